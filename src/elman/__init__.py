@@ -1,0 +1,55 @@
+"""Recurrent networks trained by the written-out equations of back-propagation through time."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from elman.check import check_gradients
+    from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
+    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.network import Network
+    from elman.parameters import Architecture, Parameters
+    from elman.persistence import load
+
+_HOMES = {
+    "Architecture": "elman.parameters",
+    "DataError": "elman.errors",
+    "DivergenceError": "elman.errors",
+    "ElmanError": "elman.errors",
+    "ModelFileError": "elman.errors",
+    "Network": "elman.network",
+    "Parameters": "elman.parameters",
+    "RNNClassifier": "elman.estimators",
+    "RNNTagger": "elman.estimators",
+    "check_gradients": "elman.check",
+    "load": "elman.persistence",
+}
+
+__all__ = [
+    "Architecture",
+    "DataError",
+    "DivergenceError",
+    "ElmanError",
+    "ModelFileError",
+    "Network",
+    "Parameters",
+    "RNNClassifier",
+    "RNNTagger",
+    "check_gradients",
+    "load",
+]
+
+
+# The command line answers `--help` at once because nothing is imported before it is asked for.
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(globals() | _HOMES)

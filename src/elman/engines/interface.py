@@ -1,0 +1,97 @@
+"""What an engine is: a few pure functions of parameters and shards.
+
+An engine knows no files, no scikit-learn and no optimizer: it computes gradients, and somebody else
+applies them, so that a sum over shards, threads or machines can stand between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, TypeAlias
+
+from elman._typing import Array, IntArray
+from elman.data import Shard
+from elman.parameters import Parameters
+
+State: TypeAlias = list[Array]
+"""h of every layer, lowest first, each (H, n)."""
+
+
+class Evaluation(NamedTuple):
+    """A batch's weighted loss, its number of right answers, and its gradients.
+
+    ``loss`` is Σ weight · L over all answers, a Python float (complex for complex parameters).
+    """
+
+    loss: complex
+    n_correct: int
+    gradients: Parameters
+
+
+class Engine(Protocol):
+    """The interface that every engine implements.
+
+    Attributes
+    ----------
+    shard_size : int
+        How many sequences the engine wants in a shard.
+    """
+
+    shard_size: int
+
+    def loss_and_gradients(
+        self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
+    ) -> Evaluation:
+        """Compute the loss and its gradients over a batch.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        shards : iterable of Shard
+            The batch, in the dtype of the parameters.
+        labels : array (n_answers_in_all,)
+            The class of each answer, 0 … K - 1, in the flat order that ``Shard.rows`` points into.
+        weights : array (n_answers_in_all,)
+            What multiplies each answer's loss: 1/B for a mean over B sequences.
+
+        Returns
+        -------
+        Evaluation
+            Summed over the shards in a fixed binary tree.
+        """
+        ...
+
+    def probabilities(self, parameters: Parameters, shard: Shard) -> Array:
+        """Answer: ŷ, an array (n_answers, K), in the order of ``shard.rows``."""
+        ...
+
+    def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
+        """Take one step of n sequences side by side.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        x_t : array (D, n)
+        state : State
+            After the steps before; all zeros before the first. It is left as it was.
+
+        Returns
+        -------
+        y_hat : array (K, n)
+        state : State
+            After this step.
+        """
+        ...
+
+
+def tree_sum(parts: list[Evaluation]) -> Evaluation:
+    """Add evaluations pairwise, neighbours first: an order that depends on their number alone."""
+    while len(parts) > 1:
+        pairs = [_add(a, b) for a, b in zip(parts[::2], parts[1::2])]
+        parts = pairs + parts[2 * len(pairs) :]  # an odd one out moves up
+    return parts[0]
+
+
+def _add(a: Evaluation, b: Evaluation) -> Evaluation:
+    total = Parameters(a.gradients.architecture, a.gradients.vector + b.gradients.vector)
+    return Evaluation(a.loss + b.loss, a.n_correct + b.n_correct, total)

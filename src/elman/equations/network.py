@@ -1,0 +1,128 @@
+"""N1, the layered network and its chain rule: layers one above another under one softmax.
+
+The states of layer k are the inputs of layer k + 1, step by step; the error goes back the same way.
+With ``dense`` cells and T = 1 this is the feed-forward network of the notes' first page.
+
+Letters: T steps, n sequences alive at a step, m answers, D features, H units, K outputs.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from elman._typing import Array
+from elman.equations.backward import errors_through_time, output_gradients, recurrent_gradients
+from elman.equations.cells import Cell
+from elman.equations.forward import output, recurrent_layer
+from elman.equations.loss import output_error
+
+
+class Layer(NamedTuple):
+    """One layer's cell and parameters."""
+
+    cell: Cell
+    U: Array  # (H, D)
+    W: Array | None  # (H, H); None without recurrence
+    b: Array | None  # (H,); None without bias
+
+
+class Trace(NamedTuple):
+    """What going forward leaves for going backward: the states of each layer, and the answers.
+
+    The answers stand side by side, step by step: those of step 1, then those of step 2, …
+    """
+
+    h_activated: list[list[Array]]  # of each layer, lowest first, (T + 1) blocks (H, n_t)
+    h_answering: Array  # (H, m), the top layer's states that answer
+    y_unactivated: Array  # (K, m)
+    y_activated: Array  # (K, m)
+
+
+def forward(
+    x: Sequence[Array],
+    layers: Sequence[Layer],
+    V: Array,
+    c: Array | None,
+    answers_from: Sequence[int],
+    h_0: Sequence[Array] | None = None,
+) -> Trace:
+    """Propagate sequences forward through all layers and steps (N1, N2).
+
+    Parameters
+    ----------
+    x : T blocks (D, n_t)
+    layers : list of Layer, lowest first
+    V : array (K, H)
+    c : array (K,) or None
+    answers_from : T integers, a_t
+        At step t the columns from a_t on give an answer: all of them where every
+        step has a label (0), only those that end at t where a sequence has one (n_{t+1}).
+    h_0 : one array (H, n_1) a layer, optional
+        The states before the first step; zeros if left out.
+
+    Returns
+    -------
+    Trace
+    """
+    h_activated: list[list[Array]] = []
+    inputs = x
+    for k, layer in enumerate(layers):
+        if h_0 is None:
+            state = np.zeros((layer.U.shape[0], x[0].shape[1]), layer.U.dtype)
+        else:
+            state = h_0[k]
+        h_activated.append(recurrent_layer(inputs, state, layer.U, layer.W, layer.b, layer.cell))
+        inputs = h_activated[-1][1:]
+    h_answering = np.concatenate([h[:, first:] for h, first in zip(inputs, answers_from)], axis=1)
+    return Trace(h_activated, h_answering, *output(h_answering, V, c))
+
+
+def gradients(
+    x: Sequence[Array],
+    y: Array,
+    layers: Sequence[Layer],
+    V: Array,
+    answers_from: Sequence[int],
+    trace: Trace,
+) -> tuple[list[tuple[Array, Array, Array]], Array, Array]:
+    """Go back through the layers, top to bottom (N1), and in each through time (N7, N8).
+
+    dL/dO_{k-1} = dL/dO_k · dO_k/dO_{k-1}: each turn of the loop over layers adds one factor.
+
+    Parameters
+    ----------
+    x : T blocks (D, n_t)
+    y : array (K, m)
+        A one-hot column for each answer, times its weight.
+    layers, V, answers_from
+        As in ``forward``.
+    trace : Trace
+        What ``forward`` returned.
+
+    Returns
+    -------
+    layer_gradients : list of (dU, dW, db), lowest layer first
+    dV : array (K, H)
+    dc : array (K,)
+    """
+    error = output_error(y, trace.y_activated)
+    dV, dc, dh_answering = output_gradients(error, trace.h_answering, V)
+
+    dh = []  # dL/dO_K by step: an answer's for the columns that answer, 0 for the others
+    start = 0
+    for h_t, first in zip(trace.h_activated[-1][1:], answers_from):
+        n_answers = h_t.shape[1] - first
+        dh.append(np.zeros_like(h_t))
+        dh[-1][:, first:] = dh_answering[:, start : start + n_answers]
+        start += n_answers
+
+    layer_gradients = []
+    for k in reversed(range(len(layers))):
+        h_activated = trace.h_activated[k]
+        inputs = trace.h_activated[k - 1][1:] if k > 0 else x
+        delta = errors_through_time(dh, h_activated, layers[k].W, layers[k].cell)
+        layer_gradients.append(recurrent_gradients(delta, inputs, h_activated))
+        if k > 0:
+            dh = [layers[k].U.T @ delta_t for delta_t in delta]  # one factor dO_k/dO_{k-1} more
+    return layer_gradients[::-1], dV, dc

@@ -1,0 +1,289 @@
+"""A network as the notes have it: layers of cells under one softmax, every number within reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elman._typing import Array, IntArray, SequencesLike
+from elman.data import Sequences, as_sequences, pack
+from elman.data.sequences import flat_steps
+from elman.engines import Engine, State, get_engine
+from elman.engines.reference import forward as trace_forward
+from elman.equations import StepTrace, recurrent_step
+from elman.errors import DataError
+from elman.parameters import Architecture, Parameters, initialize
+
+
+@dataclass(frozen=True, eq=False)
+class Intermediates:
+    """Every intermediate of N2, under the notes' names.
+
+    Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list.
+    The first four are lists with an entry a layer, lowest first.
+
+    Attributes
+    ----------
+    U_frd, W_frd, h_unactivated, h_activated : list
+        U x_t, W h_{t-1}, their sum (and b), and the cell of that, each (…, H).
+    y_unactivated, y_activated
+        V h_t (and c), and its softmax, each (…, K).
+    """
+
+    U_frd: list[Any]
+    W_frd: list[Any]
+    h_unactivated: list[Any]
+    h_activated: list[Any]
+    y_unactivated: Any
+    y_activated: Any
+
+
+class Network:
+    """A recurrent (or feed-forward) network under a softmax, with named parameters.
+
+    Parameters
+    ----------
+    n_features : int
+        D, the features of a step.
+    hidden : sequence of int
+        H of each layer, lowest first.
+    n_outputs : int
+        K, the classes.
+    cell : str or sequence of str
+        ``"tanh"`` (the notes'), ``"relu"`` or ``"dense"`` (tanh without recurrence); one for all
+        layers or one for each.
+    bias : bool
+        Whether there are b and c.
+    dtype : dtype
+        float32 or float64; complex128 for complex-step differentiation.
+    seed : int or None
+        For the first parameters. The same seed gives the same bits.
+    engine : str
+        What computes.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    parameters : Parameters
+        ``parameters["U1"]`` (H, D), ``["W1"]`` (H, H), ``["b1"]`` (H,), then layer 2, and at last
+        ``["V"]`` (K, H) and ``["c"]`` (K,). Write into them as you like.
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1, or a cell or engine has no such name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from elman import Network
+    >>> network = Network(n_features=3, hidden=[5], n_outputs=2, dtype=np.float64, seed=0)
+    >>> X = np.random.default_rng(0).standard_normal((4, 6, 3))
+    >>> loss, gradients = network.loss_and_gradients(X, y=[0, 1, 1, 0])
+    >>> gradients["W1"].shape
+    (5, 5)
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        hidden: Sequence[int],
+        n_outputs: int,
+        *,
+        cell: str | Sequence[str] = "tanh",
+        bias: bool = True,
+        dtype: npt.DTypeLike = np.float32,
+        seed: int | None = None,
+        engine: str = "reference",
+    ) -> None:
+        cells = (cell,) * len(hidden) if isinstance(cell, str) else tuple(cell)
+        architecture = Architecture(n_features, tuple(hidden), cells, n_outputs, bias)
+        self._engine = get_engine(engine)
+        self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
+
+    @classmethod
+    def from_parameters(cls, parameters: Parameters, engine: str = "reference") -> Network:
+        """Make a network around parameters that exist already; they are shared, not copied."""
+        network = cls.__new__(cls)
+        network._engine = get_engine(engine)
+        network.parameters = parameters
+        return network
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        return self.parameters.architecture
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters and results."""
+        return self.parameters.vector.dtype
+
+    def forward(
+        self, X: SequencesLike, *, every_step: bool = True, return_intermediates: bool = False
+    ) -> Any:
+        """Compute ŷ (N2).
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
+        every_step : bool
+            ŷ_t for every step, or only for each sequence's last.
+        return_intermediates : bool
+            Whether to return every intermediate of N2 instead, under the notes' names. They are
+            always computed by the reference equations.
+
+        Returns
+        -------
+        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list;
+        (n_samples, K) if not ``every_step``; ``Intermediates`` if these are asked for.
+
+        Raises
+        ------
+        DataError
+            If X is not sequences of D finite numbers a step.
+        """
+        sequences = self._check(X)
+        if return_intermediates:
+            return self._intermediates(sequences)
+        y_hat = predict_flat(self._engine, self.parameters, sequences, every_step=every_step)
+        return sequences.fold(y_hat) if every_step else y_hat
+
+    def _intermediates(self, sequences: Sequences) -> Intermediates:
+        (shard,) = pack(
+            sequences, np.arange(len(sequences)), every_step=True, shard_size=len(sequences)
+        )
+        trace = trace_forward(self.parameters, shard)
+
+        def fold(blocks: Sequence[Array]) -> Any:
+            columns = np.concatenate(blocks, axis=1)
+            rows = np.empty_like(columns.T)
+            rows[shard.rows] = columns.T
+            return sequences.fold(rows)
+
+        of_layers = []
+        inputs: Sequence[Array] = shard.x
+        for layer, h_activated in zip(self.parameters.layers, trace.h_activated):
+            steps = [
+                recurrent_step(x_t, h[:, : x_t.shape[1]], layer.U, layer.W, layer.b, layer.cell)
+                for x_t, h in zip(inputs, h_activated)
+            ]
+            of_layers.append(StepTrace(*map(fold, zip(*steps))))
+            inputs = h_activated[1:]
+        return Intermediates(
+            *map(list, zip(*of_layers)), fold([trace.y_unactivated]), fold([trace.y_activated])
+        )
+
+    def loss_and_gradients(
+        self, X: SequencesLike, y: Any, sample_weight: Any = None
+    ) -> tuple[float, Parameters]:
+        """Compute the loss and every gradient.
+
+        The loss is the *sum* over a sequence's labelled steps (N3) and the *mean* over sequences:
+        (1/B) Σ_i w_i Σ_t L_{i,t}.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
+        y : (n_samples,) integers, or list of (n_timesteps,) integers
+            One class for each sequence, or one for each step; 0 … K - 1.
+        sample_weight : array (n_samples,), or a list of (n_timesteps,) for labels at each step
+            w_i; 1 if left out.
+
+        Returns
+        -------
+        loss : float
+        gradients : Parameters
+            Under the parameters' names.
+
+        Raises
+        ------
+        DataError
+            If X, y or the weights are not as above.
+        """
+        sequences = self._check(X)
+        every_step, labels = self._check_labels(y, sequences)
+        weights = self._check_weights(sample_weight, sequences, every_step)
+        shards = pack(
+            sequences,
+            np.arange(len(sequences)),
+            every_step=every_step,
+            shard_size=self._engine.shard_size,
+        )
+        loss, _, gradients = self._engine.loss_and_gradients(
+            self.parameters, shards, labels, weights / len(sequences)
+        )
+        # A complex network has a complex loss: that is what complex-step differentiation reads.
+        return loss, gradients  # type: ignore[return-value]
+
+    def initial_state(self, n_sequences: int = 1) -> State:
+        """Return h_0 of every layer, (H, n_sequences) each: zeros."""
+        return [np.zeros((H, n_sequences), self.dtype) for H in self.architecture.hidden]
+
+    def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
+        """Take one step of sequences side by side: columns are sequences, as in the notes.
+
+        Parameters
+        ----------
+        x_t : array (D, n)
+        state : list of (H, n)
+            From ``initial_state`` or from the step before. It is left as it was.
+
+        Returns
+        -------
+        y_hat : array (K, n)
+        state : list of (H, n)
+        """
+        return self._engine.step(self.parameters, np.asarray(x_t, self.dtype), state)
+
+    def _check(self, X: SequencesLike) -> Sequences:
+        sequences = as_sequences(X, self.dtype)
+        if sequences.n_features != self.architecture.n_features:
+            raise DataError(
+                f"X has {sequences.n_features} feature(s) a step; this network takes "
+                f"{self.architecture.n_features}. The axes are (n_samples, n_timesteps, n_features)."
+            )
+        return sequences
+
+    def _check_labels(self, y: Any, sequences: Sequences) -> tuple[bool, IntArray]:
+        every_step = len(y) > 0 and np.ndim(y[0]) > 0
+        flat = flat_steps(y, sequences) if every_step else np.asarray(y)
+        if not every_step and flat.shape != (len(sequences),):
+            raise DataError(
+                f"y has shape {flat.shape} for {len(sequences)} sequences; expected one label "
+                "for each sequence, or a list with one array of labels for each."
+            )
+        K = self.architecture.n_outputs
+        if flat.dtype.kind not in "biu" or flat.min() < 0 or flat.max() >= K:
+            raise DataError(
+                f"y holds {flat.dtype} labels from {flat.min()} to {flat.max()}; "
+                f"expected integers 0 … {K - 1}."
+            )
+        return every_step, flat.astype(np.int64)
+
+    def _check_weights(self, weight: Any, sequences: Sequences, every_step: bool) -> Array:
+        real = self.parameters.vector.real.dtype
+        if every_step and weight is not None and np.ndim(weight[0]) > 0:
+            return flat_steps(weight, sequences, "sample_weight").astype(real)
+        weights = np.ones(len(sequences), real) if weight is None else np.asarray(weight, real)
+        if weights.shape != (len(sequences),):
+            raise DataError(
+                f"sample_weight has shape {weights.shape}; expected ({len(sequences)},)."
+            )
+        return np.repeat(weights, sequences.lengths) if every_step else weights
+
+
+def predict_flat(
+    engine: Engine, parameters: Parameters, sequences: Sequences, *, every_step: bool
+) -> Array:
+    """Compute ŷ as one flat array (n_answers, K): a row a sequence, or a row a step."""
+    n_answers = len(sequences.values) if every_step else len(sequences)
+    y_hat = np.empty((n_answers, parameters.architecture.n_outputs), parameters.vector.dtype)
+    everything = np.arange(len(sequences))
+    for shard in pack(sequences, everything, every_step=every_step, shard_size=engine.shard_size):
+        y_hat[shard.rows] = engine.probabilities(parameters, shard)
+    return y_hat

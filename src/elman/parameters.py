@@ -1,0 +1,170 @@
+"""What a network is made of: its architecture, and its parameters under the notes' letters.
+
+Layer k has U_k (H, D), W_k (H, H) and b_k (H,); the output has V (K, H) and c (K,). Layers count
+from 1, lowest first, as in the notes' first page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from elman._typing import Array
+from elman.equations import CELLS, Layer
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network.
+
+    Attributes
+    ----------
+    n_features : int
+        D, the features of a step.
+    hidden : tuple of int
+        H of each layer, lowest first.
+    cells : tuple of str
+        The cell of each layer: ``"tanh"``, ``"relu"`` or ``"dense"``.
+    n_outputs : int
+        K, the classes.
+    bias : bool
+        Whether there are b and c. The notes' recurrent pages leave them out.
+    """
+
+    n_features: int
+    hidden: tuple[int, ...]
+    cells: tuple[str, ...]
+    n_outputs: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.n_features, self.n_outputs, *self.hidden) < 1:
+            raise ValueError(
+                f"every size must be at least 1, and there must be a layer; got {self}"
+            )
+        if len(self.cells) != len(self.hidden):
+            raise ValueError(
+                f"{len(self.cells)} cell(s) for {len(self.hidden)} layer(s); expected one for each"
+            )
+        for cell in self.cells:
+            if cell not in CELLS:
+                raise ValueError(f"cell must be one of {', '.join(CELLS)}; got {cell!r}")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter, by name, in the order of the parameter vector."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        n_inputs = self.n_features
+        for k, (H, cell) in enumerate(zip(self.hidden, self.cells), start=1):
+            shapes[f"U{k}"] = (H, n_inputs)
+            if CELLS[cell].recurrent:
+                shapes[f"W{k}"] = (H, H)
+            if self.bias:
+                shapes[f"b{k}"] = (H,)
+            n_inputs = H
+        shapes["V"] = (self.n_outputs, n_inputs)
+        if self.bias:
+            shapes["c"] = (self.n_outputs,)
+        return shapes
+
+
+class Parameters(Mapping[str, Array]):
+    """All parameters of a network, or its gradients: one vector, and a view on it for each name.
+
+    Writing into a view writes into the vector, and the other way round, so that an optimizer sees
+    one array and the equations see U, W, b, V and c.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    vector : array (n_parameters,)
+    """
+
+    def __init__(self, architecture: Architecture, vector: Array) -> None:
+        self.architecture = architecture
+        self.vector = vector
+        self._views: dict[str, Array] = {}
+        start = 0
+        for name, shape in architecture.shapes.items():
+            self._views[name] = vector[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+        if start != len(vector):
+            raise ValueError(f"the vector has {len(vector)} entries; this network has {start}")
+
+    @classmethod
+    def zeros(cls, architecture: Architecture, dtype: npt.DTypeLike) -> Parameters:
+        """Make a set of parameters (or of sums of gradients) that are all zero."""
+        return cls(architecture, np.zeros(sum(map(prod, architecture.shapes.values())), dtype))
+
+    def copy(self) -> Parameters:
+        """Copy the vector."""
+        return Parameters(self.architecture, self.vector.copy())
+
+    def astype(self, dtype: npt.DTypeLike) -> Parameters:
+        """Copy the vector to another dtype."""
+        return Parameters(self.architecture, self.vector.astype(dtype))
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The parameters layer by layer, as the equations take them."""
+        return [
+            Layer(CELLS[cell], self[f"U{k}"], self.get(f"W{k}"), self.get(f"b{k}"))
+            for k, cell in enumerate(self.architecture.cells, start=1)
+        ]
+
+    def __getitem__(self, name: str) -> Array:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {view.shape}" for name, view in self.items())
+        return f"Parameters({shapes}; {self.vector.dtype})"
+
+
+def initialize(
+    architecture: Architecture, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32
+) -> Parameters:
+    """Draw a network's first parameters.
+
+    U and V are uniform in ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, eq. 16), W is a random
+    orthogonal matrix (Saxe et al. 2014, section 3), so that at first ‖W h‖ = ‖h‖ over any number of
+    steps, and the biases are zero. Layers of ``relu`` take W = 1, the identity (Le, Jaitly and
+    Hinton 2015), which neither shrinks nor rotates what a unit holds.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    rng : numpy.random.Generator
+        Numbers are drawn in float64, so that a seed means the same network in every dtype.
+    dtype : dtype
+
+    Returns
+    -------
+    Parameters
+    """
+    parameters = Parameters.zeros(architecture, dtype)
+    for name, view in parameters.items():
+        if name[0] in "UV":
+            bound = np.sqrt(6 / sum(view.shape))
+            view[...] = rng.uniform(-bound, bound, view.shape)
+        elif name[0] == "W":
+            if architecture.cells[int(name[1:]) - 1] == "relu":
+                view[...] = np.eye(len(view))
+            else:
+                view[...] = _random_orthogonal(len(view), rng)
+    return parameters
+
+
+def _random_orthogonal(n: int, rng: np.random.Generator) -> Array:
+    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
+    # With R's diagonal made positive the factorisation is unique, and Q uniform (Mezzadri 2007).
+    return np.asarray(Q * np.where(np.diag(R) < 0, -1.0, 1.0))

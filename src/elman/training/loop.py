@@ -1,0 +1,316 @@
+"""The loop: batch → loss and gradients → clipped → applied, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.data import Sequences, pack
+from elman.engines import Engine
+from elman.errors import DataError, DivergenceError
+from elman.parameters import Parameters
+from elman.training.optimizers import Optimizer, clip_norm
+from elman.training.schedules import Schedule
+
+Row: TypeAlias = dict[str, float | None]
+"""What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Sequences with their labels.
+
+    Attributes
+    ----------
+    sequences : Sequences
+    labels : array (n_sequences,), or (n_steps_in_all,)
+        Classes 0 … K - 1: one a sequence, or one a step.
+    weights : array of the shape of ``labels``
+        What multiplies each label's loss.
+    every_step : bool
+        Which of the two it is.
+    """
+
+    sequences: Sequences
+    labels: IntArray
+    weights: Array
+    every_step: bool
+
+    @property
+    def mean_weight(self) -> float:
+        """The mean weight of a sequence; of one with a label at each step, its steps' mean."""
+        if not self.every_step:
+            return float(self.weights.mean())
+        of_sequences = np.add.reduceat(self.weights, self.sequences.offsets[:-1])
+        return float((of_sequences / self.sequences.lengths).mean())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is, after each batch.
+
+    Attributes
+    ----------
+    epoch, n_epochs : int
+        The epoch now running, counted from 1, and how many there are to be at most.
+    n_done, n_sequences : int
+        Of this epoch.
+    loss, accuracy : float
+        Means over this epoch so far.
+    seconds : float
+        Since this epoch began.
+    row : dict or None
+        The epoch's line of the history, once it is complete.
+    """
+
+    epoch: int
+    n_epochs: int
+    n_done: int
+    n_sequences: int
+    loss: float
+    accuracy: float
+    seconds: float
+    row: Row | None = None
+
+
+Callback: TypeAlias = Callable[[Progress], None]
+
+
+class Trainer:
+    """Goes over examples, batch by batch, and changes parameters in place.
+
+    The objective of a batch is the sum over its labels of weight · loss, divided by its number of
+    sequences (and by the mean weight, so that only the weights' proportions matter), and half the
+    sum of the squared U, W and V times ``alpha``, divided likewise.
+
+    Parameters
+    ----------
+    engine : Engine
+    parameters : Parameters
+        Changed in place.
+    examples : Examples
+    optimizer : Optimizer
+    schedule : Schedule
+    batch_size : int
+        Sequences in a batch. A larger number than there are means all of them.
+    rng : numpy.random.Generator
+        Shuffles.
+    shuffle : bool
+        Whether to take the sequences in a new random order each epoch.
+    alpha : float
+        Strength of the penalty on U, W and V.
+    max_norm : float or None
+        Gradients are clipped to this norm.
+
+    Raises
+    ------
+    DataError
+        If all weights are zero.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        parameters: Parameters,
+        examples: Examples,
+        *,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        batch_size: int,
+        rng: np.random.Generator,
+        shuffle: bool = True,
+        alpha: float = 0.0,
+        max_norm: float | None = None,
+    ) -> None:
+        self.engine = engine
+        self.parameters = parameters
+        self.examples = examples
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.rng = rng
+        self.shuffle = shuffle
+        self.alpha = alpha
+        self.max_norm = max_norm
+        self.n_updates = 0
+        self._mean_weight = examples.mean_weight
+        if self._mean_weight <= 0:
+            raise DataError("all sample weights are zero; there is nothing to learn from.")
+
+    def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
+        """Go over all sequences once.
+
+        Parameters
+        ----------
+        number, n_epochs : int
+            For the callback and messages; epochs count from 1.
+        callback : callable, optional
+            Given a ``Progress`` after each batch.
+
+        Returns
+        -------
+        dict
+            The epoch's line of the history.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss or gradient is not finite. The parameters are those before that batch.
+        """
+        started = time.perf_counter()
+        n = len(self.examples.sequences)
+        order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+        loss = norm = 0.0
+        n_done = n_answers = n_correct = 0
+        for start in range(0, n, self.batch_size):
+            batch = order[start : start + self.batch_size]
+            learning_rate = self.schedule(self.n_updates)
+            batch_loss, batch_norm, batch_correct = self._update(batch, learning_rate, number)
+            n_done += len(batch)
+            n_answers += self._n_answers(batch)
+            n_correct += batch_correct
+            loss += batch_loss * len(batch)
+            norm += batch_norm * len(batch)
+            if callback is not None:
+                seconds = time.perf_counter() - started
+                accuracy = n_correct / n_answers
+                callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
+        return {
+            "epoch": number,
+            "loss": loss / n,
+            "accuracy": n_correct / n_answers,
+            "learning_rate": learning_rate,
+            "gradient_norm": norm / n,
+        }
+
+    def _update(
+        self, batch: IntArray, learning_rate: float, epoch: int
+    ) -> tuple[float, float, int]:
+        """Take one step; return the batch's loss, its gradient's norm, its right answers."""
+        examples, parameters = self.examples, self.parameters
+        shards = pack(
+            examples.sequences,
+            batch,
+            every_step=examples.every_step,
+            shard_size=self.engine.shard_size,
+        )
+        # What overflows shows in the loss or the norm, and is reported below in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            evaluation = self.engine.loss_and_gradients(
+                parameters, shards, examples.labels, examples.weights
+            )
+            gradients = evaluation.gradients
+            loss = evaluation.loss.real
+            if self.alpha:
+                for name in gradients:
+                    if name[0] in "UWV":
+                        gradients[name][...] += self.alpha * parameters[name]
+                        loss += (
+                            0.5 * self.alpha * float(np.vdot(parameters[name], parameters[name]))
+                        )
+            scale = 1 / (len(batch) * self._mean_weight)
+            gradients.vector *= scale
+            norm = clip_norm(gradients.vector, self.max_norm)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergenceError(
+                f"training diverged in epoch {epoch}, update {self.n_updates + 1}: the loss is "
+                f"{loss * scale:g} and the norm of the gradient {norm:g}, at a learning rate of "
+                f"{learning_rate:g}. Lower the learning rate (learning_rate_init), or clip the "
+                "gradient to a smaller norm (clip_norm). The last good weights are kept."
+            )
+        self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
+        self.n_updates += 1
+        return loss * scale, norm, evaluation.n_correct
+
+    def _n_answers(self, batch: IntArray) -> int:
+        if self.examples.every_step:
+            return int(self.examples.sequences.lengths[batch].sum())
+        return len(batch)
+
+
+@dataclass
+class Run:
+    """What a training has come to so far; right at any moment, after an interrupt too.
+
+    Attributes
+    ----------
+    history : list of dict
+        A row an epoch.
+    best : Parameters or None
+        After the epoch with the best score (or lowest loss), once there was one.
+    converged : bool
+        Whether training stopped because nothing improved any more.
+    """
+
+    history: list[Row]
+    best: Parameters | None = None
+    best_loss: float = math.inf
+    best_score: float = -math.inf
+    converged: bool = False
+
+
+def train(
+    trainer: Trainer,
+    run: Run,
+    n_epochs: int,
+    *,
+    validate: Callable[[], float] | None = None,
+    tol: float = 1e-4,
+    n_iter_no_change: int = 10,
+    callback: Callback | None = None,
+) -> None:
+    """Train for a number of epochs, or until nothing improves any more.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    run : Run
+        Filled in as training goes.
+    n_epochs : int
+        At most.
+    validate : callable, optional
+        Returns the score of the present parameters on sequences kept aside. With it the score is
+        watched, without it the loss.
+    tol : float
+        An improvement by less is none.
+    n_iter_no_change : int
+        Epochs without improvement before training stops.
+    callback : callable, optional
+        Given a ``Progress`` after each batch, and after each epoch with its row.
+
+    Raises
+    ------
+    DivergenceError
+        If a loss or gradient is not finite. ``run`` holds all up to the last complete epoch.
+    """
+    n_without_improvement = 0
+    for number in range(len(run.history) + 1, len(run.history) + n_epochs + 1):
+        started = time.perf_counter()
+        row = trainer.epoch(number, n_epochs, callback)
+        loss = float(row["loss"] or 0.0)
+        if validate is None:
+            improved, enough = loss < run.best_loss, loss < run.best_loss - tol
+        else:
+            score = validate()
+            row["validation_score"] = score
+            improved, enough = score > run.best_score, score > run.best_score + tol
+            run.best_score = max(score, run.best_score)
+        run.best_loss = min(loss, run.best_loss)
+        run.history.append(row)
+        if improved:
+            run.best = trainer.parameters.copy()
+        if callback is not None:
+            n = len(trainer.examples.sequences)
+            seconds = time.perf_counter() - started
+            accuracy = float(row["accuracy"] or 0.0)
+            callback(Progress(number, n_epochs, n, n, loss, accuracy, seconds, row))
+        n_without_improvement = 0 if enough else n_without_improvement + 1
+        if n_without_improvement >= n_iter_no_change:
+            run.converged = True
+            return

@@ -1,0 +1,169 @@
+"""Optimizers: vectors in, vectors out. Each turns a gradient into a step on the parameters.
+
+θ parameters, g gradient, α learning rate. Where the literature splits, the variant is PyTorch's, so
+that a recipe carries over: the momentum buffer holds gradients, and α multiplies it as it is applied.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from elman._typing import Array
+from elman.equations import descend
+
+
+class Optimizer(Protocol):
+    """What an optimizer does. Its state begins at zero, with the first gradient it sees."""
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """Step the parameters, in place."""
+        ...
+
+
+class SGD:
+    """θ ← θ - α g: the notes' own learning rule (N4)."""
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """See ``Optimizer.apply``."""
+        descend(parameters, gradient, learning_rate)
+
+
+class Momentum:
+    """v ← μ v + g;  θ ← θ - α v (Polyak 1964).
+
+    Parameters
+    ----------
+    momentum : float
+        μ, in [0, 1).
+    """
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        self.momentum = momentum
+        self.velocity: Array | None = None
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """See ``Optimizer.apply``."""
+        descend(parameters, self._accumulate(gradient), learning_rate)
+
+    def _accumulate(self, gradient: Array) -> Array:
+        if self.velocity is None:
+            self.velocity = np.zeros_like(gradient)
+        self.velocity *= self.momentum
+        self.velocity += gradient
+        return self.velocity
+
+
+class Nesterov(Momentum):
+    """v ← μ v + g;  θ ← θ - α (g + μ v) (Sutskever et al. 2013, in PyTorch's form)."""
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """See ``Optimizer.apply``."""
+        look_ahead = gradient + self.momentum * self._accumulate(gradient)
+        descend(parameters, look_ahead, learning_rate)
+
+
+class RMSprop:
+    """s ← ρ s + (1 - ρ) g²;  θ ← θ - α g / (√s + ε) (Tieleman and Hinton 2012, lecture 6e).
+
+    Parameters
+    ----------
+    rho : float
+        ρ, in [0, 1).
+    epsilon : float
+        Outside the root.
+    """
+
+    def __init__(self, rho: float = 0.99, epsilon: float = 1e-8) -> None:
+        self.rho = rho
+        self.epsilon = epsilon
+        self.square: Array | None = None
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """See ``Optimizer.apply``."""
+        if self.square is None:
+            self.square = np.zeros_like(gradient)
+        self.square += (1 - self.rho) * (gradient**2 - self.square)
+        descend(parameters, gradient / (np.sqrt(self.square) + self.epsilon), learning_rate)
+
+
+class Adam:
+    """m, s ← running means of g, g²;  θ ← θ - α m̂ / (√ŝ + ε) (Kingma and Ba 2015, algorithm 1).
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+        Decay of the two means, in [0, 1).
+    epsilon : float
+        Outside the root, after the bias correction.
+    """
+
+    def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_steps = 0
+        self.mean: Array | None = None
+        self.square: Array | None = None
+
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+        """See ``Optimizer.apply``."""
+        if self.mean is None or self.square is None:
+            self.mean, self.square = np.zeros_like(gradient), np.zeros_like(gradient)
+        self.n_steps += 1
+        self.mean += (1 - self.beta_1) * (gradient - self.mean)
+        self.square += (1 - self.beta_2) * (gradient**2 - self.square)
+        mean = self.mean / (1 - self.beta_1**self.n_steps)
+        square = self.square / (1 - self.beta_2**self.n_steps)
+        descend(parameters, mean / (np.sqrt(square) + self.epsilon), learning_rate)
+
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam")
+
+
+def make_optimizer(
+    name: str,
+    *,
+    momentum: float = 0.9,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> Optimizer:
+    """Make an optimizer by its name; it takes those of the settings that it knows.
+
+    ``rmsprop`` takes ``beta_2`` for its ρ.
+    """
+    match name:
+        case "sgd":
+            return SGD()
+        case "momentum":
+            return Momentum(momentum)
+        case "nesterov":
+            return Nesterov(momentum)
+        case "rmsprop":
+            return RMSprop(beta_2, epsilon)
+        case "adam":
+            return Adam(beta_1, beta_2, epsilon)
+    raise ValueError(f"solver must be one of {', '.join(OPTIMIZERS)}; got {name!r}")
+
+
+def clip_norm(gradient: Array, max_norm: float | None) -> float:
+    """Scale a gradient down, in place, to a norm of at most ``max_norm`` (Pascanu et al. 2013).
+
+    Parameters
+    ----------
+    gradient : array (n_parameters,)
+        The gradient of all parameters as one vector.
+    max_norm : float or None
+        None leaves it as it is.
+
+    Returns
+    -------
+    float
+        The norm before clipping.
+    """
+    norm = float(np.linalg.norm(gradient))
+    if max_norm is not None and norm > max_norm:
+        gradient *= max_norm / norm
+    return norm
