@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from elman.check import check_gradients
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
+    from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
-    from elman.persistence import load
 
 _HOMES = {
     "Architecture": "elman.parameters",
@@ -26,7 +26,7 @@ _HOMES = {
     "RNNClassifier": "elman.estimators",
     "RNNTagger": "elman.estimators",
     "check_gradients": "elman.check",
-    "load": "elman.persistence",
+    "load": "elman.models",
 }
 
 __all__ = [

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
-from elman.data import Sequences, as_sequences, pack
+from elman.data import Sequences, Shard, as_sequences, pack
 from elman.data.sequences import flat_steps
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
-from elman.errors import DataError
+from elman.errors import DataError, ModelFileError
 from elman.parameters import Architecture, Parameters, initialize
+from elman.persistence import read_model, write_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class Network:
     bias : bool
         Whether there are b and c.
     dtype : dtype
-        float32 or float64; complex128 for complex-step differentiation.
+        float32 or float64.
     seed : int or None
         For the first parameters. The same seed gives the same bits.
     engine : str
@@ -175,7 +178,12 @@ class Network:
             of_layers.append(StepTrace(*map(fold, zip(*steps))))
             inputs = h_activated[1:]
         return Intermediates(
-            *map(list, zip(*of_layers)), fold([trace.y_unactivated]), fold([trace.y_activated])
+            U_frd=[step.U_frd for step in of_layers],
+            W_frd=[step.W_frd for step in of_layers],
+            h_unactivated=[step.h_unactivated for step in of_layers],
+            h_activated=[step.h_activated for step in of_layers],
+            y_unactivated=fold([trace.y_unactivated]),
+            y_activated=fold([trace.y_activated]),
         )
 
     def loss_and_gradients(
@@ -205,20 +213,41 @@ class Network:
         DataError
             If X, y or the weights are not as above.
         """
+        shards, labels, weights = self.batch(X, y, sample_weight)
+        evaluation = self._engine.loss_and_gradients(self.parameters, shards, labels, weights)
+        return evaluation.loss, evaluation.gradients
+
+    def batch(
+        self, X: SequencesLike, y: Any, sample_weight: Any = None
+    ) -> tuple[list[Shard], IntArray, Array]:
+        """Check labelled sequences and lay them out as an engine takes them.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``loss_and_gradients``.
+
+        Returns
+        -------
+        shards, labels, weights
+            The weights divided by the number of sequences.
+        """
         sequences = self._check(X)
         every_step, labels = self._check_labels(y, sequences)
-        weights = self._check_weights(sample_weight, sequences, every_step)
+        weights = self._check_weights(sample_weight, sequences, every_step) / len(sequences)
         shards = pack(
             sequences,
             np.arange(len(sequences)),
             every_step=every_step,
             shard_size=self._engine.shard_size,
         )
-        loss, _, gradients = self._engine.loss_and_gradients(
-            self.parameters, shards, labels, weights / len(sequences)
-        )
-        # A complex network has a complex loss: that is what complex-step differentiation reads.
-        return loss, gradients  # type: ignore[return-value]
+        return list(shards), labels, weights
+
+    def astype(self, dtype: npt.DTypeLike) -> Network:
+        """Copy the network to another dtype; complex ones go forward only."""
+        network = copy(self)
+        network.parameters = self.parameters.astype(dtype)
+        return network
 
     def initial_state(self, n_sequences: int = 1) -> State:
         """Return h_0 of every layer, (H, n_sequences) each: zeros."""
@@ -239,6 +268,28 @@ class Network:
         state : list of (H, n)
         """
         return self._engine.step(self.parameters, np.asarray(x_t, self.dtype), state)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a model file (safetensors), replacing what is there at once."""
+        write_model(path, "Network", asdict(self.architecture), dict(self.parameters))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str = "reference") -> Network:
+        """Read a network from a model file. No code runs.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, altered, foreign, or holds something else.
+        OSError
+            If there is no such file, or it cannot be read.
+        """
+        model = read_model(path)
+        if model.kind != "Network":
+            raise ModelFileError(
+                f"{path} holds a {model.kind}, not a Network. Read it with elman.load."
+            )
+        return cls.from_parameters(parameters_from(model.settings, model.arrays), engine)
 
     def _check(self, X: SequencesLike) -> Sequences:
         sequences = as_sequences(X, self.dtype)
@@ -287,3 +338,18 @@ def predict_flat(
     for shard in pack(sequences, everything, every_step=every_step, shard_size=engine.shard_size):
         y_hat[shard.rows] = engine.probabilities(parameters, shard)
     return y_hat
+
+
+def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
+    """Put parameters together again from what a model file holds of them."""
+    architecture = Architecture(
+        settings["n_features"],
+        tuple(settings["hidden"]),
+        tuple(settings["cells"]),
+        settings["n_outputs"],
+        settings["bias"],
+    )
+    parameters = Parameters.zeros(architecture, arrays["V"].dtype)
+    for name, view in parameters.items():
+        view[...] = arrays[name]
+    return parameters

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +126,10 @@ class Parameters(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._views)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied or pickled one by one, the views would lose their vector.
+        return Parameters, (self.architecture, self.vector)
+
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {view.shape}" for name, view in self.items())
         return f"Parameters({shapes}; {self.vector.dtype})"
@@ -149,7 +154,7 @@ def initialize(
 
     Returns
     -------
-    Parameters
+    Parameters of that dtype.
     """
     parameters = Parameters.zeros(architecture, dtype)
     for name, view in parameters.items():

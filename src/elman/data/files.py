@@ -114,11 +114,12 @@ def read_npz(path: Path | str, *names: str) -> list[Array]:
 def _read_npy(archive: zipfile.ZipFile, member: str) -> Array:
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(stream)
-        if dtype.hasobject:
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        if read_header(stream)[-1].hasobject:
             array = _ArrayUnpickler(stream).load()
             if not isinstance(array, np.ndarray):
                 raise DataError(f"{member} holds a {type(array).__name__}; expected an array.")

@@ -50,6 +50,17 @@ class Sequences:
         """The number of steps of each sequence, (n_sequences,)."""
         return np.diff(self.offsets)
 
+    def rows(self, indices: IntArray) -> IntArray:
+        """The rows of ``values`` that some of the sequences are made of, one after another."""
+        lengths = self.lengths[indices]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return np.asarray(np.repeat(self.offsets[indices], lengths) + within)
+
+    def take(self, indices: IntArray) -> Sequences:
+        """Return some of the sequences."""
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[indices])])
+        return Sequences(self.values[self.rows(indices)], offsets, self.stacked)
+
     def locate(self, row: int) -> str:
         """Say in words which sequence and step a row of ``values`` is."""
         i = int(np.searchsorted(self.offsets, row, side="right")) - 1
@@ -68,7 +79,9 @@ class Sequences:
         return np.split(rows, self.offsets[1:-1])
 
 
-def as_sequences(X: SequencesLike, dtype: npt.DTypeLike = None, name: str = "X") -> Sequences:
+def as_sequences(
+    X: SequencesLike, dtype: npt.DTypeLike | None = None, name: str = "X"
+) -> Sequences:
     """Check sequences and lay them out flat.
 
     Parameters

@@ -18,12 +18,9 @@ State: TypeAlias = list[Array]
 
 
 class Evaluation(NamedTuple):
-    """A batch's weighted loss, its number of right answers, and its gradients.
+    """What a batch comes to: Σ weight · L over all answers, how many are right, the gradients."""
 
-    ``loss`` is Σ weight · L over all answers, a Python float (complex for complex parameters).
-    """
-
-    loss: complex
+    loss: float
     n_correct: int
     gradients: Parameters
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Shard
+from elman.engines.blas import one_blas_thread
 from elman.engines.interface import Evaluation, State, tree_sum
 from elman.equations import Trace, cross_entropy, network
 from elman.parameters import Parameters
@@ -22,17 +23,16 @@ class ReferenceEngine:
         self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        return tree_sum([self._evaluate(parameters, shard, labels, weights) for shard in shards])
+        with one_blas_thread():
+            return tree_sum([self._evaluate(parameters, s, labels, weights) for s in shards])
 
     def _evaluate(
         self, parameters: Parameters, shard: Shard, labels: IntArray, weights: Array
     ) -> Evaluation:
         layers, V = parameters.layers, parameters["V"]
         trace = forward(parameters, shard)
-        labels = labels[shard.rows]
-        y = _weighted_one_hot(labels, weights[shard.rows], len(V), V.dtype)
-        loss = cross_entropy(y, trace.y_unactivated)
-        n_correct = int((trace.y_unactivated.real.argmax(axis=0) == labels).sum())
+        y = weighted_one_hot(shard, labels, weights, parameters)
+        n_correct = int((trace.y_unactivated.argmax(axis=0) == labels[shard.rows]).sum())
         layer_gradients, dV, dc = network.gradients(
             shard.x, y, layers, V, shard.answers_from, trace
         )
@@ -46,11 +46,13 @@ class ReferenceEngine:
             gradient,
         ) in gradients.items():  # dense layers have no W, and b and c may be absent
             gradient[...] = computed[name]
-        return Evaluation(loss.item(), n_correct, gradients)
+        loss = cross_entropy(y, trace.y_unactivated).item()
+        return Evaluation(loss, n_correct, gradients)
 
     def probabilities(self, parameters: Parameters, shard: Shard) -> Array:
         """See ``Engine.probabilities``."""
-        return forward(parameters, shard).y_activated.T
+        with one_blas_thread():
+            return forward(parameters, shard).y_activated.T
 
     def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
         """See ``Engine.step``."""
@@ -67,8 +69,17 @@ def forward(parameters: Parameters, shard: Shard) -> Trace:
     )
 
 
-def _weighted_one_hot(labels: IntArray, weights: Array, n_outputs: int, dtype: np.dtype) -> Array:
-    """Columns y (K, n): the weight of each answer in the row of its label, zeros elsewhere."""
-    y = np.zeros((n_outputs, len(labels)), dtype)
-    y[labels, np.arange(len(labels))] = weights
+def loss(parameters: Parameters, shard: Shard, labels: IntArray, weights: Array) -> complex:
+    """Compute a shard's weighted loss alone."""
+    y = weighted_one_hot(shard, labels, weights, parameters)
+    total: complex = cross_entropy(y, forward(parameters, shard).y_unactivated).item()
+    return total
+
+
+def weighted_one_hot(
+    shard: Shard, labels: IntArray, weights: Array, parameters: Parameters
+) -> Array:
+    """Columns y (K, m): the weight of each answer in the row of its label, zeros elsewhere."""
+    y = np.zeros((len(parameters["V"]), len(shard.rows)), parameters.vector.dtype)
+    y[labels[shard.rows], np.arange(len(shard.rows))] = weights[shard.rows]
     return y

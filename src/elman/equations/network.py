@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.equations.backward import errors_through_time, output_gradients, recurrent_gradients
 from elman.equations.cells import Cell
 from elman.equations.forward import output, recurrent_layer
@@ -44,7 +44,7 @@ def forward(
     layers: Sequence[Layer],
     V: Array,
     c: Array | None,
-    answers_from: Sequence[int],
+    answers_from: Sequence[int] | IntArray,
     h_0: Sequence[Array] | None = None,
 ) -> Trace:
     """Propagate sequences forward through all layers and steps (N1, N2).
@@ -83,7 +83,7 @@ def gradients(
     y: Array,
     layers: Sequence[Layer],
     V: Array,
-    answers_from: Sequence[int],
+    answers_from: Sequence[int] | IntArray,
     trace: Trace,
 ) -> tuple[list[tuple[Array, Array, Array]], Array, Array]:
     """Go back through the layers, top to bottom (N1), and in each through time (N7, N8).

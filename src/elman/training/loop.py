@@ -18,7 +18,7 @@ from elman.parameters import Parameters
 from elman.training.optimizers import Optimizer, clip_norm
 from elman.training.schedules import Schedule
 
-Row: TypeAlias = dict[str, float | None]
+Row: TypeAlias = dict[str, float]
 """What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
 
 
@@ -41,6 +41,12 @@ class Examples:
     labels: IntArray
     weights: Array
     every_step: bool
+
+    def take(self, indices: IntArray) -> Examples:
+        """Return some of the sequences, with what belongs to them."""
+        sequences = self.sequences.take(indices)
+        rows = self.sequences.rows(indices) if self.every_step else indices
+        return Examples(sequences, self.labels[rows], self.weights[rows], self.every_step)
 
     @property
     def mean_weight(self) -> float:
@@ -206,7 +212,7 @@ class Trainer:
                 parameters, shards, examples.labels, examples.weights
             )
             gradients = evaluation.gradients
-            loss = evaluation.loss.real
+            loss = evaluation.loss
             if self.alpha:
                 for name in gradients:
                     if name[0] in "UWV":
@@ -293,7 +299,7 @@ def train(
     for number in range(len(run.history) + 1, len(run.history) + n_epochs + 1):
         started = time.perf_counter()
         row = trainer.epoch(number, n_epochs, callback)
-        loss = float(row["loss"] or 0.0)
+        loss = row["loss"]
         if validate is None:
             improved, enough = loss < run.best_loss, loss < run.best_loss - tol
         else:
@@ -308,8 +314,7 @@ def train(
         if callback is not None:
             n = len(trainer.examples.sequences)
             seconds = time.perf_counter() - started
-            accuracy = float(row["accuracy"] or 0.0)
-            callback(Progress(number, n_epochs, n, n, loss, accuracy, seconds, row))
+            callback(Progress(number, n_epochs, n, n, loss, row["accuracy"], seconds, row))
         n_without_improvement = 0 if enough else n_without_improvement + 1
         if n_without_improvement >= n_iter_no_change:
             run.converged = True

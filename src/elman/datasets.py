@@ -1,0 +1,203 @@
+"""Data sets by name, ready to train on: sequences and labels, some kept aside for the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data import read_idx, read_npz
+from elman.errors import DataError
+
+Steps = Literal["rows", "pixels", "flat"]
+
+
+class Dataset(NamedTuple):
+    """Sequences to train on and sequences to test on, with their labels."""
+
+    X_train: Any
+    y_train: Any
+    X_test: Any
+    y_test: Any
+
+
+_MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+_MNIST_SHA256 = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+
+def load_digits(steps: Steps = "rows", binary: tuple[int, int] | None = None) -> Dataset:
+    """Load scikit-learn's 1,797 handwritten digits of 8×8 pixels; 360 of them are for the test.
+
+    Parameters
+    ----------
+    steps : {"rows", "pixels", "flat"}
+        8 steps of 8 pixels, 64 steps of 1, or 1 step of 64.
+    binary : pair of int, optional
+        Keep these two digits only.
+
+    Returns
+    -------
+    Dataset
+        Always the same split, with the digits in equal shares.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    images = bunch.images.astype(np.float32)
+    X_train, X_test, y_train, y_test = train_test_split(
+        images, bunch.target, test_size=360, stratify=bunch.target, random_state=0
+    )
+    return _as_sequences(Dataset(X_train, y_train, X_test, y_test), steps, binary)
+
+
+def load_mnist(
+    data_dir: str | Path | None = None,
+    steps: Steps = "rows",
+    binary: tuple[int, int] | None = None,
+) -> Dataset:
+    """Load MNIST: 60,000 handwritten digits of 28×28 pixels to train on, 10,000 for the test.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        A folder with the four IDX files, plain or ``.gz``. Left out, they are downloaded once from
+        their public mirrors into the user's cache, and checked against their SHA-256.
+    steps : {"rows", "pixels", "flat"}
+        28 steps of 28 pixels, 784 steps of 1, or 1 step of 784.
+    binary : pair of int, optional
+        Keep these two digits only.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the folder or a file is not there, cannot be downloaded, or is damaged.
+    """
+    arrays = []
+    for part in ("train", "t10k"):
+        images_path, labels_path = (
+            _find(data_dir, f"{part}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
+        )
+        images, labels = read_idx(images_path), read_idx(labels_path)
+        if images.ndim != 3 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"{images_path} has shape {images.shape} and {labels_path} {labels.shape}; expected "
+                "(n, height, width) images and (n,) labels. Are the two files of one data set?"
+            )
+        arrays += [images.astype(np.float32), labels.astype(np.int64)]
+    return _as_sequences(Dataset(*arrays), steps, binary)
+
+
+def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
+    """Load X and y from an .npz file, and keep a share of the sequences aside for the test.
+
+    Parameters
+    ----------
+    path : path
+        X as an estimator takes it: a 3-D array, an object array of 2-D arrays, or rows. y: a label a
+        sequence, or an array (or object array) with a label a step.
+    test_size : float
+        The share kept aside, the same sequences each time.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, lacks X or y, or their lengths differ.
+    OSError
+        If there is no such file.
+    """
+    from sklearn.model_selection import train_test_split
+
+    X, y = read_npz(path, "X", "y")
+    if X.ndim == 0 or y.ndim == 0 or len(X) != len(y):
+        raise DataError(
+            f"{path} has X of shape {X.shape} and y of shape {y.shape}; "
+            "expected as many entries in y as sequences in X."
+        )
+    try:
+        return Dataset(*_reordered(train_test_split(X, y, test_size=test_size, random_state=0)))
+    except ValueError as error:
+        raise DataError(f"{path} cannot be split for the test: {error}") from None
+
+
+def _reordered(split: list[Array]) -> tuple[Array, Array, Array, Array]:
+    X_train, X_test, y_train, y_test = split
+    return X_train, y_train, X_test, y_test
+
+
+def _find(data_dir: str | Path | None, name: str) -> Path:
+    if data_dir is None:
+        return _download(name)
+    folder = Path(data_dir)
+    if not folder.is_dir():
+        raise DataError(
+            f"there is no directory {folder}. Expected one with MNIST's four files, "
+            f"{', '.join(_MNIST_SHA256)} (or without .gz)."
+        )
+    for path in (folder / name, folder / name.removesuffix(".gz")):
+        if path.exists():
+            return path
+    raise DataError(f"{folder} has no {name} (nor one without .gz). Expected MNIST's four files.")
+
+
+def _download(name: str) -> Path:
+    import pooch
+
+    failures = []
+    for mirror in _MNIST_MIRRORS:
+        try:
+            path = pooch.retrieve(
+                mirror + name,
+                known_hash=_MNIST_SHA256[name],
+                fname=name,
+                path=pooch.os_cache("elman") / "mnist",
+            )
+        except (OSError, ValueError) as error:  # no connection; a wrong checksum
+            failures.append(f"{mirror}: {error}")
+        else:
+            return Path(path)
+    raise DataError(
+        f"{name} could not be downloaded. Get MNIST's four files by other means and name their "
+        "folder (--data-dir). What the mirrors said: " + "; ".join(failures)
+    )
+
+
+def _as_sequences(images: Dataset, steps: Steps, binary: tuple[int, int] | None) -> Dataset:
+    X_train, y_train, X_test, y_test = images
+    if binary is not None:
+        missing = sorted(set(binary) - set(np.unique(y_train).tolist()))
+        if missing or binary[0] == binary[1]:
+            raise DataError(f"binary takes two different digits that there are; got {binary}.")
+        keep_train, keep_test = np.isin(y_train, binary), np.isin(y_test, binary)
+        X_train, y_train = X_train[keep_train], y_train[keep_train]
+        X_test, y_test = X_test[keep_test], y_test[keep_test]
+    height, width = X_train.shape[1:]
+    n_timesteps, n_features = {
+        "rows": (height, width),
+        "pixels": (height * width, 1),
+        "flat": (1, height * width),
+    }[steps]
+    return Dataset(
+        X_train.reshape(-1, n_timesteps, n_features),
+        y_train,
+        X_test.reshape(-1, n_timesteps, n_features),
+        y_test,
+    )

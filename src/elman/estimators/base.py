@@ -1,0 +1,492 @@
+"""What both estimators share: their parameters, fitting, and model files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from abc import ABCMeta, abstractmethod
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._tags import Tags
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.engines import ENGINES, get_engine
+from elman.equations import CELLS
+from elman.errors import DataError
+from elman.estimators.files import generator, read_estimator, write_estimator
+from elman.estimators.inputs import check_sequences, standardization
+from elman.network import Network, predict_flat
+from elman.parameters import Architecture, initialize
+from elman.training import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Examples,
+    Optimizer,
+    Progress,
+    Run,
+    Trainer,
+    constant,
+    cosine,
+    make_optimizer,
+    train,
+)
+from elman.training.loop import Callback, Row
+from elman.training.schedules import Schedule
+
+AUTO_BATCH_SIZE = 64
+
+
+class BaseRNN(BaseEstimator, metaclass=ABCMeta):
+    """Fits a network to labelled sequences. ``RNNClassifier`` documents the parameters."""
+
+    _every_step: ClassVar[bool]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "cell": [StrOptions(set(CELLS)), "array-like"],
+        "solver": [StrOptions(set(OPTIMIZERS))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "bias": ["boolean"],
+        "standardize": ["boolean"],
+        "step_size": [Interval(Integral, 1, None, closed="left")],
+        "engine": [StrOptions(set(ENGINES))],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        cell: Any = "tanh",
+        solver: str = "adam",
+        alpha: float = 0.0,
+        batch_size: Any = "auto",
+        learning_rate: str = "cosine",
+        learning_rate_init: float = 0.003,
+        warmup: float = 0.05,
+        max_iter: int = 100,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = 1.0,
+        class_weight: Any = None,
+        bias: bool = True,
+        standardize: bool = True,
+        step_size: int = 1,
+        engine: str = "reference",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.cell = cell
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.warmup = warmup
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.clip_norm = clip_norm
+        self.class_weight = class_weight
+        self.bias = bias
+        self.standardize = standardize
+        self.step_size = step_size
+        self.engine = engine
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare what X may be: rows, or three axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        return tags
+
+    # What a label is, and how it is weighted, is the subclass's.
+
+    @abstractmethod
+    def _check_labels(self, y: Any, sequences: Sequences) -> Array:
+        """Check y and lay it out flat: a label a sequence, or one a step."""
+
+    @abstractmethod
+    def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
+        """Check weights and lay them out as the labels are."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, callback: Callback | None = None
+    ) -> Self:
+        """Fit the network to labelled sequences.
+
+        If it is interrupted (Ctrl-C), or diverges, the error goes on to the caller, but the
+        estimator is fitted: it has the weights after the best complete epoch.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, n_features), list of (n_timesteps, n_features), or array \
+                (n_samples, n_columns)
+            Sequences. A row of a two-dimensional X is one sequence, unfolded ``step_size`` columns
+            a step.
+        y : array (n_samples,) for a classifier; list of (n_timesteps,) for a tagger
+            Labels: numbers or text.
+        sample_weight : array (n_samples,), optional
+            What multiplies each sequence's loss. A tagger also takes a list of (n_timesteps,).
+        callback : callable, optional
+            Given a ``Progress`` after each batch and each epoch.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ValueError
+            If X, y or the weights are not as above.
+        DivergenceError
+            If a loss or gradient is not finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a constant learning rate has not converged after ``max_iter`` epochs.
+        """
+        examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
+        held_out = None
+        if self.early_stopping:
+            examples, held_out = self._hold_out(examples)
+        if not self._is_begun():
+            self._begin(examples)
+        batch_size = self._batch_size(examples)
+        schedule = constant(self.learning_rate_init)
+        if self.learning_rate == "cosine":
+            n_batches = -(-len(examples.sequences) // batch_size)
+            schedule = cosine(self.learning_rate_init, self.max_iter * n_batches, self.warmup)
+        self._optimizer = self._make_optimizer()
+        trainer = self._trainer(examples, schedule)
+        validate = (
+            None if held_out is None else partial(self._accuracy, self._standardized(held_out))
+        )
+
+        run = Run(self.history_)
+        interrupted = True
+        try:
+            train(
+                trainer,
+                run,
+                self.max_iter,
+                validate=validate,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                callback=self._reporting(callback),
+            )
+            interrupted = False
+        finally:
+            if run.best is not None and (interrupted or self.early_stopping):
+                self.network_.parameters.vector[...] = run.best.vector
+        if self.learning_rate == "constant" and not run.converged:
+            warnings.warn(
+                f"{type(self).__name__} still improved after max_iter={self.max_iter} epochs. "
+                'Raise max_iter, or let the learning rate decay (learning_rate="cosine").',
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Go over the sequences once, from where the last call ended.
+
+        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising
+        are those of the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        classes : array (n_classes,)
+            All labels there will ever be. Needed at the first call, where y may lack some.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ValueError, DivergenceError
+            As ``fit`` does; also if y has labels that are not in ``classes``.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
+                "Give the weights as a dict, or as sample_weight."
+            )
+        examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+        if not self._is_begun():
+            self._begin(examples)
+        if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
+            self._optimizer = self._make_optimizer()
+        trainer = self._trainer(examples, constant(self.learning_rate_init))
+        number = len(self.history_) + 1
+        self.history_.append(trainer.epoch(number, number))
+        return self
+
+    # Steps of fitting
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, *, resume: bool, classes: Any = None
+    ) -> Examples:
+        """Check the input and encode the labels; begin anew unless it is to be resumed."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        resume = resume and self._is_begun()
+        sequences = check_sequences(self, X, reset=not resume)
+        labels = self._check_labels(y, sequences)
+        weights = self._check_weights(sample_weight, sequences)
+        if self.class_weight is not None:
+            weights = weights * compute_sample_weight(self.class_weight, labels)
+        present = np.unique(labels)
+        if not resume:
+            self.__dict__.pop("network_", None)
+            self.classes_ = present if classes is None else np.unique(classes)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes={classes} are not those of the first call: {self.classes_}")
+        unseen = np.setdiff1d(present, self.classes_)
+        if len(unseen):
+            raise DataError(
+                f"y has labels that are not among the classes {self.classes_.tolist()}: "
+                f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
+            )
+        codes = np.searchsorted(self.classes_, labels)
+        dtype = sequences.values.dtype
+        return Examples(sequences, codes, weights.astype(dtype), self._every_step)
+
+    def _is_begun(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _begin(self, examples: Examples) -> None:
+        """Draw a new network, and learn mean and deviation of the inputs."""
+        sequences = examples.sequences
+        self._rng = generator(self.random_state)
+        weights = examples.weights
+        if not self._every_step:
+            weights = np.repeat(weights, sequences.lengths)
+        self.mean_ = np.zeros(sequences.n_features, sequences.values.dtype)
+        self.scale_ = np.ones(sequences.n_features, sequences.values.dtype)
+        if self.standardize and weights.any():
+            self.mean_, self.scale_ = standardization(sequences, weights)
+        hidden = tuple(int(H) for H in np.atleast_1d(self.hidden_layer_sizes))
+        cells = (self.cell,) * len(hidden) if isinstance(self.cell, str) else tuple(self.cell)
+        architecture = Architecture(
+            sequences.n_features, hidden, cells, len(self.classes_), self.bias
+        )
+        self.network_ = Network.from_parameters(
+            initialize(architecture, self._rng, sequences.values.dtype), self.engine
+        )
+        self.history_: list[Row] = []
+        self.__dict__.pop("_optimizer", None)
+
+    def _make_optimizer(self) -> Optimizer:
+        return make_optimizer(
+            self.solver,
+            momentum=self.momentum,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+        )
+
+    def _batch_size(self, examples: Examples) -> int:
+        return AUTO_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
+
+    def _trainer(self, examples: Examples, schedule: Schedule) -> Trainer:
+        return Trainer(
+            get_engine(self.engine),
+            self.network_.parameters,
+            self._standardized(examples),
+            optimizer=self._optimizer,
+            schedule=schedule,
+            batch_size=self._batch_size(examples),
+            rng=self._rng,
+            shuffle=self.shuffle,
+            alpha=self.alpha,
+            max_norm=self.clip_norm,
+        )
+
+    def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
+        """Keep a fraction of the sequences aside, of each class alike where a sequence has one."""
+        kept, held_out = train_test_split(
+            np.arange(len(examples.sequences)),
+            test_size=self.validation_fraction,
+            random_state=check_random_state(self.random_state),
+            stratify=None if self._every_step else examples.labels,
+        )
+        return examples.take(kept), examples.take(held_out)
+
+    def _standardized(self, examples: Examples) -> Examples:
+        return replace(examples, sequences=self._scaled(examples.sequences))
+
+    def _scaled(self, sequences: Sequences) -> Sequences:
+        dtype = self.network_.dtype
+        values = (sequences.values.astype(dtype, copy=False) - self.mean_) / self.scale_
+        return replace(sequences, values=values)
+
+    def _accuracy(self, examples: Examples) -> float:
+        """Share of right answers, each by its weight."""
+        y_hat = predict_flat(
+            get_engine(self.engine),
+            self.network_.parameters,
+            examples.sequences,
+            every_step=self._every_step,
+        )
+        right = y_hat.argmax(axis=1) == examples.labels
+        return float(np.average(right, weights=examples.weights))
+
+    def _reporting(self, callback: Callback | None) -> Callback | None:
+        if not self.verbose:
+            return callback
+
+        def report(progress: Progress) -> None:
+            if progress.row is not None:
+                print(describe(progress))
+            if callback is not None:
+                callback(progress)
+
+        return report
+
+    # Answers
+
+    def _probabilities(self, X: Any) -> tuple[Array, Sequences]:
+        """Check X and compute ŷ flat: a row a sequence, or a row a step."""
+        check_is_fitted(self, "network_")
+        sequences = check_sequences(self, X, reset=False)
+        y_hat = predict_flat(
+            get_engine(self.engine),
+            self.network_.parameters,
+            self._scaled(sequences),
+            every_step=self._every_step,
+        )
+        return y_hat, sequences
+
+    # What training came to, under scikit-learn's names
+
+    @property
+    def n_iter_(self) -> int:
+        """The number of epochs."""
+        return len(self.history_)
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The mean loss of each epoch."""
+        return [row["loss"] for row in self.history_]
+
+    @property
+    def loss_(self) -> float:
+        """The mean loss of the last epoch."""
+        return self.history_[-1]["loss"]
+
+    @property
+    def best_loss_(self) -> float:
+        """The lowest mean loss of an epoch."""
+        return min(self.loss_curve_)
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """The accuracy on held-out sequences after each epoch, with ``early_stopping``."""
+        scores = [row["validation_score"] for row in self.history_ if "validation_score" in row]
+        return scores or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """The highest of ``validation_scores_``."""
+        return max(self.validation_scores_) if self.validation_scores_ else None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
+
+        A ``random_state`` that is a generator, and the optimizer's state, are not stored.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to save yet.
+        OSError
+            If the file cannot be written; what was there is as it was.
+        """
+        check_is_fitted(self, "network_")
+        write_estimator(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a fitted estimator from a model file. No code runs.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, altered, foreign, or holds something else.
+        OSError
+            If there is no such file, or it cannot be read.
+        """
+        estimator = cls()
+        read_estimator(estimator, path)
+        return estimator
+
+
+def describe(progress: Progress) -> str:
+    """Say in a line how an epoch went."""
+    row = progress.row or {}
+    line = (
+        f"epoch {progress.epoch}/{progress.n_epochs}  loss {progress.loss:.4f}  "
+        f"accuracy {progress.accuracy:.2%}"
+    )
+    if "validation_score" in row:
+        line += f"  validation {row['validation_score']:.2%}"
+    rate = progress.n_sequences / progress.seconds
+    return f"{line}  {rate:,.0f} sequences/s"

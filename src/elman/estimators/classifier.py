@@ -1,0 +1,149 @@
+"""One label for a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.errors import DataError
+from elman.estimators.base import BaseRNN
+
+
+class RNNClassifier(ClassifierMixin, BaseRNN):
+    """A recurrent network that gives each sequence one label, from its last step.
+
+    Minimises the mean cross-entropy of the last step's softmax: of the notes' L = Σ L_t (N3) only
+    L_T counts.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+        H of each layer, lowest first.
+    cell : {"tanh", "relu", "dense"} or sequence of these
+        What the layers are made of; ``"dense"`` has no recurrence.
+    solver : {"adam", "sgd", "momentum", "nesterov", "rmsprop"}
+        The optimizer.
+    alpha : float
+        Strength of the penalty on squared weights, divided by the number of sequences of a batch
+        as in ``MLPClassifier``.
+    batch_size : int or "auto"
+        Sequences to a step of the optimizer; ``"auto"`` is 64.
+    learning_rate : {"cosine", "constant"}
+        The schedule over ``max_iter`` epochs. ``"cosine"`` rises during ``warmup``, then falls to 0.
+    learning_rate_init : float
+        The highest learning rate.
+    warmup : float
+        The share of all updates during which a ``"cosine"`` schedule rises.
+    max_iter : int
+        Epochs, at most.
+    shuffle : bool
+        Whether to take sequences in a new order each epoch.
+    random_state : int, RandomState or None
+        An int gives the same bits run after run.
+    tol : float
+        An epoch that improves the loss (with ``early_stopping`` the score) by less does not count.
+    verbose : bool
+        Whether to print a line an epoch.
+    warm_start : bool
+        Whether ``fit`` goes on from the weights of the last ``fit``.
+    momentum : float
+        For ``"momentum"`` and ``"nesterov"``.
+    early_stopping : bool
+        Whether to keep sequences aside, watch the accuracy on them, and end with the best weights.
+    validation_fraction : float
+        The share kept aside.
+    n_iter_no_change : int
+        Epochs without improvement before training stops.
+    beta_1, beta_2, epsilon : float
+        For ``"adam"``; ``"rmsprop"`` uses ``beta_2`` and ``epsilon``.
+    clip_norm : float or None
+        The largest norm of the gradient of all parameters together.
+    class_weight : dict, "balanced" or None
+        Multiplies the loss of each class.
+    bias : bool
+        Whether there are b and c.
+    standardize : bool
+        Whether to bring each feature to mean 0 and deviation 1, as measured over all steps in
+        ``fit``.
+    step_size : int
+        How many columns of a two-dimensional X make a step.
+    engine : {"reference"}
+        What computes.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    n_features_in_ : int
+        Columns of a two-dimensional X, else features of a step.
+    feature_names_in_ : array (n_features_in_,)
+        Where X had names.
+    network_ : Network
+        With ``network_.parameters`` U, W, b, V, c.
+    mean_, scale_ : arrays (n_features,)
+        What standardises a step.
+    history_ : list of dict
+        A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm.
+    n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_
+        The same, under scikit-learn's names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from elman import RNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 10, 2)).cumsum(axis=1)  # random walks in the plane
+    >>> y = np.where(X[:, -1, 0] > 0, "right", "left")
+    >>> RNNClassifier(16, max_iter=30, random_state=0).fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _every_step = False
+
+    def predict_proba(self, X: Any) -> Array:
+        """Compute each sequence's probabilities, an array (n_samples, n_classes)."""
+        return self._probabilities(X)[0]
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Compute the logarithms of ``predict_proba``."""
+        with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def predict(self, X: Any) -> Array:
+        """Compute each sequence's most probable label, an array (n_samples,)."""
+        return np.asarray(self.classes_[self._probabilities(X)[0].argmax(axis=1)])
+
+    def _check_labels(self, y: Any, sequences: Sequences) -> Array:
+        if _has_label_per_step(y):
+            raise DataError(
+                "y has labels for steps; RNNClassifier takes one label for each sequence, an array "
+                f"({len(sequences)},). For labels at every step use RNNTagger."
+            )
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        labels = column_or_1d(y, warn=True)
+        if len(labels) != len(sequences):
+            raise DataError(
+                f"y has {len(labels)} labels for {len(sequences)} sequences; expected one for each."
+            )
+        check_classification_targets(labels)
+        return np.asarray(labels)
+
+    def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
+        return check_sequence_weights(sample_weight, sequences)
+
+
+def check_sequence_weights(sample_weight: Any, sequences: Sequences) -> Array:
+    """Check weights of whole sequences; one for each if there are none."""
+    placeholder = np.empty((len(sequences), 1), sequences.values.dtype)
+    return np.asarray(_check_sample_weight(sample_weight, placeholder, ensure_non_negative=True))
+
+
+def _has_label_per_step(y: Any) -> bool:
+    if isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object):
+        return any(np.ndim(y_i) > 0 for y_i in y)
+    return isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1

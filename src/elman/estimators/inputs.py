@@ -1,0 +1,113 @@
+"""What an estimator accepts as X: rows to unfold, a 3-D array, or a list of sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from elman._typing import Array
+from elman.data import Sequences, as_sequences
+from elman.errors import DataError
+
+
+def are_rows(X: Any) -> bool:
+    """Whether X is two-dimensional, so that each row is a sequence to unfold.
+
+    A list is one of sequences if its first entry has two axes (or is no array at all, which
+    ``as_sequences`` then says).
+    """
+    if isinstance(X, list | tuple):
+        try:
+            return len(X) == 0 or np.ndim(np.asarray(X)) == 2
+        except ValueError:  # the entries differ in shape
+            return False
+    if not hasattr(X, "ndim"):
+        X = np.asarray(X)
+    if X.ndim == 1 and X.dtype == object and len(X) > 0:
+        return bool(np.ndim(X[0]) == 0)
+    return bool(X.ndim <= 2)
+
+
+def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequences:
+    """Check X against an estimator, and lay it out flat.
+
+    Sets ``n_features_in_`` (the columns of rows, else the features of a step), and
+    ``feature_names_in_`` where there are names, if ``reset``; else holds X to them.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier or RNNTagger
+    X : array (n_samples, n_columns), array (n_samples, n_timesteps, n_features), or list of
+        (n_timesteps, n_features)
+    reset : bool
+        Whether the estimator is being fitted.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    DataError, ValueError, TypeError
+        If X is not what it has to be; the message says where and what to do.
+    """
+    name = type(estimator).__name__
+    if are_rows(X):
+        if not reset and not estimator._fitted_on_rows:
+            raise DataError(
+                f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
+                f"{estimator.n_features_in_} feature(s) a step. For one sequence pass X[None]."
+            )
+        rows = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,  # as_sequences looks, and says where
+        )
+        sequences = as_sequences(_unfold(rows, estimator.step_size))
+        if reset:
+            estimator._fitted_on_rows = True
+        return sequences
+
+    sequences = as_sequences(X)
+    if reset:
+        estimator._fitted_on_rows = False
+        estimator.n_features_in_ = sequences.n_features
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return sequences
+    expected = estimator.step_size if estimator._fitted_on_rows else estimator.n_features_in_
+    if sequences.n_features != expected:
+        raise DataError(
+            f"X has {sequences.n_features} features, but {name} is expecting {expected} features "
+            "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
+        )
+    return sequences
+
+
+def _unfold(rows: Array, step_size: int) -> Array:
+    n_samples, n_columns = rows.shape
+    if n_columns % step_size:
+        raise DataError(
+            f"X has {n_columns} columns, which step_size={step_size} does not divide. Each row is "
+            "one sequence of n_columns / step_size steps; choose a step_size that divides them."
+        )
+    return rows.reshape(n_samples, n_columns // step_size, step_size)
+
+
+def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, Array]:
+    """Weighted mean and standard deviation of each feature over all steps, (n_features,) each.
+
+    A feature that does not vary has its deviation taken as 1.
+    """
+    values = sequences.values
+    mean = np.average(values, axis=0, weights=step_weights)
+    deviation = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=step_weights))
+    # What rounding makes of a constant is no variation.
+    constant = deviation <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
+    deviation[constant] = 1.0
+    return mean.astype(values.dtype), deviation.astype(values.dtype)

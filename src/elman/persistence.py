@@ -1,0 +1,151 @@
+"""Model files: one safetensors file, its settings as JSON in the header. Reading one runs no code.
+
+The header's ``__metadata__`` holds, as text: ``format`` ("elman"), ``format_version``, ``kind`` (what
+the file holds), ``settings`` (JSON), and ``sha256``, a digest of settings and arrays, so that a file
+that was altered is known for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from elman._typing import Array
+from elman.errors import ModelFileError
+
+FORMAT_VERSION = 1
+
+
+class Model(NamedTuple):
+    """What a model file holds."""
+
+    kind: str
+    settings: dict[str, Any]
+    arrays: dict[str, Array]
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    kind: str,
+    settings: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+) -> None:
+    """Write a model file. A file already there is replaced at once and whole, or not at all.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        Names the class that can read it.
+    settings : mapping
+        Plain numbers, text, lists and mappings of text.
+    arrays : mapping of str to array
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was there is as it was.
+    """
+    text = json.dumps(settings, sort_keys=True, default=_plain)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata = {
+        "format": "elman",
+        "format_version": str(FORMAT_VERSION),
+        "kind": kind,
+        "settings": text,
+        "sha256": _digest(kind, text, contiguous),
+    }
+    replace_file(path, save(contiguous, metadata))
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers and arrays into Python's, for JSON."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be written to a model file: {value!r}")
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that at every moment the old content or the new is there, whole."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp's own mode hides the file from others
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelFileError
+        If the file is cut short, altered, not elman's, or of another format version.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    with Path(path).open("rb"):  # a missing or unreadable file speaks for itself
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelFileError(
+            f"{path} is not a model file, or is damaged: expected safetensors, found: {error}. "
+            "Save the model again."
+        ) from None
+    if metadata.get("format") != "elman":
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not one of elman's: its header does not say "
+            "format=elman. Expected a file written by save() or `elman train`."
+        )
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise ModelFileError(
+            f"{path} has format version {metadata.get('format_version')}; this elman reads "
+            f"version {FORMAT_VERSION}. Use the version of elman that wrote it, or train again."
+        )
+    kind, text = metadata.get("kind", ""), metadata.get("settings", "")
+    if metadata.get("sha256") != _digest(kind, text, arrays):
+        raise ModelFileError(
+            f"{path} was altered after it was saved: its content does not match its SHA-256. "
+            "Save the model again, or take an intact copy."
+        )
+    return Model(kind, json.loads(text), arrays)
+
+
+def _digest(kind: str, settings: str, arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for part in (kind, settings):
+        digest.update(part.encode() + b"\0")
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\0".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
