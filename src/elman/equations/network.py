@@ -65,13 +65,12 @@ def forward(
     -------
     Trace
     """
+    if h_0 is None:
+        n_1 = x[0].shape[1]
+        h_0 = [np.zeros((len(layer.U), n_1), layer.U.dtype) for layer in layers]
     h_activated: list[list[Array]] = []
     inputs = x
-    for k, layer in enumerate(layers):
-        if h_0 is None:
-            state = np.zeros((layer.U.shape[0], x[0].shape[1]), layer.U.dtype)
-        else:
-            state = h_0[k]
+    for layer, state in zip(layers, h_0):
         h_activated.append(recurrent_layer(inputs, state, layer.U, layer.W, layer.b, layer.cell))
         inputs = h_activated[-1][1:]
     h_answering = np.concatenate([h[:, first:] for h, first in zip(inputs, answers_from)], axis=1)

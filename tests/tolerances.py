@@ -1,0 +1,22 @@
+"""Every tolerance of the tests, in one place, as tight as the arithmetic allows.
+
+Relative to the largest entry of what is compared, by dtype.
+"""
+
+import numpy as np
+
+# A step is a handful of sums of a few dozen products; the states they feed are at most 1.
+VERSUS_NAIVE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 5e-6}
+# Another library's sums run in another order.
+VERSUS_TORCH = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
+# An update is a few operations; a hundred of them add their roundings.
+OPTIMIZER_VERSUS_TORCH = {np.dtype(np.float64): 1e-12}
+
+
+def relative_error(actual, expected):
+    """Largest difference, relative to the largest entry expected."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    scale = np.abs(expected).max(initial=0.0)
+    difference = np.abs(actual - expected).max(initial=0.0)
+    return difference / scale if scale else difference
