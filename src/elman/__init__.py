@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from elman.check import check_gradients
+    from elman.displays import LearningCurveDisplay
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
     from elman.models import load
@@ -20,6 +21,7 @@ _HOMES = {
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
+    "LearningCurveDisplay": "elman.displays",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
@@ -34,6 +36,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "ElmanError",
+    "LearningCurveDisplay",
     "ModelFileError",
     "Network",
     "Parameters",

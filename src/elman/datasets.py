@@ -13,14 +13,27 @@ from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
 
+_DIGITS_RECIPE = {"hidden_layer_sizes": (128,), "batch_size": 32, "max_iter": 40}
+_MNIST_RECIPE = {
+    "hidden_layer_sizes": (256,),
+    "batch_size": 64,
+    "max_iter": 15,
+    "learning_rate_init": 0.001,
+}
+
 
 class Dataset(NamedTuple):
-    """Sequences to train on and sequences to test on, with their labels."""
+    """Sequences to train on and sequences to test on, with their labels.
+
+    ``recipe`` holds the parameters of an estimator that do well on them:
+    ``RNNClassifier(**dataset.recipe)``.
+    """
 
     X_train: Any
     y_train: Any
     X_test: Any
     y_test: Any
+    recipe: dict[str, Any]
 
 
 _MNIST_MIRRORS = (
@@ -58,7 +71,7 @@ def load_digits(steps: Steps = "rows", binary: tuple[int, int] | None = None) ->
     X_train, X_test, y_train, y_test = train_test_split(
         images, bunch.target, test_size=360, stratify=bunch.target, random_state=0
     )
-    return _as_sequences(Dataset(X_train, y_train, X_test, y_test), steps, binary)
+    return _as_sequences((X_train, y_train, X_test, y_test), steps, binary, _DIGITS_RECIPE)
 
 
 def load_mnist(
@@ -87,7 +100,7 @@ def load_mnist(
     DataError
         If the folder or a file is not there, cannot be downloaded, or is damaged.
     """
-    arrays = []
+    arrays: list[Array] = []
     for part in ("train", "t10k"):
         images_path, labels_path = (
             _find(data_dir, f"{part}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
@@ -99,7 +112,7 @@ def load_mnist(
                 "(n, height, width) images and (n,) labels. Are the two files of one data set?"
             )
         arrays += [images.astype(np.float32), labels.astype(np.int64)]
-    return _as_sequences(Dataset(*arrays), steps, binary)
+    return _as_sequences(tuple(arrays), steps, binary, _MNIST_RECIPE)
 
 
 def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
@@ -133,14 +146,12 @@ def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
             "expected as many entries in y as sequences in X."
         )
     try:
-        return Dataset(*_reordered(train_test_split(X, y, test_size=test_size, random_state=0)))
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, test_size=test_size, random_state=0
+        )
     except ValueError as error:
         raise DataError(f"{path} cannot be split for the test: {error}") from None
-
-
-def _reordered(split: list[Array]) -> tuple[Array, Array, Array, Array]:
-    X_train, X_test, y_train, y_test = split
-    return X_train, y_train, X_test, y_test
+    return Dataset(X_train, y_train, X_test, y_test, recipe={})
 
 
 def _find(data_dir: str | Path | None, name: str) -> Path:
@@ -180,7 +191,12 @@ def _download(name: str) -> Path:
     )
 
 
-def _as_sequences(images: Dataset, steps: Steps, binary: tuple[int, int] | None) -> Dataset:
+def _as_sequences(
+    images: tuple[Array, ...],
+    steps: Steps,
+    binary: tuple[int, int] | None,
+    recipe: dict[str, Any],
+) -> Dataset:
     X_train, y_train, X_test, y_test = images
     if binary is not None:
         missing = sorted(set(binary) - set(np.unique(y_train).tolist()))
@@ -200,4 +216,5 @@ def _as_sequences(images: Dataset, steps: Steps, binary: tuple[int, int] | None)
         y_train,
         X_test.reshape(-1, n_timesteps, n_features),
         y_test,
+        recipe | ({"cell": "dense"} if steps == "flat" else {}),  # one step: nothing recurs
     )

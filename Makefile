@@ -1,0 +1,34 @@
+# `make demo` runs the main job and `make test` the tests; each sets up .venv first, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format clean
+
+demo: $(VENV)/.plot
+	mkdir -p demo
+	$(BIN)/elman train digits --output demo/digits.safetensors --plot demo/learning-curve.png
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -q -n auto
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# What is installed, for `demo` (plot) and for `test` (dev). A stamp keeps later runs off the network.
+$(VENV)/.%: pyproject.toml | $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)

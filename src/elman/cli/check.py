@@ -1,0 +1,121 @@
+"""``elman check``."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from elman.check import GridCell
+
+
+def check(
+    engine: Annotated[str, typer.Option(help="The engine to check.")] = "reference",
+    seed: Annotated[int, typer.Option(help="For parameters, sequences and labels.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print nothing; exit 1 on failure.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Prove the gradients: every entry of every parameter against complex-step differentiation."""
+    from rich.progress import track
+
+    from elman.check import GRID, TOLERANCE, check_grid
+    from elman.cli.console import console
+    from elman.engines import ENGINES
+
+    if engine not in ENGINES:
+        raise typer.BadParameter(f"{engine!r} is not one of {', '.join(ENGINES)}")
+    grid: list[GridCell] = list(
+        track(
+            check_grid(engine, seed),
+            "differentiating",
+            total=len(GRID),
+            console=console,
+            transient=True,
+            disable=quiet or as_json or not console.is_terminal,
+        )
+    )
+    failures = [(cell, c) for cell in grid for c in cell.checks if not c.passed]
+    n_entries = sum(c.n_entries for cell in grid for c in cell.checks)
+    worst = max((cell.worst for cell in grid), key=lambda c: (math.isnan(c.error), c.error))
+
+    if as_json:
+        rows = [
+            {
+                "cell": cell.cell,
+                "n_layers": cell.n_layers,
+                "bias": cell.bias,
+                "every_step": cell.every_step,
+                "ragged": cell.ragged,
+                "errors": {c.name: c.error for c in cell.checks},
+            }
+            for cell in grid
+        ]
+        typer.echo(
+            json.dumps(
+                {"passed": not failures, "worst": worst.error, "tolerance": TOLERANCE, "rows": rows}
+            )
+        )
+    elif not quiet:
+        console.print(_table(grid))
+        console.print()
+        for cell, failed in failures[:10]:
+            console.print(
+                f"[red]failed[/] {failed.name} ({_describe(cell)}): error {failed.error:.1e}, "
+                f"largest entry {failed.largest:.1e}"
+            )
+        if len(failures) > 10:
+            console.print(f"… and {len(failures) - 10} more")
+        verdict = "[bold red]wrong[/]" if failures else "[bold green]right[/]"
+        console.print(
+            f"gradients {verdict}: {n_entries:,} entries in {len(grid)} networks, "
+            f"worst error {worst.error:.1e} ({worst.name}), allowed {TOLERANCE:.0e}"
+        )
+    if failures:
+        raise typer.Exit(1)
+
+
+def _table(grid: list[GridCell]) -> Table:
+    """Draw the worst error of each combination: networks down, labels and biases across."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title="worst error of a gradient, relative to its largest entry\n"
+        "(over equal lengths and ragged ones)",
+        title_style="dim",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("layers")
+    columns = [(every_step, bias) for every_step in (False, True) for bias in (True, False)]
+    for every_step, bias in columns:
+        label = "label per step" if every_step else "one label"
+        table.add_column(f"{label}\n{'bias' if bias else 'no bias'}", justify="right")
+    for cell, n_layers in sorted({(c.cell, c.n_layers) for c in grid}):
+        row = []
+        for column in columns:
+            of_both = [
+                c.worst
+                for c in grid
+                if (c.cell, c.n_layers) == (cell, n_layers) and (c.every_step, c.bias) == column
+            ]
+            error = max(check.error for check in of_both)
+            passed = all(check.passed for check in of_both)
+            row.append(Text(f"{error:.1e}", style="green" if passed else "bold red"))
+        table.add_row(f"{n_layers} × {cell}", *row)
+    return table
+
+
+def _describe(cell: GridCell) -> str:
+    return (
+        f"{cell.n_layers} {cell.cell}, {'bias' if cell.bias else 'no bias'}, "
+        f"{'label per step' if cell.every_step else 'one label'}, "
+        f"{'ragged' if cell.ragged else 'equal lengths'}"
+    )

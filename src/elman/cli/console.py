@@ -1,0 +1,102 @@
+"""What a person sees: a progress bar, plain lines, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from elman.training import Progress as TrainingProgress
+
+MAX_CONFUSION_CLASSES = 20
+
+console = Console(highlight=False)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.fields['rate']:,.0f} seq/s", style="progress.data.speed")
+
+
+@contextmanager
+def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None] | None]:
+    """Give a callback that shows how training goes: a bar on a terminal, else a line an epoch."""
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal:
+        from elman.estimators.base import describe
+
+        def line(progress: TrainingProgress) -> None:
+            if progress.row is not None:
+                print(describe(progress), flush=True)
+
+        yield line
+        return
+
+    with Progress(
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[n_epochs]}"),
+        BarColumn(bar_width=None),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("acc {task.fields[accuracy]:.2%}"),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        expand=True,
+    ) as bar:
+        task = bar.add_task(
+            "", total=None, start=False, epoch=0, n_epochs="?", loss=0, accuracy=0, rate=0
+        )
+
+        def show(progress: TrainingProgress) -> None:
+            n_before = (progress.epoch - 1) * progress.n_sequences
+            if bar.tasks[task].total is None:
+                bar.start_task(task)
+            bar.update(
+                task,
+                total=progress.n_epochs * progress.n_sequences,
+                completed=n_before + progress.n_done,
+                epoch=progress.epoch,
+                n_epochs=progress.n_epochs,
+                loss=progress.loss,
+                accuracy=progress.accuracy,
+                rate=progress.n_done / progress.seconds,
+            )
+
+        yield show
+
+
+def confusion_table(evaluation: dict[str, Any]) -> Table:
+    """Draw a confusion matrix: a row for each label, a column for each answer."""
+    table = Table(title="answers (columns) to each label (rows)", title_style="dim", box=None)
+    classes = [str(label) for label in evaluation["classes"]]
+    table.add_column("", justify="right", style="bold")
+    for name in classes:
+        table.add_column(name, justify="right", header_style="bold")
+    table.add_column("right", justify="right", header_style="dim", style="dim")
+    for i, (name, row) in enumerate(zip(classes, evaluation["confusion"])):
+        cells = [
+            Text(str(n), style="green" if i == j else "red") if n else Text("·", style="dim")
+            for j, n in enumerate(row)
+        ]
+        share = f"{row[i] / sum(row):.1%}" if sum(row) else "–"
+        table.add_row(name, *cells, share)
+    return table
+
+
+def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
+    """Print accuracy, and the confusion table if it is not too large to read."""
+    n_classes = len(evaluation["classes"])
+    if n_classes <= MAX_CONFUSION_CLASSES:
+        console.print(confusion_table(evaluation))
+        console.print()
+    console.print(
+        f"[bold]{of_what} accuracy {evaluation['accuracy']:.2%}[/]"
+        f"  ({evaluation['n_right']:,} of {evaluation['n']:,} {evaluation['unit']})"
+    )

@@ -1,0 +1,114 @@
+"""``elman evaluate`` and ``elman predict``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset
+
+if TYPE_CHECKING:
+    from elman.estimators import RNNClassifier, RNNTagger
+
+Model = Annotated[Path, typer.Argument(help="A model file that `elman train` or save() wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+
+
+def evaluate(
+    model: Model,
+    source: Source,
+    data_dir: DataDir = None,
+    steps: StepsOption = "rows",
+    binary: Binary = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model's accuracy: on a data set's test part, or on all of a file."""
+    estimator = load_estimator(model)
+    if source.endswith(".npz"):
+        from elman.data import read_npz
+
+        X, y = read_npz(source, "X", "y")
+    else:
+        dataset = open_dataset(source, data_dir, steps, binary)
+        X, y = dataset.X_test, dataset.y_test
+    evaluation = evaluate_estimator(estimator, X, y)
+    if as_json:
+        typer.echo(json.dumps({"model": str(model), "source": source, **evaluation}))
+        return
+    from elman.cli.console import print_evaluation
+
+    print_evaluation(evaluation, "test" if source in ("digits", "mnist") else source)
+
+
+def predict(
+    model: Model,
+    file: Annotated[Path, typer.Argument(help="An .npz file with X.")],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Print probabilities instead of labels.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a model's answers, a line a sequence (with a space between the labels of steps)."""
+    import numpy as np
+
+    from elman.data import read_npz
+
+    estimator = load_estimator(model)
+    (X,) = read_npz(file, "X")
+    answers = [
+        np.asarray(answer).tolist()
+        for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))
+    ]
+    if as_json:
+        kind = "probabilities" if probabilities else "labels"
+        typer.echo(json.dumps({"classes": estimator.classes_.tolist(), kind: answers}))
+        return
+    for answer in answers:
+        typer.echo(_line(answer, "{:.6f}" if probabilities else "{}"))
+
+
+def _line(answer: Any, number: str) -> str:
+    if not isinstance(answer, list):
+        return number.format(answer)
+    separator = ";" if answer and isinstance(answer[0], list) else " "
+    return separator.join(_line(part, number) for part in answer)
+
+
+def load_estimator(path: Path) -> RNNClassifier | RNNTagger:
+    """Load a model file that has to hold an estimator."""
+    from elman import Network, load
+    from elman.errors import ModelFileError
+
+    model = load(path)
+    if isinstance(model, Network):
+        raise ModelFileError(
+            f"{path} holds a Network, which knows no labels; expected an RNNClassifier or RNNTagger."
+        )
+    return model
+
+
+def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> dict[str, Any]:
+    """Compare answers with labels: accuracy, and the confusion matrix. Ready for JSON."""
+    import numpy as np
+    from sklearn.metrics import confusion_matrix
+    from sklearn.utils.multiclass import unique_labels
+
+    from elman import RNNTagger
+
+    score = estimator.score(X, y)  # checks y as well
+    answers: Any = estimator.predict(X)
+    is_tagger = isinstance(estimator, RNNTagger)
+    labels = np.concatenate(list(y)) if is_tagger else np.asarray(y)
+    answers = np.concatenate(list(answers)) if is_tagger else answers
+    classes = unique_labels(estimator.classes_, labels)
+    return {
+        "accuracy": float(score),
+        "n": len(labels),
+        "n_right": int((answers == labels).sum()),
+        "unit": "steps" if is_tagger else "sequences",
+        "classes": classes.tolist(),
+        "confusion": confusion_matrix(labels, answers, labels=classes).tolist(),
+    }

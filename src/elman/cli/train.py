@@ -1,0 +1,272 @@
+"""``elman train``."""
+
+from __future__ import annotations
+
+import json
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from elman.cli.evaluate import Json, evaluate_estimator
+from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset
+
+if TYPE_CHECKING:
+    from elman.estimators import RNNClassifier, RNNTagger
+
+
+class Cell(StrEnum):  # typer takes no list of Literals
+    """The cells by name."""
+
+    TANH = "tanh"
+    RELU = "relu"
+    DENSE = "dense"
+
+
+Solver = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
+
+_NETWORK, _LEARNING, _STOPPING = "The network", "How it learns", "When it stops"
+
+
+def train(
+    source: Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The model file.  [default: SOURCE.safetensors]"),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")] = None,
+    data_dir: DataDir = None,
+    steps: StepsOption = "rows",
+    binary: Binary = None,
+    test_size: Annotated[
+        float, typer.Option(min=0, max=1, help="FILE: the share kept aside for the test.")
+    ] = 0.2,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+    as_json: Json = False,
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Units of a layer; once a layer.", rich_help_panel=_NETWORK),
+    ] = None,
+    cell: Annotated[
+        list[Cell] | None,
+        typer.Option(help="The cell of all layers, or once a layer.", rich_help_panel=_NETWORK),
+    ] = None,
+    bias: Annotated[
+        bool | None, typer.Option(help="Whether there are b and c.", rich_help_panel=_NETWORK)
+    ] = None,
+    standardize: Annotated[
+        bool | None,
+        typer.Option(help="Bring each feature to mean 0, deviation 1.", rich_help_panel=_NETWORK),
+    ] = None,
+    step_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="FILE with a 2-D X: columns that make a step.", rich_help_panel=_NETWORK
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What computes.", rich_help_panel=_NETWORK)
+    ] = None,
+    solver: Annotated[
+        Solver | None, typer.Option(help="The optimizer.", rich_help_panel=_LEARNING)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest learning rate.", rich_help_panel=_LEARNING)
+    ] = None,
+    schedule: Annotated[
+        Literal["cosine", "constant"] | None,
+        typer.Option(help="How the learning rate changes.", rich_help_panel=_LEARNING),
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        typer.Option(help="Share of the updates in which it rises.", rich_help_panel=_LEARNING),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Sequences to an update.", rich_help_panel=_LEARNING)
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(help="The gradient's largest norm; 0 for any.", rich_help_panel=_LEARNING),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Penalty on squared weights.", rich_help_panel=_LEARNING)
+    ] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(help="For momentum and nesterov.", rich_help_panel=_LEARNING),
+    ] = None,
+    beta_1: Annotated[
+        float | None,
+        typer.Option("--beta-1", help="For adam.", rich_help_panel=_LEARNING),
+    ] = None,
+    beta_2: Annotated[
+        float | None,
+        typer.Option("--beta-2", help="For adam and rmsprop.", rich_help_panel=_LEARNING),
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="For adam and rmsprop.", rich_help_panel=_LEARNING)
+    ] = None,
+    class_weight: Annotated[
+        Literal["none", "balanced"],
+        typer.Option(help="Weigh classes by how rare they are.", rich_help_panel=_LEARNING),
+    ] = "none",
+    shuffle: Annotated[
+        bool | None,
+        typer.Option(help="A new order of the sequences each epoch.", rich_help_panel=_LEARNING),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed, the same bits.", rich_help_panel=_LEARNING)
+    ] = 0,
+    epochs: Annotated[int | None, typer.Option(help="At most.", rich_help_panel=_STOPPING)] = None,
+    early_stopping: Annotated[
+        bool | None,
+        typer.Option(
+            help="Keep sequences aside and end with the weights best on them.",
+            rich_help_panel=_STOPPING,
+        ),
+    ] = None,
+    validation_fraction: Annotated[
+        float | None, typer.Option(help="The share kept aside.", rich_help_panel=_STOPPING)
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Epochs without improvement.", rich_help_panel=_STOPPING),
+    ] = None,
+    tol: Annotated[
+        float | None, typer.Option(help="Less is no improvement.", rich_help_panel=_STOPPING)
+    ] = None,
+) -> None:
+    """Train a network on labelled sequences, test it on others, and save it.
+
+    Labels may be one a sequence, or one a step. Ctrl-C saves the best model so far.
+    """
+    output = output or Path(f"{Path(source).stem}.safetensors")
+    for path in (output, plot):
+        if path is not None and not path.parent.is_dir():
+            raise typer.BadParameter(f"{path}: there is no directory {path.parent}")
+
+    dataset = open_dataset(source, data_dir, steps, binary, test_size=test_size)
+    given = {
+        "hidden_layer_sizes": tuple(hidden) if hidden else None,
+        "cell": [str(name) for name in cell] if cell else None,
+        "bias": bias,
+        "standardize": standardize,
+        "step_size": step_size,
+        "engine": engine,
+        "solver": solver,
+        "learning_rate_init": learning_rate,
+        "learning_rate": schedule,
+        "warmup": warmup,
+        "batch_size": batch_size,
+        "clip_norm": clip,
+        "alpha": alpha,
+        "momentum": momentum,
+        "beta_1": beta_1,
+        "beta_2": beta_2,
+        "epsilon": epsilon,
+        "class_weight": class_weight if class_weight != "none" else None,
+        "shuffle": shuffle,
+        "random_state": seed,
+        "max_iter": epochs,
+        "early_stopping": early_stopping,
+        "validation_fraction": validation_fraction,
+        "n_iter_no_change": patience,
+        "tol": tol,
+    }
+    params = dataset.recipe | {name: value for name, value in given.items() if value is not None}
+    if cell and len(cell) == 1:
+        params["cell"] = str(cell[0])
+    if clip == 0:
+        params["clip_norm"] = None
+    estimator = _make_estimator(dataset.y_train, params)
+
+    seconds = _fit(estimator, dataset.X_train, dataset.y_train, output, quiet or as_json)
+    estimator.save(output)
+    if plot is not None:
+        _draw(estimator, plot)
+    evaluation = evaluate_estimator(estimator, dataset.X_test, dataset.y_test)
+    _report(estimator, evaluation, source, seconds, output, plot, quiet, as_json)
+
+
+def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger:
+    import numpy as np
+
+    from elman import RNNClassifier, RNNTagger
+
+    has_label_per_step = np.ndim(y[0]) > 0
+    return RNNTagger(**params) if has_label_per_step else RNNClassifier(**params)
+
+
+def _fit(estimator: RNNClassifier | RNNTagger, X: Any, y: Any, output: Path, quiet: bool) -> float:
+    """Fit, and return the seconds it took. What was learnt before an interrupt is saved."""
+    from sklearn.utils._param_validation import InvalidParameterError
+
+    from elman import DivergenceError
+    from elman.cli.console import training_progress
+
+    started = time.perf_counter()
+    try:
+        with training_progress(quiet) as callback:
+            estimator.fit(X, y, callback=callback)
+    except InvalidParameterError as error:
+        raise typer.BadParameter(str(error)) from None
+    except (KeyboardInterrupt, DivergenceError) as error:
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        typer.secho(f"{'error: ' if str(error) else ''}{reason}", fg=typer.colors.RED, err=True)
+        if getattr(estimator, "history_", None):
+            estimator.save(output)
+            typer.echo(
+                f"saved the weights after the best of {estimator.n_iter_} epochs to {output}",
+                err=True,
+            )
+        else:
+            typer.echo("no epoch was complete; nothing is saved", err=True)
+        raise typer.Exit(1) from None
+    return time.perf_counter() - started
+
+
+def _draw(estimator: RNNClassifier | RNNTagger, path: Path) -> None:
+    from elman.displays import LearningCurveDisplay
+
+    LearningCurveDisplay.from_estimator(estimator).figure_.savefig(path)
+
+
+def _report(
+    estimator: RNNClassifier | RNNTagger,
+    evaluation: dict[str, Any],
+    source: str,
+    seconds: float,
+    output: Path,
+    plot: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "source": source,
+                    "estimator": type(estimator).__name__,
+                    "params": estimator.get_params(),
+                    "seconds": seconds,
+                    "test": evaluation,
+                    "history": estimator.history_,
+                    "model": str(output),
+                    "plot": plot and str(plot),
+                }
+            )
+        )
+        return
+    from elman.cli.console import console, print_evaluation
+
+    if quiet:
+        typer.echo(f"{evaluation['accuracy']:.4f}")
+        return
+    console.print()
+    print_evaluation(evaluation, "test")
+    console.print(
+        f"trained {estimator.n_iter_} epochs in {seconds:.1f} s, seed {estimator.random_state}"
+    )
+    console.print(f"model: {output}" + (f"   learning curve: {plot}" if plot else ""))

@@ -1,0 +1,239 @@
+"""Every engine against the naive loop, and what else an engine promises."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import naive
+import numpy as np
+import pytest
+from tolerances import VERSUS_NAIVE, relative_error
+
+from elman.data import as_sequences, pack
+from elman.engines import ENGINES, get_engine
+from elman.engines.interface import Evaluation, tree_sum
+from elman.parameters import Architecture, Parameters
+
+RAGGED = (7, 12, 1, 3, 12, 5, 9, 2, 2, 11, 4, 6, 1, 8, 10, 3, 7, 5, 12, 1, 6, 9, 2, 4, 8, 11, 3, 7)
+
+
+@dataclass
+class Case:
+    """What varies: no size is a multiple of a vector's, a tile's or a shard's."""
+
+    lengths: tuple[int, ...]
+    hidden: tuple[int, ...]
+    cells: tuple[str, ...]
+    bias: bool = True
+    n_features: int = 3
+    n_outputs: int = 3
+
+
+CASES = {
+    "one of everything": Case((1,), (1,), ("tanh",), n_features=1, n_outputs=1),
+    "two of one unit": Case((2, 2), (1,), ("tanh",), n_outputs=2),
+    "notes": Case((5,) * 4, (3,), ("tanh",), bias=False),
+    "long": Case((50,) * 2, (17,), ("tanh",), n_features=5, n_outputs=11),
+    "long relu": Case((50,) * 2, (17,), ("relu",), n_features=5, n_outputs=11),
+    "long ragged": Case((50, 1, 33), (17,), ("tanh",)),
+    "wide": Case((2,) * 31, (130,), ("tanh",), n_features=2, n_outputs=10),
+    "many": Case((2,) * 129, (3,), ("tanh",), n_features=4),
+    "many ragged": Case((2, 1, 3) * 87, (3,), ("relu",), bias=False),
+    "feed-forward": Case((1,) * 31, (17, 5), ("dense", "dense"), n_features=9, n_outputs=10),
+    "dense, ragged": Case(RAGGED, (5,), ("dense",), bias=False),
+    "two layers": Case((6,) * 7, (3, 17), ("tanh", "tanh")),
+    "two layers, ragged": Case(RAGGED, (17, 3), ("relu", "relu"), n_features=2),
+    "three cells, ragged": Case(RAGGED, (5, 17, 3), ("tanh", "relu", "dense")),
+    "three cells, no bias": Case((4,) * 3, (3, 5, 2), ("dense", "tanh", "relu"), bias=False),
+}
+
+
+class Problem:
+    """A case's parameters and sequences, and labels and weights for them."""
+
+    def __init__(self, case, dtype, every_step, seed=0):
+        rng = np.random.default_rng(seed)
+        self.every_step = every_step
+        self.cells = case.cells
+        architecture = Architecture(
+            case.n_features, case.hidden, case.cells, case.n_outputs, case.bias
+        )
+        self.parameters = Parameters.zeros(architecture, dtype)
+        for array in self.parameters.values():  # states neither die out nor saturate
+            array[...] = rng.standard_normal(array.shape) / np.sqrt(array.shape[-1])
+        self.X = [rng.standard_normal((T, case.n_features)).astype(dtype) for T in case.lengths]
+        shapes = case.lengths if every_step else [()] * len(self.X)
+        self.y = [rng.integers(case.n_outputs, size=shape) for shape in shapes]
+        self.weights = [rng.uniform(0.2, 2.0, shape).astype(dtype) for shape in shapes]
+
+    def permuted(self, order):
+        other = object.__new__(Problem)
+        vars(other).update(vars(self))
+        for name in ("X", "y", "weights"):
+            setattr(other, name, [getattr(self, name)[i] for i in order])
+        return other
+
+    def shards(self, size):
+        sequences = as_sequences(self.X)
+        everything = np.arange(len(self.X))
+        return list(pack(sequences, everything, every_step=self.every_step, shard_size=size))
+
+    def evaluate(self, engine, size=None):
+        join = np.hstack if self.every_step else np.array
+        shards = self.shards(size or engine.shard_size)
+        return engine.loss_and_gradients(self.parameters, shards, join(self.y), join(self.weights))
+
+    def probabilities(self, engine, size=None):
+        """ŷ in the flat order of labels."""
+        n_answers = sum(map(np.size, self.y))
+        y_hat = np.full((n_answers, len(self.parameters["V"])), np.nan)
+        for shard in self.shards(size or engine.shard_size):
+            y_hat[shard.rows] = engine.probabilities(self.parameters, shard)
+        return y_hat
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return get_engine(request.param)
+
+
+@pytest.fixture(params=[np.float64, np.float32], ids=["float64", "float32"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["label a step", "label a sequence"])
+def every_step(request):
+    return request.param
+
+
+@pytest.fixture(params=CASES.values(), ids=list(CASES))
+def problem(request, dtype, every_step):
+    return Problem(request.param, dtype, every_step)
+
+
+def test_loss_and_gradients_are_the_naive_loops(engine, problem, dtype):
+    actual = problem.evaluate(engine)
+    expected = naive.loss_and_gradients(
+        problem.parameters, problem.cells, problem.X, problem.y, problem.weights
+    )
+    tolerance = VERSUS_NAIVE[dtype]
+    assert actual.loss == pytest.approx(expected.loss, rel=tolerance)
+    assert actual.n_correct == expected.n_correct
+    assert actual.gradients.vector.dtype == dtype
+    assert {
+        name: relative_error(gradient, expected.gradients[name])
+        for name, gradient in actual.gradients.items()
+        if relative_error(gradient, expected.gradients[name]) > tolerance
+    } == {}
+
+
+def test_probabilities_are_the_naive_loops_in_the_order_of_rows(engine, problem, dtype):
+    of_sequences = [naive.probabilities(problem.parameters, problem.cells, x) for x in problem.X]
+    if not problem.every_step:
+        of_sequences = [y_hat[-1:] for y_hat in of_sequences]
+    actual = problem.probabilities(engine, size=5)
+    assert relative_error(actual, np.concatenate(of_sequences)) <= VERSUS_NAIVE[dtype]
+
+
+def test_parameters_and_sequences_are_left_as_they_were(engine, problem):
+    before = problem.parameters.copy(), [x.copy() for x in problem.X]
+    shard = problem.shards(engine.shard_size)[0]
+    x = shard.x.buffer.copy()
+    problem.evaluate(engine)
+    engine.probabilities(problem.parameters, shard)
+    np.testing.assert_array_equal(problem.parameters.vector, before[0].vector)
+    np.testing.assert_array_equal(shard.x.buffer, x)
+
+
+def test_second_evaluation_gives_the_same_bits(engine, problem):
+    once, again = problem.evaluate(engine), problem.evaluate(engine)
+    assert once.loss == again.loss
+    np.testing.assert_array_equal(once.gradients.vector, again.gradients.vector)
+
+
+RAGGED_CASE = CASES["three cells, ragged"]
+
+
+@pytest.mark.parametrize("size", [1, 4, 27])
+def test_shards_sum_to_one_shard(engine, dtype, every_step, size):
+    problem = Problem(RAGGED_CASE, dtype, every_step)
+    whole, cut = problem.evaluate(engine, size=128), problem.evaluate(engine, size=size)
+    assert cut.loss == pytest.approx(whole.loss, rel=VERSUS_NAIVE[dtype])
+    assert cut.n_correct == whole.n_correct
+    difference = relative_error(cut.gradients.vector, whole.gradients.vector)
+    assert difference <= VERSUS_NAIVE[dtype]
+
+
+def test_order_of_a_batch_does_not_change_a_sequences_result(engine, dtype, every_step):
+    problem = Problem(RAGGED_CASE, dtype, every_step)
+    order = np.random.default_rng(1).permutation(len(problem.X))
+    other = problem.permuted(order)
+
+    pieces = np.cumsum([np.size(y) for y in problem.y])[:-1]
+    expected = np.concatenate([np.split(problem.probabilities(engine), pieces)[i] for i in order])
+    assert relative_error(other.probabilities(engine), expected) <= VERSUS_NAIVE[dtype]
+    difference = relative_error(
+        other.evaluate(engine).gradients.vector, problem.evaluate(engine).gradients.vector
+    )
+    assert difference <= VERSUS_NAIVE[dtype]
+
+
+def test_streaming_equals_the_whole_sequence(engine, dtype):
+    case = Case((9,) * 5, (5, 17, 3), ("tanh", "relu", "dense"))
+    problem = Problem(case, dtype, every_step=True)
+    state = [np.zeros((H, len(problem.X)), dtype) for H in case.hidden]
+    answers = []
+    for x_t in np.stack(problem.X, axis=-1):  # (T, D, B)
+        before = [h.copy() for h in state]
+        y_hat, after = engine.step(problem.parameters, x_t, state)
+        for h, h_before in zip(state, before):
+            np.testing.assert_array_equal(h, h_before)
+        answers.append(y_hat)
+        state = after
+    streamed = np.stack(answers, axis=0).transpose(2, 0, 1)  # (B, T, K)
+    whole = problem.probabilities(engine).reshape(streamed.shape)
+    assert relative_error(streamed, whole) <= VERSUS_NAIVE[dtype]
+
+
+def test_confident_answers_stay_finite(engine, dtype, every_step):
+    problem = Problem(CASES["two layers"], dtype, every_step)
+    problem.parameters["V"][...] *= 1e4  # ŷ of all but one class underflows
+    evaluation = problem.evaluate(engine)
+    assert np.isfinite(evaluation.loss)
+    assert np.isfinite(evaluation.gradients.vector).all()
+
+
+def test_unknown_engine_is_refused():
+    with pytest.raises(ValueError, match=r"engine must be one of reference.*'abacus'"):
+        get_engine("abacus")
+
+
+def _evaluation(value):
+    gradients = Parameters.zeros(Architecture(1, (1,), ("dense",), 1, False), np.float64)
+    gradients.vector[...] = value
+    return Evaluation(value, 1, gradients)
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+def test_tree_sum_adds_all_once(n):
+    values = 2.0 ** np.arange(n)
+    total = tree_sum([_evaluation(value) for value in values])
+    assert total.loss == sum(values)
+    assert total.n_correct == n
+    np.testing.assert_array_equal(total.gradients.vector, [sum(values)] * 2)
+
+
+def test_tree_sum_adds_neighbours_first():
+    a, b, c, d, e = values = [1e16, 1.0, -1e16, 1.0, 3.0]
+    tree = ((a + b) + (c + d)) + e
+    assert tree != sum(values)  # the data can tell the orders apart
+    total = tree_sum([_evaluation(value) for value in values])
+    assert total.loss == tree
+    np.testing.assert_array_equal(total.gradients.vector, [tree] * 2)
+
+
+def test_tree_sum_leaves_its_parts_as_they_were():
+    parts = [_evaluation(value) for value in (0.1, 0.2, 0.3)]
+    tree_sum(parts)
+    assert [part.loss for part in parts] == [0.1, 0.2, 0.3]
+    assert all(a.gradients.vector[0] < b.gradients.vector[0] for a, b in pairwise(parts))

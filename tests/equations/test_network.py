@@ -1,0 +1,151 @@
+"""N1: layers under one softmax, forward and back."""
+
+import numpy as np
+import pytest
+from tolerances import relative_error
+
+from elman.equations import CELLS, Layer, network, softmax
+
+D, K = 3, 4
+HIDDEN = (5, 2, 6)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def draw_layers(rng, cells, dtype=np.float64):
+    layers, n_inputs = [], D
+    for H, name in zip(HIDDEN, cells):
+        U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in ((H, n_inputs), (H, H), H))
+        layers.append(Layer(CELLS[name], U, W if CELLS[name].recurrent else None, b))
+        n_inputs = H
+    V, c = rng.standard_normal((K, n_inputs)).astype(dtype), rng.standard_normal(K).astype(dtype)
+    return layers, V, c
+
+
+def weighted_labels(rng, m):
+    y = np.zeros((K, m))
+    y[rng.integers(K, size=m), np.arange(m)] = rng.uniform(0.5, 2, m)
+    return y
+
+
+def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
+    """The notes' first page: three layers, and the chain rule multiplied out, Jacobian by Jacobian."""
+    layers, V, c = draw_layers(rng, ["dense"] * 3)
+    n = 4
+    x, y = rng.standard_normal((1, D, n)), weighted_labels(rng, n)
+    trace = network.forward(x, layers, V, c, [0])
+    layer_gradients, dV, dc = network.gradients(x, y, layers, V, [0], trace)
+
+    expected = [[0, 0] for _ in range(4)]  # dL/dW_k and dL/db_k
+    for j in range(n):
+        O = [x[0][:, j]]  # noqa: E741, the notes' letter
+        for layer in layers:
+            O.append(np.tanh(layer.U @ O[-1] + layer.b))
+        y_hat = softmax((V @ O[-1] + c)[:, None])[:, 0]
+        dL_dz = y_hat * y[:, j].sum() - y[:, j]
+        expected[3][0] += np.outer(dL_dz, O[3])
+        expected[3][1] += dL_dz
+        dO = [np.diag(1 - O[k] ** 2) for k in (1, 2, 3)]  # ∂O_k/∂(W_k O_{k-1} + b_k)
+        W2, W3 = layers[1].U, layers[2].U
+        dL_da = [
+            dL_dz @ V @ dO[2] @ W3 @ dO[1] @ W2 @ dO[0],
+            dL_dz @ V @ dO[2] @ W3 @ dO[1],
+            dL_dz @ V @ dO[2],
+        ]
+        for k in range(3):
+            expected[k][0] += np.outer(dL_da[k], O[k])
+            expected[k][1] += dL_da[k]
+
+    for (dU, _, db), (dU_expected, db_expected) in zip(layer_gradients, expected):
+        assert relative_error(dU, dU_expected) <= 1e-13
+        assert relative_error(db, db_expected) <= 1e-13
+    assert relative_error(dV, expected[3][0]) <= 1e-13
+    assert relative_error(dc, expected[3][1]) <= 1e-13
+
+
+CELL_STACKS = [("tanh",), ("relu", "tanh"), ("tanh", "dense", "relu")]
+
+
+@pytest.mark.parametrize("every_step", [True, False], ids=["label a step", "label a sequence"])
+@pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
+def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
+    lengths = (6, 6, 4, 1)  # longest first
+    layers, V, c = draw_layers(rng, cells)
+    counts = [sum(length > t for length in lengths) for t in range(6)]
+    X = [rng.standard_normal((D, length)) for length in lengths]
+    x = [np.stack([x_i[:, t] for x_i in X[:n_t]], axis=1) for t, n_t in enumerate(counts)]
+    answers_from = [0] * 6 if every_step else [*counts[1:], 0]
+    # (step, column) of each answer, in the order in which Trace promises them
+    places = [(t, j) for t, n_t in enumerate(counts) for j in range(answers_from[t], n_t)]
+    y = weighted_labels(rng, len(places))
+
+    trace = network.forward(x, layers, V, c, answers_from)
+    layer_gradients, dV, dc = network.gradients(x, y, layers, V, answers_from, trace)
+
+    expected_layers = [[0, 0, 0] for _ in layers]
+    expected_dV, expected_dc = 0, 0
+    for i, length in enumerate(lengths):
+        mine = [m for m, (_, j) in enumerate(places) if j == i]
+        alone = [X[i][:, [t]] for t in range(length)]
+        first = [0] * length if every_step else [1] * (length - 1) + [0]
+        trace_alone = network.forward(alone, layers, V, c, first)
+        assert relative_error(trace.y_activated[:, mine], trace_alone.y_activated) <= 1e-13
+        of_layers, dV_i, dc_i = network.gradients(alone, y[:, mine], layers, V, first, trace_alone)
+        for total, part in zip(expected_layers, of_layers):
+            total[:] = [a + b for a, b in zip(total, part)]
+        expected_dV, expected_dc = expected_dV + dV_i, expected_dc + dc_i
+
+    for actual, expected in zip(layer_gradients, expected_layers):
+        for gradient, gradient_expected in zip(actual, expected):
+            assert relative_error(gradient, gradient_expected) <= 1e-12
+    assert relative_error(dV, expected_dV) <= 1e-13
+    assert relative_error(dc, expected_dc) <= 1e-13
+
+
+@pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
+def test_first_states_carry_on_where_a_sequence_was_cut(rng, cells):
+    layers, V, c = draw_layers(rng, cells)
+    x = rng.standard_normal((7, D, 3))
+    whole = network.forward(x, layers, V, c, [0] * 7)
+    head = network.forward(x[:3], layers, V, c, [0] * 3)
+    tail = network.forward(x[3:], layers, V, c, [0] * 4, [h[-1] for h in head.h_activated])
+    y_activated = np.concatenate([head.y_activated, tail.y_activated], axis=1)
+    assert relative_error(y_activated, whole.y_activated) <= 1e-14
+
+
+@pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
+def test_what_backward_takes_is_left_as_it_was(rng, cells):
+    layers, V, c = draw_layers(rng, cells)
+    x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
+    trace = network.forward(x, layers, V, c, [0] * 4)
+    arrays = [x, y, V, *sum(trace.h_activated, []), trace.h_answering, trace.y_activated]
+    arrays += [array for layer in layers for array in layer[1:] if array is not None]
+    before = [array.copy() for array in arrays]
+    once = network.gradients(x, y, layers, V, [0] * 4, trace)
+    again = network.gradients(x, y, layers, V, [0] * 4, trace)
+    for array, array_before in zip(arrays, before):
+        np.testing.assert_array_equal(array, array_before)
+    np.testing.assert_array_equal(once[1], again[1])
+    np.testing.assert_array_equal(once[0][0][0], again[0][0][0])
+
+
+@pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
+def test_complex_numbers_go_forward_and_back(rng, cells):
+    layers, V, c = draw_layers(rng, cells)
+    x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
+    real = network.gradients(x, y, layers, V, [0] * 4, network.forward(x, layers, V, c, [0] * 4))
+    layers = [
+        Layer(cell, *(None if array is None else array.astype(complex) for array in arrays))
+        for cell, *arrays in layers
+    ]
+    V, c = V.astype(complex), c.astype(complex)
+    trace = network.forward(x, layers, V, c, [0] * 4)
+    of_layers, dV, dc = network.gradients(x, y, layers, V, [0] * 4, trace)
+    assert dV.dtype == dc.dtype == np.complex128
+    assert relative_error(dV, real[1]) <= 1e-13
+    for actual, expected in zip(of_layers, real[0]):
+        for gradient, gradient_expected in zip(actual, expected):
+            assert relative_error(gradient, gradient_expected) <= 1e-13

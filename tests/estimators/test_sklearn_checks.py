@@ -1,0 +1,101 @@
+"""scikit-learn's own suite, over rows, and mirrored over three-dimensional and ragged input."""
+
+from unittest import SkipTest
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import (
+    _NotAnArray,
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from elman import RNNClassifier
+
+
+def as_stack(X):
+    """Make each row a sequence of three steps: itself, turned down, turned up."""
+    return np.stack([X, X * X.dtype.type(0.5), X * X.dtype.type(1.5)], axis=1)
+
+
+def as_ragged(X):
+    """Repeat each row as often as its content says, so that it is the same alone and in company."""
+    n_steps = 2 + np.nan_to_num(np.abs(X).sum(axis=1), posinf=0).astype(int) % 3
+    ragged = np.empty(len(X), object)
+    ragged[:] = [np.repeat(row[None], n, axis=0) for row, n in zip(X, n_steps)]
+    return ragged
+
+
+class Mirrored(RNNClassifier):
+    """Turns rows into sequences of as many features, in a container of the same kind."""
+
+    def _sequences(self, X):
+        rows = np.asarray(X)
+        if rows.ndim != 2 or rows.dtype.kind not in "biuf" or rows.size == 0:
+            return X  # malformed on purpose
+        sequences = self._convert(rows)
+        if isinstance(X, list):
+            return [sequence.tolist() for sequence in sequences]
+        return _NotAnArray(sequences) if isinstance(X, _NotAnArray) else sequences
+
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(self._sequences(X), y, sample_weight)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return super().partial_fit(self._sequences(X), y, classes, sample_weight)
+
+    # predict_log_proba and score go through these two.
+
+    def predict_proba(self, X):
+        return super().predict_proba(self._sequences(X))
+
+    def predict(self, X):
+        return super().predict(self._sequences(X))
+
+
+class StackClassifier(Mirrored):
+    _convert = staticmethod(as_stack)
+
+
+class RaggedClassifier(Mirrored):
+    _convert = staticmethod(as_ragged)
+
+
+def classifier(kind):
+    return kind(8, max_iter=20, random_state=0)
+
+
+def expected_failed_checks(estimator):
+    if isinstance(estimator, Mirrored):
+        return {
+            "check_fit2d_predict1d": "asks for scikit-learn's words to who passes one row "
+            "('Reshape your data'); sequences have words of their own"
+        }
+    return {}
+
+
+def run(check, estimator):
+    try:
+        check(estimator)
+    except SkipTest as skipped:
+        # Anything else skipped would be a check silently lost.
+        assert any(absent in str(skipped) for absent in ("pandas", "SCIPY_ARRAY_API")), skipped
+        raise
+
+
+@parametrize_with_checks([classifier(RNNClassifier)])
+def test_rows(estimator, check):
+    run(check, estimator)
+
+
+@parametrize_with_checks(
+    [classifier(StackClassifier), classifier(RaggedClassifier)],
+    expected_failed_checks=expected_failed_checks,
+)
+def test_sequences(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.parametrize("kind", [RNNClassifier, StackClassifier, RaggedClassifier])
+def test_that_the_suite_is_all_there(kind):
+    assert len(list(estimator_checks_generator(classifier(kind)))) >= 60
