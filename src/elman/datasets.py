@@ -13,7 +13,12 @@ from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
 
-_DIGITS_RECIPE = {"hidden_layer_sizes": (128,), "batch_size": 32, "max_iter": 40}
+_DIGITS_RECIPE = {
+    "hidden_layer_sizes": (128, 128),
+    "batch_size": 32,
+    "max_iter": 40,
+    "learning_rate_init": 0.001,
+}
 _MNIST_RECIPE = {
     "hidden_layer_sizes": (256,),
     "batch_size": 64,

@@ -65,16 +65,16 @@ class LearningCurveDisplay:
         loss_axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
         for key, label, color in (
             ("accuracy", "training", "C0"),
-            ("validation_score", "held out", "C1"),
+            ("validation_score", "validation", "C1"),
+            ("test_accuracy", "test", "C2"),
         ):
             rows = [row for row in self.history if key in row]
             if rows:
-                last = rows[-1][key]
                 accuracy_axes.plot(
                     [row["epoch"] for row in rows],
                     [row[key] for row in rows],
                     color=color,
-                    label=f"{label}: {last:.1%} at the end",
+                    label=f"{label}, at last {rows[-1][key]:.1%}",
                 )
         accuracy_axes.set(xlabel="epoch", ylabel="accuracy")
         accuracy_axes.yaxis.set_major_formatter("{x:.0%}")

@@ -43,10 +43,11 @@ class Architecture:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        if not self.hidden or min(self.n_features, self.n_outputs, *self.hidden) < 1:
-            raise ValueError(
-                f"every size must be at least 1, and there must be a layer; got {self}"
-            )
+        for size in (self.n_features, *self.hidden, self.n_outputs):
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"every size must be an integer of at least 1; got {size!r}")
+        if not self.hidden:
+            raise ValueError("there must be at least one hidden layer; got none")
         if len(self.cells) != len(self.hidden):
             raise ValueError(
                 f"{len(self.cells)} cell(s) for {len(self.hidden)} layer(s); expected one for each"

@@ -1,8 +1,9 @@
 """Model files: one safetensors file, its settings as JSON in the header. Reading one runs no code.
 
-The header's ``__metadata__`` holds, as text: ``format`` ("elman"), ``format_version``, ``kind`` (what
-the file holds), ``settings`` (JSON), and ``sha256``, a digest of settings and arrays, so that a file
-that was altered is known for it.
+The header's ``__metadata__`` has one entry, ``elman``: JSON with ``format_version``, ``kind`` (what the
+file holds), ``settings``, and ``sha256``, a digest of all that and the arrays, so that a file that was
+altered is known for it. (One entry, because safetensors writes several in no fixed order, and the same
+model is to be the same bytes.)
 """
 
 from __future__ import annotations
@@ -55,16 +56,14 @@ def write_model(
     OSError
         If the file cannot be written; what was there is as it was.
     """
-    text = json.dumps(settings, sort_keys=True, default=_plain)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    metadata = {
-        "format": "elman",
-        "format_version": str(FORMAT_VERSION),
-        "kind": kind,
-        "settings": text,
-        "sha256": _digest(kind, text, contiguous),
-    }
-    replace_file(path, save(contiguous, metadata))
+    header = {"format_version": FORMAT_VERSION, "kind": kind, "settings": settings}
+    header["sha256"] = _digest(_dump(header), contiguous)
+    replace_file(path, save(contiguous, {"elman": _dump(header)}))
+
+
+def _dump(header: Mapping[str, Any]) -> str:
+    return json.dumps(header, sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -121,31 +120,33 @@ def read_model(path: str | os.PathLike[str]) -> Model:
             f"{path} is not a model file, or is damaged: expected safetensors, found: {error}. "
             "Save the model again."
         ) from None
-    if metadata.get("format") != "elman":
+    if "elman" not in metadata:
         raise ModelFileError(
-            f"{path} is a safetensors file, but not one of elman's: its header does not say "
-            "format=elman. Expected a file written by save() or `elman train`."
+            f"{path} is a safetensors file, but not one of elman's: its header has no entry 'elman'. "
+            "Expected a file written by save() or `elman train`."
         )
-    if metadata.get("format_version") != str(FORMAT_VERSION):
+    try:
+        header = json.loads(metadata["elman"])
+        version, digest = header["format_version"], header.pop("sha256")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        version = digest = None
+    if version is not None and version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has format version {metadata.get('format_version')}; this elman reads "
-            f"version {FORMAT_VERSION}. Use the version of elman that wrote it, or train again."
+            f"{path} has format version {version}; this elman reads version {FORMAT_VERSION}. "
+            "Use the version of elman that wrote it, or train again."
         )
-    kind, text = metadata.get("kind", ""), metadata.get("settings", "")
-    if metadata.get("sha256") != _digest(kind, text, arrays):
+    if digest is None or digest != _digest(_dump(header), arrays):
         raise ModelFileError(
             f"{path} was altered after it was saved: its content does not match its SHA-256. "
             "Save the model again, or take an intact copy."
         )
-    return Model(kind, json.loads(text), arrays)
+    return Model(header["kind"], header["settings"], arrays)
 
 
-def _digest(kind: str, settings: str, arrays: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256()
-    for part in (kind, settings):
-        digest.update(part.encode() + b"\0")
+def _digest(header: str, arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256(header.encode())
     for name in sorted(arrays):
         array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}\0".encode())
+        digest.update(f"\0{name} {array.dtype.str} {array.shape}\0".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

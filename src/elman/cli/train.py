@@ -14,7 +14,9 @@ from elman.cli.evaluate import Json, evaluate_estimator
 from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset
 
 if TYPE_CHECKING:
+    from elman.datasets import Dataset
     from elman.estimators import RNNClassifier, RNNTagger
+    from elman.training import Progress
 
 
 class Cell(StrEnum):  # typer takes no list of Literals
@@ -182,12 +184,34 @@ def train(
         params["clip_norm"] = None
     estimator = _make_estimator(dataset.y_train, params)
 
-    seconds = _fit(estimator, dataset.X_train, dataset.y_train, output, quiet or as_json)
+    seconds = _fit(estimator, dataset, output, quiet or as_json, watch_test=plot is not None)
     estimator.save(output)
     if plot is not None:
-        _draw(estimator, plot)
+        from elman import LearningCurveDisplay
+
+        LearningCurveDisplay.from_estimator(estimator).figure_.savefig(plot)
     evaluation = evaluate_estimator(estimator, dataset.X_test, dataset.y_test)
-    _report(estimator, evaluation, source, seconds, output, plot, quiet, as_json)
+    if as_json:
+        result = {
+            "source": source,
+            "estimator": type(estimator).__name__,
+            "params": estimator.get_params(),
+            "seconds": seconds,
+            "test": evaluation,
+            "history": estimator.history_,
+            "model": str(output),
+            "plot": plot and str(plot),
+        }
+        typer.echo(json.dumps(result))
+    elif quiet:
+        typer.echo(f"{evaluation['accuracy']:.4f}")
+    else:
+        from elman.cli.console import console, print_evaluation
+
+        console.print()
+        print_evaluation(evaluation, "test")
+        console.print(_summary(estimator, seconds))
+        console.print(f"model: {output}" + (f"   learning curve: {plot}" if plot else ""))
 
 
 def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger:
@@ -199,7 +223,13 @@ def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger
     return RNNTagger(**params) if has_label_per_step else RNNClassifier(**params)
 
 
-def _fit(estimator: RNNClassifier | RNNTagger, X: Any, y: Any, output: Path, quiet: bool) -> float:
+def _fit(
+    estimator: RNNClassifier | RNNTagger,
+    dataset: Dataset,
+    output: Path,
+    quiet: bool,
+    watch_test: bool,
+) -> float:
     """Fit, and return the seconds it took. What was learnt before an interrupt is saved."""
     from sklearn.utils._param_validation import InvalidParameterError
 
@@ -208,13 +238,23 @@ def _fit(estimator: RNNClassifier | RNNTagger, X: Any, y: Any, output: Path, qui
 
     started = time.perf_counter()
     try:
-        with training_progress(quiet) as callback:
-            estimator.fit(X, y, callback=callback)
+        with training_progress(quiet) as show:
+
+            def callback(progress: Progress) -> None:
+                if (
+                    watch_test and progress.row is not None
+                ):  # for the picture; nothing depends on it
+                    score = estimator.score(dataset.X_test, dataset.y_test)
+                    progress.row["test_accuracy"] = score
+                if show is not None:
+                    show(progress)
+
+            estimator.fit(dataset.X_train, dataset.y_train, callback=callback)
     except InvalidParameterError as error:
         raise typer.BadParameter(str(error)) from None
     except (KeyboardInterrupt, DivergenceError) as error:
-        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        typer.secho(f"{'error: ' if str(error) else ''}{reason}", fg=typer.colors.RED, err=True)
+        message = "interrupted" if isinstance(error, KeyboardInterrupt) else f"error: {error}"
+        typer.secho(message, fg=typer.colors.RED, err=True)
         if getattr(estimator, "history_", None):
             estimator.save(output)
             typer.echo(
@@ -227,46 +267,10 @@ def _fit(estimator: RNNClassifier | RNNTagger, X: Any, y: Any, output: Path, qui
     return time.perf_counter() - started
 
 
-def _draw(estimator: RNNClassifier | RNNTagger, path: Path) -> None:
-    from elman.displays import LearningCurveDisplay
-
-    LearningCurveDisplay.from_estimator(estimator).figure_.savefig(path)
-
-
-def _report(
-    estimator: RNNClassifier | RNNTagger,
-    evaluation: dict[str, Any],
-    source: str,
-    seconds: float,
-    output: Path,
-    plot: Path | None,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "source": source,
-                    "estimator": type(estimator).__name__,
-                    "params": estimator.get_params(),
-                    "seconds": seconds,
-                    "test": evaluation,
-                    "history": estimator.history_,
-                    "model": str(output),
-                    "plot": plot and str(plot),
-                }
-            )
-        )
-        return
-    from elman.cli.console import console, print_evaluation
-
-    if quiet:
-        typer.echo(f"{evaluation['accuracy']:.4f}")
-        return
-    console.print()
-    print_evaluation(evaluation, "test")
-    console.print(
-        f"trained {estimator.n_iter_} epochs in {seconds:.1f} s, seed {estimator.random_state}"
-    )
-    console.print(f"model: {output}" + (f"   learning curve: {plot}" if plot else ""))
+def _summary(estimator: RNNClassifier | RNNTagger, seconds: float) -> str:
+    n_epochs = estimator.n_iter_
+    line = f"trained {n_epochs} epochs in {seconds:.1f} s, seed {estimator.random_state}"
+    if n_epochs < estimator.max_iter:
+        what = "validation" if estimator.early_stopping else "loss"
+        line += f" (stopped: no better {what} for {estimator.n_iter_no_change} epochs)"
+    return line

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils._tags import Tags
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
@@ -323,11 +323,14 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.scale_ = np.ones(sequences.n_features, sequences.values.dtype)
         if self.standardize and weights.any():
             self.mean_, self.scale_ = standardization(sequences, weights)
-        hidden = tuple(int(H) for H in np.atleast_1d(self.hidden_layer_sizes))
+        hidden = tuple(np.atleast_1d(self.hidden_layer_sizes).tolist())
         cells = (self.cell,) * len(hidden) if isinstance(self.cell, str) else tuple(self.cell)
-        architecture = Architecture(
-            sequences.n_features, hidden, cells, len(self.classes_), self.bias
-        )
+        try:
+            architecture = Architecture(
+                sequences.n_features, hidden, cells, len(self.classes_), self.bias
+            )
+        except ValueError as error:
+            raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
         self.network_ = Network.from_parameters(
             initialize(architecture, self._rng, sequences.values.dtype), self.engine
         )

@@ -1,0 +1,324 @@
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import elman
+from elman import RNNClassifier, RNNTagger
+from elman.cli import app
+from elman.training import Trainer
+
+SMALL = ["--hidden", "16", "--epochs", "3", "--batch-size", "64"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Ragged sequences with a label each, the same with a label a step, and rows."""
+    rng = np.random.default_rng(0)
+    X = np.empty(60, dtype=object)
+    y_steps = np.empty(60, dtype=object)
+    for i in range(60):
+        X[i] = rng.standard_normal((rng.integers(2, 7), 2))
+        y_steps[i] = np.where(X[i].cumsum(axis=0)[:, 0] > 0, "up", "down")
+    y = np.array([labels[-1] for labels in y_steps])
+    np.savez(tmp_path / "ragged.npz", X=X, y=y)
+    np.savez(tmp_path / "steps.npz", X=X, y=y_steps)
+    np.savez(tmp_path / "rows.npz", X=rng.standard_normal((60, 6)), y=y)
+    return tmp_path
+
+
+def test_train_leaves_a_model_that_evaluates_alike(run):
+    trained = run("train", "digits", *SMALL)
+    assert trained.exit_code == 0, trained.output
+    evaluated = run("evaluate", "digits.safetensors", "digits")
+    accuracy = re.search(r"test accuracy [\d.]+%", trained.output).group()
+    assert accuracy in evaluated.output
+    assert "answers (columns)" in evaluated.output
+
+
+def test_plain_lines_when_not_on_a_terminal(run):
+    lines = [x for x in run("train", "digits", *SMALL).stdout.splitlines() if "epoch" in x]
+    assert [re.match(r"epoch (\d)/3 ", x).group(1) for x in lines[:3]] == ["1", "2", "3"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_bar_on_a_terminal(tmp_path):
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "elman", "train", "digits", *SMALL]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=slave, stderr=slave, env=environment
+    ) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while chunk := os.read(master, 4096):
+                shown += chunk
+        except OSError:  # how Linux says that the other side has closed
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    assert b"epoch 3/3" in shown
+    assert "━".encode() in shown
+    assert b"seq/s" in shown
+
+
+def test_quiet_prints_the_accuracy_alone(run):
+    assert re.fullmatch(r"0\.\d{4}\n", run("train", "digits", *SMALL, "--quiet").stdout)
+
+
+def test_json_is_one_object_with_everything(run):
+    result = json.loads(run("train", "digits", *SMALL, "--json").stdout)
+    assert result["params"]["hidden_layer_sizes"] == [16]
+    assert [row["epoch"] for row in result["history"]] == [1, 2, 3]
+    assert np.sum(result["test"]["confusion"]) == result["test"]["n"] == 360
+    assert np.trace(result["test"]["confusion"]) == result["test"]["n_right"]
+
+
+def test_same_seed_same_file(run, tmp_path):
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        run("train", "digits", *SMALL, "--seed", seed, "--output", f"{name}.model")
+    a, b, c = ((tmp_path / f"{name}.model").read_bytes() for name in "abc")
+    assert a == b
+    assert elman.load(tmp_path / "a.model").loss_ != elman.load(tmp_path / "c.model").loss_
+    assert a != c
+
+
+def test_every_option_reaches_the_estimator(run):
+    options = {
+        "hidden_layer_sizes": ("--hidden 8 --hidden 6", (8, 6)),
+        "cell": ("--cell tanh --cell relu", ("tanh", "relu")),
+        "bias": ("--no-bias", False),
+        "standardize": ("--no-standardize", False),
+        "step_size": ("--step-size 2", 2),
+        "engine": ("--engine reference", "reference"),
+        "solver": ("--solver nesterov", "nesterov"),
+        "learning_rate_init": ("--learning-rate 0.01", 0.01),
+        "learning_rate": ("--schedule constant", "constant"),
+        "warmup": ("--warmup 0.2", 0.2),
+        "batch_size": ("--batch-size 50", 50),
+        "clip_norm": ("--clip 2", 2.0),
+        "alpha": ("--alpha 0.01", 0.01),
+        "momentum": ("--momentum 0.8", 0.8),
+        "beta_1": ("--beta-1 0.8", 0.8),
+        "beta_2": ("--beta-2 0.9", 0.9),
+        "epsilon": ("--epsilon 1e-6", 1e-6),
+        "class_weight": ("--class-weight balanced", "balanced"),
+        "shuffle": ("--no-shuffle", False),
+        "random_state": ("--seed 3", 3),
+        "max_iter": ("--epochs 12", 12),
+        "early_stopping": ("--early-stopping", True),
+        "validation_fraction": ("--validation-fraction 0.2", 0.2),
+        "n_iter_no_change": ("--patience 1", 1),
+        "tol": ("--tol 0.5", 0.5),
+    }
+    arguments = " ".join(text for text, _ in options.values()).split()
+    result = run("train", "digits", *arguments)
+    assert result.exit_code == 0, result.output
+    params = elman.load("digits.safetensors").get_params()
+    assert {name: params[name] for name in options} == {
+        name: value for name, (_, value) in options.items()
+    }
+    untouchable = {"verbose", "warm_start"}  # a process trains once, and has its own --quiet
+    assert set(params) == set(options) | untouchable
+
+
+def test_no_clipping(run):
+    run("train", "digits", *SMALL, "--clip", 0)
+    assert elman.load("digits.safetensors").clip_norm is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ragged", RNNClassifier), ("steps", RNNTagger)])
+def test_files_with_labels_for_sequences_or_steps(run, files, name, kind):
+    assert run("train", f"{name}.npz", *SMALL).exit_code == 0
+    model = elman.load(f"{name}.safetensors")
+    assert type(model) is kind
+    X = np.load(f"{name}.npz", allow_pickle=True)["X"]
+    printed = run("predict", f"{name}.safetensors", f"{name}.npz").stdout.splitlines()
+    assert printed == [" ".join(np.atleast_1d(answer)) for answer in model.predict(X)]
+    as_json = json.loads(run("predict", f"{name}.safetensors", f"{name}.npz", "--json").stdout)
+    assert [np.atleast_1d(answer).tolist() for answer in as_json["labels"]] == [
+        np.atleast_1d(answer).tolist() for answer in model.predict(X)
+    ]
+    evaluation = json.loads(run("evaluate", f"{name}.safetensors", f"{name}.npz", "--json").stdout)
+    y = np.load(f"{name}.npz", allow_pickle=True)["y"]
+    assert evaluation["accuracy"] == model.score(X, y)
+
+
+def test_predicted_probabilities(run, files):
+    run("train", "rows.npz", *SMALL, "--step-size", 2)
+    lines = run("predict", "rows.safetensors", "rows.npz", "--probabilities").stdout.splitlines()
+    X = np.load("rows.npz")["X"]
+    printed = np.array([line.split() for line in lines], dtype=float)
+    np.testing.assert_allclose(
+        printed, elman.load("rows.safetensors").predict_proba(X), atol=5e-7, rtol=0
+    )
+
+
+def test_binary_and_flat(run):
+    assert run("train", "digits", "--binary", 3, 8, "--steps", "flat", *SMALL).exit_code == 0
+    model = elman.load("digits.safetensors")
+    assert model.classes_.tolist() == [3, 8]
+    assert model.n_features_in_ == 64
+    assert model.cell == "dense"
+    right = run("evaluate", "digits.safetensors", "digits", "--binary", 3, 8, "--steps", "flat")
+    assert right.exit_code == 0
+    wrong = run("evaluate", "digits.safetensors", "digits", "--binary", 3, 8)
+    assert wrong.exit_code == 1
+    assert "expecting 64 features" in wrong.stderr
+
+
+def test_the_learning_curve_is_a_picture(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = run("train", "digits", *SMALL, "--plot", "curve.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    history = elman.load("digits.safetensors").history_
+    assert f"{history[-1]['test_accuracy']:.2%}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "cifar"], "neither a data set"),
+        (["train", "digits", "--solver", "lbfgs"], "lbfgs"),
+        (["train", "digits", "--hidden", "0"], "hidden"),
+        (["train", "digits", "--learning-rate", "-1"], "learning_rate_init"),
+        (["train", "digits", "--cell", "tanh", "--cell", "tanh", "--hidden", "3"], "cell"),
+        (["train", "digits", "--engine", "warp"], "engine"),
+        (["train", "digits", "--output", "nowhere/model"], "no directory"),
+        (["evaluate", "model"], "Missing argument"),
+        (["check", "--engine", "warp"], "warp"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_wrong_use_exits_2(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "absent.npz"], "absent.npz"),
+        (["train", "broken.npz"], "not an .npz file"),
+        (["train", "mnist", "--data-dir", "absent"], "no directory absent"),
+        (["train", "digits", "--binary", "3", "12"], "binary"),
+        (["evaluate", "absent", "digits"], "absent"),
+        (["evaluate", "broken.npz", "digits"], "not a model file"),
+        (["predict", "broken.npz", "broken.npz"], "not a model file"),
+    ],
+)
+def test_failures_exit_1_with_one_line(run, tmp_path, arguments, message):
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no zip")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.output
+
+
+def test_divergence_keeps_the_last_good_weights(run):
+    result = run("train", "digits", *SMALL, "--cell", "relu", "--learning-rate", 1e30, "--clip", 0)
+    assert result.exit_code == 1
+    assert "--learning-rate" in result.stderr or "learning_rate" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_interrupt_saves_the_best_so_far(run, monkeypatch):
+    epoch = Trainer.epoch
+
+    def interrupted(self, number, *arguments):
+        if number == 3:
+            raise KeyboardInterrupt
+        return epoch(self, number, *arguments)
+
+    monkeypatch.setattr(Trainer, "epoch", interrupted)
+    result = run("train", "digits", *SMALL)
+    assert result.exit_code == 1
+    assert "to digits.safetensors" in result.stderr
+    assert elman.load("digits.safetensors").n_iter_ == 2
+
+
+def test_ctrl_c_in_a_real_process(tmp_path):
+    command = [sys.executable, "-m", "elman", "train", "digits", "--epochs", "5000"]
+    with subprocess.Popen(
+        [*command, "--patience", "5000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline().startswith("epoch 1/")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "saved the weights" in stderr
+    assert "Traceback" not in stderr
+    assert elman.load(tmp_path / "digits.safetensors").n_iter_ >= 1
+
+
+def test_check_prints_a_table_and_passes(run):
+    result = run("check")
+    assert result.exit_code == 0
+    assert "gradients right" in result.stdout
+    assert "3 × tanh" in result.stdout
+    assert json.loads(run("check", "--json").stdout)["passed"]
+    assert run("check", "--quiet").stdout == ""
+
+
+def test_check_fails_on_a_wrong_gradient(run, monkeypatch):
+    from elman.equations import network
+
+    right = network.recurrent_gradients
+
+    def without_last_step(delta, x, h):
+        return right(delta[:-1] or delta, x[: len(delta) - 1] or x, h)
+
+    monkeypatch.setattr(network, "recurrent_gradients", without_last_step)
+    result = run("check")
+    assert result.exit_code == 1
+    assert "gradients wrong" in result.stdout
+    assert "failed W1" in result.stdout or "failed U1" in result.stdout
+
+
+def test_help_answers_within_half_a_second():
+    def seconds():
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "elman", "--help"], check=True, stdout=subprocess.DEVNULL
+        )
+        return time.perf_counter() - started
+
+    seconds()  # the first run writes the byte code
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, elman.cli; "
+        "heavy = {'numpy', 'sklearn', 'pooch', 'matplotlib', 'safetensors'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_version(run):
+    assert run("--version").stdout == f"elman {elman.__version__}\n"
