@@ -5,6 +5,10 @@ Relative to the largest entry of what is compared, by dtype.
 
 import numpy as np
 
+# One function of a few operations, on numbers near 1.
+ROUNDING = 1e-14
+# A few layers and steps written out by hand: some dozens of sums.
+BY_HAND = 1e-13
 # A step is a handful of sums of a few dozen products; the states they feed are at most 1.
 VERSUS_NAIVE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 5e-6}
 # Another library's sums run in another order.

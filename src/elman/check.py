@@ -95,10 +95,14 @@ def check_gradients(
     for name, numerical in Parameters(network.architecture, expected).items():
         largest = float(np.abs(numerical).max())
         error = float(np.abs(gradients[name] - numerical).max())
-        checks.append(
-            GradientCheck(name, numerical.size, largest, error / largest if error else 0.0)
-        )
+        checks.append(GradientCheck(name, numerical.size, largest, _relative(error, largest)))
     return checks
+
+
+def _relative(error: float, largest: float) -> float:
+    if largest == 0:  # a gradient that has to vanish
+        return 0.0 if error == 0 else np.inf
+    return error / largest
 
 
 def complex_step(function: Callable[[], complex], vector: Array) -> Array:
@@ -141,7 +145,9 @@ class GridCell:
 
 
 GRID = list(
-    product((False, True), (1, 2, 3), ("tanh", "relu", "dense"), (True, False), (False, True))
+    product(
+        (False, True), (1, 2, 3), ("tanh", "relu", "dense", "mixed"), (True, False), (False, True)
+    )
 )
 
 
@@ -162,15 +168,22 @@ def check_grid(engine: str = "reference", seed: int = 0) -> Iterator[GridCell]:
     rng = np.random.default_rng(seed)
     for every_step, n_layers, cell, bias, ragged in GRID:
         network = Network(
-            3, (4, 3, 5)[:n_layers], 3, cell=cell, bias=bias, dtype=np.float64, engine=engine
+            n_features=3,
+            hidden=(4, 3, 5)[:n_layers],
+            n_outputs=3,
+            cell=("relu", "tanh", "dense")[:n_layers] if cell == "mixed" else cell,
+            bias=bias,
+            dtype=np.float64,
+            engine=engine,
         )
         # Large enough to bend tanh, and no zeros: a forgotten bias or step must show.
         network.parameters.vector[...] = 0.7 * rng.standard_normal(len(network.parameters.vector))
         lengths = (4, 6, 1, 6, 3) if ragged else (5,) * 5
         X = [rng.standard_normal((length, 3)) for length in lengths]
         y: Any = rng.integers(3, size=len(X))
+        weights: Any = rng.uniform(0.5, 2.0, len(X))
         if every_step:
             y = [rng.integers(3, size=length) for length in lengths]
-        weights = rng.uniform(0.5, 2.0, len(X))
+            weights = [rng.uniform(0.5, 2.0, length) for length in lengths]
         checks = check_gradients(network, X, y, weights)
         yield GridCell(every_step, n_layers, cell, bias, ragged, checks)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import Sequences, Shard, as_sequences, pack
-from elman.data.sequences import flat_steps
+from elman.data.sequences import check_weights, flat_steps
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
@@ -301,7 +301,7 @@ class Network:
         return sequences
 
     def _check_labels(self, y: Any, sequences: Sequences) -> tuple[bool, IntArray]:
-        every_step = len(y) > 0 and np.ndim(y[0]) > 0
+        every_step = hasattr(y, "__len__") and len(y) > 0 and np.ndim(y[0]) > 0
         flat = flat_steps(y, sequences) if every_step else np.asarray(y)
         if not every_step and flat.shape != (len(sequences),):
             raise DataError(
@@ -309,23 +309,27 @@ class Network:
                 "for each sequence, or a list with one array of labels for each."
             )
         K = self.architecture.n_outputs
-        if flat.dtype.kind not in "biu" or flat.min() < 0 or flat.max() >= K:
+        if flat.dtype.kind not in "biu":
+            raise DataError(f"y has dtype {flat.dtype}; expected integers 0 … {K - 1}.")
+        if flat.min() < 0 or flat.max() >= K:
             raise DataError(
-                f"y holds {flat.dtype} labels from {flat.min()} to {flat.max()}; "
-                f"expected integers 0 … {K - 1}."
+                f"y holds labels from {flat.min()} to {flat.max()}; expected integers 0 … {K - 1}."
             )
         return every_step, flat.astype(np.int64)
 
     def _check_weights(self, weight: Any, sequences: Sequences, every_step: bool) -> Array:
-        real = self.parameters.vector.real.dtype
-        if every_step and weight is not None and np.ndim(weight[0]) > 0:
-            return flat_steps(weight, sequences, "sample_weight").astype(real)
-        weights = np.ones(len(sequences), real) if weight is None else np.asarray(weight, real)
-        if weights.shape != (len(sequences),):
-            raise DataError(
-                f"sample_weight has shape {weights.shape}; expected ({len(sequences)},)."
-            )
-        return np.repeat(weights, sequences.lengths) if every_step else weights
+        if weight is None:
+            weight = np.ones(len(sequences))
+        if every_step and np.ndim(weight[0]) > 0:
+            flat = flat_steps(weight, sequences, "sample_weight")
+        else:
+            flat = np.asarray(weight)
+            if flat.shape != (len(sequences),):
+                raise DataError(
+                    f"sample_weight has shape {flat.shape}; expected ({len(sequences)},)."
+                )
+            flat = np.repeat(flat, sequences.lengths) if every_step else flat
+        return check_weights(flat).astype(self.parameters.vector.real.dtype)
 
 
 def predict_flat(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ class Architecture:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        for size in (self.n_features, *self.hidden, self.n_outputs):
-            if not isinstance(size, int) or size < 1:
+        sizes: tuple[Any, ...] = (self.n_features, *self.hidden, self.n_outputs)
+        for size in sizes:
+            if not isinstance(size, Integral) or size < 1:
                 raise ValueError(f"every size must be an integer of at least 1; got {size!r}")
         if not self.hidden:
             raise ValueError("there must be at least one hidden layer; got none")

@@ -2,6 +2,7 @@ import gzip
 import io
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_npz_comes_back_as_it_was(tmp_path, save):
     np.testing.assert_array_equal(y_read, y, strict=True)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, "U4", "M8[D]"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, ">i2", bool, "U4"])
 def test_ragged_npz_comes_back_as_it_was(tmp_path, dtype):
     X = np.empty(3, object)
     X[:] = [np.ones((n, 2)).astype(dtype) for n in (3, 1, 4)]
@@ -226,7 +227,7 @@ def test_pickle_that_would_run_is_refused_before_it_runs(tmp_path, malicious):
 
 def test_pickle_of_no_array_is_refused(tmp_path):
     write_npz(tmp_path / "data.npz", object_npy(pickle.dumps([1, 2])))
-    with pytest.raises(DataError, match=r"X\.npy holds a list; expected an array"):
+    with pytest.raises(DataError, match=r"holds a list"):
         read_npz(tmp_path / "data.npz", "X")
 
 
@@ -274,6 +275,7 @@ def test_npz_damaged_anywhere_is_refused_or_read(tmp_path, X, save):
     assert n_refused > len(whole) // 2
 
 
+@pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header")
 @pytest.mark.parametrize("X", [ragged(), np.arange(1.0, 25.0).reshape(2, 3, 4)])
 def test_array_damaged_before_it_was_zipped_is_refused_or_read(tmp_path, X):
     """Here the zip's checksum is right, so that the array's own reader is on trial."""
@@ -288,7 +290,5 @@ def test_array_damaged_before_it_was_zipped_is_refused_or_read(tmp_path, X):
     for position in range(len(whole)):
         altered = bytearray(whole)
         altered[position] ^= rng.integers(1, 256)
-        try:
+        with suppress(DataError):
             read_npz(write_npz(path, bytes(altered)), "X")
-        except DataError:
-            pass

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-import naive
 import numpy as np
 import pytest
-from tolerances import VERSUS_NAIVE, relative_error
 
+import naive
 from elman.data import as_sequences, pack
 from elman.engines import ENGINES, get_engine
 from elman.engines.interface import Evaluation, tree_sum
 from elman.parameters import Architecture, Parameters
+from tolerances import VERSUS_NAIVE, relative_error
 
 RAGGED = (7, 12, 1, 3, 12, 5, 9, 2, 2, 11, 4, 6, 1, 8, 10, 3, 7, 5, 12, 1, 6, 9, 2, 4, 8, 11, 3, 7)
 

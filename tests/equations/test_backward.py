@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tolerances import relative_error
 
 from elman.equations import (
     CELLS,
@@ -11,6 +10,7 @@ from elman.equations import (
     recurrent_gradients,
     recurrent_layer,
 )
+from tolerances import BY_HAND, ROUNDING, relative_error
 
 D, H, K = 3, 4, 2
 COUNTS = [(1,), (4,), (4, 4), (4, 4, 4, 4, 4), (4, 4, 2, 2, 1)]
@@ -66,7 +66,7 @@ def test_errors_through_time_are_the_products_of_n7(rng, counts, cell, dtype):
     layer = Layer(rng, counts, cell, dtype)
     for tau, delta in enumerate(layer.errors()):
         assert delta.dtype == dtype
-        assert relative_error(delta, layer.expected_error(tau)) <= 1e-13
+        assert relative_error(delta, layer.expected_error(tau)) <= BY_HAND
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -96,7 +96,7 @@ def test_recurrent_gradients_are_sums_of_outer_products(rng, counts):
             dW += np.outer(delta[t][:, column], layer.h[t][:, column])
             db += delta[t][:, column]
     for actual, expected in zip(recurrent_gradients(delta, layer.x, layer.h), (dU, dW, db)):
-        assert relative_error(actual, expected) <= 1e-13
+        assert relative_error(actual, expected) <= BY_HAND
 
 
 def test_arrays_serve_as_lists_of_blocks(rng):
@@ -112,7 +112,7 @@ def test_arrays_serve_as_lists_of_blocks(rng):
 def test_output_gradients_are_sums_over_answers(rng, m):
     error, h, V = (rng.standard_normal(shape) for shape in ((K, m), (H, m), (K, H)))
     dV, dc, dh = output_gradients(error, h, V)
-    assert relative_error(dV, sum(np.outer(error[:, j], h[:, j]) for j in range(m))) <= 1e-14
-    assert relative_error(dc, sum(error[:, j] for j in range(m))) <= 1e-14
+    assert relative_error(dV, sum(np.outer(error[:, j], h[:, j]) for j in range(m))) <= ROUNDING
+    assert relative_error(dc, sum(error[:, j] for j in range(m))) <= ROUNDING
     for j in range(m):
-        assert relative_error(dh[:, j], V.T @ error[:, j]) <= 1e-14
+        assert relative_error(dh[:, j], V.T @ error[:, j]) <= ROUNDING

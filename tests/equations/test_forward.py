@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tolerances import relative_error
 
 from elman.equations import CELLS, output, recurrent_layer, recurrent_step, softmax
+from tolerances import BY_HAND, ROUNDING, relative_error
 
 D, H, K, n = 3, 4, 2, 5
 
@@ -30,7 +30,7 @@ def test_a_step_has_every_intermediate_of_the_notes(rng, cell, bias):
             h_activated = max(h_unactivated, 0) if cell == "relu" else np.tanh(h_unactivated)
             expected = (U_frd, W_frd, h_unactivated, h_activated)
             actual = [values[i, j] for values in step]
-            np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-14)
+            np.testing.assert_allclose(actual, expected, rtol=BY_HAND, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("counts", [(4, 4, 4), (4, 4, 2, 1, 1), (1,)])
@@ -44,7 +44,7 @@ def test_a_layer_is_its_steps_one_after_another(rng, counts):
     for x_t, h_previous, h_t in zip(x, h, h[1:]):
         for j in range(h_t.shape[1]):
             expected = np.tanh(U @ x_t[:, j] + W @ h_previous[:, j] + b)
-            assert relative_error(h_t[:, j], expected) <= 1e-14
+            assert relative_error(h_t[:, j], expected) <= ROUNDING
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -54,7 +54,7 @@ def test_output_is_softmax_of_v_h(rng, bias):
     y_unactivated, y_activated = output(h, V, c)
     for j in range(n):
         expected = V @ h[:, j] + (c if bias else 0)
-        assert relative_error(y_unactivated[:, j], expected) <= 1e-14
+        assert relative_error(y_unactivated[:, j], expected) <= ROUNDING
     np.testing.assert_array_equal(y_activated, softmax(y_unactivated))
 
 

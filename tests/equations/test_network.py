@@ -1,10 +1,12 @@
 """N1: layers under one softmax, forward and back."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
-from tolerances import relative_error
 
 from elman.equations import CELLS, Layer, network, softmax
+from tolerances import BY_HAND, ROUNDING, relative_error
 
 D, K = 3, 4
 HIDDEN = (5, 2, 6)
@@ -60,10 +62,10 @@ def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
             expected[k][1] += dL_da[k]
 
     for (dU, _, db), (dU_expected, db_expected) in zip(layer_gradients, expected):
-        assert relative_error(dU, dU_expected) <= 1e-13
-        assert relative_error(db, db_expected) <= 1e-13
-    assert relative_error(dV, expected[3][0]) <= 1e-13
-    assert relative_error(dc, expected[3][1]) <= 1e-13
+        assert relative_error(dU, dU_expected) <= BY_HAND
+        assert relative_error(db, db_expected) <= BY_HAND
+    assert relative_error(dV, expected[3][0]) <= BY_HAND
+    assert relative_error(dc, expected[3][1]) <= BY_HAND
 
 
 CELL_STACKS = [("tanh",), ("relu", "tanh"), ("tanh", "dense", "relu")]
@@ -92,7 +94,7 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
         alone = [X[i][:, [t]] for t in range(length)]
         first = [0] * length if every_step else [1] * (length - 1) + [0]
         trace_alone = network.forward(alone, layers, V, c, first)
-        assert relative_error(trace.y_activated[:, mine], trace_alone.y_activated) <= 1e-13
+        assert relative_error(trace.y_activated[:, mine], trace_alone.y_activated) <= BY_HAND
         of_layers, dV_i, dc_i = network.gradients(alone, y[:, mine], layers, V, first, trace_alone)
         for total, part in zip(expected_layers, of_layers):
             total[:] = [a + b for a, b in zip(total, part)]
@@ -100,9 +102,9 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
 
     for actual, expected in zip(layer_gradients, expected_layers):
         for gradient, gradient_expected in zip(actual, expected):
-            assert relative_error(gradient, gradient_expected) <= 1e-12
-    assert relative_error(dV, expected_dV) <= 1e-13
-    assert relative_error(dc, expected_dc) <= 1e-13
+            assert relative_error(gradient, gradient_expected) <= BY_HAND
+    assert relative_error(dV, expected_dV) <= BY_HAND
+    assert relative_error(dc, expected_dc) <= BY_HAND
 
 
 @pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
@@ -113,7 +115,7 @@ def test_first_states_carry_on_where_a_sequence_was_cut(rng, cells):
     head = network.forward(x[:3], layers, V, c, [0] * 3)
     tail = network.forward(x[3:], layers, V, c, [0] * 4, [h[-1] for h in head.h_activated])
     y_activated = np.concatenate([head.y_activated, tail.y_activated], axis=1)
-    assert relative_error(y_activated, whole.y_activated) <= 1e-14
+    assert relative_error(y_activated, whole.y_activated) <= ROUNDING
 
 
 @pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
@@ -121,7 +123,7 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
     layers, V, c = draw_layers(rng, cells)
     x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
     trace = network.forward(x, layers, V, c, [0] * 4)
-    arrays = [x, y, V, *sum(trace.h_activated, []), trace.h_answering, trace.y_activated]
+    arrays = [x, y, V, *chain(*trace.h_activated), trace.h_answering, trace.y_activated]
     arrays += [array for layer in layers for array in layer[1:] if array is not None]
     before = [array.copy() for array in arrays]
     once = network.gradients(x, y, layers, V, [0] * 4, trace)
@@ -145,7 +147,7 @@ def test_complex_numbers_go_forward_and_back(rng, cells):
     trace = network.forward(x, layers, V, c, [0] * 4)
     of_layers, dV, dc = network.gradients(x, y, layers, V, [0] * 4, trace)
     assert dV.dtype == dc.dtype == np.complex128
-    assert relative_error(dV, real[1]) <= 1e-13
+    assert relative_error(dV, real[1]) <= BY_HAND
     for actual, expected in zip(of_layers, real[0]):
         for gradient, gradient_expected in zip(actual, expected):
-            assert relative_error(gradient, gradient_expected) <= 1e-13
+            assert relative_error(gradient, gradient_expected) <= BY_HAND

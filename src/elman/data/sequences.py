@@ -203,6 +203,13 @@ def flat_steps(y: Any, sequences: Sequences, name: str = "y") -> Array:
     return np.concatenate(pieces)
 
 
+def check_weights(weights: Array) -> Array:
+    """Check that weights are finite numbers, and none below zero."""
+    if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise DataError("sample_weight must hold finite numbers, none below zero.")
+    return weights
+
+
 def _listed(X: Any, name: str) -> Sequence[Any]:
     if isinstance(X, np.ndarray) and X.ndim > 0:
         return list(X)

@@ -8,7 +8,6 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Shard
-from elman.engines.blas import one_blas_thread
 from elman.engines.interface import Evaluation, State, tree_sum
 from elman.equations import Trace, cross_entropy, network
 from elman.parameters import Parameters
@@ -23,8 +22,7 @@ class ReferenceEngine:
         self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        with one_blas_thread():
-            return tree_sum([self._evaluate(parameters, s, labels, weights) for s in shards])
+        return tree_sum([self._evaluate(parameters, shard, labels, weights) for shard in shards])
 
     def _evaluate(
         self, parameters: Parameters, shard: Shard, labels: IntArray, weights: Array
@@ -51,8 +49,7 @@ class ReferenceEngine:
 
     def probabilities(self, parameters: Parameters, shard: Shard) -> Array:
         """See ``Engine.probabilities``."""
-        with one_blas_thread():
-            return forward(parameters, shard).y_activated.T
+        return forward(parameters, shard).y_activated.T
 
     def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
         """See ``Engine.step``."""

@@ -7,31 +7,27 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
-from sklearn.utils._tags import Tags
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.engines import ENGINES, get_engine
-from elman.equations import CELLS
+from elman.engines import get_engine
 from elman.errors import DataError
 from elman.estimators.files import generator, read_estimator, write_estimator
+from elman.estimators.hyperparameters import Hyperparameters
 from elman.estimators.inputs import check_sequences, standardization
 from elman.network import Network, predict_flat
 from elman.parameters import Architecture, initialize
 from elman.training import (
-    OPTIMIZERS,
-    SCHEDULES,
     Examples,
     Optimizer,
     Progress,
@@ -48,106 +44,10 @@ from elman.training.schedules import Schedule
 AUTO_BATCH_SIZE = 64
 
 
-class BaseRNN(BaseEstimator, metaclass=ABCMeta):
-    """Fits a network to labelled sequences. ``RNNClassifier`` documents the parameters."""
+class BaseRNN(Hyperparameters, metaclass=ABCMeta):
+    """Fits a network to labelled sequences."""
 
     _every_step: ClassVar[bool]
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "cell": [StrOptions(set(CELLS)), "array-like"],
-        "solver": [StrOptions(set(OPTIMIZERS))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "bias": ["boolean"],
-        "standardize": ["boolean"],
-        "step_size": [Interval(Integral, 1, None, closed="left")],
-        "engine": [StrOptions(set(ENGINES))],
-    }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (64,),
-        *,
-        cell: Any = "tanh",
-        solver: str = "adam",
-        alpha: float = 0.0,
-        batch_size: Any = "auto",
-        learning_rate: str = "cosine",
-        learning_rate_init: float = 0.003,
-        warmup: float = 0.05,
-        max_iter: int = 100,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: Any = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | None = 1.0,
-        class_weight: Any = None,
-        bias: bool = True,
-        standardize: bool = True,
-        step_size: int = 1,
-        engine: str = "reference",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.cell = cell
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.warmup = warmup
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
-        self.class_weight = class_weight
-        self.bias = bias
-        self.standardize = standardize
-        self.step_size = step_size
-        self.engine = engine
-
-    def __sklearn_tags__(self) -> Tags:
-        """Declare what X may be: rows, or three axes."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.target_tags.required = True
-        return tags
 
     # What a label is, and how it is weighted, is the subclass's.
 

@@ -10,8 +10,7 @@ from sklearn.utils.validation import check_array
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.sequences import flat_steps
-from elman.errors import DataError
+from elman.data.sequences import check_weights, flat_steps
 from elman.estimators.base import BaseRNN
 from elman.estimators.classifier import check_sequence_weights
 
@@ -90,7 +89,4 @@ class RNNTagger(BaseRNN):
         if sample_weight is None or np.ndim(sample_weight[0]) == 0:
             weights = check_sequence_weights(sample_weight, sequences)
             return np.repeat(weights, sequences.lengths)
-        weights = flat_steps(sample_weight, sequences, "sample_weight")
-        if weights.dtype.kind not in "biuf" or not np.isfinite(weights).all() or weights.min() < 0:
-            raise DataError("sample_weight must hold finite numbers, none below zero.")
-        return weights
+        return check_weights(flat_steps(sample_weight, sequences, "sample_weight"))

@@ -167,8 +167,16 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If a loss or gradient is not finite. The parameters are those before that batch.
+            If a loss or gradient is not finite. The parameters are those the epoch began with.
         """
+        at_first = self.parameters.vector.copy()
+        try:
+            return self._epoch(number, n_epochs, callback)
+        except DivergenceError:
+            self.parameters.vector[...] = at_first
+            raise
+
+    def _epoch(self, number: int, n_epochs: int, callback: Callback | None) -> Row:
         started = time.perf_counter()
         n = len(self.examples.sequences)
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
@@ -230,7 +238,8 @@ class Trainer:
                 f"{learning_rate:g}. Lower the learning rate (learning_rate_init), or clip the "
                 "gradient to a smaller norm (clip_norm). The last good weights are kept."
             )
-        self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
+        with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
+            self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
         self.n_updates += 1
         return loss * scale, norm, evaluation.n_correct
 
@@ -296,9 +305,11 @@ def train(
         If a loss or gradient is not finite. ``run`` holds all up to the last complete epoch.
     """
     n_without_improvement = 0
-    for number in range(len(run.history) + 1, len(run.history) + n_epochs + 1):
+    first = len(run.history) + 1
+    last = first + n_epochs - 1
+    for number in range(first, last + 1):
         started = time.perf_counter()
-        row = trainer.epoch(number, n_epochs, callback)
+        row = trainer.epoch(number, last, callback)
         loss = row["loss"]
         if validate is None:
             improved, enough = loss < run.best_loss, loss < run.best_loss - tol
@@ -314,7 +325,7 @@ def train(
         if callback is not None:
             n = len(trainer.examples.sequences)
             seconds = time.perf_counter() - started
-            callback(Progress(number, n_epochs, n, n, loss, row["accuracy"], seconds, row))
+            callback(Progress(number, last, n, n, loss, row["accuracy"], seconds, row))
         n_without_improvement = 0 if enough else n_without_improvement + 1
         if n_without_improvement >= n_iter_no_change:
             run.converged = True

@@ -27,7 +27,7 @@ def cosine(learning_rate: float, n_updates: int, warmup: float) -> Schedule:
     learning_rate : float
         The highest.
     n_updates : int
-        In all. After them the rate stays where it ended.
+        In all. After them the rate is 0.
     warmup : float
         The share of the updates that the rise takes, in [0, 1).
     """

@@ -1,0 +1,204 @@
+"""The gradient check passes what is right, and catches what is planted."""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import elman.equations.network as network_equations
+from elman import Network, check_gradients
+from elman.check import GRID, GradientCheck, check_grid, complex_step
+from elman.engines import ENGINES
+from tolerances import ROUNDING, relative_error
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def grid(request):
+    return list(check_grid(request.param))
+
+
+def test_grid_passes(grid):
+    assert [cell for cell in grid if not all(check.passed for check in cell.checks)] == []
+
+
+def test_grid_is_every_combination_with_every_parameter(grid):
+    assert len(set(GRID)) == len(GRID) == len(grid) == 2 * 3 * 4 * 2 * 2
+    for cell in grid:
+        names = {check.name for check in cell.checks}
+        expected = {"V"} | {f"U{k}" for k in range(1, cell.n_layers + 1)}
+        n_recurrent = {"dense": 0, "mixed": 2}.get(cell.cell, 3)  # mixed: relu, tanh, dense
+        expected |= {f"W{k}" for k in range(1, min(cell.n_layers, n_recurrent) + 1)}
+        if cell.bias:
+            expected |= {"c"} | {f"b{k}" for k in range(1, cell.n_layers + 1)}
+        assert names == expected
+        assert all(check.largest > 1e-3 for check in cell.checks)  # no gradient that is only zeros
+
+
+@dataclass
+class Mutation:
+    """An error planted in one of the backward equations, as ``network`` sees it."""
+
+    module: str
+    function: str
+    right: str
+    wrong: str
+
+    def plant(self, monkeypatch):
+        module = importlib.import_module(f"elman.equations.{self.module}")
+        source = inspect.getsource(getattr(module, self.function))
+        code = source.rpartition('"""')[2]  # the formulas of the docstring are not for mutating
+        assert code.count(self.right) == 1
+        namespace = dict(vars(module))
+        exec(source.replace(code, code.replace(self.right, self.wrong)), namespace)
+        monkeypatch.setattr(network_equations, self.function, namespace[self.function])
+
+
+MUTATIONS = {
+    "transpose of W dropped": Mutation(
+        "backward", "errors_through_time", "W.T @ delta[-1]", "W @ delta[-1]"
+    ),
+    "nothing from later steps": Mutation(
+        "backward", "errors_through_time", "W.T @ delta[-1]", "0 * (W.T @ delta[-1])"
+    ),
+    "later steps before the derivative": Mutation(
+        "backward", "errors_through_time", "W.T @ delta[-1]", "W.T @ dh[-len(delta)]"
+    ),
+    "later steps to the wrong sequences": Mutation(
+        "backward", "errors_through_time", "dL_dh[:, :n_next]", "dL_dh[:, -n_next:]"
+    ),
+    "derivative 1 - h": Mutation(
+        "backward", "errors_through_time", "cell.derivative(h_t)", "(1 - h_t)"
+    ),
+    "derivative of tanh for every cell": Mutation(
+        "backward", "errors_through_time", "cell.derivative(h_t)", "(1 - h_t**2)"
+    ),
+    "derivative forgotten": Mutation(
+        "backward", "errors_through_time", "dL_dh * cell.derivative(h_t)", "dL_dh"
+    ),
+    "last step forgotten": Mutation(
+        "backward",
+        "recurrent_gradients",
+        "(delta, axis=1)",
+        "([*delta[:-1], 0 * delta[-1]], axis=1)",
+    ),
+    "first step forgotten": Mutation(
+        "backward", "recurrent_gradients", "(delta, axis=1)", "([0 * delta[0], *delta[1:]], axis=1)"
+    ),
+    "h_t for h_{t-1}": Mutation(
+        "backward", "recurrent_gradients", "zip(h_activated, delta)", "zip(h_activated[1:], delta)"
+    ),
+    "mean for a sum in db": Mutation(
+        "backward", "recurrent_gradients", "deltas.sum(axis=1)", "deltas.mean(axis=1)"
+    ),
+    "db dropped": Mutation(
+        "backward", "recurrent_gradients", "deltas.sum(axis=1)", "np.zeros(len(deltas))"
+    ),
+    "mean for a sum in dV": Mutation(
+        "backward", "output_gradients", "error @ h.T", "error @ h.T / h.shape[1]"
+    ),
+    "dc dropped": Mutation(
+        "backward", "output_gradients", "error.sum(axis=1)", "np.zeros(len(error))"
+    ),
+    "sign of dV": Mutation("backward", "output_gradients", "error @ h.T", "-error @ h.T"),
+    "error not weighted": Mutation("loss", "output_error", " * y.sum(axis=0)", ""),
+    "label left out of the error": Mutation(
+        "loss", "output_error", "y.sum(axis=0) - y", "y.sum(axis=0)"
+    ),
+    "answers to the wrong columns": Mutation(
+        "network", "gradients", "dh[-1][:, first:]", "dh[-1][:, :n_answers]"
+    ),
+    "always the first answers": Mutation(
+        "network", "gradients", "start += n_answers", "start += 0"
+    ),
+    "layers below get nothing": Mutation(
+        "network", "gradients", "layers[k].U.T @ delta_t for", "0 * layers[k].U.T @ delta_t for"
+    ),
+    "layers below before the derivative": Mutation(
+        "network", "gradients", "U.T @ delta_t for delta_t in delta", "U.T @ dh_t for dh_t in dh"
+    ),
+    "one entry by one part in a million": Mutation(
+        "backward", "output_gradients", "V.T @ error", "V.T @ error * (1 + 1e-6 * (h > 0))"
+    ),
+    "NaN": Mutation("backward", "output_gradients", "error @ h.T", "np.nan * error @ h.T"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=list(MUTATIONS))
+def test_planted_error_is_caught(mutation, monkeypatch):
+    mutation.plant(monkeypatch)
+    assert any(not check.passed for cell in check_grid() for check in cell.checks)
+
+
+def test_error_is_told_by_its_parameter(monkeypatch):
+    MUTATIONS["dc dropped"].plant(monkeypatch)
+    cell = next(cell for cell in check_grid() if cell.bias)
+    assert [check.name for check in cell.checks if not check.passed] == ["c"]
+    assert cell.worst.name == "c"
+    assert cell.worst.error == 1  # relative to the largest entry, all of which is missing
+
+
+def test_nan_fails_and_is_the_worst(monkeypatch):
+    MUTATIONS["NaN"].plant(monkeypatch)
+    cell = next(check_grid())
+    failed = [check for check in cell.checks if not check.passed]
+    assert [check.name for check in failed] == ["V"]
+    assert np.isnan(cell.worst.error)
+    assert cell.worst == failed[0]
+
+
+def test_passed_is_an_error_within_tolerance():
+    for error, passed in ((0.0, True), (1e-13, True), (1.1e-13, False), (np.nan, False)):
+        assert GradientCheck("W1", 4, 1.0, error).passed is passed
+
+
+def test_a_gradient_that_ought_to_be_zero_can_fail(monkeypatch):
+    MUTATIONS["h_t for h_{t-1}"].plant(monkeypatch)
+    one_step = np.random.default_rng(0).standard_normal((4, 1, 2))  # h_0 = 0, so dW = 0
+    checks = check_gradients(Network(2, [3], 2, seed=0), one_step, [0, 1, 1, 0])
+    assert [check.name for check in checks if not check.passed] == ["W1"]
+
+
+def test_a_gradient_that_is_zero_passes():
+    one_step = np.random.default_rng(0).standard_normal((4, 1, 2))
+    checks = check_gradients(Network(2, [3], 2, seed=0), one_step, [0, 1, 1, 0])
+    assert {check.name: check.largest for check in checks}["W1"] == 0
+    assert all(check.passed for check in checks)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_outputs", [1, 2, 10])
+def test_any_network_can_be_checked(engine, dtype, n_outputs):
+    rng = np.random.default_rng(5)
+    network = Network(
+        2, [5, 3], n_outputs, cell=["relu", "tanh"], dtype=dtype, seed=1, engine=engine
+    )
+    before = network.parameters.vector.copy()
+    X = [rng.standard_normal((length, 2)) for length in (3, 7, 1, 4)]
+    y = [rng.integers(n_outputs, size=len(x)) for x in X]
+    weights = [rng.uniform(0.3, 3, len(x)) for x in X]
+    checks = check_gradients(network, X, y, weights)
+    assert [check for check in checks if not check.passed] == []
+    assert {check.name: check.n_entries for check in checks} == {
+        name: array.size for name, array in network.parameters.items()
+    }
+    assert network.dtype == dtype
+    np.testing.assert_array_equal(network.parameters.vector, before)
+
+
+def test_grid_is_the_same_for_the_same_seed():
+    first, again, other = (next(check_grid(seed=seed)).checks for seed in (4, 4, 5))
+    assert first == again != other
+
+
+def test_complex_step_is_exact_and_restores_the_vector():
+    vector = np.array([0.3, -1.7, 2.2], complex)
+    before = vector.copy()
+    derivative = complex_step(lambda: np.sin(vector[0]) * np.exp(vector[1]) / vector[2], vector)
+    a, b, c = before.real
+    expected = np.exp(b) / c * np.array([np.cos(a), np.sin(a), -np.sin(a) / c])
+    assert relative_error(derivative, expected) <= ROUNDING
+    assert derivative.dtype == np.float64
+    np.testing.assert_array_equal(vector, before)

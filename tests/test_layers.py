@@ -1,0 +1,210 @@
+"""The one way through the house: who may import whom, and what an import costs."""
+
+import ast
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import elman
+
+ROOT = Path(elman.__file__).parent
+
+# A layer imports those above it in this list; those in one line do not import each other.
+ORDER = [
+    {"_typing", "errors"},
+    {"data", "equations"},
+    {"parameters"},
+    {"engines"},
+    {"persistence"},
+    {"network"},
+    {"check", "training"},
+    {"estimators"},
+    {"models", "datasets", "displays"},
+    {"cli"},
+    {"__main__"},
+]
+LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in layers}
+
+# Beyond the standard library: where a package may be imported, and where only inside a function.
+ANYWHERE = {
+    "numpy": ("",),
+    "threadpoolctl": ("engines/blas.py",),
+    "safetensors": ("persistence.py",),
+    "sklearn": ("estimators/",),
+    "typer": ("cli/",),
+    "rich": ("cli/",),
+}
+INSIDE_FUNCTIONS = {
+    "sklearn": ("datasets.py", "cli/"),
+    "pooch": ("datasets.py",),
+    "matplotlib": ("displays.py", "cli/"),
+}
+
+
+class Import(NamedTuple):
+    file: str
+    module: str
+    names: tuple[str, ...]
+    inside_function: bool
+
+    @property
+    def package(self):
+        return self.module.split(".")[0]
+
+
+def imports_in(path):
+    file = path.relative_to(ROOT).as_posix()
+
+    def visit(node, inside_function):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return  # never runs
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(file, alias.name, (), inside_function)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            names = tuple(alias.name for alias in node.names)
+            yield Import(file, node.module, names, inside_function)
+        inside_function |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside_function)
+
+    return list(visit(ast.parse(path.read_text(encoding="utf-8")), False))
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+IMPORTS = [found for path in MODULES for found in imports_in(path)]
+
+
+def layer_of(file):
+    return file.split("/")[0].removesuffix(".py")
+
+
+def layers_imported(found):
+    if found.module != "elman":
+        return [found.module.split(".")[1]]
+    # `from elman import X`: the home of X; of what has none (__version__), the package itself
+    return [elman._HOMES[n].split(".")[1] for n in found.names if n in elman._HOMES]
+
+
+def test_imports_were_found():
+    assert len(MODULES) > 30
+    assert len(IMPORTS) > 150
+    assert {layer_of(found.file) for found in IMPORTS} <= LEVEL.keys() | {"__init__"}
+
+
+@pytest.mark.parametrize("layer", LEVEL)
+def test_layer_is_there(layer):
+    assert (ROOT / layer).is_dir() or (ROOT / f"{layer}.py").is_file()
+
+
+@pytest.mark.parametrize("layer", LEVEL)
+def test_imports_point_one_way(layer):
+    upward = [
+        found
+        for found in IMPORTS
+        if found.package == "elman" and layer_of(found.file) == layer
+        for other in layers_imported(found)
+        if other != layer and LEVEL[other] >= LEVEL[layer]
+    ]
+    assert not upward
+
+
+def is_allowed(found):
+    places = ANYWHERE.get(found.package, ())
+    if found.inside_function:
+        places += INSIDE_FUNCTIONS.get(found.package, ())
+    return any(found.file.startswith(place) for place in places)
+
+
+def test_other_packages_are_imported_where_they_belong():
+    others = [f for f in IMPORTS if f.package not in {*sys.stdlib_module_names, "elman"}]
+    assert {found.package for found in others} == ANYWHERE.keys() | INSIDE_FUNCTIONS.keys()
+    assert not [found for found in others if not is_allowed(found)]
+
+
+def test_nothing_can_run_code_from_a_file():
+    """A pickle is read in one place, by an unpickler that calls nothing but what it lists."""
+    found = {f.file for f in IMPORTS if f.package in {"pickle", "shelve", "marshal", "joblib"}}
+    assert found <= {"data/files.py"}
+    for path in MODULES:
+        calls = [n.func for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        assert not {"eval", "exec"} & {call.id for call in calls if isinstance(call, ast.Name)}
+
+
+# What an import costs
+
+
+def modules_after(statement):
+    program = f"import sys\n{statement}\nprint(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+    )
+    return {module.split(".")[0] for module in result.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import elman", {"numpy", "sklearn", "scipy", "safetensors"}),
+        ("import elman; elman.DataError; dir(elman)", {"numpy", "sklearn", "scipy"}),
+        ("import elman; elman.Network", {"sklearn", "scipy"}),
+        ("import elman; elman.RNNClassifier; elman.load", set()),
+        ("import elman.datasets", {"sklearn", "scipy"}),
+    ],
+)
+def test_import_brings_no_more_than_it_needs(statement, absent):
+    heavy = {"matplotlib", "pooch", "requests", "typer", "rich", "torch"}
+    by_sklearn = modules_after("import sklearn.model_selection") if "RNN" in statement else set()
+    assert not (modules_after(statement) - by_sklearn) & (heavy | absent)
+
+
+# The public names
+
+
+@pytest.mark.parametrize("name", elman.__all__)
+def test_public_name_is_there(name):
+    assert getattr(elman, name).__name__ == name
+    assert name in dir(elman)
+    assert getattr(elman, name).__doc__
+
+
+def test_public_names_are_listed_once_and_in_order():
+    assert elman.__all__ == sorted(set(elman.__all__), key=elman.__all__.index)
+    assert set(elman.__all__) == elman._HOMES.keys()
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'elman' has no attribute 'LSTM'"):
+        _ = elman.LSTM
+
+
+@pytest.mark.parametrize("package", ["data", "engines", "equations", "estimators", "training"])
+def test_names_a_package_lists_are_there(package):
+    module = importlib.import_module(f"elman.{package}")
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+# The examples in docstrings
+
+EXAMPLES = [
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in MODULES
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+def test_examples_were_found():
+    assert {"elman.network", "elman.check", "elman.estimators.classifier"} <= set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_come_out_as_printed(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0

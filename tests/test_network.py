@@ -1,0 +1,265 @@
+"""The network: N2 with every intermediate, labels and weights checked, streaming, files."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import elman
+import naive
+from elman import DataError, ModelFileError, Network
+from elman.engines import ENGINES
+from elman.equations import softmax
+from tolerances import VERSUS_NAIVE, relative_error
+
+CELLS = ("tanh", "relu", "dense")
+D, K = 2, 3
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+@pytest.fixture(params=["array", "list"])
+def X(request):
+    rng = np.random.default_rng(9)
+    if request.param == "array":
+        return rng.standard_normal((4, 5, D))
+    return [rng.standard_normal((length, D)) for length in (3, 6, 1, 6)]
+
+
+def network_of(**settings):
+    settings = {"cell": CELLS, "dtype": np.float64, "seed": 1} | settings
+    network = Network(D, (4, 5, 3), K, **settings)
+    for name, array in network.parameters.items():
+        if name[0] in "bc":
+            array[...] = np.linspace(-0.4, 0.9, len(array))
+    return network
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_intermediates_are_n2_under_the_notes_names(X, bias):
+    network = network_of(bias=bias)
+    every = network.forward(X, return_intermediates=True)
+    theta = {name: array.copy() for name, array in network.parameters.items()}
+    for i, x in enumerate(X):
+        inputs = np.asarray(x)
+        for k, cell in enumerate(CELLS):
+            U_frd, W_frd = every.U_frd[k][i], every.W_frd[k][i]
+            h_unactivated, h_activated = every.h_unactivated[k][i], every.h_activated[k][i]
+            h_previous = np.vstack([np.zeros((1, h_activated.shape[1])), h_activated[:-1]])
+            W = theta.get(f"W{k + 1}", np.zeros((h_activated.shape[1],) * 2))
+            np.testing.assert_allclose(U_frd, inputs @ theta[f"U{k + 1}"].T, rtol=1e-12)
+            np.testing.assert_allclose(W_frd, h_previous @ W.T, rtol=1e-12, atol=1e-15)
+            total = U_frd + W_frd
+            if bias:
+                total = total + theta[f"b{k + 1}"]
+            np.testing.assert_array_equal(h_unactivated, total)
+            activated = np.maximum(total, 0) if cell == "relu" else np.tanh(total)
+            np.testing.assert_array_equal(h_activated, activated)
+            inputs = h_activated
+        z = inputs @ theta["V"].T + (theta["c"] if bias else 0)
+        np.testing.assert_allclose(every.y_unactivated[i], z, rtol=1e-12)
+        np.testing.assert_array_equal(every.y_activated[i], softmax(every.y_unactivated[i].T).T)
+
+
+def test_intermediates_come_as_the_sequences_did(X):
+    network = network_of()
+    every = network.forward(X, return_intermediates=True)
+    for values in (*every.U_frd, *every.h_activated, every.y_activated):
+        assert isinstance(values, np.ndarray) == isinstance(X, np.ndarray)
+        assert [len(value) for value in values] == [len(x) for x in X]
+    y_hat = network.forward(X)
+    assert isinstance(y_hat, np.ndarray) == isinstance(X, np.ndarray)
+    for actual, expected in zip(y_hat, every.y_activated):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_forward_is_the_naive_loop(X, engine):
+    network = network_of(engine=engine)
+    expected = [naive.probabilities(network.parameters, CELLS, x) for x in X]
+    for actual, y_hat in zip(network.forward(X), expected):
+        assert relative_error(actual, y_hat) <= VERSUS_NAIVE[network.dtype]
+    last = network.forward(X, every_step=False)
+    difference = relative_error(last, [y_hat[-1] for y_hat in expected])
+    assert difference <= VERSUS_NAIVE[network.dtype]
+
+
+@pytest.mark.parametrize("every_step", [True, False], ids=["label a step", "label a sequence"])
+@pytest.mark.parametrize("weighted", ["not", "by sequence", "by label"])
+def test_loss_is_a_sum_over_steps_and_a_mean_over_sequences(X, engine, every_step, weighted):
+    network, rng = network_of(engine=engine), np.random.default_rng(4)
+    shapes = [len(x) for x in X] if every_step else [()] * len(X)
+    y = [rng.integers(K, size=shape) for shape in shapes]
+    weights = [np.ones(shape) for shape in shapes]
+    given = None
+    if weighted == "by sequence":
+        given = rng.uniform(0.2, 2, len(X))
+        weights = [np.full(shape, weight) for shape, weight in zip(shapes, given)]
+    elif weighted == "by label":
+        given = weights = [rng.uniform(0.2, 2, shape) for shape in shapes]
+    expected = naive.loss_and_gradients(network.parameters, CELLS, X, y, weights)
+
+    loss, gradients = network.loss_and_gradients(X, y, given)
+    tolerance = VERSUS_NAIVE[network.dtype]
+    assert loss == pytest.approx(expected.loss / len(X), rel=tolerance)
+    for name, gradient in gradients.items():
+        assert relative_error(gradient, expected.gradients[name] / len(X)) <= tolerance
+
+
+def test_streaming_equals_forward(engine):
+    network = network_of(engine=engine)
+    X = np.random.default_rng(9).standard_normal((4, 5, D))
+    state = network.initial_state(4)
+    y_hat = []
+    for t in range(5):
+        y_t, state = network.step(X[:, t].T, state)
+        y_hat.append(y_t.T)
+    expected = network.forward(X)
+    assert relative_error(np.stack(y_hat, axis=1), expected) <= VERSUS_NAIVE[network.dtype]
+
+
+def test_initial_state_is_zero_and_one_sequence_wide():
+    network = network_of(dtype=np.float32)
+    state = network.initial_state()
+    assert [(h.shape, h.dtype, h.any()) for h in state] == [
+        ((H, 1), np.float32, False) for H in (4, 5, 3)
+    ]
+
+
+THREE = np.random.default_rng(9).standard_normal((3, 2, D))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1], "y has shape .2,. for 3 sequences; expected one label for each sequence"),
+        ([], "y has shape .0,. for 3 sequences"),
+        ([0, 1, 3], "labels from 0 to 3; expected integers 0 … 2"),
+        ([0, -1, 2], "labels from -1 to 2; expected integers 0 … 2"),
+        ([0.0, 1.0, 2.0], "y has dtype float64; expected integers"),
+        (["a", "b", "c"], "expected integers"),
+        ([0, None, 2], "expected integers"),
+        (1, "expected one label for each sequence"),
+        ([[0, 1], [1, 1]], "y has 2 entries for 3 sequences"),
+        ([[0, 1], [1, 1], [1]], "y.2. has 1 entries, but sequence 2 has 2 step"),
+        ([[0, 1], [1, 1], [1, 3]], "labels from 0 to 3; expected integers 0 … 2"),
+        ([[0, 1], [1, 1], [[1, 1]]], "y.2. has 2 dimension.s."),
+    ],
+    ids=str,
+)
+def test_labels_that_do_not_fit_are_refused_in_words(y, message):
+    with pytest.raises(DataError, match=message):
+        network_of().loss_and_gradients(THREE, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "message"),
+    [
+        ([0, 1, 2], [1, 2], "sample_weight has shape .2,.; expected .3,."),
+        ([0, 1, 2], [[1, 2]] * 3, "sample_weight has shape .3, 2.; expected .3,."),
+        ([[0, 1]] * 3, [[1, 2], [1, 2], [1]], "sample_weight.2. has 1 entries"),
+        ([[0, 1]] * 3, [1, 2], "sample_weight has shape .2,."),
+    ],
+    ids=str,
+)
+def test_weights_that_do_not_fit_are_refused_in_words(y, weights, message):
+    with pytest.raises(DataError, match=message):
+        network_of().loss_and_gradients(THREE, y, weights)
+
+
+@pytest.mark.parametrize("method", ["forward", "loss_and_gradients"])
+def test_another_number_of_features_is_refused_in_words(method):
+    arguments = [np.ones((3, 2, D + 1))] + ([[0, 1, 2]] if method == "loss_and_gradients" else [])
+    with pytest.raises(DataError, match=rf"X has 3 feature\(s\) a step; this network takes {D}"):
+        getattr(network_of(), method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": []}, "at least one hidden layer"),
+        ({"cell": "lstm"}, "cell must be one of tanh, relu, dense; got 'lstm'"),
+        ({"cell": ["tanh"]}, r"1 cell\(s\) for 2 layer\(s\)"),
+        ({"engine": "abacus"}, "engine must be one of .*got 'abacus'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_in_words(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Network(**({"n_features": 2, "hidden": [3, 4], "n_outputs": 2} | settings))
+
+
+def test_one_cell_serves_all_layers():
+    assert Network(2, [3, 4], 2, cell="relu").architecture.cells == ("relu", "relu")
+
+
+def test_same_seed_gives_the_same_bits():
+    one, same, other = (network_of(seed=seed).parameters.vector for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_have_the_networks_dtype(engine, dtype):
+    network = network_of(dtype=dtype, engine=engine)
+    X = np.random.default_rng(9).standard_normal((3, 2, D))
+    assert network.dtype == dtype
+    assert network.forward(X).dtype == dtype
+    loss, gradients = network.loss_and_gradients(X, [0, 1, 2])
+    assert type(loss) is float
+    assert gradients.vector.dtype == dtype
+    y_hat, state = network.step(X[:, 0].T, network.initial_state(3))
+    assert {array.dtype for array in (y_hat, *state)} == {np.dtype(dtype)}
+
+
+def test_a_complex_copy_goes_forward_and_leaves_the_network(X):
+    network = network_of()
+    complex_network = network.astype(np.complex128)
+    complex_network.parameters["V"][1, 2] += 1e-20j
+    stepped, expected = complex_network.forward(X), network.forward(X)
+    for ours, theirs in zip(stepped, expected):
+        assert ours.dtype == np.complex128
+        assert relative_error(ours.real, theirs) <= VERSUS_NAIVE[network.dtype]
+        assert np.abs(ours.imag).max() > 1e-24
+    assert network.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "way", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]
+)
+def test_a_copy_is_a_network_of_its_own(X, way):
+    network = network_of()
+    other = way(network)
+    for ours, theirs in zip(other.forward(X), network.forward(X)):
+        np.testing.assert_array_equal(ours, theirs)
+    other.parameters["V"][...] = 0.0
+    assert network.parameters["V"].all()
+
+
+def test_parameters_may_be_shared():
+    network = network_of()
+    other = Network.from_parameters(network.parameters)
+    network.parameters["V"][...] = 7.5
+    np.testing.assert_array_equal(other.parameters["V"], 7.5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("load", [Network.load, elman.load])
+def test_a_saved_network_comes_back_bit_for_bit(tmp_path, load, dtype, bias):
+    network = network_of(dtype=dtype, bias=bias)
+    path = tmp_path / "network.safetensors"
+    network.save(path)
+    loaded = load(path)
+    assert loaded.architecture == network.architecture
+    assert loaded.dtype == network.dtype
+    np.testing.assert_array_equal(loaded.parameters.vector, network.parameters.vector)
+
+
+def test_a_file_of_something_else_is_refused_in_words(tmp_path):
+    path = tmp_path / "other.safetensors"
+    elman.persistence.write_model(path, "Teapot", {}, {"handle": np.ones(1)})
+    with pytest.raises(ModelFileError, match="holds a Teapot, not a Network"):
+        Network.load(path)

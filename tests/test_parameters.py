@@ -1,0 +1,170 @@
+"""Parameters: names, shapes, one vector under all of them, and what they start from."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from elman.equations import CELLS
+from elman.parameters import Architecture, Parameters, initialize
+from tolerances import ROUNDING
+
+STACK = Architecture(3, (5, 4, 6), ("tanh", "dense", "relu"), 2)
+
+
+def drawn(architecture=STACK, dtype=np.float64, seed=0):
+    return initialize(architecture, np.random.default_rng(seed), dtype)
+
+
+def test_names_and_shapes_are_the_notes():
+    assert STACK.shapes == {
+        "U1": (5, 3),
+        "W1": (5, 5),
+        "b1": (5,),
+        "U2": (4, 5),
+        "b2": (4,),
+        "U3": (6, 4),
+        "W3": (6, 6),
+        "b3": (6,),
+        "V": (2, 6),
+        "c": (2,),
+    }
+
+
+def test_without_bias_there_are_no_b_and_c():
+    architecture = Architecture(3, (5, 4), ("tanh", "relu"), 2, bias=False)
+    assert list(architecture.shapes) == ["U1", "W1", "U2", "W2", "V"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_features": 0}, "every size must be an integer of at least 1; got 0"),
+        ({"n_outputs": 0}, "every size must be an integer of at least 1; got 0"),
+        ({"n_outputs": 2.0}, "every size must be an integer of at least 1; got 2.0"),
+        ({"hidden": (5, 0, 6)}, "every size must be an integer of at least 1; got 0"),
+        ({"hidden": (), "cells": ()}, "there must be at least one hidden layer"),
+        ({"cells": ("tanh", "tanh")}, r"2 cell\(s\) for 3 layer\(s\)"),
+        ({"cells": ("tanh", "gru", "relu")}, "cell must be one of tanh, relu, dense; got 'gru'"),
+    ],
+)
+def test_a_bad_architecture_is_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        Architecture(**(vars(STACK) | changed))
+
+
+def test_views_cover_the_vector_once_in_order():
+    parameters = Parameters.zeros(STACK, np.float32)
+    parameters.vector[...] = np.arange(len(parameters.vector))
+    assert {name: view.shape for name, view in parameters.items()} == STACK.shapes
+    np.testing.assert_array_equal(
+        np.concatenate([view.ravel() for view in parameters.values()]), parameters.vector
+    )
+    assert parameters.vector.dtype == np.float32
+
+
+def round_trips():
+    yield "as made", lambda parameters: parameters
+    yield "copy()", Parameters.copy
+    yield "astype", lambda parameters: parameters.astype(np.float32)
+    yield "copy.copy", copy.copy
+    yield "copy.deepcopy", copy.deepcopy
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        yield (
+            f"pickle {protocol}",
+            lambda parameters, protocol=protocol: pickle.loads(pickle.dumps(parameters, protocol)),
+        )
+
+
+@pytest.mark.parametrize(
+    "way", [way for _, way in round_trips()], ids=[n for n, _ in round_trips()]
+)
+def test_views_stay_with_their_vector(way):
+    original = drawn()
+    parameters = way(original)
+    np.testing.assert_array_equal(
+        parameters.vector, original.vector.astype(parameters.vector.dtype)
+    )
+    assert parameters.architecture == original.architecture
+    for name, view in parameters.items():
+        assert np.shares_memory(view, parameters.vector), name
+    for layer, name in zip(parameters.layers, ("U1", "U2", "U3")):
+        assert np.shares_memory(layer.U, parameters[name])
+    parameters["W3"][2, 4] = 17
+    assert (parameters.vector == 17).sum() == 1
+
+
+@pytest.mark.parametrize(
+    "way", [Parameters.copy, copy.deepcopy, lambda p: p.astype(p.vector.dtype)]
+)
+def test_a_copy_has_its_own_vector(way):
+    original = drawn()
+    assert not np.shares_memory(way(original).vector, original.vector)
+
+
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_a_vector_of_another_length_is_refused(extra):
+    n = len(drawn().vector)
+    with pytest.raises(ValueError, match=f"vector has {n + extra} entries|cannot reshape"):
+        Parameters(STACK, np.zeros(n + extra))
+
+
+def test_layers_are_the_equations():
+    parameters = drawn()
+    layers = parameters.layers
+    assert [layer.cell for layer in layers] == [CELLS["tanh"], CELLS["dense"], CELLS["relu"]]
+    assert layers[1].W is None
+    for k, layer in enumerate(layers, start=1):
+        assert layer.U is parameters[f"U{k}"]
+        assert layer.b is parameters[f"b{k}"]
+    unbiased = drawn(Architecture(3, (5,), ("tanh",), 2, bias=False))
+    assert unbiased.layers[0].b is None
+
+
+def test_repr_tells_shapes_and_dtype():
+    text = repr(drawn(Architecture(3, (5,), ("dense",), 2)))
+    assert text == "Parameters(U1 (5, 3), b1 (5,), V (2, 5), c (2,); float64)"
+
+
+@pytest.mark.parametrize("H", [1, 2, 7, 40])
+def test_w_of_tanh_is_orthogonal(H):
+    W = drawn(Architecture(3, (H,), ("tanh",), 2))["W1"]
+    np.testing.assert_allclose(W.T @ W, np.eye(H), atol=ROUNDING)
+
+
+def test_w_of_tanh_has_no_preferred_direction():
+    """Over many draws the mean of an orthogonal matrix is 0, and of its squared entries 1/H."""
+    rng = np.random.default_rng(0)
+    architecture = Architecture(1, (3,), ("tanh",), 1)
+    draws = np.array([initialize(architecture, rng, np.float64)["W1"] for _ in range(2000)])
+    np.testing.assert_allclose(draws.mean(axis=0), 0, atol=5 / np.sqrt(3 * 2000))
+    np.testing.assert_allclose((draws**2).mean(axis=0), 1 / 3, atol=0.04)
+
+
+def test_w_of_relu_is_the_identity():
+    np.testing.assert_array_equal(drawn()["W3"], np.eye(6))
+
+
+def test_u_and_v_fill_glorots_range():
+    parameters = drawn(Architecture(60, (50,), ("tanh",), 40))
+    for name in ("U1", "V"):
+        bound = np.sqrt(6 / sum(parameters[name].shape))
+        assert 0.98 * bound < np.abs(parameters[name]).max() <= bound
+        np.testing.assert_allclose(parameters[name].var(), bound**2 / 3, rtol=0.1)
+
+
+def test_biases_start_at_zero():
+    parameters = drawn()
+    for name in ("b1", "b2", "b3", "c"):
+        np.testing.assert_array_equal(parameters[name], 0)
+
+
+def test_same_seed_gives_the_same_bits():
+    np.testing.assert_array_equal(drawn(seed=3).vector, drawn(seed=3).vector)
+    assert (drawn(seed=3)["U1"] != drawn(seed=4)["U1"]).all()
+
+
+def test_a_seed_means_the_same_network_in_every_dtype():
+    in_double = drawn(dtype=np.float64).vector
+    np.testing.assert_array_equal(drawn(dtype=np.float32).vector, in_double.astype(np.float32))
