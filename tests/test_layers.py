@@ -28,12 +28,11 @@ ORDER = [
     {"cli"},
     {"__main__"},
 ]
-LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in layers}
+LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in sorted(layers)}
 
 # Beyond the standard library: where a package may be imported, and where only inside a function.
 ANYWHERE = {
     "numpy": ("",),
-    "threadpoolctl": ("engines/blas.py",),
     "safetensors": ("persistence.py",),
     "sklearn": ("estimators/",),
     "typer": ("cli/",),

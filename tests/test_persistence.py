@@ -118,6 +118,15 @@ def test_bit_flipped_in_the_numbers_is_refused(path, bit):
         assert refused(path), position
 
 
+def test_same_bytes_as_numbers_of_another_type_are_refused(path):
+    whole = path.read_bytes()
+    altered = whole.replace(b'"F32"', b'"I32"')
+    assert altered != whole
+    path.write_bytes(altered)
+    with pytest.raises(ModelFileError, match="was altered after it was saved"):
+        read_model(path)
+
+
 def assert_same_model(actual, expected):
     assert actual[:2] == expected[:2]
     assert actual.arrays.keys() == expected.arrays.keys()

@@ -19,7 +19,7 @@ from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
 from elman.errors import DataError, ModelFileError
 from elman.parameters import Architecture, Parameters, initialize
-from elman.persistence import read_model, write_model
+from elman.persistence import fitting_together, read_model, write_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +289,9 @@ class Network:
             raise ModelFileError(
                 f"{path} holds a {model.kind}, not a Network. Read it with elman.load."
             )
-        return cls.from_parameters(parameters_from(model.settings, model.arrays), engine)
+        with fitting_together(path):
+            parameters = parameters_from(model.settings, model.arrays)
+        return cls.from_parameters(parameters, engine)
 
     def _check(self, X: SequencesLike) -> Sequences:
         sequences = as_sequences(X, self.dtype)
@@ -353,7 +355,9 @@ def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) ->
         settings["n_outputs"],
         settings["bias"],
     )
-    parameters = Parameters.zeros(architecture, arrays["V"].dtype)
-    for name, view in parameters.items():
-        view[...] = arrays[name]
-    return parameters
+    shapes = {name: arrays[name].shape for name in architecture.shapes}
+    dtype = arrays["V"].dtype
+    if shapes != architecture.shapes or dtype not in (np.float32, np.float64):
+        raise ValueError(f"{dtype} parameters of shapes {shapes} for {architecture}")
+    vector = np.concatenate([arrays[name].ravel() for name in architecture.shapes])
+    return Parameters(architecture, vector.astype(dtype))

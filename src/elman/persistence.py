@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError, TypeError) as error:  # or a dtype NumPy lacks
         raise ModelFileError(
             f"{path} is not a model file, or is damaged: expected safetensors, found: {error}. "
             "Save the model again."
@@ -140,7 +141,23 @@ def read_model(path: str | os.PathLike[str]) -> Model:
             f"{path} was altered after it was saved: its content does not match its SHA-256. "
             "Save the model again, or take an intact copy."
         )
-    return Model(header["kind"], header["settings"], arrays)
+    with fitting_together(path):
+        return Model(header["kind"], header["settings"], arrays)
+
+
+@contextmanager
+def fitting_together(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what a file's content makes building a model raise into one error.
+
+    A whole file gets here only if another program wrote it, with a digest of its own.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path} is whole, but its parts do not make a model: {error!r}. "
+            "Save the model again, with elman."
+        ) from None
 
 
 def _digest(header: str, arrays: Mapping[str, Array]) -> str:

@@ -545,6 +545,15 @@ def test_fit_forgets_partial_fit():
     assert bits(classifier().partial_fit(X, Y).fit(X, Y)) == bits(classifier().fit(X, Y))
 
 
+def test_partial_fit_after_a_fit_that_failed_begins_anew():
+    """Nothing of the optimizer of a model that is gone is left."""
+    estimator = classifier().fit(X, Y)
+    with pytest.raises(ValueError):  # noqa: PT011
+        estimator.set_params(early_stopping=True).fit(X[:6], [0, 1, 2] * 2)
+    estimator.set_params(early_stopping=False).partial_fit(X, Y)
+    assert bits(estimator) == bits(classifier().partial_fit(X, Y))
+
+
 def test_partial_fit_knows_classes_it_has_not_seen():
     seen = Y < 2
     estimator = classifier().partial_fit(X[seen], Y[seen], classes=[2, 0, 1])

@@ -209,7 +209,7 @@ def test_balanced_is_by_the_frequency_of_steps():
         (np.full((40, 6), np.inf), "sample_weight must hold finite numbers"),
         (np.full((40, 6), "a"), "sample_weight must hold finite numbers"),
         (np.zeros((40, 6)), "weights are zero"),
-        ([], "sample_weight"),
+        ([], "sample"),
     ],
 )
 def test_weights_that_are_none_are_refused(weights, message):

@@ -28,9 +28,9 @@ def evaluate(
     """Measure a model's accuracy: on a data set's test part, or on all of a file."""
     estimator = load_estimator(model)
     if source.endswith(".npz"):
-        from elman.data import read_npz
+        from elman.datasets import read_labelled_npz
 
-        X, y = read_npz(source, "X", "y")
+        X, y = read_labelled_npz(source)
     else:
         dataset = open_dataset(source, data_dir, steps, binary)
         X, y = dataset.X_test, dataset.y_test
@@ -57,7 +57,7 @@ def predict(
     from elman.data import read_npz
 
     estimator = load_estimator(model)
-    (X,) = read_npz(file, "X")
+    X, _ = read_npz(file)
     answers = [
         np.asarray(answer).tolist()
         for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))

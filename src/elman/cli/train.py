@@ -36,7 +36,7 @@ def train(
     source: Source,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The model file.  [default: SOURCE.safetensors]"),
+        typer.Option("--output", "-o", help="The model file; DATASET.safetensors if left out."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")] = None,
     data_dir: DataDir = None,
@@ -142,7 +142,8 @@ def train(
 ) -> None:
     """Train a network on labelled sequences, test it on others, and save it.
 
-    Labels may be one a sequence, or one a step. Ctrl-C saves the best model so far.
+    Labels may be one a sequence, or one a step. What is left out follows the data set's recipe, and
+    for a FILE the defaults of RNNClassifier. Ctrl-C saves the best model so far.
     """
     output = output or Path(f"{Path(source).stem}.safetensors")
     for path in (output, plot):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import pickle
-import zipfile
 import zlib
 from math import prod
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
@@ -56,7 +53,7 @@ def read_idx(path: Path | str) -> Array:
     header_size = 4 + 4 * n_axes
     if len(content) < header_size:
         raise DataError(f"{path} is cut short: it ends inside its header. Fetch the file again.")
-    shape = tuple(int(n) for n in np.frombuffer(content, ">i4", n_axes, offset=4))
+    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", n_axes, offset=4))
     expected = header_size + prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise DataError(
@@ -67,82 +64,66 @@ def read_idx(path: Path | str) -> Array:
     return numbers.astype(dtype.newbyteorder("="))
 
 
-def read_npz(path: Path | str, *names: str) -> list[Array]:
-    """Read arrays from an .npz file, ragged ones (object arrays of arrays) too, running no code.
+def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array] | None]:
+    """Read sequences, and labels if there are any, from an .npz file. No code runs.
 
-    NumPy stores object arrays as pickles, and a pickle can run anything. Here only the few functions
-    that rebuild an array are let through.
+    Sequences of different lengths are not an object array, which NumPy stores as a pickle, but lie
+    behind one another, their lengths beside them:
+
+    >>> sequences = [np.ones((4, 2)), np.zeros((7, 2))]
+    >>> np.savez(  # doctest: +SKIP
+    ...     path, X=np.concatenate(sequences), lengths=[len(x) for x in sequences], y=[1, 0]
+    ... )
 
     Parameters
     ----------
     path : path
-    *names : str
-        The arrays to read.
+        With ``X``: as an estimator takes it, or (n_steps_in_all, n_features) and ``lengths``
+        (n_sequences,). And ``y``: a label a sequence, or a label a step; with ``lengths`` the steps'
+        labels lie behind one another too.
 
     Returns
     -------
-    list of arrays, in the order of ``names``
+    X : array, or list of arrays (n_timesteps, n_features) where there are ``lengths``
+    y : array, or list of arrays (n_timesteps,), or None where there are no labels
 
     Raises
     ------
     DataError
-        If the file is no .npz, is damaged, lacks a name, or holds objects other than arrays.
+        If the file is no .npz, is damaged, holds no X, or holds pickles; or if lengths and steps do
+        not agree.
     OSError
         If there is no such file, or it cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            stored = {name.removesuffix(".npy") for name in archive.namelist()}
-            for name in names:
-                if name not in stored:
-                    raise DataError(
-                        f"{path} has no array {name!r}, only {', '.join(sorted(stored)) or 'none'}. "
-                        "Write it with numpy.savez(path, X=..., y=...)."
-                    )
-            return [_read_npy(archive, f"{name}.npy") for name in names]
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    how = (
+        "Write it with numpy.savez(path, X=..., y=...); sequences of different lengths as "
+        "X=numpy.concatenate(sequences), lengths=[len(x) for x in sequences]."
+    )
+    with Path(path).open("rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        # What damage makes zipfile, zlib and NumPy raise has no common base.
+        except Exception as error:  # noqa: BLE001
+            raise DataError(
+                f"{path} is not an .npz file of plain arrays, or is damaged ({error}). {how}"
+            ) from None
+    if "X" not in arrays:
+        raise DataError(f"{path} has no array 'X', only {', '.join(arrays) or 'nothing'}. {how}")
+    X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
+    shapes = f"X of shape {X.shape}" + ("" if y is None else f" and y of shape {y.shape}")
+    if X.ndim == 0 or (y is not None and y.ndim == 0):
+        raise DataError(f"{path} has {shapes}; expected arrays. {how}")
+    if lengths is None:
+        return X, y
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        raise DataError(f"{path} has lengths that are no list of numbers of steps. {how}")
+    n_steps = int(lengths.sum())
+    if len(X) != n_steps or (y is not None and y.shape not in ((n_steps,), lengths.shape)):
         raise DataError(
-            f"{path} is not an .npz file, or is damaged ({error}). "
-            "Write it with numpy.savez(path, X=..., y=...)."
-        ) from None
-    except (ValueError, pickle.UnpicklingError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read as arrays: {error}") from None
-
-
-def _read_npy(archive: zipfile.ZipFile, member: str) -> Array:
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
+            f"{path} has {len(lengths)} lengths, {n_steps} steps in all, but {shapes}. {how}"
         )
-        if read_header(stream)[-1].hasobject:
-            array = _ArrayUnpickler(stream).load()
-            if not isinstance(array, np.ndarray):
-                raise DataError(f"{member} holds a {type(array).__name__}; expected an array.")
-            return array
-    with archive.open(member) as stream:
-        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Rebuilds arrays and their plain contents, and refuses to name anything else."""
-
-    _allowed = {("numpy", "ndarray"), ("numpy", "dtype")} | {
-        (f"numpy.{core}.multiarray", function)
-        for core in ("core", "_core")  # before and since NumPy 2
-        for function in ("_reconstruct", "scalar")
-    }
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream, encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._allowed and module != "numpy.dtypes":
-            raise pickle.UnpicklingError(
-                f"it holds {module}.{name}, and only arrays of numbers and text are read"
-            )
-        return super().find_class(module, name)
+    ends = np.cumsum(lengths)[:-1]
+    if y is None or y.shape == lengths.shape:
+        return np.split(X, ends), y
+    return np.split(X, ends), np.split(y, ends)

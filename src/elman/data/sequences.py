@@ -103,6 +103,8 @@ def as_sequences(
         If the axes, the lengths or the numbers of features are not as above, if there is nothing,
         or if a value is not a finite number. The message names the sequence and the step.
     """
+    if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
+        X = np.asarray(X)
     if isinstance(X, np.ndarray) and X.dtype != object:
         if X.ndim != 3:
             raise DataError(
@@ -232,8 +234,9 @@ def _numeric(X: Any, name: str) -> Array:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError):
+            culprit = next(x for x in array.flat if not isinstance(x, int | float | np.number))
             raise DataError(
-                f"{name} holds {type(array.flat[0]).__name__} objects; expected numbers."
+                f"{name} holds {type(culprit).__name__} objects; expected numbers."
             ) from None
     if array.dtype.kind not in "biuf":
         raise DataError(

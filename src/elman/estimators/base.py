@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from elman._typing import Array
 from elman.data import Sequences
 from elman.engines import get_engine
-from elman.errors import DataError
+from elman.errors import DataError, DivergenceError
 from elman.estimators.files import generator, read_estimator, write_estimator
 from elman.estimators.hyperparameters import Hyperparameters
 from elman.estimators.inputs import check_sequences, standardization
@@ -115,7 +115,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         )
 
         run = Run(self.history_)
-        interrupted = True
+        weights = self.network_.parameters.vector
         try:
             train(
                 trainer,
@@ -126,10 +126,16 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
                 n_iter_no_change=self.n_iter_no_change,
                 callback=self._reporting(callback),
             )
-            interrupted = False
-        finally:
-            if run.best is not None and (interrupted or self.early_stopping):
-                self.network_.parameters.vector[...] = run.best.vector
+        except DivergenceError:
+            if run.safe is not None:
+                weights[...] = run.safe.vector
+            raise
+        except BaseException:  # Ctrl-C, or what the callback raised
+            if run.best is not None:
+                weights[...] = run.best.vector
+            raise
+        if self.early_stopping and run.best is not None:
+            weights[...] = run.best.vector
         if self.learning_rate == "constant" and not run.converged:
             warnings.warn(
                 f"{type(self).__name__} still improved after max_iter={self.max_iter} epochs. "
@@ -265,12 +271,18 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
         """Keep a fraction of the sequences aside, of each class alike where a sequence has one."""
-        kept, held_out = train_test_split(
-            np.arange(len(examples.sequences)),
-            test_size=self.validation_fraction,
-            random_state=check_random_state(self.random_state),
-            stratify=None if self._every_step else examples.labels,
-        )
+        try:
+            kept, held_out = train_test_split(
+                np.arange(len(examples.sequences)),
+                test_size=self.validation_fraction,
+                random_state=check_random_state(self.random_state),
+                stratify=None if self._every_step else examples.labels,
+            )
+        except ValueError as error:
+            raise DataError(
+                f"early_stopping cannot keep a validation_fraction of {self.validation_fraction} of "
+                f"{len(examples.sequences)} sequences aside: {error}"
+            ) from None
         return examples.take(kept), examples.take(held_out)
 
     def _standardized(self, examples: Examples) -> Examples:

@@ -99,7 +99,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((200, 10, 2)).cumsum(axis=1)  # random walks in the plane
     >>> y = np.where(X[:, -1, 0] > 0, "right", "left")
-    >>> RNNClassifier(16, max_iter=30, random_state=0).fit(X, y).score(X, y) > 0.95
+    >>> RNNClassifier(32, max_iter=30, random_state=0).fit(X, y).score(X, y) > 0.95
     True
     """
 
@@ -116,7 +116,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     def predict(self, X: Any) -> Array:
         """Compute each sequence's most probable label, an array (n_samples,)."""
-        return np.asarray(self.classes_[self._probabilities(X)[0].argmax(axis=1)])
+        y_hat, _ = self._probabilities(X)
+        return np.asarray(self.classes_[y_hat.argmax(axis=1)])
 
     def _check_labels(self, y: Any, sequences: Sequences) -> Array:
         if _has_label_per_step(y):

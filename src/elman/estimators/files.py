@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from elman._typing import Array
 from elman.errors import ModelFileError
 from elman.network import Network, parameters_from
-from elman.persistence import read_model, write_model
+from elman.persistence import fitting_together, read_model, write_model
 
 if TYPE_CHECKING:
     from elman.estimators.base import BaseRNN
@@ -50,7 +51,11 @@ def read_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
     name = type(estimator).__name__
     if model.kind != name:
         raise ModelFileError(f"{path} holds a {model.kind}, not a {name}. Read it with elman.load.")
-    settings, arrays = model.settings, model.arrays
+    with fitting_together(path):
+        _fill(estimator, model.settings, model.arrays)
+
+
+def _fill(estimator: BaseRNN, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     estimator.set_params(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
     estimator.network_ = Network.from_parameters(parameters, estimator.engine)
@@ -62,6 +67,17 @@ def read_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
     estimator._fitted_on_rows = settings["fitted_on_rows"]
     estimator.history_ = settings["history"]
     estimator._rng = generator(estimator.random_state)
+
+    D, K = parameters.architecture.n_features, parameters.architecture.n_outputs
+    n_columns = estimator.n_features_in_
+    if (
+        estimator.mean_.shape != (D,)
+        or estimator.scale_.shape != (D,)
+        or estimator.classes_.shape != (K,)
+        or n_columns % D
+        or (n_columns != D and not estimator._fitted_on_rows)
+    ):
+        raise ValueError(f"classes or features are not those of {parameters.architecture}")
 
 
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,19 +16,15 @@ from elman.errors import DataError
 def are_rows(X: Any) -> bool:
     """Whether X is two-dimensional, so that each row is a sequence to unfold.
 
-    A list is one of sequences if its first entry has two axes (or is no array at all, which
-    ``as_sequences`` then says).
+    Numbers in fewer dimensions count as rows that went wrong: scikit-learn says how to reshape them.
     """
     if isinstance(X, list | tuple):
         try:
-            return len(X) == 0 or np.ndim(np.asarray(X)) == 2
-        except ValueError:  # the entries differ in shape
+            return np.asarray(X).ndim == 2
+        except ValueError:  # its entries differ in shape: sequences
             return False
-    if not hasattr(X, "ndim"):
-        X = np.asarray(X)
-    if X.ndim == 1 and X.dtype == object and len(X) > 0:
-        return bool(np.ndim(X[0]) == 0)
-    return bool(X.ndim <= 2)
+    array = X if hasattr(X, "ndim") else np.asarray(X)
+    return bool(array.ndim == 2 or (array.ndim < 2 and array.dtype.kind in "biuf"))
 
 
 def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequences:
@@ -55,12 +51,8 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequenc
         If X is not what it has to be; the message says where and what to do.
     """
     name = type(estimator).__name__
-    if are_rows(X):
-        if not reset and not estimator._fitted_on_rows:
-            raise DataError(
-                f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
-                f"{estimator.n_features_in_} feature(s) a step. For one sequence pass X[None]."
-            )
+    dtype = None if reset else estimator.network_.dtype
+    if are_rows(X) and (reset or estimator._fitted_on_rows):
         rows = validate_data(
             estimator,
             X,
@@ -68,19 +60,25 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequenc
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,  # as_sequences looks, and says where
         )
-        sequences = as_sequences(_unfold(rows, estimator.step_size))
+        step_size = estimator.step_size if reset else estimator.network_.architecture.n_features
+        sequences = as_sequences(_unfold(rows, step_size), dtype)
         if reset:
             estimator._fitted_on_rows = True
         return sequences
 
-    sequences = as_sequences(X)
+    if are_rows(X) and np.ndim(X) == 2:
+        raise DataError(
+            f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
+            f"{estimator.n_features_in_} feature(s) a step. For one sequence pass X[None]."
+        )
+    sequences = as_sequences(X, dtype)
     if reset:
         estimator._fitted_on_rows = False
         estimator.n_features_in_ = sequences.n_features
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
         return sequences
-    expected = estimator.step_size if estimator._fitted_on_rows else estimator.n_features_in_
+    expected = estimator.network_.architecture.n_features
     if sequences.n_features != expected:
         raise DataError(
             f"X has {sequences.n_features} features, but {name} is expecting {expected} features "
@@ -104,10 +102,11 @@ def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, A
 
     A feature that does not vary has its deviation taken as 1.
     """
-    values = sequences.values
-    mean = np.average(values, axis=0, weights=step_weights)
-    deviation = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=step_weights))
-    # What rounding makes of a constant is no variation.
-    constant = deviation <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
-    deviation[constant] = 1.0
+    values, weights = sequences.values, step_weights.astype(np.float64)  # and so are the sums
+    mean = np.average(values, axis=0, weights=weights)
+    variance = np.average((values - mean) ** 2, axis=0, weights=weights)
+    # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
+    n, eps = len(values), np.finfo(np.float64).eps
+    constant = variance <= n * eps * variance + (n * mean * eps) ** 2
+    deviation = np.where(constant, 1.0, np.sqrt(variance))
     return mean.astype(values.dtype), deviation.astype(values.dtype)

@@ -86,7 +86,7 @@ class RNNTagger(BaseRNN):
         return labels
 
     def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
-        if sample_weight is None or np.ndim(sample_weight[0]) == 0:
+        if sample_weight is None or not len(sample_weight) or np.ndim(sample_weight[0]) == 0:
             weights = check_sequence_weights(sample_weight, sequences)
             return np.repeat(weights, sequences.lengths)
         return check_weights(flat_steps(sample_weight, sequences, "sample_weight"))

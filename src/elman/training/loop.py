@@ -259,12 +259,17 @@ class Run:
         A row an epoch.
     best : Parameters or None
         After the epoch with the best score (or lowest loss), once there was one.
+    safe : Parameters or None
+        The best of which it is certain that it is good: a loss is that of the weights *during* its
+        epoch, and the last update of the epoch may have spoilt them. So without scores this is what
+        the best epoch began with.
     converged : bool
         Whether training stopped because nothing improved any more.
     """
 
     history: list[Row]
     best: Parameters | None = None
+    safe: Parameters | None = None
     best_loss: float = math.inf
     best_score: float = -math.inf
     converged: bool = False
@@ -304,24 +309,33 @@ def train(
     DivergenceError
         If a loss or gradient is not finite. ``run`` holds all up to the last complete epoch.
     """
+    if run.history:  # going on: what there is may stay the best
+        run.best = run.safe = trainer.parameters.copy()
+        run.best_loss = run.history[-1]["loss"]
+        if validate is not None:
+            run.best_score = validate()
+    watched = -math.inf
     n_without_improvement = 0
     first = len(run.history) + 1
     last = first + n_epochs - 1
     for number in range(first, last + 1):
         started = time.perf_counter()
+        before = trainer.parameters.copy()
         row = trainer.epoch(number, last, callback)
         loss = row["loss"]
         if validate is None:
-            improved, enough = loss < run.best_loss, loss < run.best_loss - tol
+            improved, score = loss < run.best_loss, -loss
         else:
-            score = validate()
-            row["validation_score"] = score
-            improved, enough = score > run.best_score, score > run.best_score + tol
+            row["validation_score"] = score = validate()
+            improved = score > run.best_score
             run.best_score = max(score, run.best_score)
         run.best_loss = min(loss, run.best_loss)
+        enough = score > watched + tol
+        watched = max(score, watched)
         run.history.append(row)
         if improved:
             run.best = trainer.parameters.copy()
+            run.safe = before if validate is None else run.best
         if callback is not None:
             n = len(trainer.examples.sequences)
             seconds = time.perf_counter() - started
