@@ -219,3 +219,10 @@ def test_mean_and_deviation_of_many_float32_steps_are_exact():
     assert mean.dtype == deviation.dtype == np.float32
     np.testing.assert_allclose(mean, flat.mean(axis=0), rtol=2e-7)
     np.testing.assert_allclose(deviation, flat.std(axis=0), rtol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 2)])
+def test_masks_are_refused_rather_than_ignored(shape):
+    X = np.ma.masked_greater(np.random.default_rng(0).standard_normal(shape), 1)
+    with pytest.raises(DataError, match=r"mask.*list of 2-D arrays"):
+        RNNClassifier().fit(X, [0, 1] * 3)

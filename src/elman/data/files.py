@@ -80,7 +80,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     path : path
         With ``X``: as an estimator takes it, or (n_steps_in_all, n_features) and ``lengths``
         (n_sequences,). And ``y``: a label a sequence, or a label a step; with ``lengths`` the steps'
-        labels lie behind one another too.
+        labels lie behind one another too (as many labels as sequences are the sequences').
 
     Returns
     -------
@@ -103,6 +103,8 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
         try:
             with np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("not all it holds is arrays")
         # What damage makes zipfile, zlib and NumPy raise has no common base.
         except Exception as error:  # noqa: BLE001
             raise DataError(

@@ -103,6 +103,7 @@ def as_sequences(
         If the axes, the lengths or the numbers of features are not as above, if there is nothing,
         or if a value is not a finite number. The message names the sequence and the step.
     """
+    refuse_mask(X, name)
     if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
         X = np.asarray(X)
     if isinstance(X, np.ndarray) and X.dtype != object:
@@ -222,7 +223,17 @@ def _listed(X: Any, name: str) -> Sequence[Any]:
     )
 
 
+def refuse_mask(X: Any, name: str) -> None:
+    """Refuse a masked array: what its mask hides would be taken for data."""
+    if np.ma.is_masked(X):
+        raise DataError(
+            f"{name} is an array with a mask, and masks are not used. Leave masked steps out: pass a "
+            "list of 2-D arrays, each as long as its sequence."
+        )
+
+
 def _numeric(X: Any, name: str) -> Array:
+    refuse_mask(X, name)
     try:
         array = np.asarray(X)
     except ValueError:  # rows of different lengths

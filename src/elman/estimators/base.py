@@ -39,7 +39,6 @@ from elman.training import (
     train,
 )
 from elman.training.loop import Callback, Row
-from elman.training.schedules import Schedule
 
 AUTO_BATCH_SIZE = 64
 
@@ -103,13 +102,11 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             examples, held_out = self._hold_out(examples)
         if not self._is_begun():
             self._begin(examples)
-        batch_size = self._batch_size(examples)
-        schedule = constant(self.learning_rate_init)
-        if self.learning_rate == "cosine":
-            n_batches = -(-len(examples.sequences) // batch_size)
-            schedule = cosine(self.learning_rate_init, self.max_iter * n_batches, self.warmup)
         self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples, schedule)
+        trainer = self._trainer(examples)
+        if self.learning_rate == "cosine":
+            n_updates = self.max_iter * trainer.n_batches
+            trainer.schedule = cosine(self.learning_rate_init, n_updates, self.warmup)
         validate = (
             None if held_out is None else partial(self._accuracy, self._standardized(held_out))
         )
@@ -178,7 +175,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             self._begin(examples)
         if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
             self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples, constant(self.learning_rate_init))
+        trainer = self._trainer(examples)
         number = len(self.history_) + 1
         self.history_.append(trainer.epoch(number, number))
         return self
@@ -252,17 +249,14 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             epsilon=self.epsilon,
         )
 
-    def _batch_size(self, examples: Examples) -> int:
-        return AUTO_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
-
-    def _trainer(self, examples: Examples, schedule: Schedule) -> Trainer:
+    def _trainer(self, examples: Examples) -> Trainer:
         return Trainer(
             get_engine(self.engine),
             self.network_.parameters,
             self._standardized(examples),
             optimizer=self._optimizer,
-            schedule=schedule,
-            batch_size=self._batch_size(examples),
+            schedule=constant(self.learning_rate_init),
+            batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
             rng=self._rng,
             shuffle=self.shuffle,
             alpha=self.alpha,
@@ -302,7 +296,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             every_step=self._every_step,
         )
         right = y_hat.argmax(axis=1) == examples.labels
-        return float(np.average(right, weights=examples.weights))
+        return float(
+            np.average(right, weights=examples.weights if examples.weights.any() else None)
+        )
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
         if not self.verbose:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from elman._typing import Array
 from elman.data import Sequences, as_sequences
+from elman.data.sequences import refuse_mask
 from elman.errors import DataError
 
 
@@ -52,6 +53,7 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequenc
     """
     name = type(estimator).__name__
     dtype = None if reset else estimator.network_.dtype
+    refuse_mask(X, "X")
     if are_rows(X) and (reset or estimator._fitted_on_rows):
         rows = validate_data(
             estimator,

@@ -149,6 +149,11 @@ class Trainer:
         if self._mean_weight <= 0:
             raise DataError("all sample weights are zero; there is nothing to learn from.")
 
+    @property
+    def n_batches(self) -> int:
+        """The number of updates of an epoch."""
+        return -(-len(self.examples.sequences) // self.batch_size)
+
     def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
         """Go over all sequences once.
 
