@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +22,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Prove the gradients: every entry of every parameter against complex-step differentiation."""
+    import numpy as np
     from rich.progress import track
 
     from elman.check import GRID, TOLERANCE, check_grid
@@ -43,7 +43,7 @@ def check(
     )
     failures = [(cell, c) for cell in grid for c in cell.checks if not c.passed]
     n_entries = sum(c.n_entries for cell in grid for c in cell.checks)
-    worst = max((cell.worst for cell in grid), key=lambda c: (math.isnan(c.error), c.error))
+    worst = np.max([c.error for cell in grid for c in cell.checks])  # NaN if one is
 
     if as_json:
         rows = [
@@ -59,7 +59,7 @@ def check(
         ]
         typer.echo(
             json.dumps(
-                {"passed": not failures, "worst": worst.error, "tolerance": TOLERANCE, "rows": rows}
+                {"passed": not failures, "worst": worst, "tolerance": TOLERANCE, "rows": rows}
             )
         )
     elif not quiet:
@@ -74,8 +74,8 @@ def check(
             console.print(f"… and {len(failures) - 10} more")
         verdict = "[bold red]wrong[/]" if failures else "[bold green]right[/]"
         console.print(
-            f"gradients {verdict}: {n_entries:,} entries in {len(grid)} networks, "
-            f"worst error {worst.error:.1e} ({worst.name}), allowed {TOLERANCE:.0e}"
+            f"gradients {verdict}: {n_entries:,} entries of {len(grid)} networks, "
+            f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}"
         )
     if failures:
         raise typer.Exit(1)
@@ -88,7 +88,7 @@ def _table(grid: list[GridCell]) -> Table:
 
     table = Table(
         title="worst error of a gradient, relative to its largest entry\n"
-        "(over equal lengths and ragged ones)",
+        "(over equal lengths and ragged ones; mixed: relu, tanh, dense)",
         title_style="dim",
         box=None,
         pad_edge=False,

@@ -74,7 +74,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
 
 def confusion_table(evaluation: dict[str, Any]) -> Table:
     """Draw a confusion matrix: a row for each label, a column for each answer."""
-    table = Table(title="answers (columns) to each label (rows)", title_style="dim", box=None)
+    table = Table(box=None)
     classes = [str(label) for label in evaluation["classes"]]
     table.add_column("", justify="right", style="bold")
     for name in classes:
@@ -94,6 +94,7 @@ def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
     """Print accuracy, and the confusion table if it is not too large to read."""
     n_classes = len(evaluation["classes"])
     if n_classes <= MAX_CONFUSION_CLASSES:
+        console.print("[dim]answers (columns) to each label (rows)[/]")
         console.print(confusion_table(evaluation))
         console.print()
     console.print(
