@@ -8,6 +8,7 @@ model is to be the same bytes.)
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -77,6 +78,8 @@ def _plain(value: Any) -> Any:
 def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that at every moment the old content or the new is there, whole."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such directory", str(path.parent))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -129,7 +132,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     try:
         header = json.loads(metadata["elman"])
         version, digest = header["format_version"], header.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         version = digest = None
     if version is not None and version != FORMAT_VERSION:
         raise ModelFileError(

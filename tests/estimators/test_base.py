@@ -370,7 +370,7 @@ def test_too_few_sequences_to_keep_some_aside_is_said():
 
 
 def test_constant_rate_that_still_improves_warns():
-    with pytest.warns(ConvergenceWarning, match="RNNClassifier still improved after max_iter=3"):
+    with pytest.warns(ConvergenceWarning, match="RNNClassifier had not converged after max_iter=3"):
         classifier(learning_rate="constant").fit(X, Y)
 
 
@@ -545,13 +545,52 @@ def test_fit_forgets_partial_fit():
     assert bits(classifier().partial_fit(X, Y).fit(X, Y)) == bits(classifier().fit(X, Y))
 
 
-def test_partial_fit_after_a_fit_that_failed_begins_anew():
-    """Nothing of the optimizer of a model that is gone is left."""
+@pytest.mark.parametrize(
+    ("params", "data"),
+    [
+        ({}, (X[:, :, :1], Y[:5])),
+        ({}, (X[:, :, :1], [0.5] * 60)),
+        ({"early_stopping": True}, (X[:6], [0, 1, 2] * 2)),
+        ({"hidden_layer_sizes": (3, 0)}, (X.reshape(60, -1), Y)),
+        ({"class_weight": {0: -1, 1: 1, 2: 1}}, (X, Y)),
+    ],
+)
+def test_refused_input_leaves_the_fitted_model_as_it_was(tmp_path, params, data):
     estimator = classifier().fit(X, Y)
+    before = estimator.predict_proba(X)
     with pytest.raises(ValueError):  # noqa: PT011
-        estimator.set_params(early_stopping=True).fit(X[:6], [0, 1, 2] * 2)
-    estimator.set_params(early_stopping=False).partial_fit(X, Y)
-    assert bits(estimator) == bits(classifier().partial_fit(X, Y))
+        estimator.set_params(**params).fit(*data)
+    assert estimator.predict_proba(X).tobytes() == before.tobytes()
+    estimator.save(tmp_path / "model")
+    assert RNNClassifier.load(tmp_path / "model").predict_proba(X).tobytes() == before.tobytes()
+
+
+def test_class_weights_count_across_parts():
+    """Each part has one class, whose weight must not cancel."""
+    parts = [(X[k == Y], Y[k == Y]) for k in range(3)]
+
+    def fitted(class_weight):
+        estimator = classifier(class_weight=class_weight, solver="sgd", clip_norm=None)
+        for part in parts:
+            estimator.partial_fit(*part, classes=[0, 1, 2])
+        return bits(estimator)
+
+    assert fitted({0: 1, 1: 5}) == fitted({0: 1, 1: 5, 2: 1}) != fitted(None)
+
+
+@pytest.mark.parametrize("params", [{"hidden_layer_sizes": 9}, {"cell": "relu"}, {"bias": False}])
+def test_another_network_is_refused_once_training_has_begun(params):
+    for going_on in (RNNClassifier.partial_fit, RNNClassifier.fit):
+        estimator = classifier(warm_start=True).fit(X, Y).set_params(**params)
+        with pytest.raises(ValueError, match="cannot change once training has begun"):
+            going_on(estimator, X, Y)
+
+
+def test_numbers_of_numpy_are_as_pythons():
+    params = {"learning_rate_init": 0.01, "beta_1": 0.8, "alpha": 0.1, "clip_norm": 0.5}
+    of_numpy = {name: np.float64(value) for name, value in params.items()}
+    X32 = X.astype(np.float32)
+    assert bits(classifier(**params).fit(X32, Y)) == bits(classifier(**of_numpy).fit(X32, Y))
 
 
 def test_partial_fit_knows_classes_it_has_not_seen():

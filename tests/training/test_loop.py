@@ -9,7 +9,7 @@ from elman.check import complex_step
 from elman.data import as_sequences, pack
 from elman.engines import get_engine
 from elman.engines.reference import loss as reference_loss
-from elman.errors import DataError, DivergenceError
+from elman.errors import DivergenceError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.training import Examples, Run, Trainer, constant, make_optimizer, train
 from tolerances import BY_HAND, relative_error
@@ -42,7 +42,7 @@ def network_of(hidden=(4, 3), dtype=np.float64, seed=0):
 
 
 def trainer_of(parameters, examples, *, solver="sgd", rate=0.1, seed=0, **settings):
-    settings = {"batch_size": 100, "shuffle": False} | settings
+    settings = {"batch_size": 100, "shuffle": False, "mean_weight": examples.mean_weight} | settings
     return Trainer(
         get_engine("reference"),
         parameters,
@@ -185,9 +185,33 @@ def test_schedule_is_asked_at_every_update():
     assert [row["learning_rate"] for row in rows] == [0.1 / 3, 0.1 / 6]
 
 
-def test_all_weights_zero_is_refused(every_step):
-    with pytest.raises(DataError, match="all sample weights are zero"):
-        trainer_of(network_of(), examples_of((2, 3), every_step, (0, 0)))
+def test_weights_of_a_part_count_beside_those_of_the_others(every_step):
+    """The mean weight is of all there is: a part of low weight makes a small step."""
+    examples = examples_of(LENGTHS, every_step, np.full(len(LENGTHS), 0.01))
+    gradient, _ = step_of(examples, mean_weight=1.0)
+    unweighted, _ = step_of(examples_of(LENGTHS, every_step), mean_weight=1.0)
+    assert relative_error(gradient, 0.01 * unweighted) <= BY_HAND
+
+
+def test_loss_that_rises_a_hundredfold_is_divergence(every_step):
+    """Saturated tanh units never overflow: the loss only grows."""
+    parameters = network_of()
+    before = parameters.vector.copy()
+    trainer = trainer_of(parameters, examples_of(LENGTHS, every_step), rate=1e7, batch_size=2)
+    with pytest.raises(DivergenceError, match=r"the loss rose from .* to .*learning_rate_init"):
+        for number in range(1, 4):
+            trainer.epoch(number, 3)
+    if number == 1:
+        np.testing.assert_array_equal(parameters.vector, before)
+
+
+def test_last_update_is_looked_at_too(every_step):
+    parameters = network_of()
+    before = parameters.vector.copy()
+    trainer = trainer_of(parameters, examples_of(LENGTHS, every_step), rate=1e308, alpha=1e3)
+    with pytest.raises(DivergenceError, match="weights that are not finite"):
+        trainer.epoch(1, 1)
+    np.testing.assert_array_equal(parameters.vector, before)
 
 
 def diverge(dtype=np.float64, rate=1e200, alpha=1.0):

@@ -51,8 +51,11 @@ def read_idx(path: Path | str) -> Array:
         )
     dtype, n_axes = np.dtype(_IDX_DTYPES[content[2]]), content[3]
     header_size = 4 + 4 * n_axes
-    if len(content) < header_size:
-        raise DataError(f"{path} is cut short: it ends inside its header. Fetch the file again.")
+    if n_axes > 64 or len(content) < header_size:  # 64 is NumPy's limit
+        raise DataError(
+            f"{path} is damaged: its header is to have {n_axes} axes, and the file {len(content)} "
+            "bytes. Fetch the file again."
+        )
     shape = tuple(int(n) for n in np.frombuffer(content, ">u4", n_axes, offset=4))
     expected = header_size + prod(shape) * dtype.itemsize
     if len(content) != expected:
@@ -120,7 +123,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
         return X, y
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
         raise DataError(f"{path} has lengths that are no list of numbers of steps. {how}")
-    n_steps = int(lengths.sum())
+    n_steps = sum(lengths.tolist())  # Python's integers do not overflow
     if len(X) != n_steps or (y is not None and y.shape not in ((n_steps,), lengths.shape)):
         raise DataError(
             f"{path} has {len(lengths)} lengths, {n_steps} steps in all, but {shapes}. {how}"

@@ -181,6 +181,7 @@ def flat_steps(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
     """
+    refuse_mask(y, name)
     pieces = [np.asarray(y_i) for y_i in _listed(y, name)]
     if len(pieces) != len(sequences):
         raise DataError(
@@ -206,10 +207,10 @@ def flat_steps(y: Any, sequences: Sequences, name: str = "y") -> Array:
     return np.concatenate(pieces)
 
 
-def check_weights(weights: Array) -> Array:
+def check_weights(weights: Array, name: str = "sample_weight") -> Array:
     """Check that weights are finite numbers, and none below zero."""
     if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise DataError("sample_weight must hold finite numbers, none below zero.")
+        raise DataError(f"{name} must hold finite numbers, none below zero.")
     return weights
 
 
@@ -228,7 +229,7 @@ def refuse_mask(X: Any, name: str) -> None:
     if np.ma.is_masked(X):
         raise DataError(
             f"{name} is an array with a mask, and masks are not used. Leave masked steps out: pass a "
-            "list of 2-D arrays, each as long as its sequence."
+            "list of 2-D arrays, each as long as its sequence (of labels, a list of 1-D arrays)."
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -15,11 +17,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from elman._typing import Array
 from elman.data import Sequences
+from elman.data.sequences import check_weights
 from elman.engines import get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import generator, read_estimator, write_estimator
@@ -65,7 +68,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         """Fit the network to labelled sequences.
 
         If it is interrupted (Ctrl-C), or diverges, the error goes on to the caller, but the
-        estimator is fitted: it has the weights after the best complete epoch.
+        estimator is fitted: it has the weights of the best complete epoch, or, before one is
+        complete, those it had come to (interrupted) or begun with (diverged). If the input is
+        refused, the estimator is left as it was.
 
         Parameters
         ----------
@@ -76,9 +81,11 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         y : array (n_samples,) for a classifier; list of (n_timesteps,) for a tagger
             Labels: numbers or text.
         sample_weight : array (n_samples,), optional
-            What multiplies each sequence's loss. A tagger also takes a list of (n_timesteps,).
+            What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
+            the sequence twice. A tagger also takes a list of (n_timesteps,).
         callback : callable, optional
-            Given a ``Progress`` after each batch and each epoch.
+            Called with an ``elman.training.Progress`` after each batch, and after each epoch with its
+            row of the history.
 
         Returns
         -------
@@ -96,17 +103,20 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         ConvergenceWarning
             If a constant learning rate has not converged after ``max_iter`` epochs.
         """
-        examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
         held_out = None
-        if self.early_stopping:
-            examples, held_out = self._hold_out(examples)
-        if not self._is_begun():
-            self._begin(examples)
+        with self._unchanged_if_refused():
+            examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
+            if examples.mean_weight <= 0:
+                raise DataError("all sample weights are zero; there is nothing to learn from.")
+            if self.early_stopping:
+                examples, held_out = self._hold_out(examples)
+            if not self._is_begun():
+                self._begin(examples)
         self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples)
+        trainer = self._trainer(examples, examples.mean_weight)
         if self.learning_rate == "cosine":
             n_updates = self.max_iter * trainer.n_batches
-            trainer.schedule = cosine(self.learning_rate_init, n_updates, self.warmup)
+            trainer.schedule = cosine(trainer.schedule(0), n_updates, self.warmup)
         validate = (
             None if held_out is None else partial(self._accuracy, self._standardized(held_out))
         )
@@ -135,10 +145,10 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             weights[...] = run.best.vector
         if self.learning_rate == "constant" and not run.converged:
             warnings.warn(
-                f"{type(self).__name__} still improved after max_iter={self.max_iter} epochs. "
+                f"{type(self).__name__} had not converged after max_iter={self.max_iter} epochs. "
                 'Raise max_iter, or let the learning rate decay (learning_rate="cosine").',
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -147,7 +157,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         """Go over the sequences once, from where the last call ended.
 
         The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising
-        are those of the first call.
+        are those of the first call. Weights count as they are, not relative to a mean.
 
         Parameters
         ----------
@@ -165,22 +175,40 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         DataError, ValueError, DivergenceError
             As ``fit`` does; also if y has labels that are not in ``classes``.
         """
+        if self.early_stopping:
+            raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
                 "Give the weights as a dict, or as sample_weight."
             )
-        examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
-        if not self._is_begun():
-            self._begin(examples)
+        with self._unchanged_if_refused():
+            examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+            if not self._is_begun():
+                self._begin(examples)
         if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
             self._optimizer = self._make_optimizer()
         trainer = self._trainer(examples)
         number = len(self.history_) + 1
-        self.history_.append(trainer.epoch(number, number))
+        try:
+            self.history_.append(trainer.epoch(number, number))
+        except DivergenceError:
+            del self._optimizer  # its running means have diverged too
+            raise
         return self
 
     # Steps of fitting
+
+    @contextmanager
+    def _unchanged_if_refused(self) -> Iterator[None]:
+        """Undo what checking the input has set if it is refused in the end."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, *, resume: bool, classes: Any = None
@@ -194,14 +222,17 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         sequences = check_sequences(self, X, reset=not resume)
         labels = self._check_labels(y, sequences)
         weights = self._check_weights(sample_weight, sequences)
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, labels)
         present = np.unique(labels)
         if not resume:
             self.__dict__.pop("network_", None)
             self.classes_ = present if classes is None else np.unique(classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"classes={classes} are not those of the first call: {self.classes_}")
+        elif self._architecture(sequences) != self.network_.architecture:
+            raise InvalidParameterError(
+                "hidden_layer_sizes, cell and bias cannot change once training has begun: it goes on "
+                f"with {self.network_.architecture}. Set them back, or fit with warm_start=False."
+            )
         unseen = np.setdiff1d(present, self.classes_)
         if len(unseen):
             raise DataError(
@@ -209,6 +240,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
                 f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
             )
         codes = np.searchsorted(self.classes_, labels)
+        if self.class_weight is not None:
+            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
+            weights = weights * check_weights(of_classes, "class_weight")[codes]
         dtype = sequences.values.dtype
         return Examples(sequences, codes, weights.astype(dtype), self._every_step)
 
@@ -226,41 +260,45 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         self.scale_ = np.ones(sequences.n_features, sequences.values.dtype)
         if self.standardize and weights.any():
             self.mean_, self.scale_ = standardization(sequences, weights)
-        hidden = tuple(np.atleast_1d(self.hidden_layer_sizes).tolist())
-        cells = (self.cell,) * len(hidden) if isinstance(self.cell, str) else tuple(self.cell)
-        try:
-            architecture = Architecture(
-                sequences.n_features, hidden, cells, len(self.classes_), self.bias
-            )
-        except ValueError as error:
-            raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
         self.network_ = Network.from_parameters(
-            initialize(architecture, self._rng, sequences.values.dtype), self.engine
+            initialize(self._architecture(sequences), self._rng, sequences.values.dtype),
+            self.engine,
         )
         self.history_: list[Row] = []
         self.__dict__.pop("_optimizer", None)
 
+    def _architecture(self, sequences: Sequences) -> Architecture:
+        hidden = tuple(np.atleast_1d(self.hidden_layer_sizes).tolist())
+        cells = (self.cell,) * len(hidden) if isinstance(self.cell, str) else tuple(self.cell)
+        try:
+            return Architecture(
+                sequences.n_features, hidden, cells, len(self.classes_), bool(self.bias)
+            )
+        except ValueError as error:
+            raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
+
     def _make_optimizer(self) -> Optimizer:
         return make_optimizer(
             self.solver,
-            momentum=self.momentum,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
+            momentum=float(self.momentum),  # a NumPy number would bring its own precision
+            beta_1=float(self.beta_1),
+            beta_2=float(self.beta_2),
+            epsilon=float(self.epsilon),
         )
 
-    def _trainer(self, examples: Examples) -> Trainer:
+    def _trainer(self, examples: Examples, mean_weight: float = 1.0) -> Trainer:
         return Trainer(
             get_engine(self.engine),
             self.network_.parameters,
             self._standardized(examples),
             optimizer=self._optimizer,
-            schedule=constant(self.learning_rate_init),
+            schedule=constant(float(self.learning_rate_init)),
             batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
             rng=self._rng,
             shuffle=self.shuffle,
-            alpha=self.alpha,
-            max_norm=self.clip_norm,
+            alpha=float(self.alpha),
+            max_norm=self.clip_norm and float(self.clip_norm),
+            mean_weight=mean_weight,
         )
 
     def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
@@ -341,12 +379,12 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
     @property
     def loss_(self) -> float:
         """The mean loss of the last epoch."""
-        return self.history_[-1]["loss"]
+        return self.loss_curve_[-1] if self.history_ else np.nan
 
     @property
     def best_loss_(self) -> float:
         """The lowest mean loss of an epoch."""
-        return min(self.loss_curve_)
+        return min(self.loss_curve_, default=np.nan)
 
     @property
     def validation_scores_(self) -> list[float] | None:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, column_o
 
 from elman._typing import Array
 from elman.data import Sequences
+from elman.data.sequences import refuse_mask
 from elman.errors import DataError
 from elman.estimators.base import BaseRNN
 
@@ -125,6 +126,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
                 "y has labels for steps; RNNClassifier takes one label for each sequence, an array "
                 f"({len(sequences)},). For labels at every step use RNNTagger."
             )
+        refuse_mask(y, "y")
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
         labels = column_or_1d(y, warn=True)
         if len(labels) != len(sequences):

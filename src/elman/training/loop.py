@@ -13,7 +13,7 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.data import Sequences, pack
 from elman.engines import Engine
-from elman.errors import DataError, DivergenceError
+from elman.errors import DivergenceError
 from elman.parameters import Parameters
 from elman.training.optimizers import Optimizer, clip_norm
 from elman.training.schedules import Schedule
@@ -91,9 +91,11 @@ Callback: TypeAlias = Callable[[Progress], None]
 class Trainer:
     """Goes over examples, batch by batch, and changes parameters in place.
 
-    The objective of a batch is the sum over its labels of weight · loss, divided by its number of
-    sequences (and by the mean weight, so that only the weights' proportions matter), and half the
-    sum of the squared U, W and V times ``alpha``, divided likewise.
+    The objective of a batch is
+
+        ( Σ weight · loss  +  ½ alpha Σ U², W², V² ) / ( number of sequences · mean weight )
+
+    so that a weight of 2 is the same as having a sequence twice.
 
     Parameters
     ----------
@@ -113,11 +115,8 @@ class Trainer:
         Strength of the penalty on U, W and V.
     max_norm : float or None
         Gradients are clipped to this norm.
-
-    Raises
-    ------
-    DataError
-        If all weights are zero.
+    mean_weight : float
+        The mean weight of all sequences, of which ``examples`` may be a part.
     """
 
     def __init__(
@@ -133,6 +132,7 @@ class Trainer:
         shuffle: bool = True,
         alpha: float = 0.0,
         max_norm: float | None = None,
+        mean_weight: float = 1.0,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -144,10 +144,9 @@ class Trainer:
         self.shuffle = shuffle
         self.alpha = alpha
         self.max_norm = max_norm
+        self.mean_weight = mean_weight
         self.n_updates = 0
-        self._mean_weight = examples.mean_weight
-        if self._mean_weight <= 0:
-            raise DataError("all sample weights are zero; there is nothing to learn from.")
+        self.first_loss = math.nan  # of the first batch, before anything was learnt
 
     @property
     def n_batches(self) -> int:
@@ -172,7 +171,9 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If a loss or gradient is not finite. The parameters are those the epoch began with.
+            If a loss, a gradient or a parameter is not finite, or the mean loss is over 100 times
+            that of the first batch (a tanh network saturates rather than overflows). The parameters
+            are those the epoch began with.
         """
         at_first = self.parameters.vector.copy()
         try:
@@ -200,6 +201,10 @@ class Trainer:
                 seconds = time.perf_counter() - started
                 accuracy = n_correct / n_answers
                 callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
+        if loss / n > 100 * max(self.first_loss, 1.0):
+            raise self._diverged(number, f"the loss rose from {self.first_loss:g} to {loss / n:g}")
+        if not np.isfinite(self.parameters.vector).all():
+            raise self._diverged(number, "the last update made weights that are not finite")
         return {
             "epoch": number,
             "loss": loss / n,
@@ -233,20 +238,27 @@ class Trainer:
                         loss += (
                             0.5 * self.alpha * float(np.vdot(parameters[name], parameters[name]))
                         )
-            scale = 1 / (len(batch) * self._mean_weight)
+            scale = 1 / (len(batch) * self.mean_weight)
             gradients.vector *= scale
             norm = clip_norm(gradients.vector, self.max_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise DivergenceError(
-                f"training diverged in epoch {epoch}, update {self.n_updates + 1}: the loss is "
-                f"{loss * scale:g} and the norm of the gradient {norm:g}, at a learning rate of "
-                f"{learning_rate:g}. Lower the learning rate (learning_rate_init), or clip the "
-                "gradient to a smaller norm (clip_norm). The last good weights are kept."
+            raise self._diverged(
+                epoch, f"the loss is {loss * scale:g} and the norm of the gradient {norm:g}"
             )
+        if self.n_updates == 0:
+            self.first_loss = loss * scale
         with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
             self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
         self.n_updates += 1
         return loss * scale, norm, evaluation.n_correct
+
+    def _diverged(self, epoch: int, how: str) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged in epoch {epoch}, update {self.n_updates + 1}: {how}, at a learning "
+            f"rate of {self.schedule(max(self.n_updates - 1, 0)):g}. Lower the learning rate "
+            "(learning_rate_init), or clip the gradient to a smaller norm (clip_norm). The last good "
+            "weights are kept."
+        )
 
     def _n_answers(self, batch: IntArray) -> int:
         if self.examples.every_step:
@@ -265,9 +277,9 @@ class Run:
     best : Parameters or None
         After the epoch with the best score (or lowest loss), once there was one.
     safe : Parameters or None
-        The best of which it is certain that it is good: a loss is that of the weights *during* its
-        epoch, and the last update of the epoch may have spoilt them. So without scores this is what
-        the best epoch began with.
+        What to go back to when training diverges. A score is that of the weights after an epoch, but
+        a loss is that of the weights during it, and its last update may have spoilt them: without
+        scores this is what the best epoch began with.
     converged : bool
         Whether training stopped because nothing improved any more.
     """
@@ -316,7 +328,7 @@ def train(
     """
     if run.history:  # going on: what there is may stay the best
         run.best = run.safe = trainer.parameters.copy()
-        run.best_loss = run.history[-1]["loss"]
+        run.best_loss = min(row["loss"] for row in run.history)
         if validate is not None:
             run.best_score = validate()
     watched = -math.inf
