@@ -199,6 +199,11 @@ def test_the_learning_curve_is_a_picture(run, tmp_path):
         (["train", "digits", "--cell", "tanh", "--cell", "tanh", "--hidden", "3"], "cell"),
         (["train", "digits", "--engine", "warp"], "engine"),
         (["train", "digits", "--output", "nowhere/model"], "no directory"),
+        (["train", "digits", "--output", "."], "is a directory"),
+        (["train", "digits", "--plot", "curve.foo"], "no kind of picture"),
+        (["train", "digits", "--test-size", "0.5"], "means nothing for digits"),
+        (["train", "digits", "--data-dir", "."], "means nothing for digits"),
+        (["train", "x.npz", "--binary", "3", "8"], "means nothing for x.npz"),
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
@@ -231,11 +236,71 @@ def test_failures_exit_1_with_one_line(run, tmp_path, arguments, message):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": np.ones((9, 3, 2)), "y": np.linspace(0, 1, 9)}, "continuous"),
+        ({"X": np.ones((9, 3, 2)), "y": [np.nan] * 9}, "NaN"),
+        ({"X": np.ones(9), "y": [0, 1, 0] * 3}, "dimension|1D"),
+        ({"X": np.full((9, 4), "a"), "y": [0, 1, 0] * 3}, "string|text"),
+        ({"X": np.full((9, 4), 1j), "y": [0, 1, 0] * 3}, "[Cc]omplex"),
+    ],
+)
+def test_files_of_wrong_data_exit_1_with_one_line(run, arrays, message):
+    np.savez("data.npz", **arrays)
+    result = run("train", "data.npz", *SMALL)
+    assert result.exit_code == 1
+    assert re.match("error: .*", result.stderr)
+    assert re.search(message, result.stderr)
+
+
+def test_a_model_of_other_labels_is_refused(run, files):
+    run("train", "ragged.npz", *SMALL)
+    run("train", "steps.npz", *SMALL)
+    for arguments, message in [
+        (("ragged.safetensors", "digits"), "both text, or both numbers"),
+        (
+            ("ragged.safetensors", "steps.npz"),
+            "one label for each sequence; y has a label for each",
+        ),
+        (("steps.safetensors", "ragged.npz"), "a label for each step; y has one label for each"),
+    ]:
+        result = run("evaluate", *arguments)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_names_are_not_markup(run, tmp_path):
+    X = np.random.default_rng(0).standard_normal((20, 3, 2))
+    np.savez(tmp_path / "data.npz", X=X, y=["[red]a", "[/]b"] * 10)
+    result = run("train", "data.npz", *SMALL, "--output", "a[b].model")
+    assert result.exit_code == 0, result.output
+    assert "model: a[b].model" in result.stdout
+    assert "[red]a" in result.stdout
+    assert "[/]b" in result.stdout
+
+
 def test_divergence_keeps_the_last_good_weights(run):
     result = run("train", "digits", *SMALL, "--cell", "relu", "--learning-rate", 1e30, "--clip", 0)
     assert result.exit_code == 1
     assert "--learning-rate" in result.stderr or "learning_rate" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_interrupt_in_the_first_epoch_saves_what_there_is(run, monkeypatch):
+    update = Trainer._update
+
+    def interrupted(self, *arguments):
+        if self.n_updates == 2:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_update", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    result = run("train", "digits", *SMALL)
+    assert result.exit_code == 1
+    assert "saved the weights as they were in the first epoch" in result.stderr
+    assert np.isnan(elman.load("digits.safetensors").loss_)
 
 
 def test_interrupt_saves_the_best_so_far(run, monkeypatch):
@@ -247,6 +312,7 @@ def test_interrupt_saves_the_best_so_far(run, monkeypatch):
         return epoch(self, number, *arguments)
 
     monkeypatch.setattr(Trainer, "epoch", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     result = run("train", "digits", *SMALL)
     assert result.exit_code == 1
     assert "to digits.safetensors" in result.stderr

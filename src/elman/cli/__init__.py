@@ -25,10 +25,13 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (ElmanError, OSError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
+        except BrokenPipeError:  # nobody reads on; typer ends quietly
+            raise
+        except (ElmanError, OSError, ValueError) as error:  # scikit-learn refuses by ValueError
             typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.secho("interrupted", fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from None
 
 

@@ -75,7 +75,8 @@ def check(
         verdict = "[bold red]wrong[/]" if failures else "[bold green]right[/]"
         console.print(
             f"gradients {verdict}: {n_entries:,} entries of {len(grid)} networks, "
-            f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}"
+            f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}",
+            soft_wrap=True,
         )
     if failures:
         raise typer.Exit(1)

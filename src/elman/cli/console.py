@@ -78,7 +78,7 @@ def confusion_table(evaluation: dict[str, Any]) -> Table:
     classes = [str(label) for label in evaluation["classes"]]
     table.add_column("", justify="right", style="bold")
     for name in classes:
-        table.add_column(name, justify="right", header_style="bold")
+        table.add_column(Text(name), justify="right", header_style="bold")
     table.add_column("right", justify="right", header_style="dim", style="dim")
     for i, (name, row) in enumerate(zip(classes, evaluation["confusion"])):
         cells = [
@@ -86,7 +86,7 @@ def confusion_table(evaluation: dict[str, Any]) -> Table:
             for j, n in enumerate(row)
         ]
         share = f"{row[i] / sum(row):.1%}" if sum(row) else "–"
-        table.add_row(name, *cells, share)
+        table.add_row(Text(name), *cells, share)
     return table
 
 
@@ -97,7 +97,8 @@ def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
         console.print("[dim]answers (columns) to each label (rows)[/]")
         console.print(confusion_table(evaluation))
         console.print()
-    console.print(
-        f"[bold]{of_what} accuracy {evaluation['accuracy']:.2%}[/]"
-        f"  ({evaluation['n_right']:,} of {evaluation['n']:,} {evaluation['unit']})"
+    line = Text(f"{of_what} accuracy {evaluation['accuracy']:.2%}", style="bold")
+    line.append(
+        f"  ({evaluation['n_right']:,} of {evaluation['n']:,} {evaluation['unit']})", "not bold"
     )
+    console.print(line, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset
+from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset, refuse_idle
 
 if TYPE_CHECKING:
     from elman.estimators import RNNClassifier, RNNTagger
@@ -21,7 +21,7 @@ def evaluate(
     model: Model,
     source: Source,
     data_dir: DataDir = None,
-    steps: StepsOption = "rows",
+    steps: StepsOption = None,
     binary: Binary = None,
     as_json: Json = False,
 ) -> None:
@@ -30,6 +30,7 @@ def evaluate(
     if source.endswith(".npz"):
         from elman.datasets import read_labelled_npz
 
+        refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
         X, y = read_labelled_npz(source)
     else:
         dataset = open_dataset(source, data_dir, steps, binary)
@@ -96,14 +97,25 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
     from sklearn.metrics import confusion_matrix
     from sklearn.utils.multiclass import unique_labels
 
-    from elman import RNNTagger
+    from elman import DataError, RNNTagger
 
+    is_tagger = isinstance(estimator, RNNTagger)
+    if is_tagger != (np.ndim(y[0]) > 0):
+        kinds = ("a label for each step", "one label for each sequence")
+        raise DataError(
+            f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
+        )
+    labels = np.concatenate(list(y)) if is_tagger else np.asarray(y)
+    classes = estimator.classes_
+    if (labels.dtype.kind in "USO") != (classes.dtype.kind in "USO"):
+        raise DataError(
+            f"the model's labels are {classes[:5].tolist()}, those of y {labels[:5].tolist()}; "
+            "expected both text, or both numbers."
+        )
     score = estimator.score(X, y)  # checks y as well
     answers: Any = estimator.predict(X)
-    is_tagger = isinstance(estimator, RNNTagger)
-    labels = np.concatenate(list(y)) if is_tagger else np.asarray(y)
     answers = np.concatenate(list(answers)) if is_tagger else answers
-    classes = unique_labels(estimator.classes_, labels)
+    classes = unique_labels(classes, labels)
     return {
         "accuracy": float(score),
         "n": len(labels),

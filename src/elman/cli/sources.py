@@ -18,8 +18,10 @@ DataDir: TypeAlias = Annotated[
     typer.Option(help="mnist: a folder with its four files, instead of downloading them."),
 ]
 StepsOption: TypeAlias = Annotated[
-    Literal["rows", "pixels", "flat"],
-    typer.Option(help="digits, mnist: a step is a row of the picture, a pixel, or all of it."),
+    Literal["rows", "pixels", "flat"] | None,
+    typer.Option(
+        help="digits, mnist: a step is a row of the picture (if left out), a pixel, or all of it."
+    ),
 ]
 Binary: TypeAlias = Annotated[
     tuple[int, int] | None,
@@ -30,20 +32,30 @@ Binary: TypeAlias = Annotated[
 def open_dataset(
     source: str,
     data_dir: Path | None,
-    steps: Literal["rows", "pixels", "flat"],
+    steps: Literal["rows", "pixels", "flat"] | None,
     binary: tuple[int, int] | None,
-    **npz_options: Any,
+    test_size: float | None = None,
 ) -> Dataset:
     """Load a data set by its name, or from a file."""
     from elman.datasets import load_digits, load_mnist, load_npz
 
-    if source == "digits":
-        return load_digits(steps, binary)
-    if source == "mnist":
-        return load_mnist(data_dir, steps, binary)
-    if not source.endswith(".npz"):
+    if source.endswith(".npz"):
+        refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
+        return load_npz(source) if test_size is None else load_npz(source, test_size)
+    if source not in ("digits", "mnist"):
         raise typer.BadParameter(
             f"{source!r} is neither a data set (digits, mnist) nor an .npz file",
             param_hint="source",
         )
-    return load_npz(source, **npz_options)
+    refuse_idle(source, {"--test-size": test_size})
+    if source == "mnist":
+        return load_mnist(data_dir, steps or "rows", binary)
+    refuse_idle(source, {"--data-dir": data_dir})
+    return load_digits(steps or "rows", binary)
+
+
+def refuse_idle(source: str, options: dict[str, Any]) -> None:
+    """Refuse options that would do nothing, rather than seem to obey them."""
+    for option, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(f"it means nothing for {source}", param_hint=option)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -40,11 +42,12 @@ def train(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")] = None,
     data_dir: DataDir = None,
-    steps: StepsOption = "rows",
+    steps: StepsOption = None,
     binary: Binary = None,
     test_size: Annotated[
-        float, typer.Option(min=0, max=1, help="FILE: the share kept aside for the test.")
-    ] = 0.2,
+        float | None,
+        typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
     as_json: Json = False,
     hidden: Annotated[
@@ -146,11 +149,13 @@ def train(
     for a FILE the defaults of RNNClassifier. Ctrl-C saves the best model so far.
     """
     output = output or Path(f"{Path(source).stem}.safetensors")
-    for path in (output, plot):
-        if path is not None and not path.parent.is_dir():
-            raise typer.BadParameter(f"{path}: there is no directory {path.parent}")
+    from elman import LearningCurveDisplay
 
-    dataset = open_dataset(source, data_dir, steps, binary, test_size=test_size)
+    _check_writable(output, "--output")
+    if plot is not None:
+        _check_writable(plot, "--plot")
+        _check_drawable(plot)
+    dataset = open_dataset(source, data_dir, steps, binary, test_size)
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,
         "cell": [str(name) for name in cell] if cell else None,
@@ -188,8 +193,6 @@ def train(
     seconds = _fit(estimator, dataset, output, quiet or as_json, watch_test=plot is not None)
     estimator.save(output)
     if plot is not None:
-        from elman import LearningCurveDisplay
-
         LearningCurveDisplay.from_estimator(estimator).figure_.savefig(plot)
     evaluation = evaluate_estimator(estimator, dataset.X_test, dataset.y_test)
     if as_json:
@@ -211,8 +214,34 @@ def train(
 
         console.print()
         print_evaluation(evaluation, "test")
-        console.print(_summary(estimator, seconds))
-        console.print(f"model: {output}" + (f"   learning curve: {plot}" if plot else ""))
+        files = f"model: {output}" + (f"   learning curve: {plot}" if plot else "")
+        for line in (_summary(estimator, seconds), files):
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _check_writable(path: Path, option: str) -> None:
+    """Refuse before training what could not be written after it."""
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no directory {path.parent}", param_hint=option)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a directory; expected a file", param_hint=option)
+    if not os.access(path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path.parent} cannot be written to", param_hint=option)
+
+
+def _check_drawable(path: Path) -> None:
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError:
+        raise typer.BadParameter(
+            "drawing needs matplotlib: pip install 'elman[plot]'", param_hint="--plot"
+        ) from None
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise typer.BadParameter(
+            f"{path} is no kind of picture that can be drawn: {', '.join(sorted(known))}",
+            param_hint="--plot",
+        )
 
 
 def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger:
@@ -242,9 +271,8 @@ def _fit(
         with training_progress(quiet) as show:
 
             def callback(progress: Progress) -> None:
-                if (
-                    watch_test and progress.row is not None
-                ):  # for the picture; nothing depends on it
+                if watch_test and progress.row is not None:
+                    # For the picture alone: nothing that is learnt depends on it.
                     score = estimator.score(dataset.X_test, dataset.y_test)
                     progress.row["test_accuracy"] = score
                 if show is not None:
@@ -256,16 +284,23 @@ def _fit(
     except (KeyboardInterrupt, DivergenceError) as error:
         message = "interrupted" if isinstance(error, KeyboardInterrupt) else f"error: {error}"
         typer.secho(message, fg=typer.colors.RED, err=True)
-        if getattr(estimator, "history_", None):
-            estimator.save(output)
-            typer.echo(
-                f"saved the weights after the best of {estimator.n_iter_} epochs to {output}",
-                err=True,
-            )
-        else:
-            typer.echo("no epoch was complete; nothing is saved", err=True)
+        _rescue(estimator, output, isinstance(error, KeyboardInterrupt))
         raise typer.Exit(1) from None
     return time.perf_counter() - started
+
+
+def _rescue(estimator: RNNClassifier | RNNTagger, output: Path, interrupted: bool) -> None:
+    """Save what was learnt before training broke off, and say what that is."""
+    if getattr(estimator, "history_", None):
+        what = f"the weights of the best of {estimator.n_iter_} epochs"
+    elif interrupted and hasattr(estimator, "network_"):
+        what = "the weights as they were in the first epoch"
+    else:
+        typer.echo("nothing was learnt yet; nothing is saved", err=True)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C is not to undo the first
+    estimator.save(output)
+    typer.echo(f"saved {what} to {output}", err=True)
 
 
 def _summary(estimator: RNNClassifier | RNNTagger, seconds: float) -> str:
