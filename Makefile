@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.plot
 	mkdir -p demo
 	$(BIN)/elman train digits --output demo/digits.safetensors --plot demo/learning-curve.png
+	@echo "next: . $(BIN)/activate; elman --help"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto
@@ -25,10 +26,16 @@ format: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# What is installed, for `demo` (plot) and for `test` (dev). A stamp keeps later runs off the network.
-$(VENV)/.%: pyproject.toml | $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+# What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
+# runs off the network.
+$(VENV)/.plot: pyproject.toml | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[plot]'
 	touch $@
 
-$(VENV):
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.dev: pyproject.toml | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.plot
+
+$(VENV)/.made:
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $@

@@ -87,7 +87,10 @@ MUTATIONS = {
         "backward", "recurrent_gradients", "(delta, axis=1)", "([0 * delta[0], *delta[1:]], axis=1)"
     ),
     "h_t for h_{t-1}": Mutation(
-        "backward", "recurrent_gradients", "zip(h_activated, delta)", "zip(h_activated[1:], delta)"
+        "backward",
+        "recurrent_gradients",
+        "zip(h_activated[:-1], delta)",
+        "zip(h_activated[1:], delta)",
     ),
     "mean for a sum in db": Mutation(
         "backward", "recurrent_gradients", "deltas.sum(axis=1)", "deltas.mean(axis=1)"

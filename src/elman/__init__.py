@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
+    from elman.training import Progress
 
 _HOMES = {
     "Architecture": "elman.parameters",
@@ -25,6 +26,7 @@ _HOMES = {
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
+    "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
     "RNNTagger": "elman.estimators",
     "check_gradients": "elman.check",
@@ -40,6 +42,7 @@ __all__ = [
     "ModelFileError",
     "Network",
     "Parameters",
+    "Progress",
     "RNNClassifier",
     "RNNTagger",
     "check_gradients",

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.data import read_idx, read_npz
+from elman.data import as_sequences, read_idx, read_npz
 from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
@@ -147,6 +147,8 @@ def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
     from sklearn.model_selection import train_test_split
 
     X, y = read_labelled_npz(path)
+    # Looked at before the split, so that a message names the sequence of the file.
+    as_sequences(X[:, :, None] if isinstance(X, np.ndarray) and X.ndim == 2 else X)
     try:
         X_train, X_test, y_train, y_test = train_test_split(
             X, y, test_size=test_size, random_state=0

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import Sequences, Shard, as_sequences, pack
-from elman.data.sequences import check_weights, flat_steps
+from elman.data.sequences import check_weights, flat_steps, is_per_step
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
@@ -52,13 +52,14 @@ class Network:
     ----------
     n_features : int
         D, the features of a step.
-    hidden : sequence of int
+    hidden : int or sequence of int
         H of each layer, lowest first.
     n_outputs : int
         K, the classes.
     cell : str or sequence of str
         ``"tanh"`` (the notes'), ``"relu"`` or ``"dense"`` (tanh without recurrence); one for all
-        layers or one for each.
+        layers or one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
+        feed-forward network of N1; its W_k is U_k here.
     bias : bool
         Whether there are b and c.
     dtype : dtype
@@ -73,12 +74,13 @@ class Network:
     architecture : Architecture
     parameters : Parameters
         ``parameters["U1"]`` (H, D), ``["W1"]`` (H, H), ``["b1"]`` (H,), then layer 2, and at last
-        ``["V"]`` (K, H) and ``["c"]`` (K,). Write into them as you like.
+        ``["V"]`` (K, H) and ``["c"]`` (K,). Write into them as you like:
+        ``parameters["V"][...] = 0``.
 
     Raises
     ------
     ValueError
-        If a size is below 1, or a cell or engine has no such name.
+        If a size is below 1, or there is no such cell, engine or dtype here.
 
     Examples
     --------
@@ -94,7 +96,7 @@ class Network:
     def __init__(
         self,
         n_features: int,
-        hidden: Sequence[int],
+        hidden: int | Sequence[int],
         n_outputs: int,
         *,
         cell: str | Sequence[str] = "tanh",
@@ -103,8 +105,11 @@ class Network:
         seed: int | None = None,
         engine: str = "reference",
     ) -> None:
-        cells = (cell,) * len(hidden) if isinstance(cell, str) else tuple(cell)
-        architecture = Architecture(n_features, tuple(hidden), cells, n_outputs, bias)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
+        sizes = tuple(np.atleast_1d(hidden).tolist())
+        cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
+        architecture = Architecture(n_features, sizes, cells, n_outputs, bias)
         self._engine = get_engine(engine)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
@@ -244,7 +249,7 @@ class Network:
         return list(shards), labels, weights
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
-        """Copy the network to another dtype; complex ones go forward only."""
+        """Copy the network to another dtype; complex128 is for complex-step differentiation."""
         network = copy(self)
         network.parameters = self.parameters.astype(dtype)
         return network
@@ -254,7 +259,7 @@ class Network:
         return [np.zeros((H, n_sequences), self.dtype) for H in self.architecture.hidden]
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
-        """Take one step of sequences side by side: columns are sequences, as in the notes.
+        """Take one step of n sequences side by side: columns are sequences, as in the notes.
 
         Parameters
         ----------
@@ -266,11 +271,36 @@ class Network:
         -------
         y_hat : array (K, n)
         state : list of (H, n)
+
+        Raises
+        ------
+        DataError
+            If the shapes are not those, or x_t is not finite.
         """
-        return self._engine.step(self.parameters, np.asarray(x_t, self.dtype), state)
+        x_t = np.asarray(x_t, self.dtype)
+        D, hidden = self.architecture.n_features, self.architecture.hidden
+        n = x_t.shape[-1] if x_t.ndim else 0
+        if x_t.shape != (D, n) or [h.shape for h in state] != [(H, n) for H in hidden]:
+            raise DataError(
+                f"x_t has shape {x_t.shape} and the state {[h.shape for h in state]}; expected "
+                f"({D}, n) and {[(H, 'n') for H in hidden]}, n sequences side by side."
+            )
+        if not np.isfinite(x_t).all():
+            raise DataError("x_t contains NaN or infinity; expected finite numbers.")
+        return self._engine.step(self.parameters, x_t, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a model file (safetensors), replacing what is there at once."""
+        """Write the network to a model file (safetensors), replacing what is there at once.
+
+        Raises
+        ------
+        ValueError
+            If the network is complex.
+        OSError
+            If the file cannot be written; what was there is as it was.
+        """
+        if self.dtype.kind == "c":
+            raise ValueError("a complex network cannot be saved; save the real one it came from")
         write_model(path, "Network", asdict(self.architecture), dict(self.parameters))
 
     @classmethod
@@ -303,7 +333,7 @@ class Network:
         return sequences
 
     def _check_labels(self, y: Any, sequences: Sequences) -> tuple[bool, IntArray]:
-        every_step = hasattr(y, "__len__") and len(y) > 0 and np.ndim(y[0]) > 0
+        every_step = is_per_step(y)
         flat = flat_steps(y, sequences) if every_step else np.asarray(y)
         if not every_step and flat.shape != (len(sequences),):
             raise DataError(
@@ -322,7 +352,7 @@ class Network:
     def _check_weights(self, weight: Any, sequences: Sequences, every_step: bool) -> Array:
         if weight is None:
             weight = np.ones(len(sequences))
-        if every_step and np.ndim(weight[0]) > 0:
+        if every_step and is_per_step(weight):
             flat = flat_steps(weight, sequences, "sample_weight")
         else:
             flat = np.asarray(weight)

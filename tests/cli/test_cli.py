@@ -169,15 +169,19 @@ def test_predicted_probabilities(run, files):
 
 def test_binary_and_flat(run):
     assert run("train", "digits", "--binary", 3, 8, "--steps", "flat", *SMALL).exit_code == 0
-    model = elman.load("digits.safetensors")
+    name = "digits-3-8-flat.safetensors"
+    model = elman.load(name)
     assert model.classes_.tolist() == [3, 8]
     assert model.n_features_in_ == 64
     assert model.cell == "dense"
-    right = run("evaluate", "digits.safetensors", "digits", "--binary", 3, 8, "--steps", "flat")
+    right = run("evaluate", name, "digits", "--binary", 3, 8, "--steps", "flat")
     assert right.exit_code == 0
-    wrong = run("evaluate", "digits.safetensors", "digits", "--binary", 3, 8)
+    wrong = run("evaluate", name, "digits", "--binary", 3, 8)
     assert wrong.exit_code == 1
     assert "expecting 64 features" in wrong.stderr
+    wrong = run("evaluate", name, "digits", "--steps", "flat")
+    assert wrong.exit_code == 1
+    assert "labels that the model does not know: [0, 1, 2, 4, 5, 6, 7, 9]" in wrong.stderr
 
 
 def test_the_learning_curve_is_a_picture(run, tmp_path):
@@ -254,6 +258,13 @@ def test_files_of_wrong_data_exit_1_with_one_line(run, arrays, message):
     assert re.search(message, result.stderr)
 
 
+def test_a_message_names_the_sequence_of_the_file(run):
+    X = np.ones((20, 4, 2))
+    X[3, 2, 1] = np.nan
+    np.savez("data.npz", X=X, y=[0, 1] * 10)
+    assert "NaN at sequence 3, step 2, feature 1" in run("train", "data.npz").stderr
+
+
 def test_a_model_of_other_labels_is_refused(run, files):
     run("train", "ragged.npz", *SMALL)
     run("train", "steps.npz", *SMALL)
@@ -319,7 +330,14 @@ def test_interrupt_saves_the_best_so_far(run, monkeypatch):
     assert elman.load("digits.safetensors").n_iter_ == 2
 
 
-def test_ctrl_c_in_a_real_process(tmp_path):
+def test_nobody_reads_on_and_the_model_is_saved_still(tmp_path):
+    command = f"{sys.executable} -m elman train digits --epochs 20 --hidden 8 | head -1"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert elman.load(tmp_path / "digits.safetensors").n_iter_ == 20
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_a_real_process(tmp_path, stop):
     command = [sys.executable, "-m", "elman", "train", "digits", "--epochs", "5000"]
     with subprocess.Popen(
         [*command, "--patience", "5000"],
@@ -328,9 +346,10 @@ def test_ctrl_c_in_a_real_process(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout.readline().startswith("1,437 sequences")
         assert process.stdout.readline().startswith("epoch 1/")
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "saved the weights" in stderr

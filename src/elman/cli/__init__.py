@@ -7,6 +7,8 @@ answers at once.
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -72,4 +74,9 @@ def main() -> None:
     spinning, which makes training many times slower where another process wants the core.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
-    app()
+    # What asks the process to end is treated as Ctrl-C is: what was learnt is saved.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(1)

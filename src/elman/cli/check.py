@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def check(
     engine: Annotated[str, typer.Option(help="The engine to check.")] = "reference",
-    seed: Annotated[int, typer.Option(help="For parameters, sequences and labels.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="For parameters, sequences and labels.")] = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing; exit 1 on failure.")
     ] = False,

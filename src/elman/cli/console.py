@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -35,7 +35,8 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
 
         def line(progress: TrainingProgress) -> None:
             if progress.row is not None:
-                print(describe(progress), flush=True)
+                with suppress(BrokenPipeError):  # nobody reads on; the training is wanted still
+                    print(describe(progress), flush=True)
 
         yield line
         return

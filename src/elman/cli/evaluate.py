@@ -26,6 +26,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model's accuracy: on a data set's test part, or on all of a file."""
+    from elman import DataError
+
     estimator = load_estimator(model)
     if source.endswith(".npz"):
         from elman.datasets import read_labelled_npz
@@ -36,6 +38,12 @@ def evaluate(
         dataset = open_dataset(source, data_dir, steps, binary)
         X, y = dataset.X_test, dataset.y_test
     evaluation = evaluate_estimator(estimator, X, y)
+    unknown = [label for label in evaluation["classes"] if label not in estimator.classes_]
+    if unknown:
+        raise DataError(
+            f"{source} has labels that the model does not know: {unknown}; it knows "
+            f"{estimator.classes_.tolist()}. Was it trained on other data, or with --binary?"
+        )
     if as_json:
         typer.echo(json.dumps({"model": str(model), "source": source, **evaluation}))
         return
@@ -98,9 +106,10 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
     from sklearn.utils.multiclass import unique_labels
 
     from elman import DataError, RNNTagger
+    from elman.data.sequences import is_per_step
 
     is_tagger = isinstance(estimator, RNNTagger)
-    if is_tagger != (np.ndim(y[0]) > 0):
+    if is_tagger != is_per_step(y):
         kinds = ("a label for each step", "one label for each sequence")
         raise DataError(
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."

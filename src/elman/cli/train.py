@@ -38,7 +38,7 @@ def train(
     source: Source,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The model file; DATASET.safetensors if left out."),
+        typer.Option("--output", "-o", help="The model file; if left out, DATASET.safetensors."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")] = None,
     data_dir: DataDir = None,
@@ -78,7 +78,11 @@ def train(
         Solver | None, typer.Option(help="The optimizer.", rich_help_panel=_LEARNING)
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="The highest learning rate.", rich_help_panel=_LEARNING)
+        float | None,
+        typer.Option(
+            help="The highest; 0.001 suits adam and rmsprop, 0.1 the others.",
+            rich_help_panel=_LEARNING,
+        ),
     ] = None,
     schedule: Annotated[
         Literal["cosine", "constant"] | None,
@@ -148,7 +152,9 @@ def train(
     Labels may be one a sequence, or one a step. What is left out follows the data set's recipe, and
     for a FILE the defaults of RNNClassifier. Ctrl-C saves the best model so far.
     """
-    output = output or Path(f"{Path(source).stem}.safetensors")
+    if output is None:
+        parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
+        output = Path("-".join(map(str, parts)) + ".safetensors")
     from elman import LearningCurveDisplay
 
     _check_writable(output, "--output")
@@ -190,6 +196,8 @@ def train(
         params["clip_norm"] = None
     estimator = _make_estimator(dataset.y_train, params)
 
+    if not (quiet or as_json):
+        typer.echo(_plan(estimator, dataset))
     seconds = _fit(estimator, dataset, output, quiet or as_json, watch_test=plot is not None)
     estimator.save(output)
     if plot is not None:
@@ -245,12 +253,10 @@ def _check_drawable(path: Path) -> None:
 
 
 def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger:
-    import numpy as np
-
     from elman import RNNClassifier, RNNTagger
+    from elman.data.sequences import is_per_step
 
-    has_label_per_step = np.ndim(y[0]) > 0
-    return RNNTagger(**params) if has_label_per_step else RNNClassifier(**params)
+    return RNNTagger(**params) if is_per_step(y) else RNNClassifier(**params)
 
 
 def _fit(
@@ -305,8 +311,20 @@ def _rescue(estimator: RNNClassifier | RNNTagger, output: Path, interrupted: boo
 
 def _summary(estimator: RNNClassifier | RNNTagger, seconds: float) -> str:
     n_epochs = estimator.n_iter_
-    line = f"trained {n_epochs} epochs in {seconds:.1f} s, seed {estimator.random_state}"
+    line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {seconds:.1f} s"
     if n_epochs < estimator.max_iter:
         what = "validation" if estimator.early_stopping else "loss"
-        line += f" (stopped: no better {what} for {estimator.n_iter_no_change} epochs)"
+        patience, tol = estimator.n_iter_no_change, estimator.tol
+        line += f" (stopped: {what} better by less than {tol:g} for {patience} epochs)"
     return line
+
+
+def _plan(estimator: RNNClassifier | RNNTagger, dataset: Dataset) -> str:
+    """Say in a line what is going to be trained, and on how much."""
+    hidden, cell = estimator.hidden_layer_sizes, estimator.cell
+    sizes = "+".join(map(str, hidden if isinstance(hidden, tuple) else (hidden,)))
+    cells = cell if isinstance(cell, str) else "+".join(cell)
+    return (
+        f"{len(dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
+        f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 import zlib
 from math import prod
 from pathlib import Path
@@ -103,6 +104,9 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
         "X=numpy.concatenate(sequences), lengths=[len(x) for x in sequences]."
     )
     with Path(path).open("rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            raise DataError(f"{path} is not an .npz file, or is damaged. {how}")
+        stream.seek(0)
         try:
             with np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}

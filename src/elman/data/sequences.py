@@ -112,8 +112,8 @@ def as_sequences(
                 f"{name} has {X.ndim} dimension(s), shape {X.shape}; expected 3: "
                 "(n_samples, n_timesteps, n_features). "
                 + (
-                    f"For one sequence pass {name}[None]; for one feature a step pass "
-                    f"{name}[:, :, None]."
+                    f"For one sequence pass {name}[None]; for many of one feature a step "
+                    f"{name}[:, :, None]; for many of one step {name}[:, None, :]."
                     if X.ndim == 2
                     else "For sequences of different lengths pass a list of 2-D arrays."
                 )
@@ -159,6 +159,11 @@ def as_sequences(
     sequences = Sequences(converted, offsets, stacked)
     _check_finite(sequences, values, name)
     return sequences
+
+
+def is_per_step(y: Any) -> bool:
+    """Whether y has values for steps (an array for each sequence) rather than one a sequence."""
+    return hasattr(y, "__len__") and len(y) > 0 and np.ndim(next(iter(y))) > 0
 
 
 def flat_steps(y: Any, sequences: Sequences, name: str = "y") -> Array:

@@ -40,7 +40,11 @@ def errors_through_time(
 ) -> list[Array]:
     """Carry the error back from the last step to the first (N7).
 
-    What the product Π ∂h_j/∂h_{j-1} of N7 does to each loss on its own is done here to their sum:
+    N7 carries each loss L_t back to each step τ on its own, δ_{t,τ}, by one factor of its product
+
+        ∂h_j/∂h_{j-1} = diag(1 - h_j²) W
+
+    a step. All losses take the same way, so that their sum δ_τ = Σ_{t≥τ} δ_{t,τ} takes it once:
 
         δ_t = [ dL/dh_t from above + Wᵀ δ_{t+1} ] ⊙ [1 - tanh²(h_unactivated)]
 
@@ -90,7 +94,7 @@ def recurrent_gradients(
     dW : array (H, H)
     db : array (H,)
     """
-    h_previous = [h[:, : delta_t.shape[1]] for h, delta_t in zip(h_activated, delta)]
+    h_previous = [h[:, : delta_t.shape[1]] for h, delta_t in zip(h_activated[:-1], delta)]
     deltas = np.concatenate(delta, axis=1)  # (H, Σ n_t)
     dU = deltas @ np.concatenate(list(x), axis=1).T
     dW = deltas @ np.concatenate(h_previous, axis=1).T

@@ -13,7 +13,7 @@ from elman._typing import Array
 
 
 def cross_entropy(y: Array, y_unactivated: Array) -> Array:
-    """L_t = -Σ_k y_k log ŷ_k, and L = Σ L_t, the sum over the columns (N3).
+    """L = Σ L_t with L_t = -Σ_k y_k log ŷ_k, a column an L_t (N3).
 
     It takes z = ``y_unactivated`` rather than ŷ: log ŷ_k = z_k - log Σ_i exp z_i stays finite
     where ŷ_k itself has underflowed to 0.

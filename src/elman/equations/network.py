@@ -1,7 +1,9 @@
 """N1, the layered network and its chain rule: layers one above another under one softmax.
 
-The states of layer k are the inputs of layer k + 1, step by step; the error goes back the same way.
-With ``dense`` cells and T = 1 this is the feed-forward network of the notes' first page.
+The states of layer k, N1's O_k, are the inputs of layer k + 1, step by step; the error goes back the
+same way.
+With ``dense`` cells and T = 1 this is the feed-forward network of the notes' first page, whose W_k are
+called U here, since they multiply what comes from below.
 
 Letters: T steps, n sequences alive at a step, m answers, D features, H units, K outputs.
 """

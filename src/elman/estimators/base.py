@@ -74,18 +74,18 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : array (n_samples, n_timesteps, n_features), list of (n_timesteps, n_features), or array \
-                (n_samples, n_columns)
-            Sequences. A row of a two-dimensional X is one sequence, unfolded ``step_size`` columns
-            a step.
+        X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
+            Sequences. Or an array (n_samples, n_columns): each row is one sequence, unfolded
+            ``step_size`` columns a step.
         y : array (n_samples,) for a classifier; list of (n_timesteps,) for a tagger
             Labels: numbers or text.
         sample_weight : array (n_samples,), optional
             What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
             the sequence twice. A tagger also takes a list of (n_timesteps,).
         callback : callable, optional
-            Called with an ``elman.training.Progress`` after each batch, and after each epoch with its
-            row of the history.
+            Called with an ``elman.Progress`` after each batch, and once more after each epoch, with
+            its ``row`` of the history. What it returns does not matter; an exception ends training
+            as Ctrl-C does.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.sequences import check_weights, flat_steps
+from elman.data.sequences import check_weights, flat_steps, is_per_step
 from elman.estimators.base import BaseRNN
 from elman.estimators.classifier import check_sequence_weights
 
@@ -21,6 +21,9 @@ class RNNTagger(BaseRNN):
     Minimises the notes' own loss, the sum of the cross-entropies of all steps, L = Σ L_t (N3), in
     the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one.
+
+    Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
+    ``cross_val_score`` leave ``scoring`` out, which then is ``score``, and do not stratify.
 
     Examples
     --------
@@ -86,7 +89,7 @@ class RNNTagger(BaseRNN):
         return labels
 
     def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
-        if sample_weight is None or not len(sample_weight) or np.ndim(sample_weight[0]) == 0:
+        if not is_per_step(sample_weight):
             weights = check_sequence_weights(sample_weight, sequences)
             return np.repeat(weights, sequences.lengths)
         return check_weights(flat_steps(sample_weight, sequences, "sample_weight"))
