@@ -14,7 +14,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import Sequences, Shard, as_sequences, pack
 from elman.data.sequences import check_weights, flat_steps, is_per_step
-from elman.engines import Engine, State, get_engine
+from elman.engines import State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
 from elman.errors import DataError, ModelFileError
@@ -72,6 +72,7 @@ class Network:
     Attributes
     ----------
     architecture : Architecture
+    engine : Engine
     parameters : Parameters
         ``parameters["U1"]`` (H, D), ``["W1"]`` (H, H), ``["b1"]`` (H,), then layer 2, and at last
         ``["V"]`` (K, H) and ``["c"]`` (K,). Write into them as you like:
@@ -110,14 +111,14 @@ class Network:
         sizes = tuple(np.atleast_1d(hidden).tolist())
         cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
         architecture = Architecture(n_features, sizes, cells, n_outputs, bias)
-        self._engine = get_engine(engine)
+        self.engine = get_engine(engine)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, engine: str = "reference") -> Network:
         """Make a network around parameters that exist already; they are shared, not copied."""
         network = cls.__new__(cls)
-        network._engine = get_engine(engine)
+        network.engine = get_engine(engine)
         network.parameters = parameters
         return network
 
@@ -158,8 +159,21 @@ class Network:
         sequences = self._check(X)
         if return_intermediates:
             return self._intermediates(sequences)
-        y_hat = predict_flat(self._engine, self.parameters, sequences, every_step=every_step)
+        y_hat = self.predict_flat(sequences, every_step=every_step)
         return sequences.fold(y_hat) if every_step else y_hat
+
+    def predict_flat(self, sequences: Sequences, *, every_step: bool) -> Array:
+        """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
+        n_answers = len(sequences.values) if every_step else len(sequences)
+        y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
+        shards = pack(
+            sequences,
+            np.arange(len(sequences)),
+            every_step=every_step,
+            shard_size=self.engine.shard_size,
+        )
+        self.engine.probabilities(self.parameters, shards, y_hat)
+        return y_hat
 
     def _intermediates(self, sequences: Sequences) -> Intermediates:
         (shard,) = pack(
@@ -219,7 +233,7 @@ class Network:
             If X, y or the weights are not as above.
         """
         shards, labels, weights = self.batch(X, y, sample_weight)
-        evaluation = self._engine.loss_and_gradients(self.parameters, shards, labels, weights)
+        evaluation = self.engine.loss_and_gradients(self.parameters, shards, labels, weights)
         return evaluation.loss, evaluation.gradients
 
     def batch(
@@ -244,7 +258,7 @@ class Network:
             sequences,
             np.arange(len(sequences)),
             every_step=every_step,
-            shard_size=self._engine.shard_size,
+            shard_size=self.engine.shard_size,
         )
         return list(shards), labels, weights
 
@@ -287,7 +301,7 @@ class Network:
             )
         if not np.isfinite(x_t).all():
             raise DataError("x_t contains NaN or infinity; expected finite numbers.")
-        return self._engine.step(self.parameters, x_t, state)
+        return self.engine.step(self.parameters, x_t, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a model file (safetensors), replacing what is there at once.
@@ -362,18 +376,6 @@ class Network:
                 )
             flat = np.repeat(flat, sequences.lengths) if every_step else flat
         return check_weights(flat).astype(self.parameters.vector.real.dtype)
-
-
-def predict_flat(
-    engine: Engine, parameters: Parameters, sequences: Sequences, *, every_step: bool
-) -> Array:
-    """Compute ŷ as one flat array (n_answers, K): a row a sequence, or a row a step."""
-    n_answers = len(sequences.values) if every_step else len(sequences)
-    y_hat = np.empty((n_answers, parameters.architecture.n_outputs), parameters.vector.dtype)
-    everything = np.arange(len(sequences))
-    for shard in pack(sequences, everything, every_step=every_step, shard_size=engine.shard_size):
-        y_hat[shard.rows] = engine.probabilities(parameters, shard)
-    return y_hat
 
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:

@@ -58,8 +58,16 @@ class Engine(Protocol):
         """
         ...
 
-    def probabilities(self, parameters: Parameters, shard: Shard) -> Array:
-        """Answer: ŷ, an array (n_answers, K), in the order of ``shard.rows``."""
+    def probabilities(self, parameters: Parameters, shards: Iterable[Shard], y_hat: Array) -> None:
+        """Answer.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        shards : iterable of Shard
+        y_hat : array (n_answers_in_all, K)
+            Filled in: the answers of each shard at its ``rows``.
+        """
         ...
 
     def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:

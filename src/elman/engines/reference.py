@@ -47,9 +47,10 @@ class ReferenceEngine:
         loss = cross_entropy(y, trace.y_unactivated).item()
         return Evaluation(loss, n_correct, gradients)
 
-    def probabilities(self, parameters: Parameters, shard: Shard) -> Array:
+    def probabilities(self, parameters: Parameters, shards: Iterable[Shard], y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
-        return forward(parameters, shard).y_activated.T
+        for shard in shards:
+            y_hat[shard.rows] = forward(parameters, shard).y_activated.T
 
     def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
         """See ``Engine.step``."""

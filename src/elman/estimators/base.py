@@ -23,12 +23,11 @@ from sklearn.utils.validation import check_is_fitted
 from elman._typing import Array
 from elman.data import Sequences
 from elman.data.sequences import check_weights
-from elman.engines import get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import generator, read_estimator, write_estimator
 from elman.estimators.hyperparameters import Hyperparameters
 from elman.estimators.inputs import check_sequences, standardization
-from elman.network import Network, predict_flat
+from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.training import (
     Examples,
@@ -288,7 +287,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     def _trainer(self, examples: Examples, mean_weight: float = 1.0) -> Trainer:
         return Trainer(
-            get_engine(self.engine),
+            self.network_.engine,
             self.network_.parameters,
             self._standardized(examples),
             optimizer=self._optimizer,
@@ -327,12 +326,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     def _accuracy(self, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
-        y_hat = predict_flat(
-            get_engine(self.engine),
-            self.network_.parameters,
-            examples.sequences,
-            every_step=self._every_step,
-        )
+        y_hat = self.network_.predict_flat(examples.sequences, every_step=self._every_step)
         right = y_hat.argmax(axis=1) == examples.labels
         return float(
             np.average(right, weights=examples.weights if examples.weights.any() else None)
@@ -356,12 +350,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         """Check X and compute ŷ flat: a row a sequence, or a row a step."""
         check_is_fitted(self, "network_")
         sequences = check_sequences(self, X, reset=False)
-        y_hat = predict_flat(
-            get_engine(self.engine),
-            self.network_.parameters,
-            self._scaled(sequences),
-            every_step=self._every_step,
-        )
+        y_hat = self.network_.predict_flat(self._scaled(sequences), every_step=self._every_step)
         return y_hat, sequences
 
     # What training came to, under scikit-learn's names
