@@ -55,7 +55,8 @@ def check_gradients(
 ) -> list[GradientCheck]:
     """Check every entry of every gradient of a network.
 
-    The check is made in float64, whatever the network's dtype.
+    The check is made in float64, whatever the network's dtype. A gradient whose terms cancel to
+    almost nothing has an error that is large beside it; give the check data that do not.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
+from elman.cli.train import Cell, Solver, train
 from elman.data import read_npz
-from elman.training import Trainer
+from elman.equations import CELLS
+from elman.training import OPTIMIZERS, SCHEDULES, Trainer
 
 SMALL = ["--hidden", "16", "--epochs", "3", "--batch-size", "64"]
 
@@ -135,6 +138,14 @@ def test_every_option_reaches_the_estimator(run):
     }
     untouchable = {"verbose", "warm_start"}  # a process trains once, and has its own --quiet
     assert set(params) == set(options) | untouchable
+
+
+def test_choices_are_those_of_the_library():
+    """The command line repeats them, so that its help need not import the library."""
+    assert set(Cell) == set(CELLS)
+    assert get_args(Solver) == OPTIMIZERS
+    schedule = get_type_hints(train)["schedule"]
+    assert set(get_args(get_args(schedule)[0])) == set(SCHEDULES)
 
 
 def test_no_clipping(run):

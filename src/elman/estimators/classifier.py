@@ -60,7 +60,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     validation_fraction : float
         The share kept aside.
     n_iter_no_change : int
-        Epochs without improvement before training stops.
+        Epochs without improvement before training stops, even if a ``"cosine"`` schedule has not
+        fallen yet.
     beta_1, beta_2, epsilon : float
         For ``"adam"``; ``"rmsprop"`` uses ``beta_2`` and ``epsilon``.
     clip_norm : float or None
