@@ -31,12 +31,11 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
         yield None
         return
     if not console.is_terminal:
-        from elman.estimators.base import describe
 
         def line(progress: TrainingProgress) -> None:
             if progress.row is not None:
                 with suppress(BrokenPipeError):  # nobody reads on; the training is wanted still
-                    print(describe(progress), flush=True)
+                    print(progress, flush=True)
 
         yield line
         return

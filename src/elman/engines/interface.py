@@ -89,12 +89,22 @@ class Engine(Protocol):
         ...
 
 
-def tree_sum(parts: list[Evaluation]) -> Evaluation:
-    """Add evaluations pairwise, neighbours first: an order that depends on their number alone."""
-    while len(parts) > 1:
-        pairs = [_add(a, b) for a, b in zip(parts[::2], parts[1::2])]
-        parts = pairs + parts[2 * len(pairs) :]  # an odd one out moves up
-    return parts[0]
+def tree_sum(parts: Iterable[Evaluation]) -> Evaluation:
+    """Add evaluations pairwise, neighbours first: an order that depends on their number alone.
+
+    Sums of 1, 2, 4, … parts wait for their neighbour, so that few are held at a time.
+    """
+    waiting: list[tuple[int, Evaluation]] = []  # (height in the tree, sum), highest first
+    for part in parts:
+        height, total = 0, part
+        while waiting and waiting[-1][0] == height:
+            total = _add(waiting.pop()[1], total)
+            height += 1
+        waiting.append((height, total))
+    _, total = waiting.pop()
+    while waiting:
+        total = _add(waiting.pop()[1], total)
+    return total
 
 
 def _add(a: Evaluation, b: Evaluation) -> Evaluation:

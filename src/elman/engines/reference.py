@@ -22,7 +22,7 @@ class ReferenceEngine:
         self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        return tree_sum([self._evaluate(parameters, shard, labels, weights) for shard in shards])
+        return tree_sum(self._evaluate(parameters, shard, labels, weights) for shard in shards)
 
     def _evaluate(
         self, parameters: Parameters, shard: Shard, labels: IntArray, weights: Array

@@ -338,7 +338,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
         def report(progress: Progress) -> None:
             if progress.row is not None:
-                print(describe(progress))
+                print(progress)
             if callback is not None:
                 callback(progress)
 
@@ -415,16 +415,3 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         estimator = cls()
         read_estimator(estimator, path)
         return estimator
-
-
-def describe(progress: Progress) -> str:
-    """Say in a line how an epoch went."""
-    row = progress.row or {}
-    line = (
-        f"epoch {progress.epoch}/{progress.n_epochs}  loss {progress.loss:.4f}  "
-        f"accuracy {progress.accuracy:.2%}"
-    )
-    if "validation_score" in row:
-        line += f"  validation {row['validation_score']:.2%}"
-    rate = progress.n_sequences / progress.seconds
-    return f"{line}  {rate:,.0f} sequences/s"

@@ -84,6 +84,12 @@ class Progress:
     seconds: float
     row: Row | None = None
 
+    def __str__(self) -> str:
+        line = f"epoch {self.epoch}/{self.n_epochs}  loss {self.loss:.4f}  accuracy {self.accuracy:.2%}"
+        if self.row is not None and "validation_score" in self.row:
+            line += f"  validation {self.row['validation_score']:.2%}"
+        return f"{line}  {self.n_done / self.seconds:,.0f} sequences/s"
+
 
 Callback: TypeAlias = Callable[[Progress], None]
 
