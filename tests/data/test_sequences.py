@@ -165,8 +165,8 @@ def test_what_overflows_the_dtype_is_refused():
     ("bad", "message"),
     [
         (np.ones(4), r"X has 1 dimension\(s\), shape \(4,\); expected 3: \(n_samples"),
-        (np.ones((4, 2)), r"X has 2 dimension.*For one sequence pass X\[None\].*X\[:, :, None\]"),
-        (np.ones((2, 2, 2, 2)), r"X has 4 dimension.*expected 3: .*pass a list of 2-D arrays"),
+        (np.ones((4, 2)), r"X has 2 dimension.*one sequence is X\[None\].*X\[:, :, None\]"),
+        (np.ones((2, 2, 2, 2)), r"X has 4 dimension.*expected 3: .*as a list of 2-D arrays"),
         (np.ones((0, 3, 2)), "X holds no sequences; expected at least one"),
         (np.ones((3, 0, 2)), "sequence 0 of X has no steps.*Leave empty sequences"),
         (np.ones((3, 2, 0)), "X has 0 features a step"),

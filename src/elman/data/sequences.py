@@ -110,12 +110,12 @@ def as_sequences(
         if X.ndim != 3:
             raise DataError(
                 f"{name} has {X.ndim} dimension(s), shape {X.shape}; expected 3: "
-                "(n_samples, n_timesteps, n_features). "
+                "(n_samples, n_timesteps, n_features). Reshape your data"
                 + (
-                    f"For one sequence pass {name}[None]; for many of one feature a step "
-                    f"{name}[:, :, None]; for many of one step {name}[:, None, :]."
+                    f": one sequence is {name}[None], many of one feature a step are "
+                    f"{name}[:, :, None], many of one step {name}[:, None, :]."
                     if X.ndim == 2
-                    else "For sequences of different lengths pass a list of 2-D arrays."
+                    else ", or pass sequences of different lengths as a list of 2-D arrays."
                 )
             )
         n_samples, n_timesteps, n_features = X.shape
