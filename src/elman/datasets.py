@@ -13,7 +13,7 @@ from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
 
-# Chosen on the training part alone: by cross-validation, and on the last 10,000 pictures.
+# Chosen on the training part: by cross-validation, and on the last 10,000 pictures.
 _DIGITS_RECIPE = {
     "hidden_layer_sizes": (128, 128),
     "batch_size": 32,
