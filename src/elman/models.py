@@ -6,10 +6,11 @@ import os
 
 from elman.errors import ModelFileError
 from elman.estimators import RNNClassifier, RNNTagger
-from elman.network import Network
-from elman.persistence import read_model
+from elman.estimators.files import estimator_from
+from elman.network import Network, parameters_from
+from elman.persistence import fitting_together, read_model
 
-_KINDS = {kind.__name__: kind for kind in (Network, RNNClassifier, RNNTagger)}
+_ESTIMATORS = {kind.__name__: kind for kind in (RNNClassifier, RNNTagger)}
 
 
 def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
@@ -22,10 +23,13 @@ def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
     OSError
         If there is no such file, or it cannot be read.
     """
-    kind = read_model(path).kind
-    if kind not in _KINDS:
-        raise ModelFileError(
-            f"{path} holds a {kind!r}; this elman knows {', '.join(_KINDS)}. "
-            "Use the version of elman that wrote it."
-        )
-    return _KINDS[kind].load(path)
+    model = read_model(path)
+    with fitting_together(path):
+        if model.kind == "Network":
+            return Network.from_parameters(parameters_from(model.settings, model.arrays))
+        if model.kind in _ESTIMATORS:
+            return estimator_from(_ESTIMATORS[model.kind], model)
+    raise ModelFileError(
+        f"{path} holds a {model.kind!r}; this elman knows Network, {', '.join(_ESTIMATORS)}. "
+        "Use the version of elman that wrote it."
+    )

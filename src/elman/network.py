@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from elman.data.sequences import check_weights, flat_steps, is_per_step
 from elman.engines import State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
-from elman.errors import DataError, ModelFileError
+from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
 
@@ -108,9 +108,7 @@ class Network:
     ) -> None:
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
-        sizes = tuple(np.atleast_1d(hidden).tolist())
-        cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
-        architecture = Architecture(n_features, sizes, cells, n_outputs, bias)
+        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias)
         self.engine = get_engine(engine)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
@@ -166,13 +164,7 @@ class Network:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
         n_answers = len(sequences.values) if every_step else len(sequences)
         y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
-        shards = pack(
-            sequences,
-            np.arange(len(sequences)),
-            every_step=every_step,
-            shard_size=self.engine.shard_size,
-        )
-        self.engine.probabilities(self.parameters, shards, y_hat)
+        self.engine.probabilities(self.parameters, self._shards(sequences, every_step), y_hat)
         return y_hat
 
     def _intermediates(self, sequences: Sequences) -> Intermediates:
@@ -254,13 +246,7 @@ class Network:
         sequences = self._check(X)
         every_step, labels = self._check_labels(y, sequences)
         weights = self._check_weights(sample_weight, sequences, every_step) / len(sequences)
-        shards = pack(
-            sequences,
-            np.arange(len(sequences)),
-            every_step=every_step,
-            shard_size=self.engine.shard_size,
-        )
-        return list(shards), labels, weights
+        return list(self._shards(sequences, every_step)), labels, weights
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype; complex128 is for complex-step differentiation."""
@@ -328,14 +314,15 @@ class Network:
         OSError
             If there is no such file, or it cannot be read.
         """
-        model = read_model(path)
-        if model.kind != "Network":
-            raise ModelFileError(
-                f"{path} holds a {model.kind}, not a Network. Read it with elman.load."
-            )
+        model = read_model(path, kind="Network")
         with fitting_together(path):
             parameters = parameters_from(model.settings, model.arrays)
         return cls.from_parameters(parameters, engine)
+
+    def _shards(self, sequences: Sequences, every_step: bool) -> Iterator[Shard]:
+        everything = np.arange(len(sequences))
+        size = self.engine.shard_size
+        return pack(sequences, everything, every_step=every_step, shard_size=size)
 
     def _check(self, X: SequencesLike) -> Sequences:
         sequences = as_sequences(X, self.dtype)

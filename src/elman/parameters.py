@@ -6,7 +6,7 @@ from 1, lowest first, as in the notes' first page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from numbers import Integral
@@ -42,6 +42,20 @@ class Architecture:
     cells: tuple[str, ...]
     n_outputs: int
     bias: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        n_features: int,
+        hidden: int | Sequence[int],
+        cell: str | Sequence[str],
+        n_outputs: int,
+        bias: bool,
+    ) -> Architecture:
+        """Make one of what users give: a size for one layer, a cell for all."""
+        sizes = tuple(np.atleast_1d(hidden).tolist())
+        cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
+        return cls(n_features, sizes, cells, n_outputs, bias)
 
     def __post_init__(self) -> None:
         sizes: tuple[Any, ...] = (self.n_features, *self.hidden, self.n_outputs)

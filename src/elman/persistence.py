@@ -98,12 +98,14 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
         raise
 
 
-def read_model(path: str | os.PathLike[str]) -> Model:
+def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     """Read a model file.
 
     Parameters
     ----------
     path : path
+    kind : str, optional
+        What it has to hold.
 
     Returns
     -------
@@ -112,7 +114,8 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     ModelFileError
-        If the file is cut short, altered, not elman's, or of another format version.
+        If the file is cut short, altered, not elman's, of another format version, or of another
+        kind.
     OSError
         If there is no such file, or it cannot be read.
     """
@@ -148,7 +151,10 @@ def read_model(path: str | os.PathLike[str]) -> Model:
             "Save the model again, or take an intact copy."
         )
     with fitting_together(path):
-        return Model(header["kind"], header["settings"], arrays)
+        model = Model(header["kind"], header["settings"], arrays)
+    if kind not in (None, model.kind):
+        raise ModelFileError(f"{path} holds a {model.kind}, not a {kind}. Read it with elman.load.")
+    return model
 
 
 @contextmanager

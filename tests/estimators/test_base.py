@@ -761,3 +761,15 @@ def test_input_is_left_as_it_was(fitting):
     for given, kept in zip((X, y), before):
         for a, b in zip(given, kept, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_weight_held_out_alone_is_refused_in_words():
+    """What is kept aside may be all that has any weight: nothing is left to learn from."""
+    n_refused = 0
+    for i in range(60):
+        try:
+            classifier(early_stopping=True, max_iter=1).fit(X, Y, np.arange(60) == i)
+        except DataError as error:
+            assert "all sample weights are zero" in str(error)  # noqa: PT017
+            n_refused += 1
+    assert n_refused == 6  # a validation_fraction of 0.1

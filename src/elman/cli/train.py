@@ -162,9 +162,10 @@ def train(
         _check_writable(plot, "--plot")
         _check_drawable(plot)
     dataset = open_dataset(source, data_dir, steps, binary, test_size)
+    cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,
-        "cell": [str(name) for name in cell] if cell else None,
+        "cell": cells[0] if len(cells) == 1 else cells or None,
         "bias": bias,
         "standardize": standardize,
         "step_size": step_size,
@@ -190,8 +191,6 @@ def train(
         "tol": tol,
     }
     params = dataset.recipe | {name: value for name, value in given.items() if value is not None}
-    if cell and len(cell) == 1:
-        params["cell"] = str(cell[0])
     if clip == 0:
         params["clip_norm"] = None
     estimator = _make_estimator(dataset.y_train, params)

@@ -24,11 +24,12 @@ from elman._typing import Array
 from elman.data import Sequences
 from elman.data.sequences import check_weights
 from elman.errors import DataError, DivergenceError
-from elman.estimators.files import generator, read_estimator, write_estimator
-from elman.estimators.hyperparameters import Hyperparameters
+from elman.estimators.files import estimator_from, write_estimator
+from elman.estimators.hyperparameters import Hyperparameters, generator
 from elman.estimators.inputs import check_sequences, standardization
 from elman.network import Network
 from elman.parameters import Architecture, initialize
+from elman.persistence import fitting_together, read_model
 from elman.training import (
     Examples,
     Optimizer,
@@ -105,14 +106,15 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         held_out = None
         with self._unchanged_if_refused():
             examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
-            if examples.mean_weight <= 0:
-                raise DataError("all sample weights are zero; there is nothing to learn from.")
             if self.early_stopping:
                 examples, held_out = self._hold_out(examples)
+            mean_weight = examples.mean_weight  # of those to learn from
+            if mean_weight <= 0:
+                raise DataError("all sample weights are zero; there is nothing to learn from.")
             if not self._is_begun():
                 self._begin(examples)
         self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples, examples.mean_weight)
+        trainer = self._trainer(examples, mean_weight)
         if self.learning_rate == "cosine":
             n_updates = self.max_iter * trainer.n_batches
             trainer.schedule = cosine(trainer.schedule(0), n_updates, self.warmup)
@@ -267,12 +269,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         self.__dict__.pop("_optimizer", None)
 
     def _architecture(self, sequences: Sequences) -> Architecture:
-        hidden = tuple(np.atleast_1d(self.hidden_layer_sizes).tolist())
-        cells = (self.cell,) * len(hidden) if isinstance(self.cell, str) else tuple(self.cell)
+        D, K = sequences.n_features, len(self.classes_)
         try:
-            return Architecture(
-                sequences.n_features, hidden, cells, len(self.classes_), bool(self.bias)
-            )
+            return Architecture.of(D, self.hidden_layer_sizes, self.cell, K, bool(self.bias))
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
 
@@ -412,6 +411,6 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         OSError
             If there is no such file, or it cannot be read.
         """
-        estimator = cls()
-        read_estimator(estimator, path)
-        return estimator
+        model = read_model(path, kind=cls.__name__)
+        with fitting_together(path):
+            return estimator_from(cls, model)

@@ -6,23 +6,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from elman._typing import Array
-from elman.errors import ModelFileError
+from elman.estimators.hyperparameters import generator
 from elman.network import Network, parameters_from
-from elman.persistence import fitting_together, read_model, write_model
+from elman.persistence import Model, write_model
 
 if TYPE_CHECKING:
     from elman.estimators.base import BaseRNN
 
-
-def generator(random_state: Any) -> np.random.Generator:
-    """Make NumPy's newer generator from what scikit-learn takes as ``random_state``."""
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+RNN = TypeVar("RNN", bound="BaseRNN")
 
 
 def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
@@ -45,18 +40,10 @@ def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
     write_model(path, type(estimator).__name__, settings, arrays)
 
 
-def read_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
-    """Fill an estimator from a model file of its kind."""
-    model = read_model(path)
-    name = type(estimator).__name__
-    if model.kind != name:
-        raise ModelFileError(f"{path} holds a {model.kind}, not a {name}. Read it with elman.load.")
-    with fitting_together(path):
-        _fill(estimator, model.settings, model.arrays)
-
-
-def _fill(estimator: BaseRNN, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    estimator.set_params(**_decode_params(settings["params"]))
+def estimator_from(kind: type[RNN], model: Model) -> RNN:
+    """Put an estimator together again from what a model file holds of it."""
+    _, settings, arrays = model
+    estimator = kind(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
     estimator.network_ = Network.from_parameters(parameters, estimator.engine)
     estimator.mean_, estimator.scale_ = arrays["mean"], arrays["scale"]
@@ -78,6 +65,7 @@ def _fill(estimator: BaseRNN, settings: Mapping[str, Any], arrays: Mapping[str, 
         or (n_columns != D and not estimator._fitted_on_rows)
     ):
         raise ValueError(f"classes or features are not those of {parameters.architecture}")
+    return estimator
 
 
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:

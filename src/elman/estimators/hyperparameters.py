@@ -5,13 +5,20 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
 from elman.equations import CELLS
 from elman.training import OPTIMIZERS, SCHEDULES
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Make NumPy's newer generator from what scikit-learn takes as ``random_state``."""
+    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
 
 
 class Hyperparameters(BaseEstimator):
