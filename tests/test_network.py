@@ -74,7 +74,7 @@ def test_intermediates_come_as_the_sequences_did(X):
     y_hat = network.forward(X)
     assert isinstance(y_hat, np.ndarray) == isinstance(X, np.ndarray)
     for actual, expected in zip(y_hat, every.y_activated):
-        np.testing.assert_array_equal(actual, expected)
+        assert relative_error(actual, expected) <= VERSUS_NAIVE[network.dtype]
 
 
 def test_forward_is_the_naive_loop(X, engine):
@@ -115,18 +115,17 @@ def test_streaming_equals_forward(engine):
     state = network.initial_state(4)
     y_hat = []
     for t in range(5):
-        y_t, state = network.step(X[:, t].T, state)
-        y_hat.append(y_t.T)
+        y_t, state = network.step(X[:, t], state)
+        y_hat.append(y_t)
     expected = network.forward(X)
     assert relative_error(np.stack(y_hat, axis=1), expected) <= VERSUS_NAIVE[network.dtype]
 
 
-def test_initial_state_is_zero_and_one_sequence_wide():
-    network = network_of(dtype=np.float32)
-    state = network.initial_state()
-    assert [(h.shape, h.dtype, h.any()) for h in state] == [
-        ((H, 1), np.float32, False) for H in (4, 5, 3)
-    ]
+def test_initial_state_is_of_one_sequence_and_begins_at_zero(engine):
+    network = network_of(engine=engine)
+    x = np.random.default_rng(9).standard_normal((1, D))
+    y_hat, _ = network.step(x, network.initial_state())
+    np.testing.assert_array_equal(y_hat, network.forward(x[None])[0])
 
 
 THREE = np.random.default_rng(9).standard_normal((3, 2, D))
@@ -210,8 +209,8 @@ def test_results_have_the_networks_dtype(engine, dtype):
     loss, gradients = network.loss_and_gradients(X, [0, 1, 2])
     assert type(loss) is float
     assert gradients.vector.dtype == dtype
-    y_hat, state = network.step(X[:, 0].T, network.initial_state(3))
-    assert {array.dtype for array in (y_hat, *state)} == {np.dtype(dtype)}
+    y_hat, _ = network.step(X[:, 0], network.initial_state(3))
+    assert y_hat.dtype == dtype
 
 
 def test_a_complex_copy_goes_forward_and_leaves_the_network(X):

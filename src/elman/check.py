@@ -87,7 +87,8 @@ def check_gradients(
     _, gradients = network.loss_and_gradients(X, y, sample_weight)
     complex_network = network.astype(np.complex128)
     parameters = complex_network.parameters
-    shards, labels, weights = complex_network.batch(X, y, sample_weight)
+    batch, labels, weights = complex_network.batch(X, y, sample_weight)
+    shards = list(batch.shards(len(batch)))
     expected = complex_step(
         lambda: sum(reference_loss(parameters, shard, labels, weights) for shard in shards),
         parameters.vector,
@@ -152,7 +153,7 @@ GRID = list(
 )
 
 
-def check_grid(engine: str = "reference", seed: int = 0) -> Iterator[GridCell]:
+def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
     """Check gradients over every combination of label, layers, cell, bias and lengths.
 
     Parameters

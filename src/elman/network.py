@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
-from elman.data import Sequences, Shard, as_sequences, pack
+from elman.data import Batch, Sequences, as_sequences
 from elman.data.sequences import check_weights, flat_steps, is_per_step
-from elman.engines import State, get_engine
+from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
 from elman.errors import DataError
@@ -66,8 +66,11 @@ class Network:
         float32 or float64.
     seed : int or None
         For the first parameters. The same seed gives the same bits.
-    engine : str
-        What computes.
+    engine : {"compiled", "reference"}
+        What computes: compiled functions, or the notes' equations as they are written, in NumPy.
+    n_jobs : int or None
+        How many threads the compiled engine computes in, at most; None: as many as there are cores
+        for this process. It never changes a result.
 
     Attributes
     ----------
@@ -104,19 +107,20 @@ class Network:
         bias: bool = True,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
-        engine: str = "reference",
+        engine: str = "compiled",
+        n_jobs: int | None = None,
     ) -> None:
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
         architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias)
-        self.engine = get_engine(engine)
+        self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
     @classmethod
-    def from_parameters(cls, parameters: Parameters, engine: str = "reference") -> Network:
+    def from_parameters(cls, parameters: Parameters, engine: Engine | None = None) -> Network:
         """Make a network around parameters that exist already; they are shared, not copied."""
         network = cls.__new__(cls)
-        network.engine = get_engine(engine)
+        network.engine = get_engine() if engine is None else engine
         network.parameters = parameters
         return network
 
@@ -164,13 +168,11 @@ class Network:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
         n_answers = len(sequences.values) if every_step else len(sequences)
         y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
-        self.engine.probabilities(self.parameters, self._shards(sequences, every_step), y_hat)
+        self.engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
         return y_hat
 
     def _intermediates(self, sequences: Sequences) -> Intermediates:
-        (shard,) = pack(
-            sequences, np.arange(len(sequences)), every_step=True, shard_size=len(sequences)
-        )
+        (shard,) = Batch.all_of(sequences, every_step=True).shards(len(sequences))
         trace = trace_forward(self.parameters, shard)
 
         def fold(blocks: Sequence[Array]) -> Any:
@@ -224,14 +226,14 @@ class Network:
         DataError
             If X, y or the weights are not as above.
         """
-        shards, labels, weights = self.batch(X, y, sample_weight)
-        evaluation = self.engine.loss_and_gradients(self.parameters, shards, labels, weights)
+        batch, labels, weights = self.batch(X, y, sample_weight)
+        evaluation = self.engine.loss_and_gradients(self.parameters, batch, labels, weights)
         return evaluation.loss, evaluation.gradients
 
     def batch(
         self, X: SequencesLike, y: Any, sample_weight: Any = None
-    ) -> tuple[list[Shard], IntArray, Array]:
-        """Check labelled sequences and lay them out as an engine takes them.
+    ) -> tuple[Batch, IntArray, Array]:
+        """Check labelled sequences and make a batch of them, as an engine takes it.
 
         Parameters
         ----------
@@ -240,54 +242,65 @@ class Network:
 
         Returns
         -------
-        shards, labels, weights
+        batch, labels, weights
             The weights divided by the number of sequences.
         """
         sequences = self._check(X)
         every_step, labels = self._check_labels(y, sequences)
         weights = self._check_weights(sample_weight, sequences, every_step) / len(sequences)
-        return list(self._shards(sequences, every_step)), labels, weights
+        return Batch.all_of(sequences, every_step), labels, weights
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
-        """Copy the network to another dtype; complex128 is for complex-step differentiation."""
+        """Copy the network to another dtype.
+
+        complex128 is for complex-step differentiation; what it computes, the reference engine does.
+        """
         network = copy(self)
         network.parameters = self.parameters.astype(dtype)
+        if network.dtype.kind == "c":
+            network.engine = get_engine("reference")
         return network
 
     def initial_state(self, n_sequences: int = 1) -> State:
-        """Return h_0 of every layer, (H, n_sequences) each: zeros."""
-        return [np.zeros((H, n_sequences), self.dtype) for H in self.architecture.hidden]
+        """Begin to go through n sequences side by side, step by step.
+
+        Returns
+        -------
+        State
+            h_0 = 0, and the parameters as they are: changing them does not reach a state.
+        """
+        return self.engine.initial_state(self.parameters, n_sequences)
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
-        """Take one step of n sequences side by side: columns are sequences, as in the notes.
+        """Take one step of n sequences side by side.
 
         Parameters
         ----------
-        x_t : array (D, n)
-        state : list of (H, n)
+        x_t : array (n_sequences, D)
+        state : State
             From ``initial_state`` or from the step before. It is left as it was.
 
         Returns
         -------
-        y_hat : array (K, n)
-        state : list of (H, n)
+        y_hat : array (n_sequences, K)
+            To the bit what ``forward`` gives for the whole sequences.
+        state : State
 
         Raises
         ------
         DataError
-            If the shapes are not those, or x_t is not finite.
+            If x_t is not that, or not finite.
         """
         x_t = np.asarray(x_t, self.dtype)
-        D, hidden = self.architecture.n_features, self.architecture.hidden
-        n = x_t.shape[-1] if x_t.ndim else 0
-        if x_t.shape != (D, n) or [h.shape for h in state] != [(H, n) for H in hidden]:
+        expected = (state.n_sequences, state.architecture.n_features)
+        if x_t.shape != expected:
             raise DataError(
-                f"x_t has shape {x_t.shape} and the state {[h.shape for h in state]}; expected "
-                f"({D}, n) and {[(H, 'n') for H in hidden]}, n sequences side by side."
+                f"x_t has shape {x_t.shape}; expected {expected}, (n_sequences, n_features), one "
+                "step of each of the sequences that the state is of."
             )
         if not np.isfinite(x_t).all():
             raise DataError("x_t contains NaN or infinity; expected finite numbers.")
-        return self.engine.step(self.parameters, x_t, state)
+        return self.engine.step(x_t, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a model file (safetensors), replacing what is there at once.
@@ -304,7 +317,7 @@ class Network:
         write_model(path, "Network", asdict(self.architecture), dict(self.parameters))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], engine: str = "reference") -> Network:
+    def load(cls, path: str | os.PathLike[str]) -> Network:
         """Read a network from a model file. No code runs.
 
         Raises
@@ -317,12 +330,7 @@ class Network:
         model = read_model(path, kind="Network")
         with fitting_together(path):
             parameters = parameters_from(model.settings, model.arrays)
-        return cls.from_parameters(parameters, engine)
-
-    def _shards(self, sequences: Sequences, every_step: bool) -> Iterator[Shard]:
-        everything = np.arange(len(sequences))
-        size = self.engine.shard_size
-        return pack(sequences, everything, every_step=every_step, shard_size=size)
+        return cls.from_parameters(parameters)
 
     def _check(self, X: SequencesLike) -> Sequences:
         sequences = as_sequences(X, self.dtype)

@@ -187,6 +187,14 @@ def initialize(
 
 
 def _random_orthogonal(n: int, rng: np.random.Generator) -> Array:
-    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
-    # With R's diagonal made positive the factorisation is unique, and Q uniform (Mezzadri 2007).
-    return np.asarray(Q * np.where(np.diag(R) < 0, -1.0, 1.0))
+    """Draw one uniformly: the Q of a random matrix's QR, with R's diagonal positive (Mezzadri 2007).
+
+    By Gram and Schmidt's method (Björck 1967), in operations on whole arrays, each of which gives
+    the same bits on every processor; LAPACK's order of summing depends on it.
+    """
+    Q = rng.standard_normal((n, n)).T.copy()  # rows are the columns
+    for i, q in enumerate(Q):
+        q /= np.sqrt(np.square(q).sum())
+        rest = Q[i + 1 :]
+        rest -= (rest * q).sum(axis=1, keepdims=True) * q
+    return Q.T

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.data import as_sequences, pack
-from elman.data.batch import Steps
+from elman.data import Batch, as_sequences
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 
@@ -29,7 +28,7 @@ def batches(draw):
 
 def cut(batch, every_step):
     sequences, indices, shard_size = batch
-    return list(pack(sequences, indices, every_step=every_step, shard_size=shard_size))
+    return list(Batch.of(sequences, indices, every_step).shards(shard_size))
 
 
 def expected_members(sequences, indices, shard_size):
@@ -53,24 +52,24 @@ def test_every_step_lands_once_and_in_its_place(batch, every_step):
 @given(batch=batches(), every_step=st.booleans())
 def test_nothing_is_padded(batch, every_step):
     sequences, indices, _ = batch
-    n_numbers = sum(shard.x.buffer.size for shard in cut(batch, every_step))
+    n_numbers = sum(block.size for shard in cut(batch, every_step) for block in shard.x)
     assert n_numbers == sequences.lengths[indices].sum() * sequences.n_features
 
 
-@given(batch=batches(), every_step=st.booleans())
-def test_counts_never_rise_and_are_the_widths(batch, every_step):
-    for shard in cut(batch, every_step):
-        assert (np.diff(shard.x.counts) <= 0).all()
-        assert shard.x.counts[-1] >= 1
-        assert [block.shape for block in shard.x] == [
-            (batch[0].n_features, n_t) for n_t in shard.x.counts
-        ]
+@given(batch=batches())
+def test_members_come_with_their_starts_and_lengths_longest_first(batch):
+    sequences, indices, _ = batch
+    whole = Batch.of(sequences, indices, every_step=False)
+    assert sorted(whole.members) == sorted(indices)
+    assert (np.diff(whole.lengths) <= 0).all()
+    for i, start, length in zip(whole.members, whole.starts, whole.lengths):
+        np.testing.assert_array_equal(sequences.values[start : start + length], sequences[i])
 
 
 @given(batch=batches())
 def test_shards_are_full_but_for_the_last(batch):
     _, indices, shard_size = batch
-    widths = [int(shard.x.counts[0]) for shard in cut(batch, every_step=False)]
+    widths = [shard.x[0].shape[1] for shard in cut(batch, every_step=False)]
     assert sum(widths) == len(indices)
     assert all(width == shard_size for width in widths[:-1])
     assert 1 <= widths[-1] <= shard_size
@@ -99,7 +98,7 @@ def test_each_step_answers_once_where_all_have_labels(batch):
     answered = []
     for shard in cut(batch, every_step=True):
         assert not shard.answers_from.any()
-        columns = np.concatenate(list(shard.x), axis=1)
+        columns = np.concatenate(shard.x, axis=1)
         np.testing.assert_array_equal(columns.T, sequences.values[shard.rows])
         answered += shard.rows.tolist()
     assert sorted(answered) == sorted(sequences.rows(indices))
@@ -110,7 +109,7 @@ def test_steps_go_back_to_where_they_came_from(batch):
     sequences, indices, _ = batch
     returned = np.full_like(sequences.values, np.nan)
     for shard in cut(batch, every_step=True):
-        returned[shard.rows] = np.concatenate(list(shard.x), axis=1).T
+        returned[shard.rows] = np.concatenate(shard.x, axis=1).T
     for i in range(len(sequences)):
         steps = returned[sequences.offsets[i] : sequences.offsets[i + 1]]
         if i in indices:
@@ -121,31 +120,23 @@ def test_steps_go_back_to_where_they_came_from(batch):
 
 def test_equal_lengths_keep_the_order_of_the_batch():
     sequences = sequences_of([2, 3, 2, 3, 2])
-    (shard,) = pack(sequences, np.array([4, 1, 0, 3, 2]), every_step=False, shard_size=9)
+    (shard,) = Batch.of(sequences, np.array([4, 1, 0, 3, 2]), every_step=False).shards(9)
     np.testing.assert_array_equal(shard.x[0][0], [200.1, 400.1, 500.1, 100.1, 300.1])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_blocks_keep_the_dtype_and_are_contiguous_in_one_buffer(dtype):
+def test_blocks_keep_the_dtype_and_are_contiguous(dtype):
     sequences = sequences_of([2, 5, 3], dtype=dtype)
-    (shard,) = pack(sequences, np.arange(3), every_step=True, shard_size=3)
+    (shard,) = Batch.all_of(sequences, every_step=True).shards(3)
     for block in shard.x:
         assert block.dtype == dtype
         assert block.flags.c_contiguous
-        assert np.shares_memory(block, shard.x.buffer)
 
 
-def test_packing_leaves_the_sequences_as_they_were():
+def test_laying_out_leaves_the_sequences_as_they_were():
     sequences = sequences_of([2, 5, 3])
     before = sequences.values.copy()
-    (shard,) = pack(sequences, np.arange(3), every_step=True, shard_size=3)
-    shard.x.buffer[...] = -1
+    (shard,) = Batch.all_of(sequences, every_step=True).shards(3)
+    for block in shard.x:
+        block[...] = -1
     np.testing.assert_array_equal(sequences.values, before)
-
-
-def test_steps_are_a_sequence_of_blocks():
-    steps = Steps(np.arange(1.0, 13.0), n_rows=2, counts=np.array([3, 2, 1]))
-    assert len(steps) == 3
-    np.testing.assert_array_equal(steps[1], [[7, 8], [9, 10]])
-    np.testing.assert_array_equal(steps[-1], [[11], [12]])
-    assert [block.shape for block in reversed(steps)] == [(2, 1), (2, 2), (2, 3)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import naive
-from elman.data import as_sequences, pack
+from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.interface import Evaluation, tree_sum
 from elman.parameters import Architecture, Parameters
@@ -72,21 +72,21 @@ class Problem:
             setattr(other, name, [getattr(self, name)[i] for i in order])
         return other
 
-    def shards(self, size):
+    def batch(self, members=None):
         sequences = as_sequences(self.X)
-        everything = np.arange(len(self.X))
-        return list(pack(sequences, everything, every_step=self.every_step, shard_size=size))
+        members = np.arange(len(self.X)) if members is None else members
+        return Batch.of(sequences, members, self.every_step)
 
-    def evaluate(self, engine, size=None):
+    def evaluate(self, engine, members=None):
         join = np.hstack if self.every_step else np.array
-        shards = self.shards(size or engine.shard_size)
-        return engine.loss_and_gradients(self.parameters, shards, join(self.y), join(self.weights))
+        labels, weights = join(self.y), join(self.weights)
+        return engine.loss_and_gradients(self.parameters, self.batch(members), labels, weights)
 
-    def probabilities(self, engine, size=None):
+    def probabilities(self, engine):
         """ŷ in the flat order of labels."""
         n_answers = sum(map(np.size, self.y))
         y_hat = np.full((n_answers, len(self.parameters["V"])), np.nan)
-        engine.probabilities(self.parameters, self.shards(size or engine.shard_size), y_hat)
+        engine.probabilities(self.parameters, self.batch(), y_hat)
         return y_hat
 
 
@@ -130,18 +130,16 @@ def test_probabilities_are_the_naive_loops_in_the_order_of_rows(engine, problem,
     of_sequences = [naive.probabilities(problem.parameters, problem.cells, x) for x in problem.X]
     if not problem.every_step:
         of_sequences = [y_hat[-1:] for y_hat in of_sequences]
-    actual = problem.probabilities(engine, size=5)
+    actual = problem.probabilities(engine)
     assert relative_error(actual, np.concatenate(of_sequences)) <= VERSUS_NAIVE[dtype]
 
 
 def test_parameters_and_sequences_are_left_as_they_were(engine, problem):
-    before = problem.parameters.copy(), [x.copy() for x in problem.X]
-    shard = problem.shards(engine.shard_size)[0]
-    x = shard.x.buffer.copy()
+    before, X = problem.parameters.copy(), [x.copy() for x in problem.X]
     problem.evaluate(engine)
     problem.probabilities(engine)
-    np.testing.assert_array_equal(problem.parameters.vector, before[0].vector)
-    np.testing.assert_array_equal(shard.x.buffer, x)
+    np.testing.assert_array_equal(problem.parameters.vector, before.vector)
+    assert all(np.array_equal(x, x_before) for x, x_before in zip(problem.X, X, strict=True))
 
 
 def test_second_evaluation_gives_the_same_bits(engine, problem):
@@ -153,14 +151,16 @@ def test_second_evaluation_gives_the_same_bits(engine, problem):
 RAGGED_CASE = CASES["three cells, ragged"]
 
 
-@pytest.mark.parametrize("size", [1, 4, 27])
-def test_shards_sum_to_one_shard(engine, dtype, every_step, size):
+@pytest.mark.parametrize("size", [1, 3, 4, 20])
+def test_parts_sum_to_the_batch(engine, dtype, every_step, size):
     problem = Problem(RAGGED_CASE, dtype, every_step)
-    whole, cut = problem.evaluate(engine, size=128), problem.evaluate(engine, size=size)
-    assert cut.loss == pytest.approx(whole.loss, rel=VERSUS_NAIVE[dtype])
-    assert cut.n_correct == whole.n_correct
-    difference = relative_error(cut.gradients.vector, whole.gradients.vector)
-    assert difference <= VERSUS_NAIVE[dtype]
+    whole = problem.evaluate(engine)
+    everything = np.arange(len(problem.X))
+    parts = [problem.evaluate(engine, part) for part in np.split(everything, [size])]
+    assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=VERSUS_NAIVE[dtype])
+    assert sum(part.n_correct for part in parts) == whole.n_correct
+    total = sum(part.gradients.vector for part in parts)
+    assert relative_error(total, whole.gradients.vector) <= VERSUS_NAIVE[dtype]
 
 
 def test_order_of_a_batch_does_not_change_a_sequences_result(engine, dtype, every_step):
@@ -177,21 +177,34 @@ def test_order_of_a_batch_does_not_change_a_sequences_result(engine, dtype, ever
     assert difference <= VERSUS_NAIVE[dtype]
 
 
+STREAMED = Case((9,) * 20, (5, 17, 3), ("tanh", "relu", "dense"))
+
+
 def test_streaming_equals_the_whole_sequence(engine, dtype):
-    case = Case((9,) * 5, (5, 17, 3), ("tanh", "relu", "dense"))
-    problem = Problem(case, dtype, every_step=True)
-    state = [np.zeros((H, len(problem.X)), dtype) for H in case.hidden]
+    problem = Problem(STREAMED, dtype, every_step=True)
+    X = np.stack(problem.X)
+    state = engine.initial_state(problem.parameters, len(X))
+    assert (state.n_sequences, state.architecture) == (20, problem.parameters.architecture)
     answers = []
-    for x_t in np.stack(problem.X, axis=-1):  # (T, D, B)
-        before = [h.copy() for h in state]
-        y_hat, after = engine.step(problem.parameters, x_t, state)
-        for h, h_before in zip(state, before):
-            np.testing.assert_array_equal(h, h_before)
+    for t in range(X.shape[1]):
+        y_hat, after = engine.step(X[:, t], state)
+        again, _ = engine.step(X[:, t], state)  # the state was left as it was
+        np.testing.assert_array_equal(again, y_hat)
         answers.append(y_hat)
         state = after
-    streamed = np.stack(answers, axis=0).transpose(2, 0, 1)  # (B, T, K)
+    streamed = np.stack(answers, axis=1)
     whole = problem.probabilities(engine).reshape(streamed.shape)
     assert relative_error(streamed, whole) <= VERSUS_NAIVE[dtype]
+
+
+def test_stream_keeps_the_weights_it_began_with(engine, dtype):
+    problem = Problem(STREAMED, dtype, every_step=True)
+    x_t = np.stack(problem.X)[:, 0]
+    state = engine.initial_state(problem.parameters, len(x_t))
+    before, _ = engine.step(x_t, state)
+    problem.parameters.vector[...] = 0
+    after, _ = engine.step(x_t, state)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_confident_answers_stay_finite(engine, dtype, every_step):
@@ -203,7 +216,9 @@ def test_confident_answers_stay_finite(engine, dtype, every_step):
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(ValueError, match=r"engine must be one of reference.*'abacus'"):
+    with pytest.raises(
+        ValueError, match=r"engine must be one of compiled, reference; got 'abacus'"
+    ):
         get_engine("abacus")
 
 

@@ -189,6 +189,7 @@ INVALID = {
     "standardize": [None],
     "step_size": [0, 1.5],
     "engine": ["quantum"],
+    "n_jobs": [0, -2, 1.5, "all"],
 }
 
 

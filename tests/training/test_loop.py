@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman.check import complex_step
-from elman.data import as_sequences, pack
+from elman.data import Batch, as_sequences
 from elman.engines import get_engine
 from elman.engines.reference import loss as reference_loss
 from elman.errors import DivergenceError
@@ -68,9 +68,7 @@ def objective_of(vector, architecture, examples, alpha):
     n = len(examples.sequences)
     total = 0
     for i in range(n):
-        (shard,) = pack(
-            examples.sequences, np.array([i]), every_step=examples.every_step, shard_size=1
-        )
+        (shard,) = Batch.of(examples.sequences, np.array([i]), examples.every_step).shards(1)
         total += reference_loss(parameters, shard, examples.labels, examples.weights)
     for name, array in parameters.items():
         if name[0] in "UWV":

@@ -72,7 +72,12 @@ def train(
         ),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="What computes.", rich_help_panel=_NETWORK)
+        Literal["compiled", "reference"] | None,
+        typer.Option(help="What computes.", rich_help_panel=_NETWORK),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Threads, at most; all cores if left out.", rich_help_panel=_NETWORK),
     ] = None,
     solver: Annotated[
         Solver | None, typer.Option(help="The optimizer.", rich_help_panel=_LEARNING)
@@ -170,6 +175,7 @@ def train(
         "standardize": standardize,
         "step_size": step_size,
         "engine": engine,
+        "n_jobs": jobs,
         "solver": solver,
         "learning_rate_init": learning_rate,
         "learning_rate": schedule,

@@ -3,15 +3,28 @@
 from elman.engines.interface import Engine, State
 from elman.engines.reference import ReferenceEngine
 
-ENGINES: dict[str, type[Engine]] = {"reference": ReferenceEngine}
+ENGINES = ("compiled", "reference")
 """The engines by name."""
 
 
-def get_engine(name: str) -> Engine:
-    """Make an engine by its name."""
-    if name not in ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
-    return ENGINES[name]()
+def get_engine(name: str = "compiled", n_threads: int | None = None) -> Engine:
+    """Make an engine.
+
+    Parameters
+    ----------
+    name : str
+        ``"compiled"``, which is fast, or ``"reference"``, which is the notes' equations as written.
+    n_threads : int, optional
+        How many threads the compiled engine computes in, at most; left out, as many as there are
+        cores for this process. It never changes a result.
+    """
+    if name == "compiled":
+        from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
+
+        return CompiledEngine(n_threads)
+    if name == "reference":
+        return ReferenceEngine()
+    raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
 
 
 __all__ = ["ENGINES", "Engine", "ReferenceEngine", "State", "get_engine"]

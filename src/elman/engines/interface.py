@@ -7,14 +7,11 @@ applies them, so that a sum over shards, threads or machines can stand between t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 from elman._typing import Array, IntArray
-from elman.data import Shard
-from elman.parameters import Parameters
-
-State: TypeAlias = list[Array]
-"""h of every layer, lowest first, each (H, n)."""
+from elman.data import Batch
+from elman.parameters import Architecture, Parameters
 
 
 class Evaluation(NamedTuple):
@@ -25,64 +22,77 @@ class Evaluation(NamedTuple):
     gradients: Parameters
 
 
+class State(Protocol):
+    """Sequences side by side between two steps: h of every layer, and the weights they began with."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        ...
+
+    @property
+    def n_sequences(self) -> int:
+        """How many sequences go side by side."""
+        ...
+
+
 class Engine(Protocol):
-    """The interface that every engine implements.
-
-    Attributes
-    ----------
-    shard_size : int
-        How many sequences the engine wants in a shard.
-    """
-
-    shard_size: int
+    """The interface that every engine implements."""
 
     def loss_and_gradients(
-        self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
     ) -> Evaluation:
         """Compute the loss and its gradients over a batch.
 
         Parameters
         ----------
         parameters : Parameters
-        shards : iterable of Shard
-            The batch, in the dtype of the parameters.
+        batch : Batch
+            In the dtype of the parameters.
         labels : array (n_answers_in_all,)
-            The class of each answer, 0 … K - 1, in the flat order that ``Shard.rows`` points into.
+            The class of each answer, 0 … K - 1, in flat order: by the number of the sequence, or of
+            the step in ``Sequences.values``.
         weights : array (n_answers_in_all,)
             What multiplies each answer's loss: 1/B for a mean over B sequences.
 
         Returns
         -------
         Evaluation
-            Summed over the shards in a fixed binary tree.
+            Summed over parts of the batch in a fixed binary tree.
         """
         ...
 
-    def probabilities(self, parameters: Parameters, shards: Iterable[Shard], y_hat: Array) -> None:
+    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """Answer.
 
         Parameters
         ----------
         parameters : Parameters
-        shards : iterable of Shard
+        batch : Batch
         y_hat : array (n_answers_in_all, K)
-            Filled in: the answers of each shard at its ``rows``.
+            Filled in, in the flat order of labels.
         """
         ...
 
-    def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
+    def initial_state(self, parameters: Parameters, n_sequences: int) -> State:
+        """Begin to go through sequences step by step, with h = 0.
+
+        The state has its own copy of the parameters.
+        """
+        ...
+
+    def step(self, x_t: Array, state: Any) -> tuple[Array, State]:
         """Take one step of n sequences side by side.
 
         Parameters
         ----------
-        parameters : Parameters
-        x_t : array (D, n)
+        x_t : array (n, D)
         state : State
-            After the steps before; all zeros before the first. It is left as it was.
+            Of this engine's; it is left as it was.
 
         Returns
         -------
-        y_hat : array (K, n)
+        y_hat : array (n, K)
         state : State
             After this step.
         """

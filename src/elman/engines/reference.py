@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.data import Shard
-from elman.engines.interface import Evaluation, State, tree_sum
+from elman.data import Batch, Shard
+from elman.engines.interface import Evaluation, tree_sum
 from elman.equations import Trace, cross_entropy, network
-from elman.parameters import Parameters
+from elman.parameters import Architecture, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceState:
+    """See ``State``."""
+
+    parameters: Parameters
+    h: list[Array]  # of each layer, lowest first, (H, n)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        return self.parameters.architecture
+
+    @property
+    def n_sequences(self) -> int:
+        """How many sequences go side by side."""
+        return int(self.h[0].shape[1])
 
 
 class ReferenceEngine:
-    """Computes by the notes' equations as they are written, vectorised over the sequences."""
+    """Computes by the notes' equations as they are written, vectorised over the sequences.
+
+    Attributes
+    ----------
+    shard_size : int
+        How many sequences are computed at a time.
+    """
 
     shard_size = 128
 
     def loss_and_gradients(
-        self, parameters: Parameters, shards: Iterable[Shard], labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        shards = batch.shards(self.shard_size)
         return tree_sum(self._evaluate(parameters, shard, labels, weights) for shard in shards)
 
     def _evaluate(
@@ -47,17 +72,24 @@ class ReferenceEngine:
         loss = cross_entropy(y, trace.y_unactivated).item()
         return Evaluation(loss, n_correct, gradients)
 
-    def probabilities(self, parameters: Parameters, shards: Iterable[Shard], y_hat: Array) -> None:
+    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
-        for shard in shards:
+        for shard in batch.shards(self.shard_size):
             y_hat[shard.rows] = forward(parameters, shard).y_activated.T
 
-    def step(self, parameters: Parameters, x_t: Array, state: State) -> tuple[Array, State]:
+    def initial_state(self, parameters: Parameters, n_sequences: int) -> ReferenceState:
+        """See ``Engine.initial_state``."""
+        dtype = parameters.vector.dtype
+        h_0 = [np.zeros((H, n_sequences), dtype) for H in parameters.architecture.hidden]
+        return ReferenceState(parameters.copy(), h_0)
+
+    def step(self, x_t: Array, state: ReferenceState) -> tuple[Array, ReferenceState]:
         """See ``Engine.step``."""
+        parameters = state.parameters
         trace = network.forward(
-            [x_t], parameters.layers, parameters["V"], parameters.get("c"), [0], state
+            [x_t.T], parameters.layers, parameters["V"], parameters.get("c"), [0], state.h
         )
-        return trace.y_activated, [h[-1] for h in trace.h_activated]
+        return trace.y_activated.T, ReferenceState(parameters, [h[-1] for h in trace.h_activated])
 
 
 def forward(parameters: Parameters, shard: Shard) -> Trace:

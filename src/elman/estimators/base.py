@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -23,10 +24,12 @@ from sklearn.utils.validation import check_is_fitted
 from elman._typing import Array
 from elman.data import Sequences
 from elman.data.sequences import check_weights
+from elman.engines import Engine, get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
 from elman.estimators.hyperparameters import Hyperparameters, generator
 from elman.estimators.inputs import check_sequences, standardization
+from elman.estimators.streaming import Stream
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.persistence import fitting_together, read_model
@@ -263,7 +266,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             self.mean_, self.scale_ = standardization(sequences, weights)
         self.network_ = Network.from_parameters(
             initialize(self._architecture(sequences), self._rng, sequences.values.dtype),
-            self.engine,
+            self._make_engine(),
         )
         self.history_: list[Row] = []
         self.__dict__.pop("_optimizer", None)
@@ -274,6 +277,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             return Architecture.of(D, self.hidden_layer_sizes, self.cell, K, bool(self.bias))
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
+
+    def _make_engine(self) -> Engine:
+        return get_engine(self.engine, None if self.n_jobs in (None, -1) else self.n_jobs)
 
     def _make_optimizer(self) -> Optimizer:
         return make_optimizer(
@@ -286,7 +292,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     def _trainer(self, examples: Examples, mean_weight: float = 1.0) -> Trainer:
         return Trainer(
-            self.network_.engine,
+            self._make_engine(),
             self.network_.parameters,
             self._standardized(examples),
             optimizer=self._optimizer,
@@ -351,6 +357,64 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         sequences = check_sequences(self, X, reset=False)
         y_hat = self.network_.predict_flat(self._scaled(sequences), every_step=self._every_step)
         return y_hat, sequences
+
+    def initial_state(self, n_sequences: int | None = None) -> Stream:
+        """Begin to go through sequences step by step, as their steps come in.
+
+        Parameters
+        ----------
+        n_sequences : int, optional
+            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+
+        Returns
+        -------
+        Stream
+            To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to go through them with yet.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from elman import RNNClassifier
+        >>> X = np.random.default_rng(0).standard_normal((50, 10, 2)).cumsum(axis=1)
+        >>> model = RNNClassifier(8, random_state=0).fit(X, X[:, -1, 0] > 0)
+        >>> state = model.initial_state()
+        >>> for x_t in X[0]:
+        ...     probabilities, state = model.step(x_t, state)
+        >>> bool((probabilities == model.predict_proba(X[:1])[0]).all())
+        True
+        """
+        check_is_fitted(self, "network_")
+        state = self.network_.initial_state(1 if n_sequences is None else n_sequences)
+        mean, scale = self.mean_, self.scale_
+        return Stream(self.network_.engine, state, mean, scale, alone=n_sequences is None)
+
+    def step(self, x_t: npt.ArrayLike, state: Stream) -> tuple[Array, Stream]:
+        """Take one step.
+
+        Parameters
+        ----------
+        x_t : array (n_features,), or (n_sequences, n_features)
+            The features of the step, for each of the sequences that the state is of.
+        state : Stream
+            From ``initial_state``, or from the step before. It is left as it was.
+
+        Returns
+        -------
+        probabilities : array (n_classes,), or (n_sequences, n_classes)
+            If the sequences ended here: to the bit those of ``predict_proba``.
+        state : Stream
+
+        Raises
+        ------
+        DataError
+            If x_t does not have that shape, or is not finite.
+        """
+        return state.step(x_t)
 
     # What training came to, under scikit-learn's names
 

@@ -75,8 +75,11 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         ``fit``.
     step_size : int
         How many columns of a two-dimensional X make a step.
-    engine : {"reference"}
-        What computes.
+    engine : {"compiled", "reference"}
+        What computes: compiled functions, or the notes' equations as they are written, in NumPy.
+    n_jobs : int or None
+        How many threads the compiled engine computes in, at most. None and -1 mean as many as there
+        are cores for this process. It never changes a result.
 
     Attributes
     ----------

@@ -45,7 +45,7 @@ def estimator_from(kind: type[RNN], model: Model) -> RNN:
     _, settings, arrays = model
     estimator = kind(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
-    estimator.network_ = Network.from_parameters(parameters, estimator.engine)
+    estimator.network_ = Network.from_parameters(parameters, estimator._make_engine())
     estimator.mean_, estimator.scale_ = arrays["mean"], arrays["scale"]
     estimator.classes_ = np.array(settings["classes"], dtype=settings["classes_dtype"])
     estimator.n_features_in_ = settings["n_features_in"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
@@ -52,6 +52,7 @@ class Hyperparameters(BaseEstimator):
         "standardize": ["boolean"],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
 
     def __init__(
@@ -83,7 +84,8 @@ class Hyperparameters(BaseEstimator):
         bias: bool = True,
         standardize: bool = True,
         step_size: int = 1,
-        engine: str = "reference",
+        engine: str = "compiled",
+        n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
@@ -112,6 +114,7 @@ class Hyperparameters(BaseEstimator):
         self.standardize = standardize
         self.step_size = step_size
         self.engine = engine
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self) -> Tags:
         """Declare what X may be: rows, or three axes."""

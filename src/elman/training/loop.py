@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.data import Sequences, pack
+from elman.data import Batch, Sequences
 from elman.engines import Engine
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
@@ -224,16 +224,13 @@ class Trainer:
     ) -> tuple[float, float, int]:
         """Take one step; return the batch's loss, its gradient's norm, its right answers."""
         examples, parameters = self.examples, self.parameters
-        shards = pack(
-            examples.sequences,
-            batch,
-            every_step=examples.every_step,
-            shard_size=self.engine.shard_size,
-        )
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
             evaluation = self.engine.loss_and_gradients(
-                parameters, shards, examples.labels, examples.weights
+                parameters,
+                Batch.of(examples.sequences, batch, examples.every_step),
+                examples.labels,
+                examples.weights,
             )
             gradients = evaluation.gradients
             loss = evaluation.loss
@@ -241,9 +238,7 @@ class Trainer:
                 for name in gradients:
                     if name[0] in "UWV":
                         gradients[name][...] += self.alpha * parameters[name]
-                        loss += (
-                            0.5 * self.alpha * float(np.vdot(parameters[name], parameters[name]))
-                        )
+                        loss += 0.5 * self.alpha * float(np.square(parameters[name]).sum())
             scale = 1 / (len(batch) * self.mean_weight)
             gradients.vector *= scale
             norm = clip_norm(gradients.vector, self.max_norm)

@@ -6,6 +6,7 @@ that a recipe carries over: the momentum buffer holds gradients, and α multipli
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -103,7 +104,7 @@ class Adam:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.n_steps = 0
+        self.decay_1 = self.decay_2 = 1.0  # the betas to the power of the steps
         self.mean: Array | None = None
         self.square: Array | None = None
 
@@ -111,11 +112,12 @@ class Adam:
         """See ``Optimizer.apply``."""
         if self.mean is None or self.square is None:
             self.mean, self.square = np.zeros_like(gradient), np.zeros_like(gradient)
-        self.n_steps += 1
+        self.decay_1 *= self.beta_1
+        self.decay_2 *= self.beta_2
         self.mean += (1 - self.beta_1) * (gradient - self.mean)
         self.square += (1 - self.beta_2) * (gradient**2 - self.square)
-        mean = self.mean / (1 - self.beta_1**self.n_steps)
-        square = self.square / (1 - self.beta_2**self.n_steps)
+        mean = self.mean / (1 - self.decay_1)
+        square = self.square / (1 - self.decay_2)
         descend(parameters, mean / (np.sqrt(square) + self.epsilon), learning_rate)
 
 
@@ -163,7 +165,7 @@ def clip_norm(gradient: Array, max_norm: float | None) -> float:
     float
         The norm before clipping.
     """
-    norm = float(np.linalg.norm(gradient))
+    norm = math.sqrt(np.square(gradient).sum())  # BLAS would sum in an order of the processor's
     if max_norm is not None and norm > max_norm:
         gradient *= max_norm / norm
     return norm

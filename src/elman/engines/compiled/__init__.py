@@ -1,0 +1,11 @@
+"""The compiled engine: the same function as the reference engine, as fast as the processor allows.
+
+A batch is cut into shards of as many sequences as a vector register has lanes. One thread computes a
+shard alone, through all steps and layers, forward and back, in one call of a compiled function that
+does not hold the interpreter's lock (``panels``). The gradients of the shards are added in a binary
+tree whose shape depends on their number alone. So a result does not depend on the number of threads.
+"""
+
+from elman.engines.compiled.engine import CompiledEngine
+
+__all__ = ["CompiledEngine"]

@@ -1,0 +1,45 @@
+"""When the functions of this package are compiled, and where that is kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+from numba.core import event
+
+helper = njit(nogil=True)
+"""Compile a function as a part of others."""
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and keep it on disk.
+
+    It is kept beside the package or, where that may not be written to, in the user's cache; where
+    neither may, for this process. The type of its arguments has to have a digest of all sources in
+    it (``layout.LAYER``).
+    """
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # nowhere to write to
+        return helper(function)
+
+
+class Announcement(event.Listener):
+    """Says, once in a process, that something of this package is being compiled."""
+
+    made = False
+
+    def on_start(self, event: Any) -> None:
+        """Numba begins to compile a function that is not on disk."""
+        module = event.data["dispatcher"].py_func.__module__
+        if module.startswith(__package__) and not self.made:
+            self.made = True
+            print("elman: compiling for this processor, once; some seconds …", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to say."""
+
+
+event.register("numba:compile", Announcement())

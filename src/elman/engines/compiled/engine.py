@@ -1,0 +1,209 @@
+"""The compiled engine's Python side: what stands where, who computes what, and in which order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import lru_cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.data import Batch
+from elman.engines.compiled import panels, rows
+from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.threads import available_threads, run
+from elman.engines.interface import Evaluation
+from elman.parameters import Architecture, Parameters
+
+VECTOR_BYTES = 64
+BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
+SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
+FEW = 3  # sequences: below it, lanes are better filled with units than with sequences
+
+
+class CompiledState(NamedTuple):
+    """See ``State``. A record has x_t and h_t of every layer (``rows``)."""
+
+    architecture: Architecture
+    n_sequences: int
+    layout: Layout
+    net: Net
+    records: Array  # (n_sequences · layout.state_rows,)
+    is_first: bool
+
+
+class CompiledEngine:
+    """Computes in compiled functions, in each thread a shard of a batch.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        At most so many; left out, as many as there are cores for this process.
+    """
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = available_threads() if n_threads is None else n_threads
+        self._buffers = Buffers()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledEngine, (self.n_threads,)  # a copy has buffers of its own
+
+    def loss_and_gradients(
+        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+    ) -> Evaluation:
+        """See ``Engine.loss_and_gradients``."""
+        few, dtype, buffers = len(batch) <= FEW, parameters.vector.dtype, self._buffers
+        layout, net = self._pack(parameters, few)
+        data, targets = data_of(batch), Targets(labels, weights)
+        size = 1 if few else layout.lanes
+        n_shards = -(-len(batch) // size)
+        total = TreeSum(n_shards, buffers)
+
+        def evaluate(i: int) -> None:
+            # A power of two, so that sequences of about a length use the same buffers.
+            roomy = 1 << (int(batch.lengths[i * size]) - 1).bit_length()
+            gradients = buffers.take(layout.n_gradients, dtype)
+            if few:
+                work = buffers.take(layout.numbers_to_train(roomy), dtype)
+                loss, n_correct = rows.train(net, data, i, targets, work, gradients)
+            else:
+                work = buffers.take(layout.panels_to_train(roomy, BLOCK) * size, dtype)
+                loss, n_correct = panels.train(net, data, i * size, targets, BLOCK, work, gradients)
+            buffers.give(work)
+            total.add(i, loss, n_correct, gradients)
+
+        self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
+        loss, n_correct, gradients = total.root
+        vector = np.empty_like(parameters.vector)
+        (rows if few else panels).unpack(layout.layers, gradients, vector)
+        buffers.give(gradients)
+        buffers.give(net.weights)
+        return Evaluation(loss, n_correct, Parameters(parameters.architecture, vector))
+
+    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
+        """See ``Engine.probabilities``."""
+        few, dtype = len(batch) <= FEW, parameters.vector.dtype
+        layout, net = self._pack(parameters, few)
+        data = data_of(batch)
+        answers = y_hat if y_hat.dtype == dtype else np.empty_like(y_hat, dtype)
+        # several shards to a task, but several tasks to a thread
+        n_shards = -(-len(batch) // layout.lanes)
+        size = 1 if few else layout.lanes * max(1, min(16, n_shards // (4 * self.n_threads)))
+
+        def answer(i: int) -> None:
+            first, last = i * size, min((i + 1) * size, len(batch))
+            if few:
+                work = self._buffers.take(layout.numbers_to_predict(), dtype)
+                rows.predict(net, data, first, last, work, answers)
+            else:
+                work = self._buffers.take(layout.panels_to_predict() * layout.lanes, dtype)
+                panels.predict(net, data, first, last, work, answers)
+            self._buffers.give(work)
+
+        self._run(answer, -(-len(batch) // size), batch, 2 * layout.n_gradients)
+        self._buffers.give(net.weights)
+        if answers is not y_hat:
+            y_hat[...] = answers
+
+    def initial_state(self, parameters: Parameters, n_sequences: int) -> CompiledState:
+        """See ``Engine.initial_state``."""
+        layout, net = self._pack(parameters, few=True)
+        records = np.zeros(n_sequences * layout.state_rows, parameters.vector.dtype)
+        return CompiledState(parameters.architecture, n_sequences, layout, net, records, True)
+
+    def step(self, x_t: Array, state: CompiledState) -> tuple[Array, CompiledState]:
+        """See ``Engine.step``."""
+        architecture, n, layout, net, records, is_first = state
+        dtype = records.dtype
+        after = np.empty(len(records), dtype)
+        y_hat = np.empty((n, architecture.n_outputs), dtype)
+        work = np.empty(layout.widest + layout.lanes, dtype)
+        rows.stream(net, writable(x_t), records, after, is_first, work, y_hat)
+        return y_hat, CompiledState(architecture, n, layout, net, after, False)
+
+    def _pack(self, parameters: Parameters, few: bool) -> tuple[Layout, Net]:
+        """Copy the parameters for a few sequences, one by one, or for many side by side."""
+        dtype = parameters.vector.dtype
+        if dtype not in (np.float32, np.float64):
+            raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
+        lanes = VECTOR_BYTES // dtype.itemsize
+        layout = layout_of(parameters.architecture, lanes * rows.WIDE if few else lanes)
+        weights = self._buffers.take(layout.n_weights, dtype)
+        (rows if few else panels).pack(layout.layers, parameters.vector, weights)
+        return layout, Net(layout.layers, weights, layout.state_rows, layout.widest)
+
+    def _run(
+        self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
+    ) -> None:
+        small = operations_a_step * int(batch.lengths.sum()) < SMALL
+        run(task, n_tasks, 1 if small else self.n_threads)
+
+
+def data_of(batch: Batch) -> Data:
+    """Return a batch as compiled functions take it."""
+    values = writable(batch.sequences.values)
+    return Data(values, batch.starts, batch.lengths, batch.members, batch.every_step)
+
+
+layout_of = lru_cache(Layout.of)
+
+
+def writable(values: Array) -> Array:
+    """An array that may be written to, though nobody does: Numba compiles anew for one that may not."""
+    return values if values.flags.writeable else values.copy()
+
+
+class Buffers:
+    """Flat arrays, used again and again, so that no step waits for new memory."""
+
+    def __init__(self) -> None:
+        self._free: defaultdict[tuple[int, np.dtype[Any]], list[Array]] = defaultdict(list)
+
+    def take(self, n: int, dtype: np.dtype[Any]) -> Array:
+        """Return an array of n numbers that begins where a cache line does, with anything in it."""
+        try:
+            return self._free[n, dtype].pop()
+        except IndexError:
+            spare = VECTOR_BYTES // dtype.itemsize
+            array = np.empty(n + spare, dtype)
+            start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
+            return array[start : start + n]
+
+    def give(self, array: Array) -> None:
+        """Give an array back."""
+        self._free[len(array), array.dtype].append(array)
+
+
+class TreeSum:
+    """Adds up what shards come to, in whatever order they are done, as ``tree_sum`` does.
+
+    A sum waits at its place in the tree until its neighbour is there, and both go on as one.
+    """
+
+    def __init__(self, n: int, buffers: Buffers) -> None:
+        self.n = n
+        self.buffers = buffers
+        self.root: tuple[float, int, Array]
+        self._waiting: dict[tuple[int, int], tuple[float, int, Array]] = {}
+        self._lock = Lock()
+
+    def add(self, i: int, loss: float, n_correct: int, gradients: Array) -> None:
+        """Add shard i's; its gradients are the sum's from now on."""
+        level, n = 0, self.n
+        while n > 1:
+            if i ^ 1 < n:
+                with self._lock:
+                    neighbour = self._waiting.pop((level, i ^ 1), None)
+                    if neighbour is None:
+                        self._waiting[level, i] = loss, n_correct, gradients
+                        return
+                loss += neighbour[0]
+                n_correct += neighbour[1]
+                with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at the sum
+                    gradients += neighbour[2]
+                self.buffers.give(neighbour[2])
+            level, i, n = level + 1, i // 2, -(-n // 2)
+        self.root = loss, n_correct, gradients

@@ -1,0 +1,450 @@
+"""Up to 16 sequences side by side (8 in float64), from first step to last, in compiled functions.
+
+A *panel* is an array (rows, lanes): a row is a feature or a unit, a lane a sequence, as columns are in
+the notes. So are x_t, h_t and δ_t. Sequences stand longest first: those alive at step t are the first
+n_t lanes. Lanes that have ended go on computing, for nothing and without harm: no sum has them.
+
+All panels of a shard stand in one flat array ``work``, and a place is an offset into it. Parameters
+are copied, once for each of their values, into the order in which they are read (``pack``).
+``layout.LAYER`` says where everything is.
+
+Letters: T steps, D features, H units, K outputs, L lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elman.engines.compiled import functions as f
+from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.tiles import (
+    TILE_ROWS,
+    broadcast_rows,
+    keep,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    transpose,
+    zeros,
+)
+
+# Parameters into the order in which they are read, and gradients back
+
+
+@entry
+def pack(layers, parameters, weights):
+    """Copy parameters into the order of the products.
+
+    Forward, L units make a panel, and its row k has what multiplies the k-th of (1, x_t, h_{t-1}) for
+    each of them. Back, L inputs make a panel, and it has a row for each unit. What fills a panel up
+    stays as it is: the rows that it makes of a result are never read.
+    """
+    L = lanes(parameters)
+    for layer in layers:
+        H, D = layer.n_units, layer.n_inputs
+        for p in range(0, H, L):
+            at, n = layer.forward + p * layer.n_forward, min(L, H - p)
+            for i in range(n):
+                weights[at + i] = parameters[layer.b + p + i] if layer.b >= 0 else 0.0
+            copy_transposed(parameters, layer.U + p * D, D, n, D, weights, at + L, L)
+            if layer.recurrent:
+                at += (1 + D) * L
+                copy_transposed(parameters, layer.W + p * H, H, n, H, weights, at, L)
+        if layer.recurrent:
+            copy_panels(parameters, layer.W, H, H, weights, layer.back_in_time)
+        if layer.has_layer_below:
+            copy_panels(parameters, layer.U, H, D, weights, layer.back_down)
+
+
+@helper
+def copy_panels(source, at, n_rows, n_columns, target, to):
+    """Cut a matrix (n_rows, n_columns) into panels of L columns, one behind another."""
+    L = lanes(source)
+    for p in range(0, n_columns, L):
+        for row in range(n_rows):
+            start, end = at + row * n_columns + p, to + p * n_rows + row * L
+            if p + L <= n_columns:
+                store(load(source, start, 0, 1, 1), target, end, 0)
+            else:
+                for i in range(n_columns - p):
+                    target[end + i] = source[start + i]
+
+
+@helper
+def copy_transposed(source, at, step, n_rows, n_columns, target, to, to_step):
+    """target[to + j to_step + i] = source[at + i step + j] for i < n_rows, j < n_columns."""
+    L = lanes(source)
+    for i in range(0, n_rows, L):
+        for j in range(0, n_columns, L):
+            if i + L <= n_rows and j + L <= n_columns:
+                transpose(source, at + i * step + j, step, target, to + j * to_step + i, to_step)
+            else:
+                for row in range(i, min(i + L, n_rows)):
+                    for column in range(j, min(j + L, n_columns)):
+                        target[to + column * to_step + row] = source[at + row * step + column]
+
+
+@entry
+def unpack(layers, gradients, parameters):
+    """Copy gradients into the order of the parameters."""
+    L = lanes(parameters)
+    for layer in layers:
+        H, D = layer.n_units, layer.n_inputs
+        for p in range(0, H, L):
+            at, n = layer.gradient + p * layer.gradient_rows, min(L, H - p)
+            if layer.b >= 0:
+                for i in range(n):
+                    parameters[layer.b + p + i] = gradients[at + i]
+            at += L
+            copy_transposed(gradients, at, L, D, n, parameters, layer.U + p * D, D)
+            if layer.recurrent:
+                at += layer.input_rows * L
+                copy_transposed(gradients, at, L, H, n, parameters, layer.W + p * H, H)
+
+
+# Forward
+
+
+@helper
+def inputs_at(layer, t, slots, L):
+    """Where a layer's inputs of step t stand, x_t or the states of the layer below."""
+    return (layer.inputs_place * slots + t % slots * layer.input_rows) * L
+
+
+@helper
+def states_at(layer, t, slots, L):
+    """Where a layer's h_t stands; its δ_t, counted from where the errors begin."""
+    return (layer.place * slots + t % slots * layer.rows) * L
+
+
+@helper
+def load_inputs(values, starts, t, n, work, x):
+    """Gather x_t of n sequences into a panel."""
+    L = lanes(work)
+    for j in range(n):
+        row = starts[j] + t
+        for d in range(values.shape[1]):
+            work[x + d * L + j] = values[row, d]
+
+
+@helper
+def affine(layer, weights, p, i, work, x):
+    """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
+    L = lanes(work)
+    at = layer.forward + p * layer.n_forward + i
+    tile = broadcast_rows(weights, at, TILE_ROWS)
+    return multiply_add(tile, weights, at + L, 1, L, work, x, L, layer.n_inputs)
+
+
+@helper
+def forward_step(net, work, t, slots):
+    """All layers' h_t = cell(b + U x_t + W h_{t-1}) (N2)."""
+    L = lanes(work)
+    for layer in net.layers[:-1]:
+        x = inputs_at(layer, t, slots, L)
+        h_before, h = states_at(layer, t - 1, slots, L), states_at(layer, t, slots, L)
+        for p in range(0, layer.n_units, L):
+            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+                tile = affine(layer, net.weights, p, i, work, x)
+                if layer.recurrent and t > 0:
+                    W = layer.forward + p * layer.n_forward + (1 + layer.n_inputs) * L + i
+                    tile = multiply_add(
+                        tile, net.weights, W, 1, L, work, h_before, L, layer.n_units
+                    )
+                tile = f.relu(tile) if layer.relu else f.tanh(tile)
+                store(tile, work, h + (p + i) * L, L)
+
+
+@helper
+def output(out, weights, work, h, z):
+    """Z = c + V h, a panel."""
+    L = lanes(work)
+    for p in range(0, out.n_units, L):
+        for i in range(0, min(L, out.n_units - p), TILE_ROWS):
+            store(affine(out, weights, p, i, work, h), work, z + (p + i) * L, L)
+
+
+@helper
+def softmax(work, z, K):
+    """Turn z into ŷ = exp(z - max z) / Σ exp(z - max z), lane by lane (N2).
+
+    Returns two tiles, max z and Σ exp(z - max z).
+    """
+    L = lanes(work)
+    largest = load(work, z, 0, 1, 1)
+    for k in range(1, K):
+        largest = f.maximum(load(work, z + k * L, 0, 1, 1), largest)
+    total = zeros(work, 1, 1)
+    for k in range(K):
+        y = f.exp(f.subtract(load(work, z + k * L, 0, 1, 1), largest))
+        store(y, work, z + k * L, 0)
+        total = f.add(total, y)
+    for k in range(K):
+        store(f.divide(load(work, z + k * L, 0, 1, 1), total), work, z + k * L, 0)
+    return largest, total
+
+
+@helper
+def collect(work, h, n_units, first, last, answering):
+    """Copy the lanes first … last - 1 of a panel h, whose sequences end, to those that answer."""
+    L = lanes(work)
+    for i in range(n_units):
+        for j in range(first, last):
+            work[answering + i * L + j] = work[h + i * L + j]
+
+
+@entry
+def predict(net, data, first, last, work, y_hat):
+    """Write ŷ of the sequences first … last - 1, L at a time, to their places in ``y_hat``."""
+    L = lanes(work)
+    top, out = net.layers[-2], net.layers[-1]
+    z = 2 * net.state_rows * L  # behind x and the states of two steps
+    answering = z + out.rows * L
+    for start in range(first, last, L):
+        starts, lengths = data.starts[start:last], data.lengths[start:last]
+        members = data.members[start : min(start + L, last)]
+        alive = len(members)
+        for t in range(lengths[0]):
+            load_inputs(data.values, starts, t, alive, work, inputs_at(net.layers[0], t, 2, L))
+            forward_step(net, work, t, 2)
+            h = states_at(top, t, 2, L)
+            if data.every_step:
+                output(out, net.weights, work, h, z)
+                softmax(work, z, out.n_units)
+                write_answers(work, z, starts[:alive] + t, y_hat)
+            alive_after = alive
+            while alive_after and lengths[alive_after - 1] <= t + 1:
+                alive_after -= 1
+            if not data.every_step:
+                collect(work, h, top.n_units, alive_after, alive, answering)
+            alive = alive_after
+        if not data.every_step:
+            output(out, net.weights, work, answering, z)
+            softmax(work, z, out.n_units)
+            write_answers(work, z, members, y_hat)
+
+
+@helper
+def write_answers(work, y, places, y_hat):
+    """Copy the lanes of a panel ŷ to rows of an array (n_answers_in_all, K)."""
+    L = lanes(work)
+    for j in range(len(places)):
+        for k in range(y_hat.shape[1]):
+            y_hat[places[j], k] = work[y + k * L + j]
+
+
+# Forward, the loss, and back
+
+
+@helper
+def count_alive(lengths):
+    """n_t for t = 0 … T: how many of the lengths, longest first, exceed t."""
+    alive = np.empty(lengths[0] + 1, np.int64)
+    n = len(lengths)
+    for t in range(len(alive)):
+        while n and lengths[n - 1] <= t:
+            n -= 1
+        alive[t] = n
+    return alive
+
+
+@helper
+def output_error(work, z, K, targets, places, scratch):
+    """Turn z into dL/dz = w (ŷ - y) (N5), zero in lanes that have no label.
+
+    ``places`` are those of the lanes' labels and weights. Returns Σ w L, and how many are right.
+    """
+    L, n = lanes(work), len(places)
+    n_correct = 0
+    for j in range(L):
+        work[scratch + j] = targets.weights[places[j]] if j < n else 0.0
+    for j in range(n):
+        label = targets.labels[places[j]]
+        own = work[z + label * L + j]
+        is_largest = True
+        for k in range(K):
+            other = work[z + k * L + j]
+            is_largest &= own > other or (own == other and label <= k)
+        n_correct += is_largest
+        work[scratch + L + j] = own
+
+    largest, total = softmax(work, z, K)
+    # -ln ŷ = ln Σ exp(z - max z) - (z - max z), for the label's z
+    losses = f.subtract(f.log(total), f.subtract(load(work, scratch + L, 0, 1, 1), largest))
+    store(losses, work, scratch + L, 0)
+    weights = load(work, scratch, 0, 1, 1)
+    for k in range(K):
+        error = f.multiply(load(work, z + k * L, 0, 1, 1), weights)
+        store(keep(error, 0, n), work, z + k * L, 0)
+    loss = 0.0
+    for j in range(n):
+        work[z + targets.labels[places[j]] * L + j] -= work[scratch + j]
+        loss += np.float64(work[scratch + j]) * np.float64(work[scratch + L + j])
+    return loss, n_correct
+
+
+@helper
+def backward_step(layer, above, weights, work, h, error, error_above, error_after, alive):
+    """δ_t = cell'(h_t) (Uᵀ δ_t of the layer above + Wᵀ δ_{t+1}) (N7).
+
+    The output's U is V. An error that there is not has a negative place.
+    """
+    L = lanes(work)
+    for p in range(0, layer.n_units, L):
+        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+            tile = zeros(work, TILE_ROWS, 1)
+            if error_above >= 0:
+                U = above.back_down + p * above.n_units + i
+                tile = multiply_add(tile, weights, U, 1, L, work, error_above, L, above.n_units)
+            if layer.recurrent and error_after >= 0:
+                W = layer.back_in_time + p * layer.n_units + i
+                tile = multiply_add(tile, weights, W, 1, L, work, error_after, L, layer.n_units)
+            h_tile = load(work, h + (p + i) * L, L, TILE_ROWS, 1)
+            tile = f.relu_backward(tile, h_tile) if layer.relu else f.tanh_backward(tile, h_tile)
+            if alive < L:  # a sequence begins, going back, with nothing from later steps
+                tile = keep(tile, 0, alive)
+            store(tile, work, error + (p + i) * L, L)
+
+
+@helper
+def transpose_panel(work, panel, rows, target, step):
+    """Copy a panel to squares (lane, unit), L units each, that are ``step`` apart."""
+    L = lanes(work)
+    for p in range(rows // L):
+        transpose(work, panel + p * L * L, L, work, target + p * step, L)
+
+
+@helper
+def add_sums(layer, gradients, work, errors, step, begin, end, alive):
+    """Db += Σ_t δ_t over the steps begin … end - 1."""
+    L = lanes(work)
+    for p in range(layer.rows // L):
+        at = layer.gradient + p * layer.gradient_rows * L
+        total = load(gradients, at, 0, 1, 1)
+        for t in range(begin, end):
+            for j in range(alive[t]):
+                row = errors + p * step + (t * L + j) * L
+                total = f.add(total, load(work, row, 0, 1, 1))
+        store(total, gradients, at, 0)
+
+
+@helper
+def add_products(
+    layer, gradients, row, n_inputs, work, inputs, inputs_step, errors, step, begin, end, alive
+):
+    """Add Σ_t δ_t x_tᵀ, transposed, to ``n_inputs`` rows of gradients, from ``row`` on."""
+    L = lanes(work)
+    for p in range(layer.rows // L):
+        for i in range(0, n_inputs, TILE_ROWS):
+            at = layer.gradient + (p * layer.gradient_rows + row + i) * L
+            tile = load(gradients, at, L, TILE_ROWS, 1)
+            for t in range(begin, end):
+                x = inputs + t * inputs_step + i * L
+                delta = errors + p * step + t * L * L
+                tile = multiply_add(tile, work, x, L, 1, work, delta, L, alive[t])
+            store(tile, gradients, at, L)
+
+
+@helper
+def add_gradients(layer, gradients, work, x, states, errors, step, begin, end, alive):
+    """Add the steps begin … end - 1 to db, dU and dW (N6, N7).
+
+    x_t and h_t stand from ``x`` and ``states`` on, step by step; the errors of step t, transposed,
+    at ``errors`` + t L², and for the next L units ``step`` further.
+    """
+    L = lanes(work)
+    add_sums(layer, gradients, work, errors, step, begin, end, alive)
+    add_products(
+        layer, gradients, 1, layer.n_inputs, work, x, layer.input_rows * L, errors, step,
+        begin, end, alive,
+    )  # fmt: skip
+    if layer.recurrent:
+        before = states - layer.rows * L
+        add_products(
+            layer, gradients, 1 + layer.input_rows, layer.n_units, work, before, layer.rows * L,
+            errors, step, max(begin, 1), end, alive,
+        )  # fmt: skip
+
+
+@entry
+def train(net, data, first, targets, block, work, gradients):
+    """Compute loss and gradients over the L sequences from the first one on.
+
+    The states of all steps are kept. Then, from the last step to the first, ``block`` steps at a
+    time, the errors of all layers are computed, and become gradients while they are in the cache.
+
+    Returns
+    -------
+    loss : float
+        Σ w L.
+    n_correct : int
+    """
+    L = lanes(work)
+    last = min(first + L, len(data.lengths))
+    starts, members = data.starts[first:last], data.members[first:last]
+    alive = count_alive(data.lengths[first:last])
+    T, ring = len(alive) - 1, block + 1
+    layers, weights = net.layers, net.weights
+    top, out = layers[-2], layers[-1]
+
+    errors = net.state_rows * T * L  # behind x and the states, all steps of a layer together
+    transposed = errors + net.state_rows * ring * L
+    z = transposed + net.widest * block * L
+    answering = z + out.rows * block * L
+    answers = answering + top.rows * L
+    scratch = answers + out.rows * L
+
+    gradients[:] = 0.0
+    loss, n_correct = 0.0, 0
+    for t in range(T):
+        load_inputs(data.values, starts, t, alive[t], work, inputs_at(layers[0], t, T, L))
+        forward_step(net, work, t, T)
+        if not data.every_step:
+            collect(work, states_at(top, t, T, L), top.n_units, alive[t + 1], alive[t], answering)
+    if not data.every_step:
+        output(out, weights, work, answering, answers)
+        loss, n_correct = output_error(work, answers, out.n_units, targets, members, scratch)
+        transpose_panel(work, answers, out.rows, transposed, L * L)
+        add_gradients(out, gradients, work, answering, 0, transposed, L * L, 0, 1, alive)
+
+    end = T
+    while end:
+        begin = max(0, end - block)
+        transposed_0 = transposed - begin * L * L  # where step 0 would be
+        for t in range(begin, end):
+            z_t = z + (t - begin) * out.rows * L
+            if data.every_step:
+                output(out, weights, work, states_at(top, t, T, L), z_t)
+                places = starts[: alive[t]] + t
+                part = output_error(work, z_t, out.n_units, targets, places, scratch)
+                loss, n_correct = loss + part[0], n_correct + part[1]
+                transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, block * L * L)
+            else:  # the errors of the sequences that end here
+                for k in range(out.n_units):
+                    error = load(work, answers + k * L, 0, 1, 1)
+                    store(keep(error, alive[t + 1], alive[t]), work, z_t + k * L, 0)
+        if data.every_step:
+            h = inputs_at(out, 0, T, L)
+            add_gradients(
+                out, gradients, work, h, 0, transposed_0, block * L * L, begin, end, alive
+            )
+        for k in range(len(layers) - 2, -1, -1):
+            layer, above = layers[k], layers[k + 1]
+            for t in range(end - 1, begin - 1, -1):
+                h, error = states_at(layer, t, T, L), errors + states_at(layer, t, ring, L)
+                error_after = errors + states_at(layer, t + 1, ring, L) if t < T - 1 else -1
+                error_above = errors + states_at(above, t, ring, L)
+                if k == len(layers) - 2:
+                    answers_here = data.every_step or alive[t + 1] < alive[t]
+                    error_above = z + (t - begin) * out.rows * L if answers_here else -1
+                backward_step(
+                    layer, above, weights, work, h, error, error_above, error_after, alive[t]
+                )
+                transpose_panel(work, error, layer.rows, transposed_0 + t * L * L, block * L * L)
+            x, states = inputs_at(layer, 0, T, L), states_at(layer, 0, T, L)
+            add_gradients(
+                layer, gradients, work, x, states, transposed_0, block * L * L, begin, end, alive
+            )
+        end = begin
+    return loss, n_correct

@@ -1,0 +1,392 @@
+"""Tiles: small blocks of numbers held in vector registers, for compiled functions.
+
+NumPy computes one operation on whole arrays, and each goes through memory. A compiled function that
+uses tiles keeps a block of the result in the processor's registers instead, goes through all of a
+sum there, applies tanh, and only then writes to memory: that is the difference in speed.
+
+A *vector* is 64 bytes of numbers that the processor handles at once: 16 of float32, 8 of float64,
+its *lanes*. A *tile* is ``rows`` × ``vectors`` of them. In Numba's compiled functions a tile is a
+value like any other, made and used by the functions below:
+
+    tile = broadcast_rows(bias, 0, TILE_ROWS)                       # one bias a row
+    tile = multiply_add(tile, A, 0, 1, LANES, B, 0, LANES, n)       # tile += A B
+    store(tanh(tile), C, 0, LANES)
+
+Numba does not know vectors, but lets a Python function write instructions of LLVM, the compiler
+below it, into the program: ``numba.extending.intrinsic``. The function ``codegen`` inside each of
+these runs once, when something is compiled; ``builder.fadd(a, b)`` computes nothing, but appends
+"add a and b" to the program. Where such a function has a loop, the program has the instruction many
+times.
+
+Lanes never mix, apart from ``transpose``, which only moves numbers; the products and sums are IEEE
+754's, fused only where ``fma`` says so. LLVM splits a vector of 64 bytes where a processor's are
+shorter, and that changes no bit of a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import config, types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+VECTOR_BITS = 512
+
+INDEX = ir.IntType(64)
+INT32 = ir.IntType(32)
+SCALARS = {32: ir.FloatType(), 64: ir.DoubleType()}
+
+
+def _has_32_vector_registers() -> bool:
+    """Whether the processor compiled for has AVX-512's registers; others have 16, of half the size."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return "+avx512f" in features.split(",")
+
+
+# As many rows as accumulators fit into registers beside the operands, a divisor of the lanes of both
+# dtypes. It decides only which sums run side by side, not how any is summed.
+TILE_ROWS = 8 if _has_32_vector_registers() else 4
+
+
+class Tile(types.Type):
+    """The type of a tile: its dtype (a Numba float), rows, and vectors a row."""
+
+    def __init__(self, dtype: types.Float, rows: int, vectors: int) -> None:
+        self.dtype, self.rows, self.vectors = dtype, rows, vectors
+        self.lanes = VECTOR_BITS // dtype.bitwidth
+        self.vector = ir.VectorType(SCALARS[dtype.bitwidth], self.lanes)
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors})")
+
+    def __len__(self) -> int:
+        return self.rows * self.vectors
+
+
+@register_model(Tile)
+class TileModel(models.PrimitiveModel):
+    """How LLVM holds a tile: an array of vectors, row by row, which it spreads over registers."""
+
+    def __init__(self, manager: Any, tile: Tile) -> None:
+        super().__init__(manager, tile, ir.ArrayType(tile.vector, len(tile)))
+
+
+class Vector:
+    """A vector of the program being written: arithmetic on it appends instructions.
+
+    Numbers turn into vectors of equal lanes. What is written with it reads as it would for arrays.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder = builder
+        self.value = value
+
+    @property
+    def bits(self) -> int:
+        """The bits of a lane, 32 or 64."""
+        return 32 if isinstance(self.value.type.element, ir.FloatType) else 64
+
+    def constant(self, number: float) -> Vector:
+        """Make a vector of equal lanes like this one."""
+        return Vector(self.builder, ir.Constant(self.value.type, [number] * self.value.type.count))
+
+    def call(self, name: str, *others: Vector | float) -> Vector:
+        """Apply one of LLVM's own functions of vectors, such as ``llvm.fabs``."""
+        operands = [self.value, *(self._operand(other) for other in others)]
+        kind = self.value.type
+        function_type = ir.FunctionType(kind, [kind] * len(operands))
+        full_name = f"{name}.v{kind.count}f{self.bits}"
+        function = cgutils.get_or_insert_function(self.builder.module, function_type, full_name)
+        return Vector(self.builder, self.builder.call(function, operands))
+
+    @property
+    def integers(self) -> tuple[ir.Value, Callable[[int], ir.Constant]]:
+        """The bits of the lanes as integers, and what makes constants of their kind."""
+        kind = ir.VectorType(ir.IntType(self.bits), self.value.type.count)
+        bits = self.builder.bitcast(self.value, kind)
+        return bits, lambda number: ir.Constant(kind, [number] * kind.count)
+
+    def of_bits(self, integers: ir.Value) -> Vector:
+        """Make a vector like this one of bits."""
+        return Vector(self.builder, self.builder.bitcast(integers, self.value.type))
+
+    def _operand(self, other: Vector | float) -> ir.Value:
+        return other.value if isinstance(other, Vector) else self.constant(other).value
+
+    def __add__(self, other: Vector | float) -> Vector:
+        return Vector(self.builder, self.builder.fadd(self.value, self._operand(other)))
+
+    def __sub__(self, other: Vector | float) -> Vector:
+        return Vector(self.builder, self.builder.fsub(self.value, self._operand(other)))
+
+    def __mul__(self, other: Vector | float) -> Vector:
+        return Vector(self.builder, self.builder.fmul(self.value, self._operand(other)))
+
+    def __truediv__(self, other: Vector | float) -> Vector:
+        return Vector(self.builder, self.builder.fdiv(self.value, self._operand(other)))
+
+    def __neg__(self) -> Vector:
+        return Vector(self.builder, self.builder.fneg(self.value))
+
+    def __abs__(self) -> Vector:
+        return self.call("llvm.fabs")
+
+
+def fma(a: Vector, b: Vector | float, c: Vector | float) -> Vector:
+    """A b + c, rounded once."""
+    return a.call("llvm.fma", b, c)
+
+
+def where(comparison: str, a: Vector, b: Vector | float, yes: Vector | float, no: Vector) -> Vector:
+    """``yes`` in lanes where ``a comparison b``, such as a < b, is true, else ``no``."""
+    # "ordered": false where one of them is NaN
+    condition = a.builder.fcmp_ordered(comparison, a.value, a._operand(b))
+    return Vector(a.builder, a.builder.select(condition, no._operand(yes), no.value))
+
+
+# Making tiles, and moving them from and to memory. Arrays are flat; places in them are given by an
+# offset and a step, counted in elements.
+
+
+def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, offset: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [offset])
+
+
+def _lane(tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int) -> tuple[Any, int]:
+    """Where a row's vector stands, and the alignment that is certain."""
+    start = builder.gep(pointer, [INDEX(vector * tile.lanes)])
+    return builder.bitcast(start, tile.vector.as_pointer()), tile.dtype.bitwidth // 8
+
+
+def _splat(builder: ir.IRBuilder, number: Any, kind: ir.VectorType) -> Any:
+    """A vector of equal lanes."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, number, INT32(0))
+    return builder.shuffle_vector(
+        first, undefined, ir.Constant(ir.VectorType(INT32, kind.count), [0] * kind.count)
+    )
+
+
+def _tile(builder: ir.IRBuilder, kind: ir.Type, vectors: Sequence[Any]) -> Any:
+    """A tile of its vectors."""
+    value = ir.Constant(kind, ir.Undefined)
+    for i, vector in enumerate(vectors):
+        value = builder.insert_value(value, vector, i)
+    return value
+
+
+def _vectors(builder: ir.IRBuilder, tile: Any) -> list[Any]:
+    return [builder.extract_value(tile, i) for i in range(tile.type.count)]
+
+
+@intrinsic
+def lanes(_: Any, array: Any) -> Any:
+    """The lanes of a vector of an array's numbers."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        return INDEX(VECTOR_BITS // types_of.args[0].dtype.bitwidth)
+
+    return types.intp(array), codegen
+
+
+@intrinsic(prefer_literal=True)
+def zeros(_: Any, array: Any, rows: Any, vectors: Any) -> Any:
+    """A tile of zeros, of the dtype of an array."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(types_of.return_type), None)
+
+    tile = Tile(array.dtype, rows.literal_value, vectors.literal_value)
+    return tile(array, rows, vectors), codegen
+
+
+@intrinsic(prefer_literal=True)
+def broadcast_rows(_: Any, array: Any, offset: Any, rows: Any) -> Any:
+    """A tile (rows, 1) with an array's number in each row: array[offset + row] in all lanes."""
+    tile = Tile(array.dtype, rows.literal_value, 1)
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        numbers = [builder.load(builder.gep(start, [INDEX(row)])) for row in range(tile.rows)]
+        vectors = [_splat(builder, number, tile.vector) for number in numbers]
+        return _tile(builder, context.get_value_type(tile), vectors)
+
+    return tile(array, types.intp, rows), codegen
+
+
+@intrinsic(prefer_literal=True)
+def load(_: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any) -> Any:
+    """A tile from memory: row r, lane j is array[offset + r step + j]."""
+    tile = Tile(array.dtype, rows.literal_value, vectors.literal_value)
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        found = []
+        for row in range(tile.rows):
+            row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
+            for vector in range(tile.vectors):
+                place, align = _lane(tile, builder, row_start, vector)
+                found.append(builder.load(place, align=align))
+        return _tile(builder, context.get_value_type(tile), found)
+
+    return tile(array, types.intp, types.intp, rows, vectors), codegen
+
+
+@intrinsic
+def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
+    """Write a tile to memory: the inverse of ``load``."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        start = _pointer(context, builder, types_of.args[1], args[1], args[2])
+        vectors = iter(_vectors(builder, args[0]))
+        for row in range(tile.rows):
+            row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
+            for vector in range(tile.vectors):
+                place, align = _lane(tile, builder, row_start, vector)
+                builder.store(next(vectors), place, align=align)
+        return context.get_dummy_value()
+
+    return types.void(tile, array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def multiply_add(
+    _: Any, tile: Any, A: Any, a: Any, a_row: Any, a_step: Any, B: Any, b: Any, b_step: Any, n: Any
+) -> Any:
+    """Add a product of matrices to a tile: the one place where the work is done.
+
+    tile[r, j] += Σ_k A[a + r a_row + k a_step] · B[b + k b_step + j],  k = 0 … n - 1, in this order.
+
+    A step k loads one row of B, as wide as the tile, and for each row of the tile one number of A,
+    into all lanes. Each product is one instruction with the sum, and the sums stay in registers.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        start, A, a, a_row, a_step, B, b, b_step, n = args
+        A_start = _pointer(context, builder, types_of.args[1], A, a)
+        B_start = _pointer(context, builder, types_of.args[5], B, b)
+        starts = _vectors(builder, start)
+        before = builder.block
+        head = builder.append_basic_block("products")
+        body = builder.append_basic_block("product")
+        after = builder.append_basic_block("summed")
+        builder.branch(head)
+
+        builder.position_at_end(head)
+        k = builder.phi(INDEX)
+        k.add_incoming(INDEX(0), before)
+        sums = [builder.phi(tile.vector) for _ in starts]
+        for total, first in zip(sums, starts):
+            total.add_incoming(first, before)
+        builder.cbranch(builder.icmp_signed("<", k, n), body, after)
+
+        builder.position_at_end(body)
+        B_row = builder.gep(B_start, [builder.mul(k, b_step)])
+        A_column = builder.gep(A_start, [builder.mul(k, a_step)])
+        operands = []
+        for vector in range(tile.vectors):
+            place, align = _lane(tile, builder, B_row, vector)
+            operands.append(Vector(builder, builder.load(place, align=align)))
+        for row in range(tile.rows):
+            number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
+            factor = Vector(builder, _splat(builder, number, tile.vector))
+            for vector, operand in enumerate(operands):
+                total = sums[row * tile.vectors + vector]
+                total.add_incoming(fma(factor, operand, Vector(builder, total)).value, body)
+        k.add_incoming(builder.add(k, INDEX(1)), body)
+        builder.branch(head)
+
+        builder.position_at_end(after)
+        return _tile(builder, start.type, sums)
+
+    place = types.intp
+    return tile(tile, A, place, place, place, B, place, place, place), codegen
+
+
+@intrinsic
+def transpose(
+    _: Any, source: Any, offset: Any, step: Any, target: Any, to: Any, to_step: Any
+) -> Any:
+    """Copy a square of lanes × lanes numbers, transposed: target[to + j to_step + i] = source[… i, j].
+
+    In log₂ lanes rounds; each swaps, in pairs of rows, the blocks beside the diagonal.
+    """
+    square = Tile(source.dtype, VECTOR_BITS // source.dtype.bitwidth, 1)
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        n = square.lanes
+        rows = []
+        for row in range(n):
+            row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
+            place, align = _lane(square, builder, row_start, 0)
+            rows.append(builder.load(place, align=align))
+        picks = ir.VectorType(INT32, n)
+        block = n // 2
+        while block:
+            # lanes without bit `block` come from the upper row of a pair, those with it from the lower
+            upper = [j if not j & block else n + j - block for j in range(n)]
+            lower = [j + block if not j & block else n + j for j in range(n)]
+            swapped = list(rows)
+            for row in range(n):
+                if not row & block:
+                    pair = rows[row], rows[row + block]
+                    swapped[row] = builder.shuffle_vector(*pair, ir.Constant(picks, upper))
+                    swapped[row + block] = builder.shuffle_vector(*pair, ir.Constant(picks, lower))
+            rows = swapped
+            block //= 2
+        start = _pointer(context, builder, types_of.args[3], args[3], args[4])
+        for row, vector in enumerate(rows):
+            row_start = builder.gep(start, [builder.mul(args[5], INDEX(row))])
+            place, align = _lane(square, builder, row_start, 0)
+            builder.store(vector, place, align=align)
+        return context.get_dummy_value()
+
+    place = types.intp
+    return types.void(source, place, place, target, place, place), codegen
+
+
+@intrinsic
+def keep(_: Any, tile: Any, first: Any, last: Any) -> Any:
+    """The tile in lanes from ``first`` up to, not including, ``last``; zeros elsewhere."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        kind = ir.VectorType(INDEX, tile.lanes)
+        lane = ir.Constant(kind, list(range(tile.lanes)))
+        inside = builder.and_(
+            builder.icmp_signed(">=", lane, _splat(builder, args[1], kind)),
+            builder.icmp_signed("<", lane, _splat(builder, args[2], kind)),
+        )
+        zero = ir.Constant(tile.vector, None)
+        kept = [builder.select(inside, vector, zero) for vector in _vectors(builder, args[0])]
+        return _tile(builder, args[0].type, kept)
+
+    return tile(tile, types.intp, types.intp), codegen
+
+
+def elementwise(function: Callable[..., Vector]) -> Any:
+    """Make a function of one or two vectors one of tiles, for use in compiled functions."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        operands = zip(*(_vectors(builder, tile) for tile in args))
+        results = [
+            function(*(Vector(builder, vector) for vector in vectors)).value for vectors in operands
+        ]
+        return _tile(builder, args[0].type, results)
+
+    def of_one(_: Any, tile: Any) -> Any:
+        return tile(tile), codegen
+
+    def of_two(_: Any, tile: Any, other: Any) -> Any:
+        return tile(tile, other), codegen
+
+    operation = of_one if len(signature(function).parameters) == 1 else of_two
+    operation.__name__ = function.__name__
+    operation.__doc__ = function.__doc__
+    return intrinsic(operation)
