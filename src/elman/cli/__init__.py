@@ -6,7 +6,6 @@ answers at once.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -67,13 +66,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line.
-
-    The process is ours, so BLAS gets one thread unless the user says otherwise: the products are
-    small, a second thread gains little below some 256 units, and OpenBLAS's threads wait by
-    spinning, which makes training many times slower where another process wants the core.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
+    """Run the command line."""
     # What asks the process to end is treated as Ctrl-C is: what was learnt is saved.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -331,7 +331,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     def _accuracy(self, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
-        y_hat = self.network_.predict_flat(examples.sequences, every_step=self._every_step)
+        y_hat = self._y_hat(examples.sequences)
         right = y_hat.argmax(axis=1) == examples.labels
         return float(
             np.average(right, weights=examples.weights if examples.weights.any() else None)
@@ -355,8 +355,11 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         """Check X and compute ŷ flat: a row a sequence, or a row a step."""
         check_is_fitted(self, "network_")
         sequences = check_sequences(self, X, reset=False)
-        y_hat = self.network_.predict_flat(self._scaled(sequences), every_step=self._every_step)
-        return y_hat, sequences
+        return self._y_hat(self._scaled(sequences)), sequences
+
+    def _y_hat(self, sequences: Sequences) -> Array:
+        engine = self._make_engine()  # n_jobs may have changed since fitting
+        return self.network_.predict_flat(sequences, every_step=self._every_step, engine=engine)
 
     def initial_state(self, n_sequences: int | None = None) -> Stream:
         """Begin to go through sequences step by step, as their steps come in.
@@ -452,7 +455,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
 
-        A ``random_state`` that is a generator, and the optimizer's state, are not stored.
+        A ``random_state`` that is a generator, ``n_jobs``, and the optimizer's state are not stored.
 
         Raises
         ------

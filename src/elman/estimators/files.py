@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from elman.engines import ENGINES
 from elman.estimators.hyperparameters import generator
 from elman.network import Network, parameters_from
 from elman.persistence import Model, write_model
@@ -70,7 +71,7 @@ def estimator_from(kind: type[RNN], model: Model) -> RNN:
 
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
-    encoded = dict(params)
+    encoded = dict(params, n_jobs=None)  # a matter of the machine, not of the model
     if not isinstance(params["random_state"], Integral):
         encoded["random_state"] = None
     if isinstance(params["class_weight"], dict):
@@ -82,6 +83,8 @@ def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
     params = {
         name: tuple(value) if isinstance(value, list) else value for name, value in encoded.items()
     }
+    if params["engine"] not in ENGINES:  # another version's; any engine computes the same
+        del params["engine"]
     if isinstance(params["class_weight"], tuple):
         params["class_weight"] = dict(params["class_weight"])
     return params

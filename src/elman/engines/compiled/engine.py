@@ -45,11 +45,16 @@ class CompiledEngine:
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
-        self.n_threads = available_threads() if n_threads is None else n_threads
+        self._given = n_threads
         self._buffers = Buffers()
 
+    @property
+    def n_threads(self) -> int:
+        """How many threads compute, at most."""
+        return available_threads() if self._given is None else self._given
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self.n_threads,)  # a copy has buffers of its own
+        return CompiledEngine, (self._given,)  # a copy has buffers of its own
 
     def loss_and_gradients(
         self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array

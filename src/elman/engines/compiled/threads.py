@@ -29,7 +29,12 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
             stopped = True
             raise
 
-    helpers = [_executor().submit(work) for _ in range(min(n_threads, n_tasks) - 1)]
+    helpers = []
+    try:
+        for _ in range(min(n_threads, n_tasks) - 1):
+            helpers.append(_executor().submit(work))
+    except RuntimeError:  # no more threads, or the interpreter is ending: fewer do as well
+        pass
     try:
         work()
     finally:
