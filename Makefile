@@ -1,10 +1,12 @@
-# `make demo` runs the main job and `make test` the tests; each sets up .venv first, once.
+# `make demo` runs the main job and `make test` the tests; each sets up .venv first, once. `make bench`
+# measures speed, in an environment with the contenders.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 
-.PHONY: demo test check format clean
+.PHONY: demo test bench check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -13,6 +15,9 @@ demo: $(VENV)/.plot
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto
+
+bench: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -24,7 +29,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) demo bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -38,4 +43,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.made:
 	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+$(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[plot]' \
+		--requirement benchmarks/requirements.txt
 	touch $@

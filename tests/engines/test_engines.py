@@ -44,6 +44,14 @@ CASES = {
     "two layers, ragged": Case(RAGGED, (17, 3), ("relu", "relu"), n_features=2),
     "three cells, ragged": Case(RAGGED, (5, 17, 3), ("tanh", "relu", "dense")),
     "three cells, no bias": Case((4,) * 3, (3, 5, 2), ("dense", "tanh", "relu"), bias=False),
+    "long and short": Case((1, 50, 2, 50, 17, 8), (17,), ("tanh",), n_outputs=19),
+    "one long of one unit": Case((50,), (1,), ("relu",), n_features=17, n_outputs=2),
+    "many of one unit": Case((2,) * 129, (1,), ("dense",), n_outputs=2),
+    "wide, few": Case((2, 9), (130,), ("tanh",), n_features=70, n_outputs=67),
+    "wide layers, few": Case((9,), (65, 130, 18), ("relu", "tanh", "dense"), n_features=2),
+    "wide layers, ragged": Case(
+        (2, 1, 9, 50, 3), (33, 130, 18), ("tanh", "relu", "tanh"), n_features=19, n_outputs=17
+    ),
 }
 
 
