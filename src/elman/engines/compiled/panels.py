@@ -304,7 +304,7 @@ def backward_step(layer, above, weights, work, h, error, error_above, error_afte
             tile = f.relu_backward(tile, h_tile) if layer.relu else f.tanh_backward(tile, h_tile)
             if alive < L:  # a sequence begins, going back, with nothing from later steps
                 tile = keep(tile, 0, alive)
-            store(tile, work, error + (p + i) * L, L)
+            store(f.without_tiny(tile), work, error + (p + i) * L, L)
 
 
 @helper

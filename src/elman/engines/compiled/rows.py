@@ -205,7 +205,7 @@ def backward_step(layer, above, weights, work, h, error, error_above, error_afte
             tile = multiply_add(tile, work, error_after, 0, 1, weights, W, width, layer.n_units)
         h_tile = load(work, h + p, 0, 1, WIDE)
         tile = f.relu_backward(tile, h_tile) if layer.relu else f.tanh_backward(tile, h_tile)
-        store(tile, work, error + p, 0)
+        store(f.without_tiny(tile), work, error + p, 0)
 
 
 @helper

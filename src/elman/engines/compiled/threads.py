@@ -17,6 +17,11 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
     Which thread takes which task is left to chance. If a task fails, or Ctrl-C comes, no more are
     begun, and the error goes on to the caller once those that run have ended.
     """
+    n_helpers = min(n_threads, n_tasks) - 1
+    if n_helpers <= 0:
+        for i in range(n_tasks):
+            task(i)
+        return
     tasks = count()
     stopped = False
 
@@ -31,7 +36,7 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
 
     helpers = []
     try:
-        for _ in range(min(n_threads, n_tasks) - 1):
+        for _ in range(n_helpers):
             helpers.append(_executor().submit(work))
     except RuntimeError:  # no more threads, or the interpreter is ending: fewer do as well
         pass

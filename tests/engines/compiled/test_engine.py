@@ -1,0 +1,412 @@
+"""What the compiled engine promises beyond what every engine does."""
+
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fingerprint
+from elman import Network
+from elman.data import Batch, as_sequences
+from elman.engines import ENGINES
+from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
+from elman.engines.interface import Evaluation, tree_sum
+from elman.parameters import Architecture, Parameters
+from tolerances import VERSUS_NAIVE, relative_error
+
+D, K = 3, 4
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["label a step", "label a sequence"])
+def every_step(request):
+    return request.param
+
+
+@pytest.fixture
+def threads_were_used(monkeypatch):
+    """Threads are used for small problems too, from a pool that is not there yet."""
+    monkeypatch.setattr(engine, "SMALL", 0)
+    monkeypatch.setattr(threads, "_pool", None)
+    return lambda: threads._pool is not None and len(threads._pool._threads) > 0
+
+
+def network_of(dtype=np.float32, n_jobs=None, **changes):
+    settings = {"hidden": [17, 5], "cell": ("tanh", "relu"), "seed": 0} | changes
+    return Network(D, n_outputs=K, dtype=dtype, n_jobs=n_jobs, **settings)
+
+
+def examples(n, every_step=False, longest=12, seed=0):
+    """Ragged sequences with labels and weights."""
+    rng = np.random.default_rng(seed)
+    X = [rng.standard_normal((T, D)) for T in rng.integers(1, longest + 1, n)]
+    shapes = [len(x) if every_step else () for x in X]
+    y = [rng.integers(K, size=shape) for shape in shapes]
+    return X, y, [rng.uniform(0.2, 2, shape) for shape in shapes]
+
+
+def bits(network, *problem):
+    """The loss and all gradients."""
+    loss, gradients = network.loss_and_gradients(*problem)
+    return loss, gradients.vector.tobytes()
+
+
+# The same bits
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 17, 130])
+def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_step, n):
+    problem = examples(n, every_step)
+    networks = [network_of(dtype, n_jobs) for n_jobs in (1, 2, 3, 4)]
+    one, *more = [
+        (bits(network, *problem), b"".join(y.tobytes() for y in network.forward(problem[0])))
+        for network in networks
+        for _ in range(3)
+    ]
+    assert more == [one] * 11
+    n_shards = n if n <= engine.FEW else -(-n // (64 // dtype.itemsize))
+    assert threads_were_used() == (n_shards > 1)
+
+
+def other_processor():
+    """The environment of a process that computes as a processor without AVX-512 does."""
+    from llvmlite import binding
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    features = "avx,avx2,bmi,bmi2,cmov,cx16,cx8,f16c,fma,fxsr,lzcnt,mmx,movbe,popcnt,sse,sse2,sse3"
+    features += ",sse4.1,sse4.2,ssse3"
+    there = binding.get_host_cpu_features()
+    if not all(there.get(feature) for feature in features.split(",")):
+        pytest.skip("this is no x86-64 with AVX2")
+    newer = [name for name in __cpu_dispatch__ if name.startswith(("AVX512", "X86_V4"))]
+    return there.get("avx512f"), {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": ",".join(
+            f"+{feature}" for feature in ["64bit", *features.split(",")]
+        ),
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(f for f in newer if __cpu_features__[f]),
+    }
+
+
+def test_another_processor_gives_the_same_bits():
+    has_avx512, environment = other_processor()
+    here, there = (
+        subprocess.run(
+            [sys.executable, fingerprint.__file__],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | changes,
+        ).stdout.splitlines()
+        for changes in ({}, environment)
+    )
+    assert there[0] == "rows of a tile: 4"
+    assert (here[0] == there[0]) != has_avx512
+    assert here[1:] == there[1:]
+    assert len(set(here)) == 12
+
+
+def in_batches(network, X, order, size):
+    """What a network says of sequences, ``size`` at a time, in their order."""
+    answers = [None] * len(X)
+    for start in range(0, len(order), size):
+        part = order[start : start + size]
+        for i, y_hat in zip(part, network.forward([X[i] for i in part])):
+            answers[i] = y_hat
+    return answers
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 17, 40])
+def test_company_makes_no_difference_to_the_bit(dtype, size):
+    network = network_of(dtype, hidden=[17, 70], cell="tanh")
+    X, *_ = examples(40, longest=20)
+    expected = network.forward(X)
+    order = np.random.default_rng(size).permutation(40)
+    for answer, alone in zip(expected, in_batches(network, X, order, size)):
+        np.testing.assert_array_equal(answer, alone)
+    last = network.forward([X[i] for i in order], every_step=False)
+    np.testing.assert_array_equal(last, [expected[i][-1] for i in order])
+
+
+def test_few_and_many_have_the_same_loss_and_gradients_but_for_rounding(dtype, every_step):
+    network = network_of(dtype)
+    X, y, weights = examples(20, every_step)
+    loss, gradients = network.loss_and_gradients(X, y, weights)
+    parts = [
+        network.loss_and_gradients(*(of[i : i + 2] for of in (X, y, weights)))
+        for i in range(0, 20, 2)
+    ]
+    assert np.mean([part[0] for part in parts]) == pytest.approx(loss, rel=VERSUS_NAIVE[dtype])
+    mean = np.mean([part[1].vector for part in parts], axis=0)
+    assert relative_error(mean, gradients.vector) <= VERSUS_NAIVE[dtype]
+
+
+# Adding up
+
+
+def parts_of(n):
+    """Evaluations whose sum shows the order they were added in."""
+    architecture = Architecture(2, (1,), ("dense",), 1, False)
+    rng = np.random.default_rng(n)
+    for _ in range(n):
+        vector = rng.standard_normal(3) * 10.0 ** rng.integers(-8, 8)
+        yield Evaluation(float(vector[0]), 1, Parameters(architecture, vector))
+
+
+@pytest.mark.parametrize("n", range(1, 14))
+def test_sum_is_the_tree_sum_in_whatever_order_its_parts_come(n):
+    parts = list(parts_of(n))
+    expected = tree_sum(parts)
+    for seed in range(10):
+        total = engine.TreeSum(n, engine.Buffers())
+        for i in np.random.default_rng(seed).permutation(n):
+            part = parts[i]
+            total.add(int(i), part.loss, part.n_correct, part.gradients.vector.copy())
+        loss, n_correct, gradients = total.root
+        assert (loss, n_correct) == (expected.loss, expected.n_correct)
+        np.testing.assert_array_equal(gradients, expected.gradients.vector)
+
+
+def test_sum_gives_all_buffers_back_but_its_own():
+    buffers = engine.Buffers()
+    total = engine.TreeSum(5, buffers)
+    for i in range(5):
+        gradients = buffers.take(3, np.dtype(np.float64))
+        gradients[:] = 2**i
+        total.add(i, 0.0, 0, gradients)
+    assert total.root[2].tolist() == [31] * 3
+    (free,) = buffers._free.values()
+    assert len({array.ctypes.data for array in [*free, total.root[2]]}) == len(free) + 1
+
+
+@pytest.mark.parametrize("n", [1, 16, 1001])
+def test_buffers_begin_at_a_cache_line_and_come_again(dtype, n):
+    buffers = engine.Buffers()
+    first, second = buffers.take(n, dtype), buffers.take(n, dtype)
+    assert not np.shares_memory(first, second)
+    for array in (first, second):
+        assert (array.shape, array.dtype) == ((n,), dtype)
+        assert array.ctypes.data % 64 == 0
+    buffers.give(first)
+    assert buffers.take(n + 1, dtype) is not first
+    assert buffers.take(n, np.dtype(np.int64)) is not first
+    assert buffers.take(n, dtype) is first
+
+
+# What was computed before makes no difference
+
+
+@pytest.mark.parametrize("n", [2, 20])
+def test_buffers_used_before_make_no_difference(dtype, every_step, n):
+    problem = examples(n, every_step, longest=9, seed=1)
+    fresh = network_of(dtype)
+    expected = bits(fresh, *problem), fresh.forward(problem[0], every_step=False).tobytes()
+    used = network_of(dtype)
+    bits(used, *examples(130, every_step, longest=40))
+    used.forward(examples(3, longest=16)[0])
+    good = used.parameters.vector.copy()
+    used.parameters.vector[...] = np.nan
+    for size in (2, 20, n):
+        bits(used, *examples(size, every_step, longest=9, seed=1))
+        used.forward(examples(size, longest=9, seed=1)[0])
+    used.parameters.vector[...] = good
+    again = bits(used, *problem), used.forward(problem[0], every_step=False).tobytes()
+    assert again == expected
+
+
+@pytest.mark.parametrize("n", [2, 4, 40])
+def test_sequence_that_overflows_leaves_the_others_alone(dtype, n):
+    network = network_of(dtype, cell="relu", hidden=[5, 9])
+    network.parameters["W1"][...] *= 2
+    X, *_ = examples(n, longest=6)
+    X[1] = np.full((150, D), np.finfo(dtype).max / 1e3)
+    answers = network.forward(X)
+    assert np.isnan(answers[1]).any()
+    del X[1], answers[1]
+    for answer, alone in zip(answers, network.forward(X)):
+        assert np.isfinite(answer).all()
+        np.testing.assert_array_equal(answer, alone)
+
+
+def test_lanes_that_have_ended_leave_the_gradients_alone(dtype, every_step):
+    """They go on with what their buffers hold: here they overflow, where their sequences did not."""
+    network = network_of(dtype, cell="relu", hidden=[5])
+    network.parameters["W1"][...] = 1e6 * np.eye(5)
+    X, y, weights = examples(14, every_step, longest=2)
+    X.append(np.zeros((80, D)))
+    y.append(np.zeros(80, int) if every_step else 0)
+    weights.append(np.ones(80) if every_step else 1)
+    network.parameters["b1"][...] = 0
+    loss, gradients = network.loss_and_gradients(X, y, weights)
+    assert np.isfinite(loss)
+    assert np.isfinite(gradients.vector).all()
+    reference = network_of(dtype, cell="relu", hidden=[5], engine="reference")
+    reference.parameters.vector[...] = network.parameters.vector
+    expected_loss, expected = reference.loss_and_gradients(X, y, weights)
+    assert loss == pytest.approx(expected_loss, rel=VERSUS_NAIVE[dtype])
+    assert relative_error(gradients.vector, expected.vector) <= VERSUS_NAIVE[dtype]
+
+
+# Labels and weights
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_labels_of_weight_zero_make_no_difference(dtype, n):
+    network = network_of(dtype)
+    X, y, weights = examples(n, every_step=True)
+    for w_i in weights:
+        w_i[::2] = 0
+    before = bits(network, X, y, weights)
+    for y_i in y:
+        y_i[::2] = (y_i[::2] + 1) % K
+    assert bits(network, X, y, weights) == before
+
+
+@pytest.mark.parametrize("n", [4, 20])
+def test_sequence_of_weight_zero_teaches_nothing(dtype, every_step, n):
+    network = network_of(dtype)
+    X, y, weights = examples(n, every_step)
+    weights[1] = np.zeros_like(weights[1])
+    loss, gradients = network.loss_and_gradients(X, y, weights)
+    del X[1], y[1], weights[1]
+    expected_loss, expected = network.loss_and_gradients(X, y, weights)
+    assert loss * n == pytest.approx(expected_loss * (n - 1), rel=VERSUS_NAIVE[dtype])
+    difference = relative_error(gradients.vector * n, expected.vector * (n - 1))
+    assert difference <= VERSUS_NAIVE[dtype]
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_ties_go_to_the_first_class(n):
+    found = {}
+    for name in ENGINES:
+        network = network_of(engine=name)
+        network.parameters["V"][...] = 0
+        X, _, _ = examples(n)
+        for label in range(K):
+            batch = network.batch(X, [label] * n)
+            found[name, label] = network.engine.loss_and_gradients(network.parameters, *batch)
+    assert [found["compiled", label].n_correct for label in range(K)] == [n, 0, 0, 0]
+    assert [found["reference", label].n_correct for label in range(K)] == [n, 0, 0, 0]
+
+
+# What it takes
+
+
+@pytest.mark.parametrize("refused", [np.float16, np.complex128, np.longdouble])
+def test_other_types_of_parameters_are_refused_in_words(refused):
+    network = network_of()
+    parameters = network.parameters.astype(refused)
+    message = f"the compiled engine takes float32 and float64; got {np.dtype(refused)}"
+    batch, labels, weights = network.batch(*examples(3))
+    with pytest.raises(TypeError, match=message):
+        network.engine.loss_and_gradients(parameters, batch, labels, weights)
+    with pytest.raises(TypeError, match=message):
+        network.engine.probabilities(parameters, batch, np.empty((3, K)))
+    with pytest.raises(TypeError, match=message):
+        network.engine.initial_state(parameters, 1)
+
+
+@pytest.mark.parametrize("n", [2, 9])
+def test_answers_are_written_into_any_floating_type(dtype, n):
+    network = network_of(dtype)
+    batch = Batch.all_of(as_sequences(examples(n)[0], dtype), every_step=False)
+    found = [np.empty((n, K), other) for other in (np.float32, np.float64)]
+    for y_hat in found:
+        network.engine.probabilities(network.parameters, batch, y_hat)
+    exact = next(y_hat for y_hat in found if y_hat.dtype == dtype)
+    for y_hat in found:
+        np.testing.assert_array_equal(y_hat, exact.astype(y_hat.dtype))
+
+
+@pytest.mark.parametrize("n", [2, 9])
+def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtype, n):
+    X = np.random.default_rng(0).standard_normal((n, 4, D)).astype(dtype)
+    y = np.arange(n) % K
+    weights = np.ones(n, dtype)
+    network = network_of(dtype)
+    expected = bits(network, X, y, weights), network.forward(X).tobytes()
+    state = network.initial_state(n)
+    network.step(X[:, 0].copy(), state)
+    entries = [panels.train, panels.predict, rows.train, rows.predict, rows.stream]
+    before = [list(entry.signatures) for entry in entries]
+    for array in (X, y, weights):
+        array.setflags(write=False)
+    assert (bits(network, X, y, weights), network.forward(X).tobytes()) == expected
+    x_t = X[:, 0].copy()
+    x_t.setflags(write=False)
+    network.step(x_t, state)
+    assert [list(entry.signatures) for entry in entries] == before
+
+
+# Threads, and copies
+
+
+def test_small_problem_wakes_no_thread(monkeypatch):
+    monkeypatch.setattr(threads, "_pool", None)
+    network = network_of(n_jobs=4, hidden=[5], cell="tanh")
+    bits(network, *examples(130))
+    network.forward(examples(130)[0])
+    assert threads._pool is None
+
+
+def test_large_problem_wakes_as_many_threads_as_it_may(monkeypatch):
+    monkeypatch.setattr(threads, "_pool", None)
+    network = network_of(n_jobs=2, hidden=[130], cell="tanh")
+    X = np.zeros((64, 20, D), np.float32)
+    bits(network, X, [0] * 64)
+    assert len(threads._pool._threads) == 1  # beside this one
+
+
+def test_threads_are_as_many_as_may_be_used_unless_it_is_said(monkeypatch):
+    monkeypatch.setattr(engine, "available_threads", lambda: 5)
+    assert CompiledEngine().n_threads == 5
+    assert CompiledEngine(3).n_threads == 3
+
+
+@pytest.mark.parametrize("what", ["engine", "network", "state"])
+def test_pickled_it_computes_the_same_bits(dtype, what):
+    network = network_of(dtype, n_jobs=3)
+    problem = examples(20)
+    expected = bits(network, *problem)
+    x_t = problem[0][0][:1]
+    state = network.initial_state()
+    y_hat, _ = network.step(x_t, state)
+    if what == "engine":
+        copy = pickle.loads(pickle.dumps(network.engine))
+        assert (type(copy), copy.n_threads) == (CompiledEngine, 3)
+        assert copy._buffers is not network.engine._buffers
+        network = Network.from_parameters(network.parameters, copy)
+    elif what == "network":
+        network = pickle.loads(pickle.dumps(network))
+    else:
+        state = pickle.loads(pickle.dumps(state))
+    assert bits(network, *problem) == expected
+    np.testing.assert_array_equal(network.step(x_t, state)[0], y_hat)
+
+
+def test_pickled_engine_is_small():
+    network = network_of()
+    bits(network, *examples(130))
+    assert len(pickle.dumps(network.engine)) < 200
+
+
+def test_all_sizes_of_batches_are_covered_once(dtype):
+    """Each sequence's answer is written, whatever thread and shard it falls to."""
+    network = network_of(dtype, n_jobs=2)
+    for n, stacked in itertools.product([1, 3, 4, 16, 17, 700], [True, False]):
+        X = np.ones((n, 1, D)) * np.arange(1, n + 1)[:, None, None]
+        batch = Batch.all_of(as_sequences(X if stacked else list(X), dtype), every_step=stacked)
+        y_hat = np.full((n, K), np.nan, dtype)
+        network.engine.probabilities(network.parameters, batch, y_hat)
+        assert np.isfinite(y_hat).all()
+        assert relative_error(y_hat.sum(axis=1), np.ones(n)) <= VERSUS_NAIVE[dtype]

@@ -1,0 +1,97 @@
+"""Parameters into the order of the products, and gradients back, for many and for few sequences."""
+
+import numpy as np
+import pytest
+
+from elman.engines.compiled import panels, rows
+from elman.engines.compiled.layout import Layout
+from elman.parameters import Architecture, Parameters
+
+SIZES = {
+    "one": (1, (1,), ("tanh",), 1),
+    "below a vector": (15, (7,), ("relu",), 15),
+    "vectors": (16, (16, 64), ("tanh", "tanh"), 8),
+    "above a vector": (17, (33, 17), ("tanh", "relu"), 17),
+    "all cells": (9, (1, 15, 65), ("dense", "tanh", "relu"), 70),
+}
+
+
+@pytest.fixture(params=SIZES.values(), ids=list(SIZES))
+def sizes(request):
+    return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["bias", "no bias"])
+def parameters(request, sizes, dtype):
+    made = Parameters.zeros(Architecture(*sizes, bias=request.param), dtype)
+    made.vector[...] = np.random.default_rng(0).standard_normal(len(made.vector))
+    return made
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=[panels, rows], ids=["panels", "rows"])
+def module(request):
+    return request.param
+
+
+@pytest.fixture
+def laid_out(module, parameters, dtype):
+    lanes = 64 // dtype.itemsize
+    return Layout.of(parameters.architecture, lanes * rows.WIDE if module is rows else lanes)
+
+
+def pieces(array, at, n_rows, n_columns, width):
+    """A matrix that is cut into pieces of some columns, one behind another."""
+    n_pieces = -(-n_columns // width)
+    cut = array[at : at + n_pieces * n_rows * width].reshape(n_pieces, n_rows, width)
+    return np.concatenate(cut, axis=1)
+
+
+def matrices(parameters):
+    """U, W or nothing, and b or zeros of all layers; V is the last U."""
+    architecture = parameters.architecture
+    for k, H in enumerate(architecture.hidden, start=1):
+        W = parameters.get(f"W{k}")
+        yield parameters[f"U{k}"], W, parameters.get(f"b{k}", np.zeros(H))
+    yield parameters["V"], None, parameters.get("c", np.zeros(architecture.n_outputs))
+
+
+def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype):
+    weights = np.full(laid_out.n_weights, np.nan, dtype)
+    module.pack(laid_out.layers, parameters.vector, weights)
+    found = zip(laid_out.layers, matrices(parameters), strict=True)
+    for k, (layer, (U, W, b)) in enumerate(found):
+        H, D = U.shape
+        of_units = int(layer["rows"]) if module is rows else laid_out.lanes
+        of_inputs = int(layer["input_rows"]) if module is rows else laid_out.lanes
+        forward = np.concatenate([b[None], U.T] + ([] if W is None else [W.T]))
+        packed = pieces(weights, layer["forward"], len(forward), H, of_units)
+        np.testing.assert_array_equal(packed[:, :H], forward)
+        if W is not None:
+            packed = pieces(weights, layer["back_in_time"], H, H, of_units)
+            np.testing.assert_array_equal(packed[:, :H], W)
+        if k > 0:
+            packed = pieces(weights, layer["back_down"], H, D, of_inputs)
+            np.testing.assert_array_equal(packed[:, :D], U)
+
+
+def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dtype):
+    gradients = np.full(laid_out.n_gradients, np.nan, dtype)
+    for layer, (U, W, b) in zip(laid_out.layers, matrices(parameters), strict=True):
+        H, D = U.shape
+        width = int(layer["rows"]) if module is rows else laid_out.lanes
+        whole = np.full((layer["gradient_rows"], layer["rows"]), np.nan, dtype)
+        whole[0, :H] = b
+        whole[1 : 1 + D, :H] = U.T
+        if W is not None:
+            start = 1 + layer["input_rows"]
+            whole[start : start + H, :H] = W.T
+        cut = whole.reshape(len(whole), -1, width).transpose(1, 0, 2).ravel()
+        gradients[layer["gradient"] : layer["gradient"] + len(cut)] = cut
+    unpacked = np.full_like(parameters.vector, np.nan)
+    module.unpack(laid_out.layers, gradients, unpacked)
+    np.testing.assert_array_equal(unpacked, parameters.vector)

@@ -1,0 +1,177 @@
+"""Step by step: to the bit what the whole sequences give."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from elman import DataError, RNNClassifier, RNNTagger
+from tolerances import VERSUS_NAIVE, relative_error
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((30, 9, 2)) * [1, 3] + [0, 5]
+STEPS = (X.cumsum(axis=1)[:, :, 0] > 0).astype(int) + (X[:, :, 1] > 6)
+LAST = STEPS[:, -1]
+
+SETTINGS = {"hidden_layer_sizes": (17, 5), "max_iter": 2, "random_state": 0, "batch_size": 10}
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def data(request):
+    return X.astype(request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["standardized", "as it is"])
+def standardize(request):
+    return request.param
+
+
+@pytest.fixture(params=["tanh", "relu", ("dense", "tanh"), "dense"], ids=str)
+def settings(request, standardize):
+    return SETTINGS | {"cell": request.param, "standardize": standardize}
+
+
+def go_through(estimator, data, n=None):
+    """The answers to all steps of a sequence, or of n side by side."""
+    state, answers = estimator.initial_state(n), []
+    for x_t in data if n is None else data.swapaxes(0, 1):
+        y_hat, state = estimator.step(x_t, state)
+        answers.append(y_hat)
+    return np.stack(answers, axis=0 if n is None else 1)
+
+
+def bits(estimator):
+    return estimator.network_.parameters.vector.tobytes()
+
+
+def test_steps_of_a_tagger_are_those_of_the_whole_sequence(settings, data):
+    fitted = RNNTagger(**settings).fit(data, STEPS)
+    whole = fitted.predict_proba(data)
+    for n in (1, 2, 30):
+        streamed = go_through(fitted, data[:n], n)
+        np.testing.assert_array_equal(streamed, whole[:n], strict=True)
+    np.testing.assert_array_equal(go_through(fitted, data[4]), whole[4], strict=True)
+
+
+def test_steps_of_a_classifier_are_those_of_its_beginnings(settings, data):
+    fitted = RNNClassifier(**settings).fit(data, LAST)
+    streamed = go_through(fitted, data, 30)
+    for t in range(9):
+        beginnings = data[:, : t + 1]
+        np.testing.assert_array_equal(streamed[:, t], fitted.predict_proba(beginnings), strict=True)
+    np.testing.assert_array_equal(go_through(fitted, data[7]), streamed[7], strict=True)
+
+
+def test_reference_engine_streams_too(data, standardize):
+    settings = SETTINGS | {"engine": "reference", "standardize": standardize}
+    fitted = RNNTagger(**settings).fit(data, STEPS)
+    whole = fitted.predict_proba(data)
+    tolerance = VERSUS_NAIVE[data.dtype]
+    assert relative_error(go_through(fitted, data, 30), whole) <= tolerance
+    assert relative_error(go_through(fitted, data[3]), whole[3]) <= tolerance
+
+
+@pytest.fixture(params=["compiled", "reference"])
+def fitted(request):
+    return RNNClassifier(engine=request.param, **SETTINGS).fit(X, LAST)
+
+
+def test_state_is_left_as_it_was(fitted):
+    state = fitted.initial_state()
+    first, after = fitted.step(X[0, 0], state)
+    second, _ = fitted.step(X[0, 1], after)
+    fitted.step(X[1, 5], state)
+    fitted.step(X[1, 5], after)
+    np.testing.assert_array_equal(fitted.step(X[0, 0], state)[0], first)
+    np.testing.assert_array_equal(fitted.step(X[0, 1], after)[0], second)
+    assert not np.array_equal(fitted.step(X[0, 0], after)[0], first)
+
+
+def test_streams_of_one_estimator_do_not_meet(fitted):
+    states = [fitted.initial_state() for _ in range(3)]
+    for t in range(5):
+        for i in range(3):
+            y_hat, states[i] = fitted.step(X[i, t], states[i])
+    np.testing.assert_array_equal(y_hat, go_through(fitted, X[2, :5])[-1])
+
+
+def test_input_is_left_as_it_was(fitted):
+    x_t = X[0, 0].copy()
+    x_t.setflags(write=False)
+    before = x_t.copy()
+    fitted.step(x_t, fitted.initial_state())
+    np.testing.assert_array_equal(x_t, before)
+
+
+@pytest.mark.parametrize(
+    "refit",
+    [
+        lambda model: model.fit(X[::-1] * 2, STEPS[:, 0]),
+        lambda model: model.partial_fit(X, LAST),
+        lambda model: model.set_params(warm_start=True, max_iter=1).fit(X, LAST),
+        lambda model: model.set_params(hidden_layer_sizes=3).fit(X[:, :, :1], LAST),
+    ],
+    ids=["fit", "partial_fit", "warm start", "another network"],
+)
+def test_running_stream_goes_on_as_it_began(fitted, refit):
+    expected = go_through(fitted, X[0])
+    begun = fitted.initial_state()
+    _, between = fitted.step(X[0, 0], begun)
+    before = bits(fitted)
+    refit(fitted)
+    assert bits(fitted) != before
+    np.testing.assert_array_equal(fitted.step(X[0, 0], begun)[0], expected[0])
+    np.testing.assert_array_equal(fitted.step(X[0, 1], between)[0], expected[1])
+
+
+def test_new_stream_knows_the_new_weights(fitted):
+    fitted.fit(X[::-1] * 2, STEPS[:, 0])
+    streamed = go_through(fitted, X[0])[-1]
+    tolerance = VERSUS_NAIVE[np.dtype(np.float64)]
+    assert relative_error(streamed, fitted.predict_proba(X[:1])[0]) <= tolerance
+
+
+@pytest.mark.parametrize("n", [None, 3])
+def test_stream_goes_on_after_pickling(fitted, n):
+    state = fitted.initial_state(n)
+    x_t = X[0, 0] if n is None else X[:n, 0]
+    _, state = fitted.step(x_t, state)
+    copy = pickle.loads(pickle.dumps(state))
+    np.testing.assert_array_equal(fitted.step(x_t, copy)[0], fitted.step(x_t, state)[0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [lambda x: x.tolist(), lambda x: x.astype(object), lambda x: x.repeat(2, axis=1)[:, ::2]],
+    ids=["list", "object", "strided"],
+)
+def test_container_of_a_step_makes_no_difference(fitted, given):
+    state = fitted.initial_state(4)
+    expected, _ = fitted.step(X[:4, 0].copy(), state)
+    np.testing.assert_array_equal(fitted.step(given(X[:4, 0]), state)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "x_t", "message"),
+    [
+        (None, np.zeros(3), r"x_t has shape \(3,\); expected \(2,\): the features of one step\."),
+        (None, np.zeros((1, 2)), r"x_t has shape \(1, 2\); expected \(2,\)"),
+        (None, 1.0, r"x_t has shape \(\); expected \(2,\)"),
+        (1, np.zeros(2), r"shape \(2,\); expected \(1, 2\).*each of the sequences side by side"),
+        (4, np.zeros((3, 2)), r"x_t has shape \(3, 2\); expected \(4, 2\)"),
+        (4, np.zeros((2, 4)), r"x_t has shape \(2, 4\); expected \(4, 2\)"),
+        (None, [0.0, np.nan], "x_t contains NaN or infinity; expected finite numbers"),
+        (2, [[0.0, 1.0], [-np.inf, 0.0]], "x_t contains NaN or infinity; expected finite numbers"),
+    ],
+    ids=str,
+)
+def test_step_that_does_not_fit_is_refused_in_words(fitted, n, x_t, message):
+    with pytest.raises(DataError, match=message):
+        fitted.step(x_t, fitted.initial_state(n))
+
+
+@pytest.mark.parametrize("estimator", [RNNClassifier(), RNNTagger()], ids=["classifier", "tagger"])
+def test_unfitted_estimator_has_no_state(estimator):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        estimator.initial_state()
