@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -41,7 +42,12 @@ def threads_were_used(monkeypatch):
 
 def network_of(dtype=np.float32, n_jobs=None, **changes):
     settings = {"hidden": [17, 5], "cell": ("tanh", "relu"), "seed": 0} | changes
-    return Network(D, n_outputs=K, dtype=dtype, n_jobs=n_jobs, **settings)
+    network = Network(D, n_outputs=K, dtype=dtype, n_jobs=n_jobs, **settings)
+    rng = np.random.default_rng(1)
+    for name, array in network.parameters.items():
+        if name[0] in "bc":  # they begin as zeros, which would hide an error
+            array[...] = rng.uniform(-0.5, 0.5, array.shape)
+    return network
 
 
 def examples(n, every_step=False, longest=12, seed=0):
@@ -203,6 +209,35 @@ def test_buffers_begin_at_a_cache_line_and_come_again(dtype, n):
     assert buffers.take(n, dtype) is first
 
 
+@pytest.mark.usefixtures("threads_were_used")
+@pytest.mark.parametrize("n", [3, 130])
+@pytest.mark.parametrize("name", ["train", "predict"])
+def test_no_two_threads_work_in_one_buffer(monkeypatch, name, n):
+    module = rows if n <= engine.FEW else panels
+    compute, taken, most = getattr(module, name), set(), []
+
+    def slowly(*arguments):
+        writable = arguments[5:] if module is panels else arguments[4:]
+        if name == "predict":
+            writable = [arguments[4]]  # each has its own part of the other, the answers
+        mine = {array.ctypes.data for array in writable if isinstance(array, np.ndarray)}
+        assert not mine & taken
+        taken.update(mine)
+        most.append(len(taken) // len(mine))
+        time.sleep(0.003)
+        taken.difference_update(mine)
+        return compute(*arguments)
+
+    monkeypatch.setattr(module, name, slowly)
+    network = network_of(n_jobs=3)
+    for _ in range(3):
+        if name == "train":
+            bits(network, *examples(n))
+        else:
+            network.forward(examples(n)[0])
+    assert max(most) > 1
+
+
 # What was computed before makes no difference
 
 
@@ -290,7 +325,7 @@ def test_ties_go_to_the_first_class(n):
     found = {}
     for name in ENGINES:
         network = network_of(engine=name)
-        network.parameters["V"][...] = 0
+        network.parameters["V"][...] = network.parameters["c"][...] = 0
         X, _, _ = examples(n)
         for label in range(K):
             batch = network.batch(X, [label] * n)
