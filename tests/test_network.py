@@ -123,9 +123,9 @@ def test_streaming_equals_forward(engine):
 
 def test_initial_state_is_of_one_sequence_and_begins_at_zero(engine):
     network = network_of(engine=engine)
-    x = np.random.default_rng(9).standard_normal((1, D))
+    x = np.random.default_rng(9).standard_normal(D)
     y_hat, _ = network.step(x, network.initial_state())
-    np.testing.assert_array_equal(y_hat, network.forward(x[None])[0])
+    np.testing.assert_array_equal(y_hat, network.forward(x[None, None])[0, 0])
 
 
 THREE = np.random.default_rng(9).standard_normal((3, 2, D))

@@ -264,28 +264,35 @@ class Network:
             network.engine = get_engine("reference")
         return network
 
-    def initial_state(self, n_sequences: int = 1) -> State:
-        """Begin to go through n sequences side by side, step by step.
+    def initial_state(self, n_sequences: int | None = None) -> State:
+        """Begin to go through sequences step by step.
+
+        Parameters
+        ----------
+        n_sequences : int, optional
+            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
 
         Returns
         -------
         State
             h_0 = 0, and the parameters as they are: changing them does not reach a state.
         """
-        return self.engine.initial_state(self.parameters, n_sequences)
+        D = self.architecture.n_features
+        mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
+        return self.engine.initial_state(self.parameters, n_sequences, mean, scale)
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
-        """Take one step of n sequences side by side.
+        """Take one step.
 
         Parameters
         ----------
-        x_t : array (n_sequences, D)
+        x_t : array (D,), or (n_sequences, D)
         state : State
             From ``initial_state`` or from the step before. It is left as it was.
 
         Returns
         -------
-        y_hat : array (n_sequences, K)
+        y_hat : array (K,), or (n_sequences, K)
             To the bit what ``forward`` gives for the whole sequences.
         state : State
 
@@ -294,16 +301,7 @@ class Network:
         DataError
             If x_t is not that, or not finite.
         """
-        x_t = np.asarray(x_t, self.dtype)
-        expected = (state.n_sequences, state.architecture.n_features)
-        if x_t.shape != expected:
-            raise DataError(
-                f"x_t has shape {x_t.shape}; expected {expected}, (n_sequences, n_features), one "
-                "step of each of the sequences that the state is of."
-            )
-        if not np.isfinite(x_t).all():
-            raise DataError("x_t contains NaN or infinity; expected finite numbers.")
-        return self.engine.step(x_t, state)
+        return state.step(x_t)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a model file (safetensors), replacing what is there at once.

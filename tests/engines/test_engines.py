@@ -191,12 +191,11 @@ STREAMED = Case((9,) * 20, (5, 17, 3), ("tanh", "relu", "dense"))
 def test_streaming_equals_the_whole_sequence(engine, dtype):
     problem = Problem(STREAMED, dtype, every_step=True)
     X = np.stack(problem.X)
-    state = engine.initial_state(problem.parameters, len(X))
-    assert (state.n_sequences, state.architecture) == (20, problem.parameters.architecture)
+    state = begin(engine, problem, len(X))
     answers = []
     for t in range(X.shape[1]):
-        y_hat, after = engine.step(X[:, t], state)
-        again, _ = engine.step(X[:, t], state)  # the state was left as it was
+        y_hat, after = state.step(X[:, t])
+        again, _ = state.step(X[:, t])  # the state was left as it was
         np.testing.assert_array_equal(again, y_hat)
         answers.append(y_hat)
         state = after
@@ -205,14 +204,25 @@ def test_streaming_equals_the_whole_sequence(engine, dtype):
     assert relative_error(streamed, whole) <= VERSUS_NAIVE[dtype]
 
 
+def begin(engine, problem, n):
+    D, dtype = problem.parameters.architecture.n_features, problem.parameters.vector.dtype
+    return engine.initial_state(problem.parameters, n, np.zeros(D, dtype), np.ones(D, dtype))
+
+
 def test_stream_keeps_the_weights_it_began_with(engine, dtype):
     problem = Problem(STREAMED, dtype, every_step=True)
     x_t = np.stack(problem.X)[:, 0]
-    state = engine.initial_state(problem.parameters, len(x_t))
-    before, _ = engine.step(x_t, state)
+    state = begin(engine, problem, len(x_t))
+    before, _ = state.step(x_t)
     problem.parameters.vector[...] = 0
-    after, _ = engine.step(x_t, state)
+    after, _ = state.step(x_t)
     np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, "a"])
+def test_number_of_sequences_side_by_side_is_checked(engine, dtype, n):
+    with pytest.raises(ValueError, match="n_sequences must be an integer of at least 1, or None"):
+        begin(engine, Problem(STREAMED, dtype, every_step=True), n)
 
 
 def test_confident_answers_stay_finite(engine, dtype, every_step):

@@ -7,10 +7,16 @@ applies them, so that a sum over shards, threads or machines can stand between t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch
+from elman.data.sequences import refuse_mask
+from elman.errors import DataError
 from elman.parameters import Architecture, Parameters
 
 
@@ -23,17 +29,55 @@ class Evaluation(NamedTuple):
 
 
 class State(Protocol):
-    """Sequences side by side between two steps: h of every layer, and the weights they began with."""
+    """Sequences between two steps: h of every layer, and the parameters they began with."""
 
-    @property
-    def architecture(self) -> Architecture:
-        """The shape of the network."""
+    def step(self, x_t: npt.ArrayLike) -> tuple[Array, State]:
+        """Take one step; the state is left as it was.
+
+        Parameters
+        ----------
+        x_t : array (n, D), or (D,) if there is one sequence without an axis
+
+        Returns
+        -------
+        y_hat : array (n, K), or (K,)
+        state : State
+            After this step.
+
+        Raises
+        ------
+        DataError
+            If x_t is not that, or not finite.
+        """
         ...
 
-    @property
-    def n_sequences(self) -> int:
-        """How many sequences go side by side."""
-        ...
+
+def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Check what ``State.step`` is given, but for NaN and infinity."""
+    if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
+        refuse_mask(x_t, "x_t")
+        with np.errstate(over="ignore"):  # an infinity shows
+            x_t = np.require(x_t, dtype, ["C", "A", "W"])
+    if x_t.shape != shape:
+        raise DataError(
+            f"x_t has shape {x_t.shape}; expected {shape}: the features of one step"
+            + (", for each of the sequences side by side." if len(shape) > 1 else ".")
+        )
+    return x_t
+
+
+def not_finite() -> DataError:
+    """Say that x_t is not."""
+    return DataError("x_t contains NaN or infinity; expected finite numbers.")
+
+
+def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of x_t and ŷ_t for n sequences side by side, or for one without an axis."""
+    given: Any = n
+    if given is not None and (not isinstance(given, Integral) or given < 1):
+        raise ValueError(f"n_sequences must be an integer of at least 1, or None; got {n!r}")
+    sequences = () if n is None else (int(n),)
+    return (*sequences, architecture.n_features), (*sequences, architecture.n_outputs)
 
 
 class Engine(Protocol):
@@ -74,27 +118,19 @@ class Engine(Protocol):
         """
         ...
 
-    def initial_state(self, parameters: Parameters, n_sequences: int) -> State:
+    def initial_state(
+        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+    ) -> State:
         """Begin to go through sequences step by step, with h = 0.
-
-        The state has its own copy of the parameters.
-        """
-        ...
-
-    def step(self, x_t: Array, state: Any) -> tuple[Array, State]:
-        """Take one step of n sequences side by side.
 
         Parameters
         ----------
-        x_t : array (n, D)
-        state : State
-            Of this engine's; it is left as it was.
-
-        Returns
-        -------
-        y_hat : array (n, K)
-        state : State
-            After this step.
+        parameters : Parameters
+            The state has a copy of its own.
+        n_sequences : int or None
+            How many go side by side. None: one, and steps and answers have no axis for it.
+        mean, scale : arrays (D,)
+            The network takes (x_t - mean) / scale.
         """
         ...
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
-from elman.engines.interface import Evaluation, tree_sum
+from elman.engines.interface import (
+    Evaluation,
+    check_step,
+    not_finite,
+    shapes_of,
+    tree_sum,
+)
 from elman.equations import Trace, cross_entropy, network
-from elman.parameters import Architecture, Parameters
+from elman.parameters import Parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,16 +26,22 @@ class ReferenceState:
 
     parameters: Parameters
     h: list[Array]  # of each layer, lowest first, (H, n)
+    mean: Array
+    scale: Array
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
 
-    @property
-    def architecture(self) -> Architecture:
-        """The shape of the network."""
-        return self.parameters.architecture
-
-    @property
-    def n_sequences(self) -> int:
-        """How many sequences go side by side."""
-        return int(self.h[0].shape[1])
+    def step(self, x_t: npt.ArrayLike) -> tuple[Array, ReferenceState]:
+        """See ``State.step``."""
+        parameters, (x_shape, y_shape) = self.parameters, self.shapes
+        x_t = check_step(x_t, x_shape, parameters.vector.dtype)
+        if not np.isfinite(x_t).all():
+            raise not_finite()
+        x_t = (np.atleast_2d(x_t) - self.mean) / self.scale
+        trace = network.forward(
+            [x_t.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
+        )
+        after = replace(self, h=[h[-1] for h in trace.h_activated])
+        return trace.y_activated.T.reshape(y_shape), after
 
 
 class ReferenceEngine:
@@ -77,19 +90,16 @@ class ReferenceEngine:
         for shard in batch.shards(self.shard_size):
             y_hat[shard.rows] = forward(parameters, shard).y_activated.T
 
-    def initial_state(self, parameters: Parameters, n_sequences: int) -> ReferenceState:
+    def initial_state(
+        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+    ) -> ReferenceState:
         """See ``Engine.initial_state``."""
-        dtype = parameters.vector.dtype
-        h_0 = [np.zeros((H, n_sequences), dtype) for H in parameters.architecture.hidden]
-        return ReferenceState(parameters.copy(), h_0)
-
-    def step(self, x_t: Array, state: ReferenceState) -> tuple[Array, ReferenceState]:
-        """See ``Engine.step``."""
-        parameters = state.parameters
-        trace = network.forward(
-            [x_t.T], parameters.layers, parameters["V"], parameters.get("c"), [0], state.h
-        )
-        return trace.y_activated.T, ReferenceState(parameters, [h[-1] for h in trace.h_activated])
+        architecture = parameters.architecture
+        shapes = shapes_of(architecture, n_sequences)
+        h_0 = [
+            np.zeros((H, n_sequences or 1), parameters.vector.dtype) for H in architecture.hidden
+        ]
+        return ReferenceState(parameters.copy(), h_0, mean, scale, shapes)
 
 
 def forward(parameters: Parameters, shard: Shard) -> Trace:

@@ -24,12 +24,11 @@ from sklearn.utils.validation import check_is_fitted
 from elman._typing import Array
 from elman.data import Sequences
 from elman.data.sequences import check_weights
-from elman.engines import Engine, get_engine
+from elman.engines import Engine, State, get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
 from elman.estimators.hyperparameters import Hyperparameters, generator
 from elman.estimators.inputs import check_sequences, standardization
-from elman.estimators.streaming import Stream
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.persistence import fitting_together, read_model
@@ -361,7 +360,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         engine = self._make_engine()  # n_jobs may have changed since fitting
         return self.network_.predict_flat(sequences, every_step=self._every_step, engine=engine)
 
-    def initial_state(self, n_sequences: int | None = None) -> Stream:
+    def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
 
         Parameters
@@ -371,7 +370,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
         Returns
         -------
-        Stream
+        State
             To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
 
         Raises
@@ -392,25 +391,24 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         True
         """
         check_is_fitted(self, "network_")
-        state = self.network_.initial_state(1 if n_sequences is None else n_sequences)
-        mean, scale = self.mean_, self.scale_
-        return Stream(self.network_.engine, state, mean, scale, alone=n_sequences is None)
+        engine, parameters = self._make_engine(), self.network_.parameters
+        return engine.initial_state(parameters, n_sequences, self.mean_, self.scale_)
 
-    def step(self, x_t: npt.ArrayLike, state: Stream) -> tuple[Array, Stream]:
+    def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
         """Take one step.
 
         Parameters
         ----------
         x_t : array (n_features,), or (n_sequences, n_features)
             The features of the step, for each of the sequences that the state is of.
-        state : Stream
+        state : State
             From ``initial_state``, or from the step before. It is left as it was.
 
         Returns
         -------
         probabilities : array (n_classes,), or (n_sequences, n_classes)
             If the sequences ended here: to the bit those of ``predict_proba``.
-        state : Stream
+        state : State
 
         Raises
         ------

@@ -70,7 +70,7 @@ def test_without_a_place_to_keep_it_a_function_is_compiled_all_the_same(monkeypa
     "function",
     [
         panels.pack, panels.unpack, panels.predict, panels.train,
-        rows.pack, rows.unpack, rows.predict, rows.stream, rows.train,
+        rows.pack, rows.unpack, rows.predict, rows.step, rows.train,
     ],
     ids=lambda function: f"{function.__module__.split('.')[-1]}.{function.__name__}",
 )  # fmt: skip

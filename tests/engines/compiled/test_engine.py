@@ -348,7 +348,7 @@ def test_other_types_of_parameters_are_refused_in_words(refused):
     with pytest.raises(TypeError, match=message):
         network.engine.probabilities(parameters, batch, np.empty((3, K)))
     with pytest.raises(TypeError, match=message):
-        network.engine.initial_state(parameters, 1)
+        network.engine.initial_state(parameters, 1, np.zeros(D), np.ones(D))
 
 
 @pytest.mark.parametrize("n", [2, 9])
@@ -372,7 +372,7 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     expected = bits(network, X, y, weights), network.forward(X).tobytes()
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
-    entries = [panels.train, panels.predict, rows.train, rows.predict, rows.stream]
+    entries = [panels.train, panels.predict, rows.train, rows.predict, rows.step]
     before = [list(entry.signatures) for entry in entries]
     for array in (X, y, weights):
         array.setflags(write=False)
@@ -380,6 +380,8 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     x_t = X[:, 0].copy()
     x_t.setflags(write=False)
     network.step(x_t, state)
+    network.step(np.asfortranarray(x_t), state)
+    network.step(X[:, 0], state)
     assert [list(entry.signatures) for entry in entries] == before
 
 
@@ -413,7 +415,7 @@ def test_pickled_it_computes_the_same_bits(dtype, what):
     network = network_of(dtype, n_jobs=3)
     problem = examples(20)
     expected = bits(network, *problem)
-    x_t = problem[0][0][:1]
+    x_t = problem[0][0][0]
     state = network.initial_state()
     y_hat, _ = network.step(x_t, state)
     if what == "engine":

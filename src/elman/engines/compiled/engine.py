@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
+from math import prod
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
-from elman.engines.interface import Evaluation
-from elman.parameters import Architecture, Parameters
+from elman.engines.interface import Evaluation, check_step, not_finite, shapes_of
+from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
 BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
@@ -24,15 +26,38 @@ SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer
 FEW = 3  # sequences: below it, lanes are better filled with units than with sequences
 
 
-class CompiledState(NamedTuple):
+class Stream(NamedTuple):
+    """What does not change from step to step."""
+
+    layout: Layout
+    weights: Array
+    scaling: Array  # mean, then scale
+    dtype: np.dtype[Any]
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
+    n_records: int  # numbers of the records of all sequences; behind them is a place for ŷ and more
+
+
+class CompiledState:
     """See ``State``. A record has x_t and h_t of every layer (``rows``)."""
 
-    architecture: Architecture
-    n_sequences: int
-    layout: Layout
-    net: Net
-    records: Array  # (n_sequences · layout.state_rows,)
-    is_first: bool
+    __slots__ = ("records", "stream")
+
+    def __init__(self, stream: Stream, records: Array) -> None:
+        self.stream = stream
+        self.records = records
+
+    def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
+        """See ``State.step``."""
+        layout, weights, scaling, dtype, (x_shape, y_shape), n_records = stream = self.stream
+        x_t = check_step(x_t, x_shape, dtype)
+        after = np.empty(len(self.records), dtype)
+        if not rows.step(
+            layout.layers, weights, layout.state_rows, scaling, x_t.reshape(-1), self.records,
+            after, n_records,
+        ):  # fmt: skip
+            raise not_finite()
+        y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape)
+        return y_hat, CompiledState(stream, after)
 
 
 class CompiledEngine:
@@ -93,7 +118,8 @@ class CompiledEngine:
         few, dtype = len(batch) <= FEW, parameters.vector.dtype
         layout, net = self._pack(parameters, few)
         data = data_of(batch)
-        answers = y_hat if y_hat.dtype == dtype else np.empty_like(y_hat, dtype)
+        fits = y_hat.dtype == dtype and y_hat.flags.carray
+        answers = y_hat if fits else np.empty(y_hat.shape, dtype)
         # several shards to a task, but several tasks to a thread
         n_shards = -(-len(batch) // layout.lanes)
         size = 1 if few else layout.lanes * max(1, min(16, n_shards // (4 * self.n_threads)))
@@ -113,21 +139,18 @@ class CompiledEngine:
         if answers is not y_hat:
             y_hat[...] = answers
 
-    def initial_state(self, parameters: Parameters, n_sequences: int) -> CompiledState:
+    def initial_state(
+        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+    ) -> CompiledState:
         """See ``Engine.initial_state``."""
+        shapes = shapes_of(parameters.architecture, n_sequences)
+        dtype = parameters.vector.dtype
         layout, net = self._pack(parameters, few=True)
-        records = np.zeros(n_sequences * layout.state_rows, parameters.vector.dtype)
-        return CompiledState(parameters.architecture, n_sequences, layout, net, records, True)
-
-    def step(self, x_t: Array, state: CompiledState) -> tuple[Array, CompiledState]:
-        """See ``Engine.step``."""
-        architecture, n, layout, net, records, is_first = state
-        dtype = records.dtype
-        after = np.empty(len(records), dtype)
-        y_hat = np.empty((n, architecture.n_outputs), dtype)
-        work = np.empty(layout.widest + layout.lanes, dtype)
-        rows.stream(net, writable(x_t), records, after, is_first, work, y_hat)
-        return y_hat, CompiledState(architecture, n, layout, net, after, False)
+        n_records = (n_sequences or 1) * layout.state_rows
+        scaling = np.concatenate([mean, scale], dtype=dtype)
+        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records)
+        room = prod(shapes[1]) + layout.widest + layout.lanes
+        return CompiledState(stream, np.zeros(n_records + room, dtype))
 
     def _pack(self, parameters: Parameters, few: bool) -> tuple[Layout, Net]:
         """Copy the parameters for a few sequences, one by one, or for many side by side."""

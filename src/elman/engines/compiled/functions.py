@@ -114,7 +114,7 @@ def log(x: Vector) -> Vector:
     t = (f - 1.0) / (f + 1.0)
     of_f = fma(t * t * t, polynomial(LOG[x.bits], t * t), t * 2.0)
     high, low = LN2[x.bits]
-    return fma(n, high, fma(n, low, of_f))
+    return fma(n, high, fma(n, low, of_f)) + (x - x)  # NaN stays
 
 
 @elementwise

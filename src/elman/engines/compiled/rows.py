@@ -15,6 +15,7 @@ import numpy as np
 
 from elman.engines.compiled import functions as f
 from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.layout import Net
 from elman.engines.compiled.panels import copy_transposed
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
@@ -88,9 +89,9 @@ def load_inputs(values, row, records, record):
 
 
 @helper
-def affine(layer, weights, p, records, record):
-    """A tile of b + U x, from unit p on."""
-    tile = load(weights, layer.forward + p, 0, 1, WIDE)
+def affine(layer, weights, p, wide, records, record):
+    """A tile of b + U x, ``wide`` vectors of units from p on."""
+    tile = load(weights, layer.forward + p, 0, 1, wide)
     x, U = record + layer.inputs_place, layer.forward + layer.rows + p
     return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, layer.n_inputs)
 
@@ -100,7 +101,7 @@ def forward_step(net, records_before, before, records, record, is_first):
     """All layers' h_t = cell(b + U x_t + W h_{t-1}) (N2), into a record that has x_t already."""
     for layer in net.layers[:-1]:
         for p in range(0, layer.n_units, WIDE * lanes(records)):
-            tile = affine(layer, net.weights, p, records, record)
+            tile = affine(layer, net.weights, p, WIDE, records, record)
             if layer.recurrent and not is_first:
                 h, W = before + layer.place, layer.forward + (1 + layer.n_inputs) * layer.rows + p
                 tile = multiply_add(
@@ -113,8 +114,8 @@ def forward_step(net, records_before, before, records, record, is_first):
 @helper
 def output(out, weights, records, record, work, z):
     """Z = c + V h."""
-    for p in range(0, out.n_units, WIDE * lanes(work)):
-        store(affine(out, weights, p, records, record), work, z + p, 0)
+    for p in range(0, out.n_units, lanes(work)):
+        store(affine(out, weights, p, 1, records, record), work, z + p, 0)
 
 
 @helper
@@ -159,17 +160,29 @@ def predict(net, data, first, last, work, y_hat):
 
 
 @entry
-def stream(net, x_t, before, after, is_first, work, y_hat):
-    """One step of each of some sequences, from records ``before`` to records ``after``."""
-    out = net.layers[-1]
-    for i in range(len(x_t)):
-        record = i * net.state_rows
-        load_inputs(x_t, i, after, record)
-        forward_step(net, before, record, after, record, is_first)
-        output(out, net.weights, after, record, work, 0)
-        softmax(work, 0, out.n_units, out.rows)
+def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
+    """Take some sequences one step further, from records ``before`` to records ``after``.
+
+    Behind the records, from ``answers`` on, it writes ŷ. Returns whether x_t, (x_t - mean) / scale of
+    which the network takes, is finite.
+    """
+    net = Net(layers, weights, state_rows, 0)
+    D, out = layers[0].n_inputs, layers[-1]
+    n = len(x_t) // D
+    z = answers + n * out.n_units
+    for i in range(n):
+        record = i * state_rows
+        for d in range(D):
+            x = x_t[i * D + d]
+            if not np.isfinite(x):
+                return False
+            after[record + d] = (x - scaling[d]) / scaling[D + d]
+        forward_step(net, before, record, after, record, False)
+        output(out, weights, after, record, after, z)
+        softmax(after, z, out.n_units, z + out.rows)
         for k in range(out.n_units):
-            y_hat[i, k] = work[k]
+            after[answers + i * out.n_units + k] = after[z + k]
+    return True
 
 
 # Forward, the loss, and back

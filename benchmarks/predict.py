@@ -1,0 +1,66 @@
+"""Prediction: the answers to a batch, and one step of a stream."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from rich.table import Table
+
+from benchmarks.contenders import PREDICT, PREDICT_TRUTH, STREAM
+from benchmarks.harness import Say, Settings, compete, geometric_mean, ratio
+from benchmarks.problems import ONE_STREAM, SHAPES
+from benchmarks.report import Bar, columns, duration, times
+
+RIVALS = {"torch": "PyTorch", "onnx": "ONNX Runtime"}
+
+
+def measure(settings: Settings, say: Say) -> list[dict[str, Any]]:
+    """Time batches of every shape, then the stream; return a row each."""
+    batches = compete(PREDICT, SHAPES, PREDICT_TRUTH, settings, say)
+    stream = compete(STREAM, [ONE_STREAM], PREDICT_TRUTH, settings, say)
+    return [_row(shape, times) for shape, times in batches.items()] + [
+        _row("stream", times) for times in stream.values()
+    ]
+
+
+def _row(name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
+    ratios = {rival: ratio(seconds, rival) for rival in RIVALS if rival in seconds}
+    return {"shape": name, "ratios": ratios, "seconds": seconds}
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Draw a line a shape."""
+    title = "Prediction: elman, and how many times as long the others take"
+    drawn = columns("T/D/B/H", "elman", *RIVALS.values(), title=title)
+    for row in rows:
+        name = (
+            f"one step ({ONE_STREAM.B}, H {ONE_STREAM.H})"
+            if row["shape"] == "stream"
+            else row["shape"]
+        )
+        drawn.add_row(
+            name,
+            duration(statistics.median(row["seconds"]["elman"])),
+            *(times(row["ratios"].get(rival)) for rival in RIVALS),
+        )
+    return drawn
+
+
+def bars(rows: list[dict[str, Any]]) -> list[Bar]:
+    """Judge batches and the stream against each rival."""
+    *batches, stream = rows
+    judged = []
+    for rival, name in RIVALS.items():
+        if rival in stream["ratios"]:
+            ratios = {row["shape"]: row["ratios"][rival] for row in batches}
+            slowest, mean = (
+                min(ratios, key=ratios.__getitem__),
+                geometric_mean(list(ratios.values())),
+            )
+            judged.append(Bar(f"batch, {name}: geometric mean", mean, 2.0))
+            judged.append(Bar(f"batch, {name}: least ({slowest})", ratios[slowest], 2.0))
+            judged.append(Bar(f"one step of a stream, {name}", stream["ratios"][rival], 5.0))
+    microseconds = statistics.median(stream["seconds"]["elman"]) * 1e6
+    judged.append(Bar("one step of a stream", microseconds, 10.0, False, "{:.1f} µs"))
+    return judged
