@@ -122,7 +122,6 @@ CHANGES = {
 ESTIMATOR_CHANGES = {
     "unknown parameter": lambda settings, arrays: settings["params"].update(dropout=0.5),
     "no parameters": lambda settings, arrays: settings.update(params=None),
-    "unknown engine": lambda settings, arrays: settings["params"].update(engine="quantum"),
     "lacks mean": lambda settings, arrays: arrays.pop("mean"),
     "mean of another shape": lambda settings, arrays: arrays.update(mean=np.ones(9)),
     "a class too few": lambda settings, arrays: settings["classes"].pop(),

@@ -36,7 +36,7 @@ def bits(estimator):
 @pytest.fixture
 def always_in_threads(monkeypatch):
     monkeypatch.setattr(engine, "SMALL", 0)
-    monkeypatch.setattr(threads, "_pool", None)
+    monkeypatch.setattr(threads, "_idle", [])
 
 
 @pytest.fixture(params=["classifier", "tagger"])
@@ -61,7 +61,7 @@ def test_number_of_threads_makes_no_difference(fitting, dtype):
         answers = b"".join(np.asarray(y_hat).tobytes() for y_hat in fitted.predict_proba(data))
         found.append((bits(fitted), answers, fitted.loss_curve_))
     assert found == [found[0]] * 6
-    assert threads._pool is not None
+    assert threads._idle
 
 
 @pytest.mark.usefixtures("always_in_threads")
@@ -213,7 +213,7 @@ from elman.engines.compiled import engine, threads
 engine.SMALL = 0
 X = np.random.default_rng(0).standard_normal((64, 5, 2))
 RNNClassifier(5, max_iter=2, n_jobs=4).fit(X, [0, 1] * 32).predict(X)
-assert threads._pool is not None
+assert threads._idle
 """
     command = [sys.executable, "-W", "error", "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)

@@ -17,8 +17,8 @@ def entry(function: Callable[..., Any]) -> Any:
     """Compile a function when it is first called, and keep it on disk.
 
     It is kept beside the package or, where that may not be written to, in the user's cache; where
-    neither may, for this process. The type of its arguments has to have a digest of all sources in
-    it (``layout.LAYER``).
+    neither may, for this process. It is compiled anew when its file changes; where it calls
+    functions of other files, the type of an argument has to have their digest (``layout.LAYER``).
     """
     try:
         return njit(nogil=True, cache=True)(function)

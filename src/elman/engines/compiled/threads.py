@@ -1,14 +1,31 @@
-"""A plain thread pool for work that releases the interpreter lock."""
+"""A few threads for work that releases the interpreter lock.
+
+To wake a thread that sleeps takes about as long as a step of a small network. So whoever waits here,
+a helper for work or its caller for its end, looks out for it at first, for some hundred
+microseconds, and sleeps only then. To wait for the interpreter lock is to sleep, too: so one looks
+without it, and goes on only when who rang has let go of it.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
-from itertools import count
+from threading import Lock, Thread
+from typing import Any
 
-_pool: ThreadPoolExecutor | None = None
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from elman._typing import IntArray
+from elman.engines.compiled.compiling import entry
+
+LOOKS = 4000  # of some 50 ns each, before sleeping
+HANDOVER = 300  # such looks until a caller that has rung has let go of the interpreter lock
 
 
 def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
@@ -22,49 +39,133 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
         for i in range(n_tasks):
             task(i)
         return
-    tasks = count()
-    stopped = False
+    # Where there are more threads than cores, who looks out is in the way of who works.
+    job = Job(task, n_tasks, n_helpers, looks=LOOKS if n_threads <= _cores() else 0)
+    try:
+        job.work()
+    finally:
+        job.is_stopped = True
+        job.wait()
+    if job.error is not None:
+        raise job.error
 
-    def work() -> None:
-        nonlocal stopped
+
+class Job:
+    """Tasks that are taken one by one, by helpers that are idle or new, and by the caller."""
+
+    def __init__(
+        self, task: Callable[[int], None], n_tasks: int, n_helpers: int, looks: int
+    ) -> None:
+        self.task = task
+        self.looks = looks
+        self.is_stopped = False
+        self.error: BaseException | None = None
+        self._tasks = iter(range(n_tasks))
+        self._ends: list[End] = []
+        for _ in range(n_helpers):
+            try:
+                helper = _idle.pop() if _idle else Helper()
+            except RuntimeError:  # no more threads, or the interpreter is ending
+                return
+            self._ends.append(End())
+            helper.take(self, self._ends[-1])
+
+    def work(self) -> None:
+        """Do tasks while there are any."""
         try:
-            while not stopped and (i := next(tasks)) < n_tasks:
-                task(i)
+            while not self.is_stopped and (i := next(self._tasks, None)) is not None:
+                self.task(i)
         except BaseException:
-            stopped = True
+            self.is_stopped = True
             raise
 
-    helpers = []
-    try:
-        for _ in range(n_helpers):
-            helpers.append(_executor().submit(work))
-    except RuntimeError:  # no more threads, or the interpreter is ending: fewer do as well
-        pass
-    try:
-        work()
-    finally:
-        stopped = True
-        wait([helper for helper in helpers if not helper.cancel()])
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()
+    def wait(self) -> None:
+        """Wait until all helpers have ended."""
+        for end in self._ends:
+            watch(end.said, self.looks, 0)
+            end.lock.acquire()
 
 
-def _executor() -> ThreadPoolExecutor:
-    """The process's own pool; its threads begin when they are first needed, and wait for work."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(max_workers=256, thread_name_prefix="elman")
-    return _pool
+class End:
+    """Where a helper says that it has ended: to who looks, and to who sleeps."""
+
+    def __init__(self) -> None:
+        self.said = np.zeros(1, np.int64)
+        self.lock = Lock()
+        self.lock.acquire()
 
 
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
+class Helper:
+    """A thread that works on one job after another, for as long as the process lives."""
 
+    def __init__(self) -> None:
+        self._job: Job
+        self._end: End
+        self._bell = np.zeros(1, np.int64)
+        self._is_called = Lock()
+        self._is_called.acquire()
+        Thread(target=self._serve, daemon=True).start()
+
+    def take(self, job: Job, end: End) -> None:
+        """Work on a job."""
+        self._job, self._end = job, end
+        self._bell[0] = 1
+        self._is_called.release()
+
+    def _serve(self) -> None:
+        said, looks = np.zeros(1, np.int64), 0
+        while True:
+            say_and_watch(said, self._bell, looks, HANDOVER)
+            self._is_called.acquire()
+            self._bell[0] = 0
+            job, end = self._job, self._end
+            del self._job, self._end
+            try:
+                job.work()
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                job.error = error
+            said, looks = end.said, job.looks
+            _idle.append(self)
+            end.lock.release()
+            del job, end
+
+
+_idle: list[Helper] = []
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)  # its threads are not in the child
+    os.register_at_fork(after_in_child=lambda: _idle.clear())  # the threads are not in the child
+
+
+@intrinsic
+def look(_: Any, array: Any) -> Any:
+    """The first number of an array of integers, as other threads left it, after a short pause."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        if platform.machine() in ("x86_64", "AMD64"):
+            nothing = ir.FunctionType(ir.VoidType(), [])
+            name = "llvm.x86.sse2.pause"
+            builder.call(cgutils.get_or_insert_function(builder.module, nothing, name), [])
+        data = context.make_array(types_of.args[0])(context, builder, args[0]).data
+        return builder.load_atomic(data, "acquire", 8)
+
+    return types.int64(array), codegen
+
+
+@entry
+def watch(bell: IntArray, looks: int, handover: int) -> None:
+    """Return when somebody has rung, ``handover`` looks later, or after so many looks."""
+    for _ in range(looks):
+        if look(bell):
+            for _ in range(handover):
+                look(bell)
+            return
+
+
+@entry
+def say_and_watch(said: IntArray, bell: IntArray, looks: int, handover: int) -> None:
+    """Say that one has ended, and ``watch``."""
+    said[0] = 1
+    watch(bell, looks, handover)
 
 
 def available_threads() -> int:
