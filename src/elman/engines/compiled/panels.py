@@ -24,6 +24,7 @@ from elman.engines.compiled.tiles import (
     lanes,
     load,
     multiply_add,
+    prefetch,
     store,
     transpose,
     zeros,
@@ -120,12 +121,14 @@ def states_at(layer, t, slots, L):
 
 @helper
 def load_inputs(values, starts, t, n, work, x):
-    """Gather x_t of n sequences into a panel."""
-    L = lanes(work)
+    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near."""
+    L, D = lanes(work), values.shape[1]
     for j in range(n):
         row = starts[j] + t
-        for d in range(values.shape[1]):
+        for d in range(D):
             work[x + d * L + j] = values[row, d]
+        for d in range(0, D, L):
+            prefetch(values, (row + 1) * D + d)
 
 
 @helper

@@ -256,6 +256,21 @@ def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
 
 
 @intrinsic
+def prefetch(_: Any, array: Any, offset: Any) -> Any:
+    """Have a number, and what is beside it, brought to the cache; it may lie beyond the end."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        place = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        place = builder.bitcast(place, ir.IntType(8).as_pointer())
+        signature = ir.FunctionType(ir.VoidType(), [place.type, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+        builder.call(function, [place, INT32(0), INT32(3), INT32(1)])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+@intrinsic
 def multiply_add(
     _: Any, tile: Any, A: Any, a: Any, a_row: Any, a_step: Any, B: Any, b: Any, b_step: Any, n: Any
 ) -> Any:
