@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -72,6 +73,11 @@ class Architecture:
             if cell not in CELLS:
                 raise ValueError(f"cell must be one of {', '.join(CELLS)}; got {cell!r}")
 
+    @cached_property
+    def n_parameters(self) -> int:
+        """The length of the parameter vector."""
+        return sum(map(prod, self.shapes.values()))
+
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter, by name, in the order of the parameter vector."""
@@ -103,20 +109,17 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, architecture: Architecture, vector: Array) -> None:
+        if len(vector) != architecture.n_parameters:
+            raise ValueError(
+                f"the vector has {len(vector)} entries; this network has {architecture.n_parameters}"
+            )
         self.architecture = architecture
         self.vector = vector
-        self._views: dict[str, Array] = {}
-        start = 0
-        for name, shape in architecture.shapes.items():
-            self._views[name] = vector[start : start + prod(shape)].reshape(shape)
-            start += prod(shape)
-        if start != len(vector):
-            raise ValueError(f"the vector has {len(vector)} entries; this network has {start}")
 
     @classmethod
     def zeros(cls, architecture: Architecture, dtype: npt.DTypeLike) -> Parameters:
         """Make a set of parameters (or of sums of gradients) that are all zero."""
-        return cls(architecture, np.zeros(sum(map(prod, architecture.shapes.values())), dtype))
+        return cls(architecture, np.zeros(architecture.n_parameters, dtype))
 
     def copy(self) -> Parameters:
         """Copy the vector."""
@@ -133,6 +136,13 @@ class Parameters(Mapping[str, Array]):
             Layer(CELLS[cell], self[f"U{k}"], self.get(f"W{k}"), self.get(f"b{k}"))
             for k, cell in enumerate(self.architecture.cells, start=1)
         ]
+
+    @cached_property
+    def _views(self) -> dict[str, Array]:
+        shapes = self.architecture.shapes
+        ends = np.cumsum([prod(shape) for shape in shapes.values()])
+        parts = np.split(self.vector, ends[:-1])
+        return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts)}
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]
