@@ -293,7 +293,7 @@ class Network:
         Returns
         -------
         y_hat : array (K,), or (n_sequences, K)
-            To the bit what ``forward`` gives for the whole sequences.
+            What ``forward`` gives for the whole sequences, with the compiled engine to the bit.
         state : State
 
         Raises

@@ -1,5 +1,8 @@
 """Engines compute one function, forward and backward, each in its own way."""
 
+from numbers import Integral
+from typing import Any
+
 from elman.engines.interface import Engine, State
 from elman.engines.reference import ReferenceEngine
 
@@ -15,9 +18,21 @@ def get_engine(name: str = "compiled", n_threads: int | None = None) -> Engine:
     name : str
         ``"compiled"``, which is fast, or ``"reference"``, which is the notes' equations as written.
     n_threads : int, optional
-        How many threads the compiled engine computes in, at most; left out, as many as there are
-        cores for this process. It never changes a result.
+        How many threads the compiled engine computes in, at most; left out, or -1, as many as there
+        are cores for this process. It never changes a result.
+
+    Raises
+    ------
+    ValueError
+        If there is no such engine, or the number of threads is none.
     """
+    if n_threads == -1:
+        n_threads = None
+    given: Any = n_threads
+    if given is not None and (not isinstance(given, Integral) or given < 1):
+        raise ValueError(
+            f"n_jobs must be at least 1, or -1 or None for all cores; got {n_threads!r}"
+        )
     if name == "compiled":
         from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
 

@@ -1,4 +1,4 @@
-"""What an engine is: a few pure functions of parameters and shards.
+"""What an engine is: a few functions of parameters and batches, which leave them as they are.
 
 An engine knows no files, no scikit-learn and no optimizer: it computes gradients, and somebody else
 applies them, so that a sum over shards, threads or machines can stand between the two.
@@ -56,8 +56,11 @@ def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any])
     """Check what ``State.step`` is given, but for NaN and infinity."""
     if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
         refuse_mask(x_t, "x_t")
+        given = np.asarray(x_t)
+        if given.dtype.kind not in "biuf":
+            raise DataError(f"x_t has dtype {given.dtype}; expected real numbers.")
         with np.errstate(over="ignore"):  # an infinity shows
-            x_t = np.require(x_t, dtype, ["C", "A", "W"])
+            x_t = np.array(given, dtype, order="C")
     if x_t.shape != shape:
         raise DataError(
             f"x_t has shape {x_t.shape}; expected {shape}: the features of one step"

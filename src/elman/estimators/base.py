@@ -278,7 +278,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
 
     def _make_engine(self) -> Engine:
-        return get_engine(self.engine, None if self.n_jobs in (None, -1) else self.n_jobs)
+        return get_engine(self.engine, self.n_jobs)
 
     def _make_optimizer(self) -> Optimizer:
         return make_optimizer(
@@ -402,12 +402,14 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         x_t : array (n_features,), or (n_sequences, n_features)
             The features of the step, for each of the sequences that the state is of.
         state : State
-            From ``initial_state``, or from the step before. It is left as it was.
+            From ``initial_state``, or from the step before. It is left as it was, and answers by the
+            model that it came from.
 
         Returns
         -------
         probabilities : array (n_classes,), or (n_sequences, n_classes)
-            If the sequences ended here: to the bit those of ``predict_proba``.
+            If the sequences ended here: those of ``predict_proba``, with the compiled engine to the
+            bit.
         state : State
 
         Raises

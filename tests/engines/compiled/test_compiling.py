@@ -87,3 +87,9 @@ def test_entry_takes_the_digest_of_the_sources_in_a_type(function):
     assert function.signatures
     for signature in function.signatures:
         assert layout.SOURCES in str(signature)
+
+
+def test_other_peoples_functions_compile_as_before():
+    namespace = {}
+    exec("def plus_one(x): return x + 1", namespace)
+    assert numba.njit(namespace["plus_one"])(1) == 2

@@ -448,3 +448,57 @@ def test_all_sizes_of_batches_are_covered_once(dtype):
         network.engine.probabilities(network.parameters, batch, y_hat)
         assert np.isfinite(y_hat).all()
         assert relative_error(y_hat.sum(axis=1), np.ones(n)) <= VERSUS_NAIVE[dtype]
+
+
+# What compiled functions would not notice
+
+
+@pytest.mark.parametrize("n", [2, 20])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (lambda n: np.full(n, K), f"labels from {K} to {K}; expected 0 … {K - 1}"),
+        (lambda n: np.full(n, -1), "labels from -1 to -1"),
+        (lambda n: np.zeros(n - 1, np.int64), r"1?\d labels and 2?\d weights for 2?\d answers"),
+    ],
+)
+def test_labels_that_would_lead_out_of_an_array_are_refused(n, labels, message):
+    network = network_of()
+    batch, _, weights = network.batch(*examples(n))
+    with pytest.raises(ValueError, match=message):
+        network.engine.loss_and_gradients(network.parameters, batch, labels(n), weights)
+
+
+def test_answers_of_another_shape_are_refused():
+    network = network_of()
+    batch = Batch.all_of(as_sequences(examples(9)[0], np.float32), every_step=False)
+    with pytest.raises(ValueError, match=r"the answers are \(9, \d+\), and y_hat \(8, \d+\)"):
+        network.engine.probabilities(network.parameters, batch, np.empty((8, K)))
+
+
+def test_parameters_that_are_not_contiguous_count_as_they_are():
+    network = network_of()
+    X = examples(9)[0]
+    expected = network.forward(X)
+    apart = np.zeros(2 * len(network.parameters.vector), np.float32)
+    apart[::2] = network.parameters.vector
+    parameters = Parameters(network.architecture, apart[::2])
+    strided = Network.from_parameters(parameters, network.engine).forward(X)
+    for actual, wanted in zip(strided, expected, strict=True):
+        np.testing.assert_array_equal(actual, wanted)
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 2.5, "all"])
+def test_number_of_threads_is_checked(n_jobs):
+    with pytest.raises(ValueError, match="n_jobs must be at least 1, or -1 or None"):
+        network_of(n_jobs=n_jobs)
+
+
+def test_minus_one_means_all_cores():
+    assert network_of(n_jobs=-1).engine.n_threads == network_of().engine.n_threads
+
+
+def test_an_answer_of_a_stream_holds_no_more_than_itself():
+    network = network_of()
+    y_hat, _ = network.step(np.zeros(D), network.initial_state())
+    assert y_hat.base is None

@@ -66,8 +66,8 @@ def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dt
     found = zip(laid_out.layers, matrices(parameters), strict=True)
     for k, (layer, (U, W, b)) in enumerate(found):
         H, D = U.shape
-        of_units = int(layer["rows"]) if module is rows else laid_out.lanes
-        of_inputs = int(layer["input_rows"]) if module is rows else laid_out.lanes
+        of_units = int(layer["rows"]) if module is rows else laid_out.unit
+        of_inputs = int(layer["input_rows"]) if module is rows else laid_out.unit
         forward = np.concatenate([b[None], U.T] + ([] if W is None else [W.T]))
         packed = pieces(weights, layer["forward"], len(forward), H, of_units)
         np.testing.assert_array_equal(packed[:, :H], forward)
@@ -83,7 +83,7 @@ def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dty
     gradients = np.full(laid_out.n_gradients, np.nan, dtype)
     for layer, (U, W, b) in zip(laid_out.layers, matrices(parameters), strict=True):
         H, D = U.shape
-        width = int(layer["rows"]) if module is rows else laid_out.lanes
+        width = int(layer["rows"]) if module is rows else laid_out.unit
         whole = np.full((layer["gradient_rows"], layer["rows"]), np.nan, dtype)
         whole[0, :H] = b
         whole[1 : 1 + D, :H] = U.T

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -167,3 +168,43 @@ def test_workers_share_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     found = joblib.Parallel(n_jobs=2)(joblib.delayed(threads.available_threads)() for _ in "ab")
     assert found == [max(1, joblib.cpu_count() // 2)] * 2
+
+
+def test_ctrl_c_while_waiting_for_a_helper_waits_on(monkeypatch):
+    monkeypatch.setattr(threads, "LOOKS", 0)
+    ended = []
+
+    def task(i):
+        if threading.current_thread() is threading.main_thread():
+            helper_runs.wait(TIMEOUT)
+            threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        else:
+            helper_runs.set()
+            time.sleep(0.5)
+            ended.append(i)
+
+    helper_runs = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(task, 2, 2)
+    assert len(ended) == 1
+
+
+def test_tasks_at_the_interpreters_end_need_no_helpers():
+    program = """
+import sys
+from elman.engines.compiled.threads import run
+run(lambda i: None, 4, 2)
+
+
+class Last:
+    def __del__(self, run=run, print=print):
+        run(lambda i: None, 4, 2)
+        print("done")
+
+
+sys.modules["last"] = Last()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=TIMEOUT, check=True
+    )
+    assert result.stdout == "done\n"

@@ -4,6 +4,8 @@ A batch is cut into shards of as many sequences as a vector register has lanes. 
 shard alone, through all steps and layers, forward and back, in one call of a compiled function that
 does not hold the interpreter's lock (``panels``). The gradients of the shards are added in a binary
 tree whose shape depends on their number alone. So a result does not depend on the number of threads.
+
+Up to three sequences are computed one by one instead, with units in the lanes (``rows``).
 """
 
 from elman.engines.compiled.engine import CompiledEngine

@@ -33,8 +33,8 @@ class Announcement(event.Listener):
 
     def on_start(self, event: Any) -> None:
         """Numba begins to compile a function that is not on disk."""
-        module = event.data["dispatcher"].py_func.__module__
-        if module.startswith(__package__) and not self.made:
+        module = event.data["dispatcher"].py_func.__module__ or ""  # code that was made has none
+        if module.startswith(f"{__package__}.") and not self.made:
             self.made = True
             print("elman: compiling for this processor, once; some seconds …", file=sys.stderr)
 

@@ -56,7 +56,7 @@ class CompiledState:
             after, n_records,
         ):  # fmt: skip
             raise not_finite()
-        y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape)
+        y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
         return y_hat, CompiledState(stream, after)
 
 
@@ -70,25 +70,26 @@ class CompiledEngine:
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
-        self._given = n_threads
+        self._n_threads = n_threads
         self._buffers = Buffers()
 
     @property
     def n_threads(self) -> int:
         """How many threads compute, at most."""
-        return available_threads() if self._given is None else self._given
+        return available_threads() if self._n_threads is None else self._n_threads
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self._given,)  # a copy has buffers of its own
+        return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
 
     def loss_and_gradients(
         self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         few, dtype, buffers = len(batch) <= FEW, parameters.vector.dtype, self._buffers
+        check_labels(parameters, batch, labels, weights)
         layout, net = self._pack(parameters, few)
         data, targets = data_of(batch), Targets(labels, weights)
-        size = 1 if few else layout.lanes
+        size = 1 if few else layout.unit
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
 
@@ -97,10 +98,10 @@ class CompiledEngine:
             roomy = 1 << (int(batch.lengths[i * size]) - 1).bit_length()
             gradients = buffers.take(layout.n_gradients, dtype)
             if few:
-                work = buffers.take(layout.numbers_to_train(roomy), dtype)
+                work = buffers.take(layout.rows_to_train(roomy), dtype)
                 loss, n_correct = rows.train(net, data, i, targets, work, gradients)
             else:
-                work = buffers.take(layout.panels_to_train(roomy, BLOCK) * size, dtype)
+                work = buffers.take(layout.panels_to_train(roomy, BLOCK), dtype)
                 loss, n_correct = panels.train(net, data, i * size, targets, BLOCK, work, gradients)
             buffers.give(work)
             total.add(i, loss, n_correct, gradients)
@@ -118,19 +119,25 @@ class CompiledEngine:
         few, dtype = len(batch) <= FEW, parameters.vector.dtype
         layout, net = self._pack(parameters, few)
         data = data_of(batch)
+        expected = (n_answers(batch), parameters.architecture.n_outputs)
+        if (
+            y_hat.shape != expected
+            or batch.sequences.n_features != parameters.architecture.n_features
+        ):
+            raise ValueError(f"the answers are {expected}, and y_hat {y_hat.shape}, or D differs")
         fits = y_hat.dtype == dtype and y_hat.flags.carray
         answers = y_hat if fits else np.empty(y_hat.shape, dtype)
         # several shards to a task, but several tasks to a thread
-        n_shards = -(-len(batch) // layout.lanes)
-        size = 1 if few else layout.lanes * max(1, min(16, n_shards // (4 * self.n_threads)))
+        n_shards = -(-len(batch) // layout.unit)
+        size = 1 if few else layout.unit * max(1, min(16, n_shards // (4 * self.n_threads)))
 
         def answer(i: int) -> None:
             first, last = i * size, min((i + 1) * size, len(batch))
             if few:
-                work = self._buffers.take(layout.numbers_to_predict(), dtype)
+                work = self._buffers.take(layout.rows_to_predict(), dtype)
                 rows.predict(net, data, first, last, work, answers)
             else:
-                work = self._buffers.take(layout.panels_to_predict() * layout.lanes, dtype)
+                work = self._buffers.take(layout.panels_to_predict(), dtype)
                 panels.predict(net, data, first, last, work, answers)
             self._buffers.give(work)
 
@@ -149,7 +156,7 @@ class CompiledEngine:
         n_records = (n_sequences or 1) * layout.state_rows
         scaling = np.concatenate([mean, scale], dtype=dtype)
         stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records)
-        room = prod(shapes[1]) + layout.widest + layout.lanes
+        room = prod(shapes[1]) + layout.widest + layout.unit
         return CompiledState(stream, np.zeros(n_records + room, dtype))
 
     def _pack(self, parameters: Parameters, few: bool) -> tuple[Layout, Net]:
@@ -160,7 +167,8 @@ class CompiledEngine:
         lanes = VECTOR_BYTES // dtype.itemsize
         layout = layout_of(parameters.architecture, lanes * rows.WIDE if few else lanes)
         weights = self._buffers.take(layout.n_weights, dtype)
-        (rows if few else panels).pack(layout.layers, parameters.vector, weights)
+        vector = np.ascontiguousarray(parameters.vector)
+        (rows if few else panels).pack(layout.layers, vector, weights)
         return layout, Net(layout.layers, weights, layout.state_rows, layout.widest)
 
     def _run(
@@ -168,6 +176,24 @@ class CompiledEngine:
     ) -> None:
         small = operations_a_step * int(batch.lengths.sum()) < SMALL
         run(task, n_tasks, 1 if small else self.n_threads)
+
+
+def n_answers(batch: Batch) -> int:
+    """How many answers the sequences of a batch's data set have in all."""
+    return len(batch.sequences.values if batch.every_step else batch.sequences)
+
+
+def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights: Array) -> None:
+    """See that compiled functions, which do not look, stay within arrays."""
+    K, D = parameters.architecture.n_outputs, parameters.architecture.n_features
+    n = n_answers(batch)
+    if len(labels) != n or len(weights) != n or batch.sequences.n_features != D:
+        raise ValueError(
+            f"{len(labels)} labels and {len(weights)} weights for {n} answers, "
+            f"{batch.sequences.n_features} features for {D}"
+        )
+    if labels.min() < 0 or labels.max() >= K:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()}; expected 0 … {K - 1}")
 
 
 def data_of(batch: Batch) -> Data:

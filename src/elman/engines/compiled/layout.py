@@ -32,11 +32,11 @@ LAYER = np.dtype(
             "recurrent", "relu", "has_layer_below",
             # in the vector of parameters, -1 for what there is not
             "U", "W", "b",
-            # in the array of copied weights: forward [b U W], and back [W]ᵀ, [U]ᵀ
-            "forward", "back_in_time", "back_down",
-            # in the array of gradients: panels of [db dU dW]ᵀ
+            # in the array of copied weights: forward, (b, U, W)ᵀ; back to what is below, U; in time, W
+            "forward", "back_down", "back_in_time",
+            # in the array of gradients: (db, dU, dW)ᵀ
             "gradient", "gradient_rows",
-            # rows of other panels before this layer's inputs and states, in an array of panels
+            # how many rows of a step's panels, or numbers of its record, come before its own
             "inputs_place", "place",
             # nothing
             SOURCES,
@@ -74,11 +74,12 @@ class Targets(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How a network's weights, gradients and states are laid out, for vectors of some lanes.
+    """How a network's weights, gradients and states are laid out.
 
     Attributes
     ----------
-    lanes : int
+    unit : int
+        To multiples of this numbers of rows are rounded up: the lanes of a vector, or of several.
     layers : array (n_layers + 1,) of LAYER
         The output, which has V and c for U and b, is the last.
     n_weights, n_gradients : int
@@ -89,7 +90,7 @@ class Layout:
         Rows of the highest panel.
     """
 
-    lanes: int
+    unit: int
     layers: Array
     n_weights: int
     n_gradients: int
@@ -97,7 +98,7 @@ class Layout:
     widest: int
 
     @classmethod
-    def of(cls, architecture: Architecture, lanes: int) -> Layout:
+    def of(cls, architecture: Architecture, unit: int) -> Layout:
         """Lay a network out."""
         starts: dict[str, int] = {}
         start = 0
@@ -106,7 +107,7 @@ class Layout:
             start += prod(shape)
 
         def up(n: int) -> int:
-            return -(-n // lanes) * lanes
+            return -(-n // unit) * unit
 
         n_layers = len(architecture.hidden)
         table = np.zeros(n_layers + 1, LAYER)
@@ -137,22 +138,24 @@ class Layout:
             layer["inputs_place"] = place
             place += up(n_inputs)
             layer["place"] = place
-        return cls(lanes, table, n_weights, n_gradients, place, up(max(sizes)))
+        return cls(unit, table, n_weights, n_gradients, place, up(max(sizes)))
+
+    # How many numbers one thread works in
 
     def panels_to_train(self, n_timesteps: int, block: int) -> int:
-        """Rows of the panels that one thread works in (``panels.train``)."""
-        states = self.state_rows * n_timesteps  # of all steps; the rest does not grow with them
+        """For ``panels.train``: all steps' states; the rest does not grow with them."""
+        states = self.state_rows * n_timesteps
         errors = self.state_rows * (block + 1) + 2 * self.widest * block
-        return states + errors + 2 * self.widest + 2
+        return (states + errors + 2 * self.widest + 2) * self.unit
 
     def panels_to_predict(self) -> int:
-        """Rows of the panels that one thread works in (``panels.predict``)."""
-        return 2 * self.state_rows + 2 * self.widest
+        """For ``panels.predict``."""
+        return (2 * self.state_rows + 2 * self.widest) * self.unit
 
-    def numbers_to_train(self, n_timesteps: int) -> int:
-        """Length of the rows that one thread works in (``rows.train``)."""
-        return (2 * self.state_rows + self.widest) * n_timesteps + self.lanes
+    def rows_to_train(self, n_timesteps: int) -> int:
+        """For ``rows.train``."""
+        return (2 * self.state_rows + self.widest) * n_timesteps + self.unit
 
-    def numbers_to_predict(self) -> int:
-        """Length of the rows that one thread works in (``rows.predict``)."""
-        return 2 * self.state_rows + self.widest + self.lanes
+    def rows_to_predict(self) -> int:
+        """For ``rows.predict``."""
+        return 2 * self.state_rows + self.widest + self.unit

@@ -4,7 +4,7 @@ With nothing beside it to fill a vector's lanes, the lanes are units here: x_t, 
 of numbers, and so is what multiplies one number of theirs, a column of U or W. Every sum runs in the
 order it has in ``panels``, so that going forward gives the same bits.
 
-A *record* has all of a step: x_t, then h_t of every layer. A ``layout.Layer`` says where.
+A *record* has all of a step: x_t, then h_t of every layer. A ``layout.LAYER`` says where.
 
 Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are computed side by side.
 """
@@ -27,9 +27,8 @@ from elman.engines.compiled.tiles import (
     zeros,
 )
 
-WIDE = (
-    4  # sums in flight: an addition takes the processor about four times as long as beginning one
-)
+# Sums in flight: an addition takes the processor about four times as long as beginning one
+WIDE = 4
 
 
 @entry

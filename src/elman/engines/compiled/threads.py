@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable
 from functools import cache
 from threading import Lock, Thread
@@ -35,13 +36,14 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
     begun, and the error goes on to the caller once those that run have ended.
     """
     n_helpers = min(n_threads, n_tasks) - 1
-    if n_helpers <= 0:
+    if n_helpers <= 0 or sys.is_finalizing():  # at the interpreter's end no helper wakes any more
         for i in range(n_tasks):
             task(i)
         return
     # Where there are more threads than cores, who looks out is in the way of who works.
-    job = Job(task, n_tasks, n_helpers, looks=LOOKS if n_threads <= _cores() else 0)
+    job = Job(task, n_tasks, looks=LOOKS if n_threads <= _cores() else 0)
     try:
+        job.call(n_helpers)
         job.work()
     finally:
         job.is_stopped = True
@@ -51,24 +53,31 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
 
 
 class Job:
-    """Tasks that are taken one by one, by helpers that are idle or new, and by the caller."""
+    """Tasks that are taken one by one, by helpers and by the caller."""
 
-    def __init__(
-        self, task: Callable[[int], None], n_tasks: int, n_helpers: int, looks: int
-    ) -> None:
+    def __init__(self, task: Callable[[int], None], n_tasks: int, looks: int) -> None:
         self.task = task
         self.looks = looks
         self.is_stopped = False
         self.error: BaseException | None = None
         self._tasks = iter(range(n_tasks))
         self._ends: list[End] = []
+
+    def call(self, n_helpers: int) -> None:
+        """Give the job to helpers that are idle, or new."""
+        nothing = np.zeros(1, np.int64)
+        watch(nothing, nothing, 0, 0)  # compiled here, where somebody hears of an error
         for _ in range(n_helpers):
             try:
-                helper = _idle.pop() if _idle else Helper()
-            except RuntimeError:  # no more threads, or the interpreter is ending
-                return
-            self._ends.append(End())
-            helper.take(self, self._ends[-1])
+                helper = _idle.pop()
+            except IndexError:
+                try:
+                    helper = Helper()
+                except RuntimeError:  # no more threads: fewer do as well
+                    return
+            end = End()
+            helper.take(self, end)
+            self._ends.append(end)
 
     def work(self) -> None:
         """Do tasks while there are any."""
@@ -80,10 +89,17 @@ class Job:
             raise
 
     def wait(self) -> None:
-        """Wait until all helpers have ended."""
+        """Wait until all helpers have ended, however often Ctrl-C comes meanwhile."""
+        nothing, interrupt = np.zeros(1, np.int64), None
         for end in self._ends:
-            watch(end.said, self.looks, 0)
-            end.lock.acquire()
+            while not end.is_over:
+                try:
+                    watch(nothing, end.said, self.looks, 0)
+                    end.lock.acquire()
+                except KeyboardInterrupt as error:
+                    interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
 
 class End:
@@ -91,6 +107,7 @@ class End:
 
     def __init__(self) -> None:
         self.said = np.zeros(1, np.int64)
+        self.is_over = False
         self.lock = Lock()
         self.lock.acquire()
 
@@ -115,7 +132,7 @@ class Helper:
     def _serve(self) -> None:
         said, looks = np.zeros(1, np.int64), 0
         while True:
-            say_and_watch(said, self._bell, looks, HANDOVER)
+            watch(said, self._bell, looks, HANDOVER)
             self._is_called.acquire()
             self._bell[0] = 0
             job, end = self._job, self._end
@@ -126,6 +143,7 @@ class Helper:
                 job.error = error
             said, looks = end.said, job.looks
             _idle.append(self)
+            end.is_over = True
             end.lock.release()
             del job, end
 
@@ -152,20 +170,14 @@ def look(_: Any, array: Any) -> Any:
 
 
 @entry
-def watch(bell: IntArray, looks: int, handover: int) -> None:
-    """Return when somebody has rung, ``handover`` looks later, or after so many looks."""
+def watch(said: IntArray, bell: IntArray, looks: int, handover: int) -> None:
+    """Say something; return ``handover`` looks after somebody has rung, or after so many looks."""
+    said[0] = 1
     for _ in range(looks):
         if look(bell):
             for _ in range(handover):
                 look(bell)
             return
-
-
-@entry
-def say_and_watch(said: IntArray, bell: IntArray, looks: int, handover: int) -> None:
-    """Say that one has ended, and ``watch``."""
-    said[0] = 1
-    watch(bell, looks, handover)
 
 
 def available_threads() -> int:

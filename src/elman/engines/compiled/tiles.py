@@ -149,8 +149,8 @@ def where(comparison: str, a: Vector, b: Vector | float, yes: Vector | float, no
     return Vector(a.builder, a.builder.select(condition, no._operand(yes), no.value))
 
 
-# Making tiles, and moving them from and to memory. Arrays are flat; places in them are given by an
-# offset and a step, counted in elements.
+# Making tiles, and moving them from and to memory. Arrays are contiguous; places in them are given
+# by an offset and a step, counted in elements.
 
 
 def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, offset: Any) -> Any:
@@ -158,7 +158,7 @@ def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, offset:
     return builder.gep(data, [offset])
 
 
-def _lane(tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int) -> tuple[Any, int]:
+def _place(tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int) -> tuple[Any, int]:
     """Where a row's vector stands, and the alignment that is certain."""
     start = builder.gep(pointer, [INDEX(vector * tile.lanes)])
     return builder.bitcast(start, tile.vector.as_pointer()), tile.dtype.bitwidth // 8
@@ -231,7 +231,7 @@ def load(_: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any) ->
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
             for vector in range(tile.vectors):
-                place, align = _lane(tile, builder, row_start, vector)
+                place, align = _place(tile, builder, row_start, vector)
                 found.append(builder.load(place, align=align))
         return _tile(builder, context.get_value_type(tile), found)
 
@@ -248,7 +248,7 @@ def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
             for vector in range(tile.vectors):
-                place, align = _lane(tile, builder, row_start, vector)
+                place, align = _place(tile, builder, row_start, vector)
                 builder.store(next(vectors), place, align=align)
         return context.get_dummy_value()
 
@@ -306,7 +306,7 @@ def multiply_add(
         A_column = builder.gep(A_start, [builder.mul(k, a_step)])
         operands = []
         for vector in range(tile.vectors):
-            place, align = _lane(tile, builder, B_row, vector)
+            place, align = _place(tile, builder, B_row, vector)
             operands.append(Vector(builder, builder.load(place, align=align)))
         for row in range(tile.rows):
             number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
@@ -340,7 +340,7 @@ def transpose(
         rows = []
         for row in range(n):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
-            place, align = _lane(square, builder, row_start, 0)
+            place, align = _place(square, builder, row_start, 0)
             rows.append(builder.load(place, align=align))
         picks = ir.VectorType(INT32, n)
         block = n // 2
@@ -359,7 +359,7 @@ def transpose(
         start = _pointer(context, builder, types_of.args[3], args[3], args[4])
         for row, vector in enumerate(rows):
             row_start = builder.gep(start, [builder.mul(args[5], INDEX(row))])
-            place, align = _lane(square, builder, row_start, 0)
+            place, align = _place(square, builder, row_start, 0)
             builder.store(vector, place, align=align)
         return context.get_dummy_value()
 
