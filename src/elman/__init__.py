@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from elman.displays import LearningCurveDisplay
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
+    from elman.explanation import Explanation, explain
     from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
@@ -22,6 +23,7 @@ _HOMES = {
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
+    "Explanation": "elman.explanation",
     "LearningCurveDisplay": "elman.displays",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
@@ -30,6 +32,7 @@ _HOMES = {
     "RNNClassifier": "elman.estimators",
     "RNNTagger": "elman.estimators",
     "check_gradients": "elman.check",
+    "explain": "elman.explanation",
     "load": "elman.models",
 }
 
@@ -38,6 +41,7 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "ElmanError",
+    "Explanation",
     "LearningCurveDisplay",
     "ModelFileError",
     "Network",
@@ -46,6 +50,7 @@ __all__ = [
     "RNNClassifier",
     "RNNTagger",
     "check_gradients",
+    "explain",
     "load",
 ]
 
