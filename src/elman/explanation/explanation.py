@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,16 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.equations import (
     CELLS,
-    cross_entropy,
-    network,
-    output_error,
-    recurrent_step,
     softmax_jacobian,
 )
-from elman.errors import DataError
 from elman.explanation import spectra, terms
-from elman.explanation.subject import subject
+from elman.explanation.diagnosis import Diagnosis, diagnose
+from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.writing import as_dict
 from elman.parameters import Architecture, Parameters
-from elman.training.optimizers import clip_norm
+
+SUM_TOLERANCE = 1e-13
+"""How far the sum of the terms may be from the gradient, relative to Σ ‖term‖: they may cancel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +69,20 @@ class Explanation:
         [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
     slopes : array (T,)
         The mean f' of each step: the smallest of this layer's and those above.
-    learning_rate, max_norm : float, float or None
-        For ``update``.
     truncate : int or None
-        How many steps back ``update`` goes; None: all.
+        How many steps back the gradients of ``update`` go; None: all.
+    checks_ : list of Check, or None
+        The proof of each term of W (of U, where there is no W): t, tau, expected, found, error,
+        bound, passed. None if it was not asked for, as the next two.
+    totals_ : list of TotalCheck, or None
+        The proof of the whole gradient of each parameter, of all layers.
+    central : list of dict, or None
+        For contrast, what central differences find: step, relative_error, and unseen, the number of
+        terms that are lost.
+    update : dict
+        The notes' step W ← W - α dL/dW (N4) from this sequence alone: norm (of all gradients),
+        max_norm, clipped, scale, learning_rate, truncate, after (Parameters), U_after, W_after,
+        b_after, V_after, c_after, loss_after.
     """
 
     title: str
@@ -95,9 +105,11 @@ class Explanation:
     output_error: Array
     delta: Array
     slopes: Array
-    learning_rate: float
-    max_norm: float | None
     truncate: int | None
+    checks_: list[Check] | None
+    totals_: list[TotalCheck] | None
+    central: list[dict[str, float]] | None
+    update: dict[str, Any]
 
     # Sizes and parameters
 
@@ -240,9 +252,175 @@ class Explanation:
         """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (H, D)."""
         return np.outer(self.delta[self._row(t), self._row(tau)], self.inputs[self._row(tau)])
 
+    def ladder(self, t: int) -> list[dict[str, Any]]:
+        """Write dL_t/dW as the sum of its terms (N7), each as the product of its factors.
+
+        Returns
+        -------
+        list of dict, a row each τ = t … 1
+            tau; kind; norm; share, ⟨term, dL_t/dW⟩ / ‖dL_t/dW‖², which add up to 1; and factors, a
+            list of {"name", "shape"} in the notes' order. Errors reach a layer below the top from
+            above as well as through time, so that there the factors are N8's two.
+        """
+        row = self._row(t)
+        if self.labels[row] < 0:
+            raise ValueError(
+                f"step {t} has no label, and so no loss; those with one: {self.answering}"
+            )
+        parts = terms.shares(self.delta[row, :t], self.h_previous[:t])
+        return [
+            {
+                "tau": tau,
+                "kind": str(self.kinds[row, tau - 1]),
+                "norm": float(self.norms[row, tau - 1]),
+                "share": float(parts[tau - 1]),
+                "factors": self._factors(t, tau),
+            }
+            for tau in range(t, 0, -1)
+        ]
+
+    def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
+        H, K = self.H, self.K
+        if self.layer == len(self.architecture.hidden):
+            factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dh_{t}", (K, H))]
+            factors += [(f"∂h_{j}/∂h_{j - 1}", (H, H)) for j in range(t, tau, -1)]
+            factors += [(f"∂h_{tau}/∂W", (H, H, H))]
+        else:
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (H, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
+        return [{"name": name, "shape": shape} for name, shape in factors]
+
+    def explicit(self, t: int) -> Array:
+        """∂h_t/∂W with h_{t-1} held constant (N7), (H, H, H): [i, j, k] is ∂h_t[i]/∂W[j, k]."""
+        row = self._row(t)
+        return terms.explicit(self.derivative[row], self.h_previous[row])
+
+    def implicit(self, t: int) -> Array:
+        """∂h_t/∂h_{t-1} · dh_{t-1}/dW (N7), (H, H, H). It takes t - 1 products of H⁴ numbers."""
+        if self._row(t) == 0:
+            return np.zeros((self.H, self.H, self.H))  # h_0 does not depend on W
+        return np.tensordot(self.jacobian(t), self.total(t - 1), axes=1)
+
+    def total(self, t: int) -> Array:
+        """dh_t/dW, explicit and implicit (N7), (H, H, H)."""
+        total = self.explicit(1)
+        for j in range(2, self._row(t) + 2):
+            total = self.explicit(j) + np.tensordot(self.jacobian(j), total, axes=1)
+        return total
+
     @cached_property
-    def _sums_by_lag(self) -> Array:
-        return terms.sums_by_lag(self.delta, self.h_previous, self._answering)
+    def truncation(self) -> list[dict[str, float]]:
+        """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees."""
+        by_lag = terms.sums_by_lag(self.delta, self.h_previous, self._answering)
+        return terms.truncation(by_lag)
+
+    # Why
+
+    def jacobian(self, t: int) -> Array:
+        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros where there is no W."""
+        return np.asarray(self._jacobians[self._row(t)])
+
+    @cached_property
+    def _jacobians(self) -> Array:
+        W = np.zeros((self.H, self.H)) if self.W is None else self.W
+        return np.asarray(self.derivative[:, :, None] * W)
+
+    @cached_property
+    def singular(self) -> Array:
+        """The largest singular value of each ∂h_t/∂h_{t-1}, (T,); NaN for t = 1: h_0 is fixed."""
+        return np.append(np.nan, spectra.largest_singular(self._jacobians[1:]))
+
+    @cached_property
+    def product_singular(self) -> Array:
+        """The largest singular value of ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1} for each t, (T,)."""
+        return spectra.largest_of_products(self._jacobians)
+
+    @cached_property
+    def lyapunov(self) -> Array:
+        """The largest finite-time Lyapunov exponents, per step, (min(H, 8),); NaN if T = 1."""
+        return spectra.lyapunov(self._jacobians[1:], min(self.H, 8))
+
+    @cached_property
+    def reach(self) -> Array:
+        """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: what of an error is left k steps back, (n_lags,).
+
+        The root mean square over the losses that have such a step; NaN where no loss has an error.
+        Lag 0 is all there is where neither this layer nor one above has a W.
+        """
+        told = np.linalg.norm(self.V.T @ self.output_error.T, axis=0)  # (T,)
+        sizes = np.linalg.norm(self.delta, axis=2)  # (T, T)
+        speaking = np.flatnonzero(told > 0)
+        recurrent = any(CELLS[cell].recurrent for cell in self.architecture.cells[self.layer - 1 :])
+        reach = np.full(self.T if recurrent else 1, np.nan)
+        for k in range(len(reach)):
+            t = speaking[speaking >= k]
+            if len(t):
+                reach[k] = np.sqrt(np.mean((sizes[t, t - k] / told[t]) ** 2))
+        return reach
+
+    @property
+    def saturated(self) -> float:
+        """The share of units, over all steps, whose f' is below 0.1."""
+        return float((self.derivative < terms.SATURATED).mean())
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """The kind (vanishing, exploding, saturated, healthy), and the words."""
+        return diagnose(self.reach, self.saturated, self.cell)
+
+    @property
+    def verdict(self) -> str:
+        """How the gradient does, in words, and what to change."""
+        return self.diagnosis.words
+
+    # Proof
+
+    @cached_property
+    def _sums(self) -> list[tuple[float, float, float]]:
+        """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
+        sums = []
+        for name, left in (("W", self.h_previous), ("U", self.inputs)):
+            gradient = self.gradients.get(f"{name}{self.layer}")
+            if gradient is not None:
+                difference = self.delta.sum(axis=0).T @ left - gradient
+                norms = np.linalg.norm(self.delta, axis=2) @ np.linalg.norm(left, axis=1)
+                sums.append(
+                    (
+                        float(np.linalg.norm(difference)),
+                        float(np.linalg.norm(gradient)),
+                        float(norms.sum()),
+                    )
+                )
+        return sums
+
+    @property
+    def sum_error(self) -> float:
+        """‖Σ term(t, τ) - dW‖ / ‖dW‖, and the same for U: the larger of the two."""
+        return max(difference / size if size else difference for difference, size, _ in self._sums)
+
+    @property
+    def n_terms(self) -> int:
+        """How many terms there are: T (T + 1) / 2 where each step has a label."""
+        return sum(self.answering)
+
+    @property
+    def n_proved(self) -> int | None:
+        """How many of them the complex step agrees with; None if it was not asked."""
+        return None if self.checks_ is None else sum(check.passed for check in self.checks_)
+
+    @property
+    def worst_error(self) -> float | None:
+        """The largest error of a term, relative to its size ‖term‖ ‖R‖ / √(entries of R)."""
+        if self.checks_ is None:
+            return None
+        errors = [check.error / check.size if check.size else check.error for check in self.checks_]
+        return float(np.max(errors))  # NaN if there is one
+
+    @property
+    def passed(self) -> bool:
+        """Whether all that was checked is proved, and the terms add up to the gradients."""
+        checks = [*(self.checks_ or []), *(self.totals_ or [])]
+        add_up = all(difference <= SUM_TOLERANCE * norms for difference, _, norms in self._sums)
+        return add_up and all(check.passed for check in checks)
 
     def _row(self, t: int) -> int:
         if t not in range(1, self.T + 1):
@@ -251,123 +429,38 @@ class Explanation:
 
     # Writing it down
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-able numbers, lists and strings; None for NaN."""
-        fields = [
-            "title", "classes", "every_step", "layer", "cell", "T", "D", "H", "K",
-            "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
-            "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
-            "output_error", "residual_n5", "norms", "kinds",
-        ]  # fmt: skip
-        return {field: _jsonable(getattr(self, field)) for field in fields}
+    def to_dict(self, *, vectors: bool = True) -> dict[str, Any]:
+        """Everything as numbers, strings, lists and dicts that JSON has; None for NaN and infinity.
 
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Write everything as JSON, and return it; see ``to_dict``."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        Parameters
+        ----------
+        vectors : bool
+            Whether to include what is large: the parameters, the gradients, and delta, a list a
+            loss of lists δ_{t,1} … δ_{t,t}.
+        """
+        return as_dict(self, vectors=vectors)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None, *, vectors: bool = True) -> str:
+        """Return everything as JSON, and write it to a file if there is a path; see ``to_dict``."""
+        text = json.dumps(self.to_dict(vectors=vectors), ensure_ascii=False, allow_nan=False)
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            Path(path).write_text(text + "\n", encoding="utf-8")
         return text
 
+    def save_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the explanation as one HTML page that needs nothing else."""
+        from elman.explanation.page import render  # it is asked for here alone
 
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _jsonable(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_jsonable(entry) for entry in value]
-    if isinstance(value, dict | Parameters):
-        return {name: _jsonable(entry) for name, entry in value.items()}
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+        Path(path).write_text(render(self), encoding="utf-8")
 
-
-def explain(
-    model: Any,
-    x: Any,
-    y: Any,
-    *,
-    layer: int = 1,
-    truncate: int | None = None,
-    learning_rate: float | None = None,
-    max_norm: float | None = None,
-    check: bool = True,
-) -> Explanation:
-    """Explain one sequence's gradient, term by term."""
-    array = np.asarray(x)
-    X = array[None]
-    who = subject(model, X, [y])
-    layer = who.layer(layer)
-    parameters = who.parameters
-    layers, V, c = parameters.layers, parameters["V"], parameters.get("c")
-    T, K = len(who.sequences.values), len(V)
-    labels = np.full(T, -1)
-    labels[0 if who.every_step else -1 :] = who.labels
-    answering = np.flatnonzero(labels >= 0)
-
-    # Forward: T blocks of one column, every step answering (N2)
-    blocks = list(who.sequences.values[:, :, None])
-    answers_from = [0] * T
-    trace = network.forward(blocks, layers, V, c, answers_from)
-    inputs = blocks if layer == 1 else trace.h_activated[layer - 2][1:]
-    here = layers[layer - 1]
-    steps = [
-        recurrent_step(x_t, h, here.U, here.W, here.b, here.cell)
-        for x_t, h in zip(inputs, trace.h_activated[layer - 1])
-    ]
-    U_frd, W_frd, h_unactivated, h_activated = (np.array(a)[:, :, 0] for a in zip(*steps))
-
-    # A step without a label has an empty column y, and so no loss and no error (N3, N5).
-    y_columns = np.zeros((K, T))
-    y_columns[labels[answering], answering] = 1
-    losses = np.full(T, np.nan)
-    for t in answering:
-        column = slice(t, t + 1)
-        losses[t] = cross_entropy(y_columns[:, column], trace.y_unactivated[:, column])
-    error = output_error(y_columns, trace.y_activated)  # (K, T)
-
-    # Backward: all losses at once for the gradients, each on its own for the terms (N6 … N8)
-    layer_gradients, dV, dc = network.gradients(blocks, y_columns, layers, V, answers_from, trace)
-    computed = {"V": dV, "c": dc}
-    for k, (dU, dW, db) in enumerate(layer_gradients, start=1):
-        computed |= {f"U{k}": dU, f"W{k}": dW, f"b{k}": db}
-    gradients = Parameters.zeros(parameters.architecture, np.float64)
-    for name, gradient in gradients.items():
-        gradient[...] = computed[name]
-    above = slice(layer - 1, None)  # this layer and those above
-    dh = V.T @ error[:, answering]
-    carried = terms.carry_back(dh, answering, layers[above], trace.h_activated[above])[0]
-    delta = np.zeros((T, T, len(here.U)))
-    delta[answering] = carried.transpose(2, 0, 1)
-
-    slopes = np.min(
-        [
-            [up.cell.derivative(h_t).mean() for h_t in h[1:]]
-            for up, h in zip(layers[above], trace.h_activated[above])
-        ],
-        axis=0,
-    )
-    return Explanation(
-        title=who.name,
-        classes=who.classes,
-        every_step=who.every_step,
-        layer=layer,
-        parameters=parameters,
-        gradients=gradients,
-        x=who.sequences.values,
-        inputs=np.array(inputs)[:, :, 0],
-        U_frd=U_frd,
-        W_frd=W_frd,
-        h_unactivated=h_unactivated,
-        h_activated=h_activated,
-        h_top=np.array(trace.h_activated[-1][1:])[:, :, 0],
-        y_unactivated=trace.y_unactivated.T,
-        y_activated=trace.y_activated.T,
-        labels=labels,
-        losses=losses,
-        output_error=error.T,
-        delta=delta,
-        slopes=slopes,
-        learning_rate=learning_rate or who.learning_rate or 0.01,
-        max_norm=max_norm or who.max_norm,
-        truncate=truncate,
-    )
+    def _repr_html_(self) -> str:
+        rows = [
+            ("loss", f"{self.loss:.6g}"),
+            ("terms", f"{self.n_terms}"),
+            ("proved", "not asked" if self.n_proved is None else f"{self.n_proved}"),
+            ("verdict", self.verdict),
+        ]
+        body = "".join(
+            f"<tr><th scope='row'>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows
+        )
+        return f"<table><caption>{escape(self.title)}</caption>{body}</table>"

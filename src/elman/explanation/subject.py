@@ -1,4 +1,4 @@
-"""A model and labelled sequences, as the equations take them: float64, standardised, labels as codes."""
+"""A model and labelled sequences, as the equations take them: float64, standardised, as codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from elman._typing import Array, IntArray
+from elman._typing import IntArray
 from elman.data import Sequences
 from elman.data.sequences import flat_steps
 from elman.errors import DataError

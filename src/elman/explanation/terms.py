@@ -126,9 +126,10 @@ def term_kinds(
         shut = np.minimum.accumulate(slopes[t::-1])[::-1] < SATURATED  # (t + 1,), some step τ … t
         off = ~h_previous[: t + 1].any(axis=1)
         nothing = np.linalg.norm(delta[t, : t + 1], axis=1) <= NEGLIGIBLE * told
-        row = np.where(off | (nothing & shut), "saturated", np.where(nothing, "vanished", "live"))
-        row[0] = "structural"
-        kinds[t, : t + 1] = "structural" if no_W else row
+        row = kinds[t, : t + 1]
+        row[...] = np.where(nothing, "vanished", "live")
+        row[off | (nothing & shut)] = "saturated"
+        row[slice(None) if no_W else 0] = "structural"
     return kinds
 
 
