@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elman.displays import LearningCurveDisplay
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
-    from elman.explanation import Explanation, explain
+    from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
     from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
@@ -24,6 +24,7 @@ _HOMES = {
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
     "Explanation": "elman.explanation",
+    "GradientFlow": "elman.explanation",
     "LearningCurveDisplay": "elman.displays",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
@@ -33,6 +34,7 @@ _HOMES = {
     "RNNTagger": "elman.estimators",
     "check_gradients": "elman.check",
     "explain": "elman.explanation",
+    "gradient_flow": "elman.explanation",
     "load": "elman.models",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "DivergenceError",
     "ElmanError",
     "Explanation",
+    "GradientFlow",
     "LearningCurveDisplay",
     "ModelFileError",
     "Network",
@@ -51,6 +54,7 @@ __all__ = [
     "RNNTagger",
     "check_gradients",
     "explain",
+    "gradient_flow",
     "load",
 ]
 

@@ -12,5 +12,6 @@ flow         the diagnosis over a whole data set: ``gradient_flow``
 
 from elman.explanation.explaining import explain
 from elman.explanation.explanation import Explanation
+from elman.explanation.flow import GradientFlow, gradient_flow
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "GradientFlow", "explain", "gradient_flow"]

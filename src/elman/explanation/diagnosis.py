@@ -12,6 +12,9 @@ from elman.explanation.terms import NEGLIGIBLE
 MANY_SATURATED = 0.75
 """The share of saturated units from which on they are to blame (half of relu's may well be off)."""
 
+SMALL = 0.9
+"""A largest singular value of W below which W itself is to blame for what vanishes."""
+
 
 class Diagnosis(NamedTuple):
     """``"vanishing"``, ``"exploding"``, ``"saturated"`` or ``"healthy"``, and a sentence or two."""
@@ -20,7 +23,7 @@ class Diagnosis(NamedTuple):
     words: str
 
 
-def diagnose(reach: Array, saturated: float, cell: str) -> Diagnosis:
+def diagnose(reach: Array, saturated: float, W: Array | None) -> Diagnosis:
     """Judge how far errors get back through time.
 
     Parameters
@@ -30,7 +33,7 @@ def diagnose(reach: Array, saturated: float, cell: str) -> Diagnosis:
         answer told its state. NaN where it told nothing.
     saturated : float
         The share of saturated units, 0 … 1, over all steps.
-    cell : str
+    W : array (H, H), or None
         For what to change.
 
     Returns
@@ -70,12 +73,17 @@ def diagnose(reach: Array, saturated: float, cell: str) -> Diagnosis:
             f"{where}. Standardise the inputs, keep the weights small (a larger alpha), and lower the "
             "learning rate.",
         )
-    start = "the identity" if cell == "relu" else "an orthogonal matrix"
+    sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     return Diagnosis(
         "vanishing",
         f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
-        f"Begin with {start} for W (a new network does), take fewer and larger steps, or give earlier "
-        "steps labels too (RNNTagger).",
+        + (
+            f"W is small, it stretches nothing by more than {sigma:.2g}: begin with an orthogonal one, "
+            "as a new network does, and penalise it less (a smaller alpha)."
+            if sigma < SMALL
+            else "It is f' below 1 that shrinks it step by step: keep U and the inputs small, take "
+            'cells of cell="relu", fewer and larger steps, or give earlier steps labels (RNNTagger).'
+        ),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,7 @@ def explain(
     """
     who = subject(model, _alone(x), [y])
     layer = who.layer(layer)
-    if truncate is not None and not (isinstance(truncate, Integral) and truncate >= 0):
+    if truncate is not None and not (isinstance(truncate, int | np.integer) and truncate >= 0):
         raise ValueError(f"truncate must be a whole number of steps, 0 or more; got {truncate!r}")
     for name, value in (("learning_rate", learning_rate), ("max_norm", max_norm)):
         if value is not None and not 0 < value < np.inf:
@@ -214,7 +213,7 @@ def _alone(x: Any) -> Array:
             f"x has {x.ndim} dimension(s), shape {x.shape}; expected one sequence, "
             "(n_timesteps, n_features). Of a data set X pass one, X[0]."
         )
-    return x[None]
+    return np.asarray(x[None])
 
 
 def _named(

@@ -281,6 +281,7 @@ class Explanation:
 
     def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
         H, K = self.H, self.K
+        factors: list[tuple[str, tuple[int, ...]]]
         if self.layer == len(self.architecture.hidden):
             factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dh_{t}", (K, H))]
             factors += [(f"∂h_{j}/∂h_{j - 1}", (H, H)) for j in range(t, tau, -1)]
@@ -362,10 +363,10 @@ class Explanation:
         """The share of units, over all steps, whose f' is below 0.1."""
         return float((self.derivative < terms.SATURATED).mean())
 
-    @property
+    @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(self.reach, self.saturated, self.cell)
+        return diagnose(self.reach, self.saturated, self.W)
 
     @property
     def verdict(self) -> str:
@@ -409,16 +410,17 @@ class Explanation:
 
     @property
     def worst_error(self) -> float | None:
-        """The largest error of a term, relative to its size ‖term‖ ‖R‖ / √(entries of R)."""
+        """The largest error of a term, relative to size + moved (see ``Check``); None if not asked."""
         if self.checks_ is None:
             return None
-        errors = [check.error / check.size if check.size else check.error for check in self.checks_]
+        scales = [check.size + check.moved or 1.0 for check in self.checks_]
+        errors = [check.error / scale for check, scale in zip(self.checks_, scales)]
         return float(np.max(errors))  # NaN if there is one
 
     @property
     def passed(self) -> bool:
         """Whether all that was checked is proved, and the terms add up to the gradients."""
-        checks = [*(self.checks_ or []), *(self.totals_ or [])]
+        checks: list[Check | TotalCheck] = [*(self.checks_ or []), *(self.totals_ or [])]
         add_up = all(difference <= SUM_TOLERANCE * norms for difference, _, norms in self._sums)
         return add_up and all(check.passed for check in checks)
 

@@ -50,6 +50,8 @@ class Check(NamedTuple):
         What is allowed.
     size : float
         ‖term‖ ‖R‖ / √(entries of R): what such a product comes to in the mean over R.
+    moved : float
+        Σ_k |z'_{t,k}|: the product is Σ_k (ŷ_k - y_k) z'_k, and can be a difference of larger numbers.
     """
 
     t: int
@@ -59,6 +61,7 @@ class Check(NamedTuple):
     error: float
     bound: float
     size: float
+    moved: float
 
     @property
     def passed(self) -> bool:
@@ -128,7 +131,7 @@ def pass_forward(
     dtype = np.result_type(*own.values())
     layers = parameters.astype(dtype).layers
     here, above = layers[layer - 1], layers[layer:]
-    there: Layer = here._replace(**own)
+    there: Layer = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
     n = len(taus)
 
     def step(x_t: Array, h: Array, of: Layer) -> Array:
@@ -210,7 +213,9 @@ def check_terms(
     size *= np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, T)
     error = np.abs(expected - found)
     bound = TOLERANCE * size + _ROUNDING * moved + _UNDERFLOW
-    columns = [array.tolist() for array in (expected, found, error, bound, size / np.sqrt(R.size))]
+    columns = [
+        array.tolist() for array in (expected, found, error, bound, size / np.sqrt(R.size), moved)
+    ]
     return [
         Check(int(t) + 1, tau + 1, *(column[a][tau] for column in columns))
         for a, t in enumerate(answering)
