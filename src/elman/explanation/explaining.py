@@ -157,7 +157,7 @@ def explain(
     )
     after = update["after"]
     trace_after = network.forward(blocks, after.layers, after["V"], after.get("c"), answers_from)
-    update["loss_after"] = float(cross_entropy(y_columns, trace_after.y_unactivated))
+    update["loss_after"] = abs(float(cross_entropy(y_columns, trace_after.y_unactivated)))
     update["truncate"] = truncate
 
     inputs_rows = np.array(inputs)[:, :, 0]

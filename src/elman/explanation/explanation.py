@@ -28,7 +28,7 @@ SUM_TOLERANCE = 1e-13
 """How far the sum of the terms may be from the gradient, relative to Σ ‖term‖: they may cancel."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Every number of one sequence's forward and backward pass, under the notes' names.
 
@@ -110,6 +110,12 @@ class Explanation:
     totals_: list[TotalCheck] | None
     central: list[dict[str, float]] | None
     update: dict[str, Any]
+
+    def __repr__(self) -> str:
+        proved = (
+            "" if self.n_proved is None else f", {self.n_proved} of {self.n_terms} terms proved"
+        )
+        return f"<Explanation: {self.title}, loss {self.loss:.6g}{proved}>"
 
     # Sizes and parameters
 
@@ -239,7 +245,9 @@ class Explanation:
     def kinds(self) -> npt.NDArray[np.str_]:
         """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
         dh = self.V.T @ self.output_error[self._answering].T
-        return terms.term_kinds(self.delta, dh, self.h_previous, self.slopes, self._answering)
+        return terms.term_kinds(
+            self.delta, dh, self.h_previous, self.slopes, self._answering, self.W is not None
+        )
 
     def term(self, t: int, tau: int) -> Array:
         """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (H, H).

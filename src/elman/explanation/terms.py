@@ -96,7 +96,12 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
 
 
 def term_kinds(
-    delta: Array, dh: Array, h_previous: Array, slopes: Array, answering: IntArray
+    delta: Array,
+    dh: Array,
+    h_previous: Array,
+    slopes: Array,
+    answering: IntArray,
+    recurrent: bool,
 ) -> npt.NDArray[np.str_]:
     """Tell three kinds of nothing apart.
 
@@ -106,10 +111,12 @@ def term_kinds(
     dh : array (H_top, A)
         Vᵀ (ŷ_t - y_t) of each answer.
     h_previous : array (T, H)
-        h_{τ-1}; zeros where there is no W.
+        h_{τ-1}.
     slopes : array (T,)
         The mean f' of each step; with layers above, the smallest of theirs and the layer's own.
     answering : array (A,)
+    recurrent : bool
+        Whether the layer has a W.
 
     Returns
     -------
@@ -121,7 +128,6 @@ def term_kinds(
     """
     T = len(slopes)
     kinds = np.full((T, T), "", dtype="<U10")
-    no_W = T > 1 and not h_previous[1:].any()
     for t, told in zip(answering, np.linalg.norm(dh, axis=0)):
         shut = np.minimum.accumulate(slopes[t::-1])[::-1] < SATURATED  # (t + 1,), some step τ … t
         off = ~h_previous[: t + 1].any(axis=1)
@@ -129,7 +135,7 @@ def term_kinds(
         row = kinds[t, : t + 1]
         row[...] = np.where(nothing, "vanished", "live")
         row[off | (nothing & shut)] = "saturated"
-        row[slice(None) if no_W else 0] = "structural"
+        row[0 if recurrent else slice(None)] = "structural"
     return kinds
 
 
