@@ -273,6 +273,8 @@ def central_differences(
 ) -> list[dict[str, float]]:
     """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
+    It looks at 64 steps τ at most, evenly chosen.
+
     Parameters
     ----------
     parameters, layer, inputs, labels, name, seed
@@ -289,15 +291,19 @@ def central_differences(
     matrix = parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
     answering = np.flatnonzero(labels >= 0)
-    pairs = np.array([(np.searchsorted(answering, check.t - 1), check.tau - 1) for check in checks])
+    # A contrast, not a proof: of a long sequence some steps are enough.
+    taus = np.unique(np.linspace(0, len(inputs) - 1, _SIDE).round().astype(np.int64))
+    checks = [check for check in checks if check.tau - 1 in taus]
+    rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
+    columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])
     exact = np.array([check.found for check in checks])
     rows = []
     for step in 10.0 ** -np.arange(1, 9):
         up, down = (
-            _of_every_step(parameters, layer, inputs, labels, {name: matrix + e * R}).losses
+            pass_forward(parameters, layer, inputs, labels, {name: matrix + e * R}, taus).losses
             for e in (step, -step)
         )
-        error = np.abs(((up - down) / (2 * step))[tuple(pairs.T)] - exact)
+        error = np.abs(((up - down) / (2 * step))[rows_of, columns_of] - exact)
         with np.errstate(invalid="ignore", divide="ignore"):  # all terms may be zero
             relative = float(np.linalg.norm(error) / np.linalg.norm(exact))
         unseen = int(((error >= np.abs(exact)) & (exact != 0)).sum())
