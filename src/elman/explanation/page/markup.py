@@ -77,19 +77,29 @@ def table(
 
 
 def fixed(value: float, digits: int = 4) -> str:
-    """Write a number with so many digits behind the point."""
+    """Write a number with so many digits behind the point, unless it is very large."""
+    if not abs(value) < 1e5:
+        return scientific(value)
     return _rounded(value, "f", digits)
 
 
 def scientific(value: float, digits: int = 3) -> str:
     """Write a number as JavaScript does, 1.234e-5."""
-    mantissa, _, exponent = _rounded(value, "e", digits).partition("e")
-    return f"{mantissa}e{int(exponent):+d}" if exponent else mantissa
+    if not np.isfinite(value):
+        return "none" if np.isnan(value) else "∞" if value > 0 else "-∞"
+    mantissa, _, power = _rounded(value, "e", digits).partition("e")
+    return f"{mantissa}e{int(power):+d}"
+
+
+def number(value: float) -> str:
+    """Write a number with four digits, by powers of ten only where it is very small or large."""
+    if value == 0 or not np.isfinite(value):
+        return "0" if value == 0 else scientific(value)
+    power = int(scientific(value).partition("e")[2])
+    return fixed(value, 3 - power) if -3 <= power <= 3 else scientific(value)
 
 
 def _rounded(value: float, kind: str, digits: int) -> str:
-    if not np.isfinite(value):
-        return "none" if np.isnan(value) else "∞" if value > 0 else "-∞"
     value = float(value) + 0.0
     longer = format(value, f".{digits + 1}{kind}")
     if longer.partition("e")[0].endswith("5") and float(longer) == value:  # it may be a tie
@@ -98,15 +108,6 @@ def _rounded(value: float, kind: str, digits: int) -> str:
         unit = Decimal(1).scaleb(shift - digits)
         value = float(exact.quantize(unit, rounding=ROUND_HALF_UP))
     return format(value, f".{digits}{kind}")
-
-
-def number(value: float) -> str:
-    """Write a number with four digits, by powers of ten only where it is very small or large."""
-    written = scientific(value)
-    mantissa, _, power = written.partition("e")
-    if not power or not -3 <= int(power) <= 3:
-        return written
-    return "0" if value == 0 else fixed(value, 3 - int(power))
 
 
 def subscript(n: int | str) -> str:

@@ -13,8 +13,9 @@
   };
 
   // Numbers as the page was written with: the same digits.
-  const fixed = (value, digits = 4) => (value + 0).toFixed(digits);
   const scientific = (value) => (value + 0).toExponential(3);
+  const fixed = (value, digits = 4) =>
+    (Math.abs(value) >= 1e5 ? scientific(value) : (value + 0).toFixed(digits));
   const number = (value) => {
     if (value === 0) return "0";
     const written = scientific(value);
@@ -81,7 +82,7 @@
   const deltas = rowsOf(data.delta);
   const states = rowsOf(data.h_previous);
   const grid = document.getElementById("triangle");
-  grid.querySelectorAll("rect").forEach((cell, i) => {
+  grid.querySelectorAll("[role=gridcell]").forEach((cell, i) => {
     cell.dataset.cell = data.cells[i].join(" ");
     if (!cell.hasAttribute("tabindex")) cell.setAttribute("tabindex", "-1");
   });
@@ -100,6 +101,9 @@
     }
     cell.setAttribute("aria-selected", "true");
     cell.setAttribute("tabindex", "0");
+    const marker = grid.querySelector(".marker");
+    marker.setAttribute("x", cell.getAttribute("x"));
+    marker.setAttribute("y", cell.parentNode.transform.baseVal[0].matrix.f);
     document.getElementById("chosen").innerHTML =
       `<b>term(${t}, ${tau})</b>: loss ${t} by way of step ${tau}. ‖δ‖ = ${number(norm(delta))}, ` +
       `‖h<sub>${tau - 1}</sub>‖ = ${number(norm(h))}, ‖term‖ = ` +

@@ -22,7 +22,7 @@ from elman.explanation.page.markup import (
     scientific,
     table,
 )
-from elman.explanation.page.svg import cell, drawing, key, label, power_of_ten, row
+from elman.explanation.page.svg import cell, drawing, key, label, power_of_ten, rectangle, row
 from elman.explanation.page.view import MATRIX, View, capped, strongest
 
 DECADES = 8.0  # that the colours span, at the most
@@ -120,9 +120,9 @@ def _picture(view: View) -> str:
         'patternTransform="rotate(45)"><rect class="s0" width="6" height="6"/>'
         '<path class="ink" d="M0 0V6"/></pattern>'
         '<pattern id="dots" width="5" height="5" patternUnits="userSpaceOnUse">'
-        '<rect class="s0" width="5" height="5"/><circle class="inkdot" cx="2.5" cy="2.5" r="1.1"/></pattern>'
-        '<pattern id="dashes" width="7" height="6" patternUnits="userSpaceOnUse">'
-        '<rect class="s0" width="7" height="6"/><path class="ink" d="M1 3H5"/></pattern></defs>',
+        '<rect class="s0" width="5" height="5"/><circle class="inkdot" cx="2.5" cy="2.5" r="1.25"/></pattern>'
+        '<pattern id="lines" width="7" height="6" patternUnits="userSpaceOnUse">'
+        '<rect class="s0" width="7" height="6"/><path class="ink" d="M0 3H7"/></pattern></defs>',
         label(left, 11, "step τ →", "axis"),
         label(0, 11, "loss t ↓", "axis"),
     ]
@@ -161,8 +161,16 @@ def _picture(view: View) -> str:
         f'<g role="row" transform="translate(0 {top + row_of[t] * tall:.1f})">{"".join(cells)}</g>'
         for t, cells in grouped.items()
     )
+    marked = rectangle(
+        left + column_of[view.cell[1]] * size,
+        top + row_of[view.cell[0]] * tall,
+        size - 1,
+        tall - 1,
+        "marker",
+    )
     inside = (
-        f'<g id="triangle" role="grid" aria-label="Terms: losses down, steps across">{lines}</g>'
+        '<g id="triangle"><g role="grid" aria-label="Terms: losses down, steps across">'
+        f'{lines}</g><g aria-hidden="true">{marked}</g></g>'
     )
     place = left if len(rows) < 4 else left + size * len(columns) - 200
     place_y = bottom + 30 if len(rows) < 4 else top
@@ -273,7 +281,7 @@ def _outer_picture(view: View, delta: Array, h: Array, rows: list[int], columns:
         label(x, top - 8, "hᵀ", "axis"),
         f'<g class="outer-delta">{left_column}</g><g class="outer-h">{top_row}</g>',
         f'<g class="outer-products">{products}</g>',
-        class_="wide outer-picture",
+        class_="drawing",
     )
 
 

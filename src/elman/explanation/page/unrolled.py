@@ -88,7 +88,7 @@ class _Columns:
     left, filled = 104.0, 0.76  # of a column; the rest is the way to the next
 
     def __init__(self, n: int) -> None:
-        self.pitch = min(max(850 / n, 27), 96)
+        self.pitch = min(max(850 / n, 27), 66)
         self.width = self.filled * self.pitch
         self.right = self.left + n * self.pitch
 
@@ -133,7 +133,9 @@ def _unrolled_picture(view: View) -> str:
         arrows.append(f"M{at.middle(i):.1f} {y_x - 5:.1f}v-19m-3 4l3-4l3 4")
         if i + 1 < len(steps):
             way = at.pitch - at.width - 4
-            arrows.append(f"M{at.start(i) + at.width + 2:.1f} {y_middle:.1f}h{way:.1f}m-4-3l4 3l-4 3")
+            arrows.append(
+                f"M{at.start(i) + at.width + 2:.1f} {y_middle:.1f}h{way:.1f}m-4-3l4 3l-4 3"
+            )
         if len(steps) <= 30 or i % 2 == 0:
             parts.append(label(at.middle(i), bottom + 20, str(t), "tick", "middle"))
     parts.append(f'<path class="forward" d="{"".join(arrows)}"/>')
@@ -177,6 +179,6 @@ def _errors(steps: list[int], norms: Array, at: _Columns, y: float) -> Iterator[
         half, tip = thick / 2, 2 + 0.75 * thick
         yield (
             f'<path class="back" d="M{start:.1f} {y - half:.1f}H{end + head:.1f}v{half - tip:.1f}'
-            f"L{end:.1f} {y}l{head:.1f} {tip:.1f}v{half - tip:.1f}H{start:.1f}z\">"
+            f'L{end:.1f} {y}l{head:.1f} {tip:.1f}v{half - tip:.1f}H{start:.1f}z">'
             f"<title>step {t}: ‖δ‖ {number(norms[i])}</title></path>"
         )
