@@ -13,7 +13,7 @@ import pytest
 
 import elman
 from elman.explanation.page import render
-from elman.explanation.page.backward import parts_of
+from elman.explanation.page.ladder import parts_of
 from elman.explanation.page.markup import fixed, math, number, scientific
 from elman.explanation.page.render import PANELS
 from elman.explanation.page.view import View, evenly, fit, strongest

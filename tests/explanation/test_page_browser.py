@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from browser import PATH, Browser
 
 import elman
+from browser import PATH, Browser
 from elman.explanation.page import render
 from elman.explanation.page.markup import fixed, number
 

@@ -131,7 +131,8 @@ def _small_model(given: dict[str, Any]) -> RNNClassifier:
     typer.echo("no model file: training 16 units on digits, for this page alone")
     cell = dataset.recipe.get("cell", "tanh")
     estimator = RNNClassifier(16, cell=cell, max_iter=15, random_state=0, engine="reference")
-    return estimator.fit(dataset.X_train, dataset.y_train)
+    estimator.fit(dataset.X_train, dataset.y_train)
+    return estimator
 
 
 def _result(explanation: Explanation, source: str, index: int) -> str:

@@ -12,7 +12,6 @@ from elman._typing import Array
 from elman.explanation.page.forward import pieces, scale_of
 from elman.explanation.page.view import MATRIX, View
 
-
 CARRIED = ("U_frd", "W_frd", "h_activated")  # the others follow by one operation
 
 
@@ -64,8 +63,8 @@ def _content(view: View) -> dict[str, Any]:
         },
         "b": None if ex.b is None else ex.b[: view.units].tolist(),
         "full": {piece.key: scale_of(piece) for piece in pieces(view)},
-        "y_unactivated": ex.y_unactivated[np.ix_(rows, view.classes)].tolist(),
-        "y_activated": ex.y_activated[np.ix_(rows, view.classes)].tolist(),
+        "y_unactivated": ex.y_unactivated[rows][:, view.classes].tolist(),
+        "y_activated": ex.y_activated[rows][:, view.classes].tolist(),
         "targets": [
             view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]
         ],

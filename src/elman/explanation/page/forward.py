@@ -105,8 +105,10 @@ def one_step(view: View) -> str:
         ),
         question(
             "The matrices do not match. Which way round do they go?",
-            f"Vectors are columns here: x<sub>t</sub> is {ex.D} × 1 and h<sub>t</sub> {ex.H} × 1, so U has to be "
-            f"{ex.H} × {ex.D} and stands on the left. With rows as vectors every product turns round, "
+            f"Vectors are columns here: x<sub>t</sub> is {ex.D} × 1 and h<sub>t</sub> {ex.H} × "
+            "1, so U has to be "
+            f"{ex.H} × {ex.D} and stands on the left. With rows as vectors every product turns "
+            "round, "
             "and every matrix is transposed. Choose one, and keep it through the backward pass.",
         ),
     )
@@ -127,7 +129,7 @@ def _step_control(view: View) -> str:
 
 
 def _pieces_picture(view: View) -> str:
-    ex, t, n = view.explanation, view.step, view.units
+    t, n = view.step, view.units
     found = pieces(view)
     size, high = view.sizes["pieces"]
     left, gap = 132.0, 8.0

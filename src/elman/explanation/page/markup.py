@@ -19,7 +19,7 @@ def text(value: object) -> str:
 
 
 def element(tag: str, *content: str, **attributes: str | int | float | bool | None) -> str:
-    """Write an element. ``class_`` is class, ``aria_label`` aria-label; None and False are left out."""
+    """Write an element: ``class_`` is class, ``aria_label`` aria-label; None and False are left out."""
     pairs = "".join(
         f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{text(value)}"')
         for name, value in attributes.items()

@@ -45,7 +45,8 @@ def verdict(view: View) -> str:
         paragraph(text(ex.verdict), class_="lead"),
         f'<dl class="facts">{items}</dl>',
         paragraph(
-            "<b>How to read this page.</b> Panels 1 to 4 go forward, from the sequence to the loss. "
+            "<b>How to read this page.</b> Panels 1 to 4 go forward, from the sequence to the "
+            "loss. "
             "Panels 5 to 8 go back through time. Panels 9 to 11 learn from it, prove it, and hand "
             "over the numbers. Letters and numbers N1 to N8 are those of the derivation. "
             "Steps count from 1.",
@@ -60,8 +61,10 @@ def verdict(view: View) -> str:
         ),
         question(
             "Why a sum, and no average over the steps?",
-            "The notes add the losses up: L = L₁ + … + L<sub>T</sub> (N3). So the gradients add up too. "
-            "An average divides L and every gradient by the same number; mix the two, and a gradient "
+            "The notes add the losses up: L = L₁ + … + L<sub>T</sub> (N3). So the gradients add "
+            "up too. "
+            "An average divides L and every gradient by the same number; mix the two, and a "
+            "gradient "
             "check is wrong by exactly that factor. This page sums throughout.",
         ),
         id="panel-0",
@@ -72,18 +75,18 @@ def verdict(view: View) -> str:
 
 def _proofs(view: View) -> str:
     ex = view.explanation
-    if ex.checks_ is None:
+    if ex.n_proved is None or ex.worst_error is None:
         return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
     said = (
         f"{ex.n_proved:,} of {count(ex.n_terms, 'term')} proved, worst error "
-        f"{small(ex.worst_error)}. They add up to dW with a relative error of {small(ex.sum_error)}."
+        f"{small(ex.worst_error)}. They add up to dW with a relative error of "
+        f"{small(ex.sum_error)}."
     )
     if ex.passed:
-        return paragraph(
-            f'<b><span aria-hidden="true">✓ </span>Proved.</b> {said}', class_="status passed"
-        )
+        proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
+        return paragraph(proved, said, class_="status passed")
     failed = ex.n_terms - ex.n_proved
-    what = f"{count(failed, 'term')} failed. " if failed else "The sum does not agree. "
+    what = f"{count(failed, 'term')} failed. " if failed else "A sum does not agree. "
     return paragraph(
         f'<b><span aria-hidden="true">✗ </span>Not proved.</b> {what}{said} '
         '<a href="#panel-10">See the proofs.</a>',

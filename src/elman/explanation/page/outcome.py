@@ -72,7 +72,8 @@ def totals(view: View) -> str:
         math("W ← W - α dL//dW", block=True),
         figure(
             _gradients_picture(view),
-            f"The gradients of layer {ex.layer} and of the output. A large matrix is shrunk: a cell "
+            f"The gradients of layer {ex.layer} and of the output. A large matrix is shrunk: a "
+            "cell "
             "shows the largest entry of its block.",
             "the gradients",
         ),
@@ -88,7 +89,8 @@ def totals(view: View) -> str:
         question(
             "My optimizer moved W differently.",
             "This is the plain step of N4, for one sequence. Adam and momentum remember earlier "
-            "gradients, and a batch averages over sequences. All of them start from these gradients.",
+            "gradients, and a batch averages over sequences. All of them start from these "
+            "gradients.",
         ),
     )
 
@@ -153,7 +155,8 @@ def proofs(view: View) -> str:
         10,
         "Proofs",
         "N7, N8",
-        f"Give step τ a {name} of its own, move it a little in a random direction R, and go forward "
+        f"Give step τ a {name} of its own, move it a little in a random direction R, and go "
+        "forward "
         "again. What L<sub>t</sub> does must be the inner product of the term and R. "
         "Only forward equations take part.",
         "Each dot is a term. Its error has to stay below the line above it. The further left, the "
@@ -189,19 +192,24 @@ def proofs(view: View) -> str:
         question(
             "My gradient check fails. Where do I look?",
             "First at the terms with t = τ. If they are wrong, look at the output error and at the "
-            "slope. If only those with τ &lt; t are wrong, look at the way back: a W in the place of "
+            "slope. If only those with τ &lt; t are wrong, look at the way back: a W in the "
+            "place of "
             "Wᵀ is the usual one. A constant factor means a mean where there is a sum.",
         ),
         question(
             "How close is close enough?",
-            "By the complex step, about 10<sup>−15</sup>: rounding alone. Central differences subtract nearly equal "
-            "numbers and stop near 10<sup>−10</sup> at best. Measure an error against the size of the term, not "
+            "By the complex step, about 10<sup>−15</sup>: rounding alone. Central differences "
+            "subtract nearly equal "
+            "numbers and stop near 10<sup>−10</sup> at best. Measure an error against the size "
+            "of the term, not "
             "against the number itself: an inner product near 0 has no digits to spare.",
         ),
         question(
             "Right at the last step, wrong at earlier ones?",
-            "Look for a write in place. If δ of step t is changed while step t − 1 is computed, or an "
-            "array of states is used twice, the error that goes back is no longer the one that came.",
+            "Look for a write in place. If δ of step t is changed while step t − 1 is computed, "
+            "or an "
+            "array of states is used twice, the error that goes back is no longer the one that "
+            "came.",
         ),
     )
 
@@ -239,7 +247,8 @@ def _errors_chart(view: View) -> str:
             [("points line-1", "a term"), ("line-2 bare", "allowed")]
             + [("points wrong", "a term that failed")] * any(not c.passed for c in checks)
         ),
-        f"Errors of {count(len(dots), 'term')}. For {exact:,} more the two numbers agree to the last "
+        f"Errors of {count(len(dots), 'term')}. For {exact:,} more the two numbers agree to the "
+        "last "
         "bit."
         if exact
         else f"Errors of {count(len(dots), 'term')}.",

@@ -10,16 +10,15 @@ from elman.explanation.page.markup import (
     details,
     figure,
     math,
+    number,
     panel,
     question,
-    number,
     small,
     table,
     text,
 )
 from elman.explanation.page.svg import drawing, grid, label, rectangle
 from elman.explanation.page.view import View, capped, evenly, relative
-
 
 LOSSES = 4  # whose terms of dL/dV are drawn
 
@@ -42,7 +41,8 @@ def softmax_error(view: View) -> str:
         "N5",
         "The softmax has two derivatives: one for i = k, one for i ≠ k. Both are needed. "
         "Multiplied by the derivative of the loss, they leave ŷ − y.",
-        "Cell (i, k) is dŷ<sub>i</sub>/dz<sub>k</sub>. The outlined diagonal is the case i = k, always "
+        "Cell (i, k) is dŷ<sub>i</sub>/dz<sub>k</sub>. The outlined diagonal is the case i = k, "
+        "always "
         "positive; the rest is the case i ≠ k, always negative.",
         math("dŷ_i//dz_k = ŷ_i ( 1 - ŷ_i )  if i = k", block=True),
         math("dŷ_i//dz_k = - ŷ_i ŷ_k  if i ≠ k", block=True),
@@ -92,8 +92,10 @@ def softmax_error(view: View) -> str:
         ),
         question(
             "I derived ŷ(1 − ŷ) only. What is missing?",
-            "The case i ≠ k. Every ŷ<sub>i</sub> depends on every z<sub>k</sub>, because all share one "
-            "sum below the fraction. Without it, dL/dz<sub>k</sub> would be 0 for every class but the label's.",
+            "The case i ≠ k. Every ŷ<sub>i</sub> depends on every z<sub>k</sub>, because all "
+            "share one "
+            "sum below the fraction. Without it, dL/dz<sub>k</sub> would be 0 for every class "
+            "but the label's.",
         ),
     )
 

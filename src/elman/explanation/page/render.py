@@ -8,12 +8,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from elman.explanation.page import colours
-from elman.explanation.page.backward import ladder, reasons, truncated
 from elman.explanation.page.forward import one_step
+from elman.explanation.page.ladder import ladder
 from elman.explanation.page.markup import element, text
 from elman.explanation.page.opening import verdict
 from elman.explanation.page.outcome import data, proofs, totals
 from elman.explanation.page.output import output_weights, softmax_error
+from elman.explanation.page.reasons import reasons, truncated
 from elman.explanation.page.triangle import gradient_triangle
 from elman.explanation.page.unrolled import unrolled
 from elman.explanation.page.view import View

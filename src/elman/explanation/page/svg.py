@@ -166,7 +166,8 @@ def chart(
 def legend(lines: Iterable[tuple[str, str]]) -> str:
     """Name the lines of a chart: (class, name) each."""
     items = "".join(
-        f'<li><svg width="26" height="10" aria-hidden="true">{_sample(class_)}</svg><span>{name}</span></li>'
+        f'<li><svg width="26" height="10" aria-hidden="true">{_sample(class_)}</svg>'
+        f"<span>{name}</span></li>"
         for class_, name in lines
     )
     return f'<ul class="legend">{items}</ul>'
@@ -216,16 +217,15 @@ class _Axis:
             if last - first < 2:  # too few powers of ten
                 fine = [m * 10.0**power for power in range(first - 1, last + 1) for m in (1, 2, 5)]
                 return [tick for tick in fine if self.low <= tick * 1.001 and tick <= self.high]
-            step = max(1, math.ceil((last - first) / 5))
-            return [10.0**power for power in range(first, last + 1, step)]
+            powers = range(first, last + 1, max(1, math.ceil((last - first) / 5)))
+            return [10.0**power for power in powers]
         span = self.high - self.low
         step = 10.0 ** math.floor(math.log10(span / 4))
         step *= next(m for m in (1, 2, 5, 10) if span / (m * step) <= 6)
         if whole:
             step = max(1.0, step)
-        first = math.ceil(self.low / step - 1e-9)
-        ticks = [i * step for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
-        return ticks
+        bottom, top = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [i * step for i in range(bottom, top + 1)]
 
     def write(self, tick: float) -> str:
         if not self.logarithmic:

@@ -16,9 +16,9 @@ from elman.explanation.page.markup import (
     element,
     figure,
     math,
+    number,
     panel,
     question,
-    number,
     scientific,
     table,
 )
@@ -68,20 +68,26 @@ def gradient_triangle(view: View) -> str:
         details("Numbers of all terms", _norms(view)),
         question(
             "Why a sum over time?",
-            "There is one W, used at every step. A change of W changes every step's state, and each of "
+            "There is one W, used at every step. A change of W changes every step's state, and "
+            "each of "
             "these changes reaches the loss. Their effects add up, a term each.",
         ),
         question(
             "How does the final expression come out?",
-            "Carry the output error back: δ<sub>t,t</sub> = Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>) ⊙ (1 − h<sub>t</sub>²), and a step further "
-            "δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ (1 − h<sub>τ</sub>²). At each step multiply by what W met there, "
-            "h<sub>τ−1</sub>ᵀ. Summed over t first, δ<sub>τ</sub> goes back once and not T times: that is N8's "
+            "Carry the output error back: δ<sub>t,t</sub> = Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>) ⊙ "
+            "(1 − h<sub>t</sub>²), and a step further "
+            "δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ (1 − h<sub>τ</sub>²). At each step multiply "
+            "by what W met there, "
+            "h<sub>τ−1</sub>ᵀ. Summed over t first, δ<sub>τ</sub> goes back once and not T "
+            "times: that is N8's "
             "“what later steps send back”.",
         ),
         question(
             "W or Wᵀ?",
-            "Forward, W takes h<sub>t−1</sub> to step t. Backward, the error of step t has to come to t − 1: the "
-            "same connections the other way round, which is Wᵀ. Shapes do not warn you, as W is square; "
+            "Forward, W takes h<sub>t−1</sub> to step t. Backward, the error of step t has to "
+            "come to t − 1: the "
+            "same connections the other way round, which is Wᵀ. Shapes do not warn you, as W is "
+            "square; "
             "a gradient check does.",
         ),
     )
@@ -120,7 +126,8 @@ def _picture(view: View) -> str:
         'patternTransform="rotate(45)"><rect class="s0" width="6" height="6"/>'
         '<path class="ink" d="M0 0V6"/></pattern>'
         '<pattern id="dots" width="5" height="5" patternUnits="userSpaceOnUse">'
-        '<rect class="s0" width="5" height="5"/><circle class="inkdot" cx="2.5" cy="2.5" r="1.25"/></pattern>'
+        '<rect class="s0" width="5" height="5"/>'
+        '<circle class="inkdot" cx="2.5" cy="2.5" r="1.25"/></pattern>'
         '<pattern id="lines" width="7" height="6" patternUnits="userSpaceOnUse">'
         '<rect class="s0" width="7" height="6"/><path class="ink" d="M0 3H7"/></pattern></defs>',
         label(left, 11, "step τ →", "axis"),
@@ -217,7 +224,8 @@ def _chosen(view: View) -> str:
     delta, h = ex.delta[t - 1, tau - 1], ex.h_previous[tau - 1]
     rows, columns = strongest(delta, MATRIX), strongest(h, MATRIX)
     cut = (
-        f" The {len(rows)} rows with the largest |δ| and the {len(columns)} columns with the largest "
+        f" The {len(rows)} rows with the largest |δ| and the {len(columns)} columns with the "
+        "largest "
         f"|h| are shown, of {ex.H} each."
         if ex.H > MATRIX
         else ""
@@ -230,7 +238,8 @@ def _chosen(view: View) -> str:
         output,
         figure(
             _outer_picture(view, delta, h, rows, columns),
-            "δ<sub>t,τ</sub> down, h<sub>τ−1</sub> across, and each product δ<sub>i</sub> h<sub>j</sub>. "
+            "δ<sub>t,τ</sub> down, h<sub>τ−1</sub> across, and each product δ<sub>i</sub> "
+            "h<sub>j</sub>. "
             "Blue is negative, orange positive; a full colour is the largest of each." + cut,
             "the outer product of the chosen term",
         ),
@@ -299,7 +308,8 @@ def _norms(view: View) -> str:
                 cells.append(scientific(float(ex.norms[t - 1, tau - 1])) + short.get(kind, ""))
         rows.append([f"τ = {tau}", *cells])
     return table(
-        "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says nothing "
+        "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "
+        "nothing "
         "of later steps.",
         ["", *(f"t = {t}" for t in view.answering)],
         rows,

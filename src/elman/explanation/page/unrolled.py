@@ -12,9 +12,9 @@ from elman.explanation.page.markup import (
     details,
     figure,
     fixed,
+    number,
     panel,
     question,
-    number,
     table,
 )
 from elman.explanation.page.svg import drawing, grid, label, rectangle
@@ -42,7 +42,8 @@ def unrolled(view: View) -> str:
         "The same U, W and V serve at every step. A step takes its input and the state before it. "
         "What a loss says about W goes the other way.",
         "Time runs from left to right. Colours of x and h are signs and sizes: blue below zero, "
-        "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖: what all losses from t on tell step t.",
+        "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖: what all losses from t "
+        "on tell step t.",
         figure(
             _unrolled_picture(view),
             f"Inputs, states, the probability of the label, the losses, and the error on its way "
@@ -65,7 +66,8 @@ def unrolled(view: View) -> str:
         question(
             "The loss changes from step to step. Which one is differentiated?",
             "All of them. L is the sum of the L<sub>t</sub> (N3), and each has its own row in the "
-            "triangle of panel 6. With one label for the whole sequence, L<sub>T</sub> alone is there.",
+            "triangle of panel 6. With one label for the whole sequence, L<sub>T</sub> alone is "
+            "there.",
         ),
     )
 

@@ -64,7 +64,7 @@ class View:
 
     @cached_property
     def cell(self) -> tuple[int, int]:
-        """The term that the triangle opens with: of the step's loss, or the last, two steps back."""
+        """The term that the triangle opens with: two steps back from the step's loss, or the last."""
         t = self.step if self.step in self.answering else self.answering[-1]
         return t, max((tau for tau in self.steps if tau <= t - 2), default=self.steps[0])
 
