@@ -78,7 +78,8 @@ def one_step(view: View) -> str:
         "A step adds what the input says to what the state before says. The sum goes through f. "
         "The state then answers through V.",
         "Each row is one vector, a cell a unit. Below, each class has its y_unactivated and its "
-        "y_activated, ŷ. Under a letter stands its shape, rows × columns.",
+        "y_activated, ŷ, as a number and as a bar; the label's class is framed. Under a letter "
+        "stands its shape, rows × columns.",
         math(f"{hidden}{bias} )", block=True),
         math(answer, block=True),
         _step_control(view),
@@ -169,24 +170,24 @@ def _signed(share: float) -> str:
 
 def _answers(view: View, t: int, left: float, y: float) -> tuple[str, float]:
     ex = view.explanation
-    classes = view.classes
-    wide = min(64.0, 680 / len(classes))
-    high = 54.0
+    wide = min(64.0, 680 / len(view.classes))
+    high = 98.0  # of which the lower 40 are ŷ = 1
     parts = [
-        label(0, y + high - 22, "y_unactivated", "row code"),
-        label(0, y + high - 4, "y_activated, ŷ", "row code"),
+        label(0, y + 14, "class", "row"),
+        label(0, y + 32, "y_unactivated", "row code"),
+        label(0, y + 49, "y_activated, ŷ", "row code"),
     ]
-    for i, k in enumerate(classes):
+    for i, k in enumerate(view.classes):
         p, z = float(ex.y_activated[t - 1, k]), float(ex.y_unactivated[t - 1, k])
-        x = left + i * wide
+        x, middle = left + i * wide, left + i * wide + (wide - 4) / 2
         target = " target" if k == ex.labels[t - 1] else ""
         parts.append(
             f'<g class="class{target}">'
-            + rectangle(x, y, wide - 4, high + 20, "track")
-            + rectangle(x, y + high + 20 - 40 * p, wide - 4, 40 * p, "bar")
-            + label(x + (wide - 4) / 2, y + 13, text(ex.classes[k])[:8], "name", "middle")
-            + label(x + (wide - 4) / 2, y + high - 22, fixed(z, 2), "value", "middle")
-            + label(x + (wide - 4) / 2, y + high - 4, fixed(p, 3), "value", "middle")
+            + rectangle(x, y, wide - 4, high, "track")
+            + rectangle(x, y + high - 40 * p, wide - 4, 40 * p, "bar")
+            + label(middle, y + 14, text(ex.classes[k])[:8], "name", "middle")
+            + label(middle, y + 32, fixed(z, 2), "value", "middle")
+            + label(middle, y + 49, fixed(p, 3), "value", "middle")
             + "</g>"
         )
-    return f'<g id="answers">{"".join(parts)}</g>', y + high + 20 + 56
+    return f'<g id="answers">{"".join(parts)}</g>', y + high + 56

@@ -118,7 +118,7 @@ def ladder(view: View) -> str:
             "div",
             switch,
             figure(
-                _shares_picture(view, t),
+                _shares_picture(view, t) + _PARTS_KEY,
                 f"The share of each term in dL<sub>{t}</sub>/dW. They add up to 1. "
                 "A negative share works against the others.",
                 "shares of the terms of one loss",
@@ -195,6 +195,15 @@ def subscripts(name: str) -> str:
     return re.sub(r"(?<=[hLŷ])_(\d+)", r"<sub>\1</sub>", name)
 
 
+_PARTS_KEY = (
+    '<ul class="legend">'
+    '<li><svg width="22" height="14" aria-hidden="true"><rect class="share explicit" '
+    'width="22" height="14"/></svg><span>explicit</span></li>'
+    '<li><svg width="22" height="14" aria-hidden="true"><rect class="share implicit" '
+    'width="22" height="14"/></svg><span>implicit</span></li></ul>'
+)
+
+
 def _shares_picture(view: View, t: int) -> str:
     rows = view.explanation.ladder(t)
     shown = rows if len(rows) <= LAGS + 1 else rows[:LAGS]
@@ -204,8 +213,8 @@ def _shares_picture(view: View, t: int) -> str:
         bars.append((f"τ ≤ {rest[0]['tau']}", sum(row["share"] for row in rest), "the rest"))
     shares = [share for _, share, _ in bars if np.isfinite(share)]
     low, high = min([0.0, *shares]), max([1e-9, *shares])
-    left, right, high_bar, pitch = 76.0, 90.0, 20.0, 28.0
-    wide = 420.0 / (high - low)
+    left, wide_bar, high_bar, pitch = 66.0, 300.0, 20.0, 28.0
+    wide = wide_bar / (high - low)
     zero = left - low * wide
     parts = []
     for i, (name, share, kind) in enumerate(bars):
@@ -219,16 +228,10 @@ def _shares_picture(view: View, t: int) -> str:
         parts.append(
             label(max(start + length, zero) + 8, y + 15, fixed(share), f"value {part}-text")
         )
-        if i == 0:
-            parts.append(label(max(start + length, zero) + 66, y + 15, "explicit", "note"))
-        elif i == 1:
-            parts.append(
-                label(max(start + length, zero) + 66, y + 15, "implicit, from here on", "note")
-            )
     bottom = 6 + len(bars) * pitch
     parts.append(f'<path class="axisline" d="M{zero:.1f} 0V{bottom:.0f}"/>')
     return drawing(
-        left + 420 + right + 130,
+        left + wide_bar + 74,
         bottom + 4,
         f"Shares of the terms of loss {t}",
         "Bars from the explicit term downwards; each says its share.",

@@ -46,7 +46,7 @@ def question(asked: str, *answer: str) -> str:
 def figure(picture: str, caption: str, name: str) -> str:
     """Frame a picture; a wide one scrolls sideways, by the keyboard as well."""
     frame = element(
-        "div", picture, class_="scroll", tabindex=0, role="region", aria_label=f"Picture: {name}"
+        "div", picture, class_="scroll", tabindex=0, role="group", aria_label=f"Picture: {name}"
     )
     return element("figure", frame, element("figcaption", caption))
 
@@ -62,13 +62,13 @@ def table(
     )
     written = element(
         "table",
-        element("caption", caption),
+        element("caption", element("span", caption)),
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>",
         class_=class_,
     )
     name = re.sub("<[^>]*>", "", caption).split(".")[0]
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {name}">{written}</div>'
+        f'<div class="scroll" tabindex="0" role="group" aria-label="Table: {name}">{written}</div>'
     )
 
 

@@ -29,7 +29,7 @@ def verdict(view: View) -> str:
         ("Labels", _labels(view), "y"),
         ("Answer", _answer(view), "largest ŷ at the last loss"),
         ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),
-        ("Terms", f"{ex.n_terms:,}", "of dL/dW"),
+        ("Terms", f"{ex.n_terms:,}", f"of dL/d{view.letter}"),
         ("Loss", fixed(ex.loss, 6), "L, the sum of all L<sub>t</sub>"),
     ]
     items = "".join(
@@ -79,7 +79,7 @@ def _proofs(view: View) -> str:
         return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
     said = (
         f"{ex.n_proved:,} of {count(ex.n_terms, 'term')} proved, worst error "
-        f"{small(ex.worst_error)}. They add up to dW with a relative error of "
+        f"{small(ex.worst_error)}. They add up to the gradient with a relative error of "
         f"{small(ex.sum_error)}."
     )
     if ex.passed:

@@ -127,7 +127,7 @@ def _gradients_picture(view: View) -> str:
 def proofs(view: View) -> str:
     """Panel 10: every term against the complex step, and central differences for contrast."""
     ex = view.explanation
-    name = "W" if ex.W is not None else "U"
+    name = view.letter
     sums = paragraph(
         f"All terms added up agree with the gradient that is computed in one sweep (N8): "
         f"the relative error is {small(ex.sum_error)}."
@@ -321,6 +321,13 @@ def data(view: View) -> str:
         "line says how to read them.",
         paragraph(f"The same input gives the same page. {where}"),
         f"<pre><code>{text(command)}</code></pre>",
+        paragraph(
+            "For all numbers as plain JSON, every parameter and gradient among them, add "
+            "<code>--json numbers.json</code>."
+            if view.command
+            else "For all numbers as plain JSON, every parameter and gradient among them, call "
+            "<code>to_json(path)</code>."
+        ),
         paragraph('<a id="save" hidden>Save the data as a file</a>'),
         details(
             "The data as JSON",

@@ -151,6 +151,15 @@
     if (found) { showTerm(found); found.focus(); }
   });
 
+  // A frame that does not scroll needs no stop of the Tab key.
+  const frames = document.querySelectorAll(".scroll");
+  const stops = () => frames.forEach((frame) => {
+    frame.tabIndex = frame.scrollWidth > frame.clientWidth ? 0 : -1;
+  });
+  stops();
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+
   // Panel 11: the data as a file
   const save = document.getElementById("save");
   save.href = URL.createObjectURL(new Blob([JSON.stringify(data)], { type: "application/json" }));

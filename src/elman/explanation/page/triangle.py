@@ -42,18 +42,11 @@ def gradient_triangle(view: View) -> str:
     kinds = Counter(str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells)
     said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
     some = capped(n_terms, len(ex.answering) * ex.T, "terms") if _left_out(view) else ""
-    one = len(ex.answering) == 1
     return panel(
         6,
         "The gradient triangle",
         "N7, N8",
-        "One cell is one term: what loss t says about W by way of step τ. "
-        + (
-            f"Only L<sub>{ex.answering[0]}</sub> counts here, so that the triangle has one row. "
-            if one
-            else "The row of a loss has as many cells as steps led to it. "
-        )
-        + "All cells together are dL/dW.",
+        _lead(view),
         "A row is a loss t, a column a step τ. The darker (in the dark: the brighter), the larger "
         "the term, on a logarithmic scale. Patterns mark three kinds of nothing. Choose a cell by "
         "mouse, or by the arrow keys.",
@@ -91,6 +84,22 @@ def gradient_triangle(view: View) -> str:
             "a gradient check does.",
         ),
     )
+
+
+def _lead(view: View) -> str:
+    ex = view.explanation
+    lead = "One cell is one term: what loss t says about W by way of step τ. "
+    if len(ex.answering) == 1:
+        t = ex.answering[0]
+        lead += f"Only L<sub>{t}</sub> counts here, so that the triangle has one row. "
+    else:
+        lead += "The row of a loss has as many cells as steps led to it. "
+    lead += "All cells together are dL/dW."
+    if ex.W is None:
+        lead += " This layer has no W, so that every term is nothing, and dL/dU is explicit alone."
+    elif ex.layer < len(ex.architecture.hidden):
+        lead += " Errors reach this layer through time and from the layer above; δ holds both."
+    return lead
 
 
 def _left_out(view: View) -> bool:

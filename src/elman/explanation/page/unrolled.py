@@ -47,7 +47,7 @@ def unrolled(view: View) -> str:
         figure(
             _unrolled_picture(view),
             f"Inputs, states, the probability of the label, the losses, and the error on its way "
-            f"back.{capped(len(steps), ex.T, 'steps')}"
+            f"back.{_hollow(view)}{capped(len(steps), ex.T, 'steps')}"
             + (
                 " Where a strip has fewer cells than there are numbers, a cell shows the largest."
                 if max(ex.H, ex.D) > 32
@@ -70,6 +70,12 @@ def unrolled(view: View) -> str:
             "there.",
         ),
     )
+
+
+def _hollow(view: View) -> str:
+    if len(view.explanation.answering) == view.explanation.T:
+        return ""
+    return " Dashed bars: the answer at steps without a loss."
 
 
 def _p_target(view: View, t: int) -> float:

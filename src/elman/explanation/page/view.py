@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from elman.explanation.explanation import Explanation
 
 STEPS = 50  # rows and columns of the triangle, rows of a table
-UNITS = 40  # cells of a strip
+UNITS = 32  # cells of a strip
 MATRIX = 16  # rows and columns of a matrix that is written out
 ROWS = 50  # rows of a table
 CLASSES = 12  # of an output that are written out
@@ -75,6 +75,11 @@ class View:
         weight = ex.y_activated.max(axis=0).copy()
         weight[ex.labels[ex.labels >= 0]] += 1
         return strongest(weight, CLASSES)
+
+    @property
+    def letter(self) -> str:
+        """The parameter whose terms are proved: W, or U in a layer that has no W."""
+        return "U" if self.explanation.W is None else "W"
 
     @property
     def sizes(self) -> dict[str, tuple[float, float]]:
