@@ -93,7 +93,7 @@ def ladder(view: View) -> str:
         "N7",
         "h<sub>t</sub> depends on W twice: directly, and through h<sub>t−1</sub>, which depends "
         "on W too. "
-        "The product rule gives a part for each.",
+        "The product rule gives a part for each." + view.nothing_back,
         "Read an equation from left to right. Each bracket goes one step further back. Under a "
         "factor stands its shape.",
         math(

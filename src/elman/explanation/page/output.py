@@ -103,7 +103,7 @@ def softmax_error(view: View) -> str:
 def _jacobian_picture(view: View, jacobian: Array, classes: list[int]) -> str:
     ex = view.explanation
     n = len(classes)
-    size = min(44.0, 440 / n)
+    size = min(64.0, 440 / n)
     left, top = 60.0, 40.0
     shown = relative(jacobian[np.ix_(classes, classes)])
     parts = [label(left, 12, "k, the z that moves", "axis"), label(0, top + 14, "i", "axis")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from elman.explanation.page.markup import (
+    count,
     details,
     element,
     figure,
@@ -94,8 +95,8 @@ def reasons(view: View) -> str:
         7,
         "Why it vanishes or explodes",
         "N7",
-        "Going back a step multiplies the error by a Jacobian: diag(1 − h²) times W. "
-        "Many factors below 1 leave nothing. Many above 1 leave too much.",
+        f"Going back a step multiplies the error by a Jacobian: diag({slope}) times W. "
+        "Many factors below 1 leave nothing. Many above 1 leave too much." + view.nothing_back,
         "A line at 1 (or 0, for exponents) means that an error keeps its length. "
         "Below it shrinks, above it grows.",
         math(
@@ -144,16 +145,14 @@ def truncated(view: View) -> str:
     floor = 10.0 ** np.floor(np.log10(min([*told, 0.009])))
     top = 10.0 ** np.ceil(np.log10(max([*told, 1.0])))
     enough = next((int(row["k"]) for row in rows if row["relative_error"] <= 0.01), None)
+    found = view.nothing_back
+    if enough is not None:
+        found = f" Here {count(enough, 'step')} back leave an error of at most 1 %."
     return panel(
         8,
         "Truncation",
         "N7",
-        "Cut the sum k steps back, and training gets cheaper and the gradient wrong. "
-        + (
-            f"Here {enough} steps back leave an error of at most 1 %."
-            if enough is not None
-            else "Here no cut leaves an error of at most 1 %."
-        ),
+        "Cut the sum k steps back, and training gets cheaper and the gradient wrong." + found,
         "k = 0 keeps the explicit part alone. The further right, the more steps back are kept. "
         "At the right end the sum is whole, and only rounding is left.",
         math("∑_t ∑_{t-k≤τ≤t} term ( t , τ )", block=True),

@@ -122,8 +122,12 @@ def chart(
         (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic)])
         for line in lines
     ]
-    xs = [x for _, points in shown for x, _ in points] or [1.0]
-    ys = [y for _, points in shown for _, y in points] or [1.0]
+    xs = [x for _, points in shown for x, _ in points]
+    ys = [y for _, points in shown for _, y in points]
+    if not xs:
+        return drawing(
+            width, 30, name, "Nothing to draw.", label(0, 18, f"{y_label}: none", "axis")
+        )
     if reference is not None:
         ys.append(reference[0])
     y_axis = _Axis(*(y_range or _padded(ys, logarithmic)), height - bottom, top, logarithmic)

@@ -82,6 +82,13 @@ class View:
         return "U" if self.explanation.W is None else "W"
 
     @property
+    def nothing_back(self) -> str:
+        """Say why nothing goes back through time, if nothing does."""
+        if self.explanation.W is None:
+            return " This layer has no W, so that nothing goes back through time."
+        return "" if self.explanation.T > 1 else " With one step, there is no way back."
+
+    @property
     def sizes(self) -> dict[str, tuple[float, float]]:
         """The width and height of a cell, by the picture it is in."""
         n, n_losses = len(self.steps), len(self.answering)
