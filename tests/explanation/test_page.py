@@ -14,7 +14,7 @@ import pytest
 import elman
 from elman.explanation.page import render
 from elman.explanation.page.ladder import parts_of
-from elman.explanation.page.markup import fixed, math, number, scientific
+from elman.explanation.page.markup import fixed, math, number
 from elman.explanation.page.render import PANELS
 from elman.explanation.page.view import View, evenly, fit, strongest
 
@@ -196,7 +196,7 @@ def test_table_of_the_norms(explanation, page):
         assert row[0] == f"τ = {tau}"
         for t, cell in enumerate(row[1:], start=1):
             norm = explanation.norms[t - 1, tau - 1]
-            assert cell.split(" ")[0] == ("" if tau > t else scientific(norm))
+            assert cell.split(" ")[0] == ("" if tau > t else number(norm))
             assert ("structural" in cell) == (tau == 1)
 
 

@@ -72,6 +72,7 @@ def ladder(view: View) -> str:
         for t, p in enumerate(steps, start=1)
     ]
     t = view.cell[0]
+    rungs = ex.ladder(t)
     held = ex.truncation[0]
     error, angle = held["relative_error"], held["angle_degrees"]
     said = (
@@ -97,7 +98,7 @@ def ladder(view: View) -> str:
         "Read an equation from left to right. Each bracket goes one step further back. Under a "
         "factor stands its shape.",
         math(
-            f"dh_t//dW::{cube} = ∂h_t//∂W::{cube} + ∂h_t//∂h_{{t-1}}::{H}×{H} "
+            f"dh_t//dW::{cube} = ∂h_t//∂W::{cube} + ∂h_t//∂h_{{t-1}}::{H}×{H} · "
             f"dh_{{t-1}}//dW::{cube}",
             block=True,
         ),
@@ -106,19 +107,22 @@ def ladder(view: View) -> str:
             "<em>implicit</em>. Written out for the first three losses:"
         ),
         '<div class="ladder">',
-        math("dL_1//dW = dL_1//dŷ_1 dŷ_1//dh_1 ∂h_1//∂W", block=True),
-        math("dL_2//dW = dL_2//dŷ_2 dŷ_2//dh_2 [ ∂h_2//∂W + ∂h_2//∂h_1 ∂h_1//∂W ]", block=True),
+        math("dL_1//dW = dL_1//dŷ_1 · dŷ_1//dh_1 · ∂h_1//∂W", block=True),
         math(
-            "dL_3//dW = dL_3//dŷ_3 dŷ_3//dh_3 [ ∂h_3//∂W + ∂h_3//∂h_2 ( ∂h_2//∂W + ∂h_2//∂h_1 "
-            "∂h_1//∂W ) ]",
+            "dL_2//dW = dL_2//dŷ_2 · dŷ_2//dh_2 · [ ∂h_2//∂W + ∂h_2//∂h_1 · ∂h_1//∂W ]", block=True
+        ),
+        math(
+            "dL_3//dW = dL_3//dŷ_3 · dŷ_3//dh_3 · "
+            "[ ∂h_3//∂W + ∂h_3//∂h_2 · ( ∂h_2//∂W + ∂h_2//∂h_1 · ∂h_1//∂W ) ]",
             block=True,
         ),
         "</div>",
         element(
             "div",
             switch,
+            '<div class="charts">',
             figure(
-                _shares_picture(view, t) + _PARTS_KEY,
+                _shares_picture(rungs, t) + _PARTS_KEY,
                 f"The share of each term in dL<sub>{t}</sub>/dW. They add up to 1. "
                 "A negative share works against the others.",
                 "shares of the terms of one loss",
@@ -129,9 +133,10 @@ def ladder(view: View) -> str:
                 ["", "‖explicit‖", '<span class="implicit-word">‖implicit‖</span>', "‖total‖"],
                 rows,
             ),
+            "</div>",
             class_="switch",
         ),
-        _ladder_table(view, t),
+        _ladder_table(rungs, t),
         question(
             "What shape is dh/dW?",
             f"h has {H} entries and W {H} × {H}. Each entry of h has a derivative by each of W: "
@@ -155,8 +160,7 @@ def ladder(view: View) -> str:
     )
 
 
-def _ladder_table(view: View, t: int) -> str:
-    rows = view.explanation.ladder(t)
+def _ladder_table(rows: list[dict[str, Any]], t: int) -> str:
     shown = rows[:ROWS]
     return details(
         "The terms of one loss, factor by factor",
@@ -204,8 +208,7 @@ _PARTS_KEY = (
 )
 
 
-def _shares_picture(view: View, t: int) -> str:
-    rows = view.explanation.ladder(t)
+def _shares_picture(rows: list[dict[str, Any]], t: int) -> str:
     shown = rows if len(rows) <= LAGS + 1 else rows[:LAGS]
     bars = [(f"τ = {row['tau']}", row["share"], row["kind"]) for row in shown]
     if len(shown) < len(rows):

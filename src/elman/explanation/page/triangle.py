@@ -19,7 +19,6 @@ from elman.explanation.page.markup import (
     number,
     panel,
     question,
-    scientific,
     table,
 )
 from elman.explanation.page.svg import cell, drawing, key, label, power_of_ten, rectangle, row
@@ -314,7 +313,7 @@ def _norms(view: View) -> str:
                 cells.append("")
             else:
                 kind = str(ex.kinds[t - 1, tau - 1])
-                cells.append(scientific(float(ex.norms[t - 1, tau - 1])) + short.get(kind, ""))
+                cells.append(number(float(ex.norms[t - 1, tau - 1])) + short.get(kind, ""))
         rows.append([f"τ = {tau}", *cells])
     return table(
         "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "

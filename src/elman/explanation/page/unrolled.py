@@ -96,7 +96,7 @@ class _Columns:
     left, filled = 104.0, 0.76  # of a column; the rest is the way to the next
 
     def __init__(self, n: int) -> None:
-        self.pitch = min(max(850 / n, 27), 66)
+        self.pitch = min(max(850 / n, 17), 66)
         self.width = self.filled * self.pitch
         self.right = self.left + n * self.pitch
 
@@ -144,7 +144,7 @@ def _unrolled_picture(view: View) -> str:
             arrows.append(
                 f"M{at.start(i) + at.width + 2:.1f} {y_middle:.1f}h{way:.1f}m-4-3l4 3l-4 3"
             )
-        if len(steps) <= 30 or i % 2 == 0:
+        if at.pitch > 25 or i % 5 == 0 or i + 1 == len(steps):
             parts.append(label(at.middle(i), bottom + 20, str(t), "tick", "middle"))
     parts.append(f'<path class="forward" d="{"".join(arrows)}"/>')
     description = (
@@ -165,7 +165,7 @@ def _bars(view: View, at: _Columns, y: float, y_loss: float) -> Iterator[str]:
             said = f"step {t}: ŷ of the label {fixed(p)}"
             name = "bar" if answers else "bar hollow"
             yield rectangle(at.start(i), y - 40 * p, at.width, max(40 * p, 0.8), name, said)
-        if answers:
+        if answers and at.pitch > 25:  # else there is no room; the table has it
             loss = fixed(ex.losses[t - 1], 2 if at.pitch > 29 else 1)
             yield label(at.middle(i), y_loss, loss, "tick", "middle")
 
