@@ -36,7 +36,7 @@ def _content(view: View) -> dict[str, Any]:
     return {
         "about": (
             "Arrays with a shape are float64, little-endian, in base64: numpy.frombuffer("
-            "base64.b64decode(a['base64']), '<f8').reshape(a['shape']). term(t, τ) = "
+            "base64.b64decode(a['base64']), 'float64').reshape(a['shape']). term(t, τ) = "
             "outer(delta of the cell (t, τ), h_previous of the step τ)."
         ),
         "title": ex.title,
