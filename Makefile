@@ -11,7 +11,8 @@ BENCH := .venv-bench
 demo: $(VENV)/.plot
 	mkdir -p demo
 	$(BIN)/elman train digits --output demo/digits.safetensors --plot demo/learning-curve.png
-	@echo "next: . $(BIN)/activate; elman --help"
+	$(BIN)/elman explain demo/digits.safetensors digits --index 7 --html demo/explanation.html
+	@echo "next: open demo/explanation.html in a browser; . $(BIN)/activate; elman --help"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto

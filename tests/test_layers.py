@@ -45,7 +45,7 @@ INSIDE_FUNCTIONS = {
     "sklearn": ("datasets.py", "cli/"),
     "joblib": ("engines/compiled/threads.py",),
     "pooch": ("datasets.py",),
-    "matplotlib": ("displays.py", "cli/"),
+    "matplotlib": ("displays/", "cli/"),
 }
 
 
@@ -188,7 +188,8 @@ def test_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "package", ["data", "engines", "equations", "estimators", "explanation", "training"]
+    "package",
+    ["data", "displays", "engines", "equations", "estimators", "explanation", "training"],
 )
 def test_names_a_package_lists_are_there(package):
     module = importlib.import_module(f"elman.{package}")

@@ -9,7 +9,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from elman.check import check_gradients
-    from elman.displays import LearningCurveDisplay
+    from elman.displays import (
+        ForwardDisplay,
+        GradientFlowDisplay,
+        JacobianSpectrumDisplay,
+        LearningCurveDisplay,
+        SoftmaxJacobianDisplay,
+        TermLadderDisplay,
+    )
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
@@ -24,7 +31,10 @@ _HOMES = {
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
     "Explanation": "elman.explanation",
+    "ForwardDisplay": "elman.displays",
     "GradientFlow": "elman.explanation",
+    "GradientFlowDisplay": "elman.displays",
+    "JacobianSpectrumDisplay": "elman.displays",
     "LearningCurveDisplay": "elman.displays",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
@@ -32,6 +42,8 @@ _HOMES = {
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
     "RNNTagger": "elman.estimators",
+    "SoftmaxJacobianDisplay": "elman.displays",
+    "TermLadderDisplay": "elman.displays",
     "check_gradients": "elman.check",
     "explain": "elman.explanation",
     "gradient_flow": "elman.explanation",
@@ -44,7 +56,10 @@ __all__ = [
     "DivergenceError",
     "ElmanError",
     "Explanation",
+    "ForwardDisplay",
     "GradientFlow",
+    "GradientFlowDisplay",
+    "JacobianSpectrumDisplay",
     "LearningCurveDisplay",
     "ModelFileError",
     "Network",
@@ -52,6 +67,8 @@ __all__ = [
     "Progress",
     "RNNClassifier",
     "RNNTagger",
+    "SoftmaxJacobianDisplay",
+    "TermLadderDisplay",
     "check_gradients",
     "explain",
     "gradient_flow",
