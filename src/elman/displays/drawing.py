@@ -25,7 +25,8 @@ INK_SHARE = 0.55
 def one_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
     """Take the axes given, or make a figure of ``size`` inches for them."""
     if ax is None:
-        return _figure(size).subplots()
+        axes: Axes = _figure(size).subplots()
+        return axes
     if not hasattr(ax, "imshow"):
         raise TypeError(f"ax is a {type(ax).__name__}; expected matplotlib Axes")
     return ax
@@ -89,7 +90,7 @@ def whole_numbers(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def log_scale(ax: Axes, *values: Array, headroom: float = 0.0) -> None:
+def log_scale(ax: Axes, *values: Array, headroom: float = 0.03) -> None:
     """Make y logarithmic and go from decade to decade, so that its labels are plain powers of ten.
 
     Without a number above 0 it stays as it is.
@@ -98,7 +99,7 @@ def log_scale(ax: Axes, *values: Array, headroom: float = 0.0) -> None:
     ----------
     ax : matplotlib Axes
     *values : arrays
-        What is drawn; NaN, infinite and zero values have no place.
+        What is drawn. Zeros are below any decade: a line falls out of the picture there.
     headroom : float
         What to leave free above, as a share of the height.
     """
@@ -111,7 +112,7 @@ def log_scale(ax: Axes, *values: Array, headroom: float = 0.0) -> None:
     bottom, top = np.floor(np.log10(drawn.min())), np.ceil(np.log10(drawn.max()))
     if bottom == top:
         bottom, top = bottom - 1, top + 1
-    ax.set_yscale("log", nonpositive="mask")
+    ax.set_yscale("log", nonpositive="clip")
     ax.set_ylim(10.0**bottom, 10.0 ** (top + headroom * (top - bottom)))
     ax.yaxis.set_minor_formatter(NullFormatter())
 

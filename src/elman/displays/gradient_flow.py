@@ -84,7 +84,8 @@ class GradientFlowDisplay:
                 f"flow is a {type(flow).__name__}; expected a GradientFlow, as elman.gradient_flow "
                 "makes it."
             )
-        title = f"layer {flow.layer}, {flow.n_sequences:,} sequences: {flow.kind}"
+        n = flow.n_sequences
+        title = f"layer {flow.layer}, {n:,} sequence{'s' * (n != 1)}: {flow.kind}"
         return cls(flow.norms, flow.saturated, flow.quantiles, title).plot(ax=ax)
 
     @classmethod
@@ -131,7 +132,7 @@ class GradientFlowDisplay:
             ylabel=r"$\|\delta_{t,t-k}\|\;/\;\|V^\top(\hat{y}_t-y_t)\|$",
             title=self.title,
         )
-        log_scale(left, self.norms, np.ones(1), [] if self.quantiles is None else self.quantiles)
+        log_scale(left, self.norms, np.ones(1), *([] if self.quantiles is None else self.quantiles))
         if self.quantiles is not None:
             left.legend(frameon=False)
 

@@ -126,7 +126,8 @@ class TermLadderDisplay(ExplanationDisplay):
                 ax.axvspan(
                     tau - 0.4, tau + 0.4, facecolor="none", edgecolor=GREY, hatch=hatch, lw=0
                 )
-        log_scale(ax, norms, headroom=0.15)  # for the legend
+        n_hatched = sum(kind in kinds for kind in _HATCHES)
+        log_scale(ax, norms, headroom=0.05 + 0.08 * n_hatched)  # for the legend
         if not (norms > 0).any():
             ax.set_yticks([])
         ax.set(ylabel=rf"$\|\mathrm{{term}}({t},\tau)\|$", xlim=(0.4, t + 0.6))
