@@ -42,7 +42,7 @@ ANYWHERE = {
     "rich": ("cli/",),
 }
 INSIDE_FUNCTIONS = {
-    "sklearn": ("datasets.py", "cli/"),
+    "sklearn": ("datasets.py", "displays/", "cli/"),
     "joblib": ("engines/compiled/threads.py",),
     "pooch": ("datasets.py",),
     "matplotlib": ("displays/", "cli/"),

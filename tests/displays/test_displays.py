@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 import elman
 from elman import (
@@ -132,6 +133,11 @@ def test_learning_curve(classifier):
     rows = classifier.history_
     assert loss.lines[0].get_xydata().tolist() == [[r["epoch"], r["loss"]] for r in rows]
     assert accuracy.lines[0].get_ydata().tolist() == [r["accuracy"] for r in rows]
+
+
+def test_learning_curve_of_nothing_learnt():
+    with pytest.raises(NotFittedError, match="RNNClassifier instance is not fitted"):
+        LearningCurveDisplay.from_estimator(RNNClassifier())
 
 
 def test_forward_of_labelled_steps(of_steps):

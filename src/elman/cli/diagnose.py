@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from elman.datasets import Dataset
     from elman.estimators import RNNClassifier, RNNTagger
 
-_SAMPLE = 256  # sequences, so that it costs a fraction of an epoch
+_SAMPLE = 256  # sequences: enough for means, and as fast as most epochs
 
 
 def diagnosis(epoch: int, estimator: RNNClassifier | RNNTagger, dataset: Dataset) -> dict[str, Any]:

@@ -43,7 +43,15 @@ class LearningCurveDisplay:
         Returns
         -------
         LearningCurveDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
         """
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(estimator, "history_")
         return cls(estimator.history_).plot(ax=ax)
 
     def plot(self, *, ax: Pair | None = None) -> Self:
