@@ -36,3 +36,14 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"
 autodoc_typehints = "none"  # the docstrings say it with shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+
+
+def _skip(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn generates for metadata routing: it documents that itself."""
+    routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
+    return True if routing else None
+
+
+def setup(app):
+    """Connect what autodoc asks for."""
+    app.connect("autodoc-skip-member", _skip)

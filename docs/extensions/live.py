@@ -6,7 +6,7 @@ A page has one namespace, that of Python's ``__main__``. ::
     ```{numbers}       formulas with their values, a line ``LaTeX := expression`` each; lines that
                        follow one another stand side by side
     {num}`expression`  a value in the text
-    ```{code} name     a function of elman as it stands, without its docstring
+    ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
 
 ``:hidden:`` runs code without showing it. Code that raises, or that prints nothing where ``:prints:``
@@ -37,29 +37,25 @@ def namespace(env: Any) -> dict[str, Any]:
     return env.current_document.setdefault("live", {"__name__": "__main__", "np": np})
 
 
-def number(value: Any) -> str:
+def number(value: Any, digits: int = DIGITS) -> str:
     """Write a number as LaTeX, by powers of ten where it is very small or large."""
     value = float(value) + 0.0  # no -0
-    if value == 0 or float(value).is_integer() and abs(value) < 1e5:
+    if value == 0 or (value.is_integer() and abs(value) < 1e5):
         return f"{value:.0f}"
     if 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{DIGITS}f}"
+        return f"{value:.{digits}f}"
     mantissa, power = f"{value:.1e}".split("e")
     return rf"{mantissa} \cdot 10^{{{int(power)}}}"
 
 
-def entry(value: Any) -> str:
-    """Write an entry of a matrix: as many digits as its neighbours."""
-    return "0" if value == 0 else number(value)
-
-
 def latex(value: Any) -> str:
-    """Write a number, a column (1-D) or a matrix."""
+    """Write a number, a column (1-D) or a matrix; the tiny network's own numbers have one digit."""
     value = np.asarray(value)
+    digits = 1 if (value.round(1) == value).all() else DIGITS
     if value.ndim == 0:
-        return number(value)
+        return number(value, digits)
     rows = value[:, None] if value.ndim == 1 else value
-    body = r" \\ ".join(" & ".join(map(entry, row)) for row in rows)
+    body = r" \\ ".join(" & ".join(number(entry, digits) for entry in row) for row in rows)
     return rf"\begin{{bmatrix}} {body} \end{{bmatrix}}"
 
 
@@ -119,7 +115,7 @@ class Num(SphinxRole):
         return [nodes.math(latex(value), latex(value))], []
 
 
-class Code(SphinxDirective):
+class Source(SphinxDirective):
     """A function's source without its docstring, and where it stands."""
 
     required_arguments = 1
@@ -163,7 +159,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Offer the directives and the role."""
     app.add_directive("live", Live)
     app.add_directive("numbers", Numbers)
-    app.add_directive("source", Code)
+    app.add_directive("source", Source)
     app.add_directive("question", Question)
     app.add_role("num", Num())
     return {"parallel_read_safe": True}

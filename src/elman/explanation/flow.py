@@ -45,7 +45,7 @@ class GradientFlow:
         The sequences behind each lag.
     saturated : array (T,)
         At each step, the share of units (of all sequences that have the step) whose f' is below
-        0.1; for tanh, |h| > 0.95.
+        0.1; for tanh, h below -0.95 or above 0.95.
     saturated_share : float
         The same over all steps.
     singular : array (n_jacobians,)
