@@ -26,6 +26,7 @@ extensions = [
     "live",
     "mathml",
 ]
+toc_object_entries_show_parents = "hide"
 exclude_patterns = ["_build"]
 nitpicky = True
 pygments_style = "friendly"
@@ -40,7 +41,9 @@ numpydoc_show_class_members = False
 
 def _skip(app, what, name, obj, skip, options):
     """Leave out what scikit-learn generates for metadata routing: it documents that itself."""
-    routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
+    routing = name == "get_metadata_routing" or (
+        name.startswith("set_") and name.endswith("_request")
+    )
     return True if routing else None
 
 

@@ -16,7 +16,7 @@ network = elman.Network(
     n_features=D, hidden=H, n_outputs=K, bias=False, dtype=np.float64, engine="reference"
 )
 rng = np.random.default_rng(SEED)
-for name, parameter in network.parameters.items():
+for parameter in network.parameters.values():
     parameter[...] = (0.6 * rng.standard_normal(parameter.shape)).round(1)
 U, W, V = (network.parameters[name] for name in ("U1", "W1", "V"))
 

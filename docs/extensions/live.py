@@ -4,7 +4,7 @@ A page has one namespace, that of Python's ``__main__``. ::
 
     ```{live}          code that is run and shown, with what it prints
     ```{numbers}       formulas with their values, a line ``LaTeX := expression`` each; lines that
-                       follow one another stand side by side
+                       follow one another stand side by side, where there is room
     {num}`expression`  a value in the text
     ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
@@ -72,7 +72,7 @@ class Live(SphinxDirective):
         source = "\n".join(self.content)
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            exec(compile(source, self.env.docname, "exec"), namespace(self.env))  # noqa: S102
+            exec(compile(source, self.env.docname, "exec"), namespace(self.env))
         if "hidden" in self.options:
             return []
         shown: list[nodes.Node] = [nodes.literal_block(source, source, language="python")]
@@ -90,26 +90,25 @@ class Numbers(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:  # noqa: D102
-        blocks = []
+        shown: list[nodes.Node] = []
         for paragraph in "\n".join(self.content).split("\n\n"):
-            parts = []
+            row = nodes.container(classes=["numbers"])
             for line in paragraph.splitlines():
                 formula, assigned, expression = line.partition(":=")
-                if assigned:
-                    value = eval(expression, namespace(self.env))  # noqa: S307
-                    parts.append(f"{formula.strip()} = {latex(value)}")
-                else:
-                    parts.append(line)
-            text = r" \qquad ".join(parts)
-            blocks.append(nodes.math_block(text, text, nowrap=False, number=None, label=None))
-        return blocks
+                if not assigned:
+                    raise self.error(f"expected LaTeX := expression; got {line!r}")
+                value = eval(expression, namespace(self.env))
+                text = f"{formula.strip()} = {latex(value)}"
+                row += nodes.math_block(text, text, nowrap=False, number=None, label=None)
+            shown.append(row)
+        return shown
 
 
 class Num(SphinxRole):
     """A value in the text; a number is written as a formula is."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:  # noqa: D102
-        value = eval(self.text, namespace(self.env))  # noqa: S307
+        value = eval(self.text, namespace(self.env))
         if isinstance(value, str):
             return [nodes.Text(value)], []
         return [nodes.math(latex(value), latex(value))], []

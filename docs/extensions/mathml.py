@@ -7,22 +7,13 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-
-# Brackets of matrices and braces of cases are drawn by the style sheet: whether a browser stretches
-# those of a font depends on the fonts there are.
-_FENCED = {
-    "matrix": ("<mo>&#x0005B;</mo><mtable", "<mo>&#x0005D;</mo>"),
-    "cases": ('<mo stretchy="true" fence="true" form="prefix">&#x0007B;</mo><mtable', ""),
-}
+# The style sheet draws the brackets of matrices: not every font has some that stretch.
+_MATRIX = re.compile("<mo>&#x0005B;</mo><mtable(.*?</mtable>)<mo>&#x0005D;</mo>")
 
 
 def mathml(formula: str, display: str = "inline") -> str:
     """Convert LaTeX."""
-    written = convert(formula, display=display)
-    for name, (opening, closing) in _FENCED.items():
-        pattern = re.escape(opening) + "(.*?</mtable>)" + re.escape(closing)
-        written = re.sub(pattern, rf'<mtable class="{name}"\1', written)
-    return written
+    return _MATRIX.sub(r'<mtable class="matrix"\1', convert(formula, display=display))
 
 
 def inline(translator: HTML5Translator, node: nodes.math) -> None:
