@@ -9,8 +9,8 @@ A page has one namespace, that of Python's ``__main__``. ::
     ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
 
-``:hidden:`` runs code without showing it. Code that raises, or that prints nothing where ``:prints:``
-asks for it, fails the build.
+``:hidden:`` runs code without showing it. Code that raises or warns, or that prints nothing where
+``:prints:`` asks for it, fails the build.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import importlib
 import inspect
 import io
 import textwrap
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,7 +72,8 @@ class Live(SphinxDirective):
     def run(self) -> list[nodes.Node]:  # noqa: D102
         source = "\n".join(self.content)
         said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(said), warnings.catch_warnings():
+            warnings.simplefilter("error")
             exec(compile(source, self.env.docname, "exec"), namespace(self.env))
         if "hidden" in self.options:
             return []
