@@ -1,23 +1,28 @@
-# `make demo` runs the main job and `make test` the tests; each sets up .venv first, once. `make bench`
-# measures speed, in an environment with the contenders.
+# `make demo` runs the main job and `make test` the tests; each sets up .venv first, once. `make docs`
+# builds the guide; `make bench` measures speed, in an environment with the contenders.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test bench check format clean
+.PHONY: demo test bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
 	$(BIN)/elman train digits --output demo/digits.safetensors --plot demo/learning-curve.png
-	@echo "next: . $(BIN)/activate; elman --help"
+	$(BIN)/elman explain demo/digits.safetensors digits --index 7 --html demo/explanation.html
+	@echo "next: open demo/explanation.html in a browser; . $(BIN)/activate; elman --help"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --nitpicky docs docs/_build/html
+	@echo "next: open docs/_build/html/index.html"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -29,7 +34,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(BENCH) demo bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -39,6 +44,10 @@ $(VENV)/.plot: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.plot
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ $(VENV)/.plot
 
 $(VENV)/.made:

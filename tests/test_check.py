@@ -110,10 +110,10 @@ MUTATIONS = {
         "loss", "output_error", "y.sum(axis=0) - y", "y.sum(axis=0)"
     ),
     "answers to the wrong columns": Mutation(
-        "network", "gradients", "dh[-1][:, first:]", "dh[-1][:, :n_answers]"
+        "network", "answers_to_states", "dh[-1][:, first:]", "dh[-1][:, :n_answers]"
     ),
     "always the first answers": Mutation(
-        "network", "gradients", "start += n_answers", "start += 0"
+        "network", "answers_to_states", "start += n_answers", "start += 0"
     ),
     "layers below get nothing": Mutation(
         "network", "gradients", "layers[k].U.T @ delta_t for", "0 * layers[k].U.T @ delta_t for"

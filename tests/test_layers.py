@@ -24,7 +24,8 @@ ORDER = [
     {"network"},
     {"check", "training"},
     {"estimators"},
-    {"models", "datasets", "displays"},
+    {"models", "datasets", "explanation"},
+    {"displays"},
     {"cli"},
     {"__main__"},
 ]
@@ -36,15 +37,15 @@ ANYWHERE = {
     "numba": ("engines/compiled/",),
     "llvmlite": ("engines/compiled/",),
     "safetensors": ("persistence.py",),
-    "sklearn": ("estimators/",),
+    "sklearn": ("estimators/", "explanation/"),
     "typer": ("cli/",),
     "rich": ("cli/",),
 }
 INSIDE_FUNCTIONS = {
-    "sklearn": ("datasets.py", "cli/"),
+    "sklearn": ("datasets.py", "displays/", "cli/"),
     "joblib": ("engines/compiled/threads.py",),
     "pooch": ("datasets.py",),
-    "matplotlib": ("displays.py", "cli/"),
+    "matplotlib": ("displays/", "cli/"),
 }
 
 
@@ -186,7 +187,10 @@ def test_unknown_name_is_an_attribute_error():
         _ = elman.LSTM
 
 
-@pytest.mark.parametrize("package", ["data", "engines", "equations", "estimators", "training"])
+@pytest.mark.parametrize(
+    "package",
+    ["data", "displays", "engines", "equations", "estimators", "explanation", "training"],
+)
 def test_names_a_package_lists_are_there(package):
     module = importlib.import_module(f"elman.{package}")
     assert all(hasattr(module, name) for name in module.__all__)

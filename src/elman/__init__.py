@@ -9,9 +9,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from elman.check import check_gradients
-    from elman.displays import LearningCurveDisplay
+    from elman.displays import (
+        ForwardDisplay,
+        GradientFlowDisplay,
+        JacobianSpectrumDisplay,
+        LearningCurveDisplay,
+        SoftmaxJacobianDisplay,
+        TermLadderDisplay,
+    )
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
+    from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
     from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
@@ -22,6 +30,11 @@ _HOMES = {
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
+    "Explanation": "elman.explanation",
+    "ForwardDisplay": "elman.displays",
+    "GradientFlow": "elman.explanation",
+    "GradientFlowDisplay": "elman.displays",
+    "JacobianSpectrumDisplay": "elman.displays",
     "LearningCurveDisplay": "elman.displays",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
@@ -29,7 +42,11 @@ _HOMES = {
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
     "RNNTagger": "elman.estimators",
+    "SoftmaxJacobianDisplay": "elman.displays",
+    "TermLadderDisplay": "elman.displays",
     "check_gradients": "elman.check",
+    "explain": "elman.explanation",
+    "gradient_flow": "elman.explanation",
     "load": "elman.models",
 }
 
@@ -38,6 +55,11 @@ __all__ = [
     "DataError",
     "DivergenceError",
     "ElmanError",
+    "Explanation",
+    "ForwardDisplay",
+    "GradientFlow",
+    "GradientFlowDisplay",
+    "JacobianSpectrumDisplay",
     "LearningCurveDisplay",
     "ModelFileError",
     "Network",
@@ -45,7 +67,11 @@ __all__ = [
     "Progress",
     "RNNClassifier",
     "RNNTagger",
+    "SoftmaxJacobianDisplay",
+    "TermLadderDisplay",
     "check_gradients",
+    "explain",
+    "gradient_flow",
     "load",
 ]
 

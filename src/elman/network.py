@@ -150,8 +150,8 @@ class Network:
 
         Returns
         -------
-        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list;
-        (n_samples, K) if not ``every_step``; ``Intermediates`` if these are asked for.
+        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list
+            (n_samples, K) if not ``every_step``; ``Intermediates`` if these are asked for.
 
         Raises
         ------

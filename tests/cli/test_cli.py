@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
+import elman.datasets
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
 from elman.cli.train import Cell, Solver, train
@@ -61,7 +62,7 @@ def test_plain_lines_when_not_on_a_terminal(run):
 
 def test_a_bar_on_a_terminal(tmp_path):
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "elman", "train", "digits", *SMALL]
+    command = [sys.executable, "-m", "elman", "train", "digits", *SMALL, "--diagnose"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=slave, stderr=slave, env=environment
@@ -78,6 +79,7 @@ def test_a_bar_on_a_terminal(tmp_path):
     assert b"epoch 3/3" in shown
     assert "━".encode() in shown
     assert b"seq/s" in shown
+    assert b"epoch 2: gradient " in shown
 
 
 def test_quiet_prints_the_accuracy_alone(run):
@@ -203,6 +205,55 @@ def test_the_learning_curve_is_a_picture(run, tmp_path):
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     history = elman.load("digits.safetensors").history_
     assert f"{history[-1]['test_accuracy']:.2%}" in result.output
+
+
+def test_diagnose_prints_the_flow_of_each_epoch(run):
+    lines = run("train", "digits", *SMALL, "--diagnose").stdout.splitlines()
+    assert [line.split()[1] for line in lines[1:7]] == ["1/3", "1:", "2/3", "2:", "3/3", "3:"]
+    shape = (
+        r"epoch 3: gradient (healthy|vanishing|exploding|saturated), [\d.e-]+ left 7 steps back, "
+        r"\d+% saturated, largest σ \d+\.\d\d"
+    )
+    assert re.fullmatch(shape, lines[6])
+
+
+def test_diagnose_beside_quiet_and_json(run):
+    quiet = run("train", "digits", *SMALL, "--diagnose", "--quiet")
+    assert re.fullmatch(r"0\.\d{4}\n", quiet.stdout)
+    assert [line.split(":")[0] for line in quiet.stderr.splitlines()] == [
+        f"epoch {n}" for n in (1, 2, 3)
+    ]
+    result = json.loads(run("train", "digits", *SMALL, "--diagnose", "--json").stdout)
+    assert [found["epoch"] for found in result["diagnoses"]] == [1, 2, 3]
+
+    model = elman.load("digits.safetensors")
+    data = elman.datasets.load_digits()
+    chosen = np.sort(np.random.default_rng(0).permutation(len(data.X_train))[:256])
+    flow = elman.gradient_flow(model, data.X_train[chosen], data.y_train[chosen])
+    assert result["diagnoses"][-1] == {
+        "epoch": 3,
+        "kind": flow.kind,
+        "left": flow.norms[7],
+        "lag": 7,
+        "saturated": flow.saturated_share,
+        "singular": flow.singular[-1],
+    }
+    without = json.loads(run("train", "digits", *SMALL, "--json").stdout)
+    assert "diagnoses" not in without
+    assert [row["loss"] for row in without["history"]] == [row["loss"] for row in result["history"]]
+
+
+@pytest.mark.parametrize("name", ["ragged", "steps", "rows"])
+def test_diagnose_takes_what_training_takes(run, files, name):
+    result = run("train", f"{name}.npz", *SMALL, "--diagnose")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count(": gradient ") == 3
+
+
+def test_diagnose_layers_without_recurrence(run):
+    result = run("train", "digits", "--steps", "flat", *SMALL, "--diagnose", "--json")
+    last = json.loads(result.stdout)["diagnoses"][-1]
+    assert (last["lag"], last["singular"]) == (0, None)
 
 
 @pytest.mark.parametrize(

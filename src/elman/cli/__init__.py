@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from elman import __version__
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate, predict
+from elman.cli.explain import explain
 from elman.cli.train import train
 from elman.errors import ElmanError
 
@@ -45,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, check):
+for command in (train, evaluate, predict, check, explain):
     app.command()(command)
 
 

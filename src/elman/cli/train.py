@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -41,6 +43,13 @@ def train(
         typer.Option("--output", "-o", help="The model file; if left out, DATASET.safetensors."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")] = None,
+    diagnose: Annotated[
+        bool,
+        typer.Option(
+            "--diagnose",
+            help="Say after each epoch what is left of the gradient so many steps back.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
@@ -161,6 +170,7 @@ def train(
         parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
         output = Path("-".join(map(str, parts)) + ".safetensors")
     from elman import LearningCurveDisplay
+    from elman.cli.diagnose import diagnosis, in_words
 
     _check_writable(output, "--output")
     if plot is not None:
@@ -203,7 +213,19 @@ def train(
 
     if not (quiet or as_json):
         typer.echo(_plan(estimator, dataset))
-    seconds = _fit(estimator, dataset, output, quiet or as_json, watch_test=plot is not None)
+    diagnoses: list[dict[str, Any]] = []
+
+    def after_epoch(row: dict[str, float]) -> None:
+        # For a person alone: nothing that is learnt depends on it.
+        if plot is not None:
+            row["test_accuracy"] = estimator.score(dataset.X_test, dataset.y_test)
+        if diagnose:
+            diagnoses.append(diagnosis(int(row["epoch"]), estimator, dataset))
+            if not as_json:
+                with suppress(BrokenPipeError):  # nobody reads on; the training is wanted still
+                    typer.echo(in_words(diagnoses[-1]), err=quiet)
+
+    seconds = _fit(estimator, dataset, output, quiet or as_json, after_epoch)
     estimator.save(output)
     if plot is not None:
         LearningCurveDisplay.from_estimator(estimator).figure_.savefig(plot)
@@ -219,6 +241,8 @@ def train(
             "model": str(output),
             "plot": plot and str(plot),
         }
+        if diagnose:
+            result["diagnoses"] = diagnoses
         typer.echo(json.dumps(result))
     elif quiet:
         typer.echo(f"{evaluation['accuracy']:.4f}")
@@ -269,7 +293,7 @@ def _fit(
     dataset: Dataset,
     output: Path,
     quiet: bool,
-    watch_test: bool,
+    after_epoch: Callable[[dict[str, float]], None],
 ) -> float:
     """Fit, and return the seconds it took. What was learnt before an interrupt is saved."""
     from sklearn.utils._param_validation import InvalidParameterError
@@ -282,12 +306,10 @@ def _fit(
         with training_progress(quiet) as show:
 
             def callback(progress: Progress) -> None:
-                if watch_test and progress.row is not None:
-                    # For the picture alone: nothing that is learnt depends on it.
-                    score = estimator.score(dataset.X_test, dataset.y_test)
-                    progress.row["test_accuracy"] = score
                 if show is not None:
                     show(progress)
+                if progress.row is not None:
+                    after_epoch(progress.row)
 
             estimator.fit(dataset.X_train, dataset.y_train, callback=callback)
     except InvalidParameterError as error:

@@ -110,14 +110,7 @@ def gradients(
     error = output_error(y, trace.y_activated)
     dV, dc, dh_answering = output_gradients(error, trace.h_answering, V)
 
-    dh = []  # dL/dO_K by step: an answer's for the columns that answer, 0 for the others
-    start = 0
-    for h_t, first in zip(trace.h_activated[-1][1:], answers_from):
-        n_answers = h_t.shape[1] - first
-        dh.append(np.zeros_like(h_t))
-        dh[-1][:, first:] = dh_answering[:, start : start + n_answers]
-        start += n_answers
-
+    dh = answers_to_states(dh_answering, trace.h_activated[-1][1:], answers_from)
     layer_gradients = []
     for k in reversed(range(len(layers))):
         h_activated = trace.h_activated[k]
@@ -127,3 +120,32 @@ def gradients(
         if k > 0:
             dh = [layers[k].U.T @ delta_t for delta_t in delta]  # one factor dO_k/dO_{k-1} more
     return layer_gradients[::-1], dV, dc
+
+
+def answers_to_states(
+    dh_answering: Array, h_activated: Sequence[Array], answers_from: Sequence[int] | IntArray
+) -> list[Array]:
+    """Sort by step what the answers tell their states.
+
+    Parameters
+    ----------
+    dh_answering : array (H, m)
+        dL/dO_K of each answer, from ``output_gradients``.
+    h_activated : T blocks (H, n_t)
+        The top layer's states, without h_0.
+    answers_from : T integers
+        As in ``forward``.
+
+    Returns
+    -------
+    T blocks (H, n_t)
+        dL/dO_K by step: an answer's for the columns that answer, 0 for the others.
+    """
+    dh = []
+    start = 0
+    for h_t, first in zip(h_activated, answers_from):
+        n_answers = h_t.shape[1] - first
+        dh.append(np.zeros_like(h_t))
+        dh[-1][:, first:] = dh_answering[:, start : start + n_answers]
+        start += n_answers
+    return dh

@@ -86,7 +86,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     classes_ : array (n_classes,)
     n_features_in_ : int
         Columns of a two-dimensional X, else features of a step.
-    feature_names_in_ : array (n_features_in_,)
+    feature_names_in_ : array of str
         Where X had names.
     network_ : Network
         With ``network_.parameters`` U, W, b, V, c.

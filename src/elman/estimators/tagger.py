@@ -44,8 +44,8 @@ class RNNTagger(BaseRNN):
 
         Returns
         -------
-        array (n_samples, n_timesteps, n_classes), or a list of (n_timesteps, n_classes) where X is a
-        list
+        array (n_samples, n_timesteps, n_classes), or a list of (n_timesteps, n_classes)
+            A list where X is one.
         """
         y_hat, sequences = self._probabilities(X)
         return sequences.fold(y_hat)

@@ -1,13 +1,14 @@
-"""Pictures, as scikit-learn's Displays: they hold arrays, and draw them on matplotlib."""
+"""How training went."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from elman.displays.drawing import tidy, two_axes
 from elman.estimators.base import BaseRNN
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from elman.displays.drawing import Pair
 
 
 class LearningCurveDisplay:
@@ -30,9 +31,7 @@ class LearningCurveDisplay:
         self.history = history
 
     @classmethod
-    def from_estimator(
-        cls, estimator: BaseRNN, *, ax: tuple[Axes, Axes] | None = None
-    ) -> LearningCurveDisplay:
+    def from_estimator(cls, estimator: BaseRNN, *, ax: Pair | None = None) -> LearningCurveDisplay:
         """Draw the learning curve of a fitted estimator.
 
         Parameters
@@ -44,10 +43,18 @@ class LearningCurveDisplay:
         Returns
         -------
         LearningCurveDisplay
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
         """
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(estimator, "history_")
         return cls(estimator.history_).plot(ax=ax)
 
-    def plot(self, *, ax: tuple[Axes, Axes] | None = None) -> Self:
+    def plot(self, *, ax: Pair | None = None) -> Self:
         """Draw. Needs matplotlib (``pip install 'elman[plot]'``).
 
         Raises
@@ -55,12 +62,10 @@ class LearningCurveDisplay:
         ElmanError
             If matplotlib is not installed.
         """
-        if ax is None:
-            ax = _new_axes()
-        self.axes_ = ax
-        self.figure_: Any = ax[0].figure
+        self.axes_ = two_axes(ax)
+        loss_axes, accuracy_axes = self.axes_
+        self.figure_: Any = loss_axes.figure
         epochs = [row["epoch"] for row in self.history]
-        loss_axes, accuracy_axes = ax
         loss_axes.plot(epochs, [row["loss"] for row in self.history], color="C0")
         loss_axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
         for key, label, color in (
@@ -79,22 +84,5 @@ class LearningCurveDisplay:
         accuracy_axes.set(xlabel="epoch", ylabel="accuracy")
         accuracy_axes.yaxis.set_major_formatter("{x:.0%}")
         accuracy_axes.legend(loc="lower right", frameon=False)
-        for axes in ax:
-            axes.grid(alpha=0.3)
-            axes.spines[["top", "right"]].set_visible(False)
+        tidy(*self.axes_)
         return self
-
-
-def _new_axes() -> tuple[Axes, Axes]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        from elman.errors import ElmanError
-
-        raise ElmanError(
-            "drawing needs matplotlib, which is not installed. Run: pip install 'elman[plot]'"
-        ) from None
-    # A Figure of its own: pyplot would choose a backend and keep the figure alive.
-    figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=150)
-    axes = figure.subplots(1, 2)
-    return axes[0], axes[1]

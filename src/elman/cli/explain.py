@@ -1,0 +1,161 @@
+"""``elman explain``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elman.cli.sources import Binary, DataDir, StepsOption, open_dataset, refuse_idle
+
+if TYPE_CHECKING:
+    from elman.estimators import RNNClassifier
+    from elman.explanation import Explanation
+
+_DEFAULT_PAGE = Path("explanation.html")
+
+
+def explain(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model file; if left out, a small model is trained on digits on the spot.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="DATASET|FILE", help="digits, mnist, or an .npz file with X and y."),
+    ] = None,
+    index: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Which sequence, from 0: of a data set's test part, or of all of a file."
+        ),
+    ] = 0,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the page here; explanation.html, if --json is left out too."),
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write all numbers here, as one JSON object.")
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="The step the page opens with; if left out, the last with a loss."
+        ),
+    ] = None,
+    layer: Annotated[int, typer.Option(min=1, help="The layer, the lowest is 1.")] = 1,
+    truncate: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="K", help="Make the update from sums cut K steps back."),
+    ] = None,
+    check: Annotated[bool, typer.Option(help="Whether to prove every term.")] = True,
+    data_dir: DataDir = None,
+    steps: StepsOption = None,
+    binary: Binary = None,
+) -> None:
+    """Explain one sequence's gradient: every term with its number and its proof, as a page."""
+    import elman
+    from elman.errors import ElmanError
+
+    if model == "digits" and source is None:  # the model is what was left out
+        model, source = None, "digits"
+    if model is not None and source is None:
+        raise typer.BadParameter(
+            "give a model file and its data, as in `elman explain digits.safetensors digits`, or "
+            "neither",
+            param_hint="source",
+        )
+    given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
+    X, y = _labelled(source or "digits", given)
+    if index >= len(X):
+        raise typer.BadParameter(
+            f"{source or 'digits'} has {len(X):,} sequences to choose from, 0 to {len(X) - 1}; "
+            f"got {index}",
+            param_hint="--index",
+        )
+    teacher: Any = _small_model(given) if model is None else elman.load(model)
+    try:
+        explanation = elman.explain(
+            teacher, X[index], y[index], layer=layer, truncate=truncate, check=check
+        )
+        if step is not None and step > explanation.T:
+            raise ValueError(f"step must be from 1 to {explanation.T}; got {step}")
+    except ElmanError:
+        raise
+    except ValueError as error:  # an option that this model or sequence does not have
+        raise typer.BadParameter(str(error)) from None
+
+    if html is None and json is None:
+        html = _DEFAULT_PAGE
+    typer.echo(_result(explanation, source or "digits", index))
+    if html is not None:
+        options = {
+            "--index": index,
+            "--html": html,
+            "--step": step,
+            "--layer": layer if layer > 1 else None,
+            "--truncate": truncate,
+            **given,
+        }
+        command = _command([model, source], options, check)
+        _write_page(explanation, html, step, command)
+    if json is not None:
+        explanation.to_json(json)
+        typer.echo(f"wrote {json}")
+    if not explanation.passed:
+        typer.secho("error: not everything is proved", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1)
+
+
+def _labelled(source: str, given: dict[str, Any]) -> tuple[Any, Any]:
+    if source.endswith(".npz"):
+        from elman.datasets import read_labelled_npz
+
+        refuse_idle(source, given)
+        return read_labelled_npz(source)
+    dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
+    return dataset.X_test, dataset.y_test
+
+
+def _small_model(given: dict[str, Any]) -> RNNClassifier:
+    """Train for a second: the first try is to need nothing."""
+    from elman import RNNClassifier
+    from elman.datasets import load_digits
+
+    dataset = load_digits(given["--steps"] or "rows", given["--binary"])
+    typer.echo("no model file: training 16 units on digits, for this page alone")
+    cell = dataset.recipe.get("cell", "tanh")
+    estimator = RNNClassifier(16, cell=cell, max_iter=15, random_state=0, engine="reference")
+    estimator.fit(dataset.X_train, dataset.y_train)
+    return estimator
+
+
+def _result(explanation: Explanation, source: str, index: int) -> str:
+    ex = explanation
+    if ex.checks_ is None:
+        proofs = f"{ex.n_terms:,} terms, not checked"
+    else:
+        proofs = f"{ex.n_proved:,} of {ex.n_terms:,} terms proved, worst error {ex.worst_error:.1e}"
+    return f"{source}, sequence {index}: {proofs}\n{ex.verdict}"
+
+
+def _write_page(explanation: Explanation, path: Path, step: int | None, command: str) -> None:
+    from elman.explanation.page import render
+
+    page = render(explanation, step=step, command=command)
+    path.write_text(page, encoding="utf-8")
+    typer.echo(f"wrote {path} ({len(page.encode()) / 1000:,.0f} kB): open it in a browser")
+
+
+def _command(arguments: list[str | None], options: dict[str, Any], check: bool) -> str:
+    """Write what makes the page again."""
+    words = ["elman", "explain", *(word for word in arguments if word is not None)]
+    for name, value in options.items():
+        if value is not None:
+            words += [name, *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    return shlex.join(words if check else [*words, "--no-check"])

@@ -1,0 +1,27 @@
+"""Pictures, as scikit-learn's Displays: they hold arrays, and draw them on matplotlib.
+
+learning_curve    loss and accuracy, an epoch
+of_explanation    what the displays of one sequence's explanation share
+forward           the states h_t, and ŷ of the label
+softmax_jacobian  the two cases of N5
+term_ladder       the terms of N7, and three kinds of nothing
+gradient_flow     what is left of an error so many steps back, and why
+jacobian_spectrum singular values of ∂h_t/∂h_{t-1}, and Lyapunov exponents
+drawing           axes, colours and names
+"""
+
+from elman.displays.forward import ForwardDisplay
+from elman.displays.gradient_flow import GradientFlowDisplay
+from elman.displays.jacobian_spectrum import JacobianSpectrumDisplay
+from elman.displays.learning_curve import LearningCurveDisplay
+from elman.displays.softmax_jacobian import SoftmaxJacobianDisplay
+from elman.displays.term_ladder import TermLadderDisplay
+
+__all__ = [
+    "ForwardDisplay",
+    "GradientFlowDisplay",
+    "JacobianSpectrumDisplay",
+    "LearningCurveDisplay",
+    "SoftmaxJacobianDisplay",
+    "TermLadderDisplay",
+]

@@ -1,0 +1,122 @@
+"""What the displays draw on and with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman._typing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    Pair = tuple[Axes, Axes]
+
+# Blue and orange: the pair that most kinds of colour blindness leave apart.
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+DIVERGING = "RdBu_r"
+SEQUENTIAL = "magma_r"
+
+INK_SHARE = 0.55
+"""From this share of a colour scale on, its colour is so dark that ink on it must be light."""
+
+
+def one_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
+    """Take the axes given, or make a figure of ``size`` inches for them."""
+    if ax is None:
+        axes: Axes = _figure(size).subplots()
+        return axes
+    if not hasattr(ax, "imshow"):
+        raise TypeError(f"ax is a {type(ax).__name__}; expected matplotlib Axes")
+    return ax
+
+
+def two_axes(
+    ax: Pair | None,
+    size: tuple[float, float] = (9, 3.6),
+    shape: tuple[int, int] = (1, 2),
+    **options: Any,
+) -> Pair:
+    """Take the pair of axes given, or make a figure of ``size`` inches for them.
+
+    Parameters
+    ----------
+    ax : pair of matplotlib Axes, or None
+    size, shape : pairs
+        Of the new figure, and how many rows and columns.
+    **options
+        For ``Figure.subplots``.
+    """
+    if ax is None:
+        first, second = _figure(size).subplots(*shape, **options)
+        return first, second
+    try:
+        first, second = ax
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"ax is a {type(ax).__name__}; expected a pair of matplotlib Axes, as from "
+            f"plt.subplots{shape}"
+        ) from None
+    return one_axes(first), one_axes(second)
+
+
+def _figure(size: tuple[float, float]) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        from elman.errors import ElmanError
+
+        raise ElmanError(
+            "drawing needs matplotlib, which is not installed. Run: pip install 'elman[plot]'"
+        ) from None
+    # A Figure of its own: pyplot would choose a backend and keep the figure alive.
+    return Figure(figsize=size, layout="constrained", dpi=150)
+
+
+def tidy(*axes: Axes, grid: bool = True) -> None:
+    """Leave of the frame what is read, and a faint grid behind the data."""
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        if grid:
+            ax.grid(alpha=0.3)
+            ax.set_axisbelow(True)
+
+
+def whole_numbers(axis: Any) -> None:
+    """Put ticks at whole numbers alone: steps, lags, units."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def log_scale(ax: Axes, *values: Array, headroom: float = 0.03) -> None:
+    """Make y logarithmic and go from decade to decade, so that its labels are plain powers of ten.
+
+    Without a number above 0 it stays as it is.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    *values : arrays
+        What is drawn. Zeros are below any decade: a line falls out of the picture there.
+    headroom : float
+        What to leave free above, as a share of the height.
+    """
+    from matplotlib.ticker import NullFormatter
+
+    drawn = np.concatenate([np.ravel(v) for v in values])
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if not len(drawn):
+        return
+    bottom, top = np.floor(np.log10(drawn.min())), np.ceil(np.log10(drawn.max()))
+    if bottom == top:
+        bottom, top = bottom - 1, top + 1
+    ax.set_yscale("log", nonpositive="clip")
+    ax.set_ylim(10.0**bottom, 10.0 ** (top + headroom * (top - bottom)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def plain(name: str) -> str:
+    """Keep matplotlib from reading a label as a formula."""
+    return name.replace("$", r"\$")

@@ -1,0 +1,97 @@
+"""The states of one sequence, and what they answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.displays.drawing import BLUE, DIVERGING, SEQUENTIAL, plain, tidy, two_axes, whole_numbers
+from elman.displays.of_explanation import ExplanationDisplay
+
+if TYPE_CHECKING:
+    from elman.displays.drawing import Pair
+
+
+class ForwardDisplay(ExplanationDisplay):
+    """The states h_t step by step, and the probability ŷ of the label (N2).
+
+    Above, a column is a state h_t, a row one unit. Below, ŷ_t of the label: of a step without one,
+    that of the next label. Filled circles are the steps that have a loss.
+
+    Parameters
+    ----------
+    explanation : Explanation
+
+    Attributes
+    ----------
+    explanation : Explanation
+    axes_ : pair of matplotlib Axes
+        States and answers, once drawn.
+    figure_ : matplotlib Figure
+    """
+
+    @property
+    def probabilities(self) -> Array:
+        """ŷ_t of the label, (T,)."""
+        ex = self.explanation
+        probabilities: Array = ex.y_activated[np.arange(ex.T), self._labels]
+        return probabilities
+
+    @property
+    def _labels(self) -> IntArray:
+        answering = np.flatnonzero(self.explanation.labels >= 0)
+        upcoming = np.searchsorted(answering, np.arange(self.explanation.T))
+        labels: IntArray = self.explanation.labels[answering[upcoming]]
+        return labels
+
+    def plot(self, *, ax: Pair | None = None) -> Self:
+        """Draw. Needs matplotlib (``pip install 'elman[plot]'``).
+
+        Parameters
+        ----------
+        ax : pair of matplotlib Axes, optional
+            Where to draw states and answers; a new figure if left out.
+
+        Raises
+        ------
+        ElmanError
+            If matplotlib is not installed.
+        """
+        ex = self.explanation
+        self.axes_ = two_axes(
+            ax, (6.4, 4.8), (2, 1), sharex=True, gridspec_kw={"height_ratios": [3, 1]}
+        )
+        states, answers = self.axes_
+        self.figure_: Any = states.figure
+
+        largest = float(np.abs(ex.h_activated).max()) or 1.0
+        signed = (ex.h_activated < 0).any()
+        image = states.imshow(
+            ex.h_activated.T,
+            aspect="auto",
+            interpolation="nearest",
+            cmap=DIVERGING if signed else SEQUENTIAL,
+            vmin=-largest if signed else 0,
+            vmax=largest,
+            extent=(0.5, ex.T + 0.5, ex.H + 0.5, 0.5),
+        )
+        self.figure_.colorbar(image, ax=states, label="$h_t$", pad=0.02)
+        states.set(ylabel="unit", title=f"states of layer {ex.layer}: {ex.H} {ex.cell} units")
+
+        steps = np.arange(1, ex.T + 1)
+        has_loss = ex.labels >= 0
+        answers.plot(steps, self.probabilities, color=BLUE, marker="o", mfc="white", ms=5)
+        answers.plot(steps[has_loss], self.probabilities[has_loss], "o", color=BLUE, ms=5)
+        answers.set(xlabel="step $t$", ylim=(-0.08, 1.08), xlim=(0.5, ex.T + 0.5))
+        names = {ex.classes[label] for label in self._labels}
+        label = f"label {plain(names.pop())}" if len(names) == 1 else "its label"
+        answers.set_ylabel(rf"$\hat{{y}}_t$ of {label}")
+        answers.yaxis.set_major_formatter("{x:.0%}")
+        for axes in self.axes_:
+            whole_numbers(axes.xaxis)
+        whole_numbers(states.yaxis)
+        tidy(states, grid=False)
+        tidy(answers)
+        return self

@@ -1,0 +1,65 @@
+"""What the displays of one sequence's explanation share."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from elman.explanation import Explanation, explain
+
+
+class ExplanationDisplay:
+    """A picture of some of an explanation's arrays.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    """
+
+    def __init__(self, explanation: Explanation) -> None:
+        self.explanation = check_explanation(explanation)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, x: Any, y: Any, *, layer: int = 1, ax: Any = None
+    ) -> Self:
+        """Explain one sequence, and draw.
+
+        Parameters
+        ----------
+        estimator : RNNClassifier, RNNTagger or Network
+        x : array (n_timesteps, n_features)
+        y : label, or array (n_timesteps,) of labels
+        layer : int
+            Counted from 1, the lowest.
+        ax : matplotlib Axes, or a pair of them if the picture has two parts, optional
+            Where to draw; a new figure if left out.
+        """
+        # Without proofs: none is drawn.
+        return cls.from_explanation(explain(estimator, x, y, layer=layer, check=False), ax=ax)
+
+    @classmethod
+    def from_explanation(cls, explanation: Explanation, *, ax: Any = None) -> Self:
+        """Draw an explanation.
+
+        Parameters
+        ----------
+        explanation : Explanation
+            From ``elman.explain``.
+        ax : matplotlib Axes, or a pair of them if the picture has two parts, optional
+            Where to draw; a new figure if left out.
+        """
+        return cls(explanation).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw. Needs matplotlib (``pip install 'elman[plot]'``)."""
+        raise NotImplementedError
+
+
+def check_explanation(explanation: Any) -> Explanation:
+    """Refuse what is no explanation."""
+    if not isinstance(explanation, Explanation):
+        raise TypeError(
+            f"explanation is a {type(explanation).__name__}; expected an Explanation, as elman.explain "
+            "makes it. For a model and a sequence there is from_estimator."
+        )
+    return explanation

@@ -1,0 +1,232 @@
+"""How gradients flow back through time over a whole data set, and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data import Batch, Shard
+from elman.engines.reference import forward
+from elman.equations import CELLS, Trace, errors_through_time, network, output_error
+from elman.errors import DataError
+from elman.explanation import spectra, terms
+from elman.explanation.diagnosis import diagnose
+from elman.explanation.subject import Subject, subject
+from elman.parameters import Parameters
+
+_SHARD = 256  # sequences at a time
+_JACOBIANS = 64
+_LYAPUNOV = 16
+_EXPONENTS = 8
+_COMMON = 10  # the verdict goes by lags that a tenth of the sequences have
+
+
+@dataclass(frozen=True, eq=False)
+class GradientFlow:
+    """How errors get back through time, over many sequences. Made by ``elman.gradient_flow``.
+
+    T steps of the longest sequence.
+
+    Attributes
+    ----------
+    layer : int
+    cell : str
+    n_sequences : int
+    norms : array (n_lags,)
+        By lag k = 0, 1, …: what is left k steps back of an error, ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, in
+        the geometric mean over the sequences that are long enough. NaN where there is no error at
+        all. Lag 0 is all there is where neither the layer nor one above has a W.
+    quantiles : array (3, n_lags)
+        The same at 10 %, 50 % and 90 % of the sequences.
+    counts : array (n_lags,)
+        The sequences behind each lag.
+    saturated : array (T,)
+        At each step, the share of units (of all sequences that have the step) whose f' is below
+        0.1; for tanh, h below -0.95 or above 0.95.
+    saturated_share : float
+        The same over all steps.
+    singular : array (n_jacobians,)
+        The largest singular values of Jacobians ∂h_t/∂h_{t-1}, t ≥ 2, drawn at random: at most 64;
+        in ascending order. Empty where there are none.
+    lyapunov : array (min(H, 8),)
+        The largest finite-time Lyapunov exponents, a step, in the mean over at most 16 of the
+        sequences with two steps or more, drawn at random. NaN where there are none.
+    kind : {"vanishing", "exploding", "saturated", "healthy"}
+    verdict : str
+        The same in words, and what to change.
+    """
+
+    layer: int
+    cell: str
+    n_sequences: int
+    norms: Array
+    quantiles: Array
+    counts: Array
+    saturated: Array
+    saturated_share: float
+    singular: Array
+    lyapunov: Array
+    kind: str
+    verdict: str
+
+
+def gradient_flow(
+    model: Any, X: Any, y: Any = None, *, layer: int = 1, seed: int = 0
+) -> GradientFlow:
+    """Diagnose how errors get back through time, over a whole data set.
+
+    The last loss of each sequence is carried back to its first step, exactly as learning does
+    (N7), with the sequences side by side: one pass forward and one back. Singular values and
+    Lyapunov exponents are exact too, but of a random sample, for they cost much more.
+
+    Parameters
+    ----------
+    model : RNNClassifier, RNNTagger or Network
+        An estimator has to be fitted; its standardisation is applied.
+    X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
+        As the model takes it; lengths may differ.
+    y : labels, optional
+        As the model takes them. Left out, the least probable class of each last step is the label:
+        an error that is there, however sure the model is.
+    layer : int
+        The layer looked at, counted from 1, the lowest.
+    seed : int
+        For what is drawn at random.
+
+    Returns
+    -------
+    GradientFlow
+
+    Raises
+    ------
+    DataError, ValueError, TypeError, NotFittedError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import elman
+    >>> network = elman.Network(n_features=2, hidden=8, n_outputs=3, seed=0)
+    >>> network.parameters["W1"][...] *= 0.2
+    >>> X = np.random.default_rng(0).standard_normal((50, 20, 2))
+    >>> elman.gradient_flow(network, X).kind
+    'vanishing'
+    """
+    who = subject(model, X, y)
+    layer = who.layer(layer)
+    here = who.parameters.layers[layer - 1]
+    cells = who.parameters.architecture.cells[layer - 1 :]
+    T, n = int(who.sequences.lengths.max()), len(who.sequences)
+
+    reach = np.full((T, n), np.nan)  # by lag
+    n_saturated = np.zeros(T)
+    done = 0
+    for shard in Batch.all_of(who.sequences, every_step=False).shards(_SHARD):
+        trace = _forward(who.parameters, shard)
+        of_shard = _reach(who, shard, trace, layer)
+        reach[: len(of_shard), done : done + of_shard.shape[1]] = of_shard
+        done += of_shard.shape[1]
+        for t, h_t in enumerate(trace.h_activated[layer - 1][1:]):
+            n_saturated[t] += (here.cell.derivative(h_t) < terms.SATURATED).sum()
+    if not any(CELLS[cell].recurrent for cell in cells):
+        reach = reach[:1]
+    counts = (~np.isnan(reach)).sum(axis=1)
+    norms, quantiles = np.full(len(reach), np.nan), np.full((3, len(reach)), np.nan)
+    for k in np.flatnonzero(counts):
+        of_lag = reach[k, ~np.isnan(reach[k])]
+        with np.errstate(divide="ignore"):  # log 0: what has vanished altogether
+            norms[k] = np.exp(np.log(of_lag).mean())
+        quantiles[:, k] = np.quantile(of_lag, [0.1, 0.5, 0.9])
+
+    n_units = (who.sequences.lengths > np.arange(T)[:, None]).sum(axis=1) * len(here.U)
+    saturated_share = float(n_saturated.sum() / n_units.sum())
+    singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
+    common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
+    kind, verdict = diagnose(common, saturated_share, here.W)
+    return GradientFlow(
+        layer=layer,
+        cell=cells[0],
+        n_sequences=n,
+        norms=norms,
+        quantiles=quantiles,
+        counts=counts,
+        saturated=n_saturated / n_units,
+        saturated_share=saturated_share,
+        singular=singular,
+        lyapunov=exponents,
+        kind=kind,
+        verdict=verdict,
+    )
+
+
+def _forward(parameters: Parameters, shard: Shard) -> Trace:
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        trace = forward(parameters, shard)
+    if not np.isfinite(trace.y_unactivated).all():
+        raise DataError(
+            "the network's states overflow on these sequences; expected finite numbers. Take a model "
+            "with smaller weights, or scale X."
+        )
+    return trace
+
+
+def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> Array:
+    """Carry each sequence's last loss back: ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, (lags, sequences)."""
+    y_hat = trace.y_activated  # (K, n)
+    ends = shard.rows  # the sequences' numbers, in the order in which they end
+    if who.labels is None:
+        labels = y_hat.argmin(axis=0)
+    else:
+        labels = who.labels[who.sequences.offsets[ends + 1] - 1 if who.every_step else ends]
+    y = np.zeros_like(y_hat)
+    y[labels, np.arange(len(labels))] = 1
+
+    layers, V = who.parameters.layers, who.parameters["V"]
+    told = V.T @ output_error(y, y_hat)
+    dh = network.answers_to_states(told, trace.h_activated[-1][1:], shard.answers_from)
+    size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
+    for k in reversed(range(layer - 1, len(layers))):
+        delta = errors_through_time(dh, trace.h_activated[k], layers[k].W, layers[k].cell)
+        dh = [layers[k].U.T @ delta_t for delta_t in delta] if k >= layer else delta
+
+    sizes = _sizes(dh)  # (T, n)
+    lengths = np.array([delta_t.shape[1] for delta_t in dh])
+    lengths = (lengths[:, None] > np.arange(sizes.shape[1])).sum(axis=0)  # of each column
+    steps = lengths - 1 - np.arange(len(sizes))[:, None]  # (lags, n): the step so far back
+    reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reach = reach / size_told
+    return np.where((steps >= 0) & (size_told > 0), reach, np.nan)
+
+
+def _sizes(blocks: list[Array]) -> Array:
+    """The norms of columns, zeros where a sequence has ended: T blocks (H, n_t) to (T, n_1)."""
+    sizes = np.zeros((len(blocks), blocks[0].shape[1]))
+    for row, block in zip(sizes, blocks):
+        row[: block.shape[1]] = np.linalg.norm(block, axis=0)
+    return sizes
+
+
+def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Take the Jacobians of a sample: their largest singular values, and Lyapunov exponents."""
+    here = who.parameters.layers[layer - 1]
+    H = len(here.U)
+    long = np.flatnonzero(who.sequences.lengths > 1)
+    exponents = np.full(min(H, _EXPONENTS), np.nan)
+    if here.W is None or not len(long):
+        return np.empty(0), exponents
+    sample = rng.choice(long, min(len(long), _JACOBIANS), replace=False)
+    (shard,) = Batch.of(who.sequences, sample, every_step=False).shards(len(sample))
+    h = _forward(who.parameters, shard).h_activated[layer - 1]
+    drawn: list[Array] = []
+    of_sequences: list[Array] = []
+    for i in rng.permutation(len(sample)):
+        states = np.array([h_t[:, i] for h_t in h[2:] if h_t.shape[1] > i])  # (T_i - 1, H)
+        slopes = here.cell.derivative(states)
+        drawn.append(rng.choice(slopes)[:, None] * here.W)
+        if len(of_sequences) < _LYAPUNOV:
+            of_sequences.append(spectra.lyapunov(slopes[:, :, None] * here.W, len(exponents)))
+    return np.sort(spectra.largest_singular(np.array(drawn))), np.mean(of_sequences, axis=0)

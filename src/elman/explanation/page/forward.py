@@ -1,0 +1,193 @@
+"""Panel 2: forward at one step, every intermediate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from elman._typing import Array
+from elman.explanation.page.colours import diverging
+from elman.explanation.page.markup import (
+    details,
+    element,
+    figure,
+    fixed,
+    math,
+    panel,
+    question,
+    table,
+    text,
+)
+from elman.explanation.page.svg import cell, drawing, key, label, rectangle, row
+from elman.explanation.page.view import ROWS, View, capped
+
+
+class Piece(NamedTuple):
+    """One row of panel 2: a name of the notes' implementation page, and its numbers by step."""
+
+    key: str
+    name: str
+    formula: str
+    values: Array  # (T, H)
+
+
+def pieces(view: View) -> list[Piece]:
+    """Give what N2 computes in a step, in its order; 1 - h² of N8 beside it."""
+    ex = view.explanation
+    derivative = "f′" if ex.cell == "relu" else "1 − h²"
+    found = [
+        Piece("U_frd", "U_frd", "U x<sub>t</sub>", ex.U_frd),
+        Piece("W_frd", "W_frd", "W h<sub>t−1</sub>", ex.W_frd),
+        Piece("h_unactivated", "h_unactivated", "their sum", ex.h_unactivated),
+        Piece("h_activated", "h_activated", "f of it", ex.h_activated),
+        Piece("derivative", derivative, "its slope", ex.derivative),
+    ]
+    if ex.b is not None:
+        b = np.broadcast_to(ex.b, ex.U_frd.shape)
+        found.insert(2, Piece("b", "b", "the bias", b))
+    return found
+
+
+def scale_of(piece: Piece) -> float:
+    """Give what a full colour means: 1 for states, else the largest magnitude of all steps."""
+    if piece.key in ("h_activated", "derivative"):
+        return max(1.0, float(np.abs(piece.values).max()))
+    return float(np.abs(piece.values).max()) or 1.0
+
+
+def one_step(view: View) -> str:
+    """Panel 2: forward at one step, every intermediate."""
+    ex, t = view.explanation, view.step
+    f = "relu" if ex.cell == "relu" else "tanh"
+    bias = f" + b::{ex.H}×1" if ex.b is not None else ""
+    hidden = f"h_t::{ex.H}×1 = {f} ( U::{ex.H}×{ex.D} x_t::{ex.D}×1"
+    if ex.W is not None:
+        hidden += f" + W::{ex.H}×{ex.H} h_{{t-1}}::{ex.H}×1"
+    top = ex.h_top.shape[1]
+    c = f" + c::{ex.K}×1" if "c" in ex.gradients else ""
+    answer = f"ŷ_t::{ex.K}×1 = softmax ( V::{ex.K}×{top} h_t::{top}×1{c} )"
+    rows = [
+        [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in pieces(view))]
+        for i in range(min(ex.H, ROWS))
+    ]
+    return panel(
+        2,
+        "Forward at one step",
+        "N2",
+        "A step adds what the input says to what the state before says. The sum goes through f. "
+        "The state then answers through V.",
+        "Each row is one vector, a cell a unit. Below, each class has its y_unactivated and its "
+        "y_activated, ŷ, as a number and as a bar; the label's class is framed. Under a letter "
+        "stands its shape, rows × columns.",
+        math(f"{hidden}{bias} )", block=True),
+        math(answer, block=True),
+        _step_control(view),
+        figure(
+            _pieces_picture(view),
+            "The vectors of the step." + capped(view.units, ex.H, "units"),
+            "forward at one step",
+        ),
+        details(
+            "Numbers of this step",
+            table(
+                f'Layer {ex.layer} at step <span class="chosen-step">{t}</span>.'
+                f"{capped(min(ex.H, ROWS), ex.H, 'units')}",
+                [
+                    "unit",
+                    *(
+                        f'<span data-piece="{p.key}">{p.name}</span> <small>{p.formula}</small>'
+                        for p in pieces(view)
+                    ),
+                ],
+                rows,
+                class_="pieces",
+            ),
+        ),
+        question(
+            "The matrices do not match. Which way round do they go?",
+            f"Vectors are columns here: x<sub>t</sub> is {ex.D} × 1 and h<sub>t</sub> {ex.H} × "
+            "1, so U has to be "
+            f"{ex.H} × {ex.D} and stands on the left. With rows as vectors every product turns "
+            "round, "
+            "and every matrix is transposed. Choose one, and keep it through the backward pass.",
+        ),
+    )
+
+
+def _step_control(view: View) -> str:
+    options = "".join(
+        f'<option value="{t}"{" selected" if t == view.step else ""}>{t}</option>'
+        for t in sorted({*view.steps, view.step})
+    )
+    return element(
+        "p",
+        '<label for="step">Step t</label> ',
+        f'<select id="step" disabled>{options}</select> ',
+        '<span class="without-script">(choosing another step takes a script)</span>',
+        class_="control",
+    )
+
+
+def _pieces_picture(view: View) -> str:
+    t, n = view.step, view.units
+    found = pieces(view)
+    size, high = view.sizes["pieces"]
+    left, gap = 132.0, 8.0
+    parts = []
+    y = 8.0
+    for piece in found:
+        parts.append(label(0, y + 15, piece.name, "row code"))
+        full = scale_of(piece)
+        cells = [
+            cell(
+                left + i * size,
+                diverging(value / full),
+                f"{piece.name}, unit {i + 1}: {fixed(value)}",
+            )
+            for i, value in enumerate(piece.values[t - 1, :n].tolist())
+        ]
+        parts.append(row(y, f'<g data-piece="{piece.key}">{"".join(cells)}</g>'))
+        y += high + gap + (8 if piece.key in ("h_unactivated",) else 0)
+    strips = f'<g id="pieces">{"".join(parts)}</g>'
+    y += 4
+    answers, y = _answers(view, t, left, y)
+    return drawing(
+        max(left + n * size, 640.0),
+        y,
+        f"Forward at step {t}",
+        "Rows of cells, a cell a unit; the numbers are in the table below.",
+        strips,
+        answers,
+        key(left, y - 36, "negative", "positive", _signed),
+        class_="wide",
+    )
+
+
+def _signed(share: float) -> str:
+    return diverging(2 * share - 1)
+
+
+def _answers(view: View, t: int, left: float, y: float) -> tuple[str, float]:
+    ex = view.explanation
+    wide = min(64.0, 680 / len(view.classes))
+    high = 98.0  # of which the lower 40 are ŷ = 1
+    parts = [
+        label(0, y + 14, "class", "row"),
+        label(0, y + 32, "y_unactivated", "row code"),
+        label(0, y + 49, "y_activated, ŷ", "row code"),
+    ]
+    for i, k in enumerate(view.classes):
+        p, z = float(ex.y_activated[t - 1, k]), float(ex.y_unactivated[t - 1, k])
+        x, middle = left + i * wide, left + i * wide + (wide - 4) / 2
+        target = " target" if k == ex.labels[t - 1] else ""
+        parts.append(
+            f'<g class="class{target}">'
+            + rectangle(x, y, wide - 4, high, "track")
+            + rectangle(x, y + high - 40 * p, wide - 4, 40 * p, "bar")
+            + label(middle, y + 14, text(ex.classes[k])[:8], "name", "middle")
+            + label(middle, y + 32, fixed(z, 2), "value", "middle")
+            + label(middle, y + 49, fixed(p, 3), "value", "middle")
+            + "</g>"
+        )
+    return f'<g id="answers">{"".join(parts)}</g>', y + high + 56

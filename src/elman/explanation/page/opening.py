@@ -1,0 +1,119 @@
+"""Panel 0: what was explained, and whether it holds."""
+
+from __future__ import annotations
+
+from elman.explanation.page.markup import (
+    count,
+    element,
+    fixed,
+    math,
+    paragraph,
+    question,
+    scientific,
+    small,
+    text,
+)
+from elman.explanation.page.view import View
+
+_CELLS = {"tanh": "tanh", "relu": "relu", "dense": "tanh without recurrence"}
+
+
+def verdict(view: View) -> str:
+    """Panel 0."""
+    ex = view.explanation
+    facts = [
+        ("Sequence", f"{count(ex.T, 'step')} of {count(ex.x.shape[1], 'feature')}", "T × D"),
+        ("Network", _network(view), "H, cells"),
+        ("Layer shown", f"{ex.layer} of {len(ex.architecture.hidden)}", "of U, W, h and δ"),
+        ("Classes", f"{ex.K}", "K"),
+        ("Labels", _labels(view), "y"),
+        ("Answer", _answer(view), "largest ŷ at the last loss"),
+        ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),
+        ("Terms", f"{ex.n_terms:,}", f"of dL/d{view.letter}"),
+        ("Loss", fixed(ex.loss, 6), "L, the sum of all L<sub>t</sub>"),
+    ]
+    items = "".join(
+        f"<div><dt>{name} <span>{note}</span></dt><dd>{value}</dd></div>"
+        for name, value, note in facts
+    )
+    return element(
+        "section",
+        '<p class="eyebrow">Panel 0 · the verdict</p>'
+        '<h1 id="title-0">Every term of one gradient</h1>',
+        paragraph(text(ex.title), class_="subtitle"),
+        _proofs(view),
+        paragraph(text(ex.verdict), class_="lead"),
+        f'<dl class="facts">{items}</dl>',
+        paragraph(
+            "<b>How to read this page.</b> Panels 1 to 4 go forward, from the sequence to the "
+            "loss. "
+            "Panels 5 to 8 go back through time. Panels 9 to 11 learn from it, prove it, and hand "
+            "over the numbers. Letters and numbers N1 to N8 are those of the derivation. "
+            "Steps count from 1.",
+            class_="reading",
+        ),
+        paragraph("All of it is one sum: ", class_="before-math"),
+        math("dL//dW = ∑_t ∑_{τ≤t} term ( t , τ )", block=True),
+        math("term ( t , τ ) = δ_{t,τ} h_{τ-1}^T", block=True),
+        paragraph(
+            "δ<sub>t,τ</sub> is the error of loss t, carried back to step τ. "
+            "h<sub>τ−1</sub> is the state that W met at step τ."
+        ),
+        question(
+            "Why a sum, and no average over the steps?",
+            "The notes add the losses up: L = L₁ + … + L<sub>T</sub> (N3). So the gradients add "
+            "up too. "
+            "An average divides L and every gradient by the same number; mix the two, and a "
+            "gradient "
+            "check is wrong by exactly that factor. This page sums throughout.",
+        ),
+        id="panel-0",
+        class_="panel",
+        aria_labelledby="title-0",
+    )
+
+
+def _proofs(view: View) -> str:
+    ex = view.explanation
+    if ex.n_proved is None or ex.worst_error is None:
+        return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
+    said = (
+        f"{ex.n_proved:,} of {count(ex.n_terms, 'term')} proved, worst error "
+        f"{small(ex.worst_error)}. They add up to the gradient with a relative error of "
+        f"{small(ex.sum_error)}."
+    )
+    if ex.passed:
+        proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
+        return paragraph(proved, said, class_="status passed")
+    failed = ex.n_terms - ex.n_proved
+    what = f"{count(failed, 'term')} failed. " if failed else "A sum does not agree. "
+    return paragraph(
+        f'<b><span aria-hidden="true">✗ </span>Not proved.</b> {what}{said} '
+        '<a href="#panel-10">See the proofs.</a>',
+        class_="status failed",
+    )
+
+
+def _network(view: View) -> str:
+    hidden = view.explanation.architecture.hidden
+    cells = view.explanation.architecture.cells
+    layers = " + ".join(f"{H} {_CELLS[cell]}" for H, cell in zip(hidden, cells))
+    return f"{layers} {'unit' if hidden[-1] == 1 else 'units'}"
+
+
+def _labels(view: View) -> str:
+    ex = view.explanation
+    if not ex.every_step:
+        return f"“{text(ex.classes[ex.labels[-1]])}”, for the whole sequence"
+    names = [text(ex.classes[k]) if k >= 0 else "–" for k in ex.labels[:12]]
+    more = f" … ({ex.T} in all)" if ex.T > 12 else ""
+    return " ".join(names) + more
+
+
+def _answer(view: View) -> str:
+    ex = view.explanation
+    y_hat = ex.y_activated[ex.answering[-1] - 1]
+    best = int(y_hat.argmax())
+    right = "right" if best == ex.labels[ex.answering[-1] - 1] else "wrong"
+    p = float(y_hat[best])
+    return f"“{text(ex.classes[best])}” with ŷ = {fixed(p) if p > 1e-3 else scientific(p)}: {right}"

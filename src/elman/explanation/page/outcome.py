@@ -1,0 +1,336 @@
+"""Panels 9 to 11: the totals and the update, the proofs, the data."""
+
+from __future__ import annotations
+
+import math as m
+
+import numpy as np
+
+from elman.explanation.page.colours import diverging
+from elman.explanation.page.data import data_block
+from elman.explanation.page.markup import (
+    count,
+    details,
+    element,
+    figure,
+    fixed,
+    math,
+    number,
+    panel,
+    paragraph,
+    question,
+    scientific,
+    small,
+    subscript,
+    table,
+    text,
+)
+from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
+from elman.explanation.page.view import ROWS, View, capped, fit, relative
+
+# Panel 9
+
+
+def totals(view: View) -> str:
+    """Panel 9: all gradients, and the step that learning takes from them."""
+    ex, update = view.explanation, view.explanation.update
+    rows = []
+    for name, gradient in ex.gradients.items():
+        change = update["after"][name] - ex.parameters[name]
+        rows.append(
+            [
+                f"d{subscript(name)}",
+                "×".join(str(n) for n in gradient.shape),
+                number(float(np.linalg.norm(gradient))),
+                number(float(np.abs(gradient).max())),
+                number(float(np.linalg.norm(change))),
+            ]
+        )
+    norm, limit = number(update["norm"]), update["max_norm"]
+    if update["clipped"]:
+        clipping = (
+            f"The norm of all gradients together is {norm}, above the limit of {limit:g}. "
+            f"So each is multiplied by {number(update['scale'])}."
+        )
+    elif limit is None:
+        clipping = f"The norm of all gradients together is {norm}. There is no limit to it."
+    else:
+        clipping = (
+            f"The norm of all gradients together is {norm}, within the limit of {limit:g}. "
+            "Nothing is clipped."
+        )
+    cut = update["truncate"]
+    if cut is not None:
+        clipping += f" The update uses sums cut {count(cut, 'step')} back."
+    return panel(
+        9,
+        "Totals and the update",
+        "N4, N8",
+        f"Learning takes a small step against the gradient. {clipping}",
+        "Each picture is one gradient, rows by columns as in its shape. Blue is negative, orange "
+        "positive; a full colour is the largest entry.",
+        math("W ← W - α dL//dW", block=True),
+        figure(
+            _gradients_picture(view),
+            f"The gradients of layer {ex.layer} and of the output. A large matrix is shrunk: a "
+            "cell "
+            "shows the largest entry of its block.",
+            "the gradients",
+        ),
+        paragraph(
+            f"With α = {update['learning_rate']:g}, this step alone takes the loss from "
+            f"{fixed(ex.loss, 6)} to {fixed(update['loss_after'], 6)}."
+        ),
+        table(
+            "All gradients, and how far the step moves each parameter.",
+            ["gradient", "shape", "norm", "largest entry", "norm of the step"],
+            rows,
+        ),
+        question(
+            "My optimizer moved W differently.",
+            "This is the plain step of N4, for one sequence. Adam and momentum remember earlier "
+            "gradients, and a batch averages over sequences. All of them start from these "
+            "gradients.",
+        ),
+    )
+
+
+def _gradients_picture(view: View) -> str:
+    ex = view.explanation
+    names = [f"U{ex.layer}", f"W{ex.layer}", f"b{ex.layer}", "V", "c"]
+    parts, x, tallest = [], 4.0, 0.0
+    for name in names:
+        gradient = ex.gradients.get(name)
+        if gradient is None:
+            continue
+        matrix = fit(gradient if gradient.ndim == 2 else gradient[:, None], 32, 32)
+        cell = min(max(180 / max(matrix.shape), 4.0), 14.0)
+        shape = "×".join(str(n) for n in gradient.shape)
+        parts.append(label(x, 14, f"d{subscript(name)}", "row"))
+        parts.append(label(x, 30, shape, "tick"))
+        parts.append(grid(relative(matrix), diverging, x, 40, (cell, cell)))
+        x += max(matrix.shape[1] * cell, 48) + 30
+        tallest = max(tallest, matrix.shape[0] * cell)
+    return drawing(
+        x,
+        46 + tallest,
+        "The gradients",
+        "A picture for each of dU, dW, db, dV, dc.",
+        *parts,
+        class_="wide",
+    )
+
+
+# Panel 10
+
+
+def proofs(view: View) -> str:
+    """Panel 10: every term against the complex step, and central differences for contrast."""
+    ex = view.explanation
+    name = view.letter
+    sums = paragraph(
+        f"All terms added up agree with the gradient that is computed in one sweep (N8): "
+        f"the relative error is {small(ex.sum_error)}."
+    )
+    if ex.checks_ is None:
+        return panel(
+            10,
+            "Proofs",
+            "N7, N8",
+            "The proofs were left out of this page.",
+            "Make the page again without <code>--no-check</code> (in Python: "
+            "<code>check=True</code>).",
+            sums,
+        )
+    failed = [check for check in ex.checks_ if not check.passed]
+    worst = sorted(ex.checks_, key=lambda c: (c.passed, -c.error / (c.bound or 1.0)))[:ROWS]
+    said = (
+        f"<b>All {count(ex.n_terms, 'term')} are proved.</b>"
+        if not failed
+        else f"<b>{count(len(failed), 'term')} of {ex.n_terms:,} failed.</b> "
+        + ("They are" if len(failed) > 1 else "It is")
+        + " at the top of the table."
+    )
+    return panel(
+        10,
+        "Proofs",
+        "N7, N8",
+        f"Give step τ a {name} of its own, move it a little in a random direction R, and go "
+        "forward "
+        "again. What L<sub>t</sub> does must be the inner product of the term and R. "
+        "Only forward equations take part.",
+        "Each dot is a term. Its error has to stay below the line above it. The further left, the "
+        "smaller the term.",
+        math(f"⟨ term ( t , τ ) , R ⟩ = Im L_t ( {name}_τ + i ε R ) / ε", block=True),
+        paragraph(
+            f"The step is imaginary, with ε = 10<sup>−20</sup>, so nothing is subtracted and "
+            f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of a "
+            "term's size."
+        ),
+        sums,
+        element("div", _errors_chart(view), _central_chart(view), class_="charts"),
+        details(
+            "Numbers of the proofs",
+            table(
+                "Terms, the worst first." + capped(len(worst), len(ex.checks_), "terms"),
+                ["t, τ", "by the equations", "by the complex step", "error", "allowed", ""],
+                [
+                    [
+                        f"{c.t}, {c.tau}",
+                        scientific(c.expected),
+                        scientific(c.found),
+                        small(c.error),
+                        small(c.bound),
+                        "proved" if c.passed else "<strong>✗ failed</strong>",
+                    ]
+                    for c in worst
+                ],
+            ),
+            _totals_table(view),
+            open=bool(failed),
+        ),
+        question(
+            "My gradient check fails. Where do I look?",
+            "First at the terms with t = τ. If they are wrong, look at the output error and at the "
+            "slope. If only those with τ &lt; t are wrong, look at the way back: a W in the "
+            "place of "
+            "Wᵀ is the usual one. A constant factor means a mean where there is a sum.",
+        ),
+        question(
+            "How close is close enough?",
+            "By the complex step, about 10<sup>−15</sup>: rounding alone. Central differences "
+            "subtract nearly equal "
+            "numbers and stop near 10<sup>−10</sup> at best. Measure an error against the size "
+            "of the term, not "
+            "against the number itself: an inner product near 0 has no digits to spare.",
+        ),
+        question(
+            "Right at the last step, wrong at earlier ones?",
+            "Look for a write in place. If δ of step t is changed while step t − 1 is computed, "
+            "or an "
+            "array of states is used twice, the error that goes back is no longer the one that "
+            "came.",
+        ),
+    )
+
+
+def _errors_chart(view: View) -> str:
+    checks = view.explanation.checks_ or []
+    seen = sorted((c for c in checks if c.size > 0), key=lambda c: c.size)
+    dots = [c for c in seen if c.error > 0]
+    exact = len(checks) - len(dots)
+    return figure(
+        chart(
+            "Error of each term by its size",
+            "Dots of terms below a line of what is allowed.",
+            [
+                Line("allowed", [c.size for c in seen], [c.bound for c in seen], "line-2 bare"),
+                Line(
+                    "proved",
+                    [c.size for c in dots if c.passed],
+                    [c.error for c in dots if c.passed],
+                    "points line-1",
+                ),
+                Line(
+                    "failed",
+                    [c.size for c in dots if not c.passed],
+                    [c.error for c in dots if not c.passed],
+                    "points wrong",
+                ),
+            ],
+            "size of the term",
+            "error",
+            logarithmic=True,
+            x_logarithmic=True,
+        )
+        + legend(
+            [("points line-1", "a term"), ("line-2 bare", "allowed")]
+            + [("points wrong", "a term that failed")] * any(not c.passed for c in checks)
+        ),
+        f"Errors of {count(len(dots), 'term')}. For {exact:,} more the two numbers agree to the "
+        "last "
+        "bit."
+        if exact
+        else f"Errors of {count(len(dots), 'term')}.",
+        "errors of the proofs",
+    )
+
+
+def _central_chart(view: View) -> str:
+    ex = view.explanation
+    rows = ex.central or []
+    points = [(row["step"], row["relative_error"]) for row in rows]
+    floor = max(ex.worst_error or 0.0, 1e-17)
+    unseen = min((row["unseen"] for row in rows), default=0)
+    more = f" Even at the best ε, {count(int(unseen), 'term')} drown in rounding." if unseen else ""
+    if not [error for _, error in points if m.isfinite(error) and error > 0]:
+        return ""
+    return figure(
+        chart(
+            "Central differences, for contrast",
+            "Error against the step; it never gets low.",
+            [Line("central differences", [s for s, _ in points], [e for _, e in points], "line-3")],
+            "real step ε",
+            "relative error (median)",
+            logarithmic=True,
+            x_logarithmic=True,
+            reference=(floor, "worst error of the complex step"),
+        ),
+        "For contrast, the usual check: (L(W + εR) − L(W − εR)) / 2ε. A large ε bends, a small one "
+        f"rounds.{more}",
+        "central differences",
+    )
+
+
+def _totals_table(view: View) -> str:
+    rows = view.explanation.totals_ or []
+    return table(
+        "Whole gradients along a random direction.",
+        ["gradient", "by the equations", "by the complex step", "error", "allowed", ""],
+        [
+            [
+                f"d{subscript(c.name)}",
+                scientific(c.expected),
+                scientific(c.found),
+                small(c.error),
+                small(c.bound),
+                "proved" if c.passed else "<strong>✗ failed</strong>",
+            ]
+            for c in rows
+        ],
+    )
+
+
+# Panel 11
+
+
+def data(view: View) -> str:
+    """Panel 11: the numbers as JSON, and the command that makes the page again."""
+    command = view.command or (
+        'import elman\n\nelman.explain(model, x, y).save_html("explanation.html")'
+    )
+    where = (
+        "On the command line:" if view.command else "In Python, with the same model and sequence:"
+    )
+    return panel(
+        11,
+        "The data",
+        "all of it",
+        "The page carries the numbers behind its pictures, to the last bit.",
+        "Open the block to see it. Where it says base64, the bytes are float64 numbers; its first "
+        "line says how to read them.",
+        paragraph(f"The same input gives the same page. {where}"),
+        f"<pre><code>{text(command)}</code></pre>",
+        paragraph(
+            "For all numbers as plain JSON, every parameter and gradient among them, add "
+            "<code>--json numbers.json</code>."
+            if view.command
+            else "For all numbers as plain JSON, every parameter and gradient among them, call "
+            "<code>to_json(path)</code>."
+        ),
+        paragraph('<a id="save" hidden>Save the data as a file</a>'),
+        details(
+            "The data as JSON",
+            f'<script type="application/json" id="data">{data_block(view)}</script>',
+        ),
+    )

@@ -1,0 +1,222 @@
+"""Panels 3 and 4: the output error, and the output weights' gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elman._typing import Array
+from elman.explanation.page.colours import diverging
+from elman.explanation.page.markup import (
+    details,
+    figure,
+    math,
+    number,
+    panel,
+    question,
+    small,
+    table,
+    text,
+)
+from elman.explanation.page.svg import drawing, grid, label, rectangle
+from elman.explanation.page.view import View, capped, evenly, relative
+
+LOSSES = 4  # whose terms of dL/dV are drawn
+
+
+def softmax_error(view: View) -> str:
+    """Panel 3: N5 with its two cases, and that they end in ŷ - y."""
+    ex = view.explanation
+    t = view.cell[0]
+    classes = view.classes
+    jacobian = ex.softmax_jacobian(t)
+    y_hat, label_k = ex.y_activated[t - 1], int(ex.labels[t - 1])
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        upstream = -1 / y_hat[label_k]
+        product = upstream * jacobian[label_k]  # Σ_i, where y_i is 0 but for the label
+    error = ex.output_error[t - 1]
+    names = [text(ex.classes[k]) for k in classes]
+    return panel(
+        3,
+        "The output error",
+        "N5",
+        "The softmax has two derivatives: one for i = k, one for i ≠ k. Both are needed. "
+        "Multiplied by the derivative of the loss, they leave ŷ − y.",
+        "Cell (i, k) is dŷ<sub>i</sub>/dz<sub>k</sub>. The outlined diagonal is the case i = k, "
+        "always "
+        "positive; the rest is the case i ≠ k, always negative.",
+        math("dŷ_i//dz_k = ŷ_i ( 1 - ŷ_i )  if i = k", block=True),
+        math("dŷ_i//dz_k = - ŷ_i ŷ_k  if i ≠ k", block=True),
+        '<div class="charts">',
+        figure(
+            _jacobian_picture(view, jacobian, classes),
+            f"The softmax Jacobian at step {t}. Colours go by the square root, "
+            "so that small entries can be seen."
+            f"{capped(len(classes), ex.K, 'classes')}",
+            "the softmax Jacobian",
+        ),
+        table(
+            f"From the label to the error at step {t}. The last two columns agree: the largest "
+            f"difference over all steps is {small(ex.residual_n5)}.",
+            [
+                "class k",
+                "y<sub>k</sub>",
+                "ŷ<sub>k</sub>",
+                "−y<sub>k</sub>/ŷ<sub>k</sub>",
+                "Σ<sub>i</sub> (−y<sub>i</sub>/ŷ<sub>i</sub>) dŷ<sub>i</sub>/dz<sub>k</sub>",
+                "ŷ<sub>k</sub> − y<sub>k</sub>",
+            ],
+            [
+                [
+                    text(ex.classes[k]),
+                    str(int(k == label_k)),
+                    number(y_hat[k]),
+                    number(upstream) if k == label_k else "0",
+                    number(product[k]),
+                    number(error[k]),
+                ]
+                for k in classes
+            ],
+        ),
+        "</div>",
+        details(
+            "Numbers of the Jacobian",
+            table(
+                f"dŷ<sub>i</sub>/dz<sub>k</sub> at step {t}: row i, column k."
+                f"{capped(len(classes), ex.K, 'classes')}",
+                ["i \\ k", *names],
+                [
+                    [name, *(number(jacobian[i, k]) for k in classes)]
+                    for i, name in zip(classes, names)
+                ],
+            ),
+        ),
+        question(
+            "I derived ŷ(1 − ŷ) only. What is missing?",
+            "The case i ≠ k. Every ŷ<sub>i</sub> depends on every z<sub>k</sub>, because all "
+            "share one "
+            "sum below the fraction. Without it, dL/dz<sub>k</sub> would be 0 for every class "
+            "but the label's.",
+        ),
+    )
+
+
+def _jacobian_picture(view: View, jacobian: Array, classes: list[int]) -> str:
+    ex = view.explanation
+    n = len(classes)
+    size = min(64.0, 440 / n)
+    left, top = 60.0, 40.0
+    shown = relative(jacobian[np.ix_(classes, classes)])
+    parts = [label(left, 12, "k, the z that moves", "axis"), label(0, top + 14, "i", "axis")]
+    for row, i in enumerate(classes):
+        parts.append(
+            label(left - 8, top + row * size + size / 2 + 4, text(ex.classes[i])[:7], "tick", "end")
+        )
+        parts.append(
+            label(left + row * size + size / 2, top - 8, text(ex.classes[i])[:7], "tick", "middle")
+        )
+        for column, k in enumerate(classes):
+            share = float(np.sign(shown[row, column]) * np.sqrt(abs(shown[row, column])))
+            said = f"i = {text(ex.classes[i])}, k = {text(ex.classes[k])}: "
+            said += number(jacobian[i, k])
+            shape = diverging(share) + (" same" if i == k else "")
+            parts.append(
+                rectangle(left + column * size, top + row * size, size - 2, size - 2, shape, said)
+            )
+    return drawing(
+        left + n * size + 4,
+        top + n * size + 4,
+        "The softmax Jacobian",
+        "The diagonal, case i = k, is outlined and positive; the rest is negative.",
+        *parts,
+    )
+
+
+def output_weights(view: View) -> str:
+    """Panel 4: dL/dV, an outer product a loss, and the sum as it grows."""
+    ex = view.explanation
+    rows = []
+    for t in view.answering:
+        rows.append(
+            [
+                str(t),
+                number(float(np.linalg.norm(ex.output_error[t - 1]))),
+                number(float(np.linalg.norm(ex.h_top[t - 1]))),
+                number(
+                    float(np.linalg.norm(ex.output_error[t - 1]) * np.linalg.norm(ex.h_top[t - 1]))
+                ),
+                number(float(np.linalg.norm(ex.dV_running(t)))),
+            ]
+        )
+    one = len(ex.answering) == 1
+    return panel(
+        4,
+        "The output weights",
+        "N6",
+        "Each loss gives V one outer product: its error times its state. "
+        + (
+            "Here one step has a loss, so that one product is all of dL/dV."
+            if one
+            else "dL/dV is their sum."
+        ),
+        "A row is a class, a column a unit of the state. "
+        + ("" if one else "Above, what a loss adds; below, the sum so far. ")
+        + "Blue is negative, orange positive.",
+        math("dL//dV = ∑_t ( ŷ_t - y_t ) h_t^T", block=True),
+        figure(
+            _output_weights_picture(view),
+            "Terms of dL/dV"
+            + ("." if one else " and their running sum.")
+            + capped(min(ex.h_top.shape[1], 32), ex.h_top.shape[1], "units (the first)")
+            + capped(min(len(ex.answering), LOSSES), len(ex.answering), "losses"),
+            "terms of dL/dV",
+        ),
+        details(
+            "Numbers of each loss",
+            table(
+                f"Norms.{capped(len(view.answering), len(ex.answering), 'losses')}",
+                [
+                    "step t",
+                    "‖ŷ<sub>t</sub> − y<sub>t</sub>‖",
+                    "‖h<sub>t</sub>‖",
+                    "‖term‖",
+                    "‖sum so far‖",
+                ],
+                rows,
+            ),
+        ),
+    )
+
+
+def _output_weights_picture(view: View) -> str:
+    ex = view.explanation
+    steps = evenly(ex.answering, LOSSES)
+    n = min(ex.h_top.shape[1], 32)
+    across = min(24.0, (860 / len(steps) - 30) / n)
+    down = min(22.0, 200 / len(view.classes))
+    left, top, gap = 84.0, 40.0, 30.0
+    wide, high = n * across, len(view.classes) * down
+    kinds = [("term", ex.dV_term)]
+    if len(ex.answering) > 1:
+        kinds.append(("sum so far", ex.dV_running))
+    parts = [label(0, top - 14, "class", "tick")]
+    for line, (name, matrix) in enumerate(kinds):
+        y = top + line * (high + 44)
+        parts += [
+            label(left - 8, y + (i + 0.5) * down + 4, text(ex.classes[k])[:9], "tick", "end")
+            for i, k in enumerate(view.classes)
+        ]
+        full = max(float(np.abs(matrix(t)).max()) for t in steps) or 1.0
+        for i, t in enumerate(steps):
+            x = left + i * (wide + gap)
+            said = f"{name}, t = {t}" if line == 0 else f"{name}, up to t = {t}"
+            parts.append(label(x, y - 8, said, "tick"))
+            cells = matrix(t)[view.classes, :n] / full
+            parts.append(grid(cells, diverging, x, y, (across, down), 0.94))
+    return drawing(
+        left + len(steps) * (wide + gap) - gap + 4,
+        top + len(kinds) * (high + 44) - 30,
+        "Terms of dL/dV",
+        "Each is one outer product of error and state: classes down, units across.",
+        *parts,
+        class_="wide",
+    )

@@ -1,0 +1,147 @@
+"""What of an explanation is shown, where all of it would be too much to read or to send."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from elman._typing import Array
+
+if TYPE_CHECKING:
+    from elman.explanation.explanation import Explanation
+
+STEPS = 50  # rows and columns of the triangle, rows of a table
+UNITS = 32  # cells of a strip
+MATRIX = 16  # rows and columns of a matrix that is written out
+ROWS = 50  # rows of a table
+CLASSES = 12  # of an output that are written out
+NUMBERS = 60_000  # in the error vectors δ that the page carries: 640 KB
+
+
+@dataclass(frozen=True)
+class View:
+    """An explanation, and what is chosen of it.
+
+    Attributes
+    ----------
+    explanation : Explanation
+    step : int
+        The step that panels 2 and 3 open with.
+    command : str or None
+        What makes the page again.
+    """
+
+    explanation: Explanation
+    step: int
+    command: str | None
+
+    @cached_property
+    def answering(self) -> list[int]:
+        """The losses that have a row: all of them, or as many as fit, evenly chosen."""
+        return evenly(self.explanation.answering, self._n_steps)
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """The steps that have a column."""
+        return evenly(range(1, self.explanation.T + 1), self._n_steps)
+
+    @cached_property
+    def _n_steps(self) -> int:
+        n_losses, H = len(self.explanation.answering), self.explanation.H
+        n = min(STEPS, self.explanation.T)
+        while n > 1 and min(n_losses, n) * (n + 1) / 2 * H > NUMBERS:
+            n -= 1
+        return n
+
+    @cached_property
+    def cells(self) -> list[tuple[int, int]]:
+        """The terms (t, τ) that are shown, row by row."""
+        return [(t, tau) for t in self.answering for tau in self.steps if tau <= t]
+
+    @cached_property
+    def cell(self) -> tuple[int, int]:
+        """The term that the triangle opens with: two steps back from the step's loss, or the last."""
+        t = self.step if self.step in self.answering else self.answering[-1]
+        return t, max((tau for tau in self.steps if tau <= t - 2), default=self.steps[0])
+
+    @cached_property
+    def classes(self) -> list[int]:
+        """The classes that are written out: those of the labels, and the likeliest."""
+        ex = self.explanation
+        weight = ex.y_activated.max(axis=0).copy()
+        weight[ex.labels[ex.labels >= 0]] += 1
+        return strongest(weight, CLASSES)
+
+    @property
+    def letter(self) -> str:
+        """The parameter whose terms are proved: W, or U in a layer that has no W."""
+        return "U" if self.explanation.W is None else "W"
+
+    @property
+    def nothing_back(self) -> str:
+        """Say why nothing goes back through time, if nothing does."""
+        if self.explanation.W is None:
+            return " This layer has no W, so that nothing goes back through time."
+        return "" if self.explanation.T > 1 else " With one step, there is no way back."
+
+    @property
+    def sizes(self) -> dict[str, tuple[float, float]]:
+        """The width and height of a cell, by the picture it is in."""
+        n, n_losses = len(self.steps), len(self.answering)
+        pitch = min(max(760 / n, 15.0), 60.0)
+        written = min(self.explanation.H, MATRIX)
+        outer = min(max(380 / written, 18.0), 40.0)
+        return {
+            "pieces": (min(max(720 / self.units, 13.0), 40.0), 22.0),
+            "triangle": (pitch, min(pitch, 34.0) if n_losses > 1 else 54.0),
+            "outer": (outer, outer),
+        }
+
+    @cached_property
+    def units(self) -> int:
+        """How many units, from the first, have a cell in a strip."""
+        return min(self.explanation.H, UNITS)
+
+
+def evenly(items: range | list[int], n: int) -> list[int]:
+    """Choose n items, evenly apart, the first and the last among them."""
+    if len(items) <= n:
+        return list(items)
+    if n == 1:
+        return [items[-1]]
+    return [items[round(i * (len(items) - 1) / (n - 1))] for i in range(n)]
+
+
+def strongest(values: Array, n: int) -> list[int]:
+    """Choose the n places with the largest magnitudes, and keep their order."""
+    return sorted(np.argsort(-np.abs(values), kind="stable")[:n].tolist())
+
+
+def fit(matrix: Array, rows: int = 32, columns: int = 64) -> Array:
+    """Shrink a matrix by the largest magnitude of each block, with its sign."""
+    for axis, n in ((0, rows), (1, columns)):
+        block = math.ceil(matrix.shape[axis] / n)
+        if block > 1:
+            parts = np.split(matrix, range(block, matrix.shape[axis], block), axis)
+            matrix = np.stack([_largest(part, axis) for part in parts], axis)
+    return matrix
+
+
+def _largest(part: Array, axis: int) -> Array:
+    places = np.expand_dims(np.abs(part).argmax(axis), axis)
+    return np.take_along_axis(part, places, axis).squeeze(axis)
+
+
+def relative(matrix: Array) -> Array:
+    """Divide by the largest magnitude, so that the diverging scale spans it."""
+    largest = float(np.nanmax(np.abs(matrix), initial=0.0))
+    return matrix / (largest or 1.0)
+
+
+def capped(shown: int, total: int, what: str) -> str:
+    """Say that something is left out, or nothing."""
+    return "" if shown >= total else f" {shown} of {total:,} {what} are shown."

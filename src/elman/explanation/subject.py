@@ -1,0 +1,121 @@
+"""A model and labelled sequences, as the equations take them: float64, standardised, as codes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from elman._typing import IntArray
+from elman.data import Sequences
+from elman.data.sequences import flat_steps
+from elman.errors import DataError
+from elman.estimators import RNNClassifier, RNNTagger
+from elman.estimators.inputs import check_sequences
+from elman.network import Network
+from elman.parameters import Parameters
+
+
+class Subject(NamedTuple):
+    """What is to be explained.
+
+    Attributes
+    ----------
+    name : str
+        Of the model's class.
+    parameters : Parameters
+        A float64 copy.
+    sequences : Sequences
+        As the network sees them: standardised, float64.
+    labels : array (n_sequences,) or (n_steps_in_all,), or None
+        As ``every_step`` says; codes 0 … K - 1.
+    every_step : bool
+        Whether each step has a label.
+    classes : list of str
+        The labels by code.
+    learning_rate, max_norm : float or None
+        Those of the estimator.
+    """
+
+    name: str
+    parameters: Parameters
+    sequences: Sequences
+    labels: IntArray | None
+    every_step: bool
+    classes: list[str]
+    learning_rate: float | None = None
+    max_norm: float | None = None
+
+    def layer(self, number: int) -> int:
+        """Check the number of a layer, which counts from 1."""
+        n_layers = len(self.parameters.architecture.hidden)
+        if number not in range(1, n_layers + 1):
+            raise ValueError(
+                f"layer must be a whole number from 1 (the lowest) to {n_layers}; got {number!r}"
+            )
+        return int(number)
+
+
+def subject(model: Any, X: Any, y: Any) -> Subject:
+    """Check a model and sequences against each other.
+
+    Parameters
+    ----------
+    model : RNNClassifier, RNNTagger or Network
+        An estimator has to be fitted.
+    X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
+        As the model takes them: not standardised.
+    y : labels as the model takes them, or None
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    DataError, ValueError, NotFittedError, TypeError
+        If one of them is not that.
+    """
+    if isinstance(model, Network):
+        if model.dtype.kind == "c":
+            raise ValueError("a complex network has no gradients; explain the real one")
+        network = model.astype(np.float64)
+        sequences = network._check(X)
+        every_step, labels = False, None
+        if y is not None:
+            every_step, labels = network._check_labels(y, sequences)
+        classes = [str(k) for k in range(model.architecture.n_outputs)]
+        return Subject("Network", network.parameters, sequences, labels, every_step, classes)
+    if not isinstance(model, RNNClassifier | RNNTagger):
+        raise TypeError(
+            f"model is a {type(model).__name__}; expected a fitted RNNClassifier or RNNTagger, or a "
+            "Network."
+        )
+    check_is_fitted(model, "network_")
+    with warnings.catch_warnings():  # an array is as good as the table that had the names
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        sequences = model._scaled(check_sequences(model, X, reset=False))
+    return Subject(
+        type(model).__name__,
+        model.network_.parameters.astype(np.float64),
+        Sequences(sequences.values.astype(np.float64), sequences.offsets, sequences.stacked),
+        None if y is None else _codes(model, y, sequences),
+        model._every_step,
+        [str(label) for label in model.classes_],
+        float(model.learning_rate_init),
+        model.clip_norm and float(model.clip_norm),
+    )
+
+
+def _codes(model: RNNClassifier | RNNTagger, y: Any, sequences: Sequences) -> IntArray:
+    labels = flat_steps(y, sequences) if model._every_step else model._check_labels(y, sequences)
+    classes = np.asarray(model.classes_)
+    unknown = [label for label in np.unique(labels).tolist() if label not in classes.tolist()]
+    if unknown:
+        raise DataError(
+            f"y has labels that the model does not know: {unknown}; it was fitted on "
+            f"{classes.tolist()}."
+        )
+    return np.searchsorted(classes, labels)

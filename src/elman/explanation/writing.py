@@ -1,0 +1,55 @@
+"""An explanation as numbers, strings, lists and dicts that JSON has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.explanation.proof import Check, TotalCheck
+from elman.parameters import Parameters
+
+if TYPE_CHECKING:
+    from elman.explanation.explanation import Explanation
+
+# fmt: off
+_PLAIN = [
+    "title", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
+    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
+    "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
+    "output_error", "residual_n5", "norms", "kinds", "sum_error", "truncation",
+    "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
+    "n_terms", "n_proved", "worst_error", "central", "passed",
+]
+# fmt: on
+_PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "truncate", "loss_after"]
+
+
+def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
+    """See ``Explanation.to_dict``."""
+    ex = explanation
+    everything = {name: getattr(ex, name) for name in _PLAIN}
+    everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
+    everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
+    everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]
+    if vectors:
+        everything["delta"] = [ex.delta[t - 1, :t] for t in ex.answering]
+        everything["parameters"] = ex.parameters
+        everything["gradients"] = ex.gradients
+    return {name: _jsonable(value) for name, value in everything.items()}
+
+
+def _with_passed(check: Check | TotalCheck) -> dict[str, Any]:
+    return check._asdict() | {"passed": check.passed}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _jsonable(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_jsonable(entry) for entry in value]
+    if isinstance(value, dict | Parameters):
+        return {name: _jsonable(entry) for name, entry in value.items()}
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

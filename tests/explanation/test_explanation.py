@@ -1,0 +1,408 @@
+"""``explain``: its numbers against the notes' sums, written out, and what it refuses."""
+
+import json
+from time import perf_counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import elman
+import naive
+import unrolled
+from elman import DataError, Network, RNNClassifier, RNNTagger, explain
+from elman.equations import CELLS
+from tolerances import BY_HAND, ROUNDING, relative_error
+
+CELLS_OF = [("tanh",), ("relu",), ("dense",), ("relu", "tanh"), ("tanh", "dense", "tanh")]
+SIZES = (3, 4, 2)
+
+
+def make(cells, every_step, T=4, bias=True, seed=0, scale=0.8):
+    rng = np.random.default_rng(seed)
+    network = Network(2, SIZES[: len(cells)], 3, cell=cells, bias=bias, dtype=np.float64)
+    network.parameters.vector[...] = scale * rng.standard_normal(len(network.parameters.vector))
+    x = rng.standard_normal((T, 2))
+    y = rng.integers(3, size=T) if every_step else int(rng.integers(3))
+    return network, x, y
+
+
+def labels_of(x, y):
+    return np.asarray(y) if np.ndim(y) else np.r_[[-1] * (len(x) - 1), y].astype(int)
+
+
+@pytest.fixture(params=[False, True], ids=["label a sequence", "label a step"])
+def every_step(request):
+    return request.param
+
+
+# The terms
+
+
+@pytest.mark.parametrize("T", [1, 2, 5])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cells", CELLS_OF, ids="-".join)
+def test_each_term_is_the_derivative_by_the_matrix_of_one_step(cells, bias, T, every_step):
+    network, x, y = make(cells, every_step, T, bias)
+    labels = labels_of(x, y)
+    for layer, cell in enumerate(cells, start=1):
+        ex = explain(network, x, y, layer=layer, check=False)
+        names = {"U": ex.term_U} | ({"W": ex.term} if cell != "dense" else {})
+        for letter, term in names.items():
+            found = [[term(t, tau) for tau in range(1, T + 1)] for t in range(1, T + 1)]
+            name = f"{letter}{layer}"
+            expected = unrolled.terms(network.parameters, cells, x, labels, name)
+            answering = labels >= 0
+            assert (
+                relative_error(found, np.where(answering[:, None, None, None], expected, 0))
+                < BY_HAND
+            )
+            total = expected[answering].sum(axis=(0, 1))
+            assert relative_error(ex.gradients[name], total) < BY_HAND
+
+
+@pytest.mark.parametrize("cells", CELLS_OF, ids="-".join)
+def test_gradients_and_loss_are_those_of_the_naive_loop(cells, every_step):
+    network, x, y = make(cells, every_step)
+    ex = explain(network, x, y, check=False)
+    weights = [np.ones(np.shape(y))]
+    expected = naive.loss_and_gradients(network.parameters, cells, [x], [y], weights)
+    assert ex.loss == pytest.approx(expected.loss, rel=ROUNDING)
+    for name, gradient in expected.gradients.items():
+        assert relative_error(ex.gradients[name], gradient) < BY_HAND
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30), st.booleans(), st.sampled_from(CELLS_OF))
+def test_terms_add_up_and_all_are_proved(seed, T, every_step, cells):
+    network, x, y = make(cells, every_step, T, seed=seed)
+    layer = 1 + seed % len(cells)
+    ex = explain(network, x, y, layer=layer)
+    assert ex.passed
+    assert ex.n_proved == ex.n_terms == (T * (T + 1) // 2 if every_step else T)
+    assert ex.worst_error < 1e-12
+    for letter, term in (("W", ex.term), ("U", ex.term_U)):
+        gradient = ex.gradients.get(f"{letter}{layer}")
+        if gradient is not None:
+            terms = [term(t, tau) for t in range(1, T + 1) for tau in range(1, t + 1)]
+            scale = sum(np.linalg.norm(term) for term in terms)
+            assert np.linalg.norm(sum(terms) - gradient) <= 1e-14 * scale
+
+
+def test_sum_is_the_gradient_to_fourteen_digits():
+    network = Network(28, 128, 10, dtype=np.float64, seed=0)
+    x = np.random.default_rng(0).standard_normal((28, 28))
+    ex = explain(network, x, np.arange(28) % 10, check=False)
+    terms = sum(ex.term(t, tau) for t in range(1, 29) for tau in range(1, t + 1))
+    dW = ex.gradients["W1"]
+    assert np.linalg.norm(terms - dW) < 1e-14 * np.linalg.norm(dW)
+    assert ex.sum_error < 1e-14
+
+
+@pytest.mark.parametrize(("check", "seconds"), [(True, 3.0), (False, 0.5)])
+def test_takes_no_longer_than_it_may(check, seconds):
+    """Measured at 0.08 s and 0.005 s on a quiet core; the best of three, for others may be busy."""
+    network = Network(28, 128, 10, dtype=np.float64, seed=0)
+    x = np.random.default_rng(0).standard_normal((28, 28))
+    taken = []
+    for _ in range(3):
+        start = perf_counter()
+        explain(network, x, np.arange(28) % 10, check=check)
+        taken.append(perf_counter() - start)
+    assert min(taken) < seconds
+
+
+def test_norms_are_those_of_the_terms(every_step):
+    network, x, y = make(("relu", "tanh"), every_step)
+    ex = explain(network, x, y, layer=2)
+    for t in range(1, 5):
+        for tau in range(1, 5):
+            norm = ex.norms[t - 1, tau - 1]
+            if tau > t or t not in ex.answering:
+                assert np.isnan(norm)
+                assert not ex.term(t, tau).any()
+            else:
+                assert norm == pytest.approx(np.linalg.norm(ex.term(t, tau)), rel=ROUNDING)
+
+
+# Forward and the output
+
+
+def test_intermediates_are_those_of_n2(every_step):
+    network, x, y = make(("tanh", "relu"), every_step)
+    n2 = network.forward(x[None], return_intermediates=True)
+    for layer in (1, 2):
+        ex = explain(network, x, y, layer=layer)
+        for name in ("U_frd", "W_frd", "h_unactivated", "h_activated"):
+            assert relative_error(getattr(ex, name), getattr(n2, name)[layer - 1][0]) < ROUNDING
+        assert ex.inputs.shape == (ex.T, ex.D) == (4, 2 if layer == 1 else 3)
+        assert relative_error(ex.derivative, CELLS[ex.cell].derivative(ex.h_activated)) == 0
+    _, _, z, y_hat = naive.forward(network.parameters, ("tanh", "relu"), x)
+    assert relative_error(ex.y_unactivated, z) < ROUNDING
+    assert relative_error(ex.y_activated, y_hat) < ROUNDING
+
+
+def test_output_error_and_its_jacobian(every_step):
+    ex = explain(*make(("tanh",), every_step))
+    assert ex.residual_n5 < ROUNDING
+    running = np.zeros((3, 3))
+    for t in range(1, 5):
+        label, y_hat = ex.labels[t - 1], ex.y_activated[t - 1]
+        y = np.zeros(3) if label < 0 else np.eye(3)[label]
+        error = (y_hat - y) * (label >= 0)
+        assert relative_error(ex.output_error[t - 1], error) < ROUNDING
+        product = (-y / y_hat) @ ex.softmax_jacobian(t)
+        assert relative_error(product, error) < ROUNDING or label < 0
+        running += np.outer(error, ex.h_top[t - 1])
+        assert relative_error(ex.dV_term(t), np.outer(error, ex.h_top[t - 1])) < ROUNDING
+        assert relative_error(ex.dV_running(t), running) < BY_HAND
+    assert relative_error(running, ex.gradients["V"]) < BY_HAND
+
+
+# The ladder of N7
+
+
+def test_ladder_of_tensors():
+    network, x, y = make(("tanh",), True, T=5)
+    ex = explain(network, x, y)
+    dh_dW = np.zeros((3, 3, 3))  # dh_0/dW
+    for t in range(1, 6):
+        slope = 1 - ex.h_activated[t - 1] ** 2
+        h_previous = ex.h_activated[t - 2] if t > 1 else np.zeros(3)
+        explicit = np.einsum("i,ij,k->ijk", slope, np.eye(3), h_previous)
+        implicit = np.einsum("ia,ajk->ijk", np.diag(slope) @ ex.W, dh_dW)
+        dh_dW = explicit + implicit
+        assert relative_error(ex.explicit(t), explicit) < ROUNDING
+        assert relative_error(ex.implicit(t), implicit) < BY_HAND
+        assert relative_error(ex.total(t), dh_dW) < BY_HAND
+        dL_dW = np.einsum("k,ki,iab->ab", ex.output_error[t - 1], ex.V, dh_dW)
+        terms = sum(ex.term(t, tau) for tau in range(1, t + 1))
+        assert relative_error(terms, dL_dW) < BY_HAND
+        rows = ex.ladder(t)
+        assert [row["tau"] for row in rows] == list(range(t, 0, -1))
+        if t > 1:
+            assert sum(row["share"] for row in rows) == pytest.approx(1, rel=BY_HAND)
+            for row in rows:
+                product = (ex.term(t, row["tau"]) * dL_dW).sum() / (dL_dW**2).sum()
+                assert row["share"] == pytest.approx(product, rel=1e-10, abs=1e-12)
+    assert [factor["name"] for factor in ex.ladder(3)[2]["factors"]] == [
+        "dL_3/dŷ_3", "dŷ_3/dh_3", "∂h_3/∂h_2", "∂h_2/∂h_1", "∂h_1/∂W",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", CELLS_OF, ids="-".join)
+def test_truncated_update_is_made_of_the_terms_that_are_left(cells, every_step):
+    network, x, y = make(cells, every_step, T=5)
+    labels = labels_of(x, y)
+    for k in (0, 2, 7):
+        ex = explain(network, x, y, truncate=k, learning_rate=0.5, check=False)
+        for name, parameter in network.parameters.items():
+            if name[0] not in "UW":
+                continue
+            terms = unrolled.terms(network.parameters, cells, x, labels, name)
+            lag = np.subtract.outer(np.arange(5), np.arange(5))
+            left = (labels >= 0)[:, None] & (lag >= 0) & (lag <= k)
+            kept = terms[left].sum(axis=0)
+            step = parameter - 0.5 * kept
+            assert relative_error(ex.update["after"][name], step) < BY_HAND
+
+
+def test_truncation_says_what_a_cut_costs():
+    network, x, y = make(("tanh",), True, T=5)
+    ex = explain(network, x, y)
+    dW = ex.gradients["W1"]
+    assert [row["k"] for row in ex.truncation] == [0, 1, 2, 3, 4]
+    for row in ex.truncation:
+        cut = sum(
+            ex.term(t, tau) for t in range(1, 6) for tau in range(max(1, t - row["k"]), t + 1)
+        )
+        error = np.linalg.norm(cut - dW) / np.linalg.norm(dW)
+        cosine = (cut * dW).sum() / np.linalg.norm(cut) / np.linalg.norm(dW)
+        assert row["relative_error"] == pytest.approx(error, abs=1e-13)
+        assert np.cos(np.radians(row["angle_degrees"])) == pytest.approx(cosine, abs=1e-13)
+    assert ex.truncation[-1]["angle_degrees"] < 1e-12
+
+
+# The three kinds of nothing, and the verdict
+
+
+def test_kinds_of_nothing_are_told_apart():
+    network, x, y = make(("tanh",), True, T=12)
+    W, U = network.parameters["W1"], network.parameters["U1"]
+    W[...], U[...] = 0.05 * np.eye(3), 0.5
+    vanished = explain(network, x, y)
+    assert set(vanished.kinds[11]) == {"structural", "vanished", "live"}
+    assert vanished.kinds[0].tolist() == ["structural"] + [""] * 11
+    assert "vanishes" in vanished.verdict
+    assert "W is small" in vanished.verdict
+    W[...], U[...], network.parameters["b1"][...] = np.eye(3), 0.5, 9.0
+    saturated = explain(network, x, y)
+    assert set(saturated.kinds[11]) == {"structural", "saturated"}
+    assert "saturated" in saturated.verdict
+    W[...], U[...], network.parameters["b1"][...] = 3 * np.eye(3), 1e-9, 0
+    exploding = explain(network, x, y)
+    assert exploding.kinds[11].tolist() == ["structural"] + ["live"] * 11
+    assert "explodes" in exploding.verdict
+    W[...] = np.eye(3)
+    assert "healthy" in explain(network, x, y).verdict
+    relu, x, y = make(("relu",), True)
+    relu.parameters["b1"][...] = -99  # no unit is ever on
+    assert explain(relu, x, y).kinds[3].tolist() == ["structural"] + ["saturated"] * 3
+
+
+def test_layer_without_recurrence_has_no_terms_of_W(every_step):
+    network, x, y = make(("dense", "tanh"), every_step)
+    ex = explain(network, x, y)
+    assert ex.W is None
+    assert not ex.term(4, 2).any()
+    assert set(ex.kinds[3]) == {"structural"}
+    assert not ex.total(4).any()
+    assert not ex.jacobian(2).any()
+    assert all(check.passed and check.size > 0 for check in ex.checks_)  # those of U
+
+
+# The update (N4)
+
+
+def test_update_clips_and_descends():
+    network, x, y = make(("tanh",), True)
+    ex = explain(network, x, y, learning_rate=0.1, max_norm=0.5)
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in ex.gradients.values()))
+    assert ex.update["norm"] == pytest.approx(norm, rel=ROUNDING)
+    assert ex.update["clipped"]
+    assert ex.update["scale"] == pytest.approx(0.5 / norm, rel=ROUNDING)
+    expected = ex.W - 0.1 * 0.5 / norm * ex.gradients["W1"]
+    assert relative_error(ex.update["W_after"], expected) < ROUNDING
+    network.parameters.vector[...] = ex.update["after"].vector
+    assert ex.update["loss_after"] == pytest.approx(explain(network, x, y).loss, rel=ROUNDING)
+    assert ex.update["loss_after"] < ex.loss
+
+
+# Estimators
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = [5 + 3 * rng.standard_normal((n, 2)) for n in rng.integers(1, 9, 40)]
+    return X, [np.where(x[:, 0] > 5, "up", "down") for x in X]
+
+
+def test_classifier_is_explained_as_it_predicts(data):
+    X, y = data
+    y = [labels[-1] for labels in y]
+    model = RNNClassifier(5, max_iter=3, random_state=0, clip_norm=2.0).fit(X, y)
+    for x, label in zip(X[:9], y):
+        ex = explain(model, x, label)
+        assert ex.passed
+        assert ex.classes == ["down", "up"]
+        assert relative_error(ex.y_activated[-1], model.predict_proba([x])[0]) < 1e-5
+        assert ex.answering == [len(x)]
+        assert (ex.update["learning_rate"], ex.update["max_norm"]) == (
+            model.learning_rate_init,
+            2.0,
+        )
+    assert np.abs(ex.x).max() < 4  # standardised
+
+
+def test_tagger_is_explained_as_it_predicts(data):
+    X, y = data
+    model = RNNTagger(5, max_iter=3, random_state=0).fit(X, y)
+    for x, labels in zip(X[:9], y):
+        ex = explain(model, x, labels)
+        assert ex.passed
+        assert relative_error(ex.y_activated, model.predict_proba([x])[0]) < 1e-5
+        assert [ex.classes[code] for code in ex.labels] == labels.tolist()
+
+
+def test_row_of_an_estimator_fitted_on_rows():
+    X = np.random.default_rng(0).standard_normal((30, 6))
+    model = RNNClassifier(4, step_size=2, max_iter=2, random_state=0).fit(X, X[:, 0] > 0)
+    row, folded = explain(model, X[0], True), explain(model, X[0].reshape(3, 2), True)
+    assert (row.x == folded.x).all()
+    assert row.T == 3
+
+
+def test_float32_network_is_explained_in_float64():
+    network = Network(2, 3, 3, seed=0)
+    ex = explain(network, np.ones((4, 2)), 1)
+    assert ex.gradients.vector.dtype == ex.W.dtype == np.float64
+    assert ex.passed
+    ex.W[...] = 0
+    assert network.parameters["W1"].any()  # a copy
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": np.ones((1, 4, 2))}, r"x has 3 dimension\(s\), shape \(1, 4, 2\); expected one"),
+        ({"x": np.ones((4, 3))}, r"X has 3 feature\(s\) a step; this network takes 2"),
+        ({"x": np.full((4, 2), np.nan)}, "contains NaN"),
+        ({"x": np.ones((0, 2))}, "has no steps"),
+        ({"y": 3}, "expected integers 0 … 2"),
+        ({"y": [0, 1]}, r"y\[0\] has 2 entries, but sequence 0 has 4"),
+        ({"y": "up"}, "expected integers"),
+        ({"layer": 2}, r"layer must be a whole number from 1 \(the lowest\) to 1; got 2"),
+        ({"layer": 0}, "layer must be"),
+        ({"truncate": -1}, "truncate must be a whole number of steps, 0 or more; got -1"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0; got 0"),
+        ({"max_norm": -1.0}, "max_norm must be a number above 0; got -1.0"),
+    ],
+)
+def test_refused(arguments, message):
+    network, x, y = make(("tanh",), True)
+    with pytest.raises(ValueError, match=message):
+        explain(network, **({"x": x, "y": y} | arguments))
+
+
+def test_refused_models(data):
+    X, y = data
+    with pytest.raises(TypeError, match="model is a str; expected a fitted RNNClassifier"):
+        explain("digits.safetensors", X[0], 1)
+    with pytest.raises(ValueError, match="not fitted"):
+        explain(RNNClassifier(), X[0], 1)
+    tagger = RNNTagger(3, max_iter=2, random_state=0).fit(X, y)
+    with pytest.raises(DataError, match=r"labels that the model does not know: \['left'\]"):
+        explain(tagger, X[0], ["left"] * len(X[0]))
+    with pytest.raises(DataError, match="use RNNClassifier, not RNNTagger"):
+        explain(tagger, X[0], "up")
+    network, x, y = make(("relu",), True)
+    network.parameters["W1"][...] = 1e200
+    with pytest.raises(DataError, match="overflow at step"):
+        explain(network, abs(x), y)
+    with pytest.raises(ValueError, match="complex"):
+        explain(network.astype(complex), x, y)
+
+
+def test_steps_count_from_one():
+    ex = explain(*make(("tanh",), False))
+    for call in (lambda: ex.term(0, 1), lambda: ex.term(1, 5), lambda: ex.jacobian(1.5)):
+        with pytest.raises(ValueError, match="steps count from 1 to 4"):
+            call()
+    with pytest.raises(ValueError, match="step 2 has no label"):
+        ex.ladder(2)
+
+
+# Written down
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_json_has_every_number(tmp_path, check, every_step):
+    ex = explain(*make(("tanh", "relu"), every_step), check=check)
+    text = ex.to_json(tmp_path / "ex.json")
+    assert (tmp_path / "ex.json").read_text(encoding="utf-8").strip() == text
+    read = json.loads(text)
+    assert read["parameters"]["W1"] == ex.W.tolist()
+    assert read["delta"][-1] == ex.delta[-1].tolist()
+    assert read["norms"][0][1] is None
+    assert read["update"]["norm"] == ex.update["norm"]
+    assert (read["checks"] is None) == (not check)
+    assert not {"delta", "parameters", "gradients"} & json.loads(ex.to_json(vectors=False)).keys()
+    assert f"{ex.n_terms}</td>" in ex._repr_html_()
+
+
+def test_public_name():
+    assert elman.explain is explain

@@ -1,0 +1,184 @@
+"""The proof: what is right passes, whatever is planted does not."""
+
+import numpy as np
+import pytest
+
+from elman import Network, explain
+from elman.equations import network as equations_network
+from elman.explanation import explaining, proof, terms
+from elman.explanation.proof import check_terms
+from unrolled import losses
+
+T, D, H, K = 6, 3, 4, 3
+
+
+def make(cells=("tanh",), seed=0):
+    rng = np.random.default_rng(seed)
+    network = Network(D, [H] * len(cells), K, cell=cells, dtype=np.float64)
+    network.parameters.vector[...] = 0.7 * rng.standard_normal(len(network.parameters.vector))
+    return network, rng.standard_normal((T, D)), rng.integers(K, size=T)
+
+
+def test_every_check_is_the_derivative_along_R():
+    network, x, y = make(("tanh", "tanh"))
+    ex = explain(network, x, y)
+    R = np.random.default_rng(0).standard_normal((H, H))
+    W = network.parameters["W1"] + 1e-30j * R
+    for check in ex.checks_:
+        own = {("W1", check.tau - 1): W}
+        derivative = (
+            losses(network.parameters, ("tanh", "tanh"), x, y, own)[check.t - 1].imag / 1e-30
+        )
+        assert check.found == pytest.approx(derivative, rel=1e-11, abs=1e-14)
+        assert check.expected == pytest.approx((ex.term(check.t, check.tau) * R).sum(), rel=1e-11)
+        assert check.error == abs(check.expected - check.found) <= check.bound
+        norm = np.linalg.norm(ex.term(check.t, check.tau))
+        assert check.bound >= 1e-10 * norm * np.linalg.norm(R)
+        assert check.bound <= 1.001e-10 * norm * np.linalg.norm(R) + 1e-14 * check.moved + 1e-287
+    assert [(check.t, check.tau) for check in ex.checks_] == [
+        (t, tau) for t in range(1, T + 1) for tau in range(1, t + 1)
+    ]
+
+
+def test_vanished_terms_are_proved_too():
+    """A term of 1e-60, which no difference of losses can see."""
+    network, _, _ = make()
+    network.parameters["W1"][...] *= 1e-3
+    x = np.random.default_rng(0).standard_normal((30, D))
+    ex = explain(network, x, 1)
+    assert 0 < ex.norms[-1, 1] < 1e-60
+    check = ex.checks_[1]
+    assert check.passed
+    assert check.found == pytest.approx(check.expected, rel=1e-12)
+    assert all(row["unseen"] >= 15 for row in ex.central)
+
+
+def test_terms_below_all_numbers_pass():
+    network, _, _ = make()
+    network.parameters["W1"][...] *= 1e-12
+    ex = explain(network, np.random.default_rng(0).standard_normal((60, D)), 1)
+    assert ex.norms[-1, 1] == 0
+    assert ex.passed
+
+
+@pytest.mark.parametrize("certainty", [1, 10, 30, 100, 1000])
+def test_certain_answers_are_proved(certainty):
+    """ŷ - y is then the difference of two numbers near 1, or 0."""
+    network, x, y = make()
+    network.parameters["V"][...] *= certainty
+    z = explain(network, x, y, check=False).y_unactivated
+    ex = explain(network, x, z.argmax(axis=1))
+    assert ex.passed
+    assert ex.worst_error < 1e-14
+
+
+# Planted errors
+
+
+def corrupt_one(t, tau, factor):
+    right = terms.carry_back
+
+    def wrong(*arguments, **named):
+        carried = right(*arguments, **named)
+        carried[0][tau - 1, :, t - 1] *= factor
+        return carried
+
+    return wrong
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1 + 1e-6, np.nan])
+@pytest.mark.parametrize(("t", "tau"), [(2, 2), (6, 2), (6, 6)])
+def test_corrupted_term_is_shown_as_failed(monkeypatch, t, tau, factor):
+    monkeypatch.setattr(terms, "carry_back", corrupt_one(t, tau, factor))
+    ex = explain(*make())
+    assert [(check.t, check.tau) for check in ex.checks_ if not check.passed] == [(t, tau)]
+    assert ex.n_proved == ex.n_terms - 1
+    assert not ex.passed
+
+
+def test_corrupted_first_column_shows_in_the_sum(monkeypatch):
+    """term(t, 1) of W is zero whatever δ is, because h_0 is; those of U are not."""
+    monkeypatch.setattr(terms, "carry_back", corrupt_one(3, 1, 2.0))
+    ex = explain(*make())
+    assert ex.n_proved == ex.n_terms
+    assert not ex.passed
+
+
+def test_missing_transpose_is_found(monkeypatch):
+    """W for Wᵀ in both the terms and the gradients: they add up, and are wrong."""
+    right = terms.errors_through_time
+
+    def wrong(dh, h_activated, W, cell):
+        return right(dh, h_activated, W.T, cell)
+
+    monkeypatch.setattr(terms, "errors_through_time", wrong)
+    monkeypatch.setattr(equations_network, "errors_through_time", wrong)
+    ex = explain(*make())
+    assert ex.sum_error < 1e-14
+    failed = {(check.t, check.tau) for check in ex.checks_ if not check.passed}
+    assert failed == {(t, tau) for t in range(1, T + 1) for tau in range(2, t)}
+    assert {check.name for check in ex.totals_ if not check.passed} == {"U1", "W1", "b1"}
+    assert not ex.passed
+
+
+def test_layer_above_left_out_is_found(monkeypatch):
+    right = terms.carry_back
+    monkeypatch.setattr(
+        terms,
+        "carry_back",
+        lambda dh, answering, layers, h, reach=None: right(dh, answering, layers[:1], h[:1], reach),
+    )
+    ex = explain(*make(("tanh", "tanh")))
+    assert ex.n_proved == T  # those of step 1, which are zero
+    assert not ex.passed
+
+
+@pytest.mark.parametrize("name", ["U1", "W1", "b1", "V", "c"])
+def test_corrupted_gradient_is_shown_as_failed(monkeypatch, name):
+    right = explaining._named
+
+    def wrong(*arguments):
+        gradients = right(*arguments)
+        gradients[name].flat[1] += 1e-6
+        return gradients
+
+    monkeypatch.setattr(explaining, "_named", wrong)
+    ex = explain(*make())
+    assert [check.name for check in ex.totals_ if not check.passed] == [name]
+    assert not ex.passed
+
+
+# Side by side, and for contrast
+
+
+@pytest.mark.parametrize("cell", ["tanh", "relu", "dense"])
+def test_many_passes_side_by_side_are_as_few(monkeypatch, cell):
+    network, x, y = make((cell, "tanh"))
+    together = explain(network, x, y).checks_
+    monkeypatch.setattr(proof, "_SIDE", 2)
+    for one, other in zip(together, explain(network, x, y).checks_, strict=True):
+        assert one.found == pytest.approx(other.found, rel=1e-12, abs=1e-15)
+
+
+def test_central_differences_lose_half_the_digits():
+    ex = explain(*make())
+    errors = {row["step"]: row["relative_error"] for row in ex.central}
+    assert len(errors) == 8
+    assert 1e-13 < min(errors.values()) < 1e-7
+    assert errors[max(errors)] > 1e-4
+    assert errors[min(errors)] > min(errors.values())
+
+
+def test_nothing_is_checked_unless_asked():
+    ex = explain(*make(), check=False)
+    assert ex.checks_ is ex.totals_ is ex.central is ex.n_proved is ex.worst_error is None
+    assert ex.passed  # the terms add up
+
+
+def test_check_terms_sees_what_it_is_given():
+    network, x, y = make()
+    ex = explain(network, x, y)
+    of_layer = (ex.parameters, 1, ex.inputs, ex.labels)
+    checks = check_terms(*of_layer, "W", 2 * ex.delta, ex.h_previous)
+    assert sum(check.passed for check in checks) == T
+    assert all(check.passed for check in check_terms(*of_layer, "U", ex.delta, ex.inputs))
