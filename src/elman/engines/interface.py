@@ -57,10 +57,13 @@ def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any])
     if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
         refuse_mask(x_t, "x_t")
         given = np.asarray(x_t)
-        if given.dtype.kind not in "biuf":
+        if given.dtype.kind not in "biufO":
             raise DataError(f"x_t has dtype {given.dtype}; expected real numbers.")
-        with np.errstate(over="ignore"):  # an infinity shows
-            x_t = np.array(given, dtype, order="C")
+        try:
+            with np.errstate(over="ignore"):  # an infinity shows
+                x_t = np.array(given, dtype, order="C")
+        except (TypeError, ValueError):
+            raise DataError("x_t holds objects that are not numbers; expected numbers.") from None
     if x_t.shape != shape:
         raise DataError(
             f"x_t has shape {x_t.shape}; expected {shape}: the features of one step"
