@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from elman._typing import Array
@@ -47,19 +48,23 @@ def grid(
 ) -> str:
     """Draw a matrix as cells, those of one colour in one path: small, but without titles.
 
-    ``share`` of a cell's width is filled; less than 1 sets the columns apart.
+    ``share`` of a cell's width is filled; less than 1 sets the columns apart. NaN is no cell.
     """
-    cells: dict[str, list[str]] = {}
-    for row, line in enumerate(values.tolist()):
-        for column, value in enumerate(line):
-            if not math.isnan(value):
-                cells.setdefault(colour(value), []).append(f"M{column} {row}h{share:g}")
-    paths = "".join(
-        f'<path class="{name}" d="{"".join(parts)}"/>' for name, parts in sorted(cells.items())
+    paths: dict[str, list[str]] = {}
+    for column, line in enumerate(values.T.tolist()):
+        row = 0
+        for name, run in groupby(line, lambda v: "" if math.isnan(v) else colour(v)):
+            length = len(list(run))
+            if name:
+                paths.setdefault(name, []).append(f"M{column} {row}v{length}")
+            row += length
+    drawn = "".join(
+        f'<path class="{name}" d="{"".join(parts)}"/>' for name, parts in sorted(paths.items())
     )
-    # Each cell is a stroke as thick as a row, along the row's middle.
-    place = f"translate({_n(x)} {_n(y + size[1] / 2)}) scale({_n(size[0])} {size[1]:.4g})"
-    return f'<g class="grid" transform="{place}">{paths}</g>'
+    # A run of one colour down a column is one stroke, as thick as what is filled of its width.
+    place = f"translate({_n(x + share / 2 * size[0])} {_n(y)}) scale({_n(size[0])} {size[1]:.4g})"
+    thick = share if share < 1 else 1.02
+    return f'<g class="grid" transform="{place}" stroke-width="{thick:g}">{drawn}</g>'
 
 
 def rectangle(x: float, y: float, width: float, height: float, class_: str, title: str = "") -> str:
