@@ -124,9 +124,11 @@ def test_terms_by_the_keyboard(browser, page, explanation):
 def test_every_step_can_be_chosen(browser, page, explanation, t):
     browser.open(page)
     browser.evaluate(
-        f"(() => {{ const s = document.getElementById('step'); s.value = '{t}'; "
+        f"(() => {{ const s = document.getElementById('step-2'); s.value = '{t}'; "
         "s.dispatchEvent(new Event('change')); })()"
     )
+    assert browser.evaluate("document.getElementById('step-3').value") == str(t)
+    shown_error(browser, explanation, t)
     ex, row = explanation, t - 1
     arrays = [ex.U_frd, ex.W_frd, np.broadcast_to(ex.b, ex.U_frd.shape)]
     arrays += [ex.h_unactivated, ex.h_activated, ex.derivative]
@@ -140,6 +142,41 @@ def test_every_step_can_be_chosen(browser, page, explanation, t):
     assert shown[1::2] == [fixed(p, 3) for p in ex.y_activated[row].tolist()]
     targets = "Array.from(document.querySelectorAll('#answers .class'), g => g.classList.length)"
     assert browser.evaluate(targets).index(2) == ex.labels[row]
+
+
+def shown_error(browser, explanation, t):
+    """Compare all that panel 3 shows of a step with N5."""
+    jacobian, error = explanation.softmax_jacobian(t), explanation.output_error[t - 1]
+    label = int(explanation.labels[t - 1])
+    assert [line[1:] for line in table(browser, "table.jacobian")[1:]] == [
+        [number(float(value)) for value in line] for line in jacobian
+    ]
+    titles = "Array.from(document.querySelectorAll('#jacobian title'), t => t.textContent)"
+    assert [title.split(": ")[-1] for title in browser.evaluate(titles)] == [
+        number(float(value)) for value in jacobian.ravel()
+    ]
+    for k, line in enumerate(table(browser, "table.output-error")[1:]):
+        y_hat = explanation.y_activated[t - 1, k]
+        assert line[1:3] == [str(int(k == label)), number(float(y_hat))]
+        assert line[3] == (number(-1 / float(y_hat)) if k == label else "0")
+        assert line[4] == line[5] == number(float(error[k]))
+
+
+def test_a_step_without_a_label_has_no_error(browser, tmp_path):
+    rng = np.random.default_rng(5)
+    network = elman.Network(n_features=4, hidden=3, n_outputs=3, seed=1)
+    explanation = elman.explain(network, rng.standard_normal((4, 4)), 2)
+    path = tmp_path / "one.html"
+    for opened in (1, 4):
+        path.write_text(render(explanation, step=opened), encoding="utf-8")
+        browser.open(path)
+        shown_error(browser, explanation, opened)
+        other = 5 - opened
+        browser.evaluate(
+            f"(() => {{ const s = document.getElementById('step-3'); s.value = '{other}'; "
+            "s.dispatchEvent(new Event('change')); })()"
+        )
+        shown_error(browser, explanation, other)
 
 
 def test_readable_without_scripts(browser, page, explanation):

@@ -11,7 +11,7 @@ import typer
 from elman.cli.sources import Binary, DataDir, StepsOption, open_dataset, refuse_idle
 
 if TYPE_CHECKING:
-    from elman.estimators import RNNClassifier
+    from elman.estimators import RNNTagger
     from elman.explanation import Explanation
 
 _DEFAULT_PAGE = Path("explanation.html")
@@ -22,7 +22,8 @@ def explain(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file; if left out, a small model is trained on digits on the spot.",
+            help="A model file; if left out, the notes' network, small, is trained on digits on "
+            "the spot.",
         ),
     ] = None,
     source: Annotated[
@@ -78,10 +79,12 @@ def explain(
             f"got {index}",
             param_hint="--index",
         )
-    teacher: Any = _small_model(given) if model is None else elman.load(model)
+    if model is None:
+        y = _at_each_step(X, y)
+    learned: Any = _small_model(given) if model is None else elman.load(model)
     try:
         explanation = elman.explain(
-            teacher, X[index], y[index], layer=layer, truncate=truncate, check=check
+            learned, X[index], y[index], layer=layer, truncate=truncate, check=check
         )
         if step is not None and step > explanation.T:
             raise ValueError(f"step must be from 1 to {explanation.T}; got {step}")
@@ -122,17 +125,26 @@ def _labelled(source: str, given: dict[str, Any]) -> tuple[Any, Any]:
     return dataset.X_test, dataset.y_test
 
 
-def _small_model(given: dict[str, Any]) -> RNNClassifier:
-    """Train for a second: the first try is to need nothing."""
-    from elman import RNNClassifier
+def _small_model(given: dict[str, Any]) -> RNNTagger:
+    """Train for a second: the first try is to need nothing, and to have a loss at each step (N3)."""
+    from elman import RNNTagger
     from elman.datasets import load_digits
 
     dataset = load_digits(given["--steps"] or "rows", given["--binary"])
-    typer.echo("no model file: training 16 units on digits, for this page alone")
+    typer.echo(
+        "no model file: training 16 units to name the digit at each step, for this page alone"
+    )
     cell = dataset.recipe.get("cell", "tanh")
-    estimator = RNNClassifier(16, cell=cell, max_iter=15, random_state=0, engine="reference")
-    estimator.fit(dataset.X_train, dataset.y_train)
+    estimator = RNNTagger(16, cell=cell, max_iter=15, random_state=0, engine="reference")
+    estimator.fit(dataset.X_train, _at_each_step(dataset.X_train, dataset.y_train))
     return estimator
+
+
+def _at_each_step(X: Any, y: Any) -> Any:
+    """Repeat a sequence's label at each of its steps."""
+    import numpy as np
+
+    return np.repeat(y[:, None], X.shape[1], axis=1)
 
 
 def _result(explanation: Explanation, source: str, index: int) -> str:

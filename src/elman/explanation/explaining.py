@@ -178,6 +178,7 @@ def explain(
             f"{who.name}, layer {layer} of {n_layers} ({len(here.U)} {cell} units), "
             f"a sequence of {T} step{'s' * (T > 1)}"
         ),
+        seed=who.seed,
         classes=who.classes,
         every_step=who.every_step,
         layer=layer,

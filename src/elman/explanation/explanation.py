@@ -41,6 +41,8 @@ class Explanation:
     ----------
     title : str
         The model in a line.
+    seed : int or None
+        The estimator's ``random_state``, where it is a number.
     classes : list of str
         The labels by code.
     every_step : bool
@@ -86,6 +88,7 @@ class Explanation:
     """
 
     title: str
+    seed: int | None
     classes: list[str]
     every_step: bool
     layer: int

@@ -35,7 +35,7 @@ class Subject(NamedTuple):
         Whether each step has a label.
     classes : list of str
         The labels by code.
-    learning_rate, max_norm : float or None
+    learning_rate, max_norm, seed : number or None
         Those of the estimator.
     """
 
@@ -47,6 +47,7 @@ class Subject(NamedTuple):
     classes: list[str]
     learning_rate: float | None = None
     max_norm: float | None = None
+    seed: int | None = None
 
     def layer(self, number: int) -> int:
         """Check the number of a layer, which counts from 1."""
@@ -106,6 +107,7 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
         [str(label) for label in model.classes_],
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
+        int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 _PLAIN = [
-    "title", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
+    "title", "seed", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
     "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
     "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "norms", "kinds", "sum_error", "truncation",

@@ -35,13 +35,14 @@ class Piece(NamedTuple):
 def pieces(view: View) -> list[Piece]:
     """Give what N2 computes in a step, in its order; 1 - h² of N8 beside it."""
     ex = view.explanation
-    derivative = "f′" if ex.cell == "relu" else "1 − h²"
+    f = "relu" if ex.cell == "relu" else "tanh"
+    bias = "" if ex.b is None else " + b"
     found = [
-        Piece("U_frd", "U_frd", "U x<sub>t</sub>", ex.U_frd),
-        Piece("W_frd", "W_frd", "W h<sub>t−1</sub>", ex.W_frd),
-        Piece("h_unactivated", "h_unactivated", "their sum", ex.h_unactivated),
-        Piece("h_activated", "h_activated", "f of it", ex.h_activated),
-        Piece("derivative", derivative, "its slope", ex.derivative),
+        Piece("U_frd", "U_frd", "U xₜ", ex.U_frd),
+        Piece("W_frd", "W_frd", "W hₜ₋₁", ex.W_frd),
+        Piece("h_unactivated", "h_unactivated", f"U_frd + W_frd{bias}", ex.h_unactivated),
+        Piece("h_activated", "h_activated", f"{f}(h_unactivated)", ex.h_activated),
+        Piece("derivative", view.slope, "its slope", ex.derivative),
     ]
     if ex.b is not None:
         b = np.broadcast_to(ex.b, ex.U_frd.shape)
@@ -82,7 +83,7 @@ def one_step(view: View) -> str:
         "stands its shape, rows × columns.",
         math(f"{hidden}{bias} )", block=True),
         math(answer, block=True),
-        _step_control(view),
+        step_control(view, 2),
         figure(
             _pieces_picture(view),
             "The vectors of the step." + capped(view.units, ex.H, "units"),
@@ -115,15 +116,16 @@ def one_step(view: View) -> str:
     )
 
 
-def _step_control(view: View) -> str:
+def step_control(view: View, number: int) -> str:
+    """Let a reader choose the step of a panel; the panels that have one go together."""
     options = "".join(
         f'<option value="{t}"{" selected" if t == view.step else ""}>{t}</option>'
         for t in sorted({*view.steps, view.step})
     )
     return element(
         "p",
-        '<label for="step">Step t</label> ',
-        f'<select id="step" disabled>{options}</select> ',
+        f'<label for="step-{number}">Step t</label> ',
+        f'<select class="step" id="step-{number}" autocomplete="off" disabled>{options}</select> ',
         '<span class="without-script">(choosing another step takes a script)</span>',
         class_="control",
     )
@@ -133,11 +135,12 @@ def _pieces_picture(view: View) -> str:
     t, n = view.step, view.units
     found = pieces(view)
     size, high = view.sizes["pieces"]
-    left, gap = 132.0, 8.0
+    left, gap = 144.0, 14.0
     parts = []
     y = 8.0
     for piece in found:
-        parts.append(label(0, y + 15, piece.name, "row code"))
+        parts.append(label(0, y + 9, piece.name, "row code"))
+        parts.append(label(0, y + 23, piece.formula, "tick"))
         full = scale_of(piece)
         cells = [
             cell(
@@ -148,7 +151,7 @@ def _pieces_picture(view: View) -> str:
             for i, value in enumerate(piece.values[t - 1, :n].tolist())
         ]
         parts.append(row(y, f'<g data-piece="{piece.key}">{"".join(cells)}</g>'))
-        y += high + gap + (8 if piece.key in ("h_unactivated",) else 0)
+        y += high + gap
     strips = f'<g id="pieces">{"".join(parts)}</g>'
     y += 4
     answers, y = _answers(view, t, left, y)

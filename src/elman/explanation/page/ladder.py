@@ -102,6 +102,7 @@ def ladder(view: View) -> str:
             f"dh_{{t-1}}//dW::{cube}",
             block=True,
         ),
+        math(f"dh_1//dW = h_0 ( {_first_slope(ex.cell)} )", block=True),
         paragraph(
             "The first part is <em>explicit</em>: h<sub>t−1</sub> held constant. The second is "
             "<em>implicit</em>. Written out for the first three losses:"
@@ -117,6 +118,7 @@ def ladder(view: View) -> str:
             block=True,
         ),
         "</div>",
+        _first_losses(view),
         element(
             "div",
             switch,
@@ -157,6 +159,39 @@ def ladder(view: View) -> str:
             "h<sub>t−1</sub>, plus W "
             "times that of h<sub>t−1</sub>. Who leaves out the second part ticks the box above.",
         ),
+    )
+
+
+def _first_slope(cell: str) -> str:
+    inside = "( U x_1 + W h_0 )"
+    return f"f′ {inside}" if cell == "relu" else f"1 - tanh^2 {inside}"
+
+
+def _first_losses(view: View) -> str:
+    """Put numbers to the equations of the first three losses, or of the only one."""
+    ex = view.explanation
+    losses = [t for t in (1, 2, 3) if t in ex.answering] or ex.answering[-1:]
+    n_back = min(max(losses), 3)
+    back = ["τ = t", "τ = t − 1", "τ = t − 2"][:n_back]
+    rows = []
+    for t in losses:
+        terms = [number(ex.norms[t - 1, t - 1 - k]) if k < t else "" for k in range(n_back)]
+        told = float(np.linalg.norm(ex.V.T @ ex.output_error[t - 1]))
+        whole = ex.delta[t - 1, :t].T @ ex.h_previous[:t]
+        rows.append(
+            [f"dL<sub>{t}</sub>/dW", number(told), *terms, number(float(np.linalg.norm(whole)))]
+        )
+    only = (
+        ""
+        if losses[0] <= 3
+        else f" L<sub>{losses[0]}</sub> is the only loss here, and goes on to τ = 1."
+    )
+    return table(
+        "Their numbers: ‖dL<sub>t</sub>/dŷ<sub>t</sub> · dŷ<sub>t</sub>/dh<sub>t</sub>‖, the "
+        "norm of each term, the explicit one first, and of their sum. Terms point in different "
+        f"directions, so that norms do not add up.{only}",
+        ["", "‖dL/dŷ · dŷ/dh‖", *(f"‖term(t, τ)‖, {name}" for name in back), "‖dL<sub>t</sub>/dW‖"],
+        rows,
     )
 
 

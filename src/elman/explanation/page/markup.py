@@ -154,7 +154,7 @@ def _token(token: str) -> str:
     if len(parts) == 1:
         return parts[0]
     tag = "msubsup" if below and above else "msub" if below else "msup"
-    if base == "∑":
+    if base in ("∑", "∏"):
         tag = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}[tag]
     return f"<{tag}>{''.join(parts)}</{tag}>"
 

@@ -24,7 +24,7 @@ def verdict(view: View) -> str:
     facts = [
         ("Sequence", f"{count(ex.T, 'step')} of {count(ex.x.shape[1], 'feature')}", "T × D"),
         ("Network", _network(view), "H, cells"),
-        ("Layer shown", f"{ex.layer} of {len(ex.architecture.hidden)}", "of U, W, h and δ"),
+        ("Seed", "none given" if ex.seed is None else f"{ex.seed}", "the model's random_state"),
         ("Classes", f"{ex.K}", "K"),
         ("Labels", _labels(view), "y"),
         ("Answer", _answer(view), "largest ŷ at the last loss"),

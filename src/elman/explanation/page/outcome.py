@@ -69,7 +69,7 @@ def totals(view: View) -> str:
         f"Learning takes a small step against the gradient. {clipping}",
         "Each picture is one gradient, rows by columns as in its shape. Blue is negative, orange "
         "positive; a full colour is the largest entry.",
-        math("W ← W - α dL//dW", block=True),
+        *_implementation(view),
         figure(
             _gradients_picture(view),
             f"The gradients of layer {ex.layer} and of the output. A large matrix is shrunk: a "
@@ -86,11 +86,67 @@ def totals(view: View) -> str:
             ["gradient", "shape", "norm", "largest entry", "norm of the step"],
             rows,
         ),
+        _by_step(view),
         question(
             "My optimizer moved W differently.",
             "This is the plain step of N4, for one sequence. Adam and momentum remember earlier "
             "gradients, and a batch averages over sequences. All of them start from these "
             "gradients.",
+        ),
+    )
+
+
+def _implementation(view: View) -> list[str]:
+    """Write N4, and N8 with its factors in the notes' order."""
+    ex = view.explanation
+    slope = "f′ ( h_unactivated )" if ex.cell == "relu" else "1 - tanh^2 ( h_unactivated )"
+    # Below the top layer, the error comes from the layer above in the place of Vᵀ(ŷ - y).
+    on_top = ex.layer == len(ex.architecture.hidden)
+    error = "V^T ( ŷ_t - y_t )" if on_top else "dL_t//dh_t"
+    names = ["V", "U"] if ex.W is None else ["V", "U", "W"]
+    inputs = {"U": "x_t^T", "W": "h_{t-1}^T"}
+    steps = [math(f"{name} ← {name} - α dL//d{name}", block=True) for name in names]
+    lines = [element("div", *steps, class_="side-by-side")]
+    lines.append(math("dL//dV = ∑_t ( ŷ_t - y_t ) h_activated^T", block=True))
+    lines += [
+        math(f"dL//d{name} : {error} ⊙ [ {slope} ] · 1 · {inputs[name]}", block=True)
+        for name in names[1:]
+    ]
+    return [
+        *lines,
+        paragraph(
+            "The 1 is the slope of h_unactivated by U_frd, or by W_frd. To this each step adds "
+            "<em>what later steps send back</em>; the table of steps has both."
+        ),
+    ]
+
+
+def _by_step(view: View) -> str:
+    """Put N8's numbers to each step: its own error, and what later steps send back."""
+    ex = view.explanation
+    rows = []
+    for t in view.steps:
+        own = ex.delta[t - 1, t - 1]
+        later = ex.delta[t:, t - 1].sum(axis=0)
+        size = float(np.linalg.norm(own + later))
+        by_state = size * float(np.linalg.norm(ex.h_previous[t - 1]))
+        by_input = size * float(np.linalg.norm(ex.inputs[t - 1]))
+        norms = (float(np.linalg.norm(own)), float(np.linalg.norm(later)), size)
+        rows.append([str(t), *map(number, (*norms, by_state, by_input))])
+    return details(
+        "Numbers of N8, step by step",
+        table(
+            "Norms of the error at h_unactivated, and of its products with what W and U met. "
+            f"They add up to dW and dU.{capped(len(rows), ex.T, 'steps')}",
+            [
+                "step t",
+                "its own error",
+                "what later steps send back",
+                "‖δ<sub>t</sub>‖, both",
+                "‖δ<sub>t</sub> h<sub>t−1</sub>ᵀ‖",
+                "‖δ<sub>t</sub> x<sub>t</sub>ᵀ‖",
+            ],
+            rows,
         ),
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.explanation.page.colours import diverging
+from elman.explanation.page.forward import step_control
 from elman.explanation.page.markup import (
     details,
     figure,
@@ -26,14 +27,17 @@ LOSSES = 4  # whose terms of dL/dV are drawn
 def softmax_error(view: View) -> str:
     """Panel 3: N5 with its two cases, and that they end in ŷ - y."""
     ex = view.explanation
-    t = view.cell[0]
+    t = view.step
     classes = view.classes
     jacobian = ex.softmax_jacobian(t)
     y_hat, label_k = ex.y_activated[t - 1], int(ex.labels[t - 1])
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        upstream = -1 / y_hat[label_k]
-        product = upstream * jacobian[label_k]  # Σ_i, where y_i is 0 but for the label
+    upstream, product = np.nan, np.zeros(ex.K)  # a step without a label has no y, and no error
+    if label_k >= 0:
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            upstream = -1 / y_hat[label_k]
+            product = upstream * jacobian[label_k]  # Σ_i, where y_i is 0 but for the label
     error = ex.output_error[t - 1]
+    at_step = f'at step <span class="chosen-step">{t}</span>'
     names = [text(ex.classes[k]) for k in classes]
     return panel(
         3,
@@ -46,16 +50,22 @@ def softmax_error(view: View) -> str:
         "positive; the rest is the case i ≠ k, always negative.",
         math("dŷ_i//dz_k = ŷ_i ( 1 - ŷ_i )  if i = k", block=True),
         math("dŷ_i//dz_k = - ŷ_i ŷ_k  if i ≠ k", block=True),
+        math(
+            "dL//dz_k = ∑_i ( - y_i//ŷ_i ) dŷ_i//dz_k = - y_k + y_k ŷ_k + ∑_{i≠k} y_i ŷ_k = "
+            "- y_k + ŷ_k ∑_i y_i = ŷ_k - y_k",
+            block=True,
+        ),
+        step_control(view, 3),
         '<div class="charts">',
         figure(
             _jacobian_picture(view, jacobian, classes),
-            f"The softmax Jacobian at step {t}. Colours go by the square root, "
+            f"The softmax Jacobian {at_step}. Colours go by the square root, "
             "so that small entries can be seen."
             f"{capped(len(classes), ex.K, 'classes')}",
             "the softmax Jacobian",
         ),
         table(
-            f"From the label to the error at step {t}. The last two columns agree: the largest "
+            f"From the label to the error {at_step}. The last two columns agree: the largest "
             f"difference over all steps is {small(ex.residual_n5)}.",
             [
                 "class k",
@@ -76,18 +86,20 @@ def softmax_error(view: View) -> str:
                 ]
                 for k in classes
             ],
+            class_="output-error",
         ),
         "</div>",
         details(
             "Numbers of the Jacobian",
             table(
-                f"dŷ<sub>i</sub>/dz<sub>k</sub> at step {t}: row i, column k."
+                f"dŷ<sub>i</sub>/dz<sub>k</sub> {at_step}: row i, column k."
                 f"{capped(len(classes), ex.K, 'classes')}",
                 ["i \\ k", *names],
                 [
                     [name, *(number(jacobian[i, k]) for k in classes)]
                     for i, name in zip(classes, names)
                 ],
+                class_="jacobian",
             ),
         ),
         question(
@@ -127,7 +139,7 @@ def _jacobian_picture(view: View, jacobian: Array, classes: list[int]) -> str:
         top + n * size + 4,
         "The softmax Jacobian",
         "The diagonal, case i = k, is outlined and positive; the rest is negative.",
-        *parts,
+        f'<g id="jacobian">{"".join(parts)}</g>',
     )
 
 
@@ -161,6 +173,7 @@ def output_weights(view: View) -> str:
         "A row is a class, a column a unit of the state. "
         + ("" if one else "Above, what a loss adds; below, the sum so far. ")
         + "Blue is negative, orange positive.",
+        math("dL_t//dV = ( ŷ_t - y_t ) h_t^T", block=True),
         math("dL//dV = ∑_t ( ŷ_t - y_t ) h_t^T", block=True),
         figure(
             _output_weights_picture(view),

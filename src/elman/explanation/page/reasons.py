@@ -18,6 +18,7 @@ from elman.explanation.page.markup import (
 )
 from elman.explanation.page.svg import Line, chart, legend
 from elman.explanation.page.view import ROWS, View, capped, evenly
+from elman.explanation.page.what_if import what_if
 
 SMALL = (330.0, 230.0)  # a chart, three to a row
 
@@ -29,7 +30,7 @@ def reasons(view: View) -> str:
     """Panel 7: slopes, singular values, Lyapunov exponents."""
     ex = view.explanation
     steps = list(range(1, ex.T + 1))
-    slope = "f′" if ex.cell == "relu" else "1 − h²"
+    slope = view.slope
     means = ex.derivative.mean(axis=1)
     shown = evenly(steps, ROWS)
     exponents = list(enumerate(ex.lyapunov.tolist(), start=1))
@@ -127,6 +128,7 @@ def reasons(view: View) -> str:
                 [[str(i), fixed(value)] for i, value in exponents],
             ),
         ),
+        what_if(view),
     )
 
 

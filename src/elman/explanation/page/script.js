@@ -1,5 +1,5 @@
 "use strict";
-// Choosing a step (panel 2) and a term (panel 6). Everything else stands without a script.
+// Choosing a step (panels 2 and 3) and a term (panel 6). Everything else stands without a script.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -13,9 +13,12 @@
   };
 
   // Numbers as the page was written with: the same digits.
-  const scientific = (value) => (value + 0).toExponential(3);
+  const scientific = (value) => {
+    if (Number.isFinite(value)) return (value + 0).toExponential(3);
+    return Number.isNaN(value) ? "none" : value > 0 ? "∞" : "-∞";
+  };
   const fixed = (value, digits = 4) =>
-    (Math.abs(value) >= 1e5 ? scientific(value) : (value + 0).toFixed(digits));
+    (Math.abs(value) < 1e5 ? (value + 0).toFixed(digits) : scientific(value));
   const number = (value) => {
     if (value === 0) return "0";
     const written = scientific(value);
@@ -35,8 +38,8 @@
     cell.firstElementChild.textContent = title;
   };
 
-  // Panel 2: a step
-  const select = document.getElementById("step");
+  // Panels 2 and 3: a step
+  const selects = document.querySelectorAll("select.step");
   const [U_frd, W_frd, h_activated] = Object.values(data.forward).map(rowsOf);
   const slope = (h) => (data.cell === "relu" ? Number(h > 0) : 1 - h * h);
   const forward = {
@@ -47,8 +50,35 @@
     derivative: h_activated.map((row) => row.map(slope)),
   };
 
-  const showStep = () => {
-    const t = Number(select.value);
+  const showError = (at) => {
+    const yHat = data.y_activated[at];
+    const target = data.targets[at];
+    const labelled = data.labels[data.steps[at] - 1] >= 0;
+    const jacobian = yHat.map((p, i) => yHat.map((q, k) => i === k ? p * (1 - p) : -p * q));
+    const full = largest(jacobian.flat());
+    const cells = document.querySelectorAll("#jacobian rect");
+    jacobian.flat().forEach((value, n) => {
+      const share = Math.sign(value) * Math.sqrt(Math.abs(value / full));
+      const diagonal = n % (yHat.length + 1) === 0;
+      const name = cells[n].firstElementChild.textContent.split(": ").slice(0, -1).join(": ");
+      paint(cells[n], diverging(share) + (diagonal ? " same" : ""), `${name}: ${number(value)}`);
+    });
+    const entries = document.querySelector("table.jacobian").tBodies[0].rows;
+    const lines = document.querySelector("table.output-error").tBodies[0].rows;
+    yHat.forEach((p, k) => {
+      jacobian[k].forEach((value, j) => { entries[k].cells[j + 1].textContent = number(value); });
+      const upstream = k === target ? -1 / p : 0;
+      // A label that is not among the classes shown leaves ŷ to them.
+      const product = target < 0 ? p : (-1 / yHat[target]) * jacobian[target][k];
+      const columns = [k === target ? "1" : "0", number(p), number(upstream),
+        number(labelled ? product : 0), number(labelled ? p - Number(k === target) : 0)];
+      columns.forEach((written, j) => { lines[k].cells[j + 1].textContent = written; });
+    });
+  };
+
+  const showStep = (event) => {
+    const t = Number(event.target.value);
+    for (const select of selects) select.value = t;
     const at = data.steps.indexOf(t);
     for (const [key, rows] of Object.entries(forward)) {
       const cells = document.querySelectorAll(`#pieces [data-piece="${key}"] rect`);
@@ -72,11 +102,14 @@
       y.textContent = fixed(p, 3);
       group.setAttribute("class", data.targets[at] === i ? "class target" : "class");
     });
+    showError(at);
     for (const place of document.querySelectorAll(".chosen-step")) place.textContent = t;
   };
-  select.disabled = false;
+  for (const select of selects) {
+    select.disabled = false;
+    select.addEventListener("change", showStep);
+  }
   for (const note of document.querySelectorAll(".without-script")) note.remove();
-  select.addEventListener("change", showStep);
 
   // Panel 6: a term
   const deltas = rowsOf(data.delta);

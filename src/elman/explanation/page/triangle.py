@@ -49,7 +49,8 @@ def gradient_triangle(view: View) -> str:
         "A row is a loss t, a column a step τ. The darker (in the dark: the brighter), the larger "
         "the term, on a logarithmic scale. Patterns mark three kinds of nothing. Choose a cell by "
         "mouse, or by the arrow keys.",
-        math("dL_t//dW = ∑_{τ≤t} δ_{t,τ} h_{τ-1}^T", block=True),
+        math("dL_t//dW = ∑_{τ≤t} term ( t , τ ) = ∑_{τ≤t} δ_{t,τ} h_{τ-1}^T", block=True),
+        *_product(view),
         figure(
             _picture(view),
             f"‖term(t, τ)‖ of {count(n_terms, 'term')}: {said}.{some}",
@@ -85,6 +86,15 @@ def gradient_triangle(view: View) -> str:
     )
 
 
+def _product(view: View) -> list[str]:
+    """Write a term as N7's product; in a lower layer errors come by more ways than this one."""
+    ex = view.explanation
+    if ex.W is None or ex.layer < len(ex.architecture.hidden):
+        return []
+    factors = "dL_t//dŷ_t · dŷ_t//dh_t · ( ∏_{j=τ+1}^t ∂h_j//∂h_{j-1} ) · ∂h_τ//∂W"
+    return [math(f"term ( t , τ ) = {factors}", block=True)]
+
+
 def _lead(view: View) -> str:
     ex = view.explanation
     lead = "One cell is one term: what loss t says about W by way of step τ. "
@@ -116,8 +126,11 @@ def log_range(view: View) -> tuple[float, float]:
     return max(float(m.floor(float(logs.min()))), high - DECADES), float(high)
 
 
-def _share(norm: float, low: float, high: float) -> float:
-    return (m.log10(norm) - low) / (high - low or 1.0) if norm > 0 else 0.0
+def share_of(norm: float, low: float, high: float) -> float:
+    """Place a norm between two powers of ten, for its colour; NaN, no term, stays NaN."""
+    if norm == 0:
+        return 0.0
+    return (m.log10(norm) - low) / (high - low or 1.0)
 
 
 def _picture(view: View) -> str:
@@ -155,7 +168,7 @@ def _picture(view: View) -> str:
         failed = proved.get((t, tau)) is False
         if (t, tau) in proved:
             words += ", proof failed" if failed else ", proved"
-        colour = sequential(_share(norm, low, high)) if kind == "live" else kind
+        colour = sequential(share_of(norm, low, high)) if kind == "live" else kind
         chosen = (t, tau) == view.cell
         state = ' tabindex="0" aria-selected="true"' if chosen else ""
         grouped[t].append(

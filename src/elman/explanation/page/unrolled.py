@@ -12,6 +12,7 @@ from elman.explanation.page.markup import (
     details,
     figure,
     fixed,
+    math,
     number,
     panel,
     question,
@@ -44,6 +45,8 @@ def unrolled(view: View) -> str:
         "Time runs from left to right. Colours of x and h are signs and sizes: blue below zero, "
         "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖: what all losses from t "
         "on tell step t.",
+        math("L_t = - ∑_k y_{t,k} log ŷ_{t,k}", block=True),
+        math(_sum_of_losses(view), block=True),
         figure(
             _unrolled_picture(view),
             f"Inputs, states, the probability of the label, the losses, and the error on its way "
@@ -72,6 +75,21 @@ def unrolled(view: View) -> str:
     )
 
 
+def _sum_of_losses(view: View) -> str:
+    """Write N3's sum, and with its numbers."""
+    ex = view.explanation
+    steps = ex.answering
+    if len(steps) == 1:
+        return f"L = L_{{{steps[0]}}} = {number(ex.loss)}"
+    shown = steps if len(steps) <= 4 else [*steps[:3], steps[-1]]
+    letters = [f"L_{{{t}}}" for t in shown]
+    values = [number(ex.losses[t - 1]) for t in shown]
+    if len(shown) < len(steps):
+        letters.insert(-1, "…")
+        values.insert(-1, "…")
+    return f"L = {' + '.join(letters)} = {' + '.join(values)} = {number(ex.loss)}"
+
+
 def _hollow(view: View) -> str:
     if len(view.explanation.answering) == view.explanation.T:
         return ""
@@ -96,7 +114,7 @@ class _Columns:
     left, filled = 104.0, 0.76  # of a column; the rest is the way to the next
 
     def __init__(self, n: int) -> None:
-        self.pitch = min(max(850 / n, 17), 66)
+        self.pitch = min(max(850 / n, 17), 100)
         self.width = self.filled * self.pitch
         self.right = self.left + n * self.pitch
 

@@ -82,6 +82,11 @@ class View:
         return "U" if self.explanation.W is None else "W"
 
     @property
+    def slope(self) -> str:
+        """How f' is written."""
+        return "f′" if self.explanation.cell == "relu" else "1 − h²"
+
+    @property
     def nothing_back(self) -> str:
         """Say why nothing goes back through time, if nothing does."""
         if self.explanation.W is None:
@@ -92,7 +97,7 @@ class View:
     def sizes(self) -> dict[str, tuple[float, float]]:
         """The width and height of a cell, by the picture it is in."""
         n, n_losses = len(self.steps), len(self.answering)
-        pitch = min(max(760 / n, 15.0), 60.0)
+        pitch = min(max(760 / n, 15.0), 80.0)
         written = min(self.explanation.H, MATRIX)
         outer = min(max(380 / written, 18.0), 40.0)
         return {
