@@ -10,7 +10,7 @@ import pytest
 import elman.equations.network as network_equations
 from elman import Network, check_gradients
 from elman.check import GRID, GradientCheck, check_grid, complex_step
-from elman.engines import ENGINES
+from elman.engines import ENGINES, reference
 from tolerances import ROUNDING, relative_error
 
 
@@ -38,7 +38,7 @@ def test_grid_is_every_combination_with_every_parameter(grid):
 
 @dataclass
 class Mutation:
-    """An error planted in one of the backward equations, as ``network`` sees it."""
+    """An error planted in one of the backward equations, as those see it who call it."""
 
     module: str
     function: str
@@ -52,7 +52,9 @@ class Mutation:
         assert code.count(self.right) == 1
         namespace = dict(vars(module))
         exec(source.replace(code, code.replace(self.right, self.wrong)), namespace)
-        monkeypatch.setattr(network_equations, self.function, namespace[self.function])
+        for caller in (network_equations, reference):
+            if hasattr(caller, self.function):
+                monkeypatch.setattr(caller, self.function, namespace[self.function])
 
 
 MUTATIONS = {
@@ -69,14 +71,12 @@ MUTATIONS = {
         "backward", "errors_through_time", "dL_dh[:, :n_next]", "dL_dh[:, -n_next:]"
     ),
     "derivative 1 - h": Mutation(
-        "backward", "errors_through_time", "cell.derivative(h_t)", "(1 - h_t)"
+        "network", "gradients", "layers[k].cell.derivative(h_t)", "(1 - h_t)"
     ),
     "derivative of tanh for every cell": Mutation(
-        "backward", "errors_through_time", "cell.derivative(h_t)", "(1 - h_t**2)"
+        "network", "gradients", "layers[k].cell.derivative(h_t)", "(1 - h_t**2)"
     ),
-    "derivative forgotten": Mutation(
-        "backward", "errors_through_time", "dL_dh * cell.derivative(h_t)", "dL_dh"
-    ),
+    "derivative forgotten": Mutation("backward", "errors_through_time", "dL_dh * slope", "dL_dh"),
     "last step forgotten": Mutation(
         "backward",
         "recurrent_gradients",

@@ -41,7 +41,10 @@ class Layer:
         self.dh = [draw(H, n_t) for n_t in counts]
 
     def errors(self):
-        return errors_through_time(self.dh, self.h, self.W, self.cell)
+        return errors_through_time(self.dh, self.slopes(), self.W)
+
+    def slopes(self):
+        return [self.cell.derivative(h_t) for h_t in self.h[1:]]
 
     def expected_error(self, tau):
         """Σ_{t≥τ} dL_t/dh_t Π_{j=τ+1..t} ∂h_j/∂h_{j-1}, with the Jacobians as matrices (N7)."""
@@ -101,7 +104,7 @@ def test_recurrent_gradients_are_sums_of_outer_products(rng, counts):
 
 def test_arrays_serve_as_lists_of_blocks(rng):
     layer = Layer(rng, (4, 4, 4), "tanh")
-    delta = errors_through_time(np.array(layer.dh), np.array(layer.h), layer.W, layer.cell)
+    delta = errors_through_time(np.array(layer.dh), np.array(layer.slopes()), layer.W)
     np.testing.assert_array_equal(delta, layer.errors())
     actual = recurrent_gradients(np.array(delta), np.array(layer.x), np.array(layer.h))
     for gradient, expected in zip(actual, recurrent_gradients(delta, layer.x, layer.h)):

@@ -5,7 +5,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from elman.equations import CELLS, Layer, network, softmax
+from elman.equations import CELLS, Layer, network, output_error, softmax
 from tolerances import BY_HAND, ROUNDING, relative_error
 
 D, K = 3, 4
@@ -33,13 +33,18 @@ def weighted_labels(rng, m):
     return y
 
 
+def gradients(x, y, layers, V, answers_from, trace):
+    error = output_error(y, trace.y_activated)
+    return network.gradients(x, error, layers, V, answers_from, trace)
+
+
 def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
     """The notes' first page: three layers, and the chain rule multiplied out, Jacobian by Jacobian."""
     layers, V, c = draw_layers(rng, ["dense"] * 3)
     n = 4
     x, y = rng.standard_normal((1, D, n)), weighted_labels(rng, n)
     trace = network.forward(x, layers, V, c, [0])
-    layer_gradients, dV, dc = network.gradients(x, y, layers, V, [0], trace)
+    layer_gradients, dV, dc = gradients(x, y, layers, V, [0], trace)
 
     expected = [[0, 0] for _ in range(4)]  # dL/dW_k and dL/db_k
     for j in range(n):
@@ -85,7 +90,7 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
     y = weighted_labels(rng, len(places))
 
     trace = network.forward(x, layers, V, c, answers_from)
-    layer_gradients, dV, dc = network.gradients(x, y, layers, V, answers_from, trace)
+    layer_gradients, dV, dc = gradients(x, y, layers, V, answers_from, trace)
 
     expected_layers = [[0, 0, 0] for _ in layers]
     expected_dV, expected_dc = 0, 0
@@ -95,7 +100,7 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
         first = [0] * length if every_step else [1] * (length - 1) + [0]
         trace_alone = network.forward(alone, layers, V, c, first)
         assert relative_error(trace.y_activated[:, mine], trace_alone.y_activated) <= BY_HAND
-        of_layers, dV_i, dc_i = network.gradients(alone, y[:, mine], layers, V, first, trace_alone)
+        of_layers, dV_i, dc_i = gradients(alone, y[:, mine], layers, V, first, trace_alone)
         for total, part in zip(expected_layers, of_layers):
             total[:] = [a + b for a, b in zip(total, part)]
         expected_dV, expected_dc = expected_dV + dV_i, expected_dc + dc_i
@@ -126,8 +131,8 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
     arrays = [x, y, V, *chain(*trace.h_activated), trace.h_answering, trace.y_activated]
     arrays += [array for layer in layers for array in layer[1:] if array is not None]
     before = [array.copy() for array in arrays]
-    once = network.gradients(x, y, layers, V, [0] * 4, trace)
-    again = network.gradients(x, y, layers, V, [0] * 4, trace)
+    once = gradients(x, y, layers, V, [0] * 4, trace)
+    again = gradients(x, y, layers, V, [0] * 4, trace)
     for array, array_before in zip(arrays, before):
         np.testing.assert_array_equal(array, array_before)
     np.testing.assert_array_equal(once[1], again[1])
@@ -138,14 +143,14 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
 def test_complex_numbers_go_forward_and_back(rng, cells):
     layers, V, c = draw_layers(rng, cells)
     x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
-    real = network.gradients(x, y, layers, V, [0] * 4, network.forward(x, layers, V, c, [0] * 4))
+    real = gradients(x, y, layers, V, [0] * 4, network.forward(x, layers, V, c, [0] * 4))
     layers = [
         Layer(cell, *(None if array is None else array.astype(complex) for array in arrays))
         for cell, *arrays in layers
     ]
     V, c = V.astype(complex), c.astype(complex)
     trace = network.forward(x, layers, V, c, [0] * 4)
-    of_layers, dV, dc = network.gradients(x, y, layers, V, [0] * 4, trace)
+    of_layers, dV, dc = gradients(x, y, layers, V, [0] * 4, trace)
     assert dV.dtype == dc.dtype == np.complex128
     assert relative_error(dV, real[1]) <= BY_HAND
     for actual, expected in zip(of_layers, real[0]):

@@ -16,7 +16,7 @@ from elman.engines.interface import (
     shapes_of,
     tree_sum,
 )
-from elman.equations import Trace, cross_entropy, network
+from elman.equations import Trace, cross_entropy, network, output_error
 from elman.parameters import Parameters
 
 
@@ -70,7 +70,7 @@ class ReferenceEngine:
         y = weighted_one_hot(shard, labels, weights, parameters)
         n_correct = int((trace.y_unactivated.argmax(axis=0) == labels[shard.rows]).sum())
         layer_gradients, dV, dc = network.gradients(
-            shard.x, y, layers, V, shard.answers_from, trace
+            shard.x, output_error(y, trace.y_activated), layers, V, shard.answers_from, trace
         )
 
         gradients = Parameters.zeros(parameters.architecture, V.dtype)

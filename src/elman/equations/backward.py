@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from elman._typing import Array
-from elman.equations.cells import Cell
 
 
 def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Array]:
@@ -36,7 +35,7 @@ def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Ar
 
 
 def errors_through_time(
-    dh: Sequence[Array], h_activated: Sequence[Array], W: Array | None, cell: Cell
+    dh: Sequence[Array], slopes: Sequence[Array], W: Array | None
 ) -> list[Array]:
     """Carry the error back from the last step to the first (N7).
 
@@ -52,10 +51,9 @@ def errors_through_time(
     ----------
     dh : T blocks (H, n_t)
         dL/dh_t by way of step t alone: from its answer, or from the layer above.
-    h_activated : T + 1 blocks (H, n_t)
-        The states, h_0 first.
+    slopes : T blocks (H, n_t)
+        f'(h_unactivated), the notes' 1 - tanh²(h_unactivated) = 1 - h_t².
     W : array (H, H), or None for a layer without recurrence
-    cell : Cell
 
     Returns
     -------
@@ -63,12 +61,12 @@ def errors_through_time(
         δ_1 … δ_T.
     """
     delta: list[Array] = []  # last step first, turned round at the end
-    for dh_t, h_t in zip(reversed(dh), reversed(h_activated[1:])):
+    for dh_t, slope in zip(reversed(dh), reversed(slopes)):
         dL_dh = dh_t.copy()
         if delta and W is not None:
             n_next = delta[-1].shape[1]  # sequences that ended at t have no later step
             dL_dh[:, :n_next] += W.T @ delta[-1]
-        delta.append(dL_dh * cell.derivative(h_t))
+        delta.append(dL_dh * slope)
     return delta[::-1]
 
 

@@ -17,7 +17,6 @@ from elman._typing import Array, IntArray
 from elman.equations.backward import errors_through_time, output_gradients, recurrent_gradients
 from elman.equations.cells import Cell
 from elman.equations.forward import output, recurrent_layer
-from elman.equations.loss import output_error
 
 
 class Layer(NamedTuple):
@@ -39,6 +38,7 @@ class Trace(NamedTuple):
     h_answering: Array  # (H, m), the top layer's states that answer
     y_unactivated: Array  # (K, m)
     y_activated: Array  # (K, m)
+    slopes: list[list[Array]] | None = None  # of each layer, T blocks f'; None: to be had from h
 
 
 def forward(
@@ -81,7 +81,7 @@ def forward(
 
 def gradients(
     x: Sequence[Array],
-    y: Array,
+    error: Array,
     layers: Sequence[Layer],
     V: Array,
     answers_from: Sequence[int] | IntArray,
@@ -94,8 +94,8 @@ def gradients(
     Parameters
     ----------
     x : T blocks (D, n_t)
-    y : array (K, m)
-        A one-hot column for each answer, times its weight.
+    error : array (K, m)
+        ŷ - y of each answer (N5), from ``output_error``.
     layers, V, answers_from
         As in ``forward``.
     trace : Trace
@@ -107,7 +107,6 @@ def gradients(
     dV : array (K, H)
     dc : array (K,)
     """
-    error = output_error(y, trace.y_activated)
     dV, dc, dh_answering = output_gradients(error, trace.h_answering, V)
 
     dh = answers_to_states(dh_answering, trace.h_activated[-1][1:], answers_from)
@@ -115,7 +114,12 @@ def gradients(
     for k in reversed(range(len(layers))):
         h_activated = trace.h_activated[k]
         inputs = trace.h_activated[k - 1][1:] if k > 0 else x
-        delta = errors_through_time(dh, h_activated, layers[k].W, layers[k].cell)
+        slopes = (
+            [layers[k].cell.derivative(h_t) for h_t in h_activated[1:]]
+            if trace.slopes is None
+            else trace.slopes[k]
+        )
+        delta = errors_through_time(dh, slopes, layers[k].W)
         layer_gradients.append(recurrent_gradients(delta, inputs, h_activated))
         if k > 0:
             dh = [layers[k].U.T @ delta_t for delta_t in delta]  # one factor dO_k/dO_{k-1} more

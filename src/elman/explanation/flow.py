@@ -189,7 +189,8 @@ def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> Array:
     dh = network.answers_to_states(told, trace.h_activated[-1][1:], shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
     for k in reversed(range(layer - 1, len(layers))):
-        delta = errors_through_time(dh, trace.h_activated[k], layers[k].W, layers[k].cell)
+        slopes = [layers[k].cell.derivative(h_t) for h_t in trace.h_activated[k][1:]]
+        delta = errors_through_time(dh, slopes, layers[k].W)
         dh = [layers[k].U.T @ delta_t for delta_t in delta] if k >= layer else delta
 
     sizes = _sizes(dh)  # (T, n)
