@@ -40,8 +40,8 @@ def files(tmp_path):
 def test_needs_nothing(run, tmp_path):
     result = run()
     assert result.exit_code == 0, result.output
-    assert "training 16 units on digits" in result.output
-    assert "digits, sequence 0: 8 of 8 terms proved" in result.output
+    assert "training 16 units to name the digit" in result.output
+    assert "digits, sequence 0: 36 of 36 terms proved" in result.output
     assert "wrote explanation.html" in result.output
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
     assert "elman explain --index 0 --html explanation.html" in page

@@ -136,7 +136,7 @@ def test_intermediates_are_those_of_n2(every_step):
         for name in ("U_frd", "W_frd", "h_unactivated", "h_activated"):
             assert relative_error(getattr(ex, name), getattr(n2, name)[layer - 1][0]) < ROUNDING
         assert ex.inputs.shape == (ex.T, ex.D) == (4, 2 if layer == 1 else 3)
-        assert relative_error(ex.derivative, CELLS[ex.cell].derivative(ex.h_activated)) == 0
+        assert relative_error(ex.derivative, CELLS[ex.cell].derivative(ex.h_activated)) < ROUNDING
     _, _, z, y_hat = naive.forward(network.parameters, ("tanh", "relu"), x)
     assert relative_error(ex.y_unactivated, z) < ROUNDING
     assert relative_error(ex.y_activated, y_hat) < ROUNDING
@@ -255,10 +255,17 @@ def test_layer_without_recurrence_has_no_terms_of_W(every_step):
     ex = explain(network, x, y)
     assert ex.W is None
     assert not ex.term(4, 2).any()
-    assert set(ex.kinds[3]) == {"structural"}
     assert not ex.total(4).any()
     assert not ex.jacobian(2).any()
-    assert all(check.passed and check.size > 0 for check in ex.checks_)  # those of U
+    # Those of U are there: errors come back through the layer above.
+    assert all(check.passed and check.size > 0 for check in ex.checks_)
+    assert set(ex.kinds[3]) == {"live"}
+    assert ex.norms[3, 1] == pytest.approx(np.linalg.norm(ex.term_U(4, 2)))
+    assert ex.truncation[0]["relative_error"] > 0.01
+    assert sum(row["share"] for row in ex.ladder(4)) == pytest.approx(1)
+    # Without one above, nothing comes back at all.
+    network, x, y = make(("dense",), every_step)
+    assert explain(network, x, y).kinds[3].tolist() == ["structural"] * 3 + ["live"]
 
 
 # The update (N4)

@@ -5,6 +5,7 @@ import pytest
 
 from elman import Network, explain
 from elman.equations import network as equations_network
+from elman.errors import DataError
 from elman.explanation import explaining, proof, terms
 from elman.explanation.proof import check_terms
 from unrolled import losses
@@ -34,7 +35,8 @@ def test_every_check_is_the_derivative_along_R():
         assert check.error == abs(check.expected - check.found) <= check.bound
         norm = np.linalg.norm(ex.term(check.t, check.tau))
         assert check.bound >= 1e-10 * norm * np.linalg.norm(R)
-        assert check.bound <= 1.001e-10 * norm * np.linalg.norm(R) + 1e-14 * check.moved + 1e-287
+        assert check.bound <= 1.001e-10 * norm * np.linalg.norm(R) + 1e-14 * check.summed + 1e-287
+        assert check.summed >= abs(check.expected) * (1 - 1e-14)
     assert [(check.t, check.tau) for check in ex.checks_] == [
         (t, tau) for t in range(1, T + 1) for tau in range(1, t + 1)
     ]
@@ -69,7 +71,28 @@ def test_certain_answers_are_proved(certainty):
     z = explain(network, x, y, check=False).y_unactivated
     ex = explain(network, x, z.argmax(axis=1))
     assert ex.passed
-    assert ex.worst_error < 1e-14
+    assert ex.worst_error < 1e-12
+    if certainty <= 100:  # else most terms are below all numbers
+        assert_none_is_vacuous(ex)
+
+
+def assert_none_is_vacuous(ex):
+    """A term that was zero, or of the other sign, would fail."""
+    for check in ex.checks_:
+        assert check.bound < abs(check.expected) or check.tau == 1
+
+
+@pytest.mark.parametrize("scale", [20, 50, 100])
+def test_saturated_units_are_proved(scale):
+    """1 - h² has no digits there; 1 / cosh² has all of them."""
+    for seed in range(5):
+        network, x, y = make(seed=seed)
+        network.parameters["U1"][...] *= scale
+        ex = explain(network, x, y)
+        assert ex.saturated > 0.5
+        assert ex.passed
+        assert ex.worst_error < 1e-12
+        assert ex.sum_error < 1e-13
 
 
 # Planted errors
@@ -86,7 +109,13 @@ def corrupt_one(t, tau, factor):
     return wrong
 
 
-@pytest.mark.parametrize("factor", [0, -1, 1 + 1e-6, np.nan])
+def test_a_gradient_beyond_all_numbers_is_one_error(monkeypatch):
+    monkeypatch.setattr(terms, "carry_back", corrupt_one(2, 2, np.inf))
+    with pytest.raises(DataError, match="the gradient overflows on its way back"):
+        explain(*make())
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1 + 1e-6])
 @pytest.mark.parametrize(("t", "tau"), [(2, 2), (6, 2), (6, 6)])
 def test_corrupted_term_is_shown_as_failed(monkeypatch, t, tau, factor):
     monkeypatch.setattr(terms, "carry_back", corrupt_one(t, tau, factor))
@@ -108,8 +137,8 @@ def test_missing_transpose_is_found(monkeypatch):
     """W for Wᵀ in both the terms and the gradients: they add up, and are wrong."""
     right = terms.errors_through_time
 
-    def wrong(dh, h_activated, W, cell):
-        return right(dh, h_activated, W.T, cell)
+    def wrong(dh, slopes, W):
+        return right(dh, slopes, None if W is None else W.T)
 
     monkeypatch.setattr(terms, "errors_through_time", wrong)
     monkeypatch.setattr(equations_network, "errors_through_time", wrong)
@@ -126,7 +155,9 @@ def test_layer_above_left_out_is_found(monkeypatch):
     monkeypatch.setattr(
         terms,
         "carry_back",
-        lambda dh, answering, layers, h, reach=None: right(dh, answering, layers[:1], h[:1], reach),
+        lambda dh, answering, layers, slopes, reach=None: right(
+            dh, answering, layers[:1], slopes[:1], reach
+        ),
     )
     ex = explain(*make(("tanh", "tanh")))
     assert ex.n_proved == T  # those of step 1, which are zero
@@ -179,6 +210,8 @@ def test_check_terms_sees_what_it_is_given():
     network, x, y = make()
     ex = explain(network, x, y)
     of_layer = (ex.parameters, 1, ex.inputs, ex.labels)
-    checks = check_terms(*of_layer, "W", 2 * ex.delta, ex.h_previous)
+    checks = check_terms(*of_layer, "W", 2 * ex.delta, ex.h_previous, ex.output_error)
     assert sum(check.passed for check in checks) == T
-    assert all(check.passed for check in check_terms(*of_layer, "U", ex.delta, ex.inputs))
+    assert all(
+        check.passed for check in check_terms(*of_layer, "U", ex.delta, ex.inputs, ex.output_error)
+    )

@@ -29,8 +29,8 @@ class GradientFlowDisplay:
         What is left at lag k = 0, 1, …
     saturated : array (T,)
         The share of saturated units at each step.
-    quantiles : array (3, n_lags), optional
-        Of ``norms`` over sequences: 10 %, 50 %, 90 %.
+    quantiles : array (2, n_lags), optional
+        Of ``norms`` over sequences: 10 % and 90 %.
     title : str
         Over the left picture.
 
@@ -123,9 +123,9 @@ class GradientFlowDisplay:
 
         lags = np.arange(len(self.norms))
         if self.quantiles is not None:
-            low, _, high = np.ma.masked_invalid(self.quantiles)
+            low, high = np.ma.masked_invalid(self.quantiles)
             left.fill_between(lags, low, high, color=BLUE, alpha=0.2, lw=0, label="10% to 90%")
-        left.plot(lags, np.ma.masked_invalid(self.norms), "o-", color=BLUE, ms=4, label="mean")
+        left.plot(lags, np.ma.masked_invalid(self.norms), "o-", color=BLUE, ms=4, label="median")
         left.axhline(1, color=GREY, lw=0.8, ls="--")
         left.set(
             xlabel="steps back, $k$",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.equations import (
+    Layer,
+    StepTrace,
+    Trace,
     cross_entropy,
     descend,
     network,
-    output_error,
     recurrent_gradients,
     recurrent_step,
 )
@@ -90,92 +93,40 @@ def explain(
             raise ValueError(f"{name} must be a number above 0; got {value!r}")
 
     parameters, x = who.parameters, who.sequences.values
-    layers, V, c = parameters.layers, parameters["V"], parameters.get("c")
-    T, K = len(x), len(V)
-    labels = np.full(T, -1)
+    labels = np.full(len(x), -1)
     labels[0 if who.every_step else -1 :] = who.labels
-    answering = np.flatnonzero(labels >= 0)
-
-    # Forward: T blocks of one column, and an answer at every step (N2)
-    blocks = list(x[:, :, None])
-    answers_from = [0] * T
-    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-        trace = network.forward(blocks, layers, V, c, answers_from)
-    if not np.isfinite(trace.y_unactivated).all():
-        step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
+    passes = _Passes.of(parameters, x, labels)
+    gradients = passes.gradients()
+    delta = passes.delta(layer)
+    if not (np.isfinite(delta).all() and np.isfinite(gradients.vector).all()):
         raise DataError(
-            f"the network's states overflow at step {step} of this sequence; expected finite numbers. "
-            "Explain a model with smaller weights, or scale x."
+            "the gradient overflows on its way back through this sequence: it explodes beyond "
+            "1e308. Explain a model with a smaller W, or a shorter sequence."
         )
-    inputs = blocks if layer == 1 else trace.h_activated[layer - 2][1:]
-    here = layers[layer - 1]
-    steps = [
-        recurrent_step(x_t, h, here.U, here.W, here.b, here.cell)
-        for x_t, h in zip(inputs, trace.h_activated[layer - 1])
-    ]
-    U_frd, W_frd, h_unactivated, h_activated = (np.array(a)[:, :, 0] for a in zip(*steps))
-
-    # A step without a label has an empty column y, and so no loss and no error (N3, N5).
-    y_columns = np.zeros((K, T))
-    y_columns[labels[answering], answering] = 1
-    losses = np.full(T, np.nan)
-    for t in answering:
-        column = slice(t, t + 1)
-        losses[t] = cross_entropy(y_columns[:, column], trace.y_unactivated[:, column])
-    error = output_error(y_columns, trace.y_activated)  # (K, T)
-
-    # Backward: for the gradients all losses at once, for the terms each on its own (N6 … N8)
-    layer_gradients, dV, dc = network.gradients(blocks, y_columns, layers, V, answers_from, trace)
-    gradients = _named(parameters.architecture, layer_gradients, dV, dc)
-    dh = V.T @ error[:, answering]
-    here_and_above = slice(layer - 1, None)
-    h_here_and_above = trace.h_activated[here_and_above]
-    carried = terms.carry_back(dh, answering, layers[here_and_above], h_here_and_above)[0]
-    delta = np.zeros((T, T, len(here.U)))
-    delta[answering] = carried.transpose(2, 0, 1)  # (T, H, A) → (A, T, H)
-    slopes = [
-        [up.cell.derivative(h_t).mean() for h_t in h[1:]]
-        for up, h in zip(layers[here_and_above], h_here_and_above)
-    ]
-
-    # The step that learning would take (N4), from truncated sums if they are asked for
-    cut = gradients.copy()
-    if truncate is not None:
-        below = [blocks, *(h[1:] for h in trace.h_activated[:-1])]
-        deltas = terms.carry_back(dh, answering, layers, trace.h_activated, truncate)
-        sums = [list(delta_k.sum(axis=2, keepdims=True)) for delta_k in deltas]  # T blocks (H, 1)
-        layer_gradients = [
-            recurrent_gradients(*parts) for parts in zip(sums, below, trace.h_activated)
-        ]
-        cut = _named(parameters.architecture, layer_gradients, dV, dc)
     update = _update(
-        parameters,
-        cut,
+        passes,
+        gradients if truncate is None else passes.gradients(truncate),
         learning_rate or who.learning_rate or DEFAULT_LEARNING_RATE,
         max_norm or who.max_norm,
         layer,
     )
-    after = update["after"]
-    trace_after = network.forward(blocks, after.layers, after["V"], after.get("c"), answers_from)
-    update["loss_after"] = abs(float(cross_entropy(y_columns, trace_after.y_unactivated)))
-    update["truncate"] = truncate
 
-    inputs_rows = np.array(inputs)[:, :, 0]
+    steps, inputs = passes.steps[layer - 1], passes.inputs(layer)
     checks, totals, central = None, None, None
     if check:
         # Of a layer without W the terms of U are proved: the same δ, beside other vectors.
-        name = "U" if here.W is None else "W"
-        left = np.concatenate([np.zeros((1, len(here.U))), h_activated[:-1]])
-        of_layer = (parameters, layer, inputs_rows, labels, name)
-        checks = check_terms(*of_layer, delta, inputs_rows if name == "U" else left)
-        totals = check_totals(parameters, x, labels, gradients)
+        recurrent = parameters.layers[layer - 1].W is not None
+        of_layer = (parameters, layer, inputs, labels, "W" if recurrent else "U")
+        left = np.concatenate([np.zeros((1, delta.shape[2])), steps.h_activated[:-1]])
+        checks = check_terms(*of_layer, delta, left if recurrent else inputs, passes.error.T)
+        totals = check_totals(parameters, x, labels, gradients, passes.error.T)
         central = central_differences(*of_layer, checks)
 
-    n_layers = len(layers)
-    cell = parameters.architecture.cells[layer - 1]
+    T, n_layers = len(x), len(parameters.layers)
+    H, cell = delta.shape[2], parameters.architecture.cells[layer - 1]
     return Explanation(
         title=(
-            f"{who.name}, layer {layer} of {n_layers} ({len(here.U)} {cell} units), "
+            f"{who.name}, layer {layer} of {n_layers} ({H} {cell} unit{'s' * (H > 1)}), "
             f"a sequence of {T} step{'s' * (T > 1)}"
         ),
         seed=who.seed,
@@ -185,19 +136,17 @@ def explain(
         parameters=parameters,
         gradients=gradients,
         x=x,
-        inputs=inputs_rows,
-        U_frd=U_frd,
-        W_frd=W_frd,
-        h_unactivated=h_unactivated,
-        h_activated=h_activated,
-        h_top=np.array(trace.h_activated[-1][1:])[:, :, 0],
-        y_unactivated=trace.y_unactivated.T,
-        y_activated=trace.y_activated.T,
+        inputs=inputs,
+        **steps._asdict(),
+        h_top=passes.steps[-1].h_activated,
+        y_unactivated=passes.trace.y_unactivated.T,
+        y_activated=passes.trace.y_activated.T,
         labels=labels,
-        losses=losses,
-        output_error=error.T,
+        losses=passes.losses(),
+        output_error=passes.error.T,
         delta=delta,
-        slopes=np.min(slopes, axis=0),
+        slopes=np.min([slopes.mean(axis=1) for slopes in passes.slopes[layer - 1 :]], axis=0),
+        held=passes.held(layer),
         truncate=truncate,
         checks_=checks,
         totals_=totals,
@@ -217,6 +166,119 @@ def _alone(x: Any) -> Array:
     return np.asarray(x[None])
 
 
+class _Passes(NamedTuple):
+    """One sequence forward through all layers, with what going back takes. Arrays have a row a step.
+
+    What the equations take is made of these: T blocks of one column.
+    """
+
+    parameters: Parameters
+    x: Array  # (T, D)
+    labels: IntArray  # (T,), -1 where there is none
+    trace: Trace
+    steps: list[StepTrace]  # of each layer, each of its arrays (T, H)
+    slopes: list[Array]  # of each layer, f'(h_unactivated), (T, H)
+    error: Array  # (K, T), ŷ - y; zeros where a step has no label
+
+    @classmethod
+    def of(cls, parameters: Parameters, x: Array, labels: IntArray) -> _Passes:
+        """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            trace = _forward(parameters, x)
+        if not np.isfinite(trace.y_unactivated).all():
+            step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
+            raise DataError(
+                f"the network's states overflow at step {step} of this sequence; expected finite "
+                "numbers. Explain a model with smaller weights, or scale x."
+            )
+        steps = []
+        inputs = list(x[:, :, None])
+        for layer, h in zip(parameters.layers, trace.h_activated):
+            pieces = [
+                recurrent_step(x_t, h_t, layer.U, layer.W, layer.b, layer.cell)
+                for x_t, h_t in zip(inputs, h)
+            ]
+            steps.append(StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces))))
+            inputs = h[1:]
+        slopes = [
+            terms.exact_slope(layer.cell, step.h_unactivated)
+            for layer, step in zip(parameters.layers, steps)
+        ]
+        trace = trace._replace(slopes=[_blocks(of_layer) for of_layer in slopes])
+        # A step without a label has an empty column y, and so no loss and no error (N3, N5).
+        y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
+        error = terms.exact_error(y, trace.y_activated)
+        return cls(parameters, x, labels, trace, steps, slopes, error)
+
+    @property
+    def answering(self) -> IntArray:
+        """The steps with a loss, from 0."""
+        return np.flatnonzero(self.labels >= 0)
+
+    def inputs(self, layer: int) -> Array:
+        """What a layer's U multiplies, (T, D)."""
+        return self.x if layer == 1 else self.steps[layer - 2].h_activated
+
+    def losses(self) -> Array:
+        """L_t (N3), (T,); NaN where a step has no label."""
+        losses = np.full(len(self.x), np.nan)
+        for t in self.answering:
+            y = (np.arange(len(self.error)) == self.labels[t])[:, None].astype(np.float64)
+            losses[t] = cross_entropy(y, self.trace.y_unactivated[:, t : t + 1])
+        return losses
+
+    def gradients(self, truncate: int | None = None) -> Parameters:
+        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
+        layers, V = self.parameters.layers, self.parameters["V"]
+        x = _blocks(self.x)
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
+            of_layers, dV, dc = network.gradients(
+                x, self.error, layers, V, [0] * len(x), self.trace
+            )
+        if truncate is not None:
+            deltas = [_blocks(delta.sum(axis=2)) for delta in self._carried(layers, truncate)]
+            of_layers = [
+                recurrent_gradients(delta, _blocks(self.inputs(k)), h)
+                for k, (delta, h) in enumerate(zip(deltas, self.trace.h_activated), start=1)
+            ]
+        return _named(self.parameters.architecture, of_layers, dV, dc)
+
+    def delta(self, layer: int) -> Array:
+        """δ_{t,τ} of a layer, each loss carried back on its own (N7), (T, T, H)."""
+        carried = self._carried(self.parameters.layers[layer - 1 :])[0]
+        T, H, _ = carried.shape
+        delta = np.zeros((T, T, H))
+        delta[self.answering] = carried.transpose(2, 0, 1)  # (T, H, A) → (A, T, H)
+        return delta
+
+    def held(self, layer: int) -> terms.Difference:
+        """What is lost of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
+        here, *above = self.parameters.layers[layer - 1 :]
+        whole, held = (
+            self._carried([first, *above])[0].sum(axis=2) for first in (here, here._replace(W=None))
+        )
+        h_previous = np.array(self.trace.h_activated[layer - 1][:-1])[:, :, 0]
+        return terms.difference(held.T @ h_previous, whole.T @ h_previous)
+
+    def _carried(self, layers: Sequence[Layer], truncate: int | None = None) -> list[Array]:
+        """Carry each loss back through some layers, up to the top: (T, H, A) of each."""
+        dh = self.parameters["V"].T @ self.error[:, self.answering]
+        slopes = [_blocks(of_layer) for of_layer in self.slopes[-len(layers) :]]
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
+            return terms.carry_back(dh, self.answering, layers, slopes, truncate)
+
+
+def _blocks(rows: Array) -> list[Array]:
+    """Make blocks of one column of rows: (T, H) to T blocks (H, 1)."""
+    return list(rows[:, :, None])
+
+
+def _forward(parameters: Parameters, x: Array) -> Trace:
+    blocks = _blocks(x)
+    V, c = parameters["V"], parameters.get("c")
+    return network.forward(blocks, parameters.layers, V, c, [0] * len(blocks))
+
+
 def _named(
     architecture: Architecture, of_layers: list[tuple[Array, Array, Array]], dV: Array, dc: Array
 ) -> Parameters:
@@ -231,16 +293,20 @@ def _named(
 
 
 def _update(
-    parameters: Parameters,
+    passes: _Passes,
     gradients: Parameters,
     learning_rate: float,
     max_norm: float | None,
     layer: int,
 ) -> dict[str, Any]:
-    """Take the notes' step (N4) on copies; ``gradients`` are clipped in place."""
-    after = parameters.copy()
-    norm = clip_norm(gradients.vector, max_norm)
-    descend(after.vector, gradients.vector, learning_rate)
+    """Take the notes' step (N4) on copies."""
+    before, after, gradients = passes.parameters, passes.parameters.copy(), gradients.copy()
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = clip_norm(gradients.vector, max_norm)
+        descend(after.vector, gradients.vector, learning_rate)
+        z = _forward(after, passes.x).y_unactivated[:, passes.answering]
+        y = np.eye(len(before["V"]))[:, passes.labels[passes.answering]]
+        loss_after = abs(float(cross_entropy(y, z)))
     clipped = max_norm is not None and norm > max_norm
     return {
         "norm": norm,
@@ -249,6 +315,7 @@ def _update(
         "scale": max_norm / norm if clipped and max_norm is not None else 1.0,
         "learning_rate": learning_rate,
         "after": after,
+        "loss_after": loss_after,
         "V_after": after["V"],
         "c_after": after.get("c"),
     } | {f"{name}_after": after.get(f"{name}{layer}") for name in "UWb"}

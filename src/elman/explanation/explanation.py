@@ -20,7 +20,7 @@ from elman.equations import (
 )
 from elman.explanation import spectra, terms
 from elman.explanation.diagnosis import Diagnosis, diagnose
-from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.proof import SMALLEST, TOLERANCE, Check, TotalCheck
 from elman.explanation.writing import as_dict
 from elman.parameters import Architecture, Parameters
 
@@ -69,8 +69,13 @@ class Explanation:
         ŷ_t - y_t (N5); zeros where a step has no label.
     delta : array (T, T, H)
         [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
+        It and ``output_error`` are computed without a difference of numbers near 1, so that certain
+        answers and saturated units cost no digits.
     slopes : array (T,)
         The mean f' of each step: the smallest of this layer's and those above.
+    held : Difference
+        What is wrong with dW if h_{t-1} is held constant in this layer's W h_{t-1}:
+        relative_error, angle_degrees.
     truncate : int or None
         How many steps back the gradients of ``update`` go; None: all.
     checks_ : list of Check, or None
@@ -83,7 +88,7 @@ class Explanation:
         terms that are lost.
     update : dict
         The notes' step W ← W - α dL/dW (N4) from this sequence alone: norm (of all gradients),
-        max_norm, clipped, scale, learning_rate, truncate, after (Parameters), U_after, W_after,
+        max_norm, clipped, scale, learning_rate, after (Parameters), U_after, W_after,
         b_after, V_after, c_after, loss_after.
     """
 
@@ -108,6 +113,7 @@ class Explanation:
     output_error: Array
     delta: Array
     slopes: Array
+    held: terms.Difference
     truncate: int | None
     checks_: list[Check] | None
     totals_: list[TotalCheck] | None
@@ -194,7 +200,12 @@ class Explanation:
     @property
     def derivative(self) -> Array:
         """f'(h_unactivated), 1 - h² for tanh, (T, H)."""
-        return CELLS[self.cell].derivative(self.h_activated)
+        return terms.exact_slope(CELLS[self.cell], self.h_unactivated)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether errors come back through time: this layer has a W, or one above it."""
+        return any(CELLS[cell].recurrent for cell in self.architecture.cells[self.layer - 1 :])
 
     @property
     def answering(self) -> list[int]:
@@ -239,18 +250,32 @@ class Explanation:
 
     # The terms (N7, N8)
 
+    @property
+    def of(self) -> str:
+        """The parameter whose terms are proved: ``"W"``, or ``"U"`` in a layer that has no W."""
+        return "U" if self.W is None else "W"
+
+    @property
+    def left(self) -> Array:
+        """What that parameter multiplies: h_{τ-1} in row τ - 1, or x_τ."""
+        return self.inputs if self.W is None else self.h_previous
+
     @cached_property
     def norms(self) -> Array:
-        """‖term(t, τ)‖ (Frobenius), (T, T); NaN where there is no term."""
-        return terms.term_norms(self.delta, self.h_previous, self._answering)
+        """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
+        return terms.term_norms(self.delta, self.left, self._answering)
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
         """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
         dh = self.V.T @ self.output_error[self._answering].T
-        return terms.term_kinds(
-            self.delta, dh, self.h_previous, self.slopes, self._answering, self.W is not None
-        )
+        steps = np.arange(self.T)
+        if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
+            structural = (steps < steps[:, None]) & (not self.recurrent)
+            structural = structural | ~self.inputs.any(axis=1)
+        else:  # h_0 = 0
+            structural = np.broadcast_to(steps == 0, (self.T, self.T))
+        return terms.term_kinds(self.delta, dh, self.left, self.slopes, self._answering, structural)
 
     def term(self, t: int, tau: int) -> Array:
         """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (H, H).
@@ -264,21 +289,22 @@ class Explanation:
         return np.outer(self.delta[self._row(t), self._row(tau)], self.inputs[self._row(tau)])
 
     def ladder(self, t: int) -> list[dict[str, Any]]:
-        """Write dL_t/dW as the sum of its terms (N7), each as the product of its factors.
+        """Write dL_t/dW (dL_t/dU, where there is no W) as the sum of its terms (N7).
 
         Returns
         -------
         list of dict, a row each τ = t … 1
-            tau; kind; norm; share, ⟨term, dL_t/dW⟩ / ‖dL_t/dW‖², which add up to 1; and factors, a
-            list of {"name", "shape"} in the notes' order. Errors reach a layer below the top from
-            above as well as through time, so that there the factors are N8's two.
+            tau; kind; norm; share, ⟨term, dL_t/dW⟩ / ‖dL_t/dW‖², which add up to 1; and factors,
+            whose product a term is, a list of {"name", "shape"} in the notes' order. Errors reach a
+            layer below the top from above as well as through time, so that there the factors are
+            N8's two.
         """
         row = self._row(t)
         if self.labels[row] < 0:
             raise ValueError(
                 f"step {t} has no label, and so no loss; those with one: {self.answering}"
             )
-        parts = terms.shares(self.delta[row, :t], self.h_previous[:t])
+        parts = terms.shares(self.delta[row, :t], self.left[:t])
         return [
             {
                 "tau": tau,
@@ -293,7 +319,9 @@ class Explanation:
     def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
         H, K = self.H, self.K
         factors: list[tuple[str, tuple[int, ...]]]
-        if self.layer == len(self.architecture.hidden):
+        if self.W is None:
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (H, 1)), (f"x_{tau}ᵀ", (1, self.D))]
+        elif self.layer == len(self.architecture.hidden):
             factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dh_{t}", (K, H))]
             factors += [(f"∂h_{j}/∂h_{j - 1}", (H, H)) for j in range(t, tau, -1)]
             factors += [(f"∂h_{tau}/∂W", (H, H, H))]
@@ -321,9 +349,12 @@ class Explanation:
 
     @cached_property
     def truncation(self) -> list[dict[str, float]]:
-        """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees."""
-        by_lag = terms.sums_by_lag(self.delta, self.h_previous, self._answering)
-        return terms.truncation(by_lag)
+        """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees.
+
+        Of dU, where there is no W.
+        """
+        by_lag = terms.sums_by_lag(self.delta, self.left, self._answering)
+        return terms.truncation(by_lag, self.summed_delta.T @ self.left)
 
     # Why
 
@@ -343,8 +374,8 @@ class Explanation:
 
     @cached_property
     def product_singular(self) -> Array:
-        """The largest singular value of ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1} for each t, (T,)."""
-        return spectra.largest_of_products(self._jacobians)
+        """The largest singular value of ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, (T,); NaN for t = 1."""
+        return np.append(np.nan, spectra.largest_of_products(self._jacobians[1:]))
 
     @cached_property
     def lyapunov(self) -> Array:
@@ -355,18 +386,17 @@ class Explanation:
     def reach(self) -> Array:
         """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: what of an error is left k steps back, (n_lags,).
 
-        The root mean square over the losses that have such a step; NaN where no loss has an error.
-        Lag 0 is all there is where neither this layer nor one above has a W.
+        The median over the losses that have such a step; NaN where no loss has an error. Lag 0 is
+        all there is where neither this layer nor one above has a W.
         """
-        told = np.linalg.norm(self.V.T @ self.output_error.T, axis=0)  # (T,)
-        sizes = np.linalg.norm(self.delta, axis=2)  # (T, T)
+        told = terms.size(self.output_error @ self.V)  # (T,)
         speaking = np.flatnonzero(told > 0)
-        recurrent = any(CELLS[cell].recurrent for cell in self.architecture.cells[self.layer - 1 :])
-        reach = np.full(self.T if recurrent else 1, np.nan)
+        sizes = dict(zip(speaking.tolist(), terms.size(self.delta[speaking])))
+        reach = np.full(self.T if self.recurrent else 1, np.nan)
         for k in range(len(reach)):
-            t = speaking[speaking >= k]
-            if len(t):
-                reach[k] = np.sqrt(np.mean((sizes[t, t - k] / told[t]) ** 2))
+            left = [row[t - k] / told[t] for t, row in sizes.items() if t >= k]
+            if left:
+                reach[k] = np.median(left)
         return reach
 
     @property
@@ -387,19 +417,24 @@ class Explanation:
     # Proof
 
     @cached_property
+    def summed_delta(self) -> Array:
+        """Σ_t δ_{t,τ}, N8's δ_τ, (T, H)."""
+        return np.asarray(self.delta[self._answering].sum(axis=0))
+
+    @cached_property
     def _sums(self) -> list[tuple[float, float, float]]:
         """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
         sums = []
+        sizes = terms.size(self.delta[self._answering]).sum(axis=0)  # (T,)
         for name, left in (("W", self.h_previous), ("U", self.inputs)):
             gradient = self.gradients.get(f"{name}{self.layer}")
             if gradient is not None:
-                difference = self.delta.sum(axis=0).T @ left - gradient
-                norms = np.linalg.norm(self.delta, axis=2) @ np.linalg.norm(left, axis=1)
+                difference = self.summed_delta.T @ left - gradient
                 sums.append(
                     (
-                        float(np.linalg.norm(difference)),
-                        float(np.linalg.norm(gradient)),
-                        float(norms.sum()),
+                        float(terms.size(difference.ravel())),
+                        float(terms.size(gradient.ravel())),
+                        float(sizes @ terms.size(left)),
                     )
                 )
         return sums
@@ -421,12 +456,13 @@ class Explanation:
 
     @property
     def worst_error(self) -> float | None:
-        """The largest error of a term, relative to size + moved (see ``Check``); None if not asked."""
+        """The largest error of a term by its size (see ``Check``); None if not asked."""
         if self.checks_ is None:
             return None
-        scales = [check.size + check.moved or 1.0 for check in self.checks_]
-        errors = [check.error / scale for check, scale in zip(self.checks_, scales)]
-        return float(np.max(errors))  # NaN if there is one
+        # Terms that are too small for the digits of a float have none to compare.
+        checks = [check for check in self.checks_ if not check.size <= SMALLEST / TOLERANCE]
+        errors = [check.error / check.size for check in checks]
+        return float(np.max(errors, initial=0.0))  # NaN if there is one
 
     @property
     def passed(self) -> bool:

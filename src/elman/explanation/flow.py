@@ -10,7 +10,7 @@ import numpy as np
 from elman._typing import Array
 from elman.data import Batch, Shard
 from elman.engines.reference import forward
-from elman.equations import CELLS, Trace, errors_through_time, network, output_error
+from elman.equations import CELLS, Trace, errors_through_time, network
 from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.diagnosis import diagnose
@@ -37,10 +37,10 @@ class GradientFlow:
     n_sequences : int
     norms : array (n_lags,)
         By lag k = 0, 1, …: what is left k steps back of an error, ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, in
-        the geometric mean over the sequences that are long enough. NaN where there is no error at
+        the median over the sequences that are long enough. NaN where there is no error at
         all. Lag 0 is all there is where neither the layer nor one above has a W.
-    quantiles : array (3, n_lags)
-        The same at 10 %, 50 % and 90 % of the sequences.
+    quantiles : array (2, n_lags)
+        The same at 10 % and 90 % of the sequences.
     counts : array (n_lags,)
         The sequences behind each lag.
     saturated : array (T,)
@@ -134,12 +134,10 @@ def gradient_flow(
     if not any(CELLS[cell].recurrent for cell in cells):
         reach = reach[:1]
     counts = (~np.isnan(reach)).sum(axis=1)
-    norms, quantiles = np.full(len(reach), np.nan), np.full((3, len(reach)), np.nan)
+    low, norms, high = np.full((3, len(reach)), np.nan)
     for k in np.flatnonzero(counts):
         of_lag = reach[k, ~np.isnan(reach[k])]
-        with np.errstate(divide="ignore"):  # log 0: what has vanished altogether
-            norms[k] = np.exp(np.log(of_lag).mean())
-        quantiles[:, k] = np.quantile(of_lag, [0.1, 0.5, 0.9])
+        low[k], norms[k], high[k] = np.quantile(of_lag, [0.1, 0.5, 0.9])
 
     n_units = (who.sequences.lengths > np.arange(T)[:, None]).sum(axis=1) * len(here.U)
     saturated_share = float(n_saturated.sum() / n_units.sum())
@@ -151,7 +149,7 @@ def gradient_flow(
         cell=cells[0],
         n_sequences=n,
         norms=norms,
-        quantiles=quantiles,
+        quantiles=np.array([low, high]),
         counts=counts,
         saturated=n_saturated / n_units,
         saturated_share=saturated_share,
@@ -185,7 +183,7 @@ def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> Array:
     y[labels, np.arange(len(labels))] = 1
 
     layers, V = who.parameters.layers, who.parameters["V"]
-    told = V.T @ output_error(y, y_hat)
+    told = V.T @ terms.exact_error(y, y_hat)
     dh = network.answers_to_states(told, trace.h_activated[-1][1:], shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
     for k in reversed(range(layer - 1, len(layers))):
@@ -207,7 +205,7 @@ def _sizes(blocks: list[Array]) -> Array:
     """The norms of columns, zeros where a sequence has ended: T blocks (H, n_t) to (T, n_1)."""
     sizes = np.zeros((len(blocks), blocks[0].shape[1]))
     for row, block in zip(sizes, blocks):
-        row[: block.shape[1]] = np.linalg.norm(block, axis=0)
+        row[: block.shape[1]] = terms.size(block.T)
     return sizes
 
 

@@ -8,11 +8,13 @@ equations take part, and the loss is written anew here, so an error in the backw
 
 What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what rounding can do:
 
-    |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps Σ_k |z'_{t,k}|  +  1e-287
+    |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|  +  1e-287
 
-z'_t is by how much y_unactivated moves along R: where the answer is all but certain, ŷ_t - y_t is
-the difference of two numbers near 1, and its last digits are lost on either way. Below 1e-287
-numbers times 1e-20 have no digits left.
+z'_t is by how much y_unactivated moves along R, so that the product is a sum of these numbers over
+k: where they all but cancel, the digits that are left are few. Below 1e-287 numbers times 1e-20 have
+no digits left. Answers that are all but certain and units that are all but saturated cost no digits:
+the loss here, and the errors and slopes of ``terms``, are computed without a difference of numbers
+near 1.
 
 Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs.
 """
@@ -26,12 +28,13 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.equations import Layer, network, output, recurrent_layer, recurrent_step
+from elman.explanation import terms
 from elman.parameters import Parameters
 
 STEP = 1e-20
 TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-_UNDERFLOW = 1e-287
+SMALLEST = 1e-287
 _SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 
 
@@ -50,8 +53,9 @@ class Check(NamedTuple):
         What is allowed.
     size : float
         ‖term‖ ‖R‖ / √(entries of R): what such a product comes to in the mean over R.
-    moved : float
-        Σ_k |z'_{t,k}|: the product is Σ_k (ŷ_k - y_k) z'_k, and can be a difference of larger numbers.
+    summed : float
+        Σ_k |ŷ_k - y_k| |z'_k|: the product is Σ_k (ŷ_k - y_k) z'_k, and may be a difference of
+        larger numbers.
     """
 
     t: int
@@ -61,7 +65,7 @@ class Check(NamedTuple):
     error: float
     bound: float
     size: float
-    moved: float
+    summed: float
 
     @property
     def passed(self) -> bool:
@@ -94,10 +98,14 @@ class TotalCheck(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """The A losses, and y_unactivated behind them, of n passes."""
+    """The A losses of n passes, and y_unactivated behind them."""
 
     losses: Array  # (A, n)
     z: Array  # (A, K, n)
+
+    def summed(self, error: Array) -> Array:
+        """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y (A, K)."""
+        return np.asarray(np.einsum("ak,akn->an", np.abs(error), np.abs(self.z.imag)) / STEP)
 
 
 def pass_forward(
@@ -165,10 +173,18 @@ def _of_every_step(
 
 
 def _losses(z: Array, labels: IntArray) -> Array:
-    """-log ŷ of the label (N3), from z (A, K, n): (A, n)."""
-    z = z - z.real.max(axis=1, keepdims=True)
-    log_y_hat = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-    return np.asarray(-log_y_hat[np.arange(len(z)), labels])
+    """-log ŷ of the label (N3), from z (A, K, n): (A, n).
+
+    It is log(1 + Σ_{k≠label} exp(z_k - z_label)), which is exact for an answer that is all but
+    certain; where another class is ahead, that is taken for the reference in the label's place.
+    """
+    every = np.arange(len(z))[:, None]
+    ahead = z.real.argmax(axis=1)  # (A, n)
+    columns = np.arange(z.shape[2])
+    z_ahead = z[every, ahead, columns]
+    powers = np.exp(z - z_ahead[:, None])
+    powers[every, ahead, columns] = 0
+    return np.asarray(z_ahead - z[every, labels[:, None], columns] + np.log1p(powers.sum(axis=1)))
 
 
 def check_terms(
@@ -179,6 +195,7 @@ def check_terms(
     name: str,
     delta: Array,
     left: Array,
+    error: Array,
     seed: int = 0,
 ) -> list[Check]:
     """Prove every term of a layer's W (or U), for each loss t and each step τ ≤ t.
@@ -192,6 +209,8 @@ def check_terms(
         δ_{t,τ}.
     left : array (T, H) or (T, D)
         h_{τ-1} for W, x_τ for U.
+    error : array (T, K)
+        ŷ_t - y_t.
     seed : int
         For R.
 
@@ -206,15 +225,15 @@ def check_terms(
     own = {name: matrix + 1j * STEP * R}
     moves = _of_every_step(parameters, layer, inputs, labels, own)
     found = moves.losses.imag / STEP  # (A, T)
-    moved = np.abs(moves.z.imag).sum(axis=1) / STEP
+    summed = moves.summed(error[answering])
 
-    expected = np.einsum("ath,th->at", delta[answering], left @ R.T)
-    size = np.linalg.norm(delta[answering], axis=2) * np.linalg.norm(left, axis=1)
-    size *= np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, T)
-    error = np.abs(expected - found)
-    bound = TOLERANCE * size + _ROUNDING * moved + _UNDERFLOW
+    delta = delta[answering]
+    expected = np.einsum("ath,th->at", delta, left @ R.T)
+    size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, T)
+    errors = np.abs(expected - found)
+    bound = TOLERANCE * size + _ROUNDING * summed + SMALLEST
     columns = [
-        array.tolist() for array in (expected, found, error, bound, size / np.sqrt(R.size), moved)
+        array.tolist() for array in (expected, found, errors, bound, size / np.sqrt(R.size), summed)
     ]
     return [
         Check(int(t) + 1, tau + 1, *(column[a][tau] for column in columns))
@@ -224,7 +243,12 @@ def check_terms(
 
 
 def check_totals(
-    parameters: Parameters, x: Array, labels: IntArray, gradients: Parameters, seed: int = 0
+    parameters: Parameters,
+    x: Array,
+    labels: IntArray,
+    gradients: Parameters,
+    error: Array,
+    seed: int = 0,
 ) -> list[TotalCheck]:
     """Prove each parameter's whole gradient along a random direction.
 
@@ -235,6 +259,8 @@ def check_totals(
         The network's inputs.
     labels : array (T,)
     gradients : Parameters
+    error : array (T, K)
+        ŷ_t - y_t.
     seed : int
 
     Returns
@@ -253,11 +279,12 @@ def check_totals(
         trace = network.forward(blocks, moving.layers, moving["V"], moving.get("c"), [0] * len(x))
         moving[name].imag[...] = 0
         z = trace.y_unactivated.T[answering, :, None]
-        found = float(_losses(z, labels[answering]).sum().imag) / STEP
-        moved = float(np.abs(z.imag).sum()) / STEP
+        moved = Moved(_losses(z, labels[answering]), z)
+        found = float(moved.losses.sum().imag) / STEP
         expected = float((gradient * R).sum())
         size = float(np.linalg.norm(gradient) * np.linalg.norm(R))
-        bound = TOLERANCE * size + _ROUNDING * moved + _UNDERFLOW
+        summed = float(moved.summed(error[answering]).sum())
+        bound = TOLERANCE * size + _ROUNDING * summed + SMALLEST
         checks.append(TotalCheck(name, expected, found, abs(expected - found), bound))
     return checks
 

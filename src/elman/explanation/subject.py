@@ -82,6 +82,7 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
     if isinstance(model, Network):
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
+        _check_finite(model.parameters)
         network = model.astype(np.float64)
         sequences = network._check(X)
         every_step, labels = False, None
@@ -95,6 +96,7 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
             "Network."
         )
     check_is_fitted(model, "network_")
+    _check_finite(model.network_.parameters)
     with warnings.catch_warnings():  # an array is as good as the table that had the names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         sequences = model._scaled(check_sequences(model, X, reset=False))
@@ -109,6 +111,16 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
     )
+
+
+def _check_finite(parameters: Parameters) -> None:
+    for name, values in parameters.items():
+        if not np.isfinite(values).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            raise DataError(
+                f"the model's {name} holds {values[place]} at {list(place)}; expected finite numbers. "
+                "It was trained beyond its limits: train it again with a lower learning rate."
+            )
 
 
 def _codes(model: RNNClassifier | RNNTagger, y: Any, sequences: Sequences) -> IntArray:

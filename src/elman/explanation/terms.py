@@ -11,13 +11,15 @@ Arrays here have a row for each step, and δ is (T, T, H): row t - 1 the loss, c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.equations import Layer, errors_through_time
+from elman.equations import Cell, Layer, errors_through_time
 
 NEGLIGIBLE = 1e-3
 """A term is nothing if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), what the answer told its state."""
@@ -26,11 +28,45 @@ SATURATED = 0.1
 """A unit is saturated where its f' is below this (tanh: |h| > 0.95); a step, where the mean f' is."""
 
 
+def exact_slope(cell: Cell, h_unactivated: Array) -> Array:
+    """f'(h_unactivated) to the last digit: where h is nearly 1, 1 - h² has few digits left.
+
+    The notes' 1 - tanh²(a) is 1 / cosh²(a).
+    """
+    if cell.activation is np.tanh:
+        with np.errstate(over="ignore"):  # cosh beyond all numbers: a slope of 0
+            return np.asarray(1 / np.cosh(h_unactivated) ** 2)
+    return cell.derivative(h_unactivated)
+
+
+def exact_error(y: Array, y_hat: Array) -> Array:
+    """ŷ - y of one-hot columns (N5) to the last digit: ŷ_k - 1 is -Σ_{i≠k} ŷ_i.
+
+    Parameters
+    ----------
+    y, y_hat : arrays (K, m)
+
+    Returns
+    -------
+    array (K, m)
+        Zeros in columns whose y is empty.
+    """
+    others = np.where(y > 0, 0, y_hat)
+    return np.asarray(np.where(y > 0, -others.sum(axis=0), y_hat) * y.any(axis=0))
+
+
+def size(vectors: Array) -> Array:
+    """Norms along the last axis; squares may be beyond the least and the largest number."""
+    largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
+    scale = np.where(largest > 0, largest, 1)
+    return np.asarray(np.linalg.norm(vectors / scale, axis=-1) * scale[..., 0])
+
+
 def carry_back(
     dh: Array,
     answering: IntArray,
     layers: Sequence[Layer],
-    h_activated: Sequence[Sequence[Array]],
+    slopes: Sequence[Sequence[Array]],
     reach: int | None = None,
 ) -> list[Array]:
     """Carry each loss back to each step, through the layers from the top down (N1, N7).
@@ -46,8 +82,8 @@ def carry_back(
         The steps of these answers, from 0.
     layers : list of Layer
         Those from some layer up to the top, lowest first.
-    h_activated : for each of them, T + 1 blocks (H, 1)
-        h_0 first.
+    slopes : for each of them, T blocks (H, 1)
+        f'(h_unactivated).
     reach : int, optional
         Carry no loss further back than so many steps: truncated back-propagation through time.
 
@@ -56,14 +92,14 @@ def carry_back(
     For each of the layers, an array (T, H, A)
         δ_{t,τ}: step τ first, a column each loss.
     """
-    T = len(h_activated[0]) - 1
+    T = len(slopes[0])
     blocks = [np.zeros_like(dh) for _ in range(T)]
     for a, t in enumerate(answering):
         blocks[t][:, a] = dh[:, a]
     steps_back = answering - np.arange(T)[:, None]  # (T, A)
     deltas = []
-    for layer, h in zip(reversed(layers), reversed(h_activated)):
-        delta = np.array(errors_through_time(blocks, h, layer.W, layer.cell))
+    for layer, of_layer in zip(reversed(layers), reversed(slopes)):
+        delta = np.array(errors_through_time(blocks, of_layer, layer.W))
         if reach is not None:
             delta *= (steps_back <= reach)[:, None, :]
         deltas.append(delta)
@@ -89,19 +125,19 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
     """
     T = len(left)
     norms = np.full((T, T), np.nan)
-    sizes = np.linalg.norm(left, axis=1)
+    sizes = size(left)
     for t in answering:
-        norms[t, : t + 1] = np.linalg.norm(delta[t, : t + 1], axis=1) * sizes[: t + 1]
+        norms[t, : t + 1] = size(delta[t, : t + 1]) * sizes[: t + 1]
     return norms
 
 
 def term_kinds(
     delta: Array,
     dh: Array,
-    h_previous: Array,
+    left: Array,
     slopes: Array,
     answering: IntArray,
-    recurrent: bool,
+    structural: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.str_]:
     """Tell three kinds of nothing apart.
 
@@ -110,32 +146,32 @@ def term_kinds(
     delta : array (T, T, H)
     dh : array (H_top, A)
         Vᵀ (ŷ_t - y_t) of each answer.
-    h_previous : array (T, H)
-        h_{τ-1}.
+    left : array (T, H) or (T, D)
+        h_{τ-1} for the terms of W, x_τ for those of U.
     slopes : array (T,)
         The mean f' of each step; with layers above, the smallest of theirs and the layer's own.
     answering : array (A,)
-    recurrent : bool
-        Whether the layer has a W.
+    structural : array (T, T) of bool
+        The terms that are zero by construction, whatever the parameters.
 
     Returns
     -------
     array (T, T) of str
-        ``""`` where there is no term; ``"structural"`` where τ = 1 (h_0 = 0) or the layer has no W:
-        zero by construction; of the others that are below ``NEGLIGIBLE``, ``"saturated"`` if a step
-        from τ to t is, or h_{τ-1} = 0 because all units are off, else ``"vanished"``: the product
-        shrank little by little; and ``"live"``.
+        ``""`` where there is no term; ``"structural"``; of the others that are below ``NEGLIGIBLE``,
+        ``"saturated"`` if a step from τ to t is, or h_{τ-1} = 0 because all units are off, or ŷ_t is
+        y_t to the last digit; else ``"vanished"``: the product shrank little by little; and
+        ``"live"``.
     """
     T = len(slopes)
     kinds = np.full((T, T), "", dtype="<U10")
-    for t, told in zip(answering, np.linalg.norm(dh, axis=0)):
+    for t, told in zip(answering, size(dh.T)):
         shut = np.minimum.accumulate(slopes[t::-1])[::-1] < SATURATED  # (t + 1,), some step τ … t
-        off = ~h_previous[: t + 1].any(axis=1)
-        nothing = np.linalg.norm(delta[t, : t + 1], axis=1) <= NEGLIGIBLE * told
+        off = ~left[: t + 1].any(axis=1)
+        nothing = size(delta[t, : t + 1]) <= NEGLIGIBLE * told
         row = kinds[t, : t + 1]
         row[...] = np.where(nothing, "vanished", "live")
-        row[off | (nothing & shut)] = "saturated"
-        row[0 if recurrent else slice(None)] = "structural"
+        row[off | (nothing & shut) | (told == 0)] = "saturated"
+        row[structural[t, : t + 1]] = "structural"
     return kinds
 
 
@@ -172,12 +208,18 @@ def shares(delta_t: Array, h_previous: Array) -> Array:
     array (t,)
         Their sum is 1; a term that works against the others is negative. NaN if dL_t/dW = 0.
     """
+    delta_t, h_previous = _near_one(delta_t), _near_one(h_previous)
     products = (delta_t @ delta_t.T) * (h_previous @ h_previous.T)
     with np.errstate(invalid="ignore"):
         return np.asarray(products.sum(axis=1) / products.sum())
 
 
-def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Array:
+def _near_one(array: Array) -> Array:
+    """Divide by the largest magnitude: squares of what is left are numbers."""
+    return np.asarray(array / (np.abs(array).max(initial=0) or 1.0))
+
+
+def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Iterator[Array]:
     """Σ_t term(t, t - k): the terms k steps back from their loss, summed.
 
     Parameters
@@ -185,49 +227,51 @@ def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Array:
     delta, left, answering
         As in ``term_norms``.
 
-    Returns
-    -------
-    array (T, H, H) or (T, H, D)
-        Row k the sum of those k steps back. Added up to k it is dW cut k steps back; added all, dW.
+    Yields
+    ------
+    array (H, H) or (H, D)
+        For k = 0 … T - 1. Added up to k they are dW cut k steps back; added all, dW.
     """
-    T = len(left)
-    return np.array(
-        [
-            delta[t, t - k].T @ left[t - k]
-            for k in range(T)
-            for t in [answering[answering >= k]]  # the losses that have a step k back
-        ]
-    )
+    for k in range(len(left)):
+        t = answering[answering >= k]  # the losses that have a step k back
+        yield delta[t, t - k].T @ left[t - k]
 
 
-def truncation(by_lag: Array) -> list[dict[str, float]]:
+class Difference(NamedTuple):
+    """How far one gradient is from another; NaN where one is zero, and has no direction."""
+
+    relative_error: float
+    angle_degrees: float
+
+
+def difference(cut: Array, whole: Array) -> Difference:
+    """Compare a part of a gradient with all of it, as vectors."""
+    scale = np.abs(whole).max() or 1.0
+    cut, whole = cut / scale, whole / scale
+    size_of_whole = np.linalg.norm(whole)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = cut / np.linalg.norm(cut), whole / size_of_whole
+        # By halves: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
+        angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
+        relative_error = np.linalg.norm(cut - whole) / size_of_whole
+    return Difference(float(relative_error), float(np.degrees(angle)))
+
+
+def truncation(by_lag: Iterable[Array], whole: Array) -> list[dict[str, float]]:
     """How far the gradient cut k steps back is from the whole, for each k.
 
     Parameters
     ----------
-    by_lag : array (T, H, H)
+    by_lag : T arrays (H, H)
         From ``sums_by_lag``.
+    whole : array (H, H)
+        Their sum.
 
     Returns
     -------
     list of {"k", "relative_error", "angle_degrees"}
-        For k = 0 … T - 1. NaN where a gradient is zero, and has no direction.
+        For k = 0 … T - 1.
     """
-    whole = by_lag.sum(axis=0)
-    size = np.linalg.norm(whole)
-    rows = []
-    cut = np.zeros_like(whole)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for k, more in enumerate(by_lag):
-            cut = cut + more
-            a, b = cut / np.linalg.norm(cut), whole / size
-            # By halves: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
-            angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
-            rows.append(
-                {
-                    "k": k,
-                    "relative_error": float(np.linalg.norm(cut - whole) / size),
-                    "angle_degrees": float(np.degrees(angle)),
-                }
-            )
-    return rows
+    return [
+        {"k": k, **difference(cut, whole)._asdict()} for k, cut in enumerate(accumulate(by_lag))
+    ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.terms import Difference
 from elman.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ _PLAIN = [
     "title", "seed", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
     "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
     "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
-    "output_error", "residual_n5", "norms", "kinds", "sum_error", "truncation",
+    "output_error", "residual_n5", "of", "norms", "kinds", "held", "sum_error", "truncation",
     "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
     "n_terms", "n_proved", "worst_error", "central", "passed",
 ]
 # fmt: on
-_PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "truncate", "loss_after"]
+_PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "loss_after"]
 
 
 def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def _with_passed(check: Check | TotalCheck) -> dict[str, Any]:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return _jsonable(value.tolist())
+    if isinstance(value, Difference):
+        return _jsonable(value._asdict())
     if isinstance(value, list | tuple):
         return [_jsonable(entry) for entry in value]
     if isinstance(value, dict | Parameters):

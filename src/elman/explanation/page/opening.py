@@ -29,7 +29,7 @@ def verdict(view: View) -> str:
         ("Labels", _labels(view), "y"),
         ("Answer", _answer(view), "largest ŷ at the last loss"),
         ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),
-        ("Terms", f"{ex.n_terms:,}", f"of dL/d{view.letter}"),
+        ("Terms", f"{ex.n_terms:,}", f"of dL/d{ex.of}"),
         ("Loss", fixed(ex.loss, 6), "L, the sum of all L<sub>t</sub>"),
     ]
     items = "".join(

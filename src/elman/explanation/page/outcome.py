@@ -59,7 +59,7 @@ def totals(view: View) -> str:
             f"The norm of all gradients together is {norm}, within the limit of {limit:g}. "
             "Nothing is clipped."
         )
-    cut = update["truncate"]
+    cut = ex.truncate
     if cut is not None:
         clipping += f" The update uses sums cut {count(cut, 'step')} back."
     return panel(
@@ -183,7 +183,7 @@ def _gradients_picture(view: View) -> str:
 def proofs(view: View) -> str:
     """Panel 10: every term against the complex step, and central differences for contrast."""
     ex = view.explanation
-    name = view.letter
+    name = ex.of
     sums = paragraph(
         f"All terms added up agree with the gradient that is computed in one sweep (N8): "
         f"the relative error is {small(ex.sum_error)}."
@@ -220,8 +220,10 @@ def proofs(view: View) -> str:
         math(f"⟨ term ( t , τ ) , R ⟩ = Im L_t ( {name}_τ + i ε R ) / ε", block=True),
         paragraph(
             f"The step is imaginary, with ε = 10<sup>−20</sup>, so nothing is subtracted and "
-            f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of a "
-            "term's size."
+            f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of its "
+            "term's size, ‖term‖ ‖R‖ by the root of the number of its entries. Allowed are 10"
+            "<sup>−10</sup> of ‖term‖ ‖R‖, and what rounding does to the sum "
+            "Σ<sub>k</sub> (ŷ<sub>k</sub> − y<sub>k</sub>) z′<sub>k</sub> that both come down to."
         ),
         sums,
         element("div", _errors_chart(view), _central_chart(view), class_="charts"),

@@ -77,11 +77,6 @@ class View:
         return strongest(weight, CLASSES)
 
     @property
-    def letter(self) -> str:
-        """The parameter whose terms are proved: W, or U in a layer that has no W."""
-        return "U" if self.explanation.W is None else "W"
-
-    @property
     def slope(self) -> str:
         """How f' is written."""
         return "f′" if self.explanation.cell == "relu" else "1 − h²"
@@ -89,8 +84,8 @@ class View:
     @property
     def nothing_back(self) -> str:
         """Say why nothing goes back through time, if nothing does."""
-        if self.explanation.W is None:
-            return " This layer has no W, so that nothing goes back through time."
+        if not self.explanation.recurrent:
+            return " No layer from here up has a W, so that nothing goes back through time."
         return "" if self.explanation.T > 1 else " With one step, there is no way back."
 
     @property
