@@ -167,7 +167,7 @@ def array(field):
 
 def test_data_are_exact(explanation, page):
     data = data_of(page)
-    delta, h = array(data["delta"]), array(data["h_previous"])
+    delta, h = array(data["delta"]), array(data["left"])
     assert data["cells"] == [[t, tau] for t in range(1, 6) for tau in range(1, t + 1)]
     for i, (t, tau) in enumerate(data["cells"]):
         term = np.outer(delta[i], h[data["triangle_steps"].index(tau)])

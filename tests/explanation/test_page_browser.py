@@ -139,7 +139,7 @@ def test_every_step_can_be_chosen(browser, page, explanation, t):
     texts = "Array.from(document.querySelectorAll('#answers .value'), v => v.textContent)"
     shown = browser.evaluate(texts)
     assert shown[::2] == [fixed(z, 2) for z in ex.y_unactivated[row].tolist()]
-    assert shown[1::2] == [fixed(p, 3) for p in ex.y_activated[row].tolist()]
+    assert shown[1::2] == [number(p) for p in ex.y_activated[row].tolist()]
     targets = "Array.from(document.querySelectorAll('#answers .class'), g => g.classList.length)"
     assert browser.evaluate(targets).index(2) == ex.labels[row]
 

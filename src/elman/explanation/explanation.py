@@ -210,10 +210,11 @@ class Explanation:
     @property
     def answering(self) -> list[int]:
         """The steps that have a loss, counted from 1."""
-        return [int(t) + 1 for t in self._answering]
+        return [int(t) + 1 for t in self.answering_rows]
 
     @property
-    def _answering(self) -> IntArray:
+    def answering_rows(self) -> IntArray:
+        """The same, counted from 0."""
         return np.flatnonzero(self.labels >= 0)
 
     @property
@@ -231,7 +232,7 @@ class Explanation:
     def residual_n5(self) -> float:
         """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5)."""
         worst = 0.0
-        for t in self._answering:
+        for t in self.answering_rows:
             y_hat, label = self.y_activated[t], self.labels[t]
             if y_hat[label] > 0:  # else -y/ŷ is not a number; L_t is taken from z
                 product = -1 / y_hat[label] * softmax_jacobian(y_hat)[label]
@@ -263,19 +264,21 @@ class Explanation:
     @cached_property
     def norms(self) -> Array:
         """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
-        return terms.term_norms(self.delta, self.left, self._answering)
+        return terms.term_norms(self.delta, self.left, self.answering_rows)
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
         """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
-        dh = self.V.T @ self.output_error[self._answering].T
+        dh = self.V.T @ self.output_error[self.answering_rows].T
         steps = np.arange(self.T)
         if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
             structural = (steps < steps[:, None]) & (not self.recurrent)
             structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
             structural = np.broadcast_to(steps == 0, (self.T, self.T))
-        return terms.term_kinds(self.delta, dh, self.left, self.slopes, self._answering, structural)
+        return terms.term_kinds(
+            self.delta, dh, self.left, self.slopes, self.answering_rows, structural
+        )
 
     def term(self, t: int, tau: int) -> Array:
         """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (H, H).
@@ -353,7 +356,7 @@ class Explanation:
 
         Of dU, where there is no W.
         """
-        by_lag = terms.sums_by_lag(self.delta, self.left, self._answering)
+        by_lag = terms.sums_by_lag(self.delta, self.left, self.answering_rows)
         return terms.truncation(by_lag, self.summed_delta.T @ self.left)
 
     # Why
@@ -419,13 +422,13 @@ class Explanation:
     @cached_property
     def summed_delta(self) -> Array:
         """Σ_t δ_{t,τ}, N8's δ_τ, (T, H)."""
-        return np.asarray(self.delta[self._answering].sum(axis=0))
+        return np.asarray(self.delta[self.answering_rows].sum(axis=0))
 
     @cached_property
     def _sums(self) -> list[tuple[float, float, float]]:
         """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
         sums = []
-        sizes = terms.size(self.delta[self._answering]).sum(axis=0)  # (T,)
+        sizes = terms.size(self.delta[self.answering_rows]).sum(axis=0)  # (T,)
         for name, left in (("W", self.h_previous), ("U", self.inputs)):
             gradient = self.gradients.get(f"{name}{self.layer}")
             if gradient is not None:

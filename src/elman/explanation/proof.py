@@ -35,7 +35,7 @@ STEP = 1e-20
 TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALLEST = 1e-287
-_SIDE = 64  # passes: enough columns for the products, few enough to keep their states
+SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 
 
 class Check(NamedTuple):
@@ -147,6 +147,9 @@ def pass_forward(
 
     h = [np.zeros((len(here.U), n), dtype)]
     for t, x_t in enumerate(inputs[:, :, None].astype(dtype)):  # (D, 1)
+        if t < taus.min():  # all passes are alike
+            h.append(np.repeat(step(x_t, h[-1][:, :1], here), n, axis=1))
+            continue
         h_t = np.array(step(np.repeat(x_t, n, axis=1), h[-1], here))
         for i in np.flatnonzero(taus == t):
             h_t[:, i : i + 1] = step(x_t, h[-1][:, i : i + 1], there)
@@ -165,8 +168,8 @@ def _of_every_step(
 ) -> Moved:
     """Go forward once for each step, as many passes side by side as is good."""
     parts = [
-        pass_forward(parameters, layer, inputs, labels, own, np.arange(len(inputs))[first:][:_SIDE])
-        for first in range(0, len(inputs), _SIDE)
+        pass_forward(parameters, layer, inputs, labels, own, np.arange(len(inputs))[first:][:SIDE])
+        for first in range(0, len(inputs), SIDE)
     ]
     losses, z = zip(*parts)
     return Moved(np.concatenate(losses, axis=-1), np.concatenate(z, axis=-1))
@@ -319,7 +322,7 @@ def central_differences(
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
     answering = np.flatnonzero(labels >= 0)
     # A contrast, not a proof: of a long sequence some steps are enough.
-    taus = np.unique(np.linspace(0, len(inputs) - 1, _SIDE).round().astype(np.int64))
+    taus = np.unique(np.linspace(0, len(inputs) - 1, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]
     rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
     columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])

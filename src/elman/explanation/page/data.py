@@ -37,7 +37,7 @@ def _content(view: View) -> dict[str, Any]:
         "about": (
             "Arrays with a shape are float64, little-endian, in base64: numpy.frombuffer("
             "base64.b64decode(a['base64']), 'float64').reshape(a['shape']). term(t, τ) = "
-            "outer(delta of the cell (t, τ), h_previous of the step τ)."
+            "outer(delta of the cell (t, τ), left of the step τ)."
         ),
         "title": ex.title,
         "command": view.command,
@@ -74,7 +74,8 @@ def _content(view: View) -> dict[str, Any]:
         "kinds": [str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells],
         "norms": [float(ex.norms[t - 1, tau - 1]) for t, tau in view.cells],
         "delta": _array(np.array([ex.delta[t - 1, tau - 1] for t, tau in view.cells])),
-        "h_previous": _array(ex.h_previous[np.array(view.steps) - 1]),
+        "of": ex.of,
+        "left": _array(ex.left[np.array(view.steps) - 1]),
     }
 
 

@@ -14,13 +14,14 @@ from elman.explanation.page.markup import (
     figure,
     fixed,
     math,
+    number,
     panel,
     question,
+    short,
     table,
-    text,
 )
 from elman.explanation.page.svg import cell, drawing, key, label, rectangle, row
-from elman.explanation.page.view import ROWS, View, capped
+from elman.explanation.page.view import View, capped
 
 
 class Piece(NamedTuple):
@@ -67,10 +68,12 @@ def one_step(view: View) -> str:
         hidden += f" + W::{ex.H}×{ex.H} h_{{t-1}}::{ex.H}×1"
     top = ex.h_top.shape[1]
     c = f" + c::{ex.K}×1" if "c" in ex.gradients else ""
-    answer = f"ŷ_t::{ex.K}×1 = softmax ( V::{ex.K}×{top} h_t::{top}×1{c} )"
+    n_layers = len(ex.architecture.hidden)
+    whose = f"\u00a0of\u00a0layer\u00a0{n_layers}" if ex.layer < n_layers else ""
+    answer = f"ŷ_t::{ex.K}×1 = softmax ( V::{ex.K}×{top} h_t::{top}×1{whose}{c} )"
     rows = [
         [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in pieces(view))]
-        for i in range(min(ex.H, ROWS))
+        for i in range(view.units)
     ]
     return panel(
         2,
@@ -93,7 +96,7 @@ def one_step(view: View) -> str:
             "Numbers of this step",
             table(
                 f'Layer {ex.layer} at step <span class="chosen-step">{t}</span>.'
-                f"{capped(min(ex.H, ROWS), ex.H, 'units')}",
+                f"{capped(view.units, ex.H, 'units')}",
                 [
                     "unit",
                     *(
@@ -158,7 +161,7 @@ def _pieces_picture(view: View) -> str:
     return drawing(
         max(left + n * size, 640.0),
         y,
-        f"Forward at step {t}",
+        "Forward at one step",
         "Rows of cells, a cell a unit; the numbers are in the table below.",
         strips,
         answers,
@@ -188,9 +191,9 @@ def _answers(view: View, t: int, left: float, y: float) -> tuple[str, float]:
             f'<g class="class{target}">'
             + rectangle(x, y, wide - 4, high, "track")
             + rectangle(x, y + high - 40 * p, wide - 4, 40 * p, "bar")
-            + label(middle, y + 14, text(ex.classes[k])[:8], "name", "middle")
+            + label(middle, y + 14, short(ex.classes[k], 8), "name", "middle")
             + label(middle, y + 32, fixed(z, 2), "value", "middle")
-            + label(middle, y + 49, fixed(p, 3), "value", "middle")
+            + label(middle, y + 49, number(p), "value", "middle")
             + "</g>"
         )
     return f'<g id="answers">{"".join(parts)}</g>', y + high + 56

@@ -21,6 +21,7 @@ from elman.explanation.page.markup import (
 )
 from elman.explanation.page.svg import drawing, label, rectangle
 from elman.explanation.page.view import ROWS, View, capped
+from elman.explanation.terms import size
 
 if TYPE_CHECKING:
     from elman.explanation.explanation import Explanation
@@ -73,8 +74,7 @@ def ladder(view: View) -> str:
     ]
     t = view.cell[0]
     rungs = ex.ladder(t)
-    held = ex.truncation[0]
-    error, angle = held["relative_error"], held["angle_degrees"]
+    error, angle = ex.held
     said = (
         f"What is left of dL/dW is wrong by {fixed(100 * error, 1)} % of its norm, and points "
         f"{fixed(angle, 1)}° away."
@@ -94,7 +94,7 @@ def ladder(view: View) -> str:
         "N7",
         "h<sub>t</sub> depends on W twice: directly, and through h<sub>t−1</sub>, which depends "
         "on W too. "
-        "The product rule gives a part for each." + view.nothing_back,
+        "The product rule gives a part for each." + _unusual(view),
         "Read an equation from left to right. Each bracket goes one step further back. Under a "
         "factor stands its shape.",
         math(
@@ -125,7 +125,7 @@ def ladder(view: View) -> str:
             '<div class="charts">',
             figure(
                 _shares_picture(rungs, t) + _PARTS_KEY,
-                f"The share of each term in dL<sub>{t}</sub>/dW. They add up to 1. "
+                f"The share of each term in dL<sub>{t}</sub>/d{ex.of}. They add up to 1. "
                 "A negative share works against the others.",
                 "shares of the terms of one loss",
             ),
@@ -138,7 +138,7 @@ def ladder(view: View) -> str:
             "</div>",
             class_="switch",
         ),
-        _ladder_table(rungs, t),
+        _ladder_table(rungs, t, ex.of),
         question(
             "What shape is dh/dW?",
             f"h has {H} entries and W {H} × {H}. Each entry of h has a derivative by each of W: "
@@ -162,6 +162,21 @@ def ladder(view: View) -> str:
     )
 
 
+def _unusual(view: View) -> str:
+    ex = view.explanation
+    if ex.W is None:
+        return (
+            " This layer has no W: h<sub>t</sub> depends on U alone, once at each step, and the "
+            "equations are those of a layer that has one."
+        )
+    if ex.layer < len(ex.architecture.hidden):
+        return (
+            " Below the top layer, errors also come down through the layers above, at each step; the "
+            "equations of the losses are the top layer's."
+        )
+    return view.nothing_back
+
+
 def _first_slope(cell: str) -> str:
     inside = "( U x_1 + W h_0 )"
     return f"f′ {inside}" if cell == "relu" else f"1 - tanh^2 {inside}"
@@ -176,10 +191,10 @@ def _first_losses(view: View) -> str:
     rows = []
     for t in losses:
         terms = [number(ex.norms[t - 1, t - 1 - k]) if k < t else "" for k in range(n_back)]
-        told = float(np.linalg.norm(ex.V.T @ ex.output_error[t - 1]))
-        whole = ex.delta[t - 1, :t].T @ ex.h_previous[:t]
+        told = float(size(ex.V.T @ ex.output_error[t - 1]))
+        whole = ex.delta[t - 1, :t].T @ ex.left[:t]
         rows.append(
-            [f"dL<sub>{t}</sub>/dW", number(told), *terms, number(float(np.linalg.norm(whole)))]
+            [f"dL<sub>{t}</sub>/d{ex.of}", number(told), *terms, number(float(size(whole.ravel())))]
         )
     only = (
         ""
@@ -190,17 +205,22 @@ def _first_losses(view: View) -> str:
         "Their numbers: ‖dL<sub>t</sub>/dŷ<sub>t</sub> · dŷ<sub>t</sub>/dh<sub>t</sub>‖, the "
         "norm of each term, the explicit one first, and of their sum. Terms point in different "
         f"directions, so that norms do not add up.{only}",
-        ["", "‖dL/dŷ · dŷ/dh‖", *(f"‖term(t, τ)‖, {name}" for name in back), "‖dL<sub>t</sub>/dW‖"],
+        [
+            "",
+            "‖dL/dŷ · dŷ/dh‖",
+            *(f"‖term(t, τ)‖, {name}" for name in back),
+            f"‖dL<sub>t</sub>/d{ex.of}‖",
+        ],
         rows,
     )
 
 
-def _ladder_table(rows: list[dict[str, Any]], t: int) -> str:
+def _ladder_table(rows: list[dict[str, Any]], t: int, of: str) -> str:
     shown = rows[:ROWS]
     return details(
         "The terms of one loss, factor by factor",
         table(
-            f"dL<sub>{t}</sub>/dW, a term a row.{capped(len(shown), len(rows), 'terms')}",
+            f"dL<sub>{t}</sub>/d{of}, a term a row.{capped(len(shown), len(rows), 'terms')}",
             ["τ", "factors, with their shapes", "‖term‖", "share", ""],
             [
                 [
@@ -231,7 +251,7 @@ def _factors(factors: list[dict[str, Any]]) -> str:
 
 def subscripts(name: str) -> str:
     """Write h_3 with its subscript; names of arrays keep their underscores."""
-    return re.sub(r"(?<=[hLŷ])_(\d+)", r"<sub>\1</sub>", name)
+    return re.sub(r"(?<=[hLŷx])_(\d+)", r"<sub>\1</sub>", name)
 
 
 _PARTS_KEY = (

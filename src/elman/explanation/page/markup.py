@@ -18,6 +18,12 @@ def text(value: object) -> str:
     return escape(str(value))
 
 
+def short(value: object, n: int) -> str:
+    """Escape what a user wrote, n characters of it at the most."""
+    written = str(value)
+    return text(written if len(written) <= n else written[: n - 1] + "…")
+
+
 def element(tag: str, *content: str, **attributes: str | int | float | bool | None) -> str:
     """Write an element: ``class_`` is class, ``aria_label`` aria-label; None and False are left out."""
     pairs = "".join(
@@ -91,12 +97,13 @@ def scientific(value: float, digits: int = 3) -> str:
     return f"{mantissa}e{int(power):+d}"
 
 
-def number(value: float) -> str:
-    """Write a number with four digits, by powers of ten only where it is very small or large."""
+def number(value: float, digits: int = 4) -> str:
+    """Write a number with so many digits, by powers of ten only where it is very small or large."""
     if value == 0 or not np.isfinite(value):
         return "0" if value == 0 else scientific(value)
-    power = int(scientific(value).partition("e")[2])
-    return fixed(value, 3 - power) if -3 <= power <= 3 else scientific(value)
+    power = int(scientific(value, digits - 1).partition("e")[2])
+    within = -3 <= power <= 3
+    return fixed(value, digits - 1 - power) if within else scientific(value, digits - 1)
 
 
 def _rounded(value: float, kind: str, digits: int) -> str:
@@ -128,15 +135,15 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 # MathML
 
 
-def math(notation: str, block: bool = False, label: str | None = None) -> str:
+def math(notation: str, block: bool = False) -> str:
     """Write MathML for a formula in a plain notation, tokens with spaces between them.
 
     ``h_t`` and ``h_{t-1}`` are subscripts, ``x^T`` is a superscript, ``a//b`` a fraction of two
     tokens, ``W::128×128`` is W with its shape under it.
     """
-    content = "".join(_token(token) for token in notation.split())
+    content = "".join(_token(token) for token in notation.split(" ") if token)
     display = "block" if block else None
-    return element("math", f"<mrow>{content}</mrow>", display=display, aria_label=label)
+    return element("math", f"<mrow>{content}</mrow>", display=display)
 
 
 def _token(token: str) -> str:
@@ -169,7 +176,7 @@ def _script(script: str) -> str:
 def _atom(symbol: str) -> str:
     if re.fullmatch(r"[\d.,]+", symbol):
         return f"<mn>{symbol}</mn>"
-    if re.fullmatch(r"[d∂][^\W\d_]\W?", symbol) and symbol != "dim":
+    if re.fullmatch(r"[d∂][^\W\d_]\W?", symbol):
         return f'<mrow><mi mathvariant="normal">{symbol[0]}</mi>{_atom(symbol[1:])}</mrow>'
     if symbol == "if":
         return '<mspace width="2em"/><mtext>if&#160;</mtext>'

@@ -5,17 +5,14 @@ from __future__ import annotations
 from elman.explanation.page.markup import (
     count,
     element,
-    fixed,
     math,
+    number,
     paragraph,
     question,
-    scientific,
     small,
     text,
 )
 from elman.explanation.page.view import View
-
-_CELLS = {"tanh": "tanh", "relu": "relu", "dense": "tanh without recurrence"}
 
 
 def verdict(view: View) -> str:
@@ -30,7 +27,7 @@ def verdict(view: View) -> str:
         ("Answer", _answer(view), "largest ŷ at the last loss"),
         ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),
         ("Terms", f"{ex.n_terms:,}", f"of dL/d{ex.of}"),
-        ("Loss", fixed(ex.loss, 6), "L, the sum of all L<sub>t</sub>"),
+        ("Loss", number(ex.loss, 7), "L, the sum of all L<sub>t</sub>"),
     ]
     items = "".join(
         f"<div><dt>{name} <span>{note}</span></dt><dd>{value}</dd></div>"
@@ -53,11 +50,12 @@ def verdict(view: View) -> str:
             class_="reading",
         ),
         paragraph("All of it is one sum: ", class_="before-math"),
-        math("dL//dW = ∑_t ∑_{τ≤t} term ( t , τ )", block=True),
-        math("term ( t , τ ) = δ_{t,τ} h_{τ-1}^T", block=True),
+        math(f"dL//d{ex.of} = ∑_t ∑_{{τ≤t}} term ( t , τ )", block=True),
+        math(f"term ( t , τ ) = δ_{{t,τ}} {view.left_math}^T", block=True),
         paragraph(
             "δ<sub>t,τ</sub> is the error of loss t, carried back to step τ. "
-            "h<sub>τ−1</sub> is the state that W met at step τ."
+            f"{view.left_html} is the {'state' if ex.of == 'W' else 'input'} that {ex.of} met at "
+            "step τ."
         ),
         question(
             "Why a sum, and no average over the steps?",
@@ -97,7 +95,7 @@ def _proofs(view: View) -> str:
 def _network(view: View) -> str:
     hidden = view.explanation.architecture.hidden
     cells = view.explanation.architecture.cells
-    layers = " + ".join(f"{H} {_CELLS[cell]}" for H, cell in zip(hidden, cells))
+    layers = " + ".join(f"{H} {cell}" for H, cell in zip(hidden, cells))
     return f"{layers} {'unit' if hidden[-1] == 1 else 'units'}"
 
 
@@ -116,4 +114,4 @@ def _answer(view: View) -> str:
     best = int(y_hat.argmax())
     right = "right" if best == ex.labels[ex.answering[-1] - 1] else "wrong"
     p = float(y_hat[best])
-    return f"“{text(ex.classes[best])}” with ŷ = {fixed(p) if p > 1e-3 else scientific(p)}: {right}"
+    return f"“{text(ex.classes[best])}” with ŷ = {number(p)}: {right}"

@@ -13,7 +13,6 @@ from elman.explanation.page.markup import (
     details,
     element,
     figure,
-    fixed,
     math,
     number,
     panel,
@@ -26,7 +25,11 @@ from elman.explanation.page.markup import (
     text,
 )
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
-from elman.explanation.page.view import ROWS, View, capped, fit, relative
+from elman.explanation.page.view import ROWS, View, capped, evenly, fit, relative
+from elman.explanation.proof import SIDE
+
+DOTS = 500  # terms in the picture of their errors
+LINE = 60  # points of the line above them
 
 # Panel 9
 
@@ -79,7 +82,7 @@ def totals(view: View) -> str:
         ),
         paragraph(
             f"With α = {update['learning_rate']:g}, this step alone takes the loss from "
-            f"{fixed(ex.loss, 6)} to {fixed(update['loss_after'], 6)}."
+            f"{number(ex.loss, 7)} to {number(update['loss_after'], 7)}."
         ),
         table(
             "All gradients, and how far the step moves each parameter.",
@@ -277,24 +280,24 @@ def _errors_chart(view: View) -> str:
     seen = sorted((c for c in checks if c.size > 0), key=lambda c: c.size)
     dots = [c for c in seen if c.error > 0]
     exact = len(checks) - len(dots)
+    proved = evenly([c for c in dots if c.passed], DOTS)
+    failed = [c for c in dots if not c.passed][:DOTS]
+    bounds = evenly(seen, LINE)
+    said = f"Errors of {count(len(dots), 'term')}."
+    if exact:
+        said += f" For {exact:,} more the two numbers agree to the last bit."
+    said += capped(len(proved) + len(failed), len(dots), "dots")
     return figure(
         chart(
             "Error of each term by its size",
             "Dots of terms below a line of what is allowed.",
             [
-                Line("allowed", [c.size for c in seen], [c.bound for c in seen], "line-2 bare"),
-                Line(
-                    "proved",
-                    [c.size for c in dots if c.passed],
-                    [c.error for c in dots if c.passed],
-                    "points line-1",
-                ),
-                Line(
-                    "failed",
-                    [c.size for c in dots if not c.passed],
-                    [c.error for c in dots if not c.passed],
-                    "points wrong",
-                ),
+                Line(name, [c.size for c in shown], [getattr(c, y) for c in shown], class_)
+                for name, shown, y, class_ in [
+                    ("allowed", bounds, "bound", "line-2 bare"),
+                    ("proved", proved, "error", "points line-1"),
+                    ("failed", failed, "error", "points wrong"),
+                ]
             ],
             "size of the term",
             "error",
@@ -305,11 +308,7 @@ def _errors_chart(view: View) -> str:
             [("points line-1", "a term"), ("line-2 bare", "allowed")]
             + [("points wrong", "a term that failed")] * any(not c.passed for c in checks)
         ),
-        f"Errors of {count(len(dots), 'term')}. For {exact:,} more the two numbers agree to the "
-        "last "
-        "bit."
-        if exact
-        else f"Errors of {count(len(dots), 'term')}.",
+        said,
         "errors of the proofs",
     )
 
@@ -329,13 +328,13 @@ def _central_chart(view: View) -> str:
             "Error against the step; it never gets low.",
             [Line("central differences", [s for s, _ in points], [e for _, e in points], "line-3")],
             "real step ε",
-            "relative error (median)",
+            "relative error of all terms",
             logarithmic=True,
             x_logarithmic=True,
             reference=(floor, "worst error of the complex step"),
         ),
         "For contrast, the usual check: (L(W + εR) − L(W − εR)) / 2ε. A large ε bends, a small one "
-        f"rounds.{more}",
+        f"rounds.{more}{capped(min(ex.T, SIDE), ex.T, 'steps')}",
         "central differences",
     )
 

@@ -14,6 +14,7 @@ from elman.explanation.page.markup import (
     number,
     panel,
     question,
+    short,
     small,
     table,
     text,
@@ -66,7 +67,12 @@ def softmax_error(view: View) -> str:
         ),
         table(
             f"From the label to the error {at_step}. The last two columns agree: the largest "
-            f"difference over all steps is {small(ex.residual_n5)}.",
+            f"difference over all steps is {small(ex.residual_n5)}."
+            + (
+                ""
+                if (ex.y_activated[ex.answering_rows, ex.labels[ex.answering_rows]] > 0).all()
+                else " Where ŷ of the label is below all numbers, −y/ŷ is none; the error still is."
+            ),
             [
                 "class k",
                 "y<sub>k</sub>",
@@ -121,10 +127,10 @@ def _jacobian_picture(view: View, jacobian: Array, classes: list[int]) -> str:
     parts = [label(left, 12, "k, the z that moves", "axis"), label(0, top + 14, "i", "axis")]
     for row, i in enumerate(classes):
         parts.append(
-            label(left - 8, top + row * size + size / 2 + 4, text(ex.classes[i])[:7], "tick", "end")
+            label(left - 8, top + row * size + size / 2 + 4, short(ex.classes[i], 7), "tick", "end")
         )
         parts.append(
-            label(left + row * size + size / 2, top - 8, text(ex.classes[i])[:7], "tick", "middle")
+            label(left + row * size + size / 2, top - 8, short(ex.classes[i], 7), "tick", "middle")
         )
         for column, k in enumerate(classes):
             share = float(np.sign(shown[row, column]) * np.sqrt(abs(shown[row, column])))
@@ -215,7 +221,7 @@ def _output_weights_picture(view: View) -> str:
     for line, (name, matrix) in enumerate(kinds):
         y = top + line * (high + 44)
         parts += [
-            label(left - 8, y + (i + 0.5) * down + 4, text(ex.classes[k])[:9], "tick", "end")
+            label(left - 8, y + (i + 0.5) * down + 4, short(ex.classes[k], 9), "tick", "end")
             for i, k in enumerate(view.classes)
         ]
         full = max(float(np.abs(matrix(t)).max()) for t in steps) or 1.0

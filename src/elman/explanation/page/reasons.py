@@ -87,8 +87,8 @@ def reasons(view: View) -> str:
                 reference=(0.0, "neither grows nor shrinks"),
                 size=SMALL,
             ),
-            "Finite-time Lyapunov exponents: the mean log growth per step along the fastest "
-            "directions.",
+            "What the fastest directions grow by, as a logarithm per step: finite-time Lyapunov "
+            "exponents.",
             "Lyapunov exponents",
         ),
     ]
@@ -171,7 +171,8 @@ def truncated(view: View) -> str:
                     y_range=(floor, top),
                     reference=(0.01, "1 %"),
                 ),
-                "‖cut sum − dL/dW‖ / ‖dL/dW‖. A point on the floor is rounding alone, or nothing.",
+                f"‖cut sum − dL/d{ex.of}‖ / ‖dL/d{ex.of}‖. A point on the floor is rounding alone, "
+                "or nothing.",
                 "relative error of the cut sum",
             ),
             figure(
@@ -180,10 +181,10 @@ def truncated(view: View) -> str:
                     "Falls as more steps are kept.",
                     [Line("angle", lags, angles, "line-2")],
                     "steps back, k",
-                    "angle to dL/dW (degrees)",
+                    f"angle to dL/d{ex.of} (degrees)",
                     y_range=(0.0, max([90.0, *[a for a in angles if np.isfinite(a)]])),
                 ),
-                "The angle between the cut sum and dL/dW.",
+                f"The angle between the cut sum and dL/d{ex.of}.",
                 "angle of the cut sum",
             ),
             class_="charts",

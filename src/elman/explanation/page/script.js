@@ -25,8 +25,11 @@
     const power = Number(written.split("e")[1]);
     return power >= -3 && power <= 3 ? fixed(value, 3 - power) : written;
   };
-  const norm = (vector) => Math.sqrt(vector.reduce((sum, v) => sum + v * v, 0));
   const largest = (values) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
+  const norm = (vector) => {
+    const scale = largest(vector);
+    return scale * Math.sqrt(vector.reduce((sum, v) => sum + (v / scale) * (v / scale), 0));
+  };
   const diverging = (share) => `d${Math.floor(Math.min(Math.max(share, -1), 1) * 10 + 0.5) + 10}`;
   const strongest = (vector) => vector
     .map((_, i) => i)
@@ -99,7 +102,7 @@
       bar.setAttribute("height", 40 * p);
       const [z, y] = group.querySelectorAll(".value");
       z.textContent = fixed(data.y_unactivated[at][i], 2);
-      y.textContent = fixed(p, 3);
+      y.textContent = number(p);
       group.setAttribute("class", data.targets[at] === i ? "class target" : "class");
     });
     showError(at);
@@ -113,7 +116,8 @@
 
   // Panel 6: a term
   const deltas = rowsOf(data.delta);
-  const states = rowsOf(data.h_previous);
+  const lefts = rowsOf(data.left);
+  const letter = data.of === "W" ? "h" : "x";
   const grid = document.getElementById("triangle");
   grid.querySelectorAll("[role=gridcell]").forEach((cell, i) => {
     cell.dataset.cell = data.cells[i].join(" ");
@@ -126,8 +130,8 @@
     const [t, tau] = cell.dataset.cell.split(" ").map(Number);
     const index = indices.get(cell.dataset.cell);
     const delta = deltas[index];
-    const h = states[data.triangle_steps.indexOf(tau)];
-    const [rows, across] = [strongest(delta), strongest(h)];
+    const left = lefts[data.triangle_steps.indexOf(tau)];
+    const [rows, across] = [strongest(delta), strongest(left)];
     for (const other of grid.querySelectorAll('[aria-selected="true"]')) {
       other.removeAttribute("aria-selected");
       other.setAttribute("tabindex", "-1");
@@ -139,16 +143,17 @@
     marker.setAttribute("y", cell.parentNode.transform.baseVal[0].matrix.f);
     document.getElementById("chosen").innerHTML =
       `<b>term(${t}, ${tau})</b>: loss ${t} by way of step ${tau}. ‖δ‖ = ${number(norm(delta))}, ` +
-      `‖h<sub>${tau - 1}</sub>‖ = ${number(norm(h))}, ‖term‖ = ` +
+      `‖${letter}<sub>${data.of === "W" ? tau - 1 : tau}</sub>‖ = ${number(norm(left))}, ‖term‖ = ` +
       `${number(data.norms[index])}: ${data.kinds[index]}.`;
 
-    const [fullDelta, fullH] = [largest(rows.map((i) => delta[i])), largest(across.map((j) => h[j]))];
-    const products = rows.flatMap((i) => across.map((j) => delta[i] * h[j]));
+    const [fullDelta, fullLeft] = [largest(rows.map((i) => delta[i])), largest(across.map((j) => left[j]))];
+    const products = rows.flatMap((i) => across.map((j) => delta[i] * left[j]));
     const full = largest(products);
     document.querySelectorAll(".outer-delta rect").forEach((c, r) => paint(
       c, diverging(delta[rows[r]] / fullDelta), `δ, unit ${rows[r] + 1}: ${number(delta[rows[r]])}`));
     document.querySelectorAll(".outer-h rect").forEach((c, k) => paint(
-      c, diverging(h[across[k]] / fullH), `h, unit ${across[k] + 1}: ${number(h[across[k]])}`));
+      c, diverging(left[across[k]] / fullLeft),
+      `${letter}, entry ${across[k] + 1}: ${number(left[across[k]])}`));
     document.querySelectorAll(".outer-products rect").forEach((c, n) => {
       const [i, j] = [rows[Math.floor(n / across.length)], across[n % across.length]];
       paint(c, diverging(products[n] / full),
@@ -158,7 +163,7 @@
     rows.forEach((i, r) => {
       const line = table.tBodies[0].rows[r].cells;
       line[0].textContent = i + 1;
-      across.forEach((j, k) => { line[k + 1].textContent = number(delta[i] * h[j]); });
+      across.forEach((j, k) => { line[k + 1].textContent = number(delta[i] * left[j]); });
     });
   };
   grid.addEventListener("click", (event) => {

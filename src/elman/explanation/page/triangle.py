@@ -23,13 +23,14 @@ from elman.explanation.page.markup import (
 )
 from elman.explanation.page.svg import cell, drawing, key, label, power_of_ten, rectangle, row
 from elman.explanation.page.view import MATRIX, View, capped, strongest
+from elman.explanation.terms import size
 
 DECADES = 8.0  # that the colours span, at the most
 
 KINDS = {
     "live": "live: it counts",
     "structural": "structural: zero by construction",
-    "saturated": "saturated: f′ is near 0 on the way",
+    "saturated": "saturated: f′ is near 0 on the way, or ŷ is y",
     "vanished": "vanished: the product shrank little by little",
 }
 
@@ -40,6 +41,7 @@ def gradient_triangle(view: View) -> str:
     n_terms = len(view.cells)
     kinds = Counter(str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells)
     said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    slope = "f′<sub>{}</sub>" if ex.cell == "relu" else "(1 − h<sub>{}</sub>²)"
     some = capped(n_terms, len(ex.answering) * ex.T, "terms") if _left_out(view) else ""
     return panel(
         6,
@@ -49,7 +51,10 @@ def gradient_triangle(view: View) -> str:
         "A row is a loss t, a column a step τ. The darker (in the dark: the brighter), the larger "
         "the term, on a logarithmic scale. Patterns mark three kinds of nothing. Choose a cell by "
         "mouse, or by the arrow keys.",
-        math("dL_t//dW = ∑_{τ≤t} term ( t , τ ) = ∑_{τ≤t} δ_{t,τ} h_{τ-1}^T", block=True),
+        math(
+            f"dL_t//d{ex.of} = ∑_{{τ≤t}} term ( t , τ ) = ∑_{{τ≤t}} δ_{{t,τ}} {view.left_math}^T",
+            block=True,
+        ),
         *_product(view),
         figure(
             _picture(view),
@@ -68,8 +73,8 @@ def gradient_triangle(view: View) -> str:
         question(
             "How does the final expression come out?",
             "Carry the output error back: δ<sub>t,t</sub> = Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>) ⊙ "
-            "(1 − h<sub>t</sub>²), and a step further "
-            "δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ (1 − h<sub>τ</sub>²). At each step multiply "
+            f"{slope.format('t')}, and a step further "
+            f"δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ {slope.format('τ')}. At each step multiply "
             "by what W met there, "
             "h<sub>τ−1</sub>ᵀ. Summed over t first, δ<sub>τ</sub> goes back once and not T "
             "times: that is N8's "
@@ -97,15 +102,15 @@ def _product(view: View) -> list[str]:
 
 def _lead(view: View) -> str:
     ex = view.explanation
-    lead = "One cell is one term: what loss t says about W by way of step τ. "
+    lead = f"One cell is one term: what loss t says about {ex.of} by way of step τ. "
     if len(ex.answering) == 1:
         t = ex.answering[0]
         lead += f"Only L<sub>{t}</sub> counts here, so that the triangle has one row. "
     else:
         lead += "The row of a loss has as many cells as steps led to it. "
-    lead += "All cells together are dL/dW."
+    lead += f"All cells together are dL/d{ex.of}."
     if ex.W is None:
-        lead += " This layer has no W, so that every term is nothing, and dL/dU is explicit alone."
+        lead += " This layer has no W: the terms are those of U." + view.nothing_back
     elif ex.layer < len(ex.architecture.hidden):
         lead += " Errors reach this layer through time and from the layer above; δ holds both."
     return lead
@@ -230,27 +235,27 @@ def _kinds_key() -> str:
 def describe(view: View, t: int, tau: int) -> str:
     """Say what a term is, as the script does for the one that is chosen."""
     ex = view.explanation
-    delta = float(np.linalg.norm(ex.delta[t - 1, tau - 1]))
-    h = float(np.linalg.norm(ex.h_previous[tau - 1]))
+    delta, met = float(size(ex.delta[t - 1, tau - 1])), float(size(ex.left[tau - 1]))
+    name = f"h<sub>{tau - 1}</sub>" if ex.of == "W" else f"x<sub>{tau}</sub>"
     norm, kind = float(ex.norms[t - 1, tau - 1]), str(ex.kinds[t - 1, tau - 1])
     return (
         f"<b>term({t}, {tau})</b>: loss {t} by way of step {tau}. ‖δ‖ = {number(delta)}, "
-        f"‖h<sub>{tau - 1}</sub>‖ = {number(h)}, ‖term‖ = {number(norm)}: {kind}."
+        f"‖{name}‖ = {number(met)}, ‖term‖ = {number(norm)}: {kind}."
     )
 
 
 def _chosen(view: View) -> str:
     ex = view.explanation
     t, tau = view.cell
-    delta, h = ex.delta[t - 1, tau - 1], ex.h_previous[tau - 1]
-    rows, columns = strongest(delta, MATRIX), strongest(h, MATRIX)
-    cut = (
-        f" The {len(rows)} rows with the largest |δ| and the {len(columns)} columns with the "
-        "largest "
-        f"|h| are shown, of {ex.H} each."
-        if ex.H > MATRIX
-        else ""
-    )
+    delta, met = ex.delta[t - 1, tau - 1], ex.left[tau - 1]
+    rows, columns = strongest(delta, MATRIX), strongest(met, MATRIX)
+    name = "h" if ex.of == "W" else "x"
+    cut = ""
+    if max(len(delta), len(met)) > MATRIX:
+        cut = (
+            f" The {len(rows)} of {len(delta)} rows with the largest |δ| and the {len(columns)} of "
+            f"{len(met)} columns with the largest |{name}| are shown."
+        )
     heading = element("h3", "The chosen term")
     output = f'<p id="chosen" role="status" aria-live="polite">{describe(view, t, tau)}</p>'
     return element(
@@ -258,18 +263,18 @@ def _chosen(view: View) -> str:
         heading,
         output,
         figure(
-            _outer_picture(view, delta, h, rows, columns),
-            "δ<sub>t,τ</sub> down, h<sub>τ−1</sub> across, and each product δ<sub>i</sub> "
-            "h<sub>j</sub>. "
+            _outer_picture(view, delta, met, rows, columns),
+            f"δ<sub>t,τ</sub> down, {view.left_html} across, and each product δ<sub>i</sub> "
+            f"{name}<sub>j</sub>. "
             "Blue is negative, orange positive; a full colour is the largest of each." + cut,
             "the outer product of the chosen term",
         ),
         details(
             "Numbers of the chosen term",
             table(
-                f"δ<sub>i</sub> h<sub>j</sub>: row i, column j.{cut}",
+                f"δ<sub>i</sub> {name}<sub>j</sub>: row i, column j.{cut}",
                 ["i \\ j", *(str(j + 1) for j in columns)],
-                [[str(i + 1), *(number(float(delta[i] * h[j])) for j in columns)] for i in rows],
+                [[str(i + 1), *(number(float(delta[i] * met[j])) for j in columns)] for i in rows],
                 class_="outer",
             ),
         ),
@@ -278,37 +283,40 @@ def _chosen(view: View) -> str:
     )
 
 
-def _outer_picture(view: View, delta: Array, h: Array, rows: list[int], columns: list[int]) -> str:
-    size, _ = view.sizes["outer"]
+def _outer_picture(
+    view: View, delta: Array, met: Array, rows: list[int], columns: list[int]
+) -> str:
+    pitch, _ = view.sizes["outer"]
+    name = "h" if view.explanation.of == "W" else "x"
     left, top, away = 26.0, 44.0, 8.0
-    x, y = left + size + away, top + size + away
+    x, y = left + pitch + away, top + pitch + away
 
     def cells(values: Array, x: float, y: float, title: Callable[[int, int], str]) -> str:
         full = float(np.abs(values).max()) or 1.0
         return "".join(
             row(
-                y + i * size,
+                y + i * pitch,
                 "".join(
-                    cell(x + j * size, diverging(value / full), f"{title(i, j)}: {number(value)}")
+                    cell(x + j * pitch, diverging(value / full), f"{title(i, j)}: {number(value)}")
                     for j, value in enumerate(line)
                 ),
             )
             for i, line in enumerate(values.tolist())
         )
 
-    d, g = delta[rows], h[columns]
+    d, g = delta[rows], met[columns]
     left_column = cells(d[:, None], left, y, lambda i, _: f"δ, unit {rows[i] + 1}")
-    top_row = cells(g[None], x, top, lambda _, j: f"h, unit {columns[j] + 1}")
+    top_row = cells(g[None], x, top, lambda _, j: f"{name}, entry {columns[j] + 1}")
     products = cells(
         np.outer(d, g), x, y, lambda i, j: f"row {rows[i] + 1}, column {columns[j] + 1}"
     )
     return drawing(
-        x + len(columns) * size + 4,
-        y + len(rows) * size + 4,
+        x + len(columns) * pitch + 4,
+        y + len(rows) * pitch + 4,
         "The outer product of the chosen term",
-        "A column for δ, a row for h, and a matrix of their products.",
+        f"A column for δ, a row for {name}, and a matrix of their products.",
         label(0, y + 13, "δ", "axis"),
-        label(x, top - 8, "hᵀ", "axis"),
+        label(x, top - 8, f"{name}ᵀ", "axis"),
         f'<g class="outer-delta">{left_column}</g><g class="outer-h">{top_row}</g>',
         f'<g class="outer-products">{products}</g>',
         class_="drawing",

@@ -29,7 +29,7 @@ def unrolled(view: View) -> str:
     rows = [
         [
             str(t),
-            fixed(_p_target(view, t)),
+            number(_p_target(view, t)),
             number(ex.losses[t - 1]) if t in ex.answering else "no loss",
             fixed(float(np.linalg.norm(ex.h_activated[t - 1]))),
             number(_carried_back(view)[t - 1]),
@@ -180,7 +180,7 @@ def _bars(view: View, at: _Columns, y: float, y_loss: float) -> Iterator[str]:
         p = _p_target(view, t)
         answers = t in ex.answering
         if p == p:
-            said = f"step {t}: ŷ of the label {fixed(p)}"
+            said = f"step {t}: ŷ of the label {number(p)}"
             name = "bar" if answers else "bar hollow"
             yield rectangle(at.start(i), y - 40 * p, at.width, max(40 * p, 0.8), name, said)
         if answers and at.pitch > 25:  # else there is no room; the table has it

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from elman._typing import Array
 
 if TYPE_CHECKING:
     from elman.explanation.explanation import Explanation
+
+Item = TypeVar("Item")
 
 STEPS = 50  # rows and columns of the triangle, rows of a table
 UNITS = 32  # cells of a strip
@@ -53,7 +56,7 @@ class View:
     def _n_steps(self) -> int:
         n_losses, H = len(self.explanation.answering), self.explanation.H
         n = min(STEPS, self.explanation.T)
-        while n > 1 and min(n_losses, n) * (n + 1) / 2 * H > NUMBERS:
+        while n > 1 and (min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n) * H > NUMBERS:
             n -= 1
         return n
 
@@ -82,6 +85,16 @@ class View:
         return "f′" if self.explanation.cell == "relu" else "1 − h²"
 
     @property
+    def left_math(self) -> str:
+        """What the parameter of the terms met at step τ, as ``math`` takes it."""
+        return "h_{τ-1}" if self.explanation.of == "W" else "x_τ"
+
+    @property
+    def left_html(self) -> str:
+        """The same as markup."""
+        return "h<sub>τ−1</sub>" if self.explanation.of == "W" else "x<sub>τ</sub>"
+
+    @property
     def nothing_back(self) -> str:
         """Say why nothing goes back through time, if nothing does."""
         if not self.explanation.recurrent:
@@ -107,8 +120,8 @@ class View:
         return min(self.explanation.H, UNITS)
 
 
-def evenly(items: range | list[int], n: int) -> list[int]:
-    """Choose n items, evenly apart, the first and the last among them."""
+def evenly(items: Sequence[Item], n: int) -> list[Item]:
+    """Choose n items, evenly apart, the first and the last among them; of one, the last."""
     if len(items) <= n:
         return list(items)
     if n == 1:
