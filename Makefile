@@ -12,7 +12,9 @@ demo: $(VENV)/.plot
 	mkdir -p demo
 	$(BIN)/elman train digits --output demo/digits.safetensors --plot demo/learning-curve.png
 	$(BIN)/elman explain demo/digits.safetensors digits --index 7 --html demo/explanation.html
-	@echo "next: open demo/explanation.html in a browser; . $(BIN)/activate; elman --help"
+	$(BIN)/elman explain --index 3 --html demo/notes.html
+	@echo "next: open demo/notes.html (the notes' network, a loss at each step) and"
+	@echo "      demo/explanation.html (the model above) in a browser; . $(BIN)/activate; elman --help"
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto

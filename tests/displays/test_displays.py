@@ -22,6 +22,7 @@ from elman import (
 )
 
 pytest.importorskip("matplotlib")
+from matplotlib import pyplot
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 
@@ -34,6 +35,19 @@ OF_EXPLANATION = [
 ]
 ONE = {SoftmaxJacobianDisplay, TermLadderDisplay}
 NAMES = np.array(["down", "$up$", "50% $x_"])  # no formulas
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    pyplot.switch_backend("agg")
+    yield
+    pyplot.close("all")
+
+
+def test_figures_are_those_of_pyplot(of_steps):
+    """So that a notebook shows them, as it shows scikit-learn's, and savefig finds them."""
+    display = TermLadderDisplay.from_explanation(of_steps)
+    assert pyplot.gcf() is display.figure_
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +130,7 @@ def test_what_are_no_axes_is_refused(cls, of_end):
 
 @pytest.mark.parametrize("cls", [*OF_EXPLANATION, LearningCurveDisplay])
 def test_without_matplotlib_one_says_what_to_install(cls, of_end, classifier, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     learning_curve = cls is LearningCurveDisplay
     display = cls(classifier.history_) if learning_curve else cls.from_explanation
     with pytest.raises(elman.ElmanError, match=r"pip install 'elman\[plot\]'"):
@@ -247,11 +261,11 @@ def test_term_ladder_tells_three_kinds_of_nothing_apart():
 
 
 @pytest.mark.parametrize("y", [1, [0, 1, 1, 0]], ids=["one label", "each step"])
-def test_term_ladder_without_w_is_all_structural(y):
+def test_term_ladder_without_a_way_back(y):
     network = Network(2, 4, 2, cell="dense", seed=0)
     x = np.random.default_rng(0).standard_normal((4, 2))
     display = draw(TermLadderDisplay.from_estimator(network, x, y))
-    assert legend(display) == ["structural: no $W$"]
+    assert legend(display) == ["structural: no way back"]
 
 
 def test_gradient_flow_of_a_sequence(of_steps):

@@ -135,7 +135,9 @@ def _small_model(given: dict[str, Any]) -> RNNTagger:
         "no model file: training 16 units to name the digit at each step, for this page alone"
     )
     cell = dataset.recipe.get("cell", "tanh")
-    estimator = RNNTagger(16, cell=cell, max_iter=15, random_state=0, engine="reference")
+    estimator = RNNTagger(
+        16, cell=cell, learning_rate_init=0.01, max_iter=15, random_state=0, engine="reference"
+    )
     estimator.fit(dataset.X_train, _at_each_step(dataset.X_train, dataset.y_train))
     return estimator
 

@@ -228,7 +228,11 @@ def train(
     seconds = _fit(estimator, dataset, output, quiet or as_json, after_epoch)
     estimator.save(output)
     if plot is not None:
-        LearningCurveDisplay.from_estimator(estimator).figure_.savefig(plot)
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=150)  # it needs no screen
+        LearningCurveDisplay.from_estimator(estimator, ax=figure.subplots(1, 2))
+        figure.savefig(plot)
     evaluation = evaluate_estimator(estimator, dataset.X_test, dataset.y_test)
     if as_json:
         result = {

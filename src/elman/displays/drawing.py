@@ -63,15 +63,14 @@ def two_axes(
 
 def _figure(size: tuple[float, float]) -> Any:
     try:
-        from matplotlib.figure import Figure
+        from matplotlib.pyplot import figure
     except ImportError:
         from elman.errors import ElmanError
 
         raise ElmanError(
             "drawing needs matplotlib, which is not installed. Run: pip install 'elman[plot]'"
         ) from None
-    # A Figure of its own: pyplot would choose a backend and keep the figure alive.
-    return Figure(figsize=size, layout="constrained", dpi=150)
+    return figure(figsize=size, layout="constrained")  # as scikit-learn's: show() shows it
 
 
 def tidy(*axes: Axes, grid: bool = True) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from elman.explanation import Explanation, explain
 
 
-class ExplanationDisplay:
+class ExplanationDisplay(ABC):
     """A picture of some of an explanation's arrays.
 
     Parameters
@@ -50,9 +51,9 @@ class ExplanationDisplay:
         """
         return cls(explanation).plot(ax=ax)
 
+    @abstractmethod
     def plot(self, *, ax: Any = None) -> Self:
         """Draw. Needs matplotlib (``pip install 'elman[plot]'``)."""
-        raise NotImplementedError
 
 
 def check_explanation(explanation: Any) -> Explanation:

@@ -66,7 +66,9 @@ class TermLadderDisplay(ExplanationDisplay):
         else:
             self._triangle()
         ex = self.explanation
-        self.ax_.set(xlabel=r"step $\tau$", title=f"terms of $dL/dW$, layer {ex.layer} ({ex.cell})")
+        self.ax_.set(
+            xlabel=r"step $\tau$", title=f"terms of $dL/d{ex.of}$, layer {ex.layer} ({ex.cell})"
+        )
         whole_numbers(self.ax_.xaxis)
         return self
 
@@ -139,9 +141,9 @@ class TermLadderDisplay(ExplanationDisplay):
         from matplotlib.patches import Patch
 
         words = {
-            "structural": "structural: no $W$"
-            if self.explanation.W is None
-            else "structural: $h_0=0$",
+            "structural": "structural: $h_0=0$"
+            if self.explanation.of == "W"
+            else "structural: no way back",
             "saturated": r"saturated: $f'\approx 0$",
             "vanished": "vanished",
         }

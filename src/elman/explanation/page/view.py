@@ -110,7 +110,7 @@ class View:
         outer = min(max(380 / written, 18.0), 40.0)
         return {
             "pieces": (min(max(720 / self.units, 13.0), 40.0), 22.0),
-            "triangle": (pitch, min(pitch, 34.0) if n_losses > 1 else 54.0),
+            "triangle": (pitch, min(pitch, 40.0) if n_losses > 1 else 54.0),
             "outer": (outer, outer),
         }
 
