@@ -79,8 +79,8 @@ def gradient_flow(
     """Diagnose how errors get back through time, over a whole data set.
 
     The last loss of each sequence is carried back to its first step, exactly as learning does
-    (N7), with the sequences side by side: one pass forward and one back. Singular values and
-    Lyapunov exponents are exact too, but of a random sample, for they cost much more.
+    (N7), with the sequences side by side, in the model's own dtype: one pass forward and one back.
+    Singular values and Lyapunov exponents are of a random sample, for they cost much more.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def gradient_flow(
     >>> elman.gradient_flow(network, X).kind
     'vanishing'
     """
-    who = subject(model, X, y)
+    who = subject(model, X, y, exact=False)
     layer = who.layer(layer)
     here = who.parameters.layers[layer - 1]
     cells = who.parameters.architecture.cells[layer - 1 :]
@@ -126,11 +126,11 @@ def gradient_flow(
     done = 0
     for shard in Batch.all_of(who.sequences, every_step=False).shards(_SHARD):
         trace = _forward(who.parameters, shard)
-        of_shard = _reach(who, shard, trace, layer)
+        of_shard, slopes = _reach(who, shard, trace, layer)
         reach[: len(of_shard), done : done + of_shard.shape[1]] = of_shard
         done += of_shard.shape[1]
-        for t, h_t in enumerate(trace.h_activated[layer - 1][1:]):
-            n_saturated[t] += (here.cell.derivative(h_t) < terms.SATURATED).sum()
+        for t, slope in enumerate(slopes):
+            n_saturated[t] += np.count_nonzero(slope < terms.SATURATED)
     if not any(CELLS[cell].recurrent for cell in cells):
         reach = reach[:1]
     counts = (~np.isnan(reach)).sum(axis=1)
@@ -171,8 +171,16 @@ def _forward(parameters: Parameters, shard: Shard) -> Trace:
     return trace
 
 
-def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> Array:
-    """Carry each sequence's last loss back: ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, (lags, sequences)."""
+def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> tuple[Array, list[Array]]:
+    """Carry each sequence's last loss back.
+
+    Returns
+    -------
+    reach : array (lags, sequences)
+        ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖.
+    slopes : T blocks (H, n_t)
+        The layer's f'.
+    """
     y_hat = trace.y_activated  # (K, n)
     ends = shard.rows  # the sequences' numbers, in the order in which they end
     if who.labels is None:
@@ -198,7 +206,7 @@ def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> Array:
     reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         reach = reach / size_told
-    return np.where((steps >= 0) & (size_told > 0), reach, np.nan)
+    return np.where((steps >= 0) & (size_told > 0), reach, np.nan), slopes
 
 
 def _sizes(blocks: list[Array]) -> Array:
@@ -213,9 +221,10 @@ def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array,
     """Take the Jacobians of a sample: their largest singular values, and Lyapunov exponents."""
     here = who.parameters.layers[layer - 1]
     H = len(here.U)
+    W = None if here.W is None else here.W.astype(np.float64)
     long = np.flatnonzero(who.sequences.lengths > 1)
     exponents = np.full(min(H, _EXPONENTS), np.nan)
-    if here.W is None or not len(long):
+    if W is None or not len(long):
         return np.empty(0), exponents
     sample = rng.choice(long, min(len(long), _JACOBIANS), replace=False)
     (shard,) = Batch.of(who.sequences, sample, every_step=False).shards(len(sample))
@@ -223,9 +232,9 @@ def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array,
     drawn: list[Array] = []
     of_sequences: list[Array] = []
     for i in rng.permutation(len(sample)):
-        states = np.array([h_t[:, i] for h_t in h[2:] if h_t.shape[1] > i])  # (T_i - 1, H)
+        states = np.array([h_t[:, i] for h_t in h[2:] if h_t.shape[1] > i], np.float64)
         slopes = here.cell.derivative(states)
-        drawn.append(rng.choice(slopes)[:, None] * here.W)
+        drawn.append(rng.choice(slopes)[:, None] * W)
         if len(of_sequences) < _LYAPUNOV:
-            of_sequences.append(spectra.lyapunov(slopes[:, :, None] * here.W, len(exponents)))
+            of_sequences.append(spectra.lyapunov(slopes[:, :, None] * W, len(exponents)))
     return np.sort(spectra.largest_singular(np.array(drawn))), np.mean(of_sequences, axis=0)

@@ -26,9 +26,9 @@ class Subject(NamedTuple):
     name : str
         Of the model's class.
     parameters : Parameters
-        A float64 copy.
+        A copy.
     sequences : Sequences
-        As the network sees them: standardised, float64.
+        As the network sees them: standardised.
     labels : array (n_sequences,) or (n_steps_in_all,), or None
         As ``every_step`` says; codes 0 … K - 1.
     every_step : bool
@@ -59,7 +59,7 @@ class Subject(NamedTuple):
         return int(number)
 
 
-def subject(model: Any, X: Any, y: Any) -> Subject:
+def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     """Check a model and sequences against each other.
 
     Parameters
@@ -69,6 +69,8 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         As the model takes them: not standardised.
     y : labels as the model takes them, or None
+    exact : bool
+        Whether all is float64; else it has the model's dtype.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
         _check_finite(model.parameters)
-        network = model.astype(np.float64)
+        network = model.astype(np.float64 if exact else model.dtype)
         sequences = network._check(X)
         every_step, labels = False, None
         if y is not None:
@@ -100,10 +102,12 @@ def subject(model: Any, X: Any, y: Any) -> Subject:
     with warnings.catch_warnings():  # an array is as good as the table that had the names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         sequences = model._scaled(check_sequences(model, X, reset=False))
+    dtype = np.dtype(np.float64) if exact else model.network_.dtype
+    values = sequences.values.astype(dtype, copy=False)
     return Subject(
         type(model).__name__,
-        model.network_.parameters.astype(np.float64),
-        Sequences(sequences.values.astype(np.float64), sequences.offsets, sequences.stacked),
+        model.network_.parameters.astype(dtype),
+        Sequences(values, sequences.offsets, sequences.stacked),
         None if y is None else _codes(model, y, sequences),
         model._every_step,
         [str(label) for label in model.classes_],
