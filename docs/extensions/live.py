@@ -9,13 +9,14 @@ A page has one namespace, that of Python's ``__main__``. ::
     ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
 
-``:hidden:`` runs code without showing it. Code that raises or warns, or that prints nothing where
-``:prints:`` asks for it, fails the build.
+``:hidden:`` runs code without showing it; ``:draws:`` says in words what its picture shows. Code that
+raises or warns, or that prints or draws nothing where it is asked to, fails the build.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import importlib
 import inspect
@@ -24,13 +25,17 @@ import textwrap
 import warnings
 from typing import Any, ClassVar
 
+import matplotlib
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import directives
+from matplotlib import pyplot
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 DIGITS = 4
+
+matplotlib.use("agg")
 
 
 def namespace(env: Any) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class Live(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {
         "hidden": directives.flag,
         "prints": directives.flag,
+        "draws": directives.unchanged_required,
     }
 
     def run(self) -> list[nodes.Node]:  # noqa: D102
@@ -83,7 +89,18 @@ class Live(SphinxDirective):
             shown.append(nodes.literal_block(text, text, language="text", classes=["printed"]))
         elif "prints" in self.options:
             raise self.error("this code should have printed something")
+        if "draws" in self.options:
+            shown.append(nodes.image("", uri=self.picture(), alt=self.options["draws"]))
         return shown
+
+    def picture(self) -> str:
+        """Return the figure that the code has drawn, as an address that holds all of it."""
+        if not pyplot.get_fignums():
+            raise self.error("this code should have drawn something")
+        file = io.BytesIO()
+        pyplot.savefig(file, dpi=144)
+        pyplot.close("all")
+        return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 class Numbers(SphinxDirective):
