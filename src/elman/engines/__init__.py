@@ -3,8 +3,9 @@
 from numbers import Integral
 from typing import Any
 
-from elman.engines.interface import Engine, State
+from elman.engines.interface import Engine
 from elman.engines.reference import ReferenceEngine
+from elman.engines.streaming import State
 
 ENGINES = ("compiled", "reference")
 """The engines by name."""

@@ -15,7 +15,8 @@ from elman import Network
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
-from elman.engines.interface import Evaluation, tree_sum
+from elman.engines.interface import Evaluation
+from elman.engines.reference import tree_sum
 from elman.parameters import Architecture, Parameters
 from tolerances import VERSUS_NAIVE, relative_error
 

@@ -17,7 +17,8 @@ from elman.data import Batch
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
-from elman.engines.interface import Evaluation, check_step, not_finite, shapes_of
+from elman.engines.interface import Evaluation
+from elman.engines.streaming import check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
@@ -232,7 +233,7 @@ class Buffers:
 
 
 class TreeSum:
-    """Adds up what shards come to, in whatever order they are done, as ``tree_sum`` does.
+    """Adds up what shards come to, in whatever order they are done, as ``reference.tree_sum`` does.
 
     A sum waits at its place in the tree until its neighbour is there, and both go on as one.
     """
