@@ -52,9 +52,10 @@ class Sequences:
 
     def rows(self, indices: IntArray) -> IntArray:
         """The rows of ``values`` that some of the sequences are made of, one after another."""
-        lengths = self.lengths[indices]
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.asarray(np.repeat(self.offsets[indices], lengths) + within)
+        return np.asarray(np.repeat(starts, lengths) + within)
 
     def take(self, indices: IntArray) -> Sequences:
         """Return some of the sequences."""

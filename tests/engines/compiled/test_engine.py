@@ -373,9 +373,10 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     expected = bits(network, X, y, weights), network.forward(X).tobytes()
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
-    entries = [panels.train, panels.predict, rows.train, rows.predict, rows.step]
+    modules = {panels: ["pack", "train", "predict"], rows: ["pack", "train", "predict", "step"]}
+    entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]
-    for array in (X, y, weights):
+    for array in (X, y, weights, network.parameters.vector):
         array.setflags(write=False)
     assert (bits(network, X, y, weights), network.forward(X).tobytes()) == expected
     x_t = X[:, 0].copy()
@@ -468,6 +469,29 @@ def test_labels_that_would_lead_out_of_an_array_are_refused(n, labels, message):
     batch, _, weights = network.batch(*examples(n))
     with pytest.raises(ValueError, match=message):
         network.engine.loss_and_gradients(network.parameters, batch, labels(n), weights)
+
+
+@pytest.mark.parametrize("n", [2, 20])
+@pytest.mark.parametrize("wrong", [K, -1])
+def test_every_label_of_a_batch_is_looked_at_and_no_other(every_step, n, wrong):
+    network = network_of()
+    X, y, weights = examples(2 * n, every_step)
+    everything, labels, weights = network.batch(X, y, weights)
+    members = np.random.default_rng(0).permutation(2 * n)[:n]
+    batch = Batch.of(everything.sequences, members, every_step)
+    expected = network.engine.loss_and_gradients(network.parameters, batch, labels, weights)
+    own = everything.sequences.rows(members) if every_step else members
+    for place in range(len(labels)):
+        spoilt = labels.copy()
+        spoilt[place] = wrong
+        arguments = network.parameters, batch, spoilt, weights
+        if place in own:
+            with pytest.raises(ValueError, match=f"expected 0 … {K - 1}"):
+                network.engine.loss_and_gradients(*arguments)
+        else:
+            found = network.engine.loss_and_gradients(*arguments)
+            assert found.loss == expected.loss
+            np.testing.assert_array_equal(found.gradients.vector, expected.gradients.vector)
 
 
 def test_answers_of_another_shape_are_refused():

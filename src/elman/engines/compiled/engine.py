@@ -168,7 +168,7 @@ class CompiledEngine:
         lanes = VECTOR_BYTES // dtype.itemsize
         layout = layout_of(parameters.architecture, lanes * rows.WIDE if few else lanes)
         weights = self._buffers.take(layout.n_weights, dtype)
-        vector = np.ascontiguousarray(parameters.vector)
+        vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
         (rows if few else panels).pack(layout.layers, vector, weights)
         return layout, Net(layout.layers, weights, layout.state_rows, layout.widest)
 
@@ -193,8 +193,10 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
             f"{len(labels)} labels and {len(weights)} weights for {n} answers, "
             f"{batch.sequences.n_features} features for {D}"
         )
-    if labels.min() < 0 or labels.max() >= K:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}; expected 0 … {K - 1}")
+    # Those of the batch alone: in all there may be a thousand times as many.
+    own = labels[batch.sequences.rows(batch.members) if batch.every_step else batch.members]
+    if own.min() < 0 or own.max() >= K:
+        raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
 def data_of(batch: Batch) -> Data:
