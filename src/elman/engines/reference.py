@@ -30,11 +30,12 @@ class ReferenceState:
         """See ``State.step``."""
         parameters, (x_shape, y_shape) = self.parameters, self.shapes
         x_t = check_step(x_t, x_shape, parameters.vector.dtype)
-        if not np.isfinite(x_t).all():
-            raise not_finite()
-        x_t = (np.atleast_2d(x_t) - self.mean) / self.scale
+        with np.errstate(over="ignore"):  # an infinity shows
+            x = (np.atleast_2d(x_t) - self.mean) / self.scale
+        if not np.isfinite(x).all():
+            raise not_finite(x_t, self.mean, self.scale)
         trace = network.forward(
-            [x_t.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
+            [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
         )
         after = replace(self, h=[h[-1] for h in trace.h_activated])
         return trace.y_activated.T.reshape(y_shape), after

@@ -33,7 +33,7 @@ class State(Protocol):
         Raises
         ------
         DataError
-            If x_t is not that, or not finite.
+            If x_t is not that, or not finite, or overflows on standardising.
         """
         ...
 
@@ -58,9 +58,19 @@ def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any])
     return x_t
 
 
-def not_finite() -> DataError:
-    """Say that x_t is not."""
-    return DataError("x_t contains NaN or infinity; expected finite numbers.")
+def not_finite(x_t: Array, mean: Array, scale: Array) -> DataError:
+    """Say that (x_t - mean) / scale is not, and why."""
+    if not np.isfinite(x_t).all():
+        return DataError("x_t contains NaN or infinity; expected finite numbers.")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite((x_t - mean) / scale)
+    *_, feature = np.unravel_index(np.argmin(finite), finite.shape)
+    return DataError(
+        f"x_t contains {x_t.flat[np.argmin(finite)]:g}, feature {feature}, which is too large to be "
+        f"standardised in {x_t.dtype}: the mean in fitting was {mean[feature]:g}, the deviation "
+        f"{scale[feature]:g}. Correct the value, or fit anew, on data of that size or with "
+        "standardize=False."
+    )
 
 
 def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

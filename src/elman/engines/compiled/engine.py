@@ -56,7 +56,7 @@ class CompiledState:
             layout.layers, weights, layout.state_rows, scaling, x_t.reshape(-1), self.records,
             after, n_records,
         ):  # fmt: skip
-            raise not_finite()
+            raise not_finite(x_t, *np.split(scaling, 2))
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
         return y_hat, CompiledState(stream, after)
 

@@ -162,8 +162,8 @@ def predict(net, data, first, last, work, y_hat):
 def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
     """Take some sequences one step further, from records ``before`` to records ``after``.
 
-    Behind the records, from ``answers`` on, it writes ŷ. Returns whether x_t, (x_t - mean) / scale of
-    which the network takes, is finite.
+    Behind the records, from ``answers`` on, it writes ŷ. Returns whether (x_t - mean) / scale, which
+    the network takes, is finite.
     """
     net = Net(layers, weights, state_rows, 0)
     D, out = layers[0].n_inputs, layers[-1]
@@ -172,10 +172,10 @@ def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
     for i in range(n):
         record = i * state_rows
         for d in range(D):
-            x = x_t[i * D + d]
+            x = (x_t[i * D + d] - scaling[d]) / scaling[D + d]
             if not np.isfinite(x):
                 return False
-            after[record + d] = (x - scaling[d]) / scaling[D + d]
+            after[record + d] = x
         forward_step(net, before, record, after, record, False)
         output(out, weights, after, record, after, z)
         softmax(after, z, out.n_units, z + out.rows)
