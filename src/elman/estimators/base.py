@@ -356,8 +356,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         return self._y_hat(self._scaled(sequences)), sequences
 
     def _y_hat(self, sequences: Sequences) -> Array:
-        engine = self._make_engine()  # n_jobs may have changed since fitting
-        return self.network_.predict_flat(sequences, every_step=self._every_step, engine=engine)
+        # engine and n_jobs may have changed since fitting
+        network = Network.from_parameters(self.network_.parameters, self._make_engine())
+        return network.predict_flat(sequences, every_step=self._every_step)
 
     def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
