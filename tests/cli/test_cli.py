@@ -17,8 +17,10 @@ import elman
 import elman.datasets
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
+from elman.cli.sources import EngineName
 from elman.cli.train import Cell, Solver, train
 from elman.data import read_npz
+from elman.engines import ENGINES
 from elman.equations import CELLS
 from elman.training import OPTIMIZERS, SCHEDULES, Trainer
 
@@ -147,6 +149,7 @@ def test_choices_are_those_of_the_library():
     """The command line repeats them, so that its help need not import the library."""
     assert set(Cell) == set(CELLS)
     assert get_args(Solver) == OPTIMIZERS
+    assert get_args(EngineName) == ENGINES
     schedule = get_type_hints(train)["schedule"]
     assert set(get_args(get_args(schedule)[0])) == set(SCHEDULES)
 
