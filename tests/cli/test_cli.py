@@ -174,6 +174,36 @@ def test_files_with_labels_for_sequences_or_steps(run, files, name, kind):
     assert evaluation["accuracy"] == model.score(X, y)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("ragged", RNNClassifier), ("steps", RNNTagger)])
+def test_evaluation_goes_through_the_network_once(run, files, monkeypatch, name, kind):
+    run("train", f"{name}.npz", *SMALL)
+    probabilities, calls = kind._probabilities, []
+
+    def counted(self, X):
+        calls.append(len(X))
+        return probabilities(self, X)
+
+    monkeypatch.setattr(kind, "_probabilities", counted)
+    assert run("evaluate", f"{name}.safetensors", f"{name}.npz").exit_code == 0
+    assert calls == [60]
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ((4, 6, 2), np.zeros((4, 5), int), r"y\[0\] has 5 entries, but sequence 0 has 6 step\(s\)"),
+        ((4, 6, 2), np.full((4, 6), np.nan), "contains NaN"),
+        ((4, 6, 2), np.full((4, 6), 0.5), "Unknown label type"),
+    ],
+)
+def test_labels_of_another_shape_or_kind_are_refused(run, tmp_path, X, y, message):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(X)
+    RNNTagger(3, max_iter=1).fit(X, rng.integers(2, size=X.shape[:2])).save("model")
+    np.savez("data.npz", X=X, y=y)
+    assert re.search(message, run("evaluate", "model", "data.npz").stderr)
+
+
 def test_predicted_probabilities(run, files):
     run("train", "rows.npz", *SMALL, "--step-size", 2)
     lines = run("predict", "rows.safetensors", "rows.npz", "--probabilities").stdout.splitlines()
