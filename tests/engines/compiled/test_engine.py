@@ -218,9 +218,8 @@ def test_no_two_threads_work_in_one_buffer(monkeypatch, name, n):
     compute, taken, most = getattr(module, name), set(), []
 
     def slowly(*arguments):
-        writable = arguments[5:] if module is panels else arguments[4:]
-        if name == "predict":
-            writable = [arguments[4]]  # each has its own part of the other, the answers
+        # of a prediction, each has its own part of the other, the answers
+        writable = arguments[4:] if name == "train" else [arguments[4]]
         mine = {array.ctypes.data for array in writable if isinstance(array, np.ndarray)}
         assert not mine & taken
         taken.update(mine)
