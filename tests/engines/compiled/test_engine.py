@@ -210,6 +210,46 @@ def test_buffers_begin_at_a_cache_line_and_come_again(dtype, n):
     assert buffers.take(n, dtype) is first
 
 
+class Fenced(engine.Buffers):
+    """Buffers that nobody may write beside."""
+
+    def __init__(self):
+        super().__init__()
+        self.fences = []
+
+    def take(self, n, dtype):
+        whole = super().take(n + 256, dtype)
+        whole[:] = 7.25
+        self.fences += [whole[:128], whole[n + 128 :]]
+        return whole[128 : n + 128]
+
+    def give(self, array):
+        pass
+
+    def are_whole(self):
+        return len(self.fences) > 0 and all((fence == 7.25).all() for fence in self.fences)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 33])
+@pytest.mark.parametrize("T", [1, 2, 8, 16, 23])
+@pytest.mark.parametrize("sizes", [(3, (17, 5), 4), (1, (1,), 1), (70, (16, 64), 33)], ids=str)
+def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, sizes):
+    network = Network(sizes[0], sizes[1], sizes[2], dtype=dtype, seed=0)
+    network.engine._buffers = buffers = Fenced()
+    X = np.random.default_rng(0).standard_normal((n, T, sizes[0]))
+    network.loss_and_gradients(X, np.zeros((n, T) if every_step else n, int))
+    network.forward(X, every_step=every_step)
+    state = network.initial_state(n)
+    layout, weights, scaling, _, _, n_records = state.stream
+    after = np.full(len(state.records) + 128, 7.25, dtype)
+    x_t = X[:, 0].astype(dtype).ravel()
+    assert rows.step(
+        layout.layers, weights, layout.state_rows, scaling, x_t, state.records, after, n_records
+    )
+    assert (after[-128:] == 7.25).all()
+    assert buffers.are_whole()
+
+
 @pytest.mark.usefixtures("threads_were_used")
 @pytest.mark.parametrize("n", [3, 130])
 @pytest.mark.parametrize("name", ["train", "predict"])
