@@ -54,6 +54,21 @@ def test_a_bad_architecture_is_refused(changed, message):
         Architecture(**(vars(STACK) | changed))
 
 
+@pytest.mark.parametrize("name", ["n_features", "n_outputs"])
+@pytest.mark.parametrize("size", [True, np.True_, 2.0, np.float32(2), "2", None, [2]], ids=repr)
+def test_a_size_that_is_no_integer_is_refused_by_its_name(name, size):
+    given = {"n_features": 3, "hidden": 5, "cell": "tanh", "n_outputs": 2, "bias": True}
+    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1; got "):
+        Architecture.of(**given | {name: size})
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint64, np.array])
+def test_integers_of_numpy_are_pythons(kind):
+    made = Architecture.of(kind(3), kind(5), "tanh", kind(2), True)
+    assert made == Architecture(3, (5,), ("tanh",), 2)
+    assert {type(size) for size in (made.n_features, *made.hidden, made.n_outputs)} == {int}
+
+
 def test_views_cover_the_vector_once_in_order():
     parameters = Parameters.zeros(STACK, np.float32)
     parameters.vector[...] = np.arange(len(parameters.vector))

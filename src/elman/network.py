@@ -164,14 +164,11 @@ class Network:
         y_hat = self.predict_flat(sequences, every_step=every_step)
         return sequences.fold(y_hat) if every_step else y_hat
 
-    def predict_flat(
-        self, sequences: Sequences, *, every_step: bool, engine: Engine | None = None
-    ) -> Array:
+    def predict_flat(self, sequences: Sequences, *, every_step: bool) -> Array:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
-        engine = self.engine if engine is None else engine
         n_answers = len(sequences.values) if every_step else len(sequences)
         y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
-        engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
+        self.engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
         return y_hat
 
     def _intermediates(self, sequences: Sequences) -> Intermediates:
@@ -320,6 +317,8 @@ class Network:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
         """Read a network from a model file. No code runs.
+
+        It computes by the compiled engine in all cores; its ``engine`` may be replaced afterwards.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from numbers import Integral
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,16 @@ class Architecture:
         n_outputs: int,
         bias: bool,
     ) -> Architecture:
-        """Make one of what users give: a size for one layer, a cell for all."""
+        """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(np.atleast_1d(hidden).tolist())
         cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
-        return cls(n_features, sizes, cells, n_outputs, bias)
+        return cls(
+            _integer("n_features", n_features),
+            sizes,
+            cells,
+            _integer("n_outputs", n_outputs),
+            bias,
+        )
 
     def __post_init__(self) -> None:
         sizes: tuple[Any, ...] = (self.n_features, *self.hidden, self.n_outputs)
@@ -94,6 +101,16 @@ class Architecture:
         if self.bias:
             shapes["c"] = (self.n_outputs,)
         return shapes
+
+
+def _integer(name: str, size: Any) -> int:
+    """Return a size as Python's integer, which a model file takes."""
+    try:
+        if isinstance(size, bool):
+            raise TypeError
+        return index(size)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer of at least 1; got {size!r}") from None
 
 
 class Parameters(Mapping[str, Array]):

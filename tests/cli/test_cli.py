@@ -17,8 +17,10 @@ import elman
 import elman.datasets
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
+from elman.cli.sources import EngineName
 from elman.cli.train import Cell, Solver, train
 from elman.data import read_npz
+from elman.engines import ENGINES
 from elman.equations import CELLS
 from elman.training import OPTIMIZERS, SCHEDULES, Trainer
 
@@ -147,6 +149,7 @@ def test_choices_are_those_of_the_library():
     """The command line repeats them, so that its help need not import the library."""
     assert set(Cell) == set(CELLS)
     assert get_args(Solver) == OPTIMIZERS
+    assert get_args(EngineName) == ENGINES
     schedule = get_type_hints(train)["schedule"]
     assert set(get_args(get_args(schedule)[0])) == set(SCHEDULES)
 
@@ -169,6 +172,36 @@ def test_files_with_labels_for_sequences_or_steps(run, files, name, kind):
     assert [np.atleast_1d(answer).tolist() for answer in as_json["labels"]] == answers
     evaluation = json.loads(run("evaluate", f"{name}.safetensors", f"{name}.npz", "--json").stdout)
     assert evaluation["accuracy"] == model.score(X, y)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ragged", RNNClassifier), ("steps", RNNTagger)])
+def test_evaluation_goes_through_the_network_once(run, files, monkeypatch, name, kind):
+    run("train", f"{name}.npz", *SMALL)
+    probabilities, calls = kind._probabilities, []
+
+    def counted(self, X):
+        calls.append(len(X))
+        return probabilities(self, X)
+
+    monkeypatch.setattr(kind, "_probabilities", counted)
+    assert run("evaluate", f"{name}.safetensors", f"{name}.npz").exit_code == 0
+    assert calls == [60]
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ((4, 6, 2), np.zeros((4, 5), int), r"y\[0\] has 5 entries, but sequence 0 has 6 step\(s\)"),
+        ((4, 6, 2), np.full((4, 6), np.nan), "contains NaN"),
+        ((4, 6, 2), np.full((4, 6), 0.5), "Unknown label type"),
+    ],
+)
+def test_labels_of_another_shape_or_kind_are_refused(run, tmp_path, X, y, message):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(X)
+    RNNTagger(3, max_iter=1).fit(X, rng.integers(2, size=X.shape[:2])).save("model")
+    np.savez("data.npz", X=X, y=y)
+    assert re.search(message, run("evaluate", "model", "data.npz").stderr)
 
 
 def test_predicted_probabilities(run, files):

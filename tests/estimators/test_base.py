@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from elman import DataError, DivergenceError, RNNClassifier, RNNTagger
+from elman.estimators import base
 
 
 def walks(n=60, dtype=np.float64):
@@ -472,6 +473,26 @@ def test_interrupt_in_the_first_epoch_leaves_a_usable_estimator():
     assert estimator.n_iter_ == 0
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("when", ["check_sequences", "check_weights", "standardized"])
+def test_interrupt_while_input_is_checked_leaves_the_model_as_it_was(monkeypatch, method, when):
+    class_weight = {0: 1, 1: 2, 2: 3}
+    estimator = classifier(class_weight=class_weight).fit(X, Y)
+    before, answers = vars(estimator).copy(), estimator.predict_proba(X)
+    original = getattr(base, when)
+
+    def interrupted(*arguments, **options):
+        original(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(base, when, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(estimator, method)(X * 3, Y)
+    monkeypatch.undo()
+    assert vars(estimator) == before
+    assert estimator.predict_proba(X).tobytes() == answers.tobytes()
+
+
 def diverging(**params):
     return classifier(
         cell="relu",
@@ -692,6 +713,46 @@ def test_feature_that_does_not_vary_does_no_harm(dtype, constant):
 def test_padding_with_a_constant_feature_makes_no_nan_in_one_step_sequences():
     fitted = classifier().fit(np.ones((6, 1, 1)), [0, 1] * 3)
     np.testing.assert_allclose(fitted.predict_proba(np.ones((2, 1, 1))).sum(axis=1), 1)
+
+
+def test_scale_that_is_a_power_of_two_changes_no_bit():
+    """Squares of the larger ones overflow."""
+    expected = classifier().fit(X, Y).predict_proba(X)
+    for power in (2.0**10, 2.0**300, 2.0**600, 2.0**1000):
+        fitted = classifier().fit(X * power, Y)
+        np.testing.assert_array_equal(fitted.predict_proba(X * power), expected)
+
+
+def too_large(dtype, i, t):
+    """Finite numbers, of which one is not any more once it is divided by a small deviation."""
+    data = X.astype(dtype) * [1, dtype(1e-9)]
+    spoilt = data.copy()
+    spoilt[i, t, 1] = np.finfo(dtype).max
+    return data.astype(dtype), spoilt.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "partial_fit", "fit"])
+def test_what_overflows_on_standardising_is_refused_by_its_place(dtype, method):
+    data, spoilt = too_large(dtype, 17, 4)
+    fitted = classifier(warm_start=True).fit(data, Y)
+    before, answers = vars(fitted).copy(), fitted.predict_proba(data)
+    message = (
+        rf"X contains (3.40282e\+38|1.79769e\+308) at sequence 17, step 4, feature 1, which is too "
+        rf"large to be standardised in {np.dtype(dtype)}: .*standardize=False"
+    )
+    with pytest.raises(DataError, match=message):
+        getattr(fitted, method)(spoilt, *([Y] if "fit" in method else []))
+    assert vars(fitted) == before
+    np.testing.assert_array_equal(fitted.predict_proba(data), answers)
+
+
+@pytest.mark.parametrize("i", range(0, 60, 7))
+def test_place_is_that_in_all_where_sequences_are_kept_aside(i):
+    data, spoilt = too_large(np.float64, i, 2)
+    fitted = classifier(warm_start=True, early_stopping=True, validation_fraction=0.5)
+    with pytest.raises(DataError, match=f"at sequence {i}, step 2, feature 1, "):
+        fitted.fit(data, Y).fit(spoilt, Y)
 
 
 # Copies

@@ -211,6 +211,16 @@ def test_small_variation_about_a_large_mean_is_kept():
     np.testing.assert_allclose(deviation, values.std(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("power", [-1000, 60, 511, 1000])
+def test_mean_and_deviation_are_computed_without_overflow(power):
+    values = np.random.default_rng(0).normal([0, 1e3], 1, (50, 9, 2))
+    mean, deviation = standardization(as_sequences(values), np.ones(450))
+    found = standardization(as_sequences(np.ldexp(values, power)), np.ones(450))
+    np.testing.assert_array_equal(found[0], np.ldexp(mean, power))
+    if power > 0:  # squares underflow, and so small a variation counts as none
+        np.testing.assert_array_equal(found[1], np.ldexp(deviation, power))
+
+
 def test_mean_and_deviation_of_many_float32_steps_are_exact():
     """Sums of float32 lose digits as they grow."""
     values = rng.uniform(200, 255, (200_000, 1, 2)).astype(np.float32)

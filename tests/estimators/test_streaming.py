@@ -173,6 +173,22 @@ def test_step_that_does_not_fit_is_refused_in_words(fitted, n, x_t, message):
         fitted.step(x_t, fitted.initial_state(n))
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("n", [None, 3])
+def test_step_that_overflows_on_standardising_is_refused_in_words(data, engine, n):
+    fitted = RNNTagger(engine=engine, **SETTINGS).fit(data * data.dtype.type(1e-9), STEPS)
+    state, x_t = fitted.initial_state(n), np.zeros((n or 1, 2), data.dtype)
+    x_t[-1, 1] = np.finfo(data.dtype).max
+    x_t = x_t.reshape(-1, 2) if n else x_t[0]
+    message = f"feature 1, which is too large to be standardised in {data.dtype}: .*deviation"
+    with pytest.raises(DataError, match=message):
+        fitted.step(x_t, state)
+    with pytest.raises(DataError, match="NaN or infinity"):
+        fitted.step(x_t * np.nan, state)
+    as_it_is = fitted.set_params(standardize=False).fit(data, STEPS)
+    assert np.isfinite(as_it_is.step(x_t, as_it_is.initial_state(n))[0]).all()
+
+
 @pytest.mark.parametrize("estimator", [RNNClassifier(), RNNTagger()], ids=["classifier", "tagger"])
 def test_unfitted_estimator_has_no_state(estimator):
     with pytest.raises(NotFittedError, match="not fitted yet"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from elman.cli.sources import EngineName
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    engine: Annotated[
-        Literal["compiled", "reference"], typer.Option(help="The engine to check.")
-    ] = "compiled",
+    engine: Annotated[EngineName, typer.Option(help="The engine to check.")] = "compiled",
     seed: Annotated[int, typer.Option(min=0, help="For parameters, sequences and labels.")] = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing; exit 1 on failure.")

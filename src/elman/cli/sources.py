@@ -1,4 +1,4 @@
-"""Where a command's sequences come from: a data set by its name, or a file."""
+"""What several commands take: their sequences, a data set by its name or a file, and an engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from elman.datasets import Dataset
+
+EngineName: TypeAlias = Literal["compiled", "reference"]
 
 Source: TypeAlias = Annotated[
     str, typer.Argument(metavar="DATASET|FILE", help="digits, mnist, or an .npz file with X and y.")

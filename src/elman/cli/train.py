@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from elman.cli.evaluate import Json, evaluate_estimator
-from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset
+from elman.cli.sources import Binary, DataDir, EngineName, Source, StepsOption, open_dataset
 
 if TYPE_CHECKING:
     from elman.datasets import Dataset
@@ -81,7 +81,7 @@ def train(
         ),
     ] = None,
     engine: Annotated[
-        Literal["compiled", "reference"] | None,
+        EngineName | None,
         typer.Option(help="What computes.", rich_help_panel=_NETWORK),
     ] = None,
     jobs: Annotated[

@@ -25,11 +25,14 @@ class Sequences:
         Sequence i is ``values[offsets[i]:offsets[i + 1]]``.
     stacked : bool
         Whether they came as one 3-D array, so that results for steps go back as an array.
+    numbers : array (n_sequences,) or None
+        What messages call them, if they are some of others.
     """
 
     values: Array
     offsets: IntArray
     stacked: bool = False
+    numbers: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -52,19 +55,22 @@ class Sequences:
 
     def rows(self, indices: IntArray) -> IntArray:
         """The rows of ``values`` that some of the sequences are made of, one after another."""
-        lengths = self.lengths[indices]
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.asarray(np.repeat(self.offsets[indices], lengths) + within)
+        return np.asarray(np.repeat(starts, lengths) + within)
 
     def take(self, indices: IntArray) -> Sequences:
         """Return some of the sequences."""
         offsets = np.concatenate([[0], np.cumsum(self.lengths[indices])])
-        return Sequences(self.values[self.rows(indices)], offsets, self.stacked)
+        numbers = indices if self.numbers is None else self.numbers[indices]
+        return Sequences(self.values[self.rows(indices)], offsets, self.stacked, numbers)
 
     def locate(self, row: int) -> str:
         """Say in words which sequence and step a row of ``values`` is."""
         i = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        return f"sequence {i}, step {row - self.offsets[i]}"
+        number = i if self.numbers is None else self.numbers[i]
+        return f"sequence {number}, step {row - self.offsets[i]}"
 
     def fold(self, rows: Array) -> Array | list[Array]:
         """Fold an array with a row for each step of ``values`` as the sequences came.

@@ -3,21 +3,22 @@
 from numbers import Integral
 from typing import Any
 
-from elman.engines.interface import Engine, State
+from elman.engines.interface import Engine
 from elman.engines.reference import ReferenceEngine
+from elman.engines.streaming import State
 
 ENGINES = ("compiled", "reference")
 """The engines by name."""
 
 
-def get_engine(name: str = "compiled", n_threads: int | None = None) -> Engine:
+def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     """Make an engine.
 
     Parameters
     ----------
     name : str
         ``"compiled"``, which is fast, or ``"reference"``, which is the notes' equations as written.
-    n_threads : int, optional
+    n_jobs : int, optional
         How many threads the compiled engine computes in, at most; left out, or -1, as many as there
         are cores for this process. It never changes a result.
 
@@ -26,13 +27,10 @@ def get_engine(name: str = "compiled", n_threads: int | None = None) -> Engine:
     ValueError
         If there is no such engine, or the number of threads is none.
     """
-    if n_threads == -1:
-        n_threads = None
+    n_threads = None if n_jobs == -1 else n_jobs
     given: Any = n_threads
     if given is not None and (not isinstance(given, Integral) or given < 1):
-        raise ValueError(
-            f"n_jobs must be at least 1, or -1 or None for all cores; got {n_threads!r}"
-        )
+        raise ValueError(f"n_jobs must be at least 1, or -1 or None for all cores; got {n_jobs!r}")
     if name == "compiled":
         from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
 

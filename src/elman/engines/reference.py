@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +10,8 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
-from elman.engines.interface import (
-    Evaluation,
-    check_step,
-    not_finite,
-    shapes_of,
-    tree_sum,
-)
+from elman.engines.interface import Evaluation
+from elman.engines.streaming import check_step, not_finite, shapes_of
 from elman.equations import Trace, cross_entropy, network, output_error
 from elman.parameters import Parameters
 
@@ -34,11 +30,12 @@ class ReferenceState:
         """See ``State.step``."""
         parameters, (x_shape, y_shape) = self.parameters, self.shapes
         x_t = check_step(x_t, x_shape, parameters.vector.dtype)
-        if not np.isfinite(x_t).all():
-            raise not_finite()
-        x_t = (np.atleast_2d(x_t) - self.mean) / self.scale
+        with np.errstate(over="ignore"):  # an infinity shows
+            x = (np.atleast_2d(x_t) - self.mean) / self.scale
+        if not np.isfinite(x).all():
+            raise not_finite(x_t, self.mean, self.scale)
         trace = network.forward(
-            [x_t.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
+            [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
         )
         after = replace(self, h=[h[-1] for h in trace.h_activated])
         return trace.y_activated.T.reshape(y_shape), after
@@ -100,6 +97,29 @@ class ReferenceEngine:
             np.zeros((H, n_sequences or 1), parameters.vector.dtype) for H in architecture.hidden
         ]
         return ReferenceState(parameters.copy(), h_0, mean, scale, shapes)
+
+
+def tree_sum(parts: Iterable[Evaluation]) -> Evaluation:
+    """Add evaluations pairwise, neighbours first: an order that depends on their number alone.
+
+    Sums of 1, 2, 4, … parts wait for their neighbour, so that few are held at a time.
+    """
+    waiting: list[tuple[int, Evaluation]] = []  # (height in the tree, sum), highest first
+    for part in parts:
+        height, total = 0, part
+        while waiting and waiting[-1][0] == height:
+            total = _add(waiting.pop()[1], total)
+            height += 1
+        waiting.append((height, total))
+    _, total = waiting.pop()
+    while waiting:
+        total = _add(waiting.pop()[1], total)
+    return total
+
+
+def _add(a: Evaluation, b: Evaluation) -> Evaluation:
+    total = Parameters(a.gradients.architecture, a.gradients.vector + b.gradients.vector)
+    return Evaluation(a.loss + b.loss, a.n_correct + b.n_correct, total)
 
 
 def forward(parameters: Parameters, shard: Shard) -> Trace:

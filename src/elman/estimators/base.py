@@ -28,7 +28,7 @@ from elman.engines import Engine, State, get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
 from elman.estimators.hyperparameters import Hyperparameters, generator
-from elman.estimators.inputs import check_sequences, standardization
+from elman.estimators.inputs import check_sequences, standardization, standardized
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.persistence import fitting_together, read_model
@@ -72,7 +72,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         If it is interrupted (Ctrl-C), or diverges, the error goes on to the caller, but the
         estimator is fitted: it has the weights of the best complete epoch, or, before one is
         complete, those it had come to (interrupted) or begun with (diverged). If the input is
-        refused, the estimator is left as it was.
+        refused, or it is interrupted before training begins, the estimator is left as it was.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             If a constant learning rate has not converged after ``max_iter`` epochs.
         """
         held_out = None
-        with self._unchanged_if_refused():
+        with self._unchanged_unless_accepted():
             examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
             if self.early_stopping:
                 examples, held_out = self._hold_out(examples)
@@ -115,14 +115,14 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
                 raise DataError("all sample weights are zero; there is nothing to learn from.")
             if not self._is_begun():
                 self._begin(examples)
-        self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples, mean_weight)
+            self._optimizer = self._make_optimizer()
+            trainer = self._trainer(examples, mean_weight)
+            validate = (
+                None if held_out is None else partial(self._accuracy, self._standardized(held_out))
+            )
         if self.learning_rate == "cosine":
             n_updates = self.max_iter * trainer.n_batches
-            trainer.schedule = cosine(trainer.schedule(0), n_updates, self.warmup)
-        validate = (
-            None if held_out is None else partial(self._accuracy, self._standardized(held_out))
-        )
+            trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
 
         run = Run(self.history_)
         weights = self.network_.parameters.vector
@@ -185,13 +185,13 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
                 "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
                 "Give the weights as a dict, or as sample_weight."
             )
-        with self._unchanged_if_refused():
+        with self._unchanged_unless_accepted():
             examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
             if not self._is_begun():
                 self._begin(examples)
-        if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
-            self._optimizer = self._make_optimizer()
-        trainer = self._trainer(examples)
+            if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
+                self._optimizer = self._make_optimizer()
+            trainer = self._trainer(examples)
         number = len(self.history_) + 1
         try:
             self.history_.append(trainer.epoch(number, number))
@@ -203,12 +203,12 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
     # Steps of fitting
 
     @contextmanager
-    def _unchanged_if_refused(self) -> Iterator[None]:
-        """Undo what checking the input has set if it is refused in the end."""
+    def _unchanged_unless_accepted(self) -> Iterator[None]:
+        """Undo what checking the input has set if it is refused in the end, or Ctrl-C comes first."""
         before = self.__dict__.copy()
         try:
             yield
-        except Exception:
+        except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -324,9 +324,8 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         return replace(examples, sequences=self._scaled(examples.sequences))
 
     def _scaled(self, sequences: Sequences) -> Sequences:
-        dtype = self.network_.dtype
-        values = (sequences.values.astype(dtype, copy=False) - self.mean_) / self.scale_
-        return replace(sequences, values=values)
+        values = sequences.values.astype(self.network_.dtype, copy=False)
+        return standardized(replace(sequences, values=values), self.mean_, self.scale_)
 
     def _accuracy(self, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
@@ -357,8 +356,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         return self._y_hat(self._scaled(sequences)), sequences
 
     def _y_hat(self, sequences: Sequences) -> Array:
-        engine = self._make_engine()  # n_jobs may have changed since fitting
-        return self.network_.predict_flat(sequences, every_step=self._every_step, engine=engine)
+        # engine and n_jobs may have changed since fitting
+        network = Network.from_parameters(self.network_.parameters, self._make_engine())
+        return network.predict_flat(sequences, every_step=self._every_step)
 
     def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
@@ -415,7 +415,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         Raises
         ------
         DataError
-            If x_t does not have that shape, or is not finite.
+            If x_t does not have that shape, or is not finite, or overflows on standardising.
         """
         return state.step(x_t)
 

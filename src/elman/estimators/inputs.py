@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,37 @@ def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, A
 
     A feature that does not vary has its deviation taken as 1.
     """
-    values, weights = sequences.values, step_weights.astype(np.float64)  # and so are the sums
+    given, weights = sequences.values, step_weights.astype(np.float64)  # and so are the sums
+    # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
+    _, exponents = np.frexp(np.maximum(given.max(axis=0), -given.min(axis=0)))
+    factors = np.ldexp(1.0, -np.maximum(exponents, 0))
+    values = given * factors
     mean = np.average(values, axis=0, weights=weights)
     variance = np.average((values - mean) ** 2, axis=0, weights=weights)
     # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
     n, eps = len(values), np.finfo(np.float64).eps
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
-    deviation = np.where(constant, 1.0, np.sqrt(variance))
-    return mean.astype(values.dtype), deviation.astype(values.dtype)
+    deviation = np.where(constant, 1.0, np.sqrt(variance) / factors)
+    return (mean / factors).astype(given.dtype), deviation.astype(given.dtype)
+
+
+def standardized(sequences: Sequences, mean: Array, scale: Array) -> Sequences:
+    """Bring sequences to (x_t - mean) / scale.
+
+    Raises
+    ------
+    DataError
+        If that overflows. The message names the sequence, the step and the feature.
+    """
+    with np.errstate(over="ignore"):  # an infinity is reported below, with its place
+        values = (sequences.values - mean) / scale
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, feature = divmod(int(np.argmin(finite)), sequences.n_features)
+        raise DataError(
+            f"X contains {sequences.values[row, feature]:g} at {sequences.locate(row)}, feature "
+            f"{feature}, which is too large to be standardised in {values.dtype}: the mean in "
+            f"fitting was {mean[feature]:g}, the deviation {scale[feature]:g}. Correct the value, or "
+            "fit anew, on data of that size or with standardize=False."
+        )
+    return replace(sequences, values=values)

@@ -34,7 +34,7 @@ print(Network(1, 1, 2, seed=0).forward(np.ones((1, 1, 1))).tobytes().hex())
     assert (first.stderr, second.stderr) == (LINE, "")
     assert first.stdout == second.stdout
     kept = {path.name.split("-")[0] for path in tmp_path.rglob("*.nbi")}
-    assert kept == {"rows.pack", "rows.predict"}
+    assert kept == {"packing.pack_rows", "rows.predict"}
 
 
 def begin_to_compile(announcement, module):

@@ -15,7 +15,8 @@ from elman import Network
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
-from elman.engines.interface import Evaluation, tree_sum
+from elman.engines.interface import Evaluation
+from elman.engines.reference import tree_sum
 from elman.parameters import Architecture, Parameters
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -209,6 +210,46 @@ def test_buffers_begin_at_a_cache_line_and_come_again(dtype, n):
     assert buffers.take(n, dtype) is first
 
 
+class Fenced(engine.Buffers):
+    """Buffers that nobody may write beside."""
+
+    def __init__(self):
+        super().__init__()
+        self.fences = []
+
+    def take(self, n, dtype):
+        whole = super().take(n + 256, dtype)
+        whole[:] = 7.25
+        self.fences += [whole[:128], whole[n + 128 :]]
+        return whole[128 : n + 128]
+
+    def give(self, array):
+        pass
+
+    def are_whole(self):
+        return len(self.fences) > 0 and all((fence == 7.25).all() for fence in self.fences)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 33])
+@pytest.mark.parametrize("T", [1, 2, 8, 16, 23])
+@pytest.mark.parametrize("sizes", [(3, (17, 5), 4), (1, (1,), 1), (70, (16, 64), 33)], ids=str)
+def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, sizes):
+    network = Network(sizes[0], sizes[1], sizes[2], dtype=dtype, seed=0)
+    network.engine._buffers = buffers = Fenced()
+    X = np.random.default_rng(0).standard_normal((n, T, sizes[0]))
+    network.loss_and_gradients(X, np.zeros((n, T) if every_step else n, int))
+    network.forward(X, every_step=every_step)
+    state = network.initial_state(n)
+    layout, weights, scaling, _, _, n_records = state.stream
+    after = np.full(len(state.records) + 128, 7.25, dtype)
+    x_t = X[:, 0].astype(dtype).ravel()
+    assert rows.step(
+        layout.layers, weights, layout.state_rows, scaling, x_t, state.records, after, n_records
+    )
+    assert (after[-128:] == 7.25).all()
+    assert buffers.are_whole()
+
+
 @pytest.mark.usefixtures("threads_were_used")
 @pytest.mark.parametrize("n", [3, 130])
 @pytest.mark.parametrize("name", ["train", "predict"])
@@ -217,9 +258,8 @@ def test_no_two_threads_work_in_one_buffer(monkeypatch, name, n):
     compute, taken, most = getattr(module, name), set(), []
 
     def slowly(*arguments):
-        writable = arguments[5:] if module is panels else arguments[4:]
-        if name == "predict":
-            writable = [arguments[4]]  # each has its own part of the other, the answers
+        # of a prediction, each has its own part of the other, the answers
+        writable = arguments[4:] if name == "train" else [arguments[4]]
         mine = {array.ctypes.data for array in writable if isinstance(array, np.ndarray)}
         assert not mine & taken
         taken.update(mine)
@@ -372,9 +412,10 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     expected = bits(network, X, y, weights), network.forward(X).tobytes()
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
-    entries = [panels.train, panels.predict, rows.train, rows.predict, rows.step]
+    modules = {panels: ["pack", "train", "predict"], rows: ["pack", "train", "predict", "step"]}
+    entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]
-    for array in (X, y, weights):
+    for array in (X, y, weights, network.parameters.vector):
         array.setflags(write=False)
     assert (bits(network, X, y, weights), network.forward(X).tobytes()) == expected
     x_t = X[:, 0].copy()
@@ -467,6 +508,29 @@ def test_labels_that_would_lead_out_of_an_array_are_refused(n, labels, message):
     batch, _, weights = network.batch(*examples(n))
     with pytest.raises(ValueError, match=message):
         network.engine.loss_and_gradients(network.parameters, batch, labels(n), weights)
+
+
+@pytest.mark.parametrize("n", [2, 20])
+@pytest.mark.parametrize("wrong", [K, -1])
+def test_every_label_of_a_batch_is_looked_at_and_no_other(every_step, n, wrong):
+    network = network_of()
+    X, y, weights = examples(2 * n, every_step)
+    everything, labels, weights = network.batch(X, y, weights)
+    members = np.random.default_rng(0).permutation(2 * n)[:n]
+    batch = Batch.of(everything.sequences, members, every_step)
+    expected = network.engine.loss_and_gradients(network.parameters, batch, labels, weights)
+    own = everything.sequences.rows(members) if every_step else members
+    for place in range(len(labels)):
+        spoilt = labels.copy()
+        spoilt[place] = wrong
+        arguments = network.parameters, batch, spoilt, weights
+        if place in own:
+            with pytest.raises(ValueError, match=f"expected 0 … {K - 1}"):
+                network.engine.loss_and_gradients(*arguments)
+        else:
+            found = network.engine.loss_and_gradients(*arguments)
+            assert found.loss == expected.loss
+            np.testing.assert_array_equal(found.gradients.vector, expected.gradients.vector)
 
 
 def test_answers_of_another_shape_are_refused():

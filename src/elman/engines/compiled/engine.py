@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,56 @@ from elman.data import Batch
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
-from elman.engines.interface import Evaluation, check_step, not_finite, shapes_of
+from elman.engines.interface import Evaluation
+from elman.engines.streaming import check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
-BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
-FEW = 3  # sequences: below it, lanes are better filled with units than with sequences
+FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
+
+
+class Kernel(Protocol):
+    """What ``rows``, for a few sequences, and ``panels``, for many, have in common.
+
+    The compiled ones do not look where they read and write: ``work`` has the room that they say.
+    """
+
+    def unit(self, L: int) -> int:
+        """The ``Layout.unit`` of vectors of L lanes."""
+        ...
+
+    def at_once(self, layout: Layout) -> int:
+        """How many sequences ``train`` computes."""
+        ...
+
+    def room_to_train(self, layout: Layout, n_timesteps: int) -> int:
+        """How many numbers ``train`` works in, for at most so many steps."""
+        ...
+
+    def room_to_predict(self, layout: Layout) -> int:
+        """How many numbers ``predict`` works in."""
+        ...
+
+    def pack(self, layers: Array, parameters: Array, weights: Array) -> None:
+        """Copy parameters into the order in which they are read."""
+        ...
+
+    def unpack(self, layers: Array, gradients: Array, parameters: Array) -> None:
+        """Copy gradients into the order of the parameters."""
+        ...
+
+    def train(
+        self, net: Net, data: Data, first: int, targets: Targets, work: Array, gradients: Array
+    ) -> tuple[float, int]:
+        """Set the gradients; return Σ w L and how many answers are right."""
+        ...
+
+    def predict(
+        self, net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array
+    ) -> None:
+        """Write ŷ of the sequences first … last - 1 to their places."""
+        ...
 
 
 class Stream(NamedTuple):
@@ -55,7 +98,7 @@ class CompiledState:
             layout.layers, weights, layout.state_rows, scaling, x_t.reshape(-1), self.records,
             after, n_records,
         ):  # fmt: skip
-            raise not_finite()
+            raise not_finite(x_t, *np.split(scaling, 2))
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
         return y_hat, CompiledState(stream, after)
 
@@ -85,39 +128,35 @@ class CompiledEngine:
         self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        few, dtype, buffers = len(batch) <= FEW, parameters.vector.dtype, self._buffers
+        kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         check_labels(parameters, batch, labels, weights)
-        layout, net = self._pack(parameters, few)
+        layout, net = self._pack(kernel, parameters)
         data, targets = data_of(batch), Targets(labels, weights)
-        size = 1 if few else layout.unit
+        size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
 
         def evaluate(i: int) -> None:
             # A power of two, so that sequences of about a length use the same buffers.
             roomy = 1 << (int(batch.lengths[i * size]) - 1).bit_length()
+            work = buffers.take(kernel.room_to_train(layout, roomy), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            if few:
-                work = buffers.take(layout.rows_to_train(roomy), dtype)
-                loss, n_correct = rows.train(net, data, i, targets, work, gradients)
-            else:
-                work = buffers.take(layout.panels_to_train(roomy, BLOCK), dtype)
-                loss, n_correct = panels.train(net, data, i * size, targets, BLOCK, work, gradients)
+            loss, n_correct = kernel.train(net, data, i * size, targets, work, gradients)
             buffers.give(work)
             total.add(i, loss, n_correct, gradients)
 
         self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
         loss, n_correct, gradients = total.root
         vector = np.empty_like(parameters.vector)
-        (rows if few else panels).unpack(layout.layers, gradients, vector)
+        kernel.unpack(layout.layers, gradients, vector)
         buffers.give(gradients)
         buffers.give(net.weights)
         return Evaluation(loss, n_correct, Parameters(parameters.architecture, vector))
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
-        few, dtype = len(batch) <= FEW, parameters.vector.dtype
-        layout, net = self._pack(parameters, few)
+        kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
+        layout, net = self._pack(kernel, parameters)
         data = data_of(batch)
         expected = (n_answers(batch), parameters.architecture.n_outputs)
         if (
@@ -127,22 +166,19 @@ class CompiledEngine:
             raise ValueError(f"the answers are {expected}, and y_hat {y_hat.shape}, or D differs")
         fits = y_hat.dtype == dtype and y_hat.flags.carray
         answers = y_hat if fits else np.empty(y_hat.shape, dtype)
-        # several shards to a task, but several tasks to a thread
-        n_shards = -(-len(batch) // layout.unit)
-        size = 1 if few else layout.unit * max(1, min(16, n_shards // (4 * self.n_threads)))
+        size = kernel.at_once(layout)
+        n_shards = -(-len(batch) // size)
+        if n_shards > 4:  # several shards to a task, but several tasks to a thread
+            size *= max(1, min(16, n_shards // (4 * self.n_threads)))
 
         def answer(i: int) -> None:
             first, last = i * size, min((i + 1) * size, len(batch))
-            if few:
-                work = self._buffers.take(layout.rows_to_predict(), dtype)
-                rows.predict(net, data, first, last, work, answers)
-            else:
-                work = self._buffers.take(layout.panels_to_predict(), dtype)
-                panels.predict(net, data, first, last, work, answers)
-            self._buffers.give(work)
+            work = buffers.take(kernel.room_to_predict(layout), dtype)
+            kernel.predict(net, data, first, last, work, answers)
+            buffers.give(work)
 
         self._run(answer, -(-len(batch) // size), batch, 2 * layout.n_gradients)
-        self._buffers.give(net.weights)
+        buffers.give(net.weights)
         if answers is not y_hat:
             y_hat[...] = answers
 
@@ -152,23 +188,22 @@ class CompiledEngine:
         """See ``Engine.initial_state``."""
         shapes = shapes_of(parameters.architecture, n_sequences)
         dtype = parameters.vector.dtype
-        layout, net = self._pack(parameters, few=True)
-        n_records = (n_sequences or 1) * layout.state_rows
+        layout, net = self._pack(rows, parameters)
+        n = n_sequences or 1
         scaling = np.concatenate([mean, scale], dtype=dtype)
-        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records)
-        room = prod(shapes[1]) + layout.widest + layout.unit
-        return CompiledState(stream, np.zeros(n_records + room, dtype))
+        stream = Stream(layout, net.weights, scaling, dtype, shapes, n * layout.state_rows)
+        return CompiledState(stream, np.zeros(rows.room_to_step(layout, n), dtype))
 
-    def _pack(self, parameters: Parameters, few: bool) -> tuple[Layout, Net]:
-        """Copy the parameters for a few sequences, one by one, or for many side by side."""
+    def _pack(self, kernel: Kernel, parameters: Parameters) -> tuple[Layout, Net]:
+        """Lay the network out for a kernel, and copy the parameters."""
         dtype = parameters.vector.dtype
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
-        lanes = VECTOR_BYTES // dtype.itemsize
-        layout = layout_of(parameters.architecture, lanes * rows.WIDE if few else lanes)
+        unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
+        layout = layout_of(parameters.architecture, unit)
         weights = self._buffers.take(layout.n_weights, dtype)
-        vector = np.ascontiguousarray(parameters.vector)
-        (rows if few else panels).pack(layout.layers, vector, weights)
+        vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
+        kernel.pack(layout.layers, vector, weights)
         return layout, Net(layout.layers, weights, layout.state_rows, layout.widest)
 
     def _run(
@@ -176,6 +211,11 @@ class CompiledEngine:
     ) -> None:
         small = operations_a_step * int(batch.lengths.sum()) < SMALL
         run(task, n_tasks, 1 if small else self.n_threads)
+
+
+def kernel_for(batch: Batch) -> Kernel:
+    """Choose what computes a batch."""
+    return rows if len(batch) <= FEW else panels
 
 
 def n_answers(batch: Batch) -> int:
@@ -192,8 +232,10 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
             f"{len(labels)} labels and {len(weights)} weights for {n} answers, "
             f"{batch.sequences.n_features} features for {D}"
         )
-    if labels.min() < 0 or labels.max() >= K:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}; expected 0 … {K - 1}")
+    # Those of the batch alone: in all there may be a thousand times as many.
+    own = labels[batch.sequences.rows(batch.members) if batch.every_step else batch.members]
+    if own.min() < 0 or own.max() >= K:
+        raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
 def data_of(batch: Batch) -> Data:
@@ -232,7 +274,7 @@ class Buffers:
 
 
 class TreeSum:
-    """Adds up what shards come to, in whatever order they are done, as ``tree_sum`` does.
+    """Adds up what shards come to, in whatever order they are done, as ``reference.tree_sum`` does.
 
     A sum waits at its place in the tree until its neighbour is there, and both go on as one.
     """

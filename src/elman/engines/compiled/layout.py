@@ -36,14 +36,17 @@ LAYER = np.dtype(
             "forward", "back_down", "back_in_time",
             # in the array of gradients: (db, dU, dW)ᵀ
             "gradient", "gradient_rows",
-            # how many rows of a step's panels, or numbers of its record, come before its own
+            # what of a step comes before its own
             "inputs_place", "place",
             # nothing
             SOURCES,
         )
     ]
 )  # fmt: skip
-"""A layer's entry in the table that compiled functions get; the last one is the output's."""
+"""A layer's entry in the table that compiled functions get; the last one is the output's.
+
+Places of inputs and states count rows in ``panels``, and numbers in ``rows``.
+"""
 
 
 class Net(NamedTuple):
@@ -139,23 +142,3 @@ class Layout:
             place += up(n_inputs)
             layer["place"] = place
         return cls(unit, table, n_weights, n_gradients, place, up(max(sizes)))
-
-    # How many numbers one thread works in
-
-    def panels_to_train(self, n_timesteps: int, block: int) -> int:
-        """For ``panels.train``: all steps' states; the rest does not grow with them."""
-        states = self.state_rows * n_timesteps
-        errors = self.state_rows * (block + 1) + 2 * self.widest * block
-        return (states + errors + 2 * self.widest + 2) * self.unit
-
-    def panels_to_predict(self) -> int:
-        """For ``panels.predict``."""
-        return (2 * self.state_rows + 2 * self.widest) * self.unit
-
-    def rows_to_train(self, n_timesteps: int) -> int:
-        """For ``rows.train``."""
-        return (2 * self.state_rows + self.widest) * n_timesteps + self.unit
-
-    def rows_to_predict(self) -> int:
-        """For ``rows.predict``."""
-        return 2 * self.state_rows + self.widest + self.unit

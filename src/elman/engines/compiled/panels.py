@@ -4,8 +4,7 @@ A *panel* is an array (rows, lanes): a row is a feature or a unit, a lane a sequ
 the notes. So are x_t, h_t and δ_t. Sequences stand longest first: those alive at step t are the first
 n_t lanes. Lanes that have ended go on computing, for nothing and without harm: no sum has them.
 
-All panels of a shard stand in one flat array ``work``, and a place is an offset into it. Parameters
-are copied, once for each of their values, into the order in which they are read (``pack``).
+All panels of a shard stand in one flat array ``work``, and a place is an offset into it.
 ``layout.LAYER`` says where everything is.
 
 Letters: T steps, D features, H units, K outputs, L lanes.
@@ -16,7 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from elman.engines.compiled import functions as f
+from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
     broadcast_rows,
@@ -30,78 +31,19 @@ from elman.engines.compiled.tiles import (
     zeros,
 )
 
-# Parameters into the order in which they are read, and gradients back
+BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
+
+pack, unpack = packing.pack_panels, packing.unpack_panels
 
 
-@entry
-def pack(layers, parameters, weights):
-    """Copy parameters into the order of the products.
-
-    Forward, L units make a panel, and its row k has what multiplies the k-th of (1, x_t, h_{t-1}) for
-    each of them. Back, L inputs make a panel, and it has a row for each unit. What fills a panel up
-    stays as it is: the rows that it makes of a result are never read.
-    """
-    L = lanes(parameters)
-    for layer in layers:
-        H, D = layer.n_units, layer.n_inputs
-        for p in range(0, H, L):
-            at, n = layer.forward + p * layer.n_forward, min(L, H - p)
-            for i in range(n):
-                weights[at + i] = parameters[layer.b + p + i] if layer.b >= 0 else 0.0
-            copy_transposed(parameters, layer.U + p * D, D, n, D, weights, at + L, L)
-            if layer.recurrent:
-                at += (1 + D) * L
-                copy_transposed(parameters, layer.W + p * H, H, n, H, weights, at, L)
-        if layer.recurrent:
-            copy_panels(parameters, layer.W, H, H, weights, layer.back_in_time)
-        if layer.has_layer_below:
-            copy_panels(parameters, layer.U, H, D, weights, layer.back_down)
+def unit(L: int) -> int:
+    """See ``Kernel.unit``: a panel has L units."""
+    return L
 
 
-@helper
-def copy_panels(source, at, n_rows, n_columns, target, to):
-    """Cut a matrix (n_rows, n_columns) into panels of L columns, one behind another."""
-    L = lanes(source)
-    for p in range(0, n_columns, L):
-        for row in range(n_rows):
-            start, end = at + row * n_columns + p, to + p * n_rows + row * L
-            if p + L <= n_columns:
-                store(load(source, start, 0, 1, 1), target, end, 0)
-            else:
-                for i in range(n_columns - p):
-                    target[end + i] = source[start + i]
-
-
-@helper
-def copy_transposed(source, at, step, n_rows, n_columns, target, to, to_step):
-    """target[to + j to_step + i] = source[at + i step + j] for i < n_rows, j < n_columns."""
-    L = lanes(source)
-    for i in range(0, n_rows, L):
-        for j in range(0, n_columns, L):
-            if i + L <= n_rows and j + L <= n_columns:
-                transpose(source, at + i * step + j, step, target, to + j * to_step + i, to_step)
-            else:
-                for row in range(i, min(i + L, n_rows)):
-                    for column in range(j, min(j + L, n_columns)):
-                        target[to + column * to_step + row] = source[at + row * step + column]
-
-
-@entry
-def unpack(layers, gradients, parameters):
-    """Copy gradients into the order of the parameters."""
-    L = lanes(parameters)
-    for layer in layers:
-        H, D = layer.n_units, layer.n_inputs
-        for p in range(0, H, L):
-            at, n = layer.gradient + p * layer.gradient_rows, min(L, H - p)
-            if layer.b >= 0:
-                for i in range(n):
-                    parameters[layer.b + p + i] = gradients[at + i]
-            at += L
-            copy_transposed(gradients, at, L, D, n, parameters, layer.U + p * D, D)
-            if layer.recurrent:
-                at += layer.input_rows * L
-                copy_transposed(gradients, at, L, H, n, parameters, layer.W + p * H, H)
+def at_once(layout: Layout) -> int:
+    """See ``Kernel.at_once``: a sequence in each lane."""
+    return layout.unit
 
 
 # Forward
@@ -195,6 +137,11 @@ def collect(work, h, n_units, first, last, answering):
     for i in range(n_units):
         for j in range(first, last):
             work[answering + i * L + j] = work[h + i * L + j]
+
+
+def room_to_predict(layout: Layout) -> int:
+    """See ``Kernel.room_to_predict``."""
+    return (2 * layout.state_rows + 2 * layout.widest) * layout.unit
 
 
 @entry
@@ -370,31 +317,34 @@ def add_gradients(layer, gradients, work, x, states, errors, step, begin, end, a
         )  # fmt: skip
 
 
+def room_to_train(layout: Layout, n_timesteps: int) -> int:
+    """See ``Kernel.room_to_train``: all steps' states; the rest does not grow with them."""
+    states = layout.state_rows * n_timesteps
+    errors = layout.state_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
+    return (states + errors + 2 * layout.widest + 2) * layout.unit
+
+
 @entry
-def train(net, data, first, targets, block, work, gradients):
+def train(net, data, first, targets, work, gradients):
     """Compute loss and gradients over the L sequences from the first one on.
 
-    The states of all steps are kept. Then, from the last step to the first, ``block`` steps at a
+    The states of all steps are kept. Then, from the last step to the first, ``BLOCK`` steps at a
     time, the errors of all layers are computed, and become gradients while they are in the cache.
-
-    Returns
-    -------
-    loss : float
-        Σ w L.
-    n_correct : int
+    Returns Σ w L, and how many are right.
     """
     L = lanes(work)
     last = min(first + L, len(data.lengths))
     starts, members = data.starts[first:last], data.members[first:last]
     alive = count_alive(data.lengths[first:last])
-    T, ring = len(alive) - 1, block + 1
+    T, ring = len(alive) - 1, BLOCK + 1
+    apart = BLOCK * L * L  # the transposed errors of L units from those of the next
     layers, weights = net.layers, net.weights
     top, out = layers[-2], layers[-1]
 
     errors = net.state_rows * T * L  # behind x and the states, all steps of a layer together
     transposed = errors + net.state_rows * ring * L
-    z = transposed + net.widest * block * L
-    answering = z + out.rows * block * L
+    z = transposed + net.widest * BLOCK * L
+    answering = z + out.rows * BLOCK * L
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
 
@@ -413,7 +363,7 @@ def train(net, data, first, targets, block, work, gradients):
 
     end = T
     while end:
-        begin = max(0, end - block)
+        begin = max(0, end - BLOCK)
         transposed_0 = transposed - begin * L * L  # where step 0 would be
         for t in range(begin, end):
             z_t = z + (t - begin) * out.rows * L
@@ -422,16 +372,14 @@ def train(net, data, first, targets, block, work, gradients):
                 places = starts[: alive[t]] + t
                 part = output_error(work, z_t, out.n_units, targets, places, scratch)
                 loss, n_correct = loss + part[0], n_correct + part[1]
-                transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, block * L * L)
+                transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, apart)
             else:  # the errors of the sequences that end here
                 for k in range(out.n_units):
                     error = load(work, answers + k * L, 0, 1, 1)
                     store(keep(error, alive[t + 1], alive[t]), work, z_t + k * L, 0)
         if data.every_step:
             h = inputs_at(out, 0, T, L)
-            add_gradients(
-                out, gradients, work, h, 0, transposed_0, block * L * L, begin, end, alive
-            )
+            add_gradients(out, gradients, work, h, 0, transposed_0, apart, begin, end, alive)
         for k in range(len(layers) - 2, -1, -1):
             layer, above = layers[k], layers[k + 1]
             for t in range(end - 1, begin - 1, -1):
@@ -444,10 +392,8 @@ def train(net, data, first, targets, block, work, gradients):
                 backward_step(
                     layer, above, weights, work, h, error, error_above, error_after, alive[t]
                 )
-                transpose_panel(work, error, layer.rows, transposed_0 + t * L * L, block * L * L)
+                transpose_panel(work, error, layer.rows, transposed_0 + t * L * L, apart)
             x, states = inputs_at(layer, 0, T, L), states_at(layer, 0, T, L)
-            add_gradients(
-                layer, gradients, work, x, states, transposed_0, block * L * L, begin, end, alive
-            )
+            add_gradients(layer, gradients, work, x, states, transposed_0, apart, begin, end, alive)
         end = begin
     return loss, n_correct

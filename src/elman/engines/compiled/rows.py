@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from elman.engines.compiled import functions as f
+from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
-from elman.engines.compiled.layout import Net
-from elman.engines.compiled.panels import copy_transposed
+from elman.engines.compiled.layout import Layout, Net
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
     broadcast_rows,
@@ -30,51 +30,17 @@ from elman.engines.compiled.tiles import (
 # Sums in flight: an addition takes the processor about four times as long as beginning one
 WIDE = 4
 
-
-@entry
-def pack(layers, parameters, weights):
-    """Copy parameters into the order of the products: a row for each number that is multiplied.
-
-    Forward, rows of units: b, then a row for each of x_t, then for each of h_{t-1}. Back, rows of
-    inputs. What fills a row up stays as it is: no result that is read depends on it.
-    """
-    for layer in layers:
-        H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        at = layer.forward
-        for i in range(H):
-            weights[at + i] = parameters[layer.b + i] if layer.b >= 0 else 0.0
-        at += width
-        copy_transposed(parameters, layer.U, D, H, D, weights, at, width)
-        if layer.recurrent:
-            at += D * width
-            copy_transposed(parameters, layer.W, H, H, H, weights, at, width)
-            copy_rows(parameters, layer.W, H, H, weights, layer.back_in_time, width)
-        if layer.has_layer_below:
-            copy_rows(parameters, layer.U, H, D, weights, layer.back_down, layer.input_rows)
+pack, unpack = packing.pack_rows, packing.unpack_rows
 
 
-@helper
-def copy_rows(source, at, n_rows, n_columns, target, to, step):
-    """Copy a matrix (n_rows, n_columns) to rows that are ``step`` apart."""
-    for i in range(n_rows):
-        for j in range(n_columns):
-            target[to + i * step + j] = source[at + i * n_columns + j]
+def unit(L: int) -> int:
+    """See ``Kernel.unit``: all sums in flight are of units that there is room for."""
+    return L * WIDE
 
 
-@entry
-def unpack(layers, gradients, parameters):
-    """Copy gradients into the order of the parameters."""
-    for layer in layers:
-        H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        at = layer.gradient
-        if layer.b >= 0:
-            for i in range(H):
-                parameters[layer.b + i] = gradients[at + i]
-        at += width
-        copy_transposed(gradients, at, width, D, H, parameters, layer.U, D)
-        if layer.recurrent:
-            at += layer.input_rows * width
-            copy_transposed(gradients, at, width, H, H, parameters, layer.W, H)
+def at_once(layout: Layout) -> int:
+    """See ``Kernel.at_once``."""
+    return 1
 
 
 # Forward
@@ -139,6 +105,11 @@ def softmax(work, z, K, scratch):
     return largest, work[scratch]
 
 
+def room_to_predict(layout: Layout) -> int:
+    """See ``Kernel.room_to_predict``."""
+    return 2 * layout.state_rows + layout.widest + layout.unit
+
+
 @entry
 def predict(net, data, first, last, work, y_hat):
     """Write ŷ of the sequences first … last - 1, one after another, to their places in ``y_hat``."""
@@ -158,12 +129,18 @@ def predict(net, data, first, last, work, y_hat):
                     y_hat[place, k] = work[z + k]
 
 
+def room_to_step(layout: Layout, n_sequences: int) -> int:
+    """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
+    n_outputs = int(layout.layers["n_units"][-1])
+    return n_sequences * (layout.state_rows + n_outputs) + layout.widest + layout.unit
+
+
 @entry
 def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
     """Take some sequences one step further, from records ``before`` to records ``after``.
 
-    Behind the records, from ``answers`` on, it writes ŷ. Returns whether x_t, (x_t - mean) / scale of
-    which the network takes, is finite.
+    Behind the records, from ``answers`` on, it writes ŷ. Returns whether (x_t - mean) / scale, which
+    the network takes, is finite.
     """
     net = Net(layers, weights, state_rows, 0)
     D, out = layers[0].n_inputs, layers[-1]
@@ -172,10 +149,10 @@ def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
     for i in range(n):
         record = i * state_rows
         for d in range(D):
-            x = x_t[i * D + d]
+            x = (x_t[i * D + d] - scaling[d]) / scaling[D + d]
             if not np.isfinite(x):
                 return False
-            after[record + d] = (x - scaling[d]) / scaling[D + d]
+            after[record + d] = x
         forward_step(net, before, record, after, record, False)
         output(out, weights, after, record, after, z)
         softmax(after, z, out.n_units, z + out.rows)
@@ -245,6 +222,11 @@ def set_gradients(layer, gradients, work, errors, error_step, T, step):
             sum_products(
                 layer, gradients, row, layer.n_units, work, h, step, after, error_step, p, T - 1
             )
+
+
+def room_to_train(layout: Layout, n_timesteps: int) -> int:
+    """See ``Kernel.room_to_train``."""
+    return (2 * layout.state_rows + layout.widest) * n_timesteps + layout.unit
 
 
 @entry

@@ -41,7 +41,7 @@ def module(request):
 @pytest.fixture
 def laid_out(module, parameters, dtype):
     lanes = 64 // dtype.itemsize
-    return Layout.of(parameters.architecture, lanes * rows.WIDE if module is rows else lanes)
+    return Layout.of(parameters.architecture, module.unit(lanes))
 
 
 def pieces(array, at, n_rows, n_columns, width):

@@ -1,0 +1,137 @@
+"""Parameters into the order in which compiled functions read them, and gradients back.
+
+``panels`` has matrices in pieces, of L columns each; ``rows`` has each in one. ``layout.LAYER`` says
+where a matrix begins.
+
+Letters: D inputs, H units, L lanes.
+"""
+
+from __future__ import annotations
+
+from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.tiles import lanes, load, store, transpose
+
+# For panels
+
+
+@entry
+def pack_panels(layers, parameters, weights):
+    """Copy parameters into the order of the products.
+
+    Forward, L units make a panel, and its row k has what multiplies the k-th of (1, x_t, h_{t-1}) for
+    each of them. Back, L inputs make a panel, and it has a row for each unit. What fills a panel up
+    stays as it is: the rows that it makes of a result are never read.
+    """
+    L = lanes(parameters)
+    for layer in layers:
+        H, D = layer.n_units, layer.n_inputs
+        for p in range(0, H, L):
+            at, n = layer.forward + p * layer.n_forward, min(L, H - p)
+            for i in range(n):
+                weights[at + i] = parameters[layer.b + p + i] if layer.b >= 0 else 0.0
+            copy_transposed(parameters, layer.U + p * D, D, n, D, weights, at + L, L)
+            if layer.recurrent:
+                at += (1 + D) * L
+                copy_transposed(parameters, layer.W + p * H, H, n, H, weights, at, L)
+        if layer.recurrent:
+            copy_panels(parameters, layer.W, H, H, weights, layer.back_in_time)
+        if layer.has_layer_below:
+            copy_panels(parameters, layer.U, H, D, weights, layer.back_down)
+
+
+@entry
+def unpack_panels(layers, gradients, parameters):
+    """Copy gradients into the order of the parameters."""
+    L = lanes(parameters)
+    for layer in layers:
+        H, D = layer.n_units, layer.n_inputs
+        for p in range(0, H, L):
+            at, n = layer.gradient + p * layer.gradient_rows, min(L, H - p)
+            if layer.b >= 0:
+                for i in range(n):
+                    parameters[layer.b + p + i] = gradients[at + i]
+            at += L
+            copy_transposed(gradients, at, L, D, n, parameters, layer.U + p * D, D)
+            if layer.recurrent:
+                at += layer.input_rows * L
+                copy_transposed(gradients, at, L, H, n, parameters, layer.W + p * H, H)
+
+
+# For rows
+
+
+@entry
+def pack_rows(layers, parameters, weights):
+    """Copy parameters into the order of the products: a row for each number that is multiplied.
+
+    Forward, rows of units: b, then a row for each of x_t, then for each of h_{t-1}. Back, rows of
+    inputs. What fills a row up stays as it is: no result that is read depends on it.
+    """
+    for layer in layers:
+        H, D, width = layer.n_units, layer.n_inputs, layer.rows
+        at = layer.forward
+        for i in range(H):
+            weights[at + i] = parameters[layer.b + i] if layer.b >= 0 else 0.0
+        at += width
+        copy_transposed(parameters, layer.U, D, H, D, weights, at, width)
+        if layer.recurrent:
+            at += D * width
+            copy_transposed(parameters, layer.W, H, H, H, weights, at, width)
+            copy_rows(parameters, layer.W, H, H, weights, layer.back_in_time, width)
+        if layer.has_layer_below:
+            copy_rows(parameters, layer.U, H, D, weights, layer.back_down, layer.input_rows)
+
+
+@entry
+def unpack_rows(layers, gradients, parameters):
+    """Copy gradients into the order of the parameters."""
+    for layer in layers:
+        H, D, width = layer.n_units, layer.n_inputs, layer.rows
+        at = layer.gradient
+        if layer.b >= 0:
+            for i in range(H):
+                parameters[layer.b + i] = gradients[at + i]
+        at += width
+        copy_transposed(gradients, at, width, D, H, parameters, layer.U, D)
+        if layer.recurrent:
+            at += layer.input_rows * width
+            copy_transposed(gradients, at, width, H, H, parameters, layer.W, H)
+
+
+# Matrices
+
+
+@helper
+def copy_panels(source, at, n_rows, n_columns, target, to):
+    """Cut a matrix (n_rows, n_columns) into panels of L columns, one behind another."""
+    L = lanes(source)
+    for p in range(0, n_columns, L):
+        for row in range(n_rows):
+            start, end = at + row * n_columns + p, to + p * n_rows + row * L
+            if p + L <= n_columns:
+                store(load(source, start, 0, 1, 1), target, end, 0)
+            else:
+                for i in range(n_columns - p):
+                    target[end + i] = source[start + i]
+
+
+@helper
+def copy_transposed(source, at, step, n_rows, n_columns, target, to, to_step):
+    """target[to + j to_step + i] = source[at + i step + j] for i < n_rows, j < n_columns."""
+    L = lanes(source)
+    for i in range(0, n_rows, L):
+        for j in range(0, n_columns, L):
+            if i + L <= n_rows and j + L <= n_columns:
+                transpose(source, at + i * step + j, step, target, to + j * to_step + i, to_step)
+            else:
+                for row in range(i, min(i + L, n_rows)):
+                    for column in range(j, min(j + L, n_columns)):
+                        target[to + column * to_step + row] = source[at + row * step + column]
+
+
+@helper
+def copy_rows(source, at, n_rows, n_columns, target, to, step):
+    """Copy a matrix (n_rows, n_columns) to rows that are ``step`` apart."""
+    for i in range(n_rows):
+        for j in range(n_columns):
+            target[to + i * step + j] = source[at + i * n_columns + j]

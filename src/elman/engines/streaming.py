@@ -1,0 +1,82 @@
+"""Going through sequences step by step: what a state is, and how its steps are checked."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from elman._typing import Array
+from elman.data.sequences import refuse_mask
+from elman.errors import DataError
+from elman.parameters import Architecture
+
+
+class State(Protocol):
+    """Sequences between two steps: h of every layer, and the parameters they began with."""
+
+    def step(self, x_t: npt.ArrayLike) -> tuple[Array, State]:
+        """Take one step; the state is left as it was.
+
+        Parameters
+        ----------
+        x_t : array (n, D), or (D,) if there is one sequence without an axis
+
+        Returns
+        -------
+        y_hat : array (n, K), or (K,)
+        state : State
+            After this step.
+
+        Raises
+        ------
+        DataError
+            If x_t is not that, or not finite, or overflows on standardising.
+        """
+        ...
+
+
+def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Check what ``State.step`` is given, but for NaN and infinity."""
+    if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
+        refuse_mask(x_t, "x_t")
+        given = np.asarray(x_t)
+        if given.dtype.kind not in "biufO":
+            raise DataError(f"x_t has dtype {given.dtype}; expected real numbers.")
+        try:
+            with np.errstate(over="ignore"):  # an infinity shows
+                x_t = np.array(given, dtype, order="C")
+        except (TypeError, ValueError):
+            raise DataError("x_t holds objects that are not numbers; expected numbers.") from None
+    if x_t.shape != shape:
+        raise DataError(
+            f"x_t has shape {x_t.shape}; expected {shape}: the features of one step"
+            + (", for each of the sequences side by side." if len(shape) > 1 else ".")
+        )
+    return x_t
+
+
+def not_finite(x_t: Array, mean: Array, scale: Array) -> DataError:
+    """Say that (x_t - mean) / scale is not, and why."""
+    if not np.isfinite(x_t).all():
+        return DataError("x_t contains NaN or infinity; expected finite numbers.")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite((x_t - mean) / scale)
+    *_, feature = np.unravel_index(np.argmin(finite), finite.shape)
+    return DataError(
+        f"x_t contains {x_t.flat[np.argmin(finite)]:g}, feature {feature}, which is too large to be "
+        f"standardised in {x_t.dtype}: the mean in fitting was {mean[feature]:g}, the deviation "
+        f"{scale[feature]:g}. Correct the value, or fit anew, on data of that size or with "
+        "standardize=False."
+    )
+
+
+def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of x_t and ŷ_t for n sequences side by side, or for one without an axis."""
+    given: Any = n
+    if given is not None and (not isinstance(given, Integral) or given < 1):
+        raise ValueError(f"n_sequences must be an integer of at least 1, or None; got {n!r}")
+    sequences = () if n is None else (int(n),)
+    return (*sequences, architecture.n_features), (*sequences, architecture.n_outputs)
