@@ -1,13 +1,21 @@
-"""Pages of explanations in which no two sizes are alike and no two numbers, for what is on them."""
+"""Pages of explanations in which no two sizes are alike, nor two numbers, and what has to be on them.
+
+From an explanation's arrays the sums of the notes are written anew: of the page's modules only ``view``
+is asked, what is shown where not all of it fits, and ``markup``, how a number is written.
+"""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 
 import elman
 from elman.explanation.page import render
+from elman.explanation.page.markup import number
+from elman.explanation.page.view import evenly, strongest
 from outline import Outline
+
+ROWS = 50  # of a table, and steps of a picture
 
 CASES = {
     "a label a step": {},
@@ -104,3 +112,77 @@ def page_of(name):
     ex = make(**options)
     page = render(ex, step=step)
     return Shown(ex, step or ex.answering[-1], page, Outline(page))
+
+
+def norm(array):
+    return float(np.linalg.norm(array))
+
+
+def numbers(values):
+    return [number(float(value)) for value in values]
+
+
+# What is not an array of the explanation, but the notes make of them
+
+
+def term(ex, t, tau):
+    return np.outer(ex.delta[t - 1, tau - 1], ex.left[tau - 1])
+
+
+def jacobian_n5(ex, t):
+    y_hat = ex.y_activated[t - 1]
+    return np.diag(y_hat) - np.outer(y_hat, y_hat)
+
+
+def dV(ex, steps):
+    return sum(np.outer(ex.output_error[t - 1], ex.h_top[t - 1]) for t in steps)
+
+
+def label_of(ex, t):
+    """Give the class whose ŷ is followed; with one label it is the same at each step."""
+    return ex.labels[t - 1 if ex.every_step else -1]
+
+
+def shares(ex, t):
+    parts = [term(ex, t, tau) for tau in range(1, t + 1)]
+    whole = sum(parts)
+    with np.errstate(invalid="ignore"):
+        return [np.sum(part * whole) / np.sum(whole * whole) for part in parts]
+
+
+def product(ex, t):
+    """∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}."""
+    return reduce(np.matmul, [ex.jacobian(j) for j in range(ex.T, t - 1, -1)])
+
+
+def scaled(ex, factor):
+    """Explain the same sequence with W multiplied."""
+    if factor == 1:
+        return ex
+    parameters = ex.parameters.copy()
+    parameters[f"W{ex.layer}"][...] *= factor
+    y = ex.labels if ex.every_step else ex.labels[-1]
+    network = elman.Network.from_parameters(parameters)
+    return elman.explain(network, ex.x, y, layer=ex.layer, check=False)
+
+
+# What is shown
+
+
+def steps_of(ex):
+    return evenly(range(1, ex.T + 1), ROWS)
+
+
+def losses_of(ex):
+    return evenly(ex.answering, ROWS)
+
+
+def classes_of(ex):
+    weight = ex.y_activated.max(axis=0)
+    weight[[k for k in ex.labels if k >= 0]] += 1
+    return strongest(weight, 12)
+
+
+def chosen_term(shown):
+    t = shown.step if shown.step in shown.ex.answering else shown.ex.answering[-1]
+    return t, max([tau for tau in steps_of(shown.ex) if tau <= t - 2], default=1)

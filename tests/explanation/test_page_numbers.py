@@ -1,100 +1,37 @@
-"""Every table, fact, sentence and formula of the page, written anew from the arrays.
+"""Every table of the page, cell by cell, written anew from the arrays.
 
 Of the page's own modules only ``markup`` is asked, how a number is written, and ``view``, what is
 shown where not all of it fits.
 """
 
-from functools import reduce
-
 import numpy as np
 import pytest
 
-import elman
 from elman.explanation.page.markup import fixed, number, scientific, small
 from elman.explanation.page.view import evenly, strongest
-from outline import line_of
-from pages import CASES, page_of
-
-ROWS = 50  # of a table, and steps of a picture
+from pages import (
+    CASES,
+    ROWS,
+    chosen_term,
+    classes_of,
+    dV,
+    jacobian_n5,
+    label_of,
+    losses_of,
+    norm,
+    numbers,
+    page_of,
+    product,
+    scaled,
+    shares,
+    steps_of,
+    term,
+)
 
 
 @pytest.fixture(params=CASES)
 def shown(request):
     return page_of(request.param)
-
-
-def norm(array):
-    return float(np.linalg.norm(array))
-
-
-def numbers(values):
-    return [number(float(value)) for value in values]
-
-
-# What is not an array of the explanation, but the notes make of them
-
-
-def term(ex, t, tau):
-    return np.outer(ex.delta[t - 1, tau - 1], ex.left[tau - 1])
-
-
-def jacobian_n5(ex, t):
-    y_hat = ex.y_activated[t - 1]
-    return np.diag(y_hat) - np.outer(y_hat, y_hat)
-
-
-def dV(ex, steps):
-    return sum(np.outer(ex.output_error[t - 1], ex.h_top[t - 1]) for t in steps)
-
-
-def label_of(ex, t):
-    """Give the class whose ŷ is followed; with one label it is the same at each step."""
-    return ex.labels[t - 1 if ex.every_step else -1]
-
-
-def shares(ex, t):
-    parts = [term(ex, t, tau) for tau in range(1, t + 1)]
-    whole = sum(parts)
-    with np.errstate(invalid="ignore"):
-        return [np.sum(part * whole) / np.sum(whole * whole) for part in parts]
-
-
-def product(ex, t):
-    """∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}."""
-    return reduce(np.matmul, [ex.jacobian(j) for j in range(ex.T, t - 1, -1)])
-
-
-def scaled(ex, factor):
-    """Explain the same sequence with W multiplied."""
-    if factor == 1:
-        return ex
-    parameters = ex.parameters.copy()
-    parameters[f"W{ex.layer}"][...] *= factor
-    y = ex.labels if ex.every_step else ex.labels[-1]
-    network = elman.Network.from_parameters(parameters)
-    return elman.explain(network, ex.x, y, layer=ex.layer, check=False)
-
-
-# What is shown
-
-
-def steps_of(ex):
-    return evenly(range(1, ex.T + 1), ROWS)
-
-
-def losses_of(ex):
-    return evenly(ex.answering, ROWS)
-
-
-def classes_of(ex):
-    weight = ex.y_activated.max(axis=0)
-    weight[[k for k in ex.labels if k >= 0]] += 1
-    return strongest(weight, 12)
-
-
-def chosen_term(shown):
-    t = shown.step if shown.step in shown.ex.answering else shown.ex.answering[-1]
-    return t, max([tau for tau in steps_of(shown.ex) if tau <= t - 2], default=1)
 
 
 # Tables
@@ -280,9 +217,8 @@ def table_of_gradients(shown):
 
 def table_of_n8(shown):
     ex = shown.ex
-    yield ["step t", "its own error", "what later steps send back"] + [
-        "‖δt‖, both", "‖δt ht−1ᵀ‖", "‖δt xtᵀ‖"
-    ]  # fmt: skip
+    later = "what later steps send back"
+    yield ["step t", "its own error", later, "‖δt‖, both", "‖δt ht−1ᵀ‖", "‖δt xtᵀ‖"]
     for t in steps_of(ex):
         own, both = ex.delta[t - 1, t - 1], ex.delta[:, t - 1].sum(axis=0)
         met = [np.outer(both, left[t - 1]) for left in (ex.h_previous, ex.inputs)]
