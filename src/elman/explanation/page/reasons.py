@@ -165,7 +165,7 @@ def truncated(view: View) -> str:
                 chart(
                     "Relative error by truncation",
                     "Falls as more steps are kept.",
-                    [Line("relative error", lags, [max(e, floor) for e in errors], "line-1")],
+                    [Line("relative error", lags, errors, "line-1")],
                     "steps back, k",
                     "relative error",
                     logarithmic=True,

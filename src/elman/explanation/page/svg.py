@@ -123,8 +123,9 @@ def chart(
     """
     width, height = size
     left, right, top, bottom = 58.0, 14.0, 26.0, 42.0
+    bound = y_range is not None  # then even 0 has a place, at the end of the range
     shown = [
-        (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic)])
+        (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic and not bound)])
         for line in lines
     ]
     xs = [x for _, points in shown for x, _ in points]
