@@ -134,7 +134,7 @@ def ladder(view: View) -> str:
             ),
             table(
                 "Norms of dh/dW and of its two parts. Without a state before the first, "
-                "dh<sub>1</sub>/dW is zero.",
+                f"dh<sub>1</sub>/dW is zero.{capped(len(steps), ex.T, 'steps')}",
                 ["", "‖explicit‖", '<span class="implicit-word">‖implicit‖</span>', "‖total‖"],
                 rows,
             ),

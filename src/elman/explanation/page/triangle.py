@@ -339,7 +339,7 @@ def _norms(view: View) -> str:
     return table(
         "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "
         "nothing "
-        "of later steps.",
+        f"of later steps.{capped(len(view.cells), ex.n_terms, 'terms')}",
         ["", *(f"t = {t}" for t in view.answering)],
         rows,
     )
