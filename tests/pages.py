@@ -186,3 +186,8 @@ def classes_of(ex):
 def chosen_term(shown):
     t = shown.step if shown.step in shown.ex.answering else shown.ex.answering[-1]
     return t, max([tau for tau in steps_of(shown.ex) if tau <= t - 2], default=1)
+
+
+def strongest_of_the_term(shown):
+    ex, (t, tau) = shown.ex, chosen_term(shown)
+    return strongest(ex.delta[t - 1, tau - 1], 16), strongest(ex.left[tau - 1], 16)

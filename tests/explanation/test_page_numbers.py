@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from elman.explanation.page.markup import fixed, number, scientific, small
-from elman.explanation.page.view import evenly, strongest
+from elman.explanation.page.view import evenly
 from pages import (
     CASES,
     ROWS,
@@ -25,6 +25,7 @@ from pages import (
     scaled,
     shares,
     steps_of,
+    strongest_of_the_term,
     term,
 )
 
@@ -140,11 +141,6 @@ def table_of_the_ladder(shown):
     for tau in range(t, max(0, t - ROWS), -1):
         size, kind = number(norm(term(ex, t, tau))), ex.kinds[t - 1, tau - 1]
         yield [str(tau), " · ".join(factors_of(ex, t, tau)), size, fixed(parts[tau - 1]), kind]
-
-
-def strongest_of_the_term(shown):
-    ex, (t, tau) = shown.ex, chosen_term(shown)
-    return strongest(ex.delta[t - 1, tau - 1], 16), strongest(ex.left[tau - 1], 16)
 
 
 def table_of_the_chosen_term(shown):
