@@ -1,8 +1,11 @@
-"""Every table of the page, cell by cell, written anew from the arrays.
+"""Every table of the page, cell by cell, and its data, written anew from the arrays.
 
 Of the page's own modules only ``markup`` is asked, how a number is written, and ``view``, what is
 shown where not all of it fits.
 """
+
+import base64
+import json
 
 import numpy as np
 import pytest
@@ -261,3 +264,55 @@ def test_every_table(shown):
     assert len(shown.outline.tables) == len(written)
     for found, table in zip(shown.outline.tables, written):
         assert found == list(table(shown)), table.__name__
+
+
+# The data
+
+
+def array(field):
+    return np.frombuffer(base64.b64decode(field["base64"]), "<f8").reshape(field["shape"])
+
+
+def test_data_are_the_arrays(shown):
+    """To the last bit, and no field is left over."""
+    ex, data = shown.ex, json.loads(shown.outline.root.one("script", id="data").text)
+    steps, classes, n = sorted({*steps_of(ex), shown.step}), classes_of(ex), min(ex.H, 32)
+    rows = np.array(steps) - 1
+    cells = [(t, tau) for t in losses_of(ex) for tau in steps_of(ex) if tau <= t]
+    names = ["U_frd", "W_frd", "h_activated"]
+    for name in names:
+        np.testing.assert_array_equal(array(data["forward"].pop(name)), getattr(ex, name)[rows, :n])
+    np.testing.assert_array_equal(
+        array(data.pop("delta")), [ex.delta[t - 1, tau - 1] for t, tau in cells]
+    )
+    np.testing.assert_array_equal(array(data.pop("left")), ex.left[np.array(steps_of(ex)) - 1])
+    assert data.pop("norms") == pytest.approx([norm(term(ex, *cell)) for cell in cells], rel=1e-14)
+    full = {name: np.abs(values).max() or 1.0 for name, _, values in pieces_of(ex)}
+    full["derivative"] = max(1.0, full.popitem()[1])
+    full["h_activated"] = max(1.0, full["h_activated"])
+    checked = ex.checks_ is not None
+    assert "numpy.frombuffer" in data.pop("about")
+    assert data == {
+        "title": ex.title,
+        "command": None,
+        **{name: getattr(ex, name) for name in ("layer", "cell", "T", "D", "H", "K", "of")},
+        "classes": [ex.classes[k] for k in classes],
+        "labels": ex.labels.tolist(),
+        "loss": np.nansum(ex.losses),
+        "losses": {str(t): ex.losses[t - 1] for t in ex.answering},
+        "verdict": ex.verdict,
+        "proved": [sum(c.error <= c.bound for c in ex.checks_), ex.n_terms] if checked else None,
+        "worst_error": ex.worst_error,
+        "sum_error": ex.sum_error,
+        "steps": steps,
+        "forward": {},
+        "b": None if ex.b is None else ex.b[:n].tolist(),
+        "full": full,
+        "y_unactivated": ex.y_unactivated[rows][:, classes].tolist(),
+        "y_activated": ex.y_activated[rows][:, classes].tolist(),
+        "targets": [classes.index(k) if k in classes else -1 for k in ex.labels[rows]],
+        "written_rows": 16,
+        "triangle_steps": steps_of(ex),
+        "cells": [list(cell) for cell in cells],
+        "kinds": [ex.kinds[t - 1, tau - 1] for t, tau in cells],
+    }
