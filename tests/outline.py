@@ -1,5 +1,6 @@
 """A page taken apart: its elements as a tree, its tables as words, its formulas as a line each."""
 
+from functools import cached_property
 from html.parser import HTMLParser
 
 VOID = {"meta", "input", "br"}
@@ -22,7 +23,7 @@ class Node:
     def text(self):
         return "".join(part if isinstance(part, str) else part.text for part in self.inside)
 
-    @property
+    @cached_property
     def elements(self):
         return [part for part in self.inside if isinstance(part, Node)]
 
@@ -80,9 +81,11 @@ class Outline(HTMLParser):
             for table in self.root.all("table")
         ]
 
-    def panel(self, number):
-        return self.root.one("section", id=f"panel-{number}")
+    @cached_property
+    def panels(self):
+        return self.root.all("section", class_="panel")
 
+    @cached_property
     def pictures(self):
         """Give the pictures by name; no two may have the same."""
         drawn = [svg for svg in self.root.all("svg") if "viewBox".lower() in svg.attributes]

@@ -17,7 +17,7 @@ def shown(request):
 
 @pytest.fixture
 def pictures(shown):
-    return shown.outline.pictures()
+    return shown.outline.pictures
 
 
 def place(node, name):
@@ -105,7 +105,7 @@ def test_reach(shown, pictures):
         lags = range(len(ex.reach))
         Axes(chart, logarithmic_y=True).agree(line, lags, np.maximum(ex.reach, 1e-12))
     names = ["W × 0.25", "W × 1", "W × 4"]
-    legends = [[name.text for name in ul.all("span")] for ul in shown.outline.panel(7).all("ul")]
+    legends = [[name.text for name in ul.all("span")] for ul in shown.outline.panels[7].all("ul")]
     assert names in legends
 
 

@@ -35,7 +35,7 @@ def shown(request):
 
 @pytest.fixture
 def pictures(shown):
-    return shown.outline.pictures()
+    return shown.outline.pictures
 
 
 def place(node, name):

@@ -48,7 +48,7 @@ def test_facts(shown):
     n_parameters = sum(values.size for values in ex.parameters.values())
     found = {
         fact.elements[0].text: fact.elements[1].text
-        for fact in shown.outline.panel(0).one("dl").elements
+        for fact in shown.outline.panels[0].one("dl").elements
     }
     assert found == {
         "Sequence T × D": f"{some(ex.T, 'step')} of {some(ex.x.shape[1], 'feature')}",
@@ -70,7 +70,7 @@ def proved_and_failed(ex):
 
 
 def test_status(shown):
-    ex, panel = shown.ex, shown.outline.panel(0)
+    ex, panel = shown.ex, shown.outline.panels[0]
     status = panel.one("p", class_="status").text
     assert panel.one("p", class_="lead").text == ex.verdict
     assert panel.one("p", class_="subtitle").text == ex.title
@@ -107,7 +107,7 @@ def test_sum_of_losses(shown):
 
 def test_descriptions_of_ends(shown):
     """What is said of the first and the last step to who does not see the picture."""
-    ex, pictures = shown.ex, shown.outline.pictures()
+    ex, pictures = shown.ex, shown.outline.pictures
     told = [norm(ex.delta[:, t].sum(axis=0)) for t in (0, -1)]
     said = pictures["The unrolled network"].elements[1].text
     assert said == (
@@ -127,14 +127,14 @@ def test_residual(shown):
         k = label_of(ex, t)
         product = -jacobian_n5(ex, t)[k] / ex.y_activated[t - 1, k]
         worst = max(worst, np.abs(product - ex.output_error[t - 1]).max())
-    caption = shown.outline.panel(3).all("caption")[0].text
+    caption = shown.outline.panels[3].all("caption")[0].text
     found = re.search(r"the largest difference over all steps is ([\d.e+-]+)\.", caption).group(1)
     assert found == small(ex.residual_n5)
     assert float(found) == pytest.approx(worst, rel=0.06, abs=1e-15)
 
 
 def test_what_is_lost_if_h_is_held(shown):
-    ex, said = shown.ex, shown.outline.panel(5).one("p", class_="when-held").text
+    ex, said = shown.ex, shown.outline.panels[5].one("p", class_="when-held").text
     error, angle = ex.held
     if ex.W is None:
         assert "This layer has no W" in said
@@ -151,7 +151,7 @@ def test_chosen_term(shown):
     sizes = [
         number(norm(a)) for a in (ex.delta[t - 1, tau - 1], ex.left[tau - 1], term(ex, t, tau))
     ]
-    assert shown.outline.panel(6).one("p", id="chosen").text == (
+    assert shown.outline.panels[6].one("p", id="chosen").text == (
         f"term({t}, {tau}): loss {t} by way of step {tau}. ‖δ‖ = {sizes[0]}, ‖{met}‖ = {sizes[1]}, "
         f"‖term‖ = {sizes[2]}: {ex.kinds[t - 1, tau - 1]}."
     )
@@ -164,12 +164,12 @@ def test_kinds_are_counted(shown):
     said = ", ".join(f"{kinds.count(name)} {name}" for name in names if name in kinds)
     n = f"{len(kinds):,} term" + "s" * (len(kinds) != 1)
     more = f" {len(kinds):,} of {ex.n_terms:,} terms are shown." if len(kinds) < ex.n_terms else ""
-    caption = shown.outline.panel(6).all("figcaption")[0].text
+    caption = shown.outline.panels[6].all("figcaption")[0].text
     assert caption == f"‖term(t, τ)‖ of {n}: {said}.{more}"
 
 
 def test_truncation_that_is_enough(shown):
-    lead = shown.outline.panel(8).one("p", class_="lead").text
+    lead = shown.outline.panels[8].one("p", class_="lead").text
     enough = [cut["k"] for cut in shown.ex.truncation if cut["relative_error"] <= 0.01]
     if enough:
         leave = f"{some(enough[0], 'step')} back leave" + "s" * (enough[0] == 1)
@@ -179,7 +179,7 @@ def test_truncation_that_is_enough(shown):
 
 
 def test_update(shown):
-    ex, update, panel = shown.ex, shown.ex.update, shown.outline.panel(9)
+    ex, update, panel = shown.ex, shown.ex.update, shown.outline.panels[9]
     size, limit = number(update["norm"]), update["max_norm"]
     said = f"The norm of all gradients together is {size}"
     if limit is None:
@@ -201,7 +201,7 @@ def test_update(shown):
 
 
 def test_proofs(shown):
-    ex, panel = shown.ex, shown.outline.panel(10)
+    ex, panel = shown.ex, shown.outline.panels[10]
     said = " ".join(p.text for p in panel.all("p"))
     assert f"(N8): the relative error is {small(ex.sum_error)}." in said
     if ex.checks_ is None:
@@ -259,7 +259,7 @@ def test_what_is_left_out():
 
 
 def lines_of(shown, panel):
-    return [line_of(formula) for formula in shown.outline.panel(panel).all("math")]
+    return [line_of(formula) for formula in shown.outline.panels[panel].all("math")]
 
 
 N7_FACTORS = "dL_t/dŷ_t·dŷ_t/dh_t·(∏_{j=τ+1}^t∂h_j/∂h_{j−1})·∂h_τ/∂W"
