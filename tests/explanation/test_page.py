@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import time
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from elman.explanation.page.ladder import parts_of
 from elman.explanation.page.markup import fixed, math, number
 from elman.explanation.page.render import PANELS
 from elman.explanation.page.view import View, evenly, fit, strongest
+from outline import Outline
 
 
 def make(hidden=6, T=5, D=3, K=4, every_step=True, seed=0, layer=1, check=True, **options):
@@ -34,43 +34,6 @@ def explanation():
 @pytest.fixture(scope="module")
 def page(explanation):
     return render(explanation)
-
-
-VOID = {"meta", "input", "br"}
-
-
-class Outline(HTMLParser):
-    """Elements properly nested, their ids, and the text of tables."""
-
-    def __init__(self, page):
-        super().__init__(convert_charrefs=True)
-        self.open, self.ids, self.attributes, self.tables = [], [], [], []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.attributes += [(tag, name, value or "") for name, value in attributes]
-        self.ids += [value for name, value in attributes if name == "id"]
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
-        self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
 
 
 MODELS = {

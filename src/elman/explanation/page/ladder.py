@@ -75,16 +75,19 @@ def ladder(view: View) -> str:
     t = view.cell[0]
     rungs = ex.ladder(t)
     error, angle = ex.held
-    said = (
-        f"What is left of dL/dW is wrong by {fixed(100 * error, 1)} % of its norm, and points "
-        f"{fixed(angle, 1)}° away."
-        if np.isfinite(error)
-        else "dL/dW is zero here, whatever is held."
-    )
+    if ex.W is None:
+        lost = "This layer has no W, so that nothing is lost here."
+    else:
+        said = (
+            f"What is left of dL/dW is wrong by {fixed(100 * error, 1)} % of its norm, and points "
+            f"{fixed(angle, 1)}° away."
+            if np.isfinite(error)
+            else "dL/dW is zero here, whatever is held."
+        )
+        lost = f"{said} This is the mistake that a forgotten product rule makes."
     switch = (
         '<input type="checkbox" id="hold"><label for="hold">Hold h<sub>t−1</sub> constant</label>'
-        f'<p class="when-held">The implicit part is gone. {said} This is the mistake that a '
-        "forgotten product rule makes.</p>"
+        f'<p class="when-held">The implicit part is gone. {lost}</p>'
         '<p class="when-free">Both parts count. Tick the box to see what is lost without the '
         "implicit one.</p>"
     )
@@ -131,7 +134,7 @@ def ladder(view: View) -> str:
             ),
             table(
                 "Norms of dh/dW and of its two parts. Without a state before the first, "
-                "dh<sub>1</sub>/dW is zero.",
+                f"dh<sub>1</sub>/dW is zero.{capped(len(steps), ex.T, 'steps')}",
                 ["", "‖explicit‖", '<span class="implicit-word">‖implicit‖</span>', "‖total‖"],
                 rows,
             ),

@@ -203,8 +203,9 @@ def proofs(view: View) -> str:
         )
     failed = [check for check in ex.checks_ if not check.passed]
     worst = sorted(ex.checks_, key=lambda c: (c.passed, -c.error / (c.bound or 1.0)))[:ROWS]
+    every = f"All {ex.n_terms:,} terms are" if ex.n_terms > 1 else "The only term is"
     said = (
-        f"<b>All {count(ex.n_terms, 'term')} are proved.</b>"
+        f"<b>{every} proved.</b>"
         if not failed
         else f"<b>{count(len(failed), 'term')} of {ex.n_terms:,} failed.</b> "
         + ("They are" if len(failed) > 1 else "It is")

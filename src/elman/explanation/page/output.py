@@ -66,7 +66,8 @@ def softmax_error(view: View) -> str:
             "the softmax Jacobian",
         ),
         table(
-            f"From the label to the error {at_step}. The last two columns agree: the largest "
+            f"From the label to the error {at_step}.{capped(len(classes), ex.K, 'classes')} "
+            "The last two columns agree: the largest "
             f"difference over all steps is {small(ex.residual_n5)}."
             + (
                 ""

@@ -149,7 +149,8 @@ def truncated(view: View) -> str:
     enough = next((int(row["k"]) for row in rows if row["relative_error"] <= 0.01), None)
     found = view.nothing_back
     if enough is not None:
-        found = f" Here {count(enough, 'step')} back leave an error of at most 1 %."
+        leave = "leaves" if enough == 1 else "leave"
+        found = f" Here {count(enough, 'step')} back {leave} an error of at most 1 %."
     return panel(
         8,
         "Truncation",
@@ -164,7 +165,7 @@ def truncated(view: View) -> str:
                 chart(
                     "Relative error by truncation",
                     "Falls as more steps are kept.",
-                    [Line("relative error", lags, [max(e, floor) for e in errors], "line-1")],
+                    [Line("relative error", lags, errors, "line-1")],
                     "steps back, k",
                     "relative error",
                     logarithmic=True,

@@ -123,8 +123,9 @@ def chart(
     """
     width, height = size
     left, right, top, bottom = 58.0, 14.0, 26.0, 42.0
+    bound = y_range is not None  # then even 0 has a place, at the end of the range
     shown = [
-        (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic)])
+        (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic and not bound)])
         for line in lines
     ]
     xs = [x for _, points in shown for x, _ in points]
@@ -224,8 +225,12 @@ class _Axis:
         if self.logarithmic:
             first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
             if last - first < 2:  # too few powers of ten
-                fine = [m * 10.0**power for power in range(first - 1, last + 1) for m in (1, 2, 5)]
-                return [tick for tick in fine if self.low <= tick * 1.001 and tick <= self.high]
+                for digits in ((1, 2, 5), range(1, 10)):
+                    fine = [m * 10.0**power for power in range(first - 1, last + 1) for m in digits]
+                    found = [t for t in fine if self.low <= t * 1.001 and t <= self.high]
+                    if len(found) > 1:
+                        return found
+                return [self.low, self.high]
             powers = range(first, last + 1, max(1, math.ceil((last - first) / 5)))
             return [10.0**power for power in powers]
         span = self.high - self.low

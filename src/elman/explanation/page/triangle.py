@@ -42,7 +42,7 @@ def gradient_triangle(view: View) -> str:
     kinds = Counter(str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells)
     said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
     slope = "f′<sub>{}</sub>" if ex.cell == "relu" else "(1 − h<sub>{}</sub>²)"
-    some = capped(n_terms, len(ex.answering) * ex.T, "terms") if _left_out(view) else ""
+    some = capped(n_terms, ex.n_terms, "terms") if _left_out(view) else ""
     return panel(
         6,
         "The gradient triangle",
@@ -339,7 +339,7 @@ def _norms(view: View) -> str:
     return table(
         "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "
         "nothing "
-        "of later steps.",
+        f"of later steps.{capped(len(view.cells), ex.n_terms, 'terms')}",
         ["", *(f"t = {t}" for t in view.answering)],
         rows,
     )

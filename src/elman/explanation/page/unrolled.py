@@ -9,6 +9,7 @@ import numpy as np
 from elman._typing import Array
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.markup import (
+    count,
     details,
     figure,
     fixed,
@@ -166,8 +167,8 @@ def _unrolled_picture(view: View) -> str:
             parts.append(label(at.middle(i), bottom + 20, str(t), "tick", "middle"))
     parts.append(f'<path class="forward" d="{"".join(arrows)}"/>')
     description = (
-        f"{len(steps)} steps from left to right. The error's norm is {number(norms[-1])} at step "
-        f"{steps[-1]} and {number(norms[0])} at step {steps[0]}."
+        f"{count(len(steps), 'step')} from left to right. The error's norm is {number(norms[-1])} "
+        f"at step {steps[-1]} and {number(norms[0])} at step {steps[0]}."
     )
     return drawing(
         at.right, bottom + 28, "The unrolled network", description, *parts, class_="wide"

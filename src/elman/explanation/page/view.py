@@ -157,4 +157,4 @@ def relative(matrix: Array) -> Array:
 
 def capped(shown: int, total: int, what: str) -> str:
     """Say that something is left out, or nothing."""
-    return "" if shown >= total else f" {shown} of {total:,} {what} are shown."
+    return "" if shown >= total else f" {shown:,} of {total:,} {what} are shown."

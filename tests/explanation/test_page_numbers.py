@@ -1,0 +1,318 @@
+"""Every table of the page, cell by cell, and its data, written anew from the arrays.
+
+Of the page's own modules only ``markup`` is asked, how a number is written, and ``view``, what is
+shown where not all of it fits.
+"""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from elman.explanation.page.markup import fixed, number, scientific, small
+from elman.explanation.page.view import evenly
+from pages import (
+    CASES,
+    ROWS,
+    chosen_term,
+    classes_of,
+    dV,
+    jacobian_n5,
+    label_of,
+    losses_of,
+    norm,
+    numbers,
+    page_of,
+    product,
+    scaled,
+    shares,
+    steps_of,
+    strongest_of_the_term,
+    term,
+)
+
+
+@pytest.fixture(params=CASES)
+def shown(request):
+    return page_of(request.param)
+
+
+# Tables
+
+
+def table_of_steps(shown):
+    ex = shown.ex
+    yield ["step t", "ŷ of the label", "Lt", "‖ht‖", "‖δt‖"]
+    for t in steps_of(ex):
+        loss = number(ex.losses[t - 1]) if t in ex.answering else "no loss"
+        y_hat = number(ex.y_activated[t - 1, label_of(ex, t)])
+        told = norm(sum(ex.delta[j - 1, t - 1] for j in ex.answering))
+        yield [str(t), y_hat, loss, fixed(norm(ex.h_activated[t - 1])), number(told)]
+
+
+def pieces_of(ex):
+    """Give the columns of panel 2: the notes' name, what it is, and its array."""
+    plus_b = "" if ex.b is None else " + b"
+    f, slope = ("relu", "f′") if ex.cell == "relu" else ("tanh", "1 − h²")
+    yield "U_frd", "U xₜ", ex.U_frd
+    yield "W_frd", "W hₜ₋₁", ex.W_frd
+    if ex.b is not None:
+        yield "b", "the bias", np.tile(ex.b, (ex.T, 1))
+    yield "h_unactivated", f"U_frd + W_frd{plus_b}", ex.h_unactivated
+    yield "h_activated", f"{f}(h_unactivated)", ex.h_activated
+    yield slope, "its slope", ex.derivative
+
+
+def table_of_pieces(shown):
+    pieces = list(pieces_of(shown.ex))
+    yield ["unit", *(f"{name} {what}" for name, what, _ in pieces)]
+    for i in range(min(shown.ex.H, 32)):
+        yield [f"unit {i + 1}", *(fixed(values[shown.step - 1, i]) for _, _, values in pieces)]
+
+
+def table_of_the_output_error(shown):
+    ex, t = shown.ex, shown.step
+    yield ["class k", "yk", "ŷk", "−yk/ŷk", "Σi (−yi/ŷi) dŷi/dzk", "ŷk − yk"]
+    y_hat = ex.y_activated[t - 1]
+    y = (np.arange(ex.K) == ex.labels[t - 1]).astype(float)
+    by_y_hat = -y / y_hat.clip(min=1e-300)
+    by_z = by_y_hat @ jacobian_n5(ex, t)
+    for k in classes_of(ex):
+        values = [y_hat[k], by_y_hat[k], by_z[k], ex.output_error[t - 1, k]]
+        yield [ex.classes[k], f"{y[k]:.0f}", *numbers(values)]
+
+
+def table_of_the_jacobian(shown):
+    ex, classes = shown.ex, classes_of(shown.ex)
+    yield ["i \\ k", *(ex.classes[k] for k in classes)]
+    for i in classes:
+        yield [ex.classes[i], *numbers(jacobian_n5(ex, shown.step)[i, classes])]
+
+
+def table_of_output_weights(shown):
+    ex = shown.ex
+    yield ["step t", "‖ŷt − yt‖", "‖ht‖", "‖term‖", "‖sum so far‖"]
+    for t in losses_of(ex):
+        so_far = dV(ex, range(1, t + 1))
+        arrays = [ex.output_error[t - 1], ex.h_top[t - 1], dV(ex, [t]), so_far]
+        yield [str(t), *numbers(map(norm, arrays))]
+
+
+def table_of_first_losses(shown):
+    ex = shown.ex
+    losses = [t for t in ex.answering if t <= 3] or [ex.T]
+    lags = range(min(losses[-1], 3))
+    names = [f"‖term(t, τ)‖, τ = t − {lag}".removesuffix(" − 0") for lag in lags]
+    yield ["", "‖dL/dŷ · dŷ/dh‖", *names, f"‖dLt/d{ex.of}‖"]
+    for t in losses:
+        told = number(norm(ex.output_error[t - 1] @ ex.V))
+        each = [number(norm(term(ex, t, t - lag))) if lag < t else "" for lag in lags]
+        whole = number(norm(sum(term(ex, t, tau) for tau in range(1, t + 1))))
+        yield [f"dL{t}/d{ex.of}", told, *each, whole]
+
+
+def table_of_the_parts(shown):
+    ex = shown.ex
+    yield ["", "‖explicit‖", "‖implicit‖", "‖total‖"]
+    total = np.zeros((ex.H,) * 3)
+    for t in range(1, min(ex.T, 5) + 1):
+        explicit = ex.explicit(t)
+        implicit = np.tensordot(ex.jacobian(t), total, axes=1)
+        total = explicit + implicit
+        yield [f"dh{t}/dW", *numbers(map(norm, (explicit, implicit, total)))]
+
+
+def factors_of(ex, t, tau):
+    H, K = ex.H, ex.K
+    if ex.of == "U":
+        return [f"dL{t}/dh_unactivated_{tau} {H}×1", f"x{tau}ᵀ 1×{ex.D}"]
+    if ex.layer < len(ex.architecture.hidden):
+        return [f"dL{t}/dh_unactivated_{tau} {H}×1", f"h{tau - 1}ᵀ 1×{H}"]
+    factors = [f"dL{t}/dŷ{t} 1×{K}", f"dŷ{t}/dh{t} {K}×{H}"]
+    factors += [f"∂h{j}/∂h{j - 1} {H}×{H}" for j in range(t, tau, -1)]
+    factors += [f"∂h{tau}/∂W {H}×{H}×{H}"]
+    if len(factors) > 6:
+        factors = [*factors[:3], f"… {len(factors) - 5} more …", *factors[-2:]]
+    return factors
+
+
+def table_of_the_ladder(shown):
+    ex, (t, _) = shown.ex, chosen_term(shown)
+    yield ["τ", "factors, with their shapes", "‖term‖", "share", ""]
+    parts = shares(ex, t)
+    for tau in range(t, max(0, t - ROWS), -1):
+        size, kind = number(norm(term(ex, t, tau))), ex.kinds[t - 1, tau - 1]
+        yield [str(tau), " · ".join(factors_of(ex, t, tau)), size, fixed(parts[tau - 1]), kind]
+
+
+def table_of_the_chosen_term(shown):
+    rows, columns = strongest_of_the_term(shown)
+    matrix = term(shown.ex, *chosen_term(shown))
+    yield ["i \\ j", *(str(j + 1) for j in columns)]
+    for i in rows:
+        yield [str(i + 1), *numbers(matrix[i, columns])]
+
+
+def table_of_the_norms(shown):
+    ex, losses = shown.ex, losses_of(shown.ex)
+    yield ["", *(f"t = {t}" for t in losses)]
+    for tau in steps_of(ex):
+        row = []
+        for t in losses:
+            kind = ex.kinds[t - 1, tau - 1] if tau <= t else ""
+            size = number(norm(term(ex, t, tau))) if tau <= t else ""
+            row.append(size if kind in ("", "live") else f"{size} ({kind})")
+        yield [f"τ = {tau}", *row]
+
+
+def table_of_reasons(shown):
+    ex = shown.ex
+    slope = "f′" if ex.cell == "relu" else "1 − h²"
+    yield ["step t", f"mean {slope}", "largest σ of the step", "largest σ of the product"]
+    for t in steps_of(ex):
+        matrices = [ex.jacobian(t), product(ex, t)] if t > 1 else []
+        sigmas = numbers(np.linalg.norm(m, ord=2) for m in matrices) or ["none", "none"]
+        yield [str(t), fixed(ex.derivative[t - 1].mean()), *sigmas]
+
+
+def table_of_exponents(shown):
+    yield ["number", "growth per step (log)"]
+    for i, exponent in enumerate(shown.ex.lyapunov, start=1):
+        yield [str(i), fixed(exponent)]
+
+
+def table_of_what_if(shown):
+    left = f"left of an error {shown.ex.T - 1} back"
+    yield ["", "largest σ of W", "mean slope f′", "saturated units", left, "the gradient is"]
+    for factor in (0.25, 1, 4):
+        ex = scaled(shown.ex, factor)
+        sigma = np.linalg.svd(factor * shown.ex.W)[1].max()
+        with np.errstate(invalid="ignore"):
+            reach = norm(ex.delta[-1, 0]) / np.float64(norm(ex.V.T @ ex.output_error[-1]))
+        off = f"{100 * np.mean(ex.derivative < 0.1):.0f}%"
+        open_, kind = fixed(ex.derivative.mean(), 3), ex.diagnosis.kind
+        yield [f"W × {factor}", fixed(sigma, 2), open_, off, number(reach), kind]
+
+
+def table_of_truncation(shown):
+    yield ["k", "relative error", "angle (degrees)"]
+    for cut in evenly(shown.ex.truncation, ROWS):
+        yield [str(cut["k"]), number(cut["relative_error"]), fixed(cut["angle_degrees"])]
+
+
+def below(name):
+    return name[0] + name[1:].translate(str.maketrans("123", "₁₂₃"))
+
+
+def table_of_gradients(shown):
+    ex = shown.ex
+    yield ["gradient", "shape", "norm", "largest entry", "norm of the step"]
+    for name, gradient in ex.gradients.items():
+        moved = ex.update["after"][name] - ex.parameters[name]
+        values = [norm(gradient), np.abs(gradient).max(), norm(moved)]
+        yield [f"d{below(name)}", "×".join(map(str, gradient.shape)), *numbers(values)]
+
+
+def table_of_n8(shown):
+    ex = shown.ex
+    later = "what later steps send back"
+    yield ["step t", "its own error", later, "‖δt‖, both", "‖δt ht−1ᵀ‖", "‖δt xtᵀ‖"]
+    for t in steps_of(ex):
+        own, both = ex.delta[t - 1, t - 1], ex.delta[:, t - 1].sum(axis=0)
+        met = [np.outer(both, left[t - 1]) for left in (ex.h_previous, ex.inputs)]
+        yield [str(t), *numbers(map(norm, [own, both - own, both, *met]))]
+
+
+def written_check(check):
+    verdict = "proved" if check.error <= check.bound else "✗ failed"
+    values = [scientific(check.expected), scientific(check.found)]
+    return [*values, small(check.error), small(check.bound), verdict]
+
+
+PROOF = ["by the equations", "by the complex step", "error", "allowed", ""]
+
+
+def table_of_proofs(shown):
+    yield ["t, τ", *PROOF]
+    worst = sorted(shown.ex.checks_, key=lambda c: (c.error <= c.bound, -c.error / c.bound))
+    for check in worst[:ROWS]:
+        yield [f"{check.t}, {check.tau}", *written_check(check)]
+
+
+def table_of_whole_gradients(shown):
+    yield ["gradient", *PROOF]
+    for check in shown.ex.totals_:
+        yield [f"d{below(check.name)}", *written_check(check)]
+
+
+def tables_of(shown):
+    """Give the tables in the page's order."""
+    yield from [table_of_steps, table_of_pieces, table_of_the_output_error]
+    yield from [table_of_the_jacobian, table_of_output_weights, table_of_first_losses]
+    yield from [table_of_the_parts, table_of_the_ladder, table_of_the_chosen_term]
+    yield from [table_of_the_norms, table_of_reasons, table_of_exponents]
+    if shown.ex.W is not None and shown.ex.T > 1:
+        yield table_of_what_if
+    yield from [table_of_truncation, table_of_gradients, table_of_n8]
+    if shown.ex.checks_ is not None:
+        yield from [table_of_proofs, table_of_whole_gradients]
+
+
+def test_every_table(shown):
+    written = list(tables_of(shown))
+    assert len(shown.outline.tables) == len(written)
+    for found, table in zip(shown.outline.tables, written):
+        assert found == list(table(shown)), table.__name__
+
+
+# The data
+
+
+def array(field):
+    return np.frombuffer(base64.b64decode(field["base64"]), "<f8").reshape(field["shape"])
+
+
+def test_data_are_the_arrays(shown):
+    """To the last bit, and no field is left over."""
+    ex, data = shown.ex, json.loads(shown.outline.root.one("script", id="data").text)
+    steps, classes, n = sorted({*steps_of(ex), shown.step}), classes_of(ex), min(ex.H, 32)
+    rows = np.array(steps) - 1
+    cells = [(t, tau) for t in losses_of(ex) for tau in steps_of(ex) if tau <= t]
+    names = ["U_frd", "W_frd", "h_activated"]
+    for name in names:
+        np.testing.assert_array_equal(array(data["forward"].pop(name)), getattr(ex, name)[rows, :n])
+    np.testing.assert_array_equal(
+        array(data.pop("delta")), [ex.delta[t - 1, tau - 1] for t, tau in cells]
+    )
+    np.testing.assert_array_equal(array(data.pop("left")), ex.left[np.array(steps_of(ex)) - 1])
+    assert data.pop("norms") == pytest.approx([norm(term(ex, *cell)) for cell in cells], rel=1e-14)
+    full = {name: np.abs(values).max() or 1.0 for name, _, values in pieces_of(ex)}
+    full["derivative"] = max(1.0, full.popitem()[1])
+    full["h_activated"] = max(1.0, full["h_activated"])
+    checked = ex.checks_ is not None
+    assert "numpy.frombuffer" in data.pop("about")
+    assert data == {
+        "title": ex.title,
+        "command": None,
+        **{name: getattr(ex, name) for name in ("layer", "cell", "T", "D", "H", "K", "of")},
+        "classes": [ex.classes[k] for k in classes],
+        "labels": ex.labels.tolist(),
+        "loss": np.nansum(ex.losses),
+        "losses": {str(t): ex.losses[t - 1] for t in ex.answering},
+        "verdict": ex.verdict,
+        "proved": [sum(c.error <= c.bound for c in ex.checks_), ex.n_terms] if checked else None,
+        "worst_error": ex.worst_error,
+        "sum_error": ex.sum_error,
+        "steps": steps,
+        "forward": {},
+        "b": None if ex.b is None else ex.b[:n].tolist(),
+        "full": full,
+        "y_unactivated": ex.y_unactivated[rows][:, classes].tolist(),
+        "y_activated": ex.y_activated[rows][:, classes].tolist(),
+        "targets": [classes.index(k) if k in classes else -1 for k in ex.labels[rows]],
+        "written_rows": 16,
+        "triangle_steps": steps_of(ex),
+        "cells": [list(cell) for cell in cells],
+        "kinds": [ex.kinds[t - 1, tau - 1] for t, tau in cells],
+    }
