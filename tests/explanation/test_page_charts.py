@@ -97,14 +97,14 @@ def test_reach(shown, pictures):
         return
     chart = pictures["What is left of an error"]
     lines = chart.all("path", class_="line")
-    cases = [scaled(shown.ex, factor) for factor in (0.25, 1, 4)]
+    cases = [scaled(shown.ex, factor) for factor in (0.1, 1, 10)]
     cases = [ex for ex in cases if not np.isnan(ex.reach).all()]
     classes = [line["class"].split()[1] for line in lines]
     assert classes == ["line-2", "line-1", "line-3"][: len(cases)]
     for ex, line in zip(cases, lines, strict=True):
         lags = range(len(ex.reach))
         Axes(chart, logarithmic_y=True).agree(line, lags, np.maximum(ex.reach, 1e-12))
-    names = ["W × 0.25", "W × 1", "W × 4"]
+    names = ["W × 0.1", "W × 1", "W × 10"]
     legends = [[name.text for name in ul.all("span")] for ul in shown.outline.panels[7].all("ul")]
     assert names in legends
 

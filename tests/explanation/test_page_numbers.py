@@ -185,7 +185,7 @@ def table_of_exponents(shown):
 def table_of_what_if(shown):
     left = f"left of an error {shown.ex.T - 1} back"
     yield ["", "largest σ of W", "mean slope f′", "saturated units", left, "the gradient is"]
-    for factor in (0.25, 1, 4):
+    for factor in (0.1, 1, 10):
         ex = scaled(shown.ex, factor)
         sigma = np.linalg.svd(factor * shown.ex.W)[1].max()
         with np.errstate(invalid="ignore"):

@@ -326,8 +326,8 @@ def test_triangles_with_W_scaled(shown, pictures):
         return
     ex, picture = shown.ex, pictures["Three gradient triangles"]
     low, high = decades(ex)
-    assert [w.text for w in picture.all("text")] == ["W × 0.25", "W × 1", "W × 4"]
-    for factor, grid in zip((0.25, 1, 4), picture.all("g", class_="grid"), strict=True):
+    assert [w.text for w in picture.all("text")] == ["W × 0.1", "W × 1", "W × 10"]
+    for factor, grid in zip((0.1, 1, 10), picture.all("g", class_="grid"), strict=True):
         other = scaled(ex, factor)
         expected = [
             [

@@ -19,7 +19,7 @@ from elman.network import Network
 if TYPE_CHECKING:
     from elman.explanation.explanation import Explanation
 
-FACTORS = (0.25, 1.0, 4.0)
+FACTORS = (0.1, 1.0, 10.0)
 LINES = ("line-2", "line-1", "line-3")
 FLOOR = 1e-12  # of the chart
 
@@ -32,7 +32,7 @@ def what_if(view: View) -> str:
     cases = [(factor, rescaled(ex, factor)) for factor in FACTORS]
     return element(
         "div",
-        element("h3", "What if W were smaller, or larger?"),
+        element("h3", "What if W were a tenth, or ten times as large?"),
         paragraph(
             "The same sequence through the same network, with W multiplied by a number. Nothing is "
             "learned in between."
