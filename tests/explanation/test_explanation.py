@@ -355,6 +355,8 @@ def test_float32_network_is_explained_in_float64():
         ({"layer": 2}, r"layer must be a whole number from 1 \(the lowest\) to 1; got 2"),
         ({"layer": 0}, "layer must be"),
         ({"truncate": -1}, "truncate must be a whole number of steps, 0 or more; got -1"),
+        ({"truncate": True}, "truncate must be a whole number of steps, 0 or more; got True"),
+        ({"learning_rate": "a"}, "learning_rate must be a number above 0; got 'a'"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0; got 0"),
         ({"max_norm": -1.0}, "max_norm must be a number above 0; got -1.0"),
     ],

@@ -54,6 +54,19 @@ def test_flow_is_that_of_each_sequence(monkeypatch, cells, every_step, shard):
             assert flow.lyapunov == pytest.approx(np.mean(exponents, axis=0))
 
 
+def test_single_precision_reaches_as_far_as_double():
+    """The way back is in float64: errors grow or shrink beyond what float32 has."""
+    rng = np.random.default_rng(0)
+    for factor, n_steps in ((4, 300), (0.01, 60)):
+        single = Network(1, 32, 3, seed=0)
+        single.parameters["W1"][...] *= factor
+        X = 0.1 * rng.standard_normal((5, n_steps, 1))
+        norms = gradient_flow(single, X).norms
+        assert np.isfinite(norms).all()
+        assert (norms > 0).all()
+        assert norms[-1] > 1e39 or norms[-1] < 1e-50
+
+
 def test_layers_without_recurrence_have_one_lag():
     network, X, _ = make(("dense", "dense"))
     flow = gradient_flow(network, X)

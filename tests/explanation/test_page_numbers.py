@@ -310,6 +310,7 @@ def test_data_are_the_arrays(shown):
         "full": full,
         "y_unactivated": ex.y_unactivated[rows][:, classes].tolist(),
         "y_activated": ex.y_activated[rows][:, classes].tolist(),
+        "output_error": ex.output_error[rows][:, classes].tolist(),
         "targets": [classes.index(k) if k in classes else -1 for k in ex.labels[rows]],
         "written_rows": 16,
         "triangle_steps": steps_of(ex),

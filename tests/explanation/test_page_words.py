@@ -217,8 +217,10 @@ def test_proofs(shown):
     assert f"The worst error is {small(ex.worst_error)} of its term's size" in said
     captions = [caption.text for caption in panel.all("figcaption")]
     dots = sum(check.error > 0 and check.size > 0 for check in ex.checks_)
-    same = len(ex.checks_) - dots
+    same = sum(check.error == 0 for check in ex.checks_)
     more = f" For {same} more the two numbers agree to the last bit." if same else ""
+    if nowhere := len(ex.checks_) - dots - same:
+        more += f" {some(nowhere, 'term')} of no size, or no number, cannot be drawn."
     assert captions[0] == f"Errors of {some(dots, 'term')}.{more}"
     unseen = min(row["unseen"] for row in ex.central)
     assert all((f"{some(unseen, 'term')} drown" in c) == (unseen > 0) for c in captions[1:])

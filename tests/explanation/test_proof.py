@@ -95,6 +95,26 @@ def test_saturated_units_are_proved(scale):
         assert ex.sum_error < 1e-13
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_gradients_that_have_no_square_are_proved(seed):
+    """Of answers so certain that they leave less than 1e-162 of an error."""
+    network, x, _ = make(("tanh", "relu"), seed)
+    network.parameters["V"][...] *= 1000
+    certain = explain(network, x, 0, check=False).y_unactivated[-1].argmax()
+    ex = explain(network, x, int(certain))
+    assert ex.passed
+    assert np.isfinite(ex.residual_n5)
+    assert ex.loss >= 0
+
+
+def test_losses_of_certain_answers_have_digits():
+    network, x, _ = make()
+    network.parameters["V"][...] = 0
+    network.parameters["c"][...] = [0, 0, 45]
+    assert explain(network, x, 2).loss == pytest.approx(2 * np.exp(-45), rel=1e-14)
+    assert explain(network, x, 0).loss == pytest.approx(45, rel=1e-14)
+
+
 # Planted errors
 
 

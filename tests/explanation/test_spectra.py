@@ -64,3 +64,11 @@ def test_jacobians_are_the_derivatives_of_states():
         product = ex.jacobian(5) @ ex.jacobian(4) @ ex.jacobian(3)
         assert ex.product_singular[2] == pytest.approx(np.linalg.norm(product, 2))
         assert len(ex.lyapunov) == ex.H
+
+
+def test_nothing_times_beyond_all_numbers_is_nothing():
+    grown = 1e10 * np.eye(2)
+    products = spectra.largest_of_products(np.array([0 * grown, *[grown] * 40]))
+    assert products[0] == 0
+    assert products[1] == np.inf
+    assert products[-1] == pytest.approx(1e10)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class GradientFlowDisplay:
     """What is left of an error k steps back, and the saturated units that it met.
 
-    On the left ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale; of a data set the geometric
-    mean, in a band from 10 % to 90 % of the sequences. On the right the share of units whose f' is
+    On the left ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale; of a data set the
+    median, in a band from 10 % to 90 % of the sequences. On the right the share of units whose f' is
     below 0.1, by step.
 
     Parameters

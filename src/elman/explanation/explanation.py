@@ -24,6 +24,9 @@ from elman.explanation.proof import SMALLEST, TOLERANCE, Check, TotalCheck
 from elman.explanation.writing import as_dict
 from elman.parameters import Architecture, Parameters
 
+LEAST = float(np.finfo(np.float64).tiny)
+"""The least ŷ that -y/ŷ is a number for."""
+
 SUM_TOLERANCE = 1e-13
 """How far the sum of the terms may be from the gradient, relative to Σ ‖term‖: they may cancel."""
 
@@ -197,7 +200,7 @@ class Explanation:
             return np.zeros((self.T, self.H))
         return np.concatenate([self.h_0[None], self.h_activated[:-1]])
 
-    @property
+    @cached_property
     def derivative(self) -> Array:
         """f'(h_unactivated), 1 - h² for tanh, (T, H)."""
         return terms.exact_slope(CELLS[self.cell], self.h_unactivated)
@@ -234,7 +237,7 @@ class Explanation:
         worst = 0.0
         for t in self.answering_rows:
             y_hat, label = self.y_activated[t], self.labels[t]
-            if y_hat[label] > 0:  # else -y/ŷ is not a number; L_t is taken from z
+            if y_hat[label] >= LEAST:  # else -y/ŷ is not a number; L_t is taken from z
                 product = -1 / y_hat[label] * softmax_jacobian(y_hat)[label]
                 worst = max(worst, float(np.abs(product - self.output_error[t]).max()))
         return worst
@@ -273,7 +276,8 @@ class Explanation:
         steps = np.arange(self.T)
         if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
             structural = (steps < steps[:, None]) & (not self.recurrent)
-            structural = structural | ~self.inputs.any(axis=1)
+            if self.layer == 1:
+                structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
             structural = np.broadcast_to(steps == 0, (self.T, self.T))
         return terms.term_kinds(

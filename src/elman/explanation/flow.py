@@ -79,7 +79,7 @@ def gradient_flow(
     """Diagnose how errors get back through time, over a whole data set.
 
     The last loss of each sequence is carried back to its first step, exactly as learning does
-    (N7), with the sequences side by side, in the model's own dtype: one pass forward and one back.
+    (N7), with the sequences side by side: one pass forward, in the model's own dtype, and one back.
     Singular values and Lyapunov exponents are of a random sample, for they cost much more.
 
     Parameters
@@ -116,6 +116,7 @@ def gradient_flow(
     'vanishing'
     """
     who = subject(model, X, y, exact=False)
+    exact = who.parameters.astype(np.float64)
     layer = who.layer(layer)
     here = who.parameters.layers[layer - 1]
     cells = who.parameters.architecture.cells[layer - 1 :]
@@ -126,7 +127,7 @@ def gradient_flow(
     done = 0
     for shard in Batch.all_of(who.sequences, every_step=False).shards(_SHARD):
         trace = _forward(who.parameters, shard)
-        of_shard, slopes = _reach(who, shard, trace, layer)
+        of_shard, slopes = _reach(who, exact, shard, trace, layer)
         reach[: len(of_shard), done : done + of_shard.shape[1]] = of_shard
         done += of_shard.shape[1]
         for t, slope in enumerate(slopes):
@@ -171,7 +172,9 @@ def _forward(parameters: Parameters, shard: Shard) -> Trace:
     return trace
 
 
-def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> tuple[Array, list[Array]]:
+def _reach(
+    who: Subject, exact: Parameters, shard: Shard, trace: Trace, layer: int
+) -> tuple[Array, list[Array]]:
     """Carry each sequence's last loss back.
 
     Returns
@@ -181,7 +184,10 @@ def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> tuple[Array,
     slopes : T blocks (H, n_t)
         The layer's f'.
     """
-    y_hat = trace.y_activated  # (K, n)
+    y_hat = trace.y_activated.astype(np.float64)  # (K, n)
+    h_activated = [
+        [h_t.astype(np.float64) for h_t in h[1:]] for h in trace.h_activated[layer - 1 :]
+    ]
     ends = shard.rows  # the sequences' numbers, in the order in which they end
     if who.labels is None:
         labels = y_hat.argmin(axis=0)
@@ -190,22 +196,23 @@ def _reach(who: Subject, shard: Shard, trace: Trace, layer: int) -> tuple[Array,
     y = np.zeros_like(y_hat)
     y[labels, np.arange(len(labels))] = 1
 
-    layers, V = who.parameters.layers, who.parameters["V"]
+    layers, V = exact.layers[layer - 1 :], exact["V"]
     told = V.T @ terms.exact_error(y, y_hat)
-    dh = network.answers_to_states(told, trace.h_activated[-1][1:], shard.answers_from)
+    dh = network.answers_to_states(told, h_activated[-1], shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
-    for k in reversed(range(layer - 1, len(layers))):
-        slopes = [layers[k].cell.derivative(h_t) for h_t in trace.h_activated[k][1:]]
-        delta = errors_through_time(dh, slopes, layers[k].W)
-        dh = [layers[k].U.T @ delta_t for delta_t in delta] if k >= layer else delta
+    for k in reversed(range(len(layers))):
+        slopes = [layers[k].cell.derivative(h_t) for h_t in h_activated[k]]
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
+            delta = errors_through_time(dh, slopes, layers[k].W)
+            dh = [layers[k].U.T @ delta_t for delta_t in delta] if k else delta
 
     sizes = _sizes(dh)  # (T, n)
     lengths = np.array([delta_t.shape[1] for delta_t in dh])
     lengths = (lengths[:, None] > np.arange(sizes.shape[1])).sum(axis=0)  # of each column
     steps = lengths - 1 - np.arange(len(sizes))[:, None]  # (lags, n): the step so far back
     reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        reach = reach / size_told
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        reach = np.nan_to_num(reach / size_told, nan=np.inf)  # beyond all numbers: the largest
     return np.where((steps >= 0) & (size_told > 0), reach, np.nan), slopes
 
 

@@ -160,7 +160,7 @@ def pass_forward(
     answering = np.flatnonzero(labels >= 0)
     V, c = parameters["V"].astype(dtype), parameters.get("c")
     z = np.array([output(h[t + 1], V, c)[0] for t in answering])  # (A, K, n)
-    return Moved(_losses(z, labels[answering]), z)
+    return Moved(terms.exact_losses(z, labels[answering]), z)
 
 
 def _of_every_step(
@@ -173,21 +173,6 @@ def _of_every_step(
     ]
     losses, z = zip(*parts)
     return Moved(np.concatenate(losses, axis=-1), np.concatenate(z, axis=-1))
-
-
-def _losses(z: Array, labels: IntArray) -> Array:
-    """-log ŷ of the label (N3), from z (A, K, n): (A, n).
-
-    It is log(1 + Σ_{k≠label} exp(z_k - z_label)), which is exact for an answer that is all but
-    certain; where another class is ahead, that is taken for the reference in the label's place.
-    """
-    every = np.arange(len(z))[:, None]
-    ahead = z.real.argmax(axis=1)  # (A, n)
-    columns = np.arange(z.shape[2])
-    z_ahead = z[every, ahead, columns]
-    powers = np.exp(z - z_ahead[:, None])
-    powers[every, ahead, columns] = 0
-    return np.asarray(z_ahead - z[every, labels[:, None], columns] + np.log1p(powers.sum(axis=1)))
 
 
 def check_terms(
@@ -282,10 +267,10 @@ def check_totals(
         trace = network.forward(blocks, moving.layers, moving["V"], moving.get("c"), [0] * len(x))
         moving[name].imag[...] = 0
         z = trace.y_unactivated.T[answering, :, None]
-        moved = Moved(_losses(z, labels[answering]), z)
+        moved = Moved(terms.exact_losses(z, labels[answering]), z)
         found = float(moved.losses.sum().imag) / STEP
         expected = float((gradient * R).sum())
-        size = float(np.linalg.norm(gradient) * np.linalg.norm(R))
+        size = float(terms.size(gradient.ravel()) * np.linalg.norm(R))
         summed = float(moved.summed(error[answering]).sum())
         bound = TOLERANCE * size + _ROUNDING * summed + SMALLEST
         checks.append(TotalCheck(name, expected, found, abs(expected - found), bound))

@@ -41,8 +41,9 @@ def largest_of_products(jacobians: Array) -> Array:
             product = product / size
             log += np.log(size)
         products[t], logs[t] = product, log
-    with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(largest_singular(products) * np.exp(logs))
+    largest = largest_singular(products)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.where(largest > 0, largest * np.exp(logs), 0)
 
 
 def lyapunov(jacobians: Array, n_exponents: int, seed: int = 0) -> Array:

@@ -55,6 +55,21 @@ def exact_error(y: Array, y_hat: Array) -> Array:
     return np.asarray(np.where(y > 0, -others.sum(axis=0), y_hat) * y.any(axis=0))
 
 
+def exact_losses(z: Array, labels: IntArray) -> Array:
+    """-log ŷ of the label (N3), from z (A, K, n): (A, n).
+
+    It is log(1 + Σ_{k≠label} exp(z_k - z_label)), which is exact for an answer that is all but
+    certain; where another class is ahead, that is taken for the reference in the label's place.
+    """
+    every = np.arange(len(z))[:, None]
+    ahead = z.real.argmax(axis=1)  # (A, n)
+    columns = np.arange(z.shape[2])
+    z_ahead = z[every, ahead, columns]
+    powers = np.exp(z - z_ahead[:, None])
+    powers[every, ahead, columns] = 0
+    return np.asarray(z_ahead - z[every, labels[:, None], columns] + np.log1p(powers.sum(axis=1)))
+
+
 def size(vectors: Array) -> Array:
     """Norms along the last axis; squares may be beyond the least and the largest number."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)

@@ -11,6 +11,7 @@ output    panels 3 and 4, the output error and the output weights
 ladder    panel 5, explicit and implicit
 triangle  panel 6, the gradient triangle
 reasons   panels 7 and 8, singular values and truncation
+what_if   the end of panel 7, W scaled
 outcome   panels 9 to 11, the update, the proofs, the data
 data      the numbers as JSON
 render    the panels in order, in one file

@@ -65,6 +65,7 @@ def _content(view: View) -> dict[str, Any]:
         "full": {piece.key: scale_of(piece) for piece in pieces(view)},
         "y_unactivated": ex.y_unactivated[rows][:, view.classes].tolist(),
         "y_activated": ex.y_activated[rows][:, view.classes].tolist(),
+        "output_error": ex.output_error[rows][:, view.classes].tolist(),
         "targets": [
             view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]
         ],

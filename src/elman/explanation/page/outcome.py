@@ -27,6 +27,7 @@ from elman.explanation.page.markup import (
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
 from elman.explanation.page.view import ROWS, View, capped, evenly, fit, relative
 from elman.explanation.proof import SIDE
+from elman.explanation.terms import size
 
 DOTS = 500  # terms in the picture of their errors
 LINE = 60  # points of the line above them
@@ -131,11 +132,9 @@ def _by_step(view: View) -> str:
     for t in view.steps:
         own = ex.delta[t - 1, t - 1]
         later = ex.delta[t:, t - 1].sum(axis=0)
-        size = float(np.linalg.norm(own + later))
-        by_state = size * float(np.linalg.norm(ex.h_previous[t - 1]))
-        by_input = size * float(np.linalg.norm(ex.inputs[t - 1]))
-        norms = (float(np.linalg.norm(own)), float(np.linalg.norm(later)), size)
-        rows.append([str(t), *map(number, (*norms, by_state, by_input))])
+        errors = [float(size(error)) for error in (own, later, own + later)]
+        products = [errors[-1] * float(size(met[t - 1])) for met in (ex.h_previous, ex.inputs)]
+        rows.append([str(t), *map(number, errors + products)])
     return details(
         "Numbers of N8, step by step",
         table(
@@ -280,13 +279,15 @@ def _errors_chart(view: View) -> str:
     checks = view.explanation.checks_ or []
     seen = sorted((c for c in checks if c.size > 0), key=lambda c: c.size)
     dots = [c for c in seen if c.error > 0]
-    exact = len(checks) - len(dots)
+    exact = sum(c.error == 0 for c in checks)
     proved = evenly([c for c in dots if c.passed], DOTS)
     failed = [c for c in dots if not c.passed][:DOTS]
     bounds = evenly(seen, LINE)
     said = f"Errors of {count(len(dots), 'term')}."
     if exact:
         said += f" For {exact:,} more the two numbers agree to the last bit."
+    if (nowhere := len(checks) - len(dots) - exact) > 0:
+        said += f" {count(nowhere, 'term')} of no size, or no number, cannot be drawn."
     said += capped(len(proved) + len(failed), len(dots), "dots")
     return figure(
         chart(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from elman._typing import Array
+from elman.explanation.explanation import LEAST
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.forward import step_control
 from elman.explanation.page.markup import (
@@ -71,7 +72,7 @@ def softmax_error(view: View) -> str:
             f"difference over all steps is {small(ex.residual_n5)}."
             + (
                 ""
-                if (ex.y_activated[ex.answering_rows, ex.labels[ex.answering_rows]] > 0).all()
+                if (ex.y_activated[ex.answering_rows, ex.labels[ex.answering_rows]] >= LEAST).all()
                 else " Where ŷ of the label is below all numbers, −y/ŷ is none; the error still is."
             ),
             [

@@ -74,7 +74,7 @@
       // A label that is not among the classes shown leaves ŷ to them.
       const product = target < 0 ? p : (-1 / yHat[target]) * jacobian[target][k];
       const columns = [k === target ? "1" : "0", number(p), number(upstream),
-        number(labelled ? product : 0), number(labelled ? p - Number(k === target) : 0)];
+        number(labelled ? product : 0), number(data.output_error[at][k])];
       columns.forEach((written, j) => { lines[k].cells[j + 1].textContent = written; });
     });
   };

@@ -21,19 +21,21 @@ from elman.explanation.page.markup import (
 )
 from elman.explanation.page.svg import drawing, grid, label, rectangle
 from elman.explanation.page.view import View, capped, fit, relative
+from elman.explanation.terms import size
 
 
 def unrolled(view: View) -> str:
     """Panel 1: the network unrolled over the steps, with what comes back through it."""
     ex = view.explanation
     steps = view.steps
+    carried_back = _carried_back(view)
     rows = [
         [
             str(t),
             number(_p_target(view, t)),
             number(ex.losses[t - 1]) if t in ex.answering else "no loss",
             fixed(float(np.linalg.norm(ex.h_activated[t - 1]))),
-            number(_carried_back(view)[t - 1]),
+            number(carried_back[t - 1]),
         ]
         for t in steps
     ]
@@ -106,7 +108,7 @@ def _p_target(view: View, t: int) -> float:
 
 
 def _carried_back(view: View) -> Array:
-    return np.asarray(np.linalg.norm(view.explanation.delta.sum(axis=0), axis=1))
+    return size(view.explanation.summed_delta)
 
 
 class _Columns:

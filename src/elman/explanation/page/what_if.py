@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elman._typing import Array
+from elman.engines import get_engine
 from elman.errors import DataError
 from elman.explanation.explaining import explain
 from elman.explanation.page.colours import sequential
@@ -47,7 +48,7 @@ def what_if(view: View) -> str:
 
 
 def rescaled(explanation: Explanation, factor: float) -> Explanation | None:
-    """Explain the same sequence with the layer's W multiplied; None if its states overflow."""
+    """Explain the same sequence with the layer's W multiplied; None if its numbers overflow."""
     ex = explanation
     if factor == 1:
         return ex
@@ -56,7 +57,11 @@ def rescaled(explanation: Explanation, factor: float) -> Explanation | None:
     labels = ex.labels if ex.every_step else ex.labels[-1]
     try:
         return explain(
-            Network.from_parameters(parameters), ex.x, labels, layer=ex.layer, check=False
+            Network.from_parameters(parameters, get_engine("reference")),
+            ex.x,
+            labels,
+            layer=ex.layer,
+            check=False,
         )
     except DataError:
         return None
@@ -66,7 +71,7 @@ def _table(cases: list[tuple[float, Explanation | None]]) -> str:
     rows = []
     for factor, ex in cases:
         if ex is None or ex.W is None:
-            rows.append([f"W × {factor:g}", *[""] * 4, "the states overflow"])
+            rows.append([f"W × {factor:g}", *[""] * 4, "beyond all numbers"])
             continue
         rows.append(
             [
