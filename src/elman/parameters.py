@@ -138,6 +138,38 @@ class Parameters(Mapping[str, Array]):
         """Make a set of parameters (or of sums of gradients) that are all zero."""
         return cls(architecture, np.zeros(architecture.n_parameters, dtype))
 
+    @classmethod
+    def of_gradients(
+        cls,
+        architecture: Architecture,
+        of_layers: Sequence[tuple[Array, Array, Array]],
+        dV: Array,
+        dc: Array,
+    ) -> Parameters:
+        """Put the gradients that ``equations.network`` computes under their parameters' names.
+
+        What a network lacks is left out: W of a dense layer, b and c.
+
+        Parameters
+        ----------
+        architecture : Architecture
+        of_layers : list of (dU, dW, db), lowest layer first
+        dV : array (K, H)
+        dc : array (K,)
+
+        Returns
+        -------
+        gradients : Parameters
+            Of dV's dtype.
+        """
+        computed = {"V": dV, "c": dc}
+        for k, (dU, dW, db) in enumerate(of_layers, start=1):
+            computed |= {f"U{k}": dU, f"W{k}": dW, f"b{k}": db}
+        gradients = cls.zeros(architecture, dV.dtype)
+        for name, gradient in gradients.items():
+            gradient[...] = computed[name]
+        return gradients
+
     def copy(self) -> Parameters:
         """Copy the vector."""
         return Parameters(self.architecture, self.vector.copy())

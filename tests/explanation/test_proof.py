@@ -6,8 +6,9 @@ import pytest
 from elman import Network, explain
 from elman.equations import network as equations_network
 from elman.errors import DataError
-from elman.explanation import explaining, proof, terms
+from elman.explanation import proof, terms
 from elman.explanation.proof import check_terms
+from elman.parameters import Parameters
 from unrolled import losses
 
 T, D, H, K = 6, 3, 4, 3
@@ -186,14 +187,14 @@ def test_layer_above_left_out_is_found(monkeypatch):
 
 @pytest.mark.parametrize("name", ["U1", "W1", "b1", "V", "c"])
 def test_corrupted_gradient_is_shown_as_failed(monkeypatch, name):
-    right = explaining._named
+    right = Parameters.of_gradients
 
     def wrong(*arguments):
         gradients = right(*arguments)
         gradients[name].flat[1] += 1e-6
         return gradients
 
-    monkeypatch.setattr(explaining, "_named", wrong)
+    monkeypatch.setattr(Parameters, "of_gradients", wrong)
     ex = explain(*make())
     assert [check.name for check in ex.totals_ if not check.passed] == [name]
     assert not ex.passed

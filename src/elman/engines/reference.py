@@ -70,15 +70,7 @@ class ReferenceEngine:
             shard.x, output_error(y, trace.y_activated), layers, V, shard.answers_from, trace
         )
 
-        gradients = Parameters.zeros(parameters.architecture, V.dtype)
-        computed = {"V": dV, "c": dc}
-        for k, (dU, dW, db) in enumerate(layer_gradients, start=1):
-            computed |= {f"U{k}": dU, f"W{k}": dW, f"b{k}": db}
-        for (
-            name,
-            gradient,
-        ) in gradients.items():  # dense layers have no W, and b and c may be absent
-            gradient[...] = computed[name]
+        gradients = Parameters.of_gradients(parameters.architecture, layer_gradients, dV, dc)
         loss = cross_entropy(y, trace.y_unactivated).item()
         return Evaluation(loss, n_correct, gradients)
 

@@ -23,7 +23,7 @@ from elman.explanation import terms
 from elman.explanation.explanation import Explanation
 from elman.explanation.proof import central_differences, check_terms, check_totals
 from elman.explanation.subject import subject
-from elman.parameters import Architecture, Parameters
+from elman.parameters import Parameters
 from elman.training.optimizers import clip_norm
 
 DEFAULT_LEARNING_RATE = 0.01
@@ -249,7 +249,7 @@ class _Passes(NamedTuple):
                 recurrent_gradients(delta, _blocks(self.inputs(k)), h)
                 for k, (delta, h) in enumerate(zip(deltas, self.trace.h_activated), start=1)
             ]
-        return _named(self.parameters.architecture, of_layers, dV, dc)
+        return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
 
     def delta(self, layer: int) -> Array:
         """δ_{t,τ} of a layer, each loss carried back on its own (N7), (T, T, H)."""
@@ -287,19 +287,6 @@ def _forward(parameters: Parameters, x: Array) -> Trace:
     blocks = _blocks(x)
     V, c = parameters["V"], parameters.get("c")
     return network.forward(blocks, parameters.layers, V, c, [0] * len(blocks))
-
-
-def _named(
-    architecture: Architecture, of_layers: list[tuple[Array, Array, Array]], dV: Array, dc: Array
-) -> Parameters:
-    """Put gradients under their parameters' names; what a network lacks (W, b, c) is left out."""
-    computed = {"V": dV, "c": dc}
-    for k, (dU, dW, db) in enumerate(of_layers, start=1):
-        computed |= {f"U{k}": dU, f"W{k}": dW, f"b{k}": db}
-    gradients = Parameters.zeros(architecture, np.float64)
-    for name, gradient in gradients.items():
-        gradient[...] = computed[name]
-    return gradients
 
 
 def _update(

@@ -71,8 +71,9 @@ def one_step(view: View) -> str:
     n_layers = len(ex.architecture.hidden)
     whose = f"\u00a0of\u00a0layer\u00a0{n_layers}" if ex.layer < n_layers else ""
     answer = f"ŷ_t::{ex.K}×1 = softmax ( V::{ex.K}×{top} h_t::{top}×1{whose}{c} )"
+    found = pieces(view)
     rows = [
-        [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in pieces(view))]
+        [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in found)]
         for i in range(view.units)
     ]
     return panel(
@@ -101,7 +102,7 @@ def one_step(view: View) -> str:
                     "unit",
                     *(
                         f'<span data-piece="{p.key}">{p.name}</span> <small>{p.formula}</small>'
-                        for p in pieces(view)
+                        for p in found
                     ),
                 ],
                 rows,
