@@ -16,7 +16,7 @@ ROOT = Path(elman.__file__).parent
 
 # A layer imports those above it in this list; those in one line do not import each other.
 ORDER = [
-    {"_typing", "errors"},
+    {"_signals", "_typing", "errors"},
     {"data", "equations"},
     {"parameters"},
     {"engines"},

@@ -321,7 +321,6 @@ def test_wrong_use_exits_2(run, arguments, message):
         (["train", "absent.npz"], "absent.npz"),
         (["train", "broken.npz"], "not an .npz file"),
         (["train", "mnist", "--data-dir", "absent"], "no directory absent"),
-        (["train", "digits", "--binary", "3", "12"], "binary"),
         (["evaluate", "absent", "digits"], "absent"),
         (["evaluate", "broken.npz", "digits"], "not a model file"),
         (["predict", "broken.npz", "broken.npz"], "not a model file"),
@@ -451,6 +450,25 @@ def test_ctrl_c_in_a_real_process(tmp_path, stop):
     assert "saved the weights" in stderr
     assert "Traceback" not in stderr
     assert elman.load(tmp_path / "digits.safetensors").n_iter_ >= 1
+
+
+def test_ctrl_c_while_functions_are_loaded(tmp_path):
+    """Held back until they are: broken off there, LLVM's lock would stay taken."""
+    program = (
+        "import os, signal, sys, elman\n"
+        "from numba.core.compiler_lock import global_compiler_lock\n"
+        "from elman.engines.compiled import compiling\n"
+        "try:\n"
+        "    with global_compiler_lock, global_compiler_lock:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        print('went on', flush=True)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', global_compiler_lock.is_locked())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["went on", "interrupted False"]
 
 
 def test_check_prints_a_table_and_passes(run):

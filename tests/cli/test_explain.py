@@ -117,6 +117,9 @@ def test_exit_code_1_if_a_proof_fails(run, files, monkeypatch, tmp_path):
         (["tagger.safetensors", "steps.npz", "--truncate", -1], "--truncate"),
         (["tagger.safetensors", "steps.npz", "--binary", 3, 8], "it means nothing for steps.npz"),
         (["tagger.safetensors", "steps.npz", "--jason"], "No such option"),
+        (["digits", "--html", "no/page.html"], "there is no directory no"),
+        (["digits", "--json", "no/n.json"], "there is no directory no"),
+        (["digits", "--binary", 3, 3], "expected two different digits"),
     ],
 )
 def test_wrong_use_is_exit_code_2(run, files, arguments, message):

@@ -272,7 +272,8 @@ NOTES = {
     1: ["L_t=−∑_ky_{t,k}logŷ_{t,k}"],
     2: [
         "h_t[6×1]=tanh(U[6×3]x_t[3×1]+W[6×6]h_{t−1}[6×1]+b[6×1])",
-        "ŷ_t[4×1]=softmax(V[4×6]h_t[6×1]+c[4×1])",
+        "z_t[4×1]=V[4×6]h_t[6×1]+c[4×1]",
+        "ŷ_t=softmax(z_t)",
     ],
     3: [
         "dŷ_i/dz_k=ŷ_i(1−ŷ_i)if i=k",
@@ -313,26 +314,27 @@ CHANGED = {
     "no biases": {
         2: [
             "h_t[6×1]=tanh(U[6×3]x_t[3×1]+W[6×6]h_{t−1}[6×1])",
-            "ŷ_t[4×1]=softmax(V[4×6]h_t[6×1])",
+            "z_t[4×1]=V[4×6]h_t[6×1]",
+            "ŷ_t=softmax(z_t)",
         ]
     },
     "relu": {
-        2: ["h_t[6×1]=relu(U[6×3]x_t[3×1]+W[6×6]h_{t−1}[6×1]+b[6×1])", NOTES[2][1]],
+        2: ["h_t[6×1]=relu(U[6×3]x_t[3×1]+W[6×6]h_{t−1}[6×1]+b[6×1])", *NOTES[2][1:]],
         5: [NOTES[5][0], "dh_1/dW=h_0(f′(Ux_1+Wh_0))", *NOTES[5][2:]],
         7: ["∂h_t/∂h_{t−1}=diag(f′)W"],
         9: [line.replace(N8_SLOPE, "[f′(h_{unactivated})]") for line in NOTES[9]],
     },
     "lower of two layers": {
-        2: [NOTES[2][0], "ŷ_t[4×1]=softmax(V[4×5]h_t[5×1 of layer 2]+c[4×1])"],
+        2: [NOTES[2][0], "z_t[4×1]=V[4×5]h_t[5×1 of layer 2]+c[4×1]", NOTES[2][2]],
         6: NOTES[6][:1],
         9: [line.replace(":V^T(ŷ_t−y_t)", ":dL_t/dh_t") for line in NOTES[9]],
     },
     "upper of two layers": {
-        2: [NOTES[2][0].replace("[6×3]x_t[3×1]", "[6×5]x_t[5×1]"), NOTES[2][1]]
+        2: [NOTES[2][0].replace("[6×3]x_t[3×1]", "[6×5]x_t[5×1]"), *NOTES[2][1:]]
     },
     "dense, one label": {
         0: ["dL/dU=∑_t∑_{τ≤t}term(t,τ)", "term(t,τ)=δ_{t,τ}x_τ^T"],
-        2: ["h_t[6×1]=tanh(U[6×3]x_t[3×1]+b[6×1])", NOTES[2][1]],
+        2: ["h_t[6×1]=tanh(U[6×3]x_t[3×1]+b[6×1])", *NOTES[2][1:]],
         6: ["dL_t/dU=∑_{τ≤t}term(t,τ)=∑_{τ≤t}δ_{t,τ}x_τ^T"],
         9: [line for line in NOTES[9] if line[0] != "W" and line[:5] != "dL/dW"],
         10: ["⟨term(t,τ),R⟩=ImL_t(U_τ+iεR)/ε"],

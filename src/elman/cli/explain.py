@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.sources import Binary, DataDir, StepsOption, open_dataset, refuse_idle
+from elman.cli.sources import (
+    Binary,
+    DataDir,
+    StepsOption,
+    check_writable,
+    open_dataset,
+    refuse_idle,
+)
 
 if TYPE_CHECKING:
     from elman.estimators import RNNTagger
@@ -63,6 +73,11 @@ def explain(
     import elman
     from elman.errors import ElmanError
 
+    if html is None and json is None:
+        html = _DEFAULT_PAGE
+    for path, option in ((html, "--html"), (json, "--json")):
+        if path is not None:
+            check_writable(path, option)
     if model == "digits" and source is None:  # the model is what was left out
         model, source = None, "digits"
     if model is not None and source is None:
@@ -93,9 +108,7 @@ def explain(
     except ValueError as error:  # an option that this model or sequence does not have
         raise typer.BadParameter(str(error)) from None
 
-    if html is None and json is None:
-        html = _DEFAULT_PAGE
-    typer.echo(_result(explanation, source or "digits", index))
+    page = ""
     if html is not None:
         options = {
             "--index": index,
@@ -106,9 +119,13 @@ def explain(
             **given,
         }
         command = _command([model, source], options, check)
-        _write_page(explanation, html, step, command)
+        page = _write_page(explanation, html, step, command)
     if json is not None:
         explanation.to_json(json)
+    typer.echo(_result(explanation, source or "digits", index))  # nobody may read on: files first
+    if html is not None:
+        typer.echo(page)
+    if json is not None:
         typer.echo(f"wrote {json}")
     if not explanation.passed:
         typer.secho("error: not everything is proved", fg=typer.colors.RED, err=True)
@@ -155,15 +172,18 @@ def _result(explanation: Explanation, source: str, index: int) -> str:
         proofs = f"{ex.n_terms:,} terms, not checked"
     else:
         proofs = f"{ex.n_proved:,} of {ex.n_terms:,} terms proved, worst error {ex.worst_error:.1e}"
-    return f"{source}, sequence {index}: {proofs}\n{ex.verdict}"
+    words = ex.verdict
+    if sys.stdout.isatty():
+        words = textwrap.fill(words, shutil.get_terminal_size().columns)
+    return f"{source}, sequence {index}: {proofs}\n{words}"
 
 
-def _write_page(explanation: Explanation, path: Path, step: int | None, command: str) -> None:
+def _write_page(explanation: Explanation, path: Path, step: int | None, command: str) -> str:
     from elman.explanation.page import render
 
     page = render(explanation, step=step, command=command)
     path.write_text(page, encoding="utf-8")
-    typer.echo(f"wrote {path} ({len(page.encode()) / 1000:,.0f} kB): open it in a browser")
+    return f"wrote {path} ({len(page.encode()) / 1000:,.0f} kB): open it in a browser"
 
 
 def _command(arguments: list[str | None], options: dict[str, Any], check: bool) -> str:

@@ -1,7 +1,8 @@
-"""What several commands take: their sequences, a data set by its name or a file, and an engine."""
+"""What several commands take: sequences, by a data set's name or from a file, an engine, files."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -39,6 +40,11 @@ def open_dataset(
     test_size: float | None = None,
 ) -> Dataset:
     """Load a data set by its name, or from a file."""
+    if binary is not None and (len(set(binary)) < 2 or not all(0 <= k <= 9 for k in binary)):
+        raise typer.BadParameter(
+            f"expected two different digits from 0 to 9; got {binary[0]} {binary[1]}",
+            param_hint="--binary",
+        )
     from elman.datasets import load_digits, load_mnist, load_npz
 
     if source.endswith(".npz"):
@@ -61,3 +67,13 @@ def refuse_idle(source: str, options: dict[str, Any]) -> None:
     for option, value in options.items():
         if value is not None:
             raise typer.BadParameter(f"it means nothing for {source}", param_hint=option)
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Refuse before the work what could not be written after it."""
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no directory {path.parent}", param_hint=option)
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a directory; expected a file", param_hint=option)
+    if not os.access(path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path.parent} cannot be written to", param_hint=option)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -14,8 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from elman._signals import Uninterrupted
 from elman.cli.evaluate import Json, evaluate_estimator
-from elman.cli.sources import Binary, DataDir, EngineName, Source, StepsOption, open_dataset
+from elman.cli.sources import (
+    Binary,
+    DataDir,
+    EngineName,
+    Source,
+    StepsOption,
+    check_writable,
+    open_dataset,
+)
 
 if TYPE_CHECKING:
     from elman.datasets import Dataset
@@ -169,12 +177,16 @@ def train(
     if output is None:
         parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
         output = Path("-".join(map(str, parts)) + ".safetensors")
-    from elman import LearningCurveDisplay
-    from elman.cli.diagnose import diagnosis, in_words
+    with Uninterrupted():  # an import that is broken off leaves half a module
+        from elman import LearningCurveDisplay
+        from elman.cli.diagnose import diagnosis, in_words
+        from elman.engines import get_engine
 
-    _check_writable(output, "--output")
+        get_engine(engine or "compiled")
+
+    check_writable(output, "--output")
     if plot is not None:
-        _check_writable(plot, "--plot")
+        check_writable(plot, "--plot")
         _check_drawable(plot)
     dataset = open_dataset(source, data_dir, steps, binary, test_size)
     cells = tuple(map(str, cell or ()))
@@ -258,16 +270,6 @@ def train(
         files = f"model: {output}" + (f"   learning curve: {plot}" if plot else "")
         for line in (_summary(estimator, seconds), files):
             console.print(line, markup=False, soft_wrap=True)
-
-
-def _check_writable(path: Path, option: str) -> None:
-    """Refuse before training what could not be written after it."""
-    if not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no directory {path.parent}", param_hint=option)
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a directory; expected a file", param_hint=option)
-    if not os.access(path.parent, os.W_OK):
-        raise typer.BadParameter(f"{path.parent} cannot be written to", param_hint=option)
 
 
 def _check_drawable(path: Path) -> None:

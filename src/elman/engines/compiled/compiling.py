@@ -9,6 +9,8 @@ from typing import Any
 from numba import njit
 from numba.core import event
 
+from elman._signals import Uninterrupted
+
 helper = njit(nogil=True)
 """Compile a function as a part of others."""
 
@@ -42,4 +44,23 @@ class Announcement(event.Listener):
         """Nothing to say."""
 
 
+class Protection(event.Listener):
+    """Holds Ctrl-C back while Numba compiles or loads: broken off, it would keep LLVM's lock.
+
+    Then whoever compiles next, a helper perhaps, would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._held_back = Uninterrupted()
+
+    def on_start(self, event: Any) -> None:
+        """Numba is about to take its lock."""
+        self._held_back.__enter__()
+
+    def on_end(self, event: Any) -> None:
+        """Numba has given its lock back."""
+        self._held_back.__exit__()
+
+
 event.register("numba:compile", Announcement())
+event.register("numba:compiler_lock", Protection())

@@ -70,7 +70,7 @@ def one_step(view: View) -> str:
     c = f" + c::{ex.K}×1" if "c" in ex.gradients else ""
     n_layers = len(ex.architecture.hidden)
     whose = f"\u00a0of\u00a0layer\u00a0{n_layers}" if ex.layer < n_layers else ""
-    answer = f"ŷ_t::{ex.K}×1 = softmax ( V::{ex.K}×{top} h_t::{top}×1{whose}{c} )"
+    z = f"z_t::{ex.K}×1 = V::{ex.K}×{top} h_t::{top}×1{whose}{c}"
     found = pieces(view)
     rows = [
         [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in found)]
@@ -82,11 +82,12 @@ def one_step(view: View) -> str:
         "N2",
         "A step adds what the input says to what the state before says. The sum goes through f. "
         "The state then answers through V.",
-        "Each row is one vector, a cell a unit. Below, each class has its y_unactivated and its "
-        "y_activated, ŷ, as a number and as a bar; the label's class is framed. Under a letter "
-        "stands its shape, rows × columns.",
+        "Each row is one vector, a cell a unit, in colours of its own scale. Below, each class has "
+        "its y_unactivated, z, and its y_activated, ŷ, as a number and as a bar; the label's class is "
+        "framed. Under a letter stands its shape, rows × columns.",
         math(f"{hidden}{bias} )", block=True),
-        math(answer, block=True),
+        math(z, block=True),
+        math("ŷ_t = softmax ( z_t )", block=True),
         step_control(view, 2),
         figure(
             _pieces_picture(view),

@@ -224,7 +224,7 @@ def proofs(view: View) -> str:
         paragraph(
             f"The step is imaginary, with ε = 10<sup>−20</sup>, so nothing is subtracted and "
             f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of its "
-            "term's size, ‖term‖ ‖R‖ by the root of the number of its entries. Allowed are 10"
+            "term's size, ‖term‖ ‖R‖ divided by the root of the number of its entries. Allowed are 10"
             "<sup>−10</sup> of ‖term‖ ‖R‖, and what rounding does to the sum "
             "Σ<sub>k</sub> (ŷ<sub>k</sub> − y<sub>k</sub>) z′<sub>k</sub> that both come down to."
         ),
