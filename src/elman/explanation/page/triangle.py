@@ -18,6 +18,7 @@ from elman.explanation.page.markup import (
     math,
     number,
     panel,
+    paragraph,
     question,
     table,
 )
@@ -56,6 +57,12 @@ def gradient_triangle(view: View) -> str:
             block=True,
         ),
         *_product(view),
+        paragraph(
+            "The same holds for U, with x<sub>τ</sub> in the place of h<sub>τ−1</sub>: panel 9 has "
+            "its sums."
+        )
+        if ex.W is not None
+        else "",
         figure(
             _picture(view),
             f"‖term(t, τ)‖ of {count(n_terms, 'term')}: {said}.{some}",
