@@ -135,7 +135,7 @@ def test_data_are_exact(explanation, page):
     for i, (t, tau) in enumerate(data["cells"]):
         term = np.outer(delta[i], h[data["triangle_steps"].index(tau)])
         np.testing.assert_array_equal(term, explanation.term(t, tau))
-        assert data["norms"][i] == explanation.norms[t - 1, tau - 1]
+        assert array(data["norms"])[0, i] == explanation.norms[t - 1, tau - 1]
     for name in ("U_frd", "W_frd", "h_activated"):
         np.testing.assert_array_equal(array(data["forward"][name]), getattr(explanation, name))
     assert data["loss"] == explanation.loss

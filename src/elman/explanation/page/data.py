@@ -73,7 +73,7 @@ def _content(view: View) -> dict[str, Any]:
         "triangle_steps": view.steps,
         "cells": [list(cell) for cell in view.cells],
         "kinds": [str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells],
-        "norms": [float(ex.norms[t - 1, tau - 1]) for t, tau in view.cells],
+        "norms": _array(np.array([[ex.norms[t - 1, tau - 1] for t, tau in view.cells]])),
         "delta": _array(np.array([ex.delta[t - 1, tau - 1] for t, tau in view.cells])),
         "of": ex.of,
         "left": _array(ex.left[np.array(view.steps) - 1]),

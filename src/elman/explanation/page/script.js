@@ -117,6 +117,7 @@
   // Panel 6: a term
   const deltas = rowsOf(data.delta);
   const lefts = rowsOf(data.left);
+  const [norms] = rowsOf(data.norms);
   const letter = data.of === "W" ? "h" : "x";
   const grid = document.getElementById("triangle");
   grid.querySelectorAll("[role=gridcell]").forEach((cell, i) => {
@@ -144,7 +145,7 @@
     document.getElementById("chosen").innerHTML =
       `<b>term(${t}, ${tau})</b>: loss ${t} by way of step ${tau}. ‖δ‖ = ${number(norm(delta))}, ` +
       `‖${letter}<sub>${data.of === "W" ? tau - 1 : tau}</sub>‖ = ${number(norm(left))}, ‖term‖ = ` +
-      `${number(data.norms[index])}: ${data.kinds[index]}.`;
+      `${number(norms[index])}: ${data.kinds[index]}.`;
 
     const [fullDelta, fullLeft] = [largest(rows.map((i) => delta[i])), largest(across.map((j) => left[j]))];
     const products = rows.flatMap((i) => across.map((j) => delta[i] * left[j]));
