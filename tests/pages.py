@@ -191,3 +191,8 @@ def chosen_term(shown):
 def strongest_of_the_term(shown):
     ex, (t, tau) = shown.ex, chosen_term(shown)
     return strongest(ex.delta[t - 1, tau - 1], 16), strongest(ex.left[tau - 1], 16)
+
+
+def place(node, name):
+    """Read a coordinate of a mark."""
+    return float(node[name])

@@ -7,21 +7,7 @@ import pytest
 
 from elman.explanation.page.markup import scientific
 from elman.explanation.page.view import evenly
-from pages import CASES, page_of, product, scaled
-
-
-@pytest.fixture(params=CASES)
-def shown(request):
-    return page_of(request.param)
-
-
-@pytest.fixture
-def pictures(shown):
-    return shown.outline.pictures
-
-
-def place(node, name):
-    return float(node[name])
+from pages import place, product, scaled
 
 
 def points_of(chart):

@@ -8,12 +8,10 @@ import base64
 import json
 
 import numpy as np
-import pytest
 
 from elman.explanation.page.markup import fixed, number, scientific, small
 from elman.explanation.page.view import evenly
 from pages import (
-    CASES,
     ROWS,
     chosen_term,
     classes_of,
@@ -23,7 +21,6 @@ from pages import (
     losses_of,
     norm,
     numbers,
-    page_of,
     product,
     scaled,
     shares,
@@ -31,12 +28,6 @@ from pages import (
     strongest_of_the_term,
     term,
 )
-
-
-@pytest.fixture(params=CASES)
-def shown(request):
-    return page_of(request.param)
-
 
 # Tables
 

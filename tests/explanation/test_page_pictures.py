@@ -9,7 +9,6 @@ from elman.explanation.page.colours import diverging, sequential
 from elman.explanation.page.markup import fixed, number
 from elman.explanation.page.view import evenly, fit
 from pages import (
-    CASES,
     chosen_term,
     classes_of,
     dV,
@@ -17,7 +16,7 @@ from pages import (
     label_of,
     losses_of,
     norm,
-    page_of,
+    place,
     scaled,
     shares,
     steps_of,
@@ -26,20 +25,6 @@ from pages import (
 )
 
 PIXEL = 0.11  # places are written with one digit
-
-
-@pytest.fixture(params=CASES)
-def shown(request):
-    return page_of(request.param)
-
-
-@pytest.fixture
-def pictures(shown):
-    return shown.outline.pictures
-
-
-def place(node, name):
-    return float(node[name])
 
 
 # Cells

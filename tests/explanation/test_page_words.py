@@ -8,7 +8,6 @@ import pytest
 from elman.explanation.page.markup import fixed, number, small
 from outline import line_of
 from pages import (
-    CASES,
     ROWS,
     chosen_term,
     classes_of,
@@ -20,11 +19,6 @@ from pages import (
     steps_of,
     term,
 )
-
-
-@pytest.fixture(params=CASES)
-def shown(request):
-    return page_of(request.param)
 
 
 def some(n, noun):

@@ -146,7 +146,7 @@ def explain(
         losses=passes.losses(),
         output_error=passes.error.T,
         delta=delta,
-        slopes=np.min([slopes.mean(axis=1) for slopes in passes.slopes[layer - 1 :]], axis=0),
+        slopes=np.min([[f.mean() for f in of] for of in passes.slopes[layer - 1 :]], axis=0),
         held=passes.held(layer, gradients),
         truncate=truncate,
         checks_=checks,
@@ -182,7 +182,7 @@ class _Passes(NamedTuple):
     labels: IntArray  # (T,), -1 where there is none
     trace: Trace
     steps: list[StepTrace]  # of each layer, each of its arrays (T, H)
-    slopes: list[Array]  # of each layer, f'(h_unactivated), (T, H)
+    slopes: list[list[Array]]  # of each layer, f'(h_unactivated), T blocks (H, 1); the trace's
     error: Array  # (K, T), ŷ - y; zeros where a step has no label
 
     @classmethod
@@ -206,10 +206,10 @@ class _Passes(NamedTuple):
             steps.append(StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces))))
             inputs = h[1:]
         slopes = [
-            terms.exact_slope(layer.cell, step.h_unactivated)
+            _blocks(terms.exact_slope(layer.cell, step.h_unactivated))
             for layer, step in zip(parameters.layers, steps)
         ]
-        trace = trace._replace(slopes=[_blocks(of_layer) for of_layer in slopes])
+        trace = trace._replace(slopes=slopes)
         # A step without a label has an empty column y, and so no loss and no error (N3, N5).
         y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
         error = terms.exact_error(y, trace.y_activated)
@@ -273,7 +273,7 @@ class _Passes(NamedTuple):
     def _carried(self, layers: Sequence[Layer], truncate: int | None = None) -> list[Array]:
         """Carry each loss back through some layers, up to the top: (T, H, A) of each."""
         dh = self.parameters["V"].T @ self.error[:, self.answering]
-        slopes = [_blocks(of_layer) for of_layer in self.slopes[-len(layers) :]]
+        slopes = self.slopes[-len(layers) :]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
             return terms.carry_back(dh, self.answering, layers, slopes, truncate)
 

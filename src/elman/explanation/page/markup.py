@@ -127,9 +127,9 @@ def small(value: float) -> str:
     return "0" if value == 0 else scientific(value, 1)
 
 
-def count(n: int, noun: str, plural: str | None = None) -> str:
+def count(n: int, noun: str) -> str:
     """Write a number of things: 1 step, 28 steps."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+    return f"{n:,} {noun if n == 1 else noun + 's'}"
 
 
 # MathML
