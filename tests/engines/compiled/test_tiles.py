@@ -52,7 +52,10 @@ def multiply(A, a, a_row, a_step, B, b, b_step, n, C):
 def test_product_is_the_sum_term_by_term_rounded_once_each(dtype, n, transposed):
     R, L = TILE_ROWS, n_lanes(dtype)
     a_row, a_step = (1, R + 2) if transposed else (20, 1)
-    A, B, C = numbers(20 * R + 20, dtype), numbers(3 * L * 18, dtype, 1), numbers(2 * L * R, dtype)
+    n_of_A = 3 + (R - 1) * a_row + (n - 1) * a_step + 1  # up to the last one read, and no further
+    n_of_B = 5 + (n - 1) * 3 * L + 2 * L
+    A, B = numbers(max(n_of_A, 0), dtype), numbers(max(n_of_B, 0), dtype, 1)
+    C = numbers(2 * L * R, dtype)
     if dtype == np.float64:  # nothing wider to round from: small whole numbers have exact sums
         A, B, C = (np.round(array * 100) for array in (A, B, C))
     expected = C.reshape(R, 2 * L).copy()
