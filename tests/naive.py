@@ -13,7 +13,7 @@ import numpy as np
 
 class Result(NamedTuple):
     loss: float
-    n_correct: int
+    correct: float
     gradients: dict[str, np.ndarray]
 
 
@@ -44,16 +44,16 @@ def probabilities(network, cells, x):
 
 def loss_and_gradients(network, cells, X, y, weights):
     """Σ w L over labels y[i], one a sequence or T of them, with weights of the same shapes."""
-    loss, n_correct = 0.0, 0
+    loss, correct = 0.0, 0.0
     gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
     for x, y_i, w_i in zip(X, y, weights):
         a, h, z, y_hat = forward(network, cells, x)
         labelled = range(len(x)) if np.ndim(y_i) else [len(x) - 1]
         for t, label, weight in zip(labelled, np.atleast_1d(y_i), np.atleast_1d(w_i)):
             loss += weight * -np.log(y_hat[t][label])
-            n_correct += int(np.argmax(z[t]) == label)
+            correct += weight * (np.argmax(z[t]) == label)
             _add_ladder(gradients, network, cells, x, a, h, y_hat[t], t, label, weight)
-    return Result(loss, n_correct, gradients)
+    return Result(loss, correct, gradients)
 
 
 def _add_ladder(gradients, network, cells, x, a, h, y_hat, t, label, weight):

@@ -134,14 +134,14 @@ THREE = np.random.default_rng(9).standard_normal((3, 2, D))
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([0, 1], "y has shape .2,. for 3 sequences; expected one label for each sequence"),
-        ([], "y has shape .0,. for 3 sequences"),
+        ([0, 1], "y has 2 labels for 3 sequences; expected one for each"),
+        ([], "y has 0 labels for 3 sequences"),
         ([0, 1, 3], "labels from 0 to 3; expected integers 0 … 2"),
         ([0, -1, 2], "labels from -1 to 2; expected integers 0 … 2"),
         ([0.0, 1.0, 2.0], "y has dtype float64; expected integers"),
         (["a", "b", "c"], "expected integers"),
         ([0, None, 2], "expected integers"),
-        (1, "expected one label for each sequence"),
+        (1, "y is a int; expected an array"),
         ([[0, 1], [1, 1]], "y has 2 entries for 3 sequences"),
         ([[0, 1], [1, 1], [1]], "y.2. has 1 entries, but sequence 2 has 2 step"),
         ([[0, 1], [1, 1], [1, 3]], "labels from 0 to 3; expected integers 0 … 2"),

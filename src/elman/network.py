@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
-from elman.data import Batch, Sequences, as_sequences
-from elman.data.sequences import check_weights, flat_steps, is_per_step
+from elman.data import Batch, Examples, Sequences, as_sequences
+from elman.data.targets import has_step_labels, label_weights, sequence_labels, step_labels
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
@@ -205,7 +205,7 @@ class Network:
         """Compute the loss and every gradient.
 
         The loss is the *sum* over a sequence's labelled steps (N3) and the *mean* over sequences:
-        (1/B) Σ_i w_i Σ_t L_{i,t}.
+        (1/B) Σ_i w_i Σ_t L_{i,t}. What has weight 0 is not there, and not in B.
 
         Parameters
         ----------
@@ -245,10 +245,9 @@ class Network:
         batch, labels, weights
             The weights divided by the number of sequences.
         """
-        sequences = self._check(X)
-        every_step, labels = self._check_labels(y, sequences)
-        weights = self._check_weights(sample_weight, sequences, every_step) / len(sequences)
-        return Batch.all_of(sequences, every_step), labels, weights
+        examples = self._examples(X, y, sample_weight)
+        batch = Batch.all_of(examples.sequences, examples.every_step)
+        return batch, examples.labels, examples.weights / len(batch)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.
@@ -341,36 +340,24 @@ class Network:
             )
         return sequences
 
-    def _check_labels(self, y: Any, sequences: Sequences) -> tuple[bool, IntArray]:
-        every_step = is_per_step(y)
-        flat = flat_steps(y, sequences) if every_step else np.asarray(y)
-        if not every_step and flat.shape != (len(sequences),):
-            raise DataError(
-                f"y has shape {flat.shape} for {len(sequences)} sequences; expected one label "
-                "for each sequence, or a list with one array of labels for each."
-            )
+    def _examples(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> Examples:
+        """Check labelled sequences; what has weight 0 is left out."""
+        sequences = self._check(X)
+        every_step = has_step_labels(y)
+        labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
+        weights = label_weights(sample_weight, sequences, every_step)
+        examples = Examples(sequences, labels, weights, every_step).present()
+        has_label = examples.weights > 0
+        labels = examples.labels[has_label]
         K = self.architecture.n_outputs
-        if flat.dtype.kind not in "biu":
-            raise DataError(f"y has dtype {flat.dtype}; expected integers 0 … {K - 1}.")
-        if flat.min() < 0 or flat.max() >= K:
+        if labels.dtype.kind not in "biu":
+            raise DataError(f"y has dtype {labels.dtype}; expected integers 0 … {K - 1}.")
+        if labels.min() < 0 or labels.max() >= K:
             raise DataError(
-                f"y holds labels from {flat.min()} to {flat.max()}; expected integers 0 … {K - 1}."
+                f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
-        return every_step, flat.astype(np.int64)
-
-    def _check_weights(self, weight: Any, sequences: Sequences, every_step: bool) -> Array:
-        if weight is None:
-            weight = np.ones(len(sequences))
-        if every_step and is_per_step(weight):
-            flat = flat_steps(weight, sequences, "sample_weight")
-        else:
-            flat = np.asarray(weight)
-            if flat.shape != (len(sequences),):
-                raise DataError(
-                    f"sample_weight has shape {flat.shape}; expected ({len(sequences)},)."
-                )
-            flat = np.repeat(flat, sequences.lengths) if every_step else flat
-        return check_weights(flat).astype(self.parameters.vector.real.dtype)
+        codes = np.where(has_label, examples.labels, 0).astype(np.int64)
+        return replace(examples, labels=codes)
 
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:

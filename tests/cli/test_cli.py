@@ -192,7 +192,7 @@ def test_evaluation_goes_through_the_network_once(run, files, monkeypatch, name,
     ("X", "y", "message"),
     [
         ((4, 6, 2), np.zeros((4, 5), int), r"y\[0\] has 5 entries, but sequence 0 has 6 step\(s\)"),
-        ((4, 6, 2), np.full((4, 6), np.nan), "contains NaN"),
+        ((4, 6, 2), np.full((4, 6), np.nan), "contains missing labels"),
         ((4, 6, 2), np.full((4, 6), 0.5), "Unknown label type"),
     ],
 )

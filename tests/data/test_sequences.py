@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.data import as_sequences
-from elman.data.sequences import flat_steps
 from elman.errors import DataError
 
 
@@ -165,8 +164,8 @@ def test_what_overflows_the_dtype_is_refused():
     ("bad", "message"),
     [
         (np.ones(4), r"X has 1 dimension\(s\), shape \(4,\); expected 3: \(n_samples"),
-        (np.ones((4, 2)), r"X has 2 dimension.*one sequence is X\[None\].*X\[:, :, None\]"),
-        (np.ones((2, 2, 2, 2)), r"X has 4 dimension.*expected 3: .*as a list of 2-D arrays"),
+        (np.ones((4, 2)), r"X has 2 dimension.*recording of many steps is \[X\].*X\[:, :, None\]"),
+        (np.ones((2, 2, 2, 2)), r"X has 4 dimension.*expected 3: .*are a list of 2-D arrays"),
         (np.ones((0, 3, 2)), "X holds no sequences; expected at least one"),
         (np.ones((3, 0, 2)), "sequence 0 of X has no steps.*Leave empty sequences"),
         (np.ones((3, 2, 0)), "X has 0 features a step"),
@@ -195,36 +194,3 @@ def test_what_is_no_sequences_is_refused_in_words(bad, message):
 def test_message_uses_the_name_given():
     with pytest.raises(DataError, match="signal has 1 dimension"):
         as_sequences(np.ones(3), name="signal")
-
-
-# What belongs to each step
-
-
-@pytest.mark.parametrize("container", [list, tuple, object_array])
-def test_steps_lie_flat_as_the_values_do(container):
-    y = container([np.array([1, 2, 3]), np.array([4]), np.array([5, 6, 7, 8])])
-    assert flat_steps(y, as_sequences(ragged())).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-
-
-def test_steps_of_a_stack_may_be_an_array():
-    y = np.arange(1, 21).reshape(4, 5)
-    assert flat_steps(y, as_sequences(X)).tolist() == list(range(1, 21))
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        ([[1, 2, 3], [4]], "y has 2 entries for 3 sequences"),
-        ([[1, 2, 3], [4, 5], [5, 6, 7, 8]], r"y\[1\] has 2 entries, but sequence 1 has 1 step"),
-        ([1, 2, 3], r"y\[0\] has 0 dimension.*For one label a sequence use RNNClassifier"),
-        (
-            [[1, 2, 3], [[4]], [5, 6, 7, 8]],
-            r"y\[1\] has 2 dimension\(s\), shape \(1, 1\); expected 1: a value for each of the 1 step",
-        ),
-        ("abc", "y is a str; expected an array"),
-        (None, "y is a NoneType"),
-    ],
-)
-def test_what_does_not_belong_to_steps_is_refused_in_words(y, message):
-    with pytest.raises(DataError, match=message):
-        flat_steps(y, as_sequences(ragged()))

@@ -126,7 +126,7 @@ def test_loss_and_gradients_are_the_naive_loops(engine, problem, dtype):
     )
     tolerance = VERSUS_NAIVE[dtype]
     assert actual.loss == pytest.approx(expected.loss, rel=tolerance)
-    assert actual.n_correct == expected.n_correct
+    assert actual.correct == pytest.approx(expected.correct, rel=tolerance)
     assert actual.gradients.vector.dtype == dtype
     assert {
         name: relative_error(gradient, expected.gradients[name])
@@ -167,7 +167,8 @@ def test_parts_sum_to_the_batch(engine, dtype, every_step, size):
     everything = np.arange(len(problem.X))
     parts = [problem.evaluate(engine, part) for part in np.split(everything, [size])]
     assert sum(part.loss for part in parts) == pytest.approx(whole.loss, rel=VERSUS_NAIVE[dtype])
-    assert sum(part.n_correct for part in parts) == whole.n_correct
+    correct = sum(part.correct for part in parts)
+    assert correct == pytest.approx(whole.correct, rel=VERSUS_NAIVE[dtype])
     total = sum(part.gradients.vector for part in parts)
     assert relative_error(total, whole.gradients.vector) <= VERSUS_NAIVE[dtype]
 
@@ -252,7 +253,7 @@ def test_tree_sum_adds_all_once(n):
     values = 2.0 ** np.arange(n)
     total = tree_sum([_evaluation(value) for value in values])
     assert total.loss == sum(values)
-    assert total.n_correct == n
+    assert total.correct == n
     np.testing.assert_array_equal(total.gradients.vector, [sum(values)] * 2)
 
 

@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 
 import joblib
@@ -474,7 +475,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_usable_estimator():
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("when", ["check_sequences", "check_weights", "standardized"])
+@pytest.mark.parametrize("when", ["label_weights", "check_weights", "Trainer"])
 def test_interrupt_while_input_is_checked_leaves_the_model_as_it_was(monkeypatch, method, when):
     class_weight = {0: 1, 1: 2, 2: 3}
     estimator = classifier(class_weight=class_weight).fit(X, Y)
@@ -827,13 +828,160 @@ def test_input_is_left_as_it_was(fitting):
             np.testing.assert_array_equal(a, b)
 
 
-def test_weight_held_out_alone_is_refused_in_words():
-    """What is kept aside may be all that has any weight: nothing is left to learn from."""
-    n_refused = 0
-    for i in range(60):
-        try:
-            classifier(early_stopping=True, max_iter=1).fit(X, Y, np.arange(60) == i)
-        except DataError as error:
-            assert "all sample weights are zero" in str(error)  # noqa: PT017
-            n_refused += 1
-    assert n_refused == 6  # a validation_fraction of 0.1
+@pytest.mark.parametrize("n", [1, 3])
+def test_too_few_sequences_with_weight_to_keep_some_aside(n):
+    weights = (np.arange(60) < n).astype(float)
+    with pytest.raises(
+        DataError, match=f"cannot keep a validation_fraction of 0.1 of {n} sequences"
+    ):
+        classifier(early_stopping=True).fit(X, Y, weights)
+
+
+# Weights mean the same everywhere
+
+RAGGED, TAGS = ragged()
+
+
+def padded(pad_label):
+    """The ragged sequences as arrays, with weight 0 where they are padded."""
+    longest = max(map(len, RAGGED))
+    data = np.random.default_rng(5).standard_normal((len(RAGGED), longest, 2))
+    labels = np.full((len(RAGGED), longest), pad_label, object)
+    weights = np.zeros(labels.shape)
+    for i, (x, y) in enumerate(zip(RAGGED, TAGS)):
+        data[i, : len(x)], labels[i, : len(x)], weights[i, : len(x)] = x, y, 1
+    return data, labels, weights
+
+
+@pytest.mark.parametrize("pad_label", ["<PAD>", -100, None])
+@pytest.mark.parametrize(
+    "params", [{}, {"class_weight": "balanced"}, {"early_stopping": True}], ids=str
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_steps_of_weight_zero_are_as_good_as_cut_off(pad_label, params, method):
+    if method == "partial_fit" and params:
+        params = {"class_weight": {"up": 2.0}}
+    cut, weighted = (RNNTagger(5, max_iter=3, random_state=0, batch_size=7, **params) for _ in "ab")
+    getattr(cut, method)(RAGGED, TAGS)
+    data, labels, weights = padded(pad_label)
+    getattr(weighted, method)(data, labels, sample_weight=weights)
+    assert weighted.classes_.tolist() == ["down", "up"]
+    assert bits(weighted) == bits(cut)
+    assert weighted.history_ == cut.history_
+    assert weighted.score(data, labels, weights) == cut.score(RAGGED, TAGS)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_sequences_of_weight_zero_are_as_good_as_left_out(method, class_weight):
+    if method == "partial_fit" and class_weight:
+        class_weight = {0: 3.0}
+    keep = np.arange(60) % 3 > 0
+    y = np.where(keep, Y, 77)  # no class, since nobody has it
+    left_out, weighted = (classifier(class_weight=class_weight, batch_size=7) for _ in "ab")
+    getattr(left_out, method)(X[keep], Y[keep])
+    getattr(weighted, method)(X, y, sample_weight=keep)
+    assert weighted.classes_.tolist() == [0, 1, 2]
+    assert bits(weighted) == bits(left_out)
+    assert weighted.history_ == left_out.history_
+    assert weighted.score(X, y, keep) == left_out.score(X[keep], Y[keep])
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0}])
+def test_weight_of_five_is_five_copies(class_weight):
+    """In the loss, the accuracy and "balanced" alike; one batch, so that updates are the same."""
+    times = np.where(np.arange(60) % 2, 5, 1)
+    weighted, copied = (
+        classifier(class_weight=class_weight, batch_size=400, shuffle=False) for _ in "ab"
+    )
+    weighted.fit(X, Y, times)
+    copied.fit(X.repeat(times, axis=0), Y.repeat(times))
+    for row, expected in zip(weighted.history_, copied.history_):
+        assert row == pytest.approx(expected, rel=1e-9)
+    assert weighted.score(X, Y, times) == pytest.approx(
+        copied.score(X.repeat(times, axis=0), Y.repeat(times)), rel=1e-12
+    )
+
+
+def test_steps_without_a_label_do_not_scale_the_loss():
+    """Half of the steps have weight 0: what is left counts as it does alone."""
+    weights = [np.where(np.arange(len(x)) % 2, 0.0, 1.0) for x in RAGGED]
+    tagger = RNNTagger(5, max_iter=1, random_state=0, batch_size=100, learning_rate_init=1e-12)
+    tagger.fit(RAGGED, TAGS, weights)
+    losses = [
+        -np.log(p[np.arange(len(y)), np.searchsorted(tagger.classes_, y)]) @ w
+        for p, y, w in zip(tagger.predict_proba(RAGGED), TAGS, weights)
+    ]
+    assert tagger.loss_ == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 7.0, 1: 1.0, 2: 0.3}])
+def test_training_and_validation_accuracy_are_one_quantity(class_weight):
+    """With a learning rate of almost nothing both are measured on the same weights."""
+    weights = np.random.default_rng(0).uniform(0.1, 3, 60)
+    seen = []
+    estimator = classifier(
+        class_weight=class_weight, learning_rate_init=1e-15, max_iter=1, early_stopping=True
+    )
+    estimator._hold_out = lambda examples: (examples, examples)
+    estimator.fit(X, Y, weights, callback=lambda progress: seen.append(progress.accuracy))
+    (row,) = estimator.history_
+    assert row["accuracy"] == pytest.approx(row["validation_score"], rel=1e-6)
+    assert seen[-1] == row["accuracy"]
+
+
+def test_score_without_any_weight_is_refused_in_words():
+    with pytest.raises(DataError, match="all sample weights are zero"):
+        classifier().fit(X, Y).score(X, Y, np.zeros(60))
+
+
+# Models whose arrays may not be written to
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_read_only_models_are_trained_on_a_copy(tmp_path, method):
+    made = classifier(hidden_layer_sizes=40, warm_start=True).partial_fit(X, Y)
+    joblib.dump(made, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert not mapped.network_.parameters.vector.flags.writeable
+    before = bits(mapped)
+    getattr(mapped, method)(X, Y)
+    getattr(made, method)(X, Y)
+    assert bits(mapped) == bits(made)
+    assert bits(joblib.load(tmp_path / "model", mmap_mode="r")) == before
+
+
+def _train_on(estimator, method):
+    return bits(getattr(estimator, method)(X, Y))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_large_models_in_workers_go_on_training(method):
+    """joblib maps arrays of more than 1 MB read-only."""
+    made = classifier(hidden_layer_sizes=400, warm_start=True, max_iter=1).partial_fit(X, Y)
+    assert made.network_.parameters.vector.nbytes > 2**20
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(_train_on)(made, method) for _ in "ab")
+    assert set(found) == {_train_on(copy.deepcopy(made), method)}
+
+
+def test_predicting_while_another_thread_fits_anew_never_fails():
+    estimator = classifier(max_iter=1).fit(X, Y)
+    stop, errors = threading.Event(), []
+
+    def predict():
+        while not stop.is_set():
+            try:
+                estimator.predict(X[:4])
+            except Exception as error:  # noqa: BLE001
+                errors.append(error)
+                return
+
+    threads = [threading.Thread(target=predict) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for i in range(30):
+        estimator.set_params(hidden_layer_sizes=3 + i % 3).fit(X, Y + i % 2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []

@@ -282,11 +282,11 @@ def test_class_weight_holds_in_partial_fit_too():
     [
         (np.ones(59), r"sample_weight.*\(59,\).*\(60,\)"),
         (np.ones((60, 2)), "[Ss]ample.weight"),
-        (-np.ones(60), "Negative values in data passed to `sample_weight`"),
-        (np.full(60, np.nan), "sample_weight contains NaN"),
-        (np.full(60, np.inf), "sample_weight contains infinity"),
+        (-np.ones(60), "sample_weight must hold finite numbers, none below zero"),
+        (np.full(60, np.nan), "sample_weight must hold finite numbers"),
+        (np.full(60, np.inf), "sample_weight must hold finite numbers"),
         (np.zeros(60), "[Ss]ample weights"),
-        (["a"] * 60, "string"),
+        (["a"] * 60, "sample_weight must hold finite numbers"),
     ],
 )
 def test_weights_that_are_none_are_refused(weights, message):
@@ -306,8 +306,8 @@ def test_weights_that_are_none_are_refused(weights, message):
         ([[0] * 6] * 60, "y has labels for steps; .*use RNNTagger"),
         (object_array([np.zeros(6)] * 60), "y has labels for steps; .*use RNNTagger"),
         (Y + 0.5, "Unknown label type: continuous"),
-        (np.where(Y == 1, np.nan, Y), "y contains NaN"),
-        (Y.reshape(60, 1, 1), "dim 3"),
+        (np.where(Y == 1, np.nan, Y), "y contains missing labels"),
+        (Y.reshape(60, 1, 1), "y has labels for steps"),
     ],
 )
 def test_labels_that_are_none_are_refused(y, message):

@@ -102,7 +102,7 @@ def test_lengths_may_be_others_than_in_fit():
 @pytest.mark.parametrize(
     ("fit_on", "bad", "message"),
     [
-        (X, X[0], r"X has 2 dimensions?(\(s\))?, shape \(6, 2\).*pass X\[None\]"),
+        (X, X[0], r"X has 2 dimensions?(\(s\))?, shape \(6, 2\).*pass \[X\]"),
         (X, X[0, 0], r"X has 1 dimension(\(s\))?, shape \(2,\)"),
         (X, np.float64(3), r"X has 0 dimension"),
         (X, X[None], r"X has 4 dimension\(s\).*expected 3"),
@@ -142,7 +142,10 @@ BAD = [
     (np.empty((12, 0, 2)), "sequence 0 of X has no steps"),
     (np.empty((12, 2, 0)), "X has 0 features a step"),
     ([x[:0] if i == 4 else x for i, x in enumerate(RAGGED)], "sequence 4 of X has no steps"),
-    (nan_at(RAGGED), "X contains NaN at sequence 4, step 3, feature 1.*sklearn.impute"),
+    (
+        nan_at(RAGGED),
+        "X contains NaN at sequence 4, step 3, feature 1.*np.nan_to_num.x. for x in X",
+    ),
     (nan_at(RAGGED, np.inf), "X contains infinity at sequence 4, step 3, feature 1"),
     (np.array(nan_at(X)), "X contains NaN at sequence 4, step 3, feature 1"),
     (np.array(nan_at(X, -np.inf)), "X contains infinity at sequence 4, step 3, feature 1"),

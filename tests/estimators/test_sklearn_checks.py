@@ -44,7 +44,10 @@ class Mirrored(RNNClassifier):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return super().partial_fit(self._sequences(X), y, classes, sample_weight)
 
-    # predict_log_proba and score go through these two.
+    def score(self, X, y, sample_weight=None):
+        return super().score(self._sequences(X), y, sample_weight)
+
+    # predict_log_proba goes through the first of these two.
 
     def predict_proba(self, X):
         return super().predict_proba(self._sequences(X))

@@ -347,7 +347,7 @@ def test_float32_network_is_explained_in_float64():
     [
         ({"x": np.ones((1, 4, 2))}, r"x has 3 dimension\(s\), shape \(1, 4, 2\); expected one"),
         ({"x": np.ones((4, 3))}, r"X has 3 feature\(s\) a step; this network takes 2"),
-        ({"x": np.full((4, 2), np.nan)}, "contains NaN"),
+        ({"x": np.full((4, 2), np.nan)}, "sequence 0 of X has no steps, only NaN"),
         ({"x": np.ones((0, 2))}, "has no steps"),
         ({"y": 3}, "expected integers 0 … 2"),
         ({"y": [0, 1]}, r"y\[0\] has 2 entries, but sequence 0 has 4"),

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from elman.check import complex_step
-from elman.data import Batch, as_sequences
+from elman.data import Batch, Examples, as_sequences
 from elman.engines import get_engine
 from elman.engines.reference import loss as reference_loss
 from elman.errors import DivergenceError
 from elman.parameters import Architecture, Parameters, initialize
-from elman.training import Examples, Run, Trainer, constant, make_optimizer, train
+from elman.training import Run, Trainer, constant, make_optimizer, train
 from tolerances import BY_HAND, relative_error
 
 LENGTHS = (4, 2, 5, 1, 3, 3, 6)

@@ -106,11 +106,10 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
     from sklearn.utils.multiclass import unique_labels
 
     from elman import DataError, RNNTagger
-    from elman.data.sequences import is_per_step
-    from elman.estimators.inputs import check_sequences
+    from elman.data.targets import has_step_labels
 
     is_tagger = isinstance(estimator, RNNTagger)
-    if is_tagger != is_per_step(y):
+    if is_tagger != has_step_labels(list(y) if is_tagger else y):
         kinds = ("a label for each step", "one label for each sequence")
         raise DataError(
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
@@ -122,7 +121,8 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
             f"the model's labels are {classes[:5].tolist()}, those of y {labels[:5].tolist()}; "
             "expected both text, or both numbers."
         )
-    labels = estimator._check_labels(y, check_sequences(estimator, X, reset=False))
+    _, sequences = estimator._checked(X)
+    labels = estimator._examples(y, sequences, None).labels
     answers: Any = estimator.predict(X)
     answers = np.concatenate(list(answers)) if is_tagger else answers
     classes = unique_labels(classes, labels)

@@ -289,9 +289,9 @@ def _check_drawable(path: Path) -> None:
 
 def _make_estimator(y: Any, params: dict[str, Any]) -> RNNClassifier | RNNTagger:
     from elman import RNNClassifier, RNNTagger
-    from elman.data.sequences import is_per_step
+    from elman.data.targets import has_step_labels
 
-    return RNNTagger(**params) if is_per_step(y) else RNNClassifier(**params)
+    return RNNTagger(**params) if has_step_labels(y) else RNNClassifier(**params)
 
 
 def _fit(

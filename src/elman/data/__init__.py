@@ -3,5 +3,6 @@
 from elman.data.batch import Batch, Shard
 from elman.data.files import read_idx, read_npz
 from elman.data.sequences import Sequences, as_sequences
+from elman.data.targets import Examples
 
-__all__ = ["Batch", "Sequences", "Shard", "as_sequences", "read_idx", "read_npz"]
+__all__ = ["Batch", "Examples", "Sequences", "Shard", "as_sequences", "read_idx", "read_npz"]

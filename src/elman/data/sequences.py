@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,19 @@ class Sequences:
         Whether they came as one 3-D array, so that results for steps go back as an array.
     numbers : array (n_sequences,) or None
         What messages call them, if they are some of others.
+    padded_to : int or None
+        The steps of each sequence before its padding was cut off, if they came as an array that
+        had padding.
+    names : tuple of str, or None
+        The features, if they came as data frames whose columns have names.
     """
 
     values: Array
     offsets: IntArray
     stacked: bool = False
     numbers: IntArray | None = None
+    padded_to: int | None = None
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -62,9 +69,26 @@ class Sequences:
 
     def take(self, indices: IntArray) -> Sequences:
         """Return some of the sequences."""
-        offsets = np.concatenate([[0], np.cumsum(self.lengths[indices])])
-        numbers = indices if self.numbers is None else self.numbers[indices]
-        return Sequences(self.values[self.rows(indices)], offsets, self.stacked, numbers)
+        return replace(
+            self,
+            values=self.values[self.rows(indices)],
+            offsets=_offsets(self.lengths[indices]),
+            numbers=indices if self.numbers is None else self.numbers[indices],
+        )
+
+    def shortened(self, lengths: IntArray) -> Sequences:
+        """Keep the first ``lengths[i]`` steps of each sequence i; they are at most its own."""
+        return replace(
+            self,
+            values=self.values[self.first_steps(lengths)],
+            offsets=_offsets(lengths),
+            stacked=False,
+        )
+
+    def first_steps(self, lengths: IntArray) -> Array:
+        """Which rows of ``values`` are among the first ``lengths[i]`` steps of their sequence i."""
+        step = np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)
+        return np.asarray(step < np.repeat(lengths, self.lengths))
 
     def locate(self, row: int) -> str:
         """Say in words which sequence and step a row of ``values`` is."""
@@ -90,10 +114,14 @@ def as_sequences(
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
+    Steps at the end of a sequence of a 3-D array that are NaN in every feature are padding: the
+    sequence ends before them. NaN anywhere else is refused.
+
     Parameters
     ----------
     X : array (n_samples, n_timesteps, n_features), or list or object array of 2-D arrays
-        Two-dimensional arrays in a list are (n_timesteps, n_features), of any lengths.
+        Two-dimensional arrays in a list are (n_timesteps, n_features), of any lengths. They may be
+        data frames; then all have the same columns, in the same order.
     dtype : floating or complex dtype, optional
         What to convert to. Left out, float32 and float64 stay, and other numbers become float64.
     name : str
@@ -106,123 +134,167 @@ def as_sequences(
     Raises
     ------
     DataError
-        If the axes, the lengths or the numbers of features are not as above, if there is nothing,
-        or if a value is not a finite number. The message names the sequence and the step.
+        If the axes, the lengths, the columns or the numbers of features are not as above, if there
+        is nothing, or if a value is not a finite number. The message names the sequence and the step.
     """
     refuse_mask(X, name)
+    refuse_table(X, name)
     if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
         X = np.asarray(X)
     if isinstance(X, np.ndarray) and X.dtype != object:
-        if X.ndim != 3:
-            raise DataError(
-                f"{name} has {X.ndim} dimension(s), shape {X.shape}; expected 3: "
-                "(n_samples, n_timesteps, n_features). Reshape your data"
-                + (
-                    f": one sequence is {name}[None], many of one feature a step are "
-                    f"{name}[:, :, None], many of one step {name}[:, None, :]."
-                    if X.ndim == 2
-                    else ", or pass sequences of different lengths as a list of 2-D arrays."
-                )
-            )
-        n_samples, n_timesteps, n_features = X.shape
-        lengths = np.full(n_samples, n_timesteps, dtype=np.int64)
-        values = _numeric(X, name).reshape(n_samples * n_timesteps, n_features)
-        stacked = True
+        values, offsets = _of_array(X, name)
+        given = Sequences(values, offsets, stacked=True)
     else:
-        pieces = [_numeric(x, f"{name}[{i}]") for i, x in enumerate(_listed(X, name))]
-        for i, piece in enumerate(pieces):
-            if piece.ndim != 2:
-                raise DataError(
-                    f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 2: "
-                    "(n_timesteps, n_features). For one feature a step pass x[:, None]."
-                )
-            if piece.shape[1] != pieces[0].shape[1]:
-                raise DataError(
-                    f"{name}[{i}] has {piece.shape[1]} feature(s) a step, {name}[0] has "
-                    f"{pieces[0].shape[1]}; all sequences must have the same. Sequences may differ "
-                    "in length only, which is axis 0."
-                )
-        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-        values = np.concatenate(pieces) if pieces else np.empty((0, 1))
-        stacked = False
+        given = _of_list(_listed(X, name), name)
 
-    if len(lengths) == 0:
+    empty = np.flatnonzero(given.lengths == 0)
+    if len(given) == 0:
         raise DataError(f"{name} holds no sequences; expected at least one.")
-    if not lengths.all():
-        empty = int(np.flatnonzero(lengths == 0)[0])
-        raise DataError(
-            f"sequence {empty} of {name} has no steps; every sequence needs at least one. "
-            "Leave empty sequences (and their labels) out."
-        )
-    if values.shape[1] == 0:
+    if len(empty):
+        raise DataError(_no_steps(int(empty[0]), name))
+    if given.n_features == 0:
         raise DataError(f"{name} has 0 features a step; expected at least one.")
 
     if dtype is None:
-        dtype = values.dtype if values.dtype in (np.float32, np.float64) else np.float64
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+        dtype = given.values.dtype if given.values.dtype in (np.float32, np.float64) else np.float64
     with np.errstate(over="ignore"):  # an overflow to infinity is reported below, with its place
-        converted = np.ascontiguousarray(values, dtype=dtype)
-    sequences = Sequences(converted, offsets, stacked)
-    _check_finite(sequences, values, name)
+        values = np.ascontiguousarray(given.values, dtype=dtype)
+    sequences = replace(given, values=values)
+    finite = np.asarray(np.isfinite(values).all(axis=1))
+    if not finite.all() and given.stacked:
+        lengths = _lengths_without_padding(given)
+        if not lengths.all():
+            raise DataError(_no_steps(int(np.argmin(lengths)), name, "only NaN, which is padding"))
+        if (lengths < given.lengths).any():
+            padded_to = int(given.lengths[0])
+            finite = finite[given.first_steps(lengths)]
+            sequences = replace(sequences.shortened(lengths), padded_to=padded_to)
+            given = given.shortened(lengths)
+    if not finite.all():
+        raise _not_finite(sequences, given.values, int(np.argmin(finite)), name)
     return sequences
 
 
-def is_per_step(y: Any) -> bool:
-    """Whether y has values for steps (an array for each sequence) rather than one a sequence."""
-    return hasattr(y, "__len__") and len(y) > 0 and np.ndim(next(iter(y))) > 0
-
-
-def flat_steps(y: Any, sequences: Sequences, name: str = "y") -> Array:
-    """Check values that belong to each step, and lay them out as ``sequences.values`` is.
-
-    Parameters
-    ----------
-    y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
-    sequences : Sequences
-        What they belong to.
-    name : str
-        What messages call them.
-
-    Returns
-    -------
-    array (n_steps_in_all,)
-
-    Raises
-    ------
-    DataError
-        If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
-    """
-    refuse_mask(y, name)
-    pieces = [np.asarray(y_i) for y_i in _listed(y, name)]
-    if len(pieces) != len(sequences):
+def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
+    if X.ndim != 3:
+        hint = {
+            1: f"One sequence of one feature a step is {name}[None, :, None].",
+            2: f"One recording of many steps is [{name}], and its labels [y]; many sequences of one "
+            f"feature a step are {name}[:, :, None], many of one step {name}[:, None, :].",
+        }
         raise DataError(
-            f"{name} has {len(pieces)} entries for {len(sequences)} sequences; expected one array "
-            "of (n_timesteps,) for each."
+            f"{name} has {X.ndim} dimension(s), shape {X.shape}; expected 3: "
+            "(n_samples, n_timesteps, n_features). Reshape your data. "
+            + hint.get(X.ndim, "Sequences of different lengths are a list of 2-D arrays.")
         )
-    for i, (piece, length) in enumerate(zip(pieces, sequences.lengths)):
-        if piece.ndim != 1:
+    n_samples, n_timesteps, n_features = X.shape
+    values = _numeric(X, name).reshape(n_samples * n_timesteps, n_features)
+    return values, _offsets(np.full(n_samples, n_timesteps, dtype=np.int64))
+
+
+def _of_list(X: Sequence[Any], name: str) -> Sequences:
+    pieces: list[Array] = []
+    names = column_names(X[0]) if len(X) else None
+    for i, x in enumerate(X):
+        piece = _numeric(x, f"{name}[{i}]")
+        if piece.shape == (0,):  # [], which has no second axis
+            raise DataError(_no_steps(i, name))
+        if piece.ndim != 2:
             raise DataError(
-                f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 1: "
-                f"a value for each of the {length} step(s) of its sequence."
+                f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 2: "
+                "(n_timesteps, n_features)."
                 + (
-                    " For one label a sequence use RNNClassifier, not RNNTagger."
-                    if piece.ndim == 0
+                    " For one feature a step pass np.asarray(x)[:, None]."
+                    if piece.ndim == 1
                     else ""
                 )
             )
-        if len(piece) != length:
+        if (columns := column_names(x)) != names:
+            raise DataError(_other_columns(f"{name}[{i}]", columns, f"{name}[0]", names))
+        if pieces and piece.shape[1] != pieces[0].shape[1]:
             raise DataError(
-                f"{name}[{i}] has {len(piece)} entries, but sequence {i} has {length} step(s); "
-                "expected one for each step."
+                f"{name}[{i}] has {piece.shape[1]} feature(s) a step, {name}[0] has "
+                f"{pieces[0].shape[1]}; all sequences must have the same. Sequences may differ "
+                "in length only, which is axis 0."
             )
-    return np.concatenate(pieces)
+        pieces.append(piece)
+    values = np.concatenate(pieces) if pieces else np.empty((0, 1))
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    return Sequences(values, _offsets(lengths), names=names)
 
 
-def check_weights(weights: Array, name: str = "sample_weight") -> Array:
-    """Check that weights are finite numbers, and none below zero."""
-    if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise DataError(f"{name} must hold finite numbers, none below zero.")
-    return weights
+def _offsets(lengths: IntArray) -> IntArray:
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _lengths_without_padding(stack: Sequences) -> IntArray:
+    """The steps of each sequence up to the last one that is not NaN in every feature."""
+    n_timesteps = int(stack.lengths[0])
+    is_padding = np.isnan(stack.values).all(axis=1).reshape(len(stack), n_timesteps)
+    after_last = n_timesteps - (~is_padding)[:, ::-1].argmax(axis=1)
+    return np.where(is_padding.all(axis=1), 0, after_last)
+
+
+def _no_steps(i: int, name: str, but: str = "") -> str:
+    return (
+        f"sequence {i} of {name} has no steps{but and f', {but}'}; every sequence needs at least "
+        "one. Leave empty sequences (and their labels) out."
+    )
+
+
+def column_names(frame: Any) -> tuple[str, ...] | None:
+    """The names of a data frame's columns, or a Series' index, if all are text; else None."""
+    names = getattr(frame, "column_names", None)  # pyarrow's, whose .columns are the data
+    if names is None:
+        names = getattr(frame, "columns", None)
+    if names is None and hasattr(frame, "iloc"):  # a Series of pandas
+        names = frame.index
+    names = () if names is None else tuple(names)
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def _other_columns(
+    what: str, names: tuple[str, ...] | None, other: str, expected: tuple[str, ...] | None
+) -> str:
+    def listed(columns: tuple[str, ...] | None) -> str:
+        return "no column names" if columns is None else f"the columns {', '.join(columns)}"
+
+    message = (
+        f"{what} has {listed(names)}, {other} has {listed(expected)}; expected the same in the same "
+        "order."
+    )
+    if names is not None and expected is not None and set(names) == set(expected):
+        message += f" Reorder them: {what}[list({other}.columns)]."
+    return message
+
+
+def refuse_table(X: Any, name: str) -> None:
+    """Refuse tables and groups that hold sequences in a way that arrays cannot, and say what to do."""
+    kind = type(X).__name__
+    if kind.endswith("GroupBy"):
+        raise DataError(
+            f"{name} is a {kind}; expected a list of sequences. With `columns` a list of the features: "
+            f"[frame[columns] for _, frame in {name}]."
+        )
+    if getattr(getattr(X, "index", None), "nlevels", 1) > 1:
+        part = "part" if hasattr(X, "columns") else "part.to_frame()"
+        raise DataError(
+            f"{name} is a {kind} whose index has several levels; expected a list of sequences. If "
+            f"the first level is the sequence: [{part} for _, part in {name}.groupby(level=0)]."
+        )
+    table = np.asarray(X) if hasattr(X, "columns") else X
+    if (
+        isinstance(table, np.ndarray)
+        and table.dtype == object
+        and table.ndim == 2
+        and table.size
+        and np.ndim(table[0, 0]) > 0
+    ):
+        raise DataError(
+            f"{name} is a {kind} with a sequence in each cell; expected a list of 2-D arrays. If the "
+            "columns are the features: "
+            f"[np.stack([*row], axis=1) for row in np.asarray({name})]."
+        )
 
 
 def _listed(X: Any, name: str) -> Sequence[Any]:
@@ -246,6 +318,10 @@ def refuse_mask(X: Any, name: str) -> None:
 
 def _numeric(X: Any, name: str) -> Array:
     refuse_mask(X, name)
+    if hasattr(X, "toarray"):  # a sparse matrix
+        raise DataError(
+            f"{name} is a sparse {type(X).__name__}; expected a dense array. Pass x.toarray()."
+        )
     try:
         array = np.asarray(X)
     except ValueError:  # rows of different lengths
@@ -269,21 +345,26 @@ def _numeric(X: Any, name: str) -> Array:
     return array
 
 
-def _check_finite(sequences: Sequences, given: Array, name: str) -> None:
-    finite = np.isfinite(sequences.values).all(axis=1)
-    if finite.all():
-        return
-    row = int(np.argmin(finite))
+def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> DataError:
+    """Say that a row of the values is not finite, where, and what to do."""
     feature = int(np.argmin(np.isfinite(sequences.values[row])))
     value = given[row, feature]
-    what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
     place = f"at {sequences.locate(row)}, feature {feature}"
     if np.isfinite(value):
-        raise DataError(
-            f"{name} contains {what} {place}, too large for dtype {sequences.values.dtype}. "
+        return DataError(
+            f"{name} contains {value:g} {place}, too large for dtype {sequences.values.dtype}. "
             "Scale the data, or pass float64."
         )
-    raise DataError(
-        f"{name} contains {what} {place}; expected finite numbers. "
-        "Fill or drop missing values first (sklearn.impute, numpy.nan_to_num)."
-    )
+    if np.isinf(value):
+        return DataError(f"{name} contains infinity {place}; expected finite numbers. Correct it.")
+    if sequences.stacked or sequences.padded_to:
+        remedy = (
+            f"np.nan_to_num({name}) puts 0 for it. Only steps at the end of a sequence that are NaN in "
+            "every feature count as padding."
+        )
+    else:
+        remedy = (
+            f"[np.nan_to_num(x) for x in {name}] puts 0 for it. Leave steps that are padding out: "
+            "each array is as long as its sequence."
+        )
+    return DataError(f"{name} contains NaN {place}; expected finite numbers. {remedy}")

@@ -15,10 +15,20 @@ from elman.parameters import Parameters
 
 
 class Evaluation(NamedTuple):
-    """What a batch comes to: Σ weight · L over all answers, how many are right, the gradients."""
+    """What a batch comes to.
+
+    Attributes
+    ----------
+    loss : float
+        Σ weight · L over all answers.
+    correct : float
+        Σ weight over the right answers.
+    gradients : Parameters
+        Of the loss.
+    """
 
     loss: float
-    n_correct: int
+    correct: float
     gradients: Parameters
 
 
@@ -61,7 +71,12 @@ class Engine(Protocol):
         ...
 
     def initial_state(
-        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+        self,
+        parameters: Parameters,
+        n_sequences: int | None,
+        mean: Array,
+        scale: Array,
+        names: tuple[str, ...] | None = None,
     ) -> State:
         """Begin to go through sequences step by step, with h = 0.
 
@@ -73,5 +88,7 @@ class Engine(Protocol):
             How many go side by side. None: one, and steps and answers have no axis for it.
         mean, scale : arrays (D,)
             The network takes (x_t - mean) / scale.
+        names : tuple of D str, optional
+            The features; steps that have names (a Series, a data frame) must have these.
         """
         ...

@@ -25,11 +25,12 @@ class ReferenceState:
     mean: Array
     scale: Array
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
+    names: tuple[str, ...] | None
 
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, ReferenceState]:
         """See ``State.step``."""
         parameters, (x_shape, y_shape) = self.parameters, self.shapes
-        x_t = check_step(x_t, x_shape, parameters.vector.dtype)
+        x_t = check_step(x_t, x_shape, parameters.vector.dtype, self.names)
         with np.errstate(over="ignore"):  # an infinity shows
             x = (np.atleast_2d(x_t) - self.mean) / self.scale
         if not np.isfinite(x).all():
@@ -65,14 +66,15 @@ class ReferenceEngine:
         layers, V = parameters.layers, parameters["V"]
         trace = forward(parameters, shard)
         y = weighted_one_hot(shard, labels, weights, parameters)
-        n_correct = int((trace.y_unactivated.argmax(axis=0) == labels[shard.rows]).sum())
+        is_right = trace.y_unactivated.argmax(axis=0) == labels[shard.rows]
+        correct = float(weights[shard.rows][is_right].sum(dtype=np.float64))
         layer_gradients, dV, dc = network.gradients(
             shard.x, output_error(y, trace.y_activated), layers, V, shard.answers_from, trace
         )
 
         gradients = Parameters.of_gradients(parameters.architecture, layer_gradients, dV, dc)
         loss = cross_entropy(y, trace.y_unactivated).item()
-        return Evaluation(loss, n_correct, gradients)
+        return Evaluation(loss, correct, gradients)
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
@@ -80,7 +82,12 @@ class ReferenceEngine:
             y_hat[shard.rows] = forward(parameters, shard).y_activated.T
 
     def initial_state(
-        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+        self,
+        parameters: Parameters,
+        n_sequences: int | None,
+        mean: Array,
+        scale: Array,
+        names: tuple[str, ...] | None = None,
     ) -> ReferenceState:
         """See ``Engine.initial_state``."""
         architecture = parameters.architecture
@@ -88,7 +95,7 @@ class ReferenceEngine:
         h_0 = [
             np.zeros((H, n_sequences or 1), parameters.vector.dtype) for H in architecture.hidden
         ]
-        return ReferenceState(parameters.copy(), h_0, mean, scale, shapes)
+        return ReferenceState(parameters.copy(), h_0, mean, scale, shapes, names)
 
 
 def tree_sum(parts: Iterable[Evaluation]) -> Evaluation:
@@ -111,7 +118,7 @@ def tree_sum(parts: Iterable[Evaluation]) -> Evaluation:
 
 def _add(a: Evaluation, b: Evaluation) -> Evaluation:
     total = Parameters(a.gradients.architecture, a.gradients.vector + b.gradients.vector)
-    return Evaluation(a.loss + b.loss, a.n_correct + b.n_correct, total)
+    return Evaluation(a.loss + b.loss, a.correct + b.correct, total)
 
 
 def forward(parameters: Parameters, shard: Shard) -> Trace:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array
-from elman.data.sequences import refuse_mask
+from elman.data.sequences import column_names, refuse_mask
 from elman.errors import DataError
 from elman.parameters import Architecture
 
@@ -33,15 +33,29 @@ class State(Protocol):
         Raises
         ------
         DataError
-            If x_t is not that, or not finite, or overflows on standardising.
+            If x_t is not that, has names that are not those of the features, is not finite, or
+            overflows on standardising.
         """
         ...
 
 
-def check_step(x_t: npt.ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def check_step(
+    x_t: npt.ArrayLike,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    names: tuple[str, ...] | None = None,
+) -> Array:
     """Check what ``State.step`` is given, but for NaN and infinity."""
     if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
         refuse_mask(x_t, "x_t")
+        if x_t is None:
+            raise DataError(f"x_t is None; expected numbers of shape {shape}, one step's features.")
+        found = column_names(x_t)
+        if names is not None and found is not None and found != names:
+            raise DataError(
+                f"x_t has the features {', '.join(found)}; the model was fitted on "
+                f"{', '.join(names)}, in this order. Reorder them: x_t[list(model.feature_names_in_)]."
+            )
         given = np.asarray(x_t)
         if given.dtype.kind not in "biufO":
             raise DataError(f"x_t has dtype {given.dtype}; expected real numbers.")

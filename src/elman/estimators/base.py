@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -19,21 +17,21 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
 
 from elman._typing import Array
-from elman.data import Sequences
-from elman.data.sequences import check_weights
+from elman.data import Examples, Sequences
+from elman.data.targets import check_classes, check_weights, label_weights
 from elman.engines import Engine, State, get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
+from elman.estimators.fitted import Fitted, FittedAttributes
 from elman.estimators.hyperparameters import Hyperparameters, generator
-from elman.estimators.inputs import check_sequences, standardization, standardized
+from elman.estimators.inputs import InputFormat, as_fitted, first_format, standardization
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.persistence import fitting_together, read_model
 from elman.training import (
-    Examples,
     Optimizer,
     Progress,
     Run,
@@ -43,25 +41,19 @@ from elman.training import (
     make_optimizer,
     train,
 )
-from elman.training.loop import Callback, Row
+from elman.training.loop import Callback
 
 AUTO_BATCH_SIZE = 64
 
 
-class BaseRNN(Hyperparameters, metaclass=ABCMeta):
+class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
     """Fits a network to labelled sequences."""
 
     _every_step: ClassVar[bool]
 
-    # What a label is, and how it is weighted, is the subclass's.
-
     @abstractmethod
-    def _check_labels(self, y: Any, sequences: Sequences) -> Array:
+    def _labels(self, y: Any, sequences: Sequences) -> Array:
         """Check y and lay it out flat: a label a sequence, or one a step."""
-
-    @abstractmethod
-    def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
-        """Check weights and lay them out as the labels are."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -83,7 +75,9 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             Labels: numbers or text.
         sample_weight : array (n_samples,), optional
             What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
-            the sequence twice. A tagger also takes a list of (n_timesteps,).
+            the sequence twice, and 0 as not having it. A tagger also takes a list of (n_timesteps,):
+            steps at the end of a sequence that have weight 0 are as good as cut off, and others
+            have no label.
         callback : callable, optional
             Called with an ``elman.Progress`` after each batch, and once more after each epoch, with
             its ``row`` of the history. What it returns does not matter; an exception ends training
@@ -106,26 +100,22 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             If a constant learning rate has not converged after ``max_iter`` epochs.
         """
         held_out = None
-        with self._unchanged_unless_accepted():
-            examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
-            if self.early_stopping:
-                examples, held_out = self._hold_out(examples)
-            mean_weight = examples.mean_weight  # of those to learn from
-            if mean_weight <= 0:
-                raise DataError("all sample weights are zero; there is nothing to learn from.")
-            if not self._is_begun():
-                self._begin(examples)
-            self._optimizer = self._make_optimizer()
-            trainer = self._trainer(examples, mean_weight)
-            validate = (
-                None if held_out is None else partial(self._accuracy, self._standardized(held_out))
-            )
+        fitted, examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
+        if self.early_stopping:
+            examples, held_out = self._hold_out(examples)
+        fitted = replace(fitted, optimizer=self._make_optimizer())
+        trainer = self._trainer(fitted, examples, examples.mean_weight)
+        validate = None
+        if held_out is not None:
+            scaled = replace(held_out, sequences=fitted.scaled(held_out.sequences))
+            validate = partial(self._accuracy, fitted, scaled)
         if self.learning_rate == "cosine":
             n_updates = self.max_iter * trainer.n_batches
             trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
 
-        run = Run(self.history_)
-        weights = self.network_.parameters.vector
+        self._fitted = fitted
+        run = Run(fitted.history)
+        weights = fitted.network.parameters.vector
         try:
             train(
                 trainer,
@@ -185,95 +175,109 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
                 "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
                 "Give the weights as a dict, or as sample_weight."
             )
-        with self._unchanged_unless_accepted():
-            examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
-            if not self._is_begun():
-                self._begin(examples)
-            if not hasattr(self, "_optimizer"):  # the first call, or a model from a file
-                self._optimizer = self._make_optimizer()
-            trainer = self._trainer(examples)
-        number = len(self.history_) + 1
+        fitted, examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+        if fitted.optimizer is None:  # the first call, or a model from a file
+            fitted = replace(fitted, optimizer=self._make_optimizer())
+        trainer = self._trainer(fitted, examples)
+        self._fitted = fitted
+        number = len(fitted.history) + 1
         try:
-            self.history_.append(trainer.epoch(number, number))
+            fitted.history.append(trainer.epoch(number, number))
         except DivergenceError:
-            del self._optimizer  # its running means have diverged too
+            fitted.optimizer = None  # its running means have diverged too
             raise
         return self
 
     # Steps of fitting
 
-    @contextmanager
-    def _unchanged_unless_accepted(self) -> Iterator[None]:
-        """Undo what checking the input has set if it is refused in the end, or Ctrl-C comes first."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, *, resume: bool, classes: Any = None
-    ) -> Examples:
-        """Check the input and encode the labels; begin anew unless it is to be resumed."""
+    ) -> tuple[Fitted, Examples]:
+        """Check the input, encode the labels, and begin anew or go on; nothing is set yet."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        resume = resume and self._is_begun()
-        sequences = check_sequences(self, X, reset=not resume)
-        labels = self._check_labels(y, sequences)
-        weights = self._check_weights(sample_weight, sequences)
-        present = np.unique(labels)
-        if not resume:
-            self.__dict__.pop("network_", None)
-            self.classes_ = present if classes is None else np.unique(classes)
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(f"classes={classes} are not those of the first call: {self.classes_}")
-        elif self._architecture(sequences) != self.network_.architecture:
+        before = self._fitted if resume and self.__sklearn_is_fitted__() else None
+        if before is None:
+            sequences, format = first_format(self, X)
+        else:
+            sequences = as_fitted(self, X, before.format, before.network.dtype)
+        examples = self._examples(y, sequences, sample_weight)
+        labels = examples.labels[examples.weights > 0]
+        try:
+            present = np.unique(labels)
+            known = before.classes if before else present if classes is None else np.unique(classes)
+        except TypeError as error:  # numbers among text
+            raise DataError(f"labels must be all numbers or all text: {error}") from None
+        if before and classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(f"classes={classes} are not those of the first call: {known}")
+        if before and self._architecture(sequences, len(known)) != before.network.architecture:
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell and bias cannot change once training has begun: it goes on "
-                f"with {self.network_.architecture}. Set them back, or fit with warm_start=False."
+                f"with {before.network.architecture}. Set them back, or fit with warm_start=False."
             )
-        unseen = np.setdiff1d(present, self.classes_)
+        unseen = np.setdiff1d(present, known)
         if len(unseen):
             raise DataError(
-                f"y has labels that are not among the classes {self.classes_.tolist()}: "
+                f"y has labels that are not among the classes {known.tolist()}: "
                 f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
             )
-        codes = np.searchsorted(self.classes_, labels)
+        examples = self._encoded(examples, known)
+        if before is None:
+            return self._begun(examples, known, format), examples
+        return before.trainable(), examples
+
+    def _examples(self, y: Any, sequences: Sequences, sample_weight: Any) -> Examples:
+        """Check labels and weights; what has weight 0 is left out."""
+        labels = self._labels(y, sequences)
+        weights = label_weights(sample_weight, sequences, self._every_step)
+        examples = Examples(sequences, labels, weights, self._every_step).present()
+        check_classes(examples.labels[examples.weights > 0])
+        check_classification_targets(examples.labels[examples.weights > 0])
+        return examples
+
+    def _encoded(self, examples: Examples, classes: Array) -> Examples:
+        """Turn labels into codes 0 … K - 1, and multiply their weights by those of the classes."""
+        has_label = examples.weights > 0
+        labels = examples.labels[has_label]
+        codes = np.zeros(
+            len(has_label), np.int64
+        )  # steps without a label may have anything for one
+        codes[has_label] = np.searchsorted(classes, labels)
+        weights = examples.weights
         if self.class_weight is not None:
-            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-            weights = weights * check_weights(of_classes, "class_weight")[codes]
-        dtype = sequences.values.dtype
-        return Examples(sequences, codes, weights.astype(dtype), self._every_step)
+            of_classes = compute_class_weight(
+                self.class_weight,
+                classes=classes,
+                y=labels,
+                sample_weight=weights[has_label].astype(np.float64),
+            )
+            of_classes = check_weights(of_classes, "class_weight")
+            weights = (weights * of_classes[codes]).astype(weights.dtype)
+        return replace(examples, labels=codes, weights=weights).present()
 
-    def _is_begun(self) -> bool:
-        return hasattr(self, "network_")
-
-    def _begin(self, examples: Examples) -> None:
+    def _begun(self, examples: Examples, classes: Array, format: InputFormat) -> Fitted:
         """Draw a new network, and learn mean and deviation of the inputs."""
         sequences = examples.sequences
-        self._rng = generator(self.random_state)
-        weights = examples.weights
-        if not self._every_step:
-            weights = np.repeat(weights, sequences.lengths)
-        self.mean_ = np.zeros(sequences.n_features, sequences.values.dtype)
-        self.scale_ = np.ones(sequences.n_features, sequences.values.dtype)
-        if self.standardize and weights.any():
-            self.mean_, self.scale_ = standardization(sequences, weights)
-        self.network_ = Network.from_parameters(
-            initialize(self._architecture(sequences), self._rng, sequences.values.dtype),
-            self._make_engine(),
-        )
-        self.history_: list[Row] = []
-        self.__dict__.pop("_optimizer", None)
+        D, dtype = sequences.n_features, sequences.values.dtype
+        rng = generator(self.random_state)
+        mean, scale = np.zeros(D, dtype), np.ones(D, dtype)
+        if self.standardize:
+            weights = examples.weights
+            if not self._every_step:
+                weights = np.repeat(weights, sequences.lengths)
+            mean, scale = standardization(sequences, weights)
+        parameters = initialize(self._architecture(sequences, len(classes)), rng, dtype)
+        network = Network.from_parameters(parameters, self._make_engine())
+        return Fitted(network, mean, scale, classes, format, rng)
 
-    def _architecture(self, sequences: Sequences) -> Architecture:
-        D, K = sequences.n_features, len(self.classes_)
+    def _architecture(self, sequences: Sequences, n_classes: int) -> Architecture:
+        D = sequences.n_features
         try:
-            return Architecture.of(D, self.hidden_layer_sizes, self.cell, K, bool(self.bias))
+            return Architecture.of(
+                D, self.hidden_layer_sizes, self.cell, n_classes, bool(self.bias)
+            )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
 
@@ -289,15 +293,16 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             epsilon=float(self.epsilon),
         )
 
-    def _trainer(self, examples: Examples, mean_weight: float = 1.0) -> Trainer:
+    def _trainer(self, fitted: Fitted, examples: Examples, mean_weight: float = 1.0) -> Trainer:
+        assert fitted.optimizer is not None
         return Trainer(
             self._make_engine(),
-            self.network_.parameters,
-            self._standardized(examples),
-            optimizer=self._optimizer,
+            fitted.network.parameters,
+            replace(examples, sequences=fitted.scaled(examples.sequences)),
+            optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
             batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
-            rng=self._rng,
+            rng=fitted.rng,
             shuffle=self.shuffle,
             alpha=float(self.alpha),
             max_norm=self.clip_norm and float(self.clip_norm),
@@ -320,20 +325,10 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
             ) from None
         return examples.take(kept), examples.take(held_out)
 
-    def _standardized(self, examples: Examples) -> Examples:
-        return replace(examples, sequences=self._scaled(examples.sequences))
-
-    def _scaled(self, sequences: Sequences) -> Sequences:
-        values = sequences.values.astype(self.network_.dtype, copy=False)
-        return standardized(replace(sequences, values=values), self.mean_, self.scale_)
-
-    def _accuracy(self, examples: Examples) -> float:
+    def _accuracy(self, fitted: Fitted, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
-        y_hat = self._y_hat(examples.sequences)
-        right = y_hat.argmax(axis=1) == examples.labels
-        return float(
-            np.average(right, weights=examples.weights if examples.weights.any() else None)
-        )
+        y_hat = self._y_hat(fitted, examples.sequences)
+        return float(np.average(y_hat.argmax(axis=1) == examples.labels, weights=examples.weights))
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
         if not self.verbose:
@@ -349,16 +344,43 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
 
     # Answers
 
-    def _probabilities(self, X: Any) -> tuple[Array, Sequences]:
-        """Check X and compute ŷ flat: a row a sequence, or a row a step."""
-        check_is_fitted(self, "network_")
-        sequences = check_sequences(self, X, reset=False)
-        return self._y_hat(self._scaled(sequences)), sequences
+    def _checked(self, X: Any) -> tuple[Fitted, Sequences]:
+        """Check X against what the estimator was fitted on; it is not standardised yet."""
+        fitted = self._state
+        return fitted, as_fitted(self, X, fitted.format, fitted.network.dtype)
 
-    def _y_hat(self, sequences: Sequences) -> Array:
+    def _probabilities(self, X: Any) -> tuple[Fitted, Array, Sequences]:
+        """Check X and compute ŷ flat: a row a sequence, or a row a step."""
+        fitted, sequences = self._checked(X)
+        return fitted, self._y_hat(fitted, fitted.scaled(sequences)), sequences
+
+    def _y_hat(self, fitted: Fitted, sequences: Sequences) -> Array:
         # engine and n_jobs may have changed since fitting
-        network = Network.from_parameters(self.network_.parameters, self._make_engine())
+        network = Network.from_parameters(fitted.network.parameters, self._make_engine())
         return network.predict_flat(sequences, every_step=self._every_step)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the share of right answers, each by its weight.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        DataError, ValueError
+            If X, y or the weights are not as in ``fit``.
+        """
+        fitted, sequences = self._checked(X)
+        examples = self._examples(y, sequences, sample_weight)
+        y_hat = self._y_hat(fitted, fitted.scaled(examples.sequences))
+        is_right = fitted.classes[y_hat.argmax(axis=1)] == examples.labels
+        return float(np.average(is_right, weights=examples.weights))
 
     def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
@@ -390,9 +412,14 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         >>> bool((probabilities == model.predict_proba(X[:1])[0]).all())
         True
         """
-        check_is_fitted(self, "network_")
-        engine, parameters = self._make_engine(), self.network_.parameters
-        return engine.initial_state(parameters, n_sequences, self.mean_, self.scale_)
+        fitted, engine = self._state, self._make_engine()
+        return engine.initial_state(
+            fitted.network.parameters,
+            n_sequences,
+            fitted.mean,
+            fitted.scale,
+            fitted.format.step_names,
+        )
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
         """Take one step.
@@ -419,39 +446,6 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         """
         return state.step(x_t)
 
-    # What training came to, under scikit-learn's names
-
-    @property
-    def n_iter_(self) -> int:
-        """The number of epochs."""
-        return len(self.history_)
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """The mean loss of each epoch."""
-        return [row["loss"] for row in self.history_]
-
-    @property
-    def loss_(self) -> float:
-        """The mean loss of the last epoch."""
-        return self.loss_curve_[-1] if self.history_ else np.nan
-
-    @property
-    def best_loss_(self) -> float:
-        """The lowest mean loss of an epoch."""
-        return min(self.loss_curve_, default=np.nan)
-
-    @property
-    def validation_scores_(self) -> list[float] | None:
-        """The accuracy on held-out sequences after each epoch, with ``early_stopping``."""
-        scores = [row["validation_score"] for row in self.history_ if "validation_score" in row]
-        return scores or None
-
-    @property
-    def best_validation_score_(self) -> float | None:
-        """The highest of ``validation_scores_``."""
-        return max(self.validation_scores_) if self.validation_scores_ else None
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
 
@@ -464,8 +458,7 @@ class BaseRNN(Hyperparameters, metaclass=ABCMeta):
         OSError
             If the file cannot be written; what was there is as it was.
         """
-        check_is_fitted(self, "network_")
-        write_estimator(self, path)
+        write_estimator(self, self._state, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_array, column_or_1d
+from sklearn.exceptions import DataConversionWarning
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.sequences import refuse_mask
-from elman.errors import DataError
+from elman.data.targets import sequence_labels
 from elman.estimators.base import BaseRNN
 
 
@@ -110,9 +109,11 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     _every_step = False
 
+    score = BaseRNN.score  # not ClassifierMixin's, which knows nothing of sequences
+
     def predict_proba(self, X: Any) -> Array:
         """Compute each sequence's probabilities, an array (n_samples, n_classes)."""
-        return self._probabilities(X)[0]
+        return self._probabilities(X)[1]
 
     def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithms of ``predict_proba``."""
@@ -121,36 +122,16 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     def predict(self, X: Any) -> Array:
         """Compute each sequence's most probable label, an array (n_samples,)."""
-        y_hat, _ = self._probabilities(X)
-        return np.asarray(self.classes_[y_hat.argmax(axis=1)])
+        fitted, y_hat, _ = self._probabilities(X)
+        return np.asarray(fitted.classes[y_hat.argmax(axis=1)])
 
-    def _check_labels(self, y: Any, sequences: Sequences) -> Array:
-        if _has_label_per_step(y):
-            raise DataError(
-                "y has labels for steps; RNNClassifier takes one label for each sequence, an array "
-                f"({len(sequences)},). For labels at every step use RNNTagger."
+    def _labels(self, y: Any, sequences: Sequences) -> Array:
+        labels = sequence_labels(y, len(sequences))
+        if getattr(y, "ndim", 1) == 2:
+            warnings.warn(
+                f"A column-vector y was passed when a 1d array was expected: its shape is {y.shape}. "
+                "It is taken as np.ravel(y).",
+                DataConversionWarning,
+                stacklevel=5,
             )
-        refuse_mask(y, "y")
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        labels = column_or_1d(y, warn=True)
-        if len(labels) != len(sequences):
-            raise DataError(
-                f"y has {len(labels)} labels for {len(sequences)} sequences; expected one for each."
-            )
-        check_classification_targets(labels)
-        return np.asarray(labels)
-
-    def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
-        return check_sequence_weights(sample_weight, sequences)
-
-
-def check_sequence_weights(sample_weight: Any, sequences: Sequences) -> Array:
-    """Check weights of whole sequences; one for each if there are none."""
-    placeholder = np.empty((len(sequences), 1), sequences.values.dtype)
-    return np.asarray(_check_sample_weight(sample_weight, placeholder, ensure_non_negative=True))
-
-
-def _has_label_per_step(y: Any) -> bool:
-    if isinstance(y, list | tuple) or (isinstance(y, np.ndarray) and y.dtype == object):
-        return any(np.ndim(y_i) > 0 for y_i in y)
-    return isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] > 1
+        return labels

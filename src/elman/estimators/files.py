@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from elman.engines import ENGINES
+from elman.estimators.fitted import Fitted
 from elman.estimators.hyperparameters import generator
+from elman.estimators.inputs import InputFormat
 from elman.network import Network, parameters_from
 from elman.persistence import Model, write_model
 
@@ -21,23 +23,20 @@ if TYPE_CHECKING:
 RNN = TypeVar("RNN", bound="BaseRNN")
 
 
-def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
+def write_estimator(estimator: BaseRNN, fitted: Fitted, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a model file."""
+    format = fitted.format
     settings = {
         "params": _encode_params(estimator.get_params()),
-        "architecture": asdict(estimator.network_.architecture),
-        "classes": estimator.classes_.tolist(),
-        "classes_dtype": estimator.classes_.dtype.str,
-        "n_features_in": estimator.n_features_in_,
-        "feature_names_in": getattr(estimator, "feature_names_in_", np.empty(0)).tolist(),
-        "fitted_on_rows": estimator._fitted_on_rows,
-        "history": estimator.history_,
+        "architecture": asdict(fitted.network.architecture),
+        "classes": fitted.classes.tolist(),
+        "classes_dtype": fitted.classes.dtype.str,
+        "n_features_in": format.n_columns,
+        "feature_names_in": list(format.names or ()),
+        "fitted_on_rows": format.on_rows,
+        "history": fitted.history,
     }
-    arrays = {
-        **estimator.network_.parameters,
-        "mean": estimator.mean_,
-        "scale": estimator.scale_,
-    }
+    arrays = {**fitted.network.parameters, "mean": fitted.mean, "scale": fitted.scale}
     write_model(path, type(estimator).__name__, settings, arrays)
 
 
@@ -46,26 +45,31 @@ def estimator_from(kind: type[RNN], model: Model) -> RNN:
     _, settings, arrays = model
     estimator = kind(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
-    estimator.network_ = Network.from_parameters(parameters, estimator._make_engine())
-    estimator.mean_, estimator.scale_ = arrays["mean"], arrays["scale"]
-    estimator.classes_ = np.array(settings["classes"], dtype=settings["classes_dtype"])
-    estimator.n_features_in_ = settings["n_features_in"]
-    if settings["feature_names_in"]:
-        estimator.feature_names_in_ = np.array(settings["feature_names_in"], dtype=object)
-    estimator._fitted_on_rows = settings["fitted_on_rows"]
-    estimator.history_ = settings["history"]
-    estimator._rng = generator(estimator.random_state)
-
     D, K = parameters.architecture.n_features, parameters.architecture.n_outputs
-    n_columns = estimator.n_features_in_
+    format = InputFormat(
+        n_columns=settings["n_features_in"],
+        n_features=D,
+        on_rows=settings["fitted_on_rows"],
+        names=tuple(settings["feature_names_in"]) or None,
+    )
+    fitted = Fitted(
+        Network.from_parameters(parameters, estimator._make_engine()),
+        arrays["mean"],
+        arrays["scale"],
+        np.array(settings["classes"], dtype=settings["classes_dtype"]),
+        format,
+        generator(estimator.random_state),
+        settings["history"],
+    )
     if (
-        estimator.mean_.shape != (D,)
-        or estimator.scale_.shape != (D,)
-        or estimator.classes_.shape != (K,)
-        or n_columns % D
-        or (n_columns != D and not estimator._fitted_on_rows)
+        fitted.mean.shape != (D,)
+        or fitted.scale.shape != (D,)
+        or fitted.classes.shape != (K,)
+        or format.n_columns % D
+        or (format.n_columns != D and not format.on_rows)
     ):
         raise ValueError(f"classes or features are not those of {parameters.architecture}")
+    estimator._fitted = fitted
     return estimator
 
 

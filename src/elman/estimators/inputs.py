@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_feature_names, _get_feature_names, check_array
 
 from elman._typing import Array
 from elman.data import Sequences, as_sequences
-from elman.data.sequences import refuse_mask
+from elman.data.sequences import refuse_mask, refuse_table
 from elman.errors import DataError
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What X was in fitting, and has to be ever after.
+
+    Attributes
+    ----------
+    n_columns : int
+        Of rows; else the features of a step.
+    n_features : int
+        Of a step.
+    on_rows : bool
+        Whether X was two-dimensional.
+    names : tuple of str, or None
+        Of the columns.
+    """
+
+    n_columns: int
+    n_features: int
+    on_rows: bool
+    names: tuple[str, ...] | None = None
+
+    @property
+    def step_names(self) -> tuple[str, ...] | None:
+        """The names of a step's features, where there are any."""
+        return self.names if self.n_columns == self.n_features else None
 
 
 def are_rows(X: Any) -> bool:
@@ -22,26 +49,62 @@ def are_rows(X: Any) -> bool:
     """
     if isinstance(X, list | tuple):
         try:
-            return np.asarray(X).ndim == 2
+            return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
         except ValueError:  # its entries differ in shape: sequences
             return False
     array = X if hasattr(X, "ndim") else np.asarray(X)
     return bool(array.ndim == 2 or (array.ndim < 2 and array.dtype.kind in "biuf"))
 
 
-def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequences:
-    """Check X against an estimator, and lay it out flat.
+def _is_series_or_empty(x: Any) -> bool:
+    return hasattr(x, "iloc") or len(x) == 0
 
-    Sets ``n_features_in_`` (the columns of rows, else the features of a step), and
-    ``feature_names_in_`` where there are names, if ``reset``; else holds X to them.
+
+def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputFormat]:
+    """Check what an estimator is to be fitted on, and lay it out flat.
 
     Parameters
     ----------
     estimator : RNNClassifier or RNNTagger
+        Names itself in messages, and has ``step_size``.
     X : array (n_samples, n_columns), array (n_samples, n_timesteps, n_features), or list of
         (n_timesteps, n_features)
-    reset : bool
-        Whether the estimator is being fitted.
+
+    Returns
+    -------
+    sequences : Sequences
+    format : InputFormat
+
+    Raises
+    ------
+    DataError, ValueError, TypeError
+        If X is not what it has to be; the message says where and what to do.
+    """
+    refuse_mask(X, "X")
+    refuse_table(X, "X")
+    if are_rows(X):
+        rows = _checked_rows(estimator, X, estimator.step_size)
+        names = _names_of(X)
+        sequences = as_sequences(_unfold(rows, estimator.step_size))
+        return sequences, InputFormat(rows.shape[1], sequences.n_features, True, names)
+    sequences = as_sequences(X)
+    D = sequences.n_features
+    return sequences, InputFormat(D, D, False, sequences.names)
+
+
+def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any) -> Sequences:
+    """Check X against what an estimator was fitted on, and lay it out flat.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier or RNNTagger
+        Names itself and ``feature_names_in_`` in messages.
+    X : array or list
+        Rows as in fitting, or sequences of as many features a step.
+    format : InputFormat
+        From ``first_format``.
+    dtype : dtype
+        What to convert to.
 
     Returns
     -------
@@ -52,42 +115,62 @@ def check_sequences(estimator: BaseEstimator, X: Any, *, reset: bool) -> Sequenc
     DataError, ValueError, TypeError
         If X is not what it has to be; the message says where and what to do.
     """
-    name = type(estimator).__name__
-    dtype = None if reset else estimator.network_.dtype
+    name, D = type(estimator).__name__, format.n_features
     refuse_mask(X, "X")
-    if are_rows(X) and (reset or estimator._fitted_on_rows):
-        rows = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,  # as_sequences looks, and says where
-        )
-        step_size = estimator.step_size if reset else estimator.network_.architecture.n_features
-        sequences = as_sequences(_unfold(rows, step_size), dtype)
-        if reset:
-            estimator._fitted_on_rows = True
-        return sequences
+    refuse_table(X, "X")
+    if are_rows(X) and format.on_rows:
+        _check_feature_names(estimator, X, reset=False)
+        rows = _checked_rows(estimator, X, D)
+        if rows.shape[1] != format.n_columns:
+            raise DataError(
+                f"X has {rows.shape[1]} features, but {name} is expecting {format.n_columns} features "
+                f"as input: rows of {format.n_columns // D} steps. For sequences of other lengths pass "
+                f"three axes, such as np.asarray(X).reshape(len(X), -1, {D}), or a list."
+            )
+        return as_sequences(_unfold(rows, D), dtype)
 
     if are_rows(X) and np.ndim(X) == 2:
         raise DataError(
             f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
-            f"{estimator.n_features_in_} feature(s) a step. For one sequence pass X[None]."
+            f"{D} feature(s) a step. For one sequence pass [X]."
         )
     sequences = as_sequences(X, dtype)
-    if reset:
-        estimator._fitted_on_rows = False
-        estimator.n_features_in_ = sequences.n_features
-        if hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
-        return sequences
-    expected = estimator.network_.architecture.n_features
-    if sequences.n_features != expected:
+    if sequences.n_features != D:
         raise DataError(
-            f"X has {sequences.n_features} features, but {name} is expecting {expected} features "
+            f"X has {sequences.n_features} features, but {name} is expecting {D} features "
             "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
         )
+    if not format.on_rows:
+        first = next(iter(X)) if hasattr(X, "__iter__") else X
+        _check_feature_names(estimator, first, reset=False)
     return sequences
+
+
+def _names_of(X: Any) -> tuple[str, ...] | None:
+    names = _get_feature_names(X)
+    return None if names is None else tuple(names)
+
+
+def _checked_rows(estimator: BaseEstimator, X: Any, step_size: int) -> Array:
+    rows = np.asarray(
+        check_array(
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,  # with its place, below
+            estimator=estimator,
+            input_name="X",
+        )
+    )
+    is_nan = np.isnan(rows)
+    if is_nan.any():
+        row, column = divmod(int(is_nan.argmax()), rows.shape[1])
+        raise DataError(
+            f"X contains NaN at sequence {row}, step {column // step_size}, feature "
+            f"{column % step_size}; expected finite numbers. sklearn.impute fills missing values; if "
+            "rows end in NaN because sequences differ in length, pass three axes: "
+            f"np.asarray(X).reshape(len(X), -1, {step_size})."
+        )
+    return rows
 
 
 def _unfold(rows: Array, step_size: int) -> Array:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.sequences import check_weights, flat_steps, is_per_step
+from elman.data.targets import step_labels
 from elman.estimators.base import BaseRNN
-from elman.estimators.classifier import check_sequence_weights
 
 
 class RNNTagger(BaseRNN):
@@ -39,57 +36,44 @@ class RNNTagger(BaseRNN):
 
     _every_step = True
 
-    def predict_proba(self, X: Any) -> Array | list[Array]:
+    def predict_proba(self, X: Any) -> Array:
         """Compute each step's probabilities.
 
         Returns
         -------
-        array (n_samples, n_timesteps, n_classes), or a list of (n_timesteps, n_classes)
-            A list where X is one.
+        array (n_samples, n_timesteps, n_classes)
+            Where X is a list or has padding, an object array of (n_timesteps, n_classes) arrays.
         """
-        y_hat, sequences = self._probabilities(X)
-        return sequences.fold(y_hat)
+        _, y_hat, sequences = self._probabilities(X)
+        return _folded(y_hat, sequences)
 
-    def predict_log_proba(self, X: Any) -> Array | list[Array]:
+    def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithms of ``predict_proba``."""
-        y_hat, sequences = self._probabilities(X)
+        _, y_hat, sequences = self._probabilities(X)
         with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
-            return sequences.fold(np.log(y_hat))
+            return _folded(np.log(y_hat), sequences)
 
-    def predict(self, X: Any) -> Array | list[Array]:
+    def predict(self, X: Any) -> Array:
         """Compute each step's most probable label.
 
         Returns
         -------
-        array (n_samples, n_timesteps), or a list of (n_timesteps,) where X is a list
+        array (n_samples, n_timesteps)
+            Where X is a list or has padding, an object array of (n_timesteps,) arrays.
         """
-        y_hat, sequences = self._probabilities(X)
-        return sequences.fold(self.classes_[y_hat.argmax(axis=1)])
+        fitted, y_hat, sequences = self._probabilities(X)
+        return _folded(fitted.classes[y_hat.argmax(axis=1)], sequences)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the share of steps whose label is right.
+    def _labels(self, y: Any, sequences: Sequences) -> Array:
+        return step_labels(y, sequences)
 
-        Parameters
-        ----------
-        X, y, sample_weight
-            As in ``fit``. A sequence's weight is that of each of its steps.
 
-        Returns
-        -------
-        float
-        """
-        y_hat, sequences = self._probabilities(X)
-        right = self.classes_[y_hat.argmax(axis=1)] == self._check_labels(y, sequences)
-        return float(np.average(right, weights=self._check_weights(sample_weight, sequences)))
-
-    def _check_labels(self, y: Any, sequences: Sequences) -> Array:
-        labels = flat_steps(y, sequences)
-        check_array(labels, ensure_2d=False, dtype=None, input_name="y")  # no NaN
-        check_classification_targets(labels)
-        return labels
-
-    def _check_weights(self, sample_weight: Any, sequences: Sequences) -> Array:
-        if not is_per_step(sample_weight):
-            weights = check_sequence_weights(sample_weight, sequences)
-            return np.repeat(weights, sequences.lengths)
-        return check_weights(flat_steps(sample_weight, sequences, "sample_weight"))
+def _folded(rows: Array, sequences: Sequences) -> Array:
+    """Fold what belongs to steps into arrays, which ``cross_val_predict`` can put together."""
+    folded = sequences.fold(rows)
+    if isinstance(folded, np.ndarray):
+        return folded
+    array = np.empty(len(folded), object)
+    for i, piece in enumerate(folded):
+        array[i] = piece
+    return array

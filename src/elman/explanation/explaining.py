@@ -160,15 +160,19 @@ def _is_number(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
-def _alone(x: Any) -> Array:
-    """Make a data set of one sequence."""
-    x = np.asarray(x)
-    if x.ndim not in (1, 2):
+def _alone(x: Any) -> Any:
+    """Make a data set of one sequence; columns keep their names."""
+    shape = np.shape(x)
+    if len(shape) not in (1, 2):
         raise DataError(
-            f"x has {x.ndim} dimension(s), shape {x.shape}; expected one sequence, "
+            f"x has {len(shape)} dimension(s), shape {shape}; expected one sequence, "
             "(n_timesteps, n_features). Of a data set X pass one, X[0]."
         )
-    return np.asarray(x[None])
+    if hasattr(x, "columns"):
+        return [x]
+    if hasattr(x, "iloc"):  # a row of a data frame
+        return x.to_frame().T
+    return np.asarray(x)[None]
 
 
 class _Passes(NamedTuple):

@@ -6,14 +6,11 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from elman._typing import IntArray
+from elman._typing import Array, IntArray
 from elman.data import Sequences
-from elman.data.sequences import flat_steps
 from elman.errors import DataError
 from elman.estimators import RNNClassifier, RNNTagger
-from elman.estimators.inputs import check_sequences
 from elman.network import Network
 from elman.parameters import Parameters
 
@@ -86,10 +83,10 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             raise ValueError("a complex network has no gradients; explain the real one")
         _check_finite(model.parameters)
         network = model.astype(np.float64 if exact else model.dtype)
-        sequences = network._check(X)
-        every_step, labels = False, None
+        sequences, every_step, labels = network._check(X), False, None
         if y is not None:
-            every_step, labels = network._check_labels(y, sequences)
+            examples = network._examples(X, y)
+            every_step, labels = examples.every_step, examples.labels
         classes = [str(k) for k in range(model.architecture.n_outputs)]
         return Subject("Network", network.parameters, sequences, labels, every_step, classes)
     if not isinstance(model, RNNClassifier | RNNTagger):
@@ -97,20 +94,21 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier or RNNTagger, or a "
             "Network."
         )
-    check_is_fitted(model, "network_")
-    _check_finite(model.network_.parameters)
     with warnings.catch_warnings():  # an array is as good as the table that had the names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
-        sequences = model._scaled(check_sequences(model, X, reset=False))
-    dtype = np.dtype(np.float64) if exact else model.network_.dtype
+        fitted, sequences = model._checked(X)
+    _check_finite(fitted.network.parameters)
+    labels = None if y is None else _codes(fitted.classes, model._labels(y, sequences))
+    sequences = fitted.scaled(sequences)
+    dtype = np.dtype(np.float64) if exact else fitted.network.dtype
     values = sequences.values.astype(dtype, copy=False)
     return Subject(
         type(model).__name__,
-        model.network_.parameters.astype(dtype),
+        fitted.network.parameters.astype(dtype),
         Sequences(values, sequences.offsets, sequences.stacked),
-        None if y is None else _codes(model, y, sequences),
+        labels,
         model._every_step,
-        [str(label) for label in model.classes_],
+        [str(label) for label in fitted.classes],
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
@@ -127,9 +125,7 @@ def _check_finite(parameters: Parameters) -> None:
             )
 
 
-def _codes(model: RNNClassifier | RNNTagger, y: Any, sequences: Sequences) -> IntArray:
-    labels = flat_steps(y, sequences) if model._every_step else model._check_labels(y, sequences)
-    classes = np.asarray(model.classes_)
+def _codes(classes: Array, labels: Array) -> IntArray:
     unknown = [label for label in np.unique(labels).tolist() if label not in classes.tolist()]
     if unknown:
         raise DataError(

@@ -1,13 +1,12 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
-from elman.training.loop import Examples, Progress, Run, Trainer, train
+from elman.training.loop import Progress, Run, Trainer, train
 from elman.training.optimizers import OPTIMIZERS, Optimizer, clip_norm, make_optimizer
 from elman.training.schedules import SCHEDULES, constant, cosine
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
-    "Examples",
     "Optimizer",
     "Progress",
     "Run",

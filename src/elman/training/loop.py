@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from elman._typing import Array, IntArray
-from elman.data import Batch, Sequences
+from elman._typing import IntArray
+from elman.data import Batch, Examples
 from elman.engines import Engine
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
@@ -20,41 +20,6 @@ from elman.training.schedules import Schedule
 
 Row: TypeAlias = dict[str, float]
 """What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Sequences with their labels.
-
-    Attributes
-    ----------
-    sequences : Sequences
-    labels : array (n_sequences,), or (n_steps_in_all,)
-        Classes 0 … K - 1: one a sequence, or one a step.
-    weights : array of the shape of ``labels``
-        What multiplies each label's loss.
-    every_step : bool
-        Which of the two it is.
-    """
-
-    sequences: Sequences
-    labels: IntArray
-    weights: Array
-    every_step: bool
-
-    def take(self, indices: IntArray) -> Examples:
-        """Return some of the sequences, with what belongs to them."""
-        sequences = self.sequences.take(indices)
-        rows = self.sequences.rows(indices) if self.every_step else indices
-        return Examples(sequences, self.labels[rows], self.weights[rows], self.every_step)
-
-    @property
-    def mean_weight(self) -> float:
-        """The mean weight of a sequence; of one with a label at each step, its steps' mean."""
-        if not self.every_step:
-            return float(self.weights.mean())
-        of_sequences = np.add.reduceat(self.weights, self.sequences.offsets[:-1])
-        return float((of_sequences / self.sequences.lengths).mean())
 
 
 @dataclass(frozen=True)
@@ -68,7 +33,7 @@ class Progress:
     n_done, n_sequences : int
         Of this epoch.
     loss, accuracy : float
-        Means over this epoch so far.
+        Means over this epoch so far: the share of right answers is each by its weight.
     seconds : float
         Since this epoch began.
     row : dict or None
@@ -193,19 +158,20 @@ class Trainer:
         n = len(self.examples.sequences)
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
         loss = norm = 0.0
-        n_done = n_answers = n_correct = 0
+        correct = weight = 0.0
+        n_done = 0
         for start in range(0, n, self.batch_size):
             batch = order[start : start + self.batch_size]
             learning_rate = self.schedule(self.n_updates)
             batch_loss, batch_norm, batch_correct = self._update(batch, learning_rate, number)
             n_done += len(batch)
-            n_answers += self._n_answers(batch)
-            n_correct += batch_correct
+            correct += batch_correct
+            weight += float(self.examples.weight_of_sequences[batch].sum())
             loss += batch_loss * len(batch)
             norm += batch_norm * len(batch)
             if callback is not None:
                 seconds = time.perf_counter() - started
-                accuracy = n_correct / n_answers
+                accuracy = min(correct / weight, 1.0)  # the sums may round apart
                 callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
         if loss / n > 100 * max(self.first_loss, 1.0):
             raise self._diverged(number, f"the loss rose from {self.first_loss:g} to {loss / n:g}")
@@ -214,15 +180,15 @@ class Trainer:
         return {
             "epoch": number,
             "loss": loss / n,
-            "accuracy": n_correct / n_answers,
+            "accuracy": min(correct / weight, 1.0),
             "learning_rate": learning_rate,
             "gradient_norm": norm / n,
         }
 
     def _update(
         self, batch: IntArray, learning_rate: float, epoch: int
-    ) -> tuple[float, float, int]:
-        """Take one step; return the batch's loss, its gradient's norm, its right answers."""
+    ) -> tuple[float, float, float]:
+        """Take one step; return the batch's loss, its gradient's norm, the weight of right answers."""
         examples, parameters = self.examples, self.parameters
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -251,7 +217,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
             self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
         self.n_updates += 1
-        return loss * scale, norm, evaluation.n_correct
+        return loss * scale, norm, evaluation.correct
 
     def _diverged(self, epoch: int, how: str) -> DivergenceError:
         return DivergenceError(
@@ -260,11 +226,6 @@ class Trainer:
             "(learning_rate_init), or clip the gradient to a smaller norm (clip_norm). The last good "
             "weights are kept."
         )
-
-    def _n_answers(self, batch: IntArray) -> int:
-        if self.examples.every_step:
-            return int(self.examples.sequences.lengths[batch].sum())
-        return len(batch)
 
 
 @dataclass

@@ -178,9 +178,9 @@ def test_sum_is_the_tree_sum_in_whatever_order_its_parts_come(n):
         total = engine.TreeSum(n, engine.Buffers())
         for i in np.random.default_rng(seed).permutation(n):
             part = parts[i]
-            total.add(int(i), part.loss, part.n_correct, part.gradients.vector.copy())
-        loss, n_correct, gradients = total.root
-        assert (loss, n_correct) == (expected.loss, expected.n_correct)
+            total.add(int(i), part.loss, part.correct, part.gradients.vector.copy())
+        loss, correct, gradients = total.root
+        assert (loss, correct) == (expected.loss, expected.correct)
         np.testing.assert_array_equal(gradients, expected.gradients.vector)
 
 
@@ -368,10 +368,13 @@ def test_ties_go_to_the_first_class(n):
         network.parameters["V"][...] = network.parameters["c"][...] = 0
         X, _, _ = examples(n)
         for label in range(K):
-            batch = network.batch(X, [label] * n)
-            found[name, label] = network.engine.loss_and_gradients(network.parameters, *batch)
-    assert [found["compiled", label].n_correct for label in range(K)] == [n, 0, 0, 0]
-    assert [found["reference", label].n_correct for label in range(K)] == [n, 0, 0, 0]
+            batch, labels, _ = network.batch(X, [label] * n)
+            ones = np.ones(n, np.float32)
+            found[name, label] = network.engine.loss_and_gradients(
+                network.parameters, batch, labels, ones
+            )
+    assert [found["compiled", label].correct for label in range(K)] == [n, 0, 0, 0]
+    assert [found["reference", label].correct for label in range(K)] == [n, 0, 0, 0]
 
 
 # What it takes

@@ -58,8 +58,8 @@ class Kernel(Protocol):
 
     def train(
         self, net: Net, data: Data, first: int, targets: Targets, work: Array, gradients: Array
-    ) -> tuple[float, int]:
-        """Set the gradients; return Σ w L and how many answers are right."""
+    ) -> tuple[float, float]:
+        """Set the gradients; return Σ w L, and Σ w over the right answers."""
         ...
 
     def predict(
@@ -78,6 +78,7 @@ class Stream(NamedTuple):
     dtype: np.dtype[Any]
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
     n_records: int  # numbers of the records of all sequences; behind them is a place for ŷ and more
+    names: tuple[str, ...] | None  # of the features
 
 
 class CompiledState:
@@ -91,8 +92,9 @@ class CompiledState:
 
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
         """See ``State.step``."""
-        layout, weights, scaling, dtype, (x_shape, y_shape), n_records = stream = self.stream
-        x_t = check_step(x_t, x_shape, dtype)
+        stream = self.stream
+        layout, weights, scaling, dtype, (x_shape, y_shape), n_records, names = stream
+        x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step(
             layout.layers, weights, layout.state_rows, scaling, x_t.reshape(-1), self.records,
@@ -141,17 +143,17 @@ class CompiledEngine:
             roomy = 1 << (int(batch.lengths[i * size]) - 1).bit_length()
             work = buffers.take(kernel.room_to_train(layout, roomy), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            loss, n_correct = kernel.train(net, data, i * size, targets, work, gradients)
+            loss, correct = kernel.train(net, data, i * size, targets, work, gradients)
             buffers.give(work)
-            total.add(i, loss, n_correct, gradients)
+            total.add(i, loss, correct, gradients)
 
         self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
-        loss, n_correct, gradients = total.root
+        loss, correct, gradients = total.root
         vector = np.empty_like(parameters.vector)
         kernel.unpack(layout.layers, gradients, vector)
         buffers.give(gradients)
         buffers.give(net.weights)
-        return Evaluation(loss, n_correct, Parameters(parameters.architecture, vector))
+        return Evaluation(loss, correct, Parameters(parameters.architecture, vector))
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
@@ -183,7 +185,12 @@ class CompiledEngine:
             y_hat[...] = answers
 
     def initial_state(
-        self, parameters: Parameters, n_sequences: int | None, mean: Array, scale: Array
+        self,
+        parameters: Parameters,
+        n_sequences: int | None,
+        mean: Array,
+        scale: Array,
+        names: tuple[str, ...] | None = None,
     ) -> CompiledState:
         """See ``Engine.initial_state``."""
         shapes = shapes_of(parameters.architecture, n_sequences)
@@ -191,7 +198,8 @@ class CompiledEngine:
         layout, net = self._pack(rows, parameters)
         n = n_sequences or 1
         scaling = np.concatenate([mean, scale], dtype=dtype)
-        stream = Stream(layout, net.weights, scaling, dtype, shapes, n * layout.state_rows)
+        n_records = n * layout.state_rows
+        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names)
         return CompiledState(stream, np.zeros(rows.room_to_step(layout, n), dtype))
 
     def _pack(self, kernel: Kernel, parameters: Parameters) -> tuple[Layout, Net]:
@@ -282,11 +290,11 @@ class TreeSum:
     def __init__(self, n: int, buffers: Buffers) -> None:
         self.n = n
         self.buffers = buffers
-        self.root: tuple[float, int, Array]
-        self._waiting: dict[tuple[int, int], tuple[float, int, Array]] = {}
+        self.root: tuple[float, float, Array]
+        self._waiting: dict[tuple[int, int], tuple[float, float, Array]] = {}
         self._lock = Lock()
 
-    def add(self, i: int, loss: float, n_correct: int, gradients: Array) -> None:
+    def add(self, i: int, loss: float, correct: float, gradients: Array) -> None:
         """Add shard i's; its gradients are the sum's from now on."""
         level, n = 0, self.n
         while n > 1:
@@ -294,12 +302,12 @@ class TreeSum:
                 with self._lock:
                     neighbour = self._waiting.pop((level, i ^ 1), None)
                     if neighbour is None:
-                        self._waiting[level, i] = loss, n_correct, gradients
+                        self._waiting[level, i] = loss, correct, gradients
                         return
                 loss += neighbour[0]
-                n_correct += neighbour[1]
+                correct += neighbour[1]
                 with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at the sum
                     gradients += neighbour[2]
                 self.buffers.give(neighbour[2])
             level, i, n = level + 1, i // 2, -(-n // 2)
-        self.root = loss, n_correct, gradients
+        self.root = loss, correct, gradients

@@ -203,10 +203,10 @@ def count_alive(lengths):
 def output_error(work, z, K, targets, places, scratch):
     """Turn z into dL/dz = w (ŷ - y) (N5), zero in lanes that have no label.
 
-    ``places`` are those of the lanes' labels and weights. Returns Σ w L, and how many are right.
+    ``places`` are those of the lanes' labels and weights. Returns Σ w L, and Σ w over right answers.
     """
     L, n = lanes(work), len(places)
-    n_correct = 0
+    correct = 0.0
     for j in range(L):
         work[scratch + j] = targets.weights[places[j]] if j < n else 0.0
     for j in range(n):
@@ -216,7 +216,8 @@ def output_error(work, z, K, targets, places, scratch):
         for k in range(K):
             other = work[z + k * L + j]
             is_largest &= own > other or (own == other and label <= k)
-        n_correct += is_largest
+        if is_largest:
+            correct += np.float64(work[scratch + j])
         work[scratch + L + j] = own
 
     largest, total = softmax(work, z, K)
@@ -231,7 +232,7 @@ def output_error(work, z, K, targets, places, scratch):
     for j in range(n):
         work[z + targets.labels[places[j]] * L + j] -= work[scratch + j]
         loss += np.float64(work[scratch + j]) * np.float64(work[scratch + L + j])
-    return loss, n_correct
+    return loss, correct
 
 
 @helper
@@ -330,7 +331,7 @@ def train(net, data, first, targets, work, gradients):
 
     The states of all steps are kept. Then, from the last step to the first, ``BLOCK`` steps at a
     time, the errors of all layers are computed, and become gradients while they are in the cache.
-    Returns Σ w L, and how many are right.
+    Returns Σ w L, and Σ w over the right answers.
     """
     L = lanes(work)
     last = min(first + L, len(data.lengths))
@@ -349,7 +350,7 @@ def train(net, data, first, targets, work, gradients):
     scratch = answers + out.rows * L
 
     gradients[:] = 0.0
-    loss, n_correct = 0.0, 0
+    loss, correct = 0.0, 0.0
     for t in range(T):
         load_inputs(data.values, starts, t, alive[t], work, inputs_at(layers[0], t, T, L))
         forward_step(net, work, t, T)
@@ -357,7 +358,7 @@ def train(net, data, first, targets, work, gradients):
             collect(work, states_at(top, t, T, L), top.n_units, alive[t + 1], alive[t], answering)
     if not data.every_step:
         output(out, weights, work, answering, answers)
-        loss, n_correct = output_error(work, answers, out.n_units, targets, members, scratch)
+        loss, correct = output_error(work, answers, out.n_units, targets, members, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
         add_gradients(out, gradients, work, answering, 0, transposed, L * L, 0, 1, alive)
 
@@ -371,7 +372,7 @@ def train(net, data, first, targets, work, gradients):
                 output(out, weights, work, states_at(top, t, T, L), z_t)
                 places = starts[: alive[t]] + t
                 part = output_error(work, z_t, out.n_units, targets, places, scratch)
-                loss, n_correct = loss + part[0], n_correct + part[1]
+                loss, correct = loss + part[0], correct + part[1]
                 transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, apart)
             else:  # the errors of the sequences that end here
                 for k in range(out.n_units):
@@ -396,4 +397,4 @@ def train(net, data, first, targets, work, gradients):
             x, states = inputs_at(layer, 0, T, L), states_at(layer, 0, T, L)
             add_gradients(layer, gradients, work, x, states, transposed_0, apart, begin, end, alive)
         end = begin
-    return loss, n_correct
+    return loss, correct

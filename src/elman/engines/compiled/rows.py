@@ -166,7 +166,7 @@ def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
 
 @helper
 def output_error(work, z, K, label, weight, scratch):
-    """Turn z into dL/dz = w (ŷ - y) (N5); return w L, and whether the label's z is the largest."""
+    """Turn z into dL/dz = w (ŷ - y) (N5); return w L, and w if the label's z is the largest, else 0."""
     own = work[z + label]
     is_largest = True
     for k in range(K):
@@ -175,7 +175,8 @@ def output_error(work, z, K, label, weight, scratch):
     for k in range(K):
         work[z + k] *= weight
     work[z + label] -= weight
-    return np.float64(weight) * np.float64(log_total - (own - largest)), is_largest
+    loss = np.float64(weight) * np.float64(log_total - (own - largest))
+    return loss, np.float64(weight) if is_largest else 0.0
 
 
 @helper
@@ -231,7 +232,7 @@ def room_to_train(layout: Layout, n_timesteps: int) -> int:
 
 @entry
 def train(net, data, i, targets, work, gradients):
-    """Compute loss and gradients of the i-th sequence; return w L and the number of right answers."""
+    """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers."""
     layers, weights, step = net.layers, net.weights, net.state_rows
     out = layers[-1]
     start, T = data.starts[i], data.lengths[i]
@@ -239,7 +240,7 @@ def train(net, data, i, targets, work, gradients):
     z = errors + T * step
     scratch = z + T * out.rows
 
-    loss, n_correct = 0.0, 0
+    loss, correct = 0.0, 0.0
     for t in range(T):
         record, z_t = t * step, z + t * out.rows
         load_inputs(data.values, start + t, work, record)
@@ -249,7 +250,7 @@ def train(net, data, i, targets, work, gradients):
             place = start + t if data.every_step else data.members[i]
             label, weight = targets.labels[place], targets.weights[place]
             part = output_error(work, z_t, out.n_units, label, weight, scratch)
-            loss, n_correct = loss + part[0], n_correct + part[1]
+            loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0
     set_gradients(out, gradients, work, z, out.rows, T, step)
@@ -263,4 +264,4 @@ def train(net, data, i, targets, work, gradients):
                 error_above = z + t * out.rows if data.every_step or t == T - 1 else -1
             backward_step(layer, above, weights, work, h, errors + h, error_above, error_after)
         set_gradients(layer, gradients, work, errors + layer.place, step, T, step)
-    return loss, n_correct
+    return loss, correct

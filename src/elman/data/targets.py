@@ -1,0 +1,327 @@
+"""What sequences ought to be answered with: labels and weights, checked once and laid out flat.
+
+A label belongs to a sequence or to a step. Whatever has weight 0 is not there: it is no class, and in
+no mean, no accuracy and no batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data.sequences import Sequences, refuse_mask
+from elman.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Sequences with labels and weights.
+
+    Attributes
+    ----------
+    sequences : Sequences
+    labels : array (n_sequences,), or (n_steps_in_all,)
+        One a sequence, or one a step: as they came, or as codes 0 … K - 1.
+    weights : array of the shape of ``labels``
+        What multiplies each label's loss.
+    every_step : bool
+        Whether labels and weights are the steps'.
+    """
+
+    sequences: Sequences
+    labels: Array
+    weights: Array
+    every_step: bool
+
+    def take(self, indices: Array) -> Examples:
+        """Return some of the sequences, with what belongs to them."""
+        rows = self.sequences.rows(indices) if self.every_step else indices
+        return Examples(
+            self.sequences.take(indices), self.labels[rows], self.weights[rows], self.every_step
+        )
+
+    def present(self) -> Examples:
+        """Leave out what has weight 0: sequences that have none, and the steps behind their last.
+
+        Steps of weight 0 before it stay, since what comes after depends on them; they have no loss.
+
+        Raises
+        ------
+        DataError
+            If nothing is left.
+        """
+        has_weight = self.weights > 0
+        if has_weight.all():
+            return self
+        if not has_weight.any():
+            raise DataError("all sample weights are zero; there is nothing to learn from.")
+        if not self.every_step:
+            return self.take(np.flatnonzero(has_weight))
+        sequences = self.sequences
+        starts = sequences.offsets[:-1]
+        number = np.arange(1, len(has_weight) + 1)  # of a step in all, from 1
+        last = np.maximum.reduceat(np.where(has_weight, number, 0), starts)
+        lengths = np.maximum(last - starts, 0)
+        kept = sequences.first_steps(lengths)
+        shortened = replace(
+            self,
+            sequences=sequences.shortened(lengths),
+            labels=self.labels[kept],
+            weights=self.weights[kept],
+        )
+        return shortened if lengths.all() else shortened.take(np.flatnonzero(lengths))
+
+    @cached_property
+    def weight_of_sequences(self) -> Array:
+        """The weight of each sequence, or the sum of its steps', (n_sequences,), in float64."""
+        weights = self.weights.astype(np.float64)
+        if not self.every_step:
+            return weights
+        return np.asarray(np.add.reduceat(weights, self.sequences.offsets[:-1]))
+
+    @property
+    def mean_weight(self) -> float:
+        """The mean weight of a sequence: where steps have labels, the mean weight of a label."""
+        if not self.every_step:
+            return float(self.weight_of_sequences.mean())
+        n_labels = np.add.reduceat(self.weights > 0, self.sequences.offsets[:-1], dtype=np.int64)
+        return float((self.weight_of_sequences / n_labels).mean())
+
+
+# Labels
+
+
+def has_step_labels(y: Any, name: str = "y") -> bool:
+    """Whether y has labels of steps, an array for each sequence, rather than one label a sequence.
+
+    Raises
+    ------
+    DataError
+        If y looks one-hot, so that nobody can tell.
+    """
+    listed = _listed(y, name)
+    if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
+        refuse_one_hot(listed, name)
+    return any(np.ndim(entry) > 0 for entry in listed) and not _is_column(listed)
+
+
+def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
+    """Check labels of sequences and lay them out flat.
+
+    Parameters
+    ----------
+    y : array (n_sequences,) or (n_sequences, 1), list, or Series
+    n_sequences : int
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    array (n_sequences,)
+
+    Raises
+    ------
+    DataError
+        If y has labels of steps, looks one-hot, or has another number of labels.
+    """
+    refuse_mask(y, name)
+    listed = _listed(y, name)
+    if has_step_labels(listed, name):
+        raise DataError(
+            f"{name} has labels for steps; expected one label for each sequence, an array "
+            f"({n_sequences},). For labels at every step use RNNTagger."
+        )
+    labels = np.ravel(listed)
+    if len(labels) != n_sequences:
+        raise DataError(
+            f"{name} has {len(labels)} labels for {n_sequences} sequences; expected one for each."
+            + (f" For one recording pass [{name}]." if n_sequences == 1 else "")
+        )
+    return labels
+
+
+def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
+    """Check values that belong to each step, and lay them out as ``sequences.values`` is.
+
+    Where an array X had padding, y may have values for its steps too; they are left out.
+
+    Parameters
+    ----------
+    y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
+    sequences : Sequences
+        What they belong to.
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    array (n_steps_in_all,)
+
+    Raises
+    ------
+    DataError
+        If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
+    """
+    refuse_mask(y, name)
+    pieces = [np.asarray(entry) for entry in _listed(y, name)]
+    if len(pieces) != len(sequences):
+        one_recording = len(sequences) == 1 and all(piece.ndim == 0 for piece in pieces)
+        raise DataError(
+            f"{name} has {len(pieces)} entries for {len(sequences)} sequences; expected one array "
+            "of (n_timesteps,) for each."
+            + (f" For one recording pass [{name}]." if one_recording else "")
+        )
+    for i, length in enumerate(sequences.lengths):
+        piece = pieces[i]
+        if piece.ndim != 1:
+            raise DataError(
+                f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 1: "
+                f"a value for each of the {length} step(s) of its sequence." + _remedy(piece, name)
+            )
+        if len(piece) == sequences.padded_to:
+            pieces[i] = piece[:length]
+        elif len(piece) != length:
+            raise DataError(
+                f"{name}[{i}] has {len(piece)} entries, but sequence {i} has {length} step(s); "
+                "expected one for each step."
+            )
+    return np.concatenate(pieces)
+
+
+def _remedy(piece: Array, name: str) -> str:
+    if piece.ndim == 0:
+        return (
+            " For one label a sequence use RNNClassifier, not RNNTagger; for one long recording "
+            f"pass [X], [{name}]."
+        )
+    if piece.ndim == 2 and _is_one_hot(piece):
+        return f" For one-hot labels pass [np.argmax(labels, axis=1) for labels in {name}]."
+    return ""
+
+
+def check_classes(labels: Array, name: str = "y") -> None:
+    """Check that labels are whole numbers, truth values or text: what a model file can hold.
+
+    Raises
+    ------
+    DataError
+        If they are anything else, or numbers among text. The message says which.
+    """
+    expected = "expected whole numbers, True and False, or text"
+    if labels.dtype == object:
+        kinds = {type(label) for label in labels}
+        is_missing = any(kind.__name__ in _MISSING for kind in kinds) or any(
+            isinstance(label, float) and not np.isfinite(label) for label in labels
+        )
+        is_known = all(issubclass(kind, str) for kind in kinds) or all(
+            issubclass(kind, _NUMBERS) for kind in kinds
+        )
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+    else:
+        kind = labels.dtype.kind
+        is_missing = kind in "fmM" and not np.isfinite(labels).all()
+        is_known = kind in "biuU" or (kind == "f" and labels.dtype.itemsize <= 8)
+        found = str(labels.dtype)
+    if is_missing:
+        raise DataError(
+            f"{name} contains missing labels (None, NaN or infinity); {expected}. Leave out what has "
+            "no label, or give it weight 0."
+        )
+    if not is_known:
+        raise DataError(
+            f"{name} has labels of type {found}; {expected}, all of one kind. Convert them: "
+            f"np.array({name}).astype(str), or [labels.astype(str) for labels in {name}] of steps."
+        )
+
+
+_MISSING = ("NoneType", "NAType", "NaTType")
+_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
+
+
+def _listed(y: Any, name: str = "y") -> Array | Sequence[Any]:
+    """Y as an array, if it can be one, or a list of what belongs to each sequence."""
+    if isinstance(y, list | tuple):
+        try:
+            array = np.asarray(y)
+        except ValueError:  # entries differ in length
+            return list(y)
+        if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(e, str) for e in y):
+            return np.array(y, object)  # of numbers among text, NumPy makes text
+        return array
+    if hasattr(y, "__array__") and np.ndim(array := np.asarray(y)) > 0:
+        return array
+    raise DataError(
+        f"{name} is a {type(y).__name__}; expected an array, or a list of arrays, one a sequence."
+    )
+
+
+def _is_column(y: Array | Sequence[Any]) -> bool:
+    """Whether y is labels of sequences as a column, (n, 1)."""
+    return len(y) > 0 and all(np.shape(entry) == (1,) for entry in y)
+
+
+def refuse_one_hot(y: Array, name: str = "y") -> None:
+    """Refuse rows that have a single 1 each: they may be classes, or labels of steps."""
+    if y.ndim == 2 and y.shape[1] > 1 and _is_one_hot(y):
+        raise DataError(
+            f"{name} has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
+            f"a sequence pass np.argmax({name}, axis=1); for labels of steps pass list({name})."
+        )
+
+
+def _is_one_hot(y: Array) -> bool:
+    return bool(
+        y.dtype.kind in "biuf" and ((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all()
+    )
+
+
+# Weights
+
+
+def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
+    """Check weights and lay them out as labels are.
+
+    Parameters
+    ----------
+    weight : array (n_sequences,), a number, or None; if ``every_step``, also a list of (n_timesteps,)
+        A sequence's weight is that of each of its steps. None is 1.
+    sequences : Sequences
+    every_step : bool
+        Whether the labels are the steps'.
+
+    Returns
+    -------
+    array (n_sequences,) or (n_steps_in_all,), of the dtype of ``sequences.values``, real
+
+    Raises
+    ------
+    DataError
+        If they are not finite numbers, one is below zero, or there are more or fewer.
+    """
+    n = len(sequences)
+    if weight is None or isinstance(weight, Real):
+        weight = np.full(n, 1.0 if weight is None else weight)
+    listed = _listed(weight, "sample_weight")
+    if every_step and any(np.ndim(entry) > 0 for entry in listed):
+        flat = step_labels(weight, sequences, "sample_weight")
+    elif np.shape(listed) != (n,):
+        raise DataError(
+            f"sample_weight has shape {np.shape(listed)}; expected ({n},), a weight for each sequence"
+            + (", or a list of (n_timesteps,), one for each step." if every_step else ".")
+        )
+    else:
+        flat = np.repeat(listed, sequences.lengths) if every_step else np.asarray(listed)
+    return check_weights(flat).astype(sequences.values.real.dtype)
+
+
+def check_weights(weights: Array, name: str = "sample_weight") -> Array:
+    """Check that weights are finite numbers, and none below zero."""
+    if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise DataError(f"{name} must hold finite numbers, none below zero.")
+    return weights

@@ -1,0 +1,149 @@
+"""What fitting has come to: one object, whose parts have scikit-learn's names in an estimator."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.estimators.inputs import InputFormat, standardized
+from elman.network import Network
+from elman.training import Optimizer
+from elman.training.loop import Row
+
+
+@dataclass(eq=False)
+class Fitted:
+    """All that ``fit`` learns. An estimator has one or none, and exchanges it whole.
+
+    Attributes
+    ----------
+    network : Network
+    mean, scale : arrays (n_features,)
+        What standardises a step.
+    classes : array (n_classes,)
+    format : InputFormat
+        What X has to be.
+    rng : numpy.random.Generator
+        Shuffles.
+    history : list of dict
+        A row an epoch.
+    optimizer : Optimizer or None
+        None before the first update, and in a model from a file.
+    """
+
+    network: Network
+    mean: Array
+    scale: Array
+    classes: Array
+    format: InputFormat
+    rng: np.random.Generator
+    history: list[Row] = field(default_factory=list)
+    optimizer: Optimizer | None = None
+
+    def scaled(self, sequences: Sequences) -> Sequences:
+        """Bring sequences to what the network takes."""
+        values = sequences.values.astype(self.network.dtype, copy=False)
+        return standardized(replace(sequences, values=values), self.mean, self.scale)
+
+    def trainable(self) -> Fitted:
+        """Itself; or a copy, if the arrays may not be written to (joblib maps large ones read-only)."""
+        parameters = self.network.parameters
+        if parameters.vector.flags.writeable:
+            return self
+        network = Network.from_parameters(parameters.copy(), self.network.engine)
+        return replace(self, network=network, optimizer=copy.deepcopy(self.optimizer))
+
+
+class FittedAttributes:
+    """The parts of what an estimator has learnt, under scikit-learn's names."""
+
+    _fitted: Fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is anything to answer with."""
+        return "_fitted" in vars(self)
+
+    @property
+    def _state(self) -> Fitted:
+        """What fitting came to, whole, even while another thread fits anew."""
+        try:
+            return self._fitted
+        except AttributeError:
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate "
+                "arguments before using this estimator."
+            ) from None
+
+    @property
+    def network_(self) -> Network:
+        """The network, with ``network_.parameters`` U, W, b, V, c."""
+        return self._state.network
+
+    @property
+    def mean_(self) -> Array:
+        """The mean of each feature, (n_features,)."""
+        return self._state.mean
+
+    @property
+    def scale_(self) -> Array:
+        """The standard deviation of each feature, (n_features,)."""
+        return self._state.scale
+
+    @property
+    def classes_(self) -> Array:
+        """The labels in ascending order, (n_classes,)."""
+        return self._state.classes
+
+    @property
+    def n_features_in_(self) -> int:
+        """Columns of a two-dimensional X, else features of a step."""
+        return self._state.format.n_columns
+
+    @property
+    def feature_names_in_(self) -> Array:
+        """The names of the columns, where X had any."""
+        names = self._state.format.names
+        if names is None:
+            raise AttributeError("X had no column names in fit")
+        return np.array(names, dtype=object)
+
+    @property
+    def history_(self) -> list[Row]:
+        """A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm."""
+        return self._state.history
+
+    @property
+    def n_iter_(self) -> int:
+        """The number of epochs."""
+        return len(self.history_)
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The mean loss of each epoch."""
+        return [row["loss"] for row in self.history_]
+
+    @property
+    def loss_(self) -> float:
+        """The mean loss of the last epoch."""
+        return self.loss_curve_[-1] if self.history_ else np.nan
+
+    @property
+    def best_loss_(self) -> float:
+        """The lowest mean loss of an epoch."""
+        return min(self.loss_curve_, default=np.nan)
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """The accuracy on held-out sequences after each epoch, with ``early_stopping``."""
+        scores = [row["validation_score"] for row in self.history_ if "validation_score" in row]
+        return scores or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """The highest of ``validation_scores_``."""
+        return max(self.validation_scores_) if self.validation_scores_ else None
