@@ -118,6 +118,21 @@ def test_mnist_may_be_unpacked(folder):
     np.testing.assert_array_equal(load_mnist(str(folder)).X_test, packed.X_test)
 
 
+@pytest.mark.parametrize("place", ["", "raw", "MNIST/raw"])
+@pytest.mark.parametrize("dot", ["-", "."])
+@pytest.mark.parametrize("end", ["", ".gz"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_mnist_is_found_under_its_usual_names(folder, tmp_path, place, dot, end, packed):
+    expected, root = load_mnist(folder), tmp_path / "elsewhere"
+    (root / place).mkdir(parents=True)
+    for path in folder.iterdir():
+        content = path.read_bytes() if packed else gzip.decompress(path.read_bytes())
+        name = path.name.removesuffix(".gz").replace("-idx", f"{dot}idx") + end
+        (root / place / name).write_bytes(content)
+    np.testing.assert_array_equal(load_mnist(root).X_train, expected.X_train)
+    np.testing.assert_array_equal(load_mnist(root).y_test, expected.y_test)
+
+
 def test_binary_of_mnist(folder):
     mnist = load_mnist(folder, binary=(0, 3))
     assert set(mnist.y_train) == set(mnist.y_test) == {0, 3}
@@ -134,7 +149,7 @@ def test_folder_that_is_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize("name", tiny_mnist())
 def test_file_that_is_not_there_is_named(folder, name):
     (folder / f"{name}.gz").unlink()
-    with pytest.raises(DataError, match=f"has no {name}.gz"):
+    with pytest.raises(DataError, match=f"has no {name} "):
         load_mnist(folder)
 
 
@@ -308,6 +323,21 @@ def test_npz_without_labels_is_refused(tmp_path):
     np.savez(tmp_path / "data.npz", X=np.ones((20, 3, 2)))
     with pytest.raises(DataError, match="has no array 'y'"):
         load_npz(tmp_path / "data.npz")
+
+
+def test_labels_as_a_column_are_labels_of_sequences(tmp_path):
+    np.savez(tmp_path / "data.npz", X=np.ones((20, 3, 2)), y=np.arange(20)[:, None])
+    assert load_npz(tmp_path / "data.npz").y_train.shape == (16,)
+
+
+@pytest.mark.parametrize("step_size", [1, 2, 3])
+def test_nan_in_rows_is_placed_as_in_the_file(tmp_path, step_size):
+    X = rng.standard_normal((20, 6))
+    X[7, 3] = np.nan
+    np.savez(tmp_path / "data.npz", X=X, y=np.arange(20) % 2)
+    place = f"sequence 7, step {3 // step_size}, feature {3 % step_size}"
+    with pytest.raises(DataError, match=f"NaN at {place}"):
+        load_npz(tmp_path / "data.npz", step_size=step_size)
 
 
 def test_npz_that_is_not_there_speaks_for_itself(tmp_path):

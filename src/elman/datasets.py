@@ -9,7 +9,9 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import as_sequences, read_idx, read_npz
+from elman.data.targets import has_step_labels
 from elman.errors import DataError
+from elman.estimators.inputs import unfold
 
 Steps = Literal["rows", "pixels", "flat"]
 
@@ -92,8 +94,10 @@ def load_mnist(
     Parameters
     ----------
     data_dir : path, optional
-        A folder with the four IDX files, plain or ``.gz``. Left out, they are downloaded once from
-        their public mirrors into the user's cache, and checked against their SHA-256.
+        A folder with the four IDX files, compressed with gzip or not, under their usual names
+        (``train-images-idx3-ubyte``, ``train-images.idx3-ubyte``, with ``.gz`` or without), in it or
+        in ``MNIST/raw``. Left out, they are downloaded once from their public mirrors into the
+        user's cache, and checked against their SHA-256.
     steps : {"rows", "pixels", "flat"}
         28 steps of 28 pixels, 784 steps of 1, or 1 step of 784.
     binary : pair of int, optional
@@ -123,7 +127,7 @@ def load_mnist(
     return _as_sequences(tuple(arrays), steps, binary, _MNIST_RECIPE)
 
 
-def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
+def load_npz(path: str | Path, test_size: float = 0.2, step_size: int = 1) -> Dataset:
     """Load X and y from an .npz file, and keep a share of the sequences aside for the test.
 
     Parameters
@@ -132,6 +136,8 @@ def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
         See ``elman.data.read_npz``.
     test_size : float
         The share kept aside, the same sequences each time.
+    step_size : int
+        How many columns of a two-dimensional X make a step.
 
     Returns
     -------
@@ -148,7 +154,14 @@ def load_npz(path: str | Path, test_size: float = 0.2) -> Dataset:
 
     X, y = read_labelled_npz(path)
     # Looked at before the split, so that a message names the sequence of the file.
-    as_sequences(X[:, :, None] if isinstance(X, np.ndarray) and X.ndim == 2 else X)
+    try:
+        has_step_labels(y)
+    except DataError as error:
+        raise DataError(
+            f"{path}: {error} In a file, labels of steps lie one behind another, with lengths beside "
+            "them: numpy.savez(path, X=np.concatenate(X), y=np.concatenate(y), lengths=[...])."
+        ) from None
+    as_sequences(unfold(X, step_size) if isinstance(X, np.ndarray) and X.ndim == 2 else X)
     try:
         X_train, X_test, y_train, y_test = train_test_split(
             X, y, test_size=test_size, random_state=0
@@ -165,6 +178,8 @@ def read_labelled_npz(path: str | Path) -> tuple[Any, Any]:
         raise DataError(f"{path} has no array 'y'. Write it with numpy.savez(path, X=..., y=...).")
     if len(X) != len(y):
         raise DataError(f"{path} has {len(X)} sequences in X and {len(y)} labels in y.")
+    if isinstance(y, np.ndarray) and y.shape == (len(X), 1):
+        y = y[:, 0]  # a column of labels
     return X, y
 
 
@@ -177,10 +192,16 @@ def _find(data_dir: str | Path | None, name: str) -> Path:
             f"there is no directory {folder}. Expected one with MNIST's four files, "
             f"{', '.join(_MNIST_SHA256)} (or without .gz)."
         )
-    for path in (folder / name, folder / name.removesuffix(".gz")):
-        if path.exists():
-            return path
-    raise DataError(f"{folder} has no {name} (nor one without .gz). Expected MNIST's four files.")
+    dashed = name.removesuffix(".gz")
+    spellings = (dashed, dashed.replace("-idx", ".idx"))
+    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
+        for path in (place / (name + end) for name in spellings for end in (".gz", "")):
+            if path.is_file():
+                return path
+    raise DataError(
+        f"{folder} has no {dashed} ({', '.join(spellings)}, with .gz or without, in it, in raw or in "
+        "MNIST/raw). Expected MNIST's four files."
+    )
 
 
 def _download(name: str) -> Path:

@@ -204,6 +204,64 @@ def test_labels_of_another_shape_or_kind_are_refused(run, tmp_path, X, y, messag
     assert re.search(message, run("evaluate", "model", "data.npz").stderr)
 
 
+def test_one_hot_labels_and_columns(run, tmp_path):
+    """Where there are as many classes as steps, too: a tagger is not what is meant."""
+    X, codes = np.random.default_rng(0).standard_normal((30, 3, 2)), np.arange(30) % 3
+    np.savez("one-hot.npz", X=X, y=np.eye(3)[codes])
+    result = run("train", "one-hot.npz", *SMALL)
+    assert result.exit_code == 1
+    assert "y has shape (30, 3), and in each row a single 1: it looks one-hot" in result.stderr
+    np.savez(  # as advised
+        "steps.npz", X=np.concatenate(X), y=np.concatenate(np.eye(3)[codes]), lengths=[3] * 30
+    )
+    assert run("train", "steps.npz", *SMALL).exit_code == 0
+    assert isinstance(elman.load("steps.safetensors"), RNNTagger)
+    np.savez("column.npz", X=X, y=codes[:, None])
+    np.savez("flat.npz", X=X, y=np.argmax(np.eye(3)[codes], axis=1))
+    for name in ("column", "flat"):
+        assert run("train", f"{name}.npz", *SMALL).exit_code == 0
+        evaluated = run("evaluate", f"{name}.safetensors", "column.npz", "--json")
+        assert json.loads(evaluated.stdout)["unit"] == "sequences"
+    refused = run("evaluate", "flat.safetensors", "one-hot.npz")
+    assert refused.exit_code == 1
+    assert "looks one-hot" in refused.stderr
+    vectors = [
+        elman.load(f"{n}.safetensors").network_.parameters.vector for n in ("column", "flat")
+    ]
+    np.testing.assert_array_equal(*vectors)
+
+
+def test_file_is_known_by_its_content_not_its_name(run, files, tmp_path):
+    (tmp_path / "ragged.npz").rename(tmp_path / "measured")
+    assert run("train", "measured", *SMALL).exit_code == 0
+    assert run("evaluate", "measured.safetensors", "measured").exit_code == 0
+    (tmp_path / "text").write_text("a,b")
+    result = run("train", "text", *SMALL)
+    assert result.exit_code == 1
+    assert "text is not an .npz file" in result.stderr
+
+
+def test_padding_with_nan_is_no_steps(run, files):
+    X, y = read_npz("steps.npz")
+    longest = max(map(len, X))
+    stack, labels = np.full((60, longest, 2), np.nan), np.full((60, longest), "", "<U4")
+    for i, (x, y_i) in enumerate(zip(X, y)):
+        stack[i, : len(x)], labels[i, : len(x)] = x, y_i
+    np.savez("padded.npz", X=stack, y=labels)
+    for name in ("padded", "steps"):
+        assert run("train", f"{name}.npz", *SMALL).exit_code == 0
+    padded, ragged = (elman.load(f"{n}.safetensors") for n in ("padded", "steps"))
+    assert padded.classes_.tolist() == ["down", "up"]
+    np.testing.assert_array_equal(
+        padded.network_.parameters.vector, ragged.network_.parameters.vector
+    )
+    evaluations = [
+        json.loads(run("evaluate", "padded.safetensors", f"{n}.npz", "--json").stdout)
+        for n in ("padded", "steps")
+    ]
+    assert evaluations[0]["accuracy"] == evaluations[1]["accuracy"]
+
+
 def test_predicted_probabilities(run, files):
     run("train", "rows.npz", *SMALL, "--step-size", 2)
     lines = run("predict", "rows.safetensors", "rows.npz", "--probabilities").stdout.splitlines()

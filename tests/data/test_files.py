@@ -107,6 +107,14 @@ def test_what_is_no_gzip_is_refused(tmp_path, content):
         read_idx(tmp_path / "numbers.gz")
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, bytes])
+@pytest.mark.parametrize("name", ["numbers", "numbers.gz", "numbers.idx3-ubyte"])
+def test_gzip_is_known_by_its_content(tmp_path, name, compress):
+    content = bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 6, 7])
+    (tmp_path / name).write_bytes(compress(content))
+    assert read_idx(tmp_path / name).tolist() == [5, 6, 7]
+
+
 @pytest.mark.parametrize("read", [read_idx, read_npz])
 def test_missing_file_speaks_for_itself(tmp_path, read):
     with pytest.raises(FileNotFoundError, match="nowhere"):

@@ -1,8 +1,15 @@
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from elman.data import as_sequences
+from elman.data import Examples, as_sequences
 from elman.data.targets import (
+    check_classes,
+    has_step_labels,
+    label_weights,
+    sequence_labels,
     step_labels,
 )
 from elman.errors import DataError
@@ -50,3 +57,163 @@ def test_steps_of_a_stack_may_be_an_array():
 def test_what_does_not_belong_to_steps_is_refused_in_words(y, message):
     with pytest.raises(DataError, match=message):
         step_labels(y, RAGGED)
+
+
+# What y is
+
+
+STEPS = np.array([[0, 1, 1], [1, 1, 0]])
+ONE_HOT = np.eye(3, dtype=int)[[0, 2, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([0, 1, 2], False),
+        (["a", "b"], False),
+        (np.array([[0], [1]]), False),
+        ([[0], [1]], False),
+        (pd.Series(["a", "b"]), False),
+        (pd.DataFrame({"y": [0, 1]}), False),
+        (STEPS, True),
+        (STEPS.tolist(), True),
+        ([[0, 1], [1]], True),
+        (object_array([np.array([0, 1]), np.array([1])]), True),
+        (pd.Series([np.array([0, 1]), np.array([1])]), True),
+        ([np.array([0, 1]), np.array([1, 0])], True),  # a list of arrays says so
+        ([np.array([0]), np.array([1, 0])], True),
+    ],
+    ids=str,
+)
+def test_labels_of_steps_are_told_from_labels_of_sequences(y, expected):
+    assert has_step_labels(y) is expected
+
+
+@pytest.mark.parametrize(
+    "y",
+    [ONE_HOT, ONE_HOT.astype(float), ONE_HOT.astype(bool), pd.get_dummies(pd.Series(list("abca")))],
+)
+def test_one_hot_is_refused_with_advice_that_works(y):
+    with pytest.raises(DataError, match=r"looks one-hot.*np.argmax\(y, axis=1\).*pass list\(y\)"):
+        has_step_labels(y)
+    with pytest.raises(DataError, match="looks one-hot"):
+        sequence_labels(y, 4)
+    assert sequence_labels(np.argmax(y, axis=1), 4).shape == (4,)
+    assert has_step_labels(list(np.asarray(y)))
+
+
+def test_one_hot_steps_are_refused_with_advice_that_works():
+    y = np.eye(3)[np.zeros((4, 5), int)]
+    with pytest.raises(DataError, match=r"\[np.argmax\(labels, axis=1\) for labels in y\]"):
+        step_labels(y, STACK)
+    assert step_labels([np.argmax(labels, axis=1) for labels in y], STACK).tolist() == [0] * 20
+
+
+@pytest.mark.parametrize("y", [[[0], [1]], np.array([[0], [1]]), [np.array([0]), np.array([1])]])
+def test_a_column_is_a_label_a_sequence(y):
+    assert sequence_labels(y, 2).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([0, 1]),
+        np.array([0, 1], np.uint8),
+        np.array([True, False]),
+        np.array([0.0, 1.0]),
+        np.array(["a", "b"]),
+        np.array(["a", "b"], object),
+        np.array([1, 2], object),
+    ],
+    ids=str,
+)
+def test_whole_numbers_truth_and_text_are_classes(labels):
+    check_classes(labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array(["2020-01-01"], "M8[D]"), r"labels of type datetime64\[D\].*astype\(str\)"),
+        (np.array([3], "m8[s]"), r"labels of type timedelta64\[s\]"),
+        (np.array([b"a"]), r"labels of type \|S1"),
+        (np.array([1], np.longdouble), "labels of type (float128|longdouble)"),
+        (np.array([1j]), "labels of type complex128"),
+        (np.array([(1, 2)], "i4,i4"), "labels of type "),
+        (np.array([b"a"], "V1"), r"labels of type \|V1"),
+        (np.array(["a", 1], object), "labels of type int, str; expected .* all of one kind"),
+        (np.array(["a", None], object), "missing labels"),
+        (np.array([np.nan, 1.0]), "missing labels"),
+        (np.array([np.inf, 1.0]), "missing labels"),
+        (np.array(["NaT"], "M8[D]"), "missing labels"),
+        (np.array([1, float("nan")], object), "missing labels"),
+        (np.array(["a", pd.NA], object), "missing labels"),
+        (np.array([b"a", b"b"], object), "labels of type bytes"),
+    ],
+    ids=str,
+)
+def test_what_no_model_file_can_hold_is_no_class(labels, message):
+    with pytest.raises(DataError, match=message):
+        check_classes(labels)
+
+
+# Weights
+
+
+def test_a_number_is_the_weight_of_all():
+    assert label_weights(2, RAGGED, every_step=False).tolist() == [2, 2, 2]
+    assert label_weights(None, RAGGED, every_step=True).tolist() == [1] * 8
+
+
+def test_weight_of_a_sequence_is_that_of_its_steps():
+    assert label_weights([3, 0, 5], RAGGED, every_step=True).tolist() == [3, 3, 3, 0, 5, 5, 5, 5]
+    of_steps = [[1, 2, 3], [4], [5, 6, 7, 8]]
+    assert label_weights(of_steps, RAGGED, every_step=True).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def example(weights, every_step=True):
+    weights = np.array(weights, float)
+    return Examples(RAGGED, np.arange(len(weights)), weights, every_step)
+
+
+def test_what_has_weight_zero_is_left_out():
+    present = example([0, 1, 0, 0, 1, 0, 2, 0]).present()
+    assert present.sequences.lengths.tolist() == [2, 3]
+    assert present.labels.tolist() == [0, 1, 4, 5, 6]
+    assert present.weights.tolist() == [0, 1, 1, 0, 2]
+    assert present.sequences.locate(2) == "sequence 2, step 0"
+    np.testing.assert_array_equal(present.sequences.values[:, 0], [3, 3, 4, 4, 4])
+    assert present.mean_weight == (1 + 1.5) / 2
+    present = example([1, 0, 2], every_step=False).present()
+    assert present.sequences.lengths.tolist() == [3, 4]
+    assert present.labels.tolist() == [0, 2]
+    assert present.mean_weight == 1.5
+
+
+def test_what_has_weight_stays_as_it_is():
+    all_there = example([1] * 8)
+    assert all_there.present() is all_there
+
+
+def test_nothing_with_weight_is_refused():
+    with pytest.raises(DataError, match="all sample weights are zero"):
+        example([0] * 8).present()
+
+
+@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=6), data=st.data())
+def test_leaving_out_weight_zero_keeps_all_other_labels(lengths, data):
+    sequences = as_sequences([np.full((n, 1), float(i)) for i, n in enumerate(lengths)])
+    n = sum(lengths)
+    weights = np.array(
+        data.draw(st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=n, max_size=n))
+    )
+    if not weights.any():
+        weights[-1] = 1
+    given_examples = Examples(sequences, np.arange(n), weights, every_step=True)
+    present = given_examples.present()
+    kept = present.weights > 0
+    np.testing.assert_array_equal(present.labels[kept], np.flatnonzero(weights))
+    np.testing.assert_array_equal(present.weights[kept], weights[weights > 0])
+    ends = present.sequences.offsets[1:] - 1
+    assert (present.weights[ends] > 0).all()
+    np.testing.assert_array_equal(present.sequences.values, sequences.values[present.labels])

@@ -1,8 +1,11 @@
+import copy
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
-from elman import DataError, RNNClassifier, RNNTagger
+from elman import DataError, Network, RNNClassifier, RNNTagger, explain, gradient_flow
 from elman.data import as_sequences
 from elman.estimators.inputs import are_rows, standardization
 
@@ -239,3 +242,290 @@ def test_masks_are_refused_rather_than_ignored(shape):
     X = np.ma.masked_greater(np.random.default_rng(0).standard_normal(shape), 1)
     with pytest.raises(DataError, match=r"mask.*list of 2-D arrays"):
         RNNClassifier().fit(X, [0, 1] * 3)
+
+
+# Columns have names
+
+
+def frames(columns=("a", "b"), of=RAGGED):
+    return [pd.DataFrame(x, columns=list(columns)) for x in of]
+
+
+def reversed_columns(data):
+    return [frame[["b", "a"]] for frame in data]
+
+
+FITTED = {
+    "classifier": classifier().fit(frames(), Y),
+    "tagger": RNNTagger(3, max_iter=2, random_state=0).fit(
+        frames(), [np.arange(len(x)) % 2 for x in RAGGED]
+    ),
+}
+
+
+def entry_points(data):
+    """All ways in which sequences with names reach a fitted model."""
+    one = data[4]
+    tags = [np.arange(len(x)) % 2 for x in data]
+    for kind, fitted in FITTED.items():
+        y = Y if kind == "classifier" else tags
+        yield f"{kind}.predict", lambda f=fitted: f.predict(data)
+        yield f"{kind}.predict_proba", lambda f=fitted: f.predict_proba(data)
+        yield f"{kind}.predict_log_proba", lambda f=fitted: f.predict_log_proba(data)
+        yield f"{kind}.score", lambda f=fitted, y=y: f.score(data, y)
+        yield f"{kind}.partial_fit", lambda f=fitted, y=y: copy.deepcopy(f).partial_fit(data, y)
+        yield (
+            f"{kind}.fit, warm",
+            lambda f=fitted, y=y: copy.deepcopy(f).set_params(warm_start=True).fit(data, y),
+        )
+        yield f"{kind}.step", lambda f=fitted: f.step(one.iloc[0], f.initial_state())
+        yield f"{kind}.state.step", lambda f=fitted: f.initial_state().step(one.iloc[0])
+        yield f"{kind}.step of several", lambda f=fitted: f.step(one, f.initial_state(len(one)))
+        yield f"{kind} explained", lambda f=fitted, y=y: explain(f, one, y[4], check=False)
+        yield f"{kind}'s gradient flow", lambda f=fitted, y=y: gradient_flow(f, data, y)
+
+
+NAMES = [name for name, _ in entry_points(frames())]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_in_another_order_are_refused_everywhere(name):
+    right, wrong = (dict(entry_points(data)) for data in (frames(), reversed_columns(frames())))
+    right[name]()
+    with pytest.raises(ValueError, match=r"in the same order as they were in fit|in this order"):
+        wrong[name]()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_of_other_names_are_refused_everywhere(name):
+    with pytest.raises(ValueError, match=r"(unseen at fit time:\n- c|features a, c; .* on a, b)"):
+        dict(entry_points(frames(["a", "c"])))[name]()
+
+
+@pytest.mark.parametrize(
+    "container", [list, object_array, lambda x: pd.Series(x, index=range(9, 21))]
+)
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNTagger])
+def test_frames_of_one_list_have_the_same_columns(kind, container):
+    mixed = frames()
+    mixed[5] = mixed[5][["b", "a"]]
+    y = Y if kind is RNNClassifier else [np.zeros(len(x), int) for x in RAGGED]
+    message = (
+        r"X\[5\] has the columns b, a, X\[0\] has the columns a, b; .* "
+        r"Reorder them: X\[5\]\[list\(X\[0\].columns\)\]"
+    )
+    with pytest.raises(DataError, match=message):
+        kind(3, max_iter=1).fit(container(mixed), y)
+    with pytest.raises(DataError, match=message):
+        Network(2, 3, 3).forward(container(mixed))
+    mixed[5] = mixed[5][list(mixed[0].columns)]  # as advised
+    kind(3, max_iter=1).fit(container(mixed), y)
+
+
+def test_frames_beside_arrays_are_refused():
+    mixed = [*frames()[:3], *RAGGED[3:]]
+    with pytest.raises(DataError, match=r"X\[3\] has no column names, X\[0\] has the columns a, b"):
+        classifier().fit(mixed, Y)
+
+
+def test_names_are_remembered_as_sklearn_does(tmp_path):
+    fitted = classifier().fit(frames(), Y)
+    assert fitted.feature_names_in_.tolist() == ["a", "b"]
+    assert fitted.feature_names_in_.dtype == object
+    fitted.save(tmp_path / "model")
+    loaded = RNNClassifier.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="must be in the same order"):
+        loaded.predict(reversed_columns(frames()))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        loaded.predict(RAGGED)
+    with pytest.warns(
+        UserWarning, match="X has feature names, but RNNClassifier was fitted without"
+    ):
+        classifier().fit(RAGGED, Y).predict(frames())
+    assert not hasattr(fitted.fit(RAGGED, Y), "feature_names_in_")
+
+
+def test_columns_without_names_are_counted_alone():
+    numbered = [pd.DataFrame(x) for x in RAGGED]
+    assert not hasattr(classifier().fit(numbered, Y), "feature_names_in_")
+
+
+def test_names_of_rows_are_not_those_of_steps():
+    rows = pd.DataFrame(X.reshape(12, 12), columns=list("abcdefghijkl"))
+    fitted = classifier(step_size=2).fit(rows, Y)
+    fitted.step(pd.Series([1.0, 2.0], index=["x", "y"]), fitted.initial_state())
+    with pytest.raises(ValueError, match="must be in the same order"):
+        explain(fitted, rows.iloc[0][::-1], 0)
+
+
+# Padding
+
+
+def nan_padded(value=np.nan):
+    stack = np.full((12, 8, 2), value)
+    for i, x in enumerate(RAGGED):
+        stack[i, : len(x)] = x
+    return stack
+
+
+def test_steps_at_the_end_that_are_nan_are_padding():
+    tags = [np.arange(len(x)) % 3 for x in RAGGED]
+    padded_tags = np.full((12, 8), -1)
+    for i, y in enumerate(tags):
+        padded_tags[i, : len(y)] = y
+    for kind, y, padded_y in [(RNNClassifier, Y, Y), (RNNTagger, tags, padded_tags)]:
+        ragged, padded = (kind(3, max_iter=2, random_state=0) for _ in "ab")
+        ragged.fit(RAGGED, y)
+        padded.fit(nan_padded(), padded_y)
+        vectors = [f.network_.parameters.vector.tobytes() for f in (ragged, padded)]
+        assert vectors[0] == vectors[1]
+        assert padded.score(nan_padded(), padded_y) == ragged.score(RAGGED, y)
+        for found, expected in zip(
+            padded.predict_proba(nan_padded()), ragged.predict_proba(RAGGED)
+        ):
+            np.testing.assert_array_equal(found, expected)
+        weights = np.where(padded_tags < 0, 9.0, 1.0) if kind is RNNTagger else None
+        assert padded.score(nan_padded(), padded_y, weights) == ragged.score(RAGGED, y)
+        found = gradient_flow(padded, nan_padded(), padded_y)
+        np.testing.assert_array_equal(found.counts, gradient_flow(ragged, RAGGED, y).counts)
+        assert explain(padded, nan_padded()[0], padded_y[0], check=False).T == 3
+
+
+def test_other_nan_is_refused_with_its_place_and_advice_that_works():
+    within = nan_padded()
+    within[4, 2] = np.nan
+    with pytest.raises(
+        DataError, match=r"NaN at sequence 4, step 2, feature 0.*np.nan_to_num\(X\)"
+    ):
+        classifier().fit(within, Y)
+    classifier().fit(np.nan_to_num(within), Y)
+    partly = nan_padded()
+    partly[4, 5, 1] = np.nan
+    with pytest.raises(DataError, match="NaN at sequence 4, step 5, feature 1"):
+        classifier().fit(partly, Y)
+    gone = nan_padded()
+    gone[7] = np.nan
+    with pytest.raises(DataError, match="sequence 7 of X has no steps, only NaN"):
+        classifier().fit(gone, Y)
+    listed = list(nan_padded())
+    with pytest.raises(
+        DataError, match=r"NaN at sequence 0, step 3.*\[np.nan_to_num\(x\) for x in X\]"
+    ):
+        classifier().fit(listed, Y)
+    classifier().fit([np.nan_to_num(x) for x in listed], Y)
+
+
+def test_nan_in_rows_is_refused_with_advice_that_works():
+    rows = nan_padded().reshape(12, 16)
+    with pytest.raises(
+        DataError, match=r"NaN at sequence 0, step 3, feature 0.*reshape\(len\(X\), -1, 2\)"
+    ):
+        classifier(step_size=2).fit(rows, Y)
+    classifier(step_size=2).fit(np.asarray(rows).reshape(len(rows), -1, 2), Y)
+
+
+def test_rows_of_another_length_are_refused_with_advice_that_works():
+    rows = X.reshape(12, 12)
+    fitted = classifier(step_size=2).fit(rows, Y)
+    longer = np.hstack([rows, rows])
+    with pytest.raises(
+        DataError, match=r"rows of 6 steps.*np.asarray\(X\).reshape\(len\(X\), -1, 2\)"
+    ):
+        fitted.predict(longer)
+    assert fitted.predict(np.asarray(longer).reshape(len(longer), -1, 2)).shape == (12,)
+
+
+# Tables and lists that hold no arrays
+
+
+TABLE = pd.DataFrame({"id": np.repeat(np.arange(12), 3), "a": np.arange(36.0), "b": 1.0})
+PANEL = TABLE.assign(t=np.tile(np.arange(3), 12)).set_index(["id", "t"])
+NESTED = pd.DataFrame({c: [pd.Series(x[:, k]) for x in RAGGED] for k, c in enumerate("ab")})
+REFUSED = {
+    "groups": (TABLE.groupby("id"), "X is a DataFrameGroupBy"),
+    "panel": (PANEL, "X is a DataFrame whose index has several levels"),
+    "series of a panel": (PANEL["a"], "X is a Series whose index has several levels"),
+    "nested": (NESTED, "X is a DataFrame with a sequence in each cell"),
+    "nested array": (NESTED.to_numpy(), "X is a ndarray with a sequence in each cell"),
+    "list of Series": (
+        [pd.Series(x[:, 0]) for x in X],
+        r"X\[0\] has 1 dim.*np.asarray\(x\)\[:, None\]",
+    ),
+    "list of sparse": (
+        [sparse.csr_array(x) for x in X],
+        r"X\[0\] is a sparse csr_array; .*x.toarray",
+    ),
+    "list of empty lists": ([[] for _ in X], "sequence 0 of X has no steps"),
+    "list with None": ([*RAGGED[:3], None, *RAGGED[4:]], r"X\[3\] is None; expected an array"),
+}
+
+
+@pytest.mark.parametrize(("bad", "message"), REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.parametrize(
+    "enter",
+    [
+        lambda bad: classifier().fit(bad, Y),
+        lambda bad: classifier().partial_fit(bad, Y),
+        lambda bad: RNNTagger(3).fit(bad, [[0, 1, 2]] * 12),
+        FITTED["classifier"].predict,
+        FITTED["tagger"].predict,
+        lambda bad: FITTED["classifier"].score(bad, Y),
+        lambda bad: gradient_flow(FITTED["classifier"], bad),
+        Network(2, 3, 3).forward,
+        lambda bad: Network(2, 3, 3).loss_and_gradients(bad, Y),
+    ],
+)
+def test_tables_and_lists_that_hold_no_arrays_are_refused_everywhere(bad, message, enter):
+    with pytest.raises(DataError, match=message):
+        enter(bad)
+
+
+def test_what_messages_advise_works():
+    columns = ["a", "b"]
+    for good in (
+        [frame[columns] for _, frame in TABLE.groupby("id")],
+        [part for _, part in PANEL.groupby(level=0)],
+        [part.to_frame() for _, part in PANEL["a"].groupby(level=0)],
+        [np.stack([*row], axis=1) for row in np.asarray(NESTED)],
+        [np.stack([*row], axis=1) for row in np.asarray(NESTED.to_numpy())],
+        [np.asarray(x)[:, None] for x in [pd.Series(x[:, 0]) for x in X]],
+        [x.toarray() for x in [sparse.csr_array(x) for x in X]],
+    ):
+        assert classifier().fit(good, Y).score(good, Y) >= 0
+
+
+def test_a_series_of_arrays_is_a_list_of_them():
+    index = np.arange(12)[::-1]
+    tags = [np.arange(len(x)) % 2 for x in RAGGED]
+    for kind, y in [(RNNClassifier, Y), (RNNTagger, tags)]:
+        listed, series = (kind(3, max_iter=2, random_state=0) for _ in "ab")
+        listed.fit(RAGGED, y)
+        series.fit(pd.Series(RAGGED, index=index), pd.Series(y, index=index))
+        for a, b in zip(series.predict_proba(pd.Series(RAGGED)), listed.predict_proba(RAGGED)):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_one_long_recording_is_a_list_of_one():
+    recording, tags = X[0], np.arange(6) % 2
+    with pytest.raises(DataError, match=r"for one long recording pass \[X\], \[y\]"):
+        RNNTagger(3).fit(recording, tags)
+    tagger = RNNTagger(3, max_iter=2).fit([recording], [tags])
+    with pytest.raises(DataError, match=r"For one sequence pass \[X\]"):
+        tagger.predict(recording)
+    assert len(tagger.predict([recording])[0]) == 6
+    with pytest.raises(
+        DataError, match=r"One recording of many steps is \[X\], and its labels \[y\]"
+    ):
+        Network(2, 3, 2).loss_and_gradients(recording, tags)
+    with pytest.raises(
+        DataError, match=r"y has 6 labels for 1 sequences.*For one recording pass \[y\]"
+    ):
+        Network(2, 3, 2).loss_and_gradients([recording], tags)
+    Network(2, 3, 2).loss_and_gradients([recording], [tags])
+
+
+@pytest.mark.parametrize("bad", [None, np.nan, "a", [1.0, None], {}, [1.0]])
+def test_steps_that_are_none_are_refused_in_words(bad):
+    for state in (FITTED["tagger"].initial_state(), Network(2, 3, 3).initial_state()):
+        with pytest.raises(DataError, match=r"x_t (is None; expected|has|holds|contains)"):
+            state.step(bad)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.sources import Binary, DataDir, Source, StepsOption, open_dataset, refuse_idle
+from elman.cli.sources import (
+    Binary,
+    DataDir,
+    Source,
+    StepsOption,
+    is_file,
+    open_dataset,
+    refuse_idle,
+)
 
 if TYPE_CHECKING:
     from elman.estimators import RNNClassifier, RNNTagger
@@ -29,7 +37,7 @@ def evaluate(
     from elman import DataError
 
     estimator = load_estimator(model)
-    if source.endswith(".npz"):
+    if is_file(source):
         from elman.datasets import read_labelled_npz
 
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})

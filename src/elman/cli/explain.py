@@ -16,6 +16,7 @@ from elman.cli.sources import (
     DataDir,
     StepsOption,
     check_writable,
+    is_file,
     open_dataset,
     refuse_idle,
 )
@@ -133,7 +134,7 @@ def explain(
 
 
 def _labelled(source: str, given: dict[str, Any]) -> tuple[Any, Any]:
-    if source.endswith(".npz"):
+    if is_file(source):
         from elman.datasets import read_labelled_npz
 
         refuse_idle(source, given)

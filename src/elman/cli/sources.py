@@ -38,6 +38,7 @@ def open_dataset(
     steps: Literal["rows", "pixels", "flat"] | None,
     binary: tuple[int, int] | None,
     test_size: float | None = None,
+    step_size: int | None = None,
 ) -> Dataset:
     """Load a data set by its name, or from a file."""
     if binary is not None and (len(set(binary)) < 2 or not all(0 <= k <= 9 for k in binary)):
@@ -47,9 +48,9 @@ def open_dataset(
         )
     from elman.datasets import load_digits, load_mnist, load_npz
 
-    if source.endswith(".npz"):
+    if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
-        return load_npz(source) if test_size is None else load_npz(source, test_size)
+        return load_npz(source, 0.2 if test_size is None else test_size, step_size or 1)
     if source not in ("digits", "mnist"):
         raise typer.BadParameter(
             f"{source!r} is neither a data set (digits, mnist) nor an .npz file",
@@ -60,6 +61,11 @@ def open_dataset(
         return load_mnist(data_dir, steps or "rows", binary)
     refuse_idle(source, {"--data-dir": data_dir})
     return load_digits(steps or "rows", binary)
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is a file, whatever its name, rather than a data set's name."""
+    return source not in ("digits", "mnist") and (source.endswith(".npz") or Path(source).exists())
 
 
 def refuse_idle(source: str, options: dict[str, Any]) -> None:

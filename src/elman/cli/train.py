@@ -188,7 +188,7 @@ def train(
     if plot is not None:
         check_writable(plot, "--plot")
         _check_drawable(plot)
-    dataset = open_dataset(source, data_dir, steps, binary, test_size)
+    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size)
     cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,

@@ -25,7 +25,7 @@ def read_idx(path: Path | str) -> Array:
     Parameters
     ----------
     path : path
-        Read as gzip if it ends in ``.gz``.
+        Whatever its name: what is gzip is known by its first two bytes.
 
     Returns
     -------
@@ -40,7 +40,9 @@ def read_idx(path: Path | str) -> Array:
     """
     path = Path(path)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":  # gzip (RFC 1952, section 2.3.1)
+            content = gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{path} is damaged: gzip cannot unpack it ({error}). Fetch the file again."

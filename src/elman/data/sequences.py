@@ -318,6 +318,8 @@ def refuse_mask(X: Any, name: str) -> None:
 
 def _numeric(X: Any, name: str) -> Array:
     refuse_mask(X, name)
+    if X is None:
+        raise DataError(f"{name} is None; expected an array (n_timesteps, n_features).")
     if hasattr(X, "toarray"):  # a sparse matrix
         raise DataError(
             f"{name} is a sparse {type(X).__name__}; expected a dense array. Pass x.toarray()."

@@ -83,10 +83,13 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
     refuse_mask(X, "X")
     refuse_table(X, "X")
     if are_rows(X):
-        rows = _checked_rows(estimator, X, estimator.step_size)
-        names = _names_of(X)
-        sequences = as_sequences(_unfold(rows, estimator.step_size))
-        return sequences, InputFormat(rows.shape[1], sequences.n_features, True, names)
+        names = _get_feature_names(X)
+        steps = unfold(X, estimator.step_size, estimator)
+        n_columns = steps.shape[1] * steps.shape[2]
+        format = InputFormat(
+            n_columns, steps.shape[2], True, None if names is None else tuple(names)
+        )
+        return as_sequences(steps), format
     sequences = as_sequences(X)
     D = sequences.n_features
     return sequences, InputFormat(D, D, False, sequences.names)
@@ -120,14 +123,13 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
     refuse_table(X, "X")
     if are_rows(X) and format.on_rows:
         _check_feature_names(estimator, X, reset=False)
-        rows = _checked_rows(estimator, X, D)
-        if rows.shape[1] != format.n_columns:
+        if np.shape(X)[1:] not in ((), (format.n_columns,)):
             raise DataError(
-                f"X has {rows.shape[1]} features, but {name} is expecting {format.n_columns} features "
+                f"X has {np.shape(X)[1]} features, but {name} is expecting {format.n_columns} features "
                 f"as input: rows of {format.n_columns // D} steps. For sequences of other lengths pass "
                 f"three axes, such as np.asarray(X).reshape(len(X), -1, {D}), or a list."
             )
-        return as_sequences(_unfold(rows, D), dtype)
+        return as_sequences(unfold(X, D, estimator), dtype)
 
     if are_rows(X) and np.ndim(X) == 2:
         raise DataError(
@@ -146,12 +148,25 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
     return sequences
 
 
-def _names_of(X: Any) -> tuple[str, ...] | None:
-    names = _get_feature_names(X)
-    return None if names is None else tuple(names)
+def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Array:
+    """Check rows and unfold each to steps of ``step_size`` columns.
 
+    Parameters
+    ----------
+    X : array or data frame (n_samples, n_columns)
+    step_size : int
+    estimator : optional
+        Named in messages.
 
-def _checked_rows(estimator: BaseEstimator, X: Any, step_size: int) -> Array:
+    Returns
+    -------
+    array (n_samples, n_columns / step_size, step_size)
+
+    Raises
+    ------
+    DataError, ValueError, TypeError
+        If X is no rows of numbers, has NaN, or ``step_size`` does not divide its columns.
+    """
     rows = np.asarray(
         check_array(
             X,
@@ -161,24 +176,20 @@ def _checked_rows(estimator: BaseEstimator, X: Any, step_size: int) -> Array:
             input_name="X",
         )
     )
-    is_nan = np.isnan(rows)
-    if is_nan.any():
-        row, column = divmod(int(is_nan.argmax()), rows.shape[1])
-        raise DataError(
-            f"X contains NaN at sequence {row}, step {column // step_size}, feature "
-            f"{column % step_size}; expected finite numbers. sklearn.impute fills missing values; if "
-            "rows end in NaN because sequences differ in length, pass three axes: "
-            f"np.asarray(X).reshape(len(X), -1, {step_size})."
-        )
-    return rows
-
-
-def _unfold(rows: Array, step_size: int) -> Array:
     n_samples, n_columns = rows.shape
     if n_columns % step_size:
         raise DataError(
             f"X has {n_columns} columns, which step_size={step_size} does not divide. Each row is "
             "one sequence of n_columns / step_size steps; choose a step_size that divides them."
+        )
+    is_nan = np.isnan(rows)
+    if is_nan.any():
+        row, column = divmod(int(is_nan.argmax()), n_columns)
+        raise DataError(
+            f"X contains NaN at sequence {row}, step {column // step_size}, feature "
+            f"{column % step_size}; expected finite numbers. sklearn.impute fills missing values; if "
+            "rows end in NaN because sequences differ in length, pass three axes: "
+            f"np.asarray(X).reshape(len(X), -1, {step_size})."
         )
     return rows.reshape(n_samples, n_columns // step_size, step_size)
 

@@ -20,7 +20,8 @@ class RNNTagger(BaseRNN):
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one.
 
     Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
-    ``cross_val_score`` leave ``scoring`` out, which then is ``score``, and do not stratify.
+    ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
+    ``elman.metrics.StepScorer``; and do not stratify. ``cross_val_predict`` gives labels.
 
     Examples
     --------

@@ -1,0 +1,97 @@
+"""scikit-learn's metrics for labels of steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import get_scorer
+
+from elman._typing import Array
+from elman.estimators import RNNTagger
+
+__all__ = ["StepScorer"]
+
+
+class StepScorer:
+    """Scores a tagger by one of scikit-learn's metrics, over the steps of all sequences.
+
+    scikit-learn's metrics take one label a sample, not an array of labels. By a name alone,
+    ``scoring="f1_macro"``, a search over taggers gets nan for every candidate.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        A name that ``sklearn.metrics.get_scorer`` knows, or a scorer made by ``make_scorer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from elman import RNNTagger
+    >>> from elman.metrics import StepScorer
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.choice([-1.0, 1.0], (n, 1)) for n in rng.integers(5, 15, 60)]
+    >>> y = [np.where(np.cumsum(x) > 0, "up", "down") for x in X]
+    >>> tagger = RNNTagger(8, max_iter=10, random_state=0)
+    >>> grid = {"learning_rate_init": [1e-6, 0.03]}
+    >>> search = GridSearchCV(tagger, grid, scoring=StepScorer("f1_macro"), cv=2).fit(X, y)
+    >>> search.best_params_
+    {'learning_rate_init': 0.03}
+    """
+
+    def __init__(self, scoring: Any) -> None:
+        self.scoring = scoring
+        get_scorer(scoring)  # an unknown name is an error here, not nan later
+
+    def __call__(self, estimator: RNNTagger, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Score a fitted tagger; steps of weight 0 are left out.
+
+        Parameters
+        ----------
+        estimator : RNNTagger
+        X, y, sample_weight
+            As in ``RNNTagger.fit``.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no tagger.
+        DataError, ValueError
+            If X, y or the weights are not as in ``fit``.
+        """
+        if not isinstance(estimator, RNNTagger):
+            raise TypeError(
+                f"StepScorer scores an RNNTagger; got a {type(estimator).__name__}, which "
+                f"scoring={self.scoring!r} alone can score."
+            )
+        fitted, sequences = estimator._checked(X)
+        examples = estimator._examples(y, sequences, sample_weight)
+        y_hat = estimator._y_hat(fitted, fitted.scaled(examples.sequences))
+        has_label = examples.weights > 0
+        flat = _Answered(fitted.classes, y_hat[has_label])
+        labels, weights = examples.labels[has_label], examples.weights[has_label]
+        options = {} if sample_weight is None else {"sample_weight": weights}
+        return float(get_scorer(self.scoring)(flat, None, labels, **options))
+
+    def __repr__(self) -> str:
+        return f"StepScorer({self.scoring!r})"
+
+
+class _Answered(ClassifierMixin, BaseEstimator):
+    """A classifier whose answers are there already, so that a scorer can ask for them."""
+
+    def __init__(self, classes: Array, probabilities: Array) -> None:
+        self.classes_ = classes
+        self.probabilities = probabilities
+
+    def predict(self, X: None) -> Array:
+        return np.asarray(self.classes_[self.probabilities.argmax(axis=1)])
+
+    def predict_proba(self, X: None) -> Array:
+        return self.probabilities
