@@ -13,7 +13,13 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import Batch, Examples, Sequences, as_sequences
-from elman.data.targets import has_step_labels, label_weights, sequence_labels, step_labels
+from elman.data.targets import (
+    cast_weights,
+    has_step_labels,
+    label_weights,
+    sequence_labels,
+    step_labels,
+)
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.equations import StepTrace, recurrent_step
@@ -247,7 +253,8 @@ class Network:
         """
         examples = self._examples(X, y, sample_weight)
         batch = Batch.all_of(examples.sequences, examples.every_step)
-        return batch, examples.labels, examples.weights / len(batch)
+        dtype = self.parameters.vector.real.dtype
+        return batch, examples.labels, cast_weights(examples.weights / len(batch), dtype)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.

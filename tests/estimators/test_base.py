@@ -888,12 +888,12 @@ def test_sequences_of_weight_zero_are_as_good_as_left_out(method, class_weight):
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0}])
-def test_weight_of_five_is_five_copies(class_weight):
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_weight_of_five_is_five_copies(class_weight, alpha):
     """In the loss, the accuracy and "balanced" alike; one batch, so that updates are the same."""
     times = np.where(np.arange(60) % 2, 5, 1)
-    weighted, copied = (
-        classifier(class_weight=class_weight, batch_size=400, shuffle=False) for _ in "ab"
-    )
+    settings = {"class_weight": class_weight, "alpha": alpha, "batch_size": 400, "shuffle": False}
+    weighted, copied = (classifier(**settings) for _ in "ab")
     weighted.fit(X, Y, times)
     copied.fit(X.repeat(times, axis=0), Y.repeat(times))
     for row, expected in zip(weighted.history_, copied.history_):
@@ -985,3 +985,21 @@ def test_predicting_while_another_thread_fits_anew_never_fails():
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-300, 3e38, 1e39, 1e308])
+def test_weights_of_any_size_are_relative(dtype, scale):
+    """None of them is a fault of X or of the learning rate."""
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, 60)
+    data = X.astype(dtype)
+    plain, large = classifier(alpha=0.0).fit(data, Y, weights), classifier(alpha=0.0)
+    large.fit(data, Y, weights * scale)
+    np.testing.assert_allclose(large.predict_proba(data), plain.predict_proba(data), rtol=1e-4)
+
+
+def test_weights_too_large_to_count_as_they_are_are_refused_by_name():
+    with pytest.raises(
+        DataError, match=r"the weights .* have 1e\+39 .* too large for dtype float32"
+    ):
+        classifier().partial_fit(X.astype(np.float32), Y, sample_weight=np.full(60, 1e39))

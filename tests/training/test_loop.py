@@ -42,7 +42,7 @@ def network_of(hidden=(4, 3), dtype=np.float64, seed=0):
 
 
 def trainer_of(parameters, examples, *, solver="sgd", rate=0.1, seed=0, **settings):
-    settings = {"batch_size": 100, "shuffle": False, "mean_weight": examples.mean_weight} | settings
+    settings = {"batch_size": 100, "shuffle": False} | settings
     return Trainer(
         get_engine("reference"),
         parameters,
@@ -73,7 +73,7 @@ def objective_of(vector, architecture, examples, alpha):
     for name, array in parameters.items():
         if name[0] in "UWV":
             total += alpha / 2 * (array**2).sum()
-    return total / n / examples.mean_weight
+    return total / n
 
 
 WEIGHTS = (1, 2, 1, 3, 1, 1, 2)
@@ -102,21 +102,15 @@ def test_loss_is_a_sum_over_steps_and_a_mean_over_sequences(every_step):
     assert row["loss"] == pytest.approx(np.mean([r["loss"] for _, r in alone]), rel=BY_HAND)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.3])
-def test_weight_is_a_number_of_repetitions(every_step, alpha):
+def test_weight_is_a_number_of_repetitions(every_step):
     weighted = examples_of(LENGTHS, every_step, WEIGHTS)
     repeated = examples_of(LENGTHS, every_step).take(np.repeat(np.arange(len(WEIGHTS)), WEIGHTS))
-    gradient, row = step_of(weighted, alpha=alpha)
-    expected, expected_row = step_of(repeated, alpha=alpha)
-    assert relative_error(gradient, expected) <= BY_HAND
-    assert row["loss"] == pytest.approx(expected_row["loss"], rel=BY_HAND)
-
-
-def test_only_the_proportions_of_weights_matter(every_step):
-    gradient, row = step_of(examples_of(LENGTHS, every_step, WEIGHTS))
-    other, other_row = step_of(examples_of(LENGTHS, every_step, np.multiply(WEIGHTS, 17)))
-    assert relative_error(other, gradient) <= BY_HAND
-    assert other_row["loss"] == pytest.approx(row["loss"], rel=BY_HAND)
+    gradient, row = step_of(weighted)
+    expected, expected_row = step_of(repeated)
+    n, n_repeated = len(WEIGHTS), sum(WEIGHTS)
+    assert relative_error(gradient * n, expected * n_repeated) <= BY_HAND
+    assert row["loss"] * n == pytest.approx(expected_row["loss"] * n_repeated, rel=BY_HAND)
+    assert row["accuracy"] == pytest.approx(expected_row["accuracy"], rel=BY_HAND)
 
 
 def test_clipping_shortens_the_step_and_reports_the_whole_norm(every_step):
@@ -183,11 +177,11 @@ def test_schedule_is_asked_at_every_update():
     assert [row["learning_rate"] for row in rows] == [0.1 / 3, 0.1 / 6]
 
 
-def test_weights_of_a_part_count_beside_those_of_the_others(every_step):
-    """The mean weight is of all there is: a part of low weight makes a small step."""
+def test_weights_count_as_they_are(every_step):
+    """A part of low weight makes a small step."""
     examples = examples_of(LENGTHS, every_step, np.full(len(LENGTHS), 0.01))
-    gradient, _ = step_of(examples, mean_weight=1.0)
-    unweighted, _ = step_of(examples_of(LENGTHS, every_step), mean_weight=1.0)
+    gradient, _ = step_of(examples)
+    unweighted, _ = step_of(examples_of(LENGTHS, every_step))
     assert relative_error(gradient, 0.01 * unweighted) <= BY_HAND
 
 

@@ -80,18 +80,20 @@ class Examples:
     @cached_property
     def weight_of_sequences(self) -> Array:
         """The weight of each sequence, or the sum of its steps', (n_sequences,), in float64."""
-        weights = self.weights.astype(np.float64)
-        if not self.every_step:
-            return weights
-        return np.asarray(np.add.reduceat(weights, self.sequences.offsets[:-1]))
+        return self._sums(self.weights.astype(np.float64))
 
     @property
     def mean_weight(self) -> float:
         """The mean weight of a sequence: where steps have labels, the mean weight of a label."""
+        largest = float(self.weights.max())  # sums of large numbers would overflow
+        relative = self._sums(self.weights / largest) / self._sums(self.weights > 0)
+        return largest * float(relative.mean())
+
+    def _sums(self, values: Array) -> Array:
+        """Sum what steps have over each sequence."""
         if not self.every_step:
-            return float(self.weight_of_sequences.mean())
-        n_labels = np.add.reduceat(self.weights > 0, self.sequences.offsets[:-1], dtype=np.int64)
-        return float((self.weight_of_sequences / n_labels).mean())
+            return values
+        return np.asarray(np.add.reduceat(values, self.sequences.offsets[:-1], dtype=np.float64))
 
 
 # Labels
@@ -297,7 +299,7 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
 
     Returns
     -------
-    array (n_sequences,) or (n_steps_in_all,), of the dtype of ``sequences.values``, real
+    array (n_sequences,) or (n_steps_in_all,), float64
 
     Raises
     ------
@@ -317,7 +319,25 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
         )
     else:
         flat = np.repeat(listed, sequences.lengths) if every_step else np.asarray(listed)
-    return check_weights(flat).astype(sequences.values.real.dtype)
+    return check_weights(flat).astype(np.float64)
+
+
+def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
+    """Convert weights to the dtype that is computed in.
+
+    Raises
+    ------
+    DataError
+        If one overflows.
+    """
+    with np.errstate(over="ignore"):
+        cast = weights.astype(dtype)
+    if not np.isfinite(cast).all():
+        raise DataError(
+            f"the weights (sample_weight, class_weight) have {weights.max():g} for their largest, too "
+            f"large for dtype {dtype}. Divide all by the same number."
+        )
+    return cast
 
 
 def check_weights(weights: Array, name: str = "sample_weight") -> Array:

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from elman._typing import Array
 from elman.data import Examples, Sequences
-from elman.data.targets import check_classes, check_weights, label_weights
+from elman.data.targets import cast_weights, check_classes, check_weights, label_weights
 from elman.engines import Engine, State, get_engine
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
@@ -251,10 +251,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
                 self.class_weight,
                 classes=classes,
                 y=labels,
-                sample_weight=weights[has_label].astype(np.float64),
+                sample_weight=weights[has_label],
             )
             of_classes = check_weights(of_classes, "class_weight")
-            weights = (weights * of_classes[codes]).astype(weights.dtype)
+            weights = weights * of_classes[codes]
         return replace(examples, labels=codes, weights=weights).present()
 
     def _begun(self, examples: Examples, classes: Array, format: InputFormat) -> Fitted:
@@ -267,7 +267,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             weights = examples.weights
             if not self._every_step:
                 weights = np.repeat(weights, sequences.lengths)
-            mean, scale = standardization(sequences, weights)
+            mean, scale = standardization(sequences, weights / weights.max())
         parameters = initialize(self._architecture(sequences, len(classes)), rng, dtype)
         network = Network.from_parameters(parameters, self._make_engine())
         return Fitted(network, mean, scale, classes, format, rng)
@@ -294,19 +294,21 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         )
 
     def _trainer(self, fitted: Fitted, examples: Examples, mean_weight: float = 1.0) -> Trainer:
+        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
         assert fitted.optimizer is not None
+        sequences = fitted.scaled(examples.sequences)
+        weights = cast_weights(examples.weights / mean_weight, sequences.values.dtype)
         return Trainer(
             self._make_engine(),
             fitted.network.parameters,
-            replace(examples, sequences=fitted.scaled(examples.sequences)),
+            replace(examples, sequences=sequences, weights=weights),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
             batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
             rng=fitted.rng,
             shuffle=self.shuffle,
-            alpha=float(self.alpha),
+            alpha=float(self.alpha) / mean_weight,
             max_norm=self.clip_norm and float(self.clip_norm),
-            mean_weight=mean_weight,
         )
 
     def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:

@@ -123,9 +123,10 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
     refuse_table(X, "X")
     if are_rows(X) and format.on_rows:
         _check_feature_names(estimator, X, reset=False)
-        if np.shape(X)[1:] not in ((), (format.n_columns,)):
+        shape = getattr(X, "shape", None) or np.asarray(X).shape
+        if len(shape) == 2 and shape[1] != format.n_columns:
             raise DataError(
-                f"X has {np.shape(X)[1]} features, but {name} is expecting {format.n_columns} features "
+                f"X has {shape[1]} features, but {name} is expecting {format.n_columns} features "
                 f"as input: rows of {format.n_columns // D} steps. For sequences of other lengths pass "
                 f"three axes, such as np.asarray(X).reshape(len(X), -1, {D}), or a list."
             )

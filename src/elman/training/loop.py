@@ -64,9 +64,7 @@ class Trainer:
 
     The objective of a batch is
 
-        ( Σ weight · loss  +  ½ alpha Σ U², W², V² ) / ( number of sequences · mean weight )
-
-    so that a weight of 2 is the same as having a sequence twice.
+        ( Σ weight · loss  +  ½ alpha Σ U², W², V² ) / number of sequences
 
     Parameters
     ----------
@@ -86,8 +84,6 @@ class Trainer:
         Strength of the penalty on U, W and V.
     max_norm : float or None
         Gradients are clipped to this norm.
-    mean_weight : float
-        The mean weight of all sequences, of which ``examples`` may be a part.
     """
 
     def __init__(
@@ -103,7 +99,6 @@ class Trainer:
         shuffle: bool = True,
         alpha: float = 0.0,
         max_norm: float | None = None,
-        mean_weight: float = 1.0,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -115,7 +110,6 @@ class Trainer:
         self.shuffle = shuffle
         self.alpha = alpha
         self.max_norm = max_norm
-        self.mean_weight = mean_weight
         self.n_updates = 0
         self.first_loss = math.nan  # of the first batch, before anything was learnt
 
@@ -205,7 +199,7 @@ class Trainer:
                     if name[0] in "UWV":
                         gradients[name][...] += self.alpha * parameters[name]
                         loss += 0.5 * self.alpha * float(np.square(parameters[name]).sum())
-            scale = 1 / (len(batch) * self.mean_weight)
+            scale = 1 / len(batch)
             gradients.vector *= scale
             norm = clip_norm(gradients.vector, self.max_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
