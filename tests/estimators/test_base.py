@@ -347,6 +347,23 @@ def test_early_stopping_watches_sequences_kept_aside():
     np.testing.assert_allclose(np.array(scores) * 15, np.round(np.array(scores) * 15), atol=1e-9)
 
 
+def test_sequences_kept_aside_have_no_part_in_mean_and_deviation(fitting):
+    estimator, X, y = fitting
+    taken = []
+    estimator.set_params(early_stopping=True, validation_fraction=0.5)
+    original = estimator._hold_out
+
+    def hold_out(examples):
+        taken.extend(original(examples))
+        return taken[0], taken[1]
+
+    estimator._hold_out = hold_out
+    estimator.fit(X, y)
+    steps = taken[0].sequences.values
+    np.testing.assert_allclose(estimator.mean_, steps.mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(estimator.scale_, steps.std(axis=0), rtol=1e-10)
+
+
 def test_early_stopping_ends_with_the_best_weights(fitting):
     estimator, X, y = fitting
     seen = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -100,10 +101,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             If a constant learning rate has not converged after ``max_iter`` epochs.
         """
         held_out = None
-        fitted, examples = self._prepare(X, y, sample_weight, resume=self.warm_start)
+        examples, start = self._prepare(X, y, sample_weight, resume=self.warm_start)
         if self.early_stopping:
             examples, held_out = self._hold_out(examples)
-        fitted = replace(fitted, optimizer=self._make_optimizer())
+        fitted = replace(start(examples), optimizer=self._make_optimizer())
         trainer = self._trainer(fitted, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
@@ -175,7 +176,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
                 "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
                 "Give the weights as a dict, or as sample_weight."
             )
-        fitted, examples = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+        examples, start = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+        fitted = start(examples)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
         trainer = self._trainer(fitted, examples)
@@ -192,8 +194,11 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, *, resume: bool, classes: Any = None
-    ) -> tuple[Fitted, Examples]:
-        """Check the input, encode the labels, and begin anew or go on; nothing is set yet."""
+    ) -> tuple[Examples, Callable[[Examples], Fitted]]:
+        """Check the input and encode the labels; nothing is set yet.
+
+        The second is a function of the examples to learn from: what there is to begin with.
+        """
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -225,8 +230,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             )
         examples = self._encoded(examples, known)
         if before is None:
-            return self._begun(examples, known, format), examples
-        return before.trainable(), examples
+            return examples, partial(self._begun, classes=known, format=format)
+        return examples, lambda _: before.trainable()
 
     def _examples(self, y: Any, sequences: Sequences, sample_weight: Any) -> Examples:
         """Check labels and weights; what has weight 0 is left out."""
