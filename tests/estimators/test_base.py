@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
 
 import joblib
@@ -354,13 +355,14 @@ def test_sequences_kept_aside_have_no_part_in_mean_and_deviation(fitting):
     original = estimator._hold_out
 
     def hold_out(examples):
-        taken.extend(original(examples))
-        return taken[0], taken[1]
+        kept, held_out = original(examples)
+        taken.append(kept.sequences.values.copy())
+        return kept, held_out
 
     estimator._hold_out = hold_out
     estimator.fit(X, y)
-    steps = taken[0].sequences.values
-    np.testing.assert_allclose(estimator.mean_, steps.mean(axis=0), rtol=1e-10)
+    (steps,) = taken
+    np.testing.assert_allclose(estimator.mean_, steps.mean(axis=0), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(estimator.scale_, steps.std(axis=0), rtol=1e-10)
 
 
@@ -1020,3 +1022,31 @@ def test_weights_too_large_to_count_as_they_are_are_refused_by_name():
         DataError, match=r"the weights .* have 1e\+39 .* too large for dtype float32"
     ):
         classifier().partial_fit(X.astype(np.float32), Y, sample_weight=np.full(60, 1e39))
+
+
+# Memory
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "rows"])
+def test_fit_makes_one_copy_of_the_data_at_most(kind):
+    """Measured by what NumPy allocates: beside one copy there is a small constant."""
+    n, T, D = 2000, 50, 20
+    stack = np.random.default_rng(0).standard_normal((n, T, D)).astype(np.float32)
+    data = {"array": stack, "list": list(stack), "rows": stack.reshape(n, -1)}[kind]
+    estimator = classifier(max_iter=1, step_size=D, hidden_layer_sizes=2)
+    y = np.arange(n) % 2
+    estimator.fit(data, y)  # compiled by now
+    tracemalloc.start()
+    estimator.fit(data, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.1 * stack.nbytes + 8e6
+
+
+def test_data_of_the_caller_are_left_as_they_are():
+    for data in (X.copy(), list(X.copy()), X.reshape(60, 12).copy(), X.astype(int), X[::-1]):
+        before = copy.deepcopy(data)
+        estimator = classifier(step_size=2).fit(data, Y)
+        estimator.predict(data)
+        estimator.score(data, Y)
+        np.testing.assert_array_equal(data, before)
