@@ -209,29 +209,35 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         else:
             sequences = as_fitted(self, X, before.format, before.network.dtype)
         examples = self._examples(y, sequences, sample_weight)
-        labels = examples.labels[examples.weights > 0]
-        try:
-            present = np.unique(labels)
-            known = before.classes if before else present if classes is None else np.unique(classes)
-        except TypeError as error:  # numbers among text
-            raise DataError(f"labels must be all numbers or all text: {error}") from None
-        if before and classes is not None and not np.array_equal(np.unique(classes), known):
-            raise ValueError(f"classes={classes} are not those of the first call: {known}")
+        known = self._known_classes(examples, before, classes)
         if before and self._architecture(sequences, len(known)) != before.network.architecture:
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell and bias cannot change once training has begun: it goes on "
                 f"with {before.network.architecture}. Set them back, or fit with warm_start=False."
             )
+        examples = self._encoded(examples, known)
+        if before is None:
+            return examples, partial(self._begun, classes=known, format=format)
+        return examples, lambda _: before.trainable()
+
+    def _known_classes(self, examples: Examples, before: Fitted | None, classes: Any) -> Array:
+        """All labels there are, in ascending order; those of y have to be among them."""
+        present = np.unique(examples.labels[examples.weights > 0])
+        known = before.classes if before else present
+        if classes is not None:
+            given = np.asarray(classes)
+            check_classes(given, "classes")
+            given = np.unique(given)
+            if before and not np.array_equal(given, known):
+                raise ValueError(f"classes={classes} are not those of the first call: {known}")
+            known = given
         unseen = np.setdiff1d(present, known)
         if len(unseen):
             raise DataError(
                 f"y has labels that are not among the classes {known.tolist()}: "
                 f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
             )
-        examples = self._encoded(examples, known)
-        if before is None:
-            return examples, partial(self._begun, classes=known, format=format)
-        return examples, lambda _: before.trainable()
+        return known
 
     def _examples(self, y: Any, sequences: Sequences, sample_weight: Any) -> Examples:
         """Check labels and weights; what has weight 0 is left out."""
@@ -246,9 +252,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         """Turn labels into codes 0 … K - 1, and multiply their weights by those of the classes."""
         has_label = examples.weights > 0
         labels = examples.labels[has_label]
-        codes = np.zeros(
-            len(has_label), np.int64
-        )  # steps without a label may have anything for one
+        codes = np.zeros(len(has_label), np.int64)  # what has no label may have anything for one
         codes[has_label] = np.searchsorted(classes, labels)
         weights = examples.weights
         if self.class_weight is not None:
