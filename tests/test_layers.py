@@ -16,7 +16,8 @@ ROOT = Path(elman.__file__).parent
 
 # A layer imports those above it in this list; those in one line do not import each other.
 ORDER = [
-    {"_signals", "_typing", "errors"},
+    {"_memory", "_signals", "_typing", "errors"},
+    {"_files"},
     {"data", "equations"},
     {"parameters"},
     {"engines"},
@@ -24,7 +25,7 @@ ORDER = [
     {"network"},
     {"check", "training"},
     {"estimators"},
-    {"models", "datasets", "explanation"},
+    {"models", "datasets", "explanation", "metrics"},
     {"displays"},
     {"cli"},
     {"__main__"},
@@ -37,7 +38,7 @@ ANYWHERE = {
     "numba": ("engines/compiled/",),
     "llvmlite": ("engines/compiled/",),
     "safetensors": ("persistence.py",),
-    "sklearn": ("estimators/", "explanation/"),
+    "sklearn": ("estimators/", "explanation/", "metrics.py"),
     "typer": ("cli/",),
     "rich": ("cli/",),
 }

@@ -11,7 +11,6 @@ from elman._typing import Array
 from elman.data import as_sequences, read_idx, read_npz
 from elman.data.targets import has_step_labels
 from elman.errors import DataError
-from elman.estimators.inputs import unfold
 
 Steps = Literal["rows", "pixels", "flat"]
 
@@ -151,6 +150,8 @@ def load_npz(path: str | Path, test_size: float = 0.2, step_size: int = 1) -> Da
         If there is no such file.
     """
     from sklearn.model_selection import train_test_split
+
+    from elman.estimators.inputs import unfold
 
     X, y = read_labelled_npz(path)
     # Looked at before the split, so that a message names the sequence of the file.

@@ -1,13 +1,17 @@
 import gzip
 import io
+import os
 import pickle
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
+from elman import _memory
 from elman.data import read_idx, read_npz
 from elman.errors import DataError
 
@@ -56,14 +60,14 @@ def test_idx_cut_anywhere_is_refused(tmp_path, content, name):
 
 
 def test_idx_that_is_cut_says_so(tmp_path, content):
-    with pytest.raises(DataError, match="its header is to have 3 axes, and the file 9 bytes"):
+    with pytest.raises(DataError, match="its header is to have 3 axes, and it ends after 5 bytes"):
         read_idx(write(tmp_path / "numbers", content[:9]))
-    with pytest.raises(DataError, match=r"shape \(2, 3, 4\) needs 40 bytes, the file has 39"):
+    with pytest.raises(DataError, match=r"shape \(2, 3, 4\) needs 24 bytes, the file has 23"):
         read_idx(write(tmp_path / "numbers", content[:-1]))
 
 
 def test_idx_with_trailing_bytes_is_refused(tmp_path, content):
-    with pytest.raises(DataError, match="needs 40 bytes, the file has 41"):
+    with pytest.raises(DataError, match=r"needs 24 bytes, the file has (25|more)"):
         read_idx(write(tmp_path / "numbers", content + b"\x07"))
 
 
@@ -249,7 +253,7 @@ def object_array_of(item):
     ],
     ids=["in an array", "bare", "protocol 0", "through numpy.dtypes"],
 )
-@pytest.mark.parametrize("member", ["X.npy", "y.npy", "lengths.npy", "other.npy"])
+@pytest.mark.parametrize("member", ["X.npy", "y.npy", "lengths.npy"])
 def test_pickle_that_would_run_is_refused_before_it_runs(tmp_path, malicious, member):
     harm = tmp_path / "harm"
     pickled = malicious(harm)
@@ -327,3 +331,83 @@ def test_array_damaged_before_it_was_zipped_is_refused_or_read(tmp_path):
         altered[position] ^= rng.integers(1, 256)
         with suppress(DataError):
             read_npz(write_npz(path, bytes(altered)))
+
+
+def test_members_that_nobody_asks_for_are_not_read(tmp_path):
+    """Neither pickles, nor what unpacks to more than there is memory for."""
+    path, harm = tmp_path / "data.npz", tmp_path / "harm"
+    np.savez(path, X=STACK)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("other.npy", object_npy(pickle.dumps(Touches(harm))))
+        archive.writestr("large.npy", bytes(10**8))
+    np.testing.assert_array_equal(read_npz(path)[0], STACK)
+    assert not harm.exists()
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_bit_flipped_anywhere_is_refused_or_means_nothing(tmp_path, save):
+    """NumPy does not read a member to its end, where the checksum is: X could be another in silence."""
+    path = tmp_path / "data.npz"
+    save(path, X=STACK, y=np.arange(len(STACK)))
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_refused = 0
+    for _ in range(300):
+        altered = bytearray(content)
+        altered[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        path.write_bytes(altered)
+        try:
+            X, y = read_npz(path)
+        except DataError:
+            n_refused += 1
+        else:
+            np.testing.assert_array_equal(X, STACK)
+            assert y is None or y.tolist() == list(range(len(STACK)))  # y may have another name now
+    assert n_refused > 150
+
+
+def write_bomb(path, n_bytes):
+    """A small file with an X that unpacks to so many zeros."""
+    header = io.BytesIO()
+    npy.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (n_bytes // 4,)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("X.npy", "w") as out,
+    ):
+        out.write(header.getvalue())
+        for _ in range(n_bytes >> 20):
+            out.write(bytes(1 << 20))
+
+
+def test_what_unpacks_to_more_than_there_is_memory_for_is_refused_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(_memory, "available_memory", lambda: 10**7)
+    write_bomb(tmp_path / "bomb.npz", 1 << 25)
+    assert (tmp_path / "bomb.npz").stat().st_size < 10**5
+    packed = bytes([0, 0, 8, 1, 2, 0, 0, 0]) + bytes(1 << 25)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(packed))
+    for read, name in [(read_npz, "bomb.npz"), (read_idx, "bomb.gz")]:
+        tracemalloc.start()
+        with pytest.raises(MemoryError, match=rf"{name}.* needs 0\.0\d GB of memory; 0\.01 GB are"):
+            read(tmp_path / name)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 10**7
+
+
+@pytest.mark.parametrize("shape", [(10**9, 10**9), (2**40,), (7,)])
+def test_header_that_is_not_what_the_file_has_is_refused(tmp_path, shape):
+    header = io.BytesIO()
+    npy.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("X.npy", header.getvalue() + bytes(24))
+    with pytest.raises(DataError, match=r"X\.npy is to have \d+ bytes, and has 24"):
+        read_npz(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize("read", [read_idx, read_npz])
+def test_pipe_is_refused_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a pipe; expected a file"):
+        read(tmp_path / "pipe")

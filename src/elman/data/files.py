@@ -1,15 +1,23 @@
-"""Data files: IDX, the format of MNIST (LeCun et al. 1998), and NumPy's .npz."""
+"""Data files: IDX, the format of MNIST (LeCun et al. 1998), and NumPy's .npz.
+
+What a file unpacks to is known before it is unpacked, and compared with the memory at hand.
+"""
 
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
+from numpy.lib import format as npy
 
+from elman._files import open_file
+from elman._memory import require_memory
 from elman._typing import Array
 from elman.errors import DataError
 
@@ -35,39 +43,52 @@ def read_idx(path: Path | str) -> Array:
     ------
     DataError
         If the file is not IDX, is cut short, has bytes too many, or fails gzip's checksum.
+    MemoryError
+        If there is not the memory for what it unpacks to; nothing was unpacked.
     OSError
         If there is no such file, or it cannot be read.
     """
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":  # gzip (RFC 1952, section 2.3.1)
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} is damaged: gzip cannot unpack it ({error}). Fetch the file again."
-        ) from None
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES:
+    with open_file(path) as file:
+        is_packed = file.read(2) == b"\x1f\x8b"  # gzip (RFC 1952, section 2.3.1)
+        size = None if is_packed else file.seek(0, os.SEEK_END)
+        file.seek(0)
+        stream = gzip.GzipFile(fileobj=file) if is_packed else file
+        try:
+            return _read_idx(cast(IO[bytes], stream), size, path)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(
+                f"{path} is damaged: gzip cannot unpack it ({error}). Fetch the file again."
+            ) from None
+
+
+def _read_idx(stream: IO[bytes], size: int | None, path: Path | str) -> Array:
+    """Read IDX from a stream of so many bytes; None where they are known at its end only."""
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_DTYPES:
         raise DataError(
             f"{path} is not an IDX file: expected it to begin with two zero bytes and a known type, "
-            f"found {content[:4].hex(' ') or 'nothing'}."
+            f"found {start.hex(' ') or 'nothing'}."
         )
-    dtype, n_axes = np.dtype(_IDX_DTYPES[content[2]]), content[3]
-    header_size = 4 + 4 * n_axes
-    if n_axes > 64 or len(content) < header_size:  # 64 is NumPy's limit
+    dtype, n_axes = np.dtype(_IDX_DTYPES[start[2]]), start[3]
+    axes = stream.read(4 * n_axes)
+    if n_axes > 64 or len(axes) < 4 * n_axes:  # 64 is NumPy's limit
         raise DataError(
-            f"{path} is damaged: its header is to have {n_axes} axes, and the file {len(content)} "
-            "bytes. Fetch the file again."
+            f"{path} is damaged: its header is to have {n_axes} axes, and it ends after {len(axes)} "
+            "bytes of them. Fetch the file again."
         )
-    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", n_axes, offset=4))
-    expected = header_size + prod(shape) * dtype.itemsize
-    if len(content) != expected:
+    shape = tuple(int(n) for n in np.frombuffer(axes, ">u4"))
+    expected = prod(shape) * dtype.itemsize
+    n_bytes = expected if size is None else size - 4 - len(axes)
+    if n_bytes == expected:
+        require_memory(2 * expected, f"reading {path}")
+        content = stream.read(expected)
+        n_bytes = len(content) + len(stream.read(1))  # to the end, where gzip has its checksum
+    if n_bytes != expected:
         raise DataError(
             f"{path} is damaged: an array of shape {shape} needs {expected} bytes, the file has "
-            f"{len(content)}. Fetch the file again."
+            f"{'more' if size is None and n_bytes > expected else n_bytes}. Fetch the file again."
         )
-    numbers = np.frombuffer(content, dtype, offset=header_size).reshape(shape)
-    return numbers.astype(dtype.newbyteorder("="))
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array] | None]:
@@ -98,6 +119,8 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     DataError
         If the file is no .npz, is damaged, holds no X, or holds pickles; or if lengths and steps do
         not agree.
+    MemoryError
+        If there is not the memory for what it unpacks to; nothing was unpacked.
     OSError
         If there is no such file, or it cannot be read.
     """
@@ -105,22 +128,26 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
         "Write it with numpy.savez(path, X=..., y=...); sequences of different lengths as "
         "X=numpy.concatenate(sequences), lengths=[len(x) for x in sequences]."
     )
-    with Path(path).open("rb") as stream:
+    with open_file(path) as stream:
         if not zipfile.is_zipfile(stream):
             raise DataError(f"{path} is not an .npz file, or is damaged. {how}")
-        stream.seek(0)
         try:
-            with np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-                raise ValueError("not all it holds is arrays")
+            with zipfile.ZipFile(stream) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+                arrays = {
+                    name: _read_member(archive, f"{name}.npy", path)
+                    for name in ("X", "y", "lengths")
+                    if name in names
+                }
+        except (MemoryError, DataError):
+            raise
         # What damage makes zipfile, zlib and NumPy raise has no common base.
         except Exception as error:  # noqa: BLE001
             raise DataError(
                 f"{path} is not an .npz file of plain arrays, or is damaged ({error}). {how}"
             ) from None
     if "X" not in arrays:
-        raise DataError(f"{path} has no array 'X', only {', '.join(arrays) or 'nothing'}. {how}")
+        raise DataError(f"{path} has no array 'X', only {', '.join(names) or 'nothing'}. {how}")
     X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
     shapes = f"X of shape {X.shape}" + ("" if y is None else f" and y of shape {y.shape}")
     if X.ndim == 0 or (y is not None and y.ndim == 0):
@@ -138,3 +165,27 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     if y is None or y.shape == lengths.shape:
         return np.split(X, ends), y
     return np.split(X, ends), np.split(y, ends)
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, path: Path | str) -> Array:
+    """Read an array of an .npz file to its end, where zipfile compares the checksum; NumPy does not."""
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as stream:
+        dtype, n_bytes = _npy_header(stream)
+        if dtype.hasobject:
+            raise ValueError(f"{name} holds objects, which are pickles, and a pickle is code")
+        if n_bytes != size - stream.tell():
+            raise ValueError(f"{name} is to have {n_bytes} bytes, and has {size - stream.tell()}")
+    require_memory(n_bytes, f"reading {name} of {path}")
+    with archive.open(name) as stream:
+        array = np.asarray(npy.read_array(stream, allow_pickle=False))
+        stream.read(1)
+    return array
+
+
+def _npy_header(stream: IO[bytes]) -> tuple[np.dtype[Any], int]:
+    """Read the header of NumPy's format: the dtype, and how many bytes follow."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return dtype, prod(shape) * dtype.itemsize

@@ -1,0 +1,205 @@
+"""Files: read whole, and replaced whole."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+import stat
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from elman._memory import require_memory
+
+StrPath = str | os.PathLike[str]
+
+
+def open_file(path: StrPath) -> BinaryIO:
+    """Open a file for reading, but nothing that only looks like one.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it cannot be read, or it is a pipe (which would be waited for), a
+        device or a directory.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _require_regular(path, os.fstat(handle))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_file(path: StrPath, *, copies: int = 1) -> bytes:
+    """Read a file, if there is memory for it.
+
+    Parameters
+    ----------
+    path : path
+    copies : int
+        How many times as much memory as the file is large its reader is going to take.
+
+    Raises
+    ------
+    MemoryError
+        If there is not so much, before it is taken.
+    OSError
+        See ``open_file``.
+    """
+    with open_file(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        require_memory(copies * size, f"reading {path}")
+        return stream.read(size)
+
+
+def replace_file(path: StrPath, content: bytes) -> None:
+    """Write a file so that at every moment the old content or the new is there, whole.
+
+    A link stays, and what it points to is replaced. The new file has the old one's mode and, where
+    this process may give it away, its owner.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or what is there is read-only or no file; what was there is
+        as it was.
+    """
+    target = _target(path)
+    stream, temporary = _create_beside(target, path)
+    try:
+        with stream:
+            _copy_mode(target, stream.fileno())  # first: the content is for nobody else's eyes
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise _about(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(target.parent)
+
+
+def try_to_replace(path: StrPath) -> None:
+    """Find out before the work whether ``replace_file`` will do: create its temporary file.
+
+    Raises
+    ------
+    OSError
+        As ``replace_file`` would; if the disk is full, too.
+    """
+    stream, temporary = _create_beside(_target(path), path)
+    try:
+        with stream:
+            stream.write(bytes(_ENOUGH))
+    except OSError as error:
+        raise _about(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+_ENOUGH = 1 << 16  # bytes: a disk that has no more is full
+
+
+def _about(path: StrPath, error: OSError) -> OSError:
+    """Let an error name the file instead of the temporary one."""
+    return OSError(error.errno, error.strerror, str(path)) if error.errno else error
+
+
+def _target(path: StrPath) -> Path:
+    """Follow links, and refuse what cannot be replaced."""
+    target = Path(os.path.realpath(path))
+    try:
+        found = target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if not target.parent.is_dir():
+            parent = target.parent if Path(path).is_symlink() else Path(path).parent
+            raise FileNotFoundError(f"there is no directory {parent}") from None
+        return target
+    _require_regular(path, found)
+    if not found.st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise PermissionError(f"{path} is read-only. Make it writable, or take another name.")
+    return target
+
+
+def _require_regular(path: StrPath, found: os.stat_result) -> None:
+    if stat.S_ISREG(found.st_mode):
+        return
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(f"{path} is a directory; expected a file")
+    kind = "pipe" if stat.S_ISFIFO(found.st_mode) else "device"
+    raise OSError(f"{path} is a {kind}; expected a file")
+
+
+# Temporary files: of which host and process each is, so that those of dead ones can be removed.
+# Containers that share a directory are hosts of their own, as process numbers mean others there.
+
+
+def _host() -> str:
+    try:
+        processes = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 (a link that points nowhere)
+    except OSError:
+        processes = 0
+    return f"{zlib.crc32(f'{platform.node()} {processes}'.encode()):08x}"
+
+
+def _create_beside(target: Path, path: StrPath) -> tuple[BinaryIO, Path]:
+    host = _host()
+    _remove_leftovers(target.parent, host)
+    temporary = target.parent / f".elman-{host}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(temporary, flags, 0o666)  # the system takes the umask off
+    except OSError as error:
+        raise _about(path, error) from None
+    return os.fdopen(handle, "wb"), temporary
+
+
+def _remove_leftovers(directory: Path, host: str) -> None:
+    """Remove the temporary files of processes that were killed while they wrote."""
+    if os.name != "posix":  # elsewhere there is no asking whether a process lives
+        return
+    pattern = re.compile(rf"\.elman-{host}-(\d+)-[0-9a-f]{{8}}\.tmp")
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            match = pattern.fullmatch(entry.name)
+            if match and entry.is_file(follow_symlinks=False) and _is_dead(int(match[1])):
+                with suppress(OSError):
+                    os.unlink(entry)  # noqa: PTH108
+
+
+def _is_dead(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # another user's; or no such number
+        pass
+    return False
+
+
+def _copy_mode(target: Path, handle: int) -> None:
+    try:
+        found = target.stat()
+    except FileNotFoundError:  # a new file; it has what the umask leaves
+        return
+    if os.name == "posix":
+        own = os.fstat(handle)
+        if (own.st_uid, own.st_gid) != (found.st_uid, found.st_gid):
+            with suppress(PermissionError):
+                os.fchown(handle, found.st_uid, found.st_gid)
+        os.fchmod(handle, found.st_mode & 0o777)
+
+
+def _sync_directory(directory: Path) -> None:
+    with suppress(OSError):  # a system that cannot open one, or cannot sync it
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
