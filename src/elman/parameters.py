@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elman._memory import require_memory
 from elman._typing import Array
 from elman.equations import CELLS, Layer
 
@@ -231,7 +232,14 @@ def initialize(
     Returns
     -------
     Parameters of that dtype.
+
+    Raises
+    ------
+    MemoryError
+        If they need more memory than there is.
     """
+    n_bytes = architecture.n_parameters * np.dtype(dtype).itemsize
+    require_memory(n_bytes, f"a network of {architecture.n_parameters:,} parameters")
     parameters = Parameters.zeros(architecture, dtype)
     for name, view in parameters.items():
         if name[0] in "UV":

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from elman import DataError, DivergenceError, RNNClassifier, RNNTagger
+from elman import DataError, DivergenceError, RNNClassifier, RNNTagger, _memory
 from elman.estimators import base
 
 
@@ -1050,3 +1050,12 @@ def test_data_of_the_caller_are_left_as_they_are():
         estimator.predict(data)
         estimator.score(data, Y)
         np.testing.assert_array_equal(data, before)
+
+
+def test_network_too_large_for_the_memory_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(_memory, "available_memory", lambda: 10**9)
+    message = (
+        r"training 900,\d{3},\d{3} parameters needs 64.8\d GB of memory; 1.00 GB are available"
+    )
+    with pytest.raises(MemoryError, match=message):
+        classifier(hidden_layer_sizes=30_000).fit(X, Y)

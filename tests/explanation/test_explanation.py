@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import elman
 import naive
 import unrolled
-from elman import DataError, Network, RNNClassifier, RNNTagger, explain
+from elman import DataError, Network, RNNClassifier, RNNTagger, _memory, explain
 from elman.equations import CELLS
 from tolerances import BY_HAND, ROUNDING, relative_error
 
@@ -415,3 +415,11 @@ def test_json_has_every_number(tmp_path, check, every_step):
 
 def test_public_name():
     assert elman.explain is explain
+
+
+def test_sequence_too_long_for_the_memory_is_refused_before_it_is_taken(monkeypatch):
+    monkeypatch.setattr(_memory, "available_memory", lambda: 10**9)
+    network = elman.Network(2, 64, 2, seed=0)
+    message = r"explaining 20,000 steps of 64 units needs 204.\d\d GB of memory; 1.00 GB"
+    with pytest.raises(MemoryError, match=message):
+        elman.explain(network, np.zeros((20_000, 2)), 1)

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, Sequences
 from elman.data.targets import cast_weights, check_classes, check_weights, label_weights
@@ -45,6 +46,9 @@ from elman.training import (
 from elman.training.loop import Callback
 
 AUTO_BATCH_SIZE = 64
+# Of the parameters, in training: themselves, two for the products, two gradients, two of the
+# optimizer, those of the best epoch and of the one before.
+_COPIES = 9
 
 
 class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
@@ -94,6 +98,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             If X, y or the weights are not as above.
         DivergenceError
             If a loss or gradient is not finite.
+        MemoryError
+            If the network needs more memory than there is; nothing was taken yet.
 
         Warns
         -----
@@ -277,7 +283,12 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             if not self._every_step:
                 weights = np.repeat(weights, sequences.lengths)
             mean, scale = standardization(sequences, weights / weights.max())
-        parameters = initialize(self._architecture(sequences, len(classes)), rng, dtype)
+        architecture = self._architecture(sequences, len(classes))
+        require_memory(
+            _COPIES * architecture.n_parameters * dtype.itemsize,
+            f"training {architecture.n_parameters:,} parameters",
+        )
+        parameters = initialize(architecture, rng, dtype)
         network = Network.from_parameters(parameters, self._make_engine())
         return Fitted(network, mean, scale, classes, format, rng)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman._memory import require_memory
 from elman._typing import Array, IntArray
 from elman.equations import (
     Layer,
@@ -71,6 +72,8 @@ def explain(
     ------
     DataError, ValueError, TypeError, NotFittedError
         If an argument is not as above, or the network's numbers overflow on this sequence.
+    MemoryError
+        If the errors of all losses at all steps need more memory than there is; nothing was computed.
 
     Examples
     --------
@@ -96,6 +99,7 @@ def explain(
     parameters, x = who.parameters, who.sequences.values
     labels = np.full(len(x), -1)
     labels[0 if who.every_step else -1 :] = who.labels
+    _require_memory(parameters, layer, labels)
     passes = _Passes.of(parameters, x, labels)
     gradients = passes.gradients()
     delta = passes.delta(layer)
@@ -154,6 +158,14 @@ def explain(
         central=central,
         update=update,
     )
+
+
+def _require_memory(parameters: Parameters, layer: int, labels: IntArray) -> None:
+    """Refuse what takes more memory than there is: each loss has an error at each step before it."""
+    T, n_losses = len(labels), int((labels >= 0).sum())
+    hidden = parameters.architecture.hidden[layer - 1 :]
+    n_numbers = T * T * hidden[0] + T * n_losses * (hidden[0] + max(hidden))
+    require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 
 def _is_number(value: Any, kind: type) -> bool:
