@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test bench docs check format clean
+.PHONY: demo test test-checked bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -18,6 +18,9 @@ demo: $(VENV)/.plot
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -q -n auto
+
+test-checked: $(VENV)/.dev
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q -n auto tests/engines
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)

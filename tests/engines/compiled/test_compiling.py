@@ -1,5 +1,6 @@
 """Compiling once, saying so once, and doing without a place to keep what was compiled."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -13,28 +14,45 @@ from elman.engines.compiled import compiling, layout, panels, rows
 LINE = "elman: compiling for this processor, once; some seconds …\n"
 
 
-def test_first_process_says_that_it_compiles_and_the_second_is_quiet(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
-    program = """
+PROGRAM = """
 import numpy as np
 from elman import Network
 print(Network(1, 1, 2, seed=0).forward(np.ones((1, 1, 1))).tobytes().hex())
 """
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", program],
+
+
+@pytest.fixture
+def process(tmp_path):
+    """A process that predicts, with a place of its own for what is compiled."""
+
+    def run(boundscheck):
+        environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROGRAM],
+            env=os.environ | environment | {"NUMBA_BOUNDSCHECK": boundscheck},
             capture_output=True,
             encoding="utf-8",
             timeout=120,
             check=True,
         )
-        for _ in range(2)
-    )
+
+    return run
+
+
+def test_first_process_says_that_it_compiles_and_the_second_is_quiet(process, tmp_path):
+    first, second = process("0"), process("0")
     assert (first.stderr, second.stderr) == (LINE, "")
     assert first.stdout == second.stdout
     kept = {path.name.split("-")[0] for path in tmp_path.rglob("*.nbi")}
     assert kept == {"packing.pack_rows", "rows.predict"}
+
+
+def test_checked_mode_neither_keeps_code_nor_finds_what_is_kept(process, tmp_path):
+    checked = process("1")
+    assert list(tmp_path.iterdir()) == []
+    first, after = process("0"), process("1")
+    assert (checked.stderr, first.stderr, after.stderr) == (LINE, LINE, LINE)
+    assert checked.stdout == first.stdout == after.stdout
 
 
 def begin_to_compile(announcement, module):

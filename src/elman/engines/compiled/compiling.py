@@ -10,6 +10,7 @@ from numba import njit
 from numba.core import event
 
 from elman._signals import Uninterrupted
+from elman.engines.compiled.memory import CHECKED
 
 helper = njit(nogil=True)
 """Compile a function as a part of others."""
@@ -21,7 +22,10 @@ def entry(function: Callable[..., Any]) -> Any:
     It is kept beside the package or, where that may not be written to, in the user's cache; where
     neither may, for this process. It is compiled anew when its file changes; where it calls
     functions of other files, the type of an argument has to have their digest (``layout.LAYER``).
+    In checked mode it is compiled for this process: neither mode ever finds the other's code.
     """
+    if CHECKED:
+        return helper(function)
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # nowhere to write to

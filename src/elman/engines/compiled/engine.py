@@ -29,7 +29,8 @@ FEW = 3  # sequences: up to it, lanes are better filled with units than with seq
 class Kernel(Protocol):
     """What ``rows``, for a few sequences, and ``panels``, for many, have in common.
 
-    The compiled ones do not look where they read and write: ``work`` has the room that they say.
+    The compiled ones do not look where they read and write, other than in checked mode (``memory``):
+    ``work`` has the room that they say.
     """
 
     def unit(self, L: int) -> int:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from math import e, log2
 
-from elman.engines.compiled.tiles import Vector, elementwise, fma, where
+from elman.engines.compiled.tiles import elementwise
+from elman.engines.compiled.vectors import Vector, fma, where
 
 # By the bits of a number: those of its fraction, and the exponent's bias.
 FRACTION = {32: 23, 64: 52}

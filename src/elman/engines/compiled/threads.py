@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 
 from elman._typing import IntArray
 from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.memory import CHECKED, INDEX, check
 
 LOOKS = 4000  # of some 50 ns each, before sleeping
 HANDOVER = 300  # such looks until a caller that has rung has let go of the interpreter lock
@@ -163,8 +164,10 @@ def look(_: Any, array: Any) -> Any:
             nothing = ir.FunctionType(ir.VoidType(), [])
             name = "llvm.x86.sse2.pause"
             builder.call(cgutils.get_or_insert_function(builder.module, nothing, name), [])
-        data = context.make_array(types_of.args[0])(context, builder, args[0]).data
-        return builder.load_atomic(data, "acquire", 8)
+        numbers = context.make_array(types_of.args[0])(context, builder, args[0])
+        if CHECKED:
+            check("look", context, builder, numbers.nitems, INDEX(0), (1, 1))
+        return builder.load_atomic(numbers.data, "acquire", 8)
 
     return types.int64(array), codegen
 

@@ -35,9 +35,11 @@ from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
+from elman.engines.compiled.memory import INDEX, address, unchecked_address
+from elman.engines.compiled.vectors import Vector, fma
+
 VECTOR_BITS = 512
 
-INDEX = ir.IntType(64)
 INT32 = ir.IntType(32)
 SCALARS = {32: ir.FloatType(), 64: ir.DoubleType()}
 
@@ -61,6 +63,7 @@ class Tile(types.Type):
     def __init__(self, dtype: types.Float, rows: int, vectors: int) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
         self.lanes = VECTOR_BITS // dtype.bitwidth
+        self.width = vectors * self.lanes
         self.vector = ir.VectorType(SCALARS[dtype.bitwidth], self.lanes)
         super().__init__(name=f"Tile({dtype}, {rows}, {vectors})")
 
@@ -76,86 +79,8 @@ class TileModel(models.PrimitiveModel):
         super().__init__(manager, tile, ir.ArrayType(tile.vector, len(tile)))
 
 
-class Vector:
-    """A vector of the program being written: arithmetic on it appends instructions.
-
-    Numbers turn into vectors of equal lanes. What is written with it reads as it would for arrays.
-    """
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
-        self.builder = builder
-        self.value = value
-
-    @property
-    def bits(self) -> int:
-        """The bits of a lane, 32 or 64."""
-        return 32 if isinstance(self.value.type.element, ir.FloatType) else 64
-
-    def constant(self, number: float) -> Vector:
-        """Make a vector of equal lanes like this one."""
-        return Vector(self.builder, ir.Constant(self.value.type, [number] * self.value.type.count))
-
-    def call(self, name: str, *others: Vector | float) -> Vector:
-        """Apply one of LLVM's own functions of vectors, such as ``llvm.fabs``."""
-        operands = [self.value, *(self._operand(other) for other in others)]
-        kind = self.value.type
-        function_type = ir.FunctionType(kind, [kind] * len(operands))
-        full_name = f"{name}.v{kind.count}f{self.bits}"
-        function = cgutils.get_or_insert_function(self.builder.module, function_type, full_name)
-        return Vector(self.builder, self.builder.call(function, operands))
-
-    @property
-    def integers(self) -> tuple[ir.Value, Callable[[int], ir.Constant]]:
-        """The bits of the lanes as integers, and what makes constants of their kind."""
-        kind = ir.VectorType(ir.IntType(self.bits), self.value.type.count)
-        bits = self.builder.bitcast(self.value, kind)
-        return bits, lambda number: ir.Constant(kind, [number] * kind.count)
-
-    def of_bits(self, integers: ir.Value) -> Vector:
-        """Make a vector like this one of bits."""
-        return Vector(self.builder, self.builder.bitcast(integers, self.value.type))
-
-    def _operand(self, other: Vector | float) -> ir.Value:
-        return other.value if isinstance(other, Vector) else self.constant(other).value
-
-    def __add__(self, other: Vector | float) -> Vector:
-        return Vector(self.builder, self.builder.fadd(self.value, self._operand(other)))
-
-    def __sub__(self, other: Vector | float) -> Vector:
-        return Vector(self.builder, self.builder.fsub(self.value, self._operand(other)))
-
-    def __mul__(self, other: Vector | float) -> Vector:
-        return Vector(self.builder, self.builder.fmul(self.value, self._operand(other)))
-
-    def __truediv__(self, other: Vector | float) -> Vector:
-        return Vector(self.builder, self.builder.fdiv(self.value, self._operand(other)))
-
-    def __neg__(self) -> Vector:
-        return Vector(self.builder, self.builder.fneg(self.value))
-
-    def __abs__(self) -> Vector:
-        return self.call("llvm.fabs")
-
-
-def fma(a: Vector, b: Vector | float, c: Vector | float) -> Vector:
-    """A b + c, rounded once."""
-    return a.call("llvm.fma", b, c)
-
-
-def where(comparison: str, a: Vector, b: Vector | float, yes: Vector | float, no: Vector) -> Vector:
-    """``yes`` in lanes where ``a comparison b``, such as a < b, is true, else ``no``."""
-    # "ordered": false where one of them is NaN
-    condition = a.builder.fcmp_ordered(comparison, a.value, a._operand(b))
-    return Vector(a.builder, a.builder.select(condition, no._operand(yes), no.value))
-
-
 # Making tiles, and moving them from and to memory. Arrays are contiguous; places in them are given
 # by an offset and a step, counted in elements.
-
-
-def _pointer(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, offset: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.gep(data, [offset])
 
 
 def _place(tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int) -> tuple[Any, int]:
@@ -212,7 +137,8 @@ def broadcast_rows(_: Any, array: Any, offset: Any, rows: Any) -> Any:
     tile = Tile(array.dtype, rows.literal_value, 1)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        place = types_of.args[0], args[0], args[1]
+        start = address("broadcast_rows", context, builder, place, (tile.rows, 1))
         numbers = [builder.load(builder.gep(start, [INDEX(row)])) for row in range(tile.rows)]
         vectors = [_splat(builder, number, tile.vector) for number in numbers]
         return _tile(builder, context.get_value_type(tile), vectors)
@@ -226,7 +152,9 @@ def load(_: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any) ->
     tile = Tile(array.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        place = types_of.args[0], args[0], args[1]
+        axes = (tile.rows, args[2]), (tile.width, 1)
+        start = address("load", context, builder, place, *axes)
         found = []
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
@@ -243,7 +171,9 @@ def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
     """Write a tile to memory: the inverse of ``load``."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        start = _pointer(context, builder, types_of.args[1], args[1], args[2])
+        place = types_of.args[1], args[1], args[2]
+        axes = (tile.rows, args[3]), (tile.width, 1)
+        start = address("store", context, builder, place, *axes)
         vectors = iter(_vectors(builder, args[0]))
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
@@ -260,7 +190,7 @@ def prefetch(_: Any, array: Any, offset: Any) -> Any:
     """Have a number, and what is beside it, brought to the cache; it may lie beyond the end."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        place = _pointer(context, builder, types_of.args[0], args[0], args[1])
+        place = unchecked_address(context, builder, (types_of.args[0], args[0], args[1]))
         place = builder.bitcast(place, ir.IntType(8).as_pointer())
         signature = ir.FunctionType(ir.VoidType(), [place.type, INT32, INT32, INT32])
         function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
@@ -284,8 +214,12 @@ def multiply_add(
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         start, A, a, a_row, a_step, B, b, b_step, n = args
-        A_start = _pointer(context, builder, types_of.args[1], A, a)
-        B_start = _pointer(context, builder, types_of.args[5], B, b)
+        place = types_of.args[1], A, a
+        axes = (tile.rows, a_row), (n, a_step)
+        A_start = address("multiply_add, A,", context, builder, place, *axes)
+        place = types_of.args[5], B, b
+        axes = (n, b_step), (tile.width, 1)
+        B_start = address("multiply_add, B,", context, builder, place, *axes)
         starts = _vectors(builder, start)
         before = builder.block
         head = builder.append_basic_block("products")
@@ -335,8 +269,9 @@ def transpose(
     square = Tile(source.dtype, VECTOR_BITS // source.dtype.bitwidth, 1)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        start = _pointer(context, builder, types_of.args[0], args[0], args[1])
         n = square.lanes
+        place = types_of.args[0], args[0], args[1]
+        start = address("transpose, source,", context, builder, place, (n, args[2]), (n, 1))
         rows = []
         for row in range(n):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
@@ -356,7 +291,8 @@ def transpose(
                     swapped[row + block] = builder.shuffle_vector(*pair, ir.Constant(picks, lower))
             rows = swapped
             block //= 2
-        start = _pointer(context, builder, types_of.args[3], args[3], args[4])
+        place = types_of.args[3], args[3], args[4]
+        start = address("transpose, target,", context, builder, place, (n, args[5]), (n, 1))
         for row, vector in enumerate(rows):
             row_start = builder.gep(start, [builder.mul(args[5], INDEX(row))])
             place, align = _place(square, builder, row_start, 0)
