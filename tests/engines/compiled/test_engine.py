@@ -240,7 +240,7 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     network.loss_and_gradients(X, np.zeros((n, T) if every_step else n, int))
     network.forward(X, every_step=every_step)
     state = network.initial_state(n)
-    layout, weights, scaling, _, _, n_records = state.stream
+    layout, weights, scaling, _, _, n_records, _ = state.stream
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
     assert rows.step(
