@@ -82,6 +82,7 @@ ONE_HOT = np.eye(3, dtype=int)[[0, 2, 1, 0]]
         (pd.Series([np.array([0, 1]), np.array([1])]), True),
         ([np.array([0, 1]), np.array([1, 0])], True),  # a list of arrays says so
         ([np.array([0]), np.array([1, 0])], True),
+        ([np.array([0]), np.array([1])], True),
     ],
     ids=str,
 )
@@ -109,7 +110,7 @@ def test_one_hot_steps_are_refused_with_advice_that_works():
     assert step_labels([np.argmax(labels, axis=1) for labels in y], STACK).tolist() == [0] * 20
 
 
-@pytest.mark.parametrize("y", [[[0], [1]], np.array([[0], [1]]), [np.array([0]), np.array([1])]])
+@pytest.mark.parametrize("y", [[[0], [1]], np.array([[0], [1]]), pd.DataFrame([0, 1])])
 def test_a_column_is_a_label_a_sequence(y):
     assert sequence_labels(y, 2).tolist() == [0, 1]
 

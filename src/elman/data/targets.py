@@ -110,7 +110,9 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     listed = _listed(y, name)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
         refuse_one_hot(listed, name)
-    return any(np.ndim(entry) > 0 for entry in listed) and not _is_column(listed)
+    is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
+    is_column = not is_list_of_arrays and _shape(listed)[1:] == (1,)
+    return any(np.ndim(entry) > 0 for entry in listed) and not is_column
 
 
 def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
@@ -134,7 +136,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     """
     refuse_mask(y, name)
     listed = _listed(y, name)
-    if has_step_labels(listed, name):
+    if has_step_labels(y, name):
         raise DataError(
             f"{name} has labels for steps; expected one label for each sequence, an array "
             f"({n_sequences},). For labels at every step use RNNTagger."
@@ -263,9 +265,9 @@ def _listed(y: Any, name: str = "y") -> Array | Sequence[Any]:
     )
 
 
-def _is_column(y: Array | Sequence[Any]) -> bool:
-    """Whether y is labels of sequences as a column, (n, 1)."""
-    return len(y) > 0 and all(np.shape(entry) == (1,) for entry in y)
+def _shape(listed: Array | Sequence[Any]) -> tuple[int, ...]:
+    """The shape of what ``_listed`` returns; of a list, whose entries differ, its length."""
+    return listed.shape if isinstance(listed, np.ndarray) else (len(listed),)
 
 
 def refuse_one_hot(y: Array, name: str = "y") -> None:
@@ -310,11 +312,13 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
     if weight is None or isinstance(weight, Real):
         weight = np.full(n, 1.0 if weight is None else weight)
     listed = _listed(weight, "sample_weight")
+    if not every_step and _shape(listed) == (n, 1):
+        listed = np.ravel(listed)
     if every_step and any(np.ndim(entry) > 0 for entry in listed):
         flat = step_labels(weight, sequences, "sample_weight")
-    elif np.shape(listed) != (n,):
+    elif _shape(listed) != (n,):
         raise DataError(
-            f"sample_weight has shape {np.shape(listed)}; expected ({n},), a weight for each sequence"
+            f"sample_weight has shape {_shape(listed)}; expected ({n},), a weight for each sequence"
             + (", or a list of (n_timesteps,), one for each step." if every_step else ".")
         )
     else:

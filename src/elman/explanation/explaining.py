@@ -88,7 +88,7 @@ def explain(
     >>> bool(np.allclose(terms, ex.gradients["W1"], rtol=1e-13, atol=0))
     True
     """
-    who = subject(model, _alone(x), [y])
+    who = subject(model, _alone(x), [np.asarray(y).tolist()])
     layer = who.layer(layer)
     if truncate is not None and not (_is_number(truncate, Integral) and truncate >= 0):
         raise ValueError(f"truncate must be a whole number of steps, 0 or more; got {truncate!r}")

@@ -348,16 +348,13 @@ def test_labels_of_weight_zero_make_no_difference(dtype, n):
 
 
 @pytest.mark.parametrize("n", [4, 20])
-def test_sequence_of_weight_zero_teaches_nothing(dtype, every_step, n):
+def test_sequence_of_weight_zero_is_not_there(dtype, every_step, n):
     network = network_of(dtype)
     X, y, weights = examples(n, every_step)
     weights[1] = np.zeros_like(weights[1])
-    loss, gradients = network.loss_and_gradients(X, y, weights)
+    weighted = bits(network, X, y, weights)
     del X[1], y[1], weights[1]
-    expected_loss, expected = network.loss_and_gradients(X, y, weights)
-    assert loss * n == pytest.approx(expected_loss * (n - 1), rel=VERSUS_NAIVE[dtype])
-    difference = relative_error(gradients.vector * n, expected.vector * (n - 1))
-    assert difference <= VERSUS_NAIVE[dtype]
+    assert bits(network, X, y, weights) == weighted
 
 
 @pytest.mark.parametrize("n", [1, 5])
