@@ -37,6 +37,15 @@ def cosine(learning_rate: float, n_updates: int, warmup: float) -> Schedule:
         if update < n_warmup:
             return learning_rate * (update + 1) / (n_warmup + 1)
         progress = min(1.0, (update - n_warmup + 1) / (n_updates - n_warmup + 1))
-        return learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        root = _sin(math.pi / 2 * (1 - progress))
+        return learning_rate * (root * root)  # (1 + cos π p) / 2 = sin² (π (1 - p) / 2)
 
     return schedule
+
+
+def _sin(x: float) -> float:
+    """Sin x for 0 ≤ x ≤ π/2 by its Taylor series; C libraries differ in the last digit of theirs."""
+    series = 1.0
+    for n in range(20, 0, -2):
+        series = 1 - series * (x * x) / (n * (n + 1))
+    return x * series
