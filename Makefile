@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test test-checked bench docs check format clean
+.PHONY: demo test test-checked test-widths bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -21,6 +21,9 @@ test: $(VENV)/.dev
 
 test-checked: $(VENV)/.dev
 	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q -n auto tests/engines
+
+test-widths: $(VENV)/.dev
+	$(BIN)/python tests/widths.py $(ARGS)
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)

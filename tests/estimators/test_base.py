@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -98,7 +99,7 @@ print(hashlib.sha256(estimator.network_.parameters.vector.tobytes()).hexdigest()
             capture_output=True,
             text=True,
             check=True,
-            env={"OPENBLAS_NUM_THREADS": n_threads, "PYTHONHASHSEED": n_threads},
+            env=os.environ | {"OPENBLAS_NUM_THREADS": n_threads, "PYTHONHASHSEED": n_threads},
         ).stdout
         for n_threads in "12"
     }

@@ -1,16 +1,12 @@
 """What the compiled engine promises beyond what every engine does."""
 
 import itertools
-import os
 import pickle
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-import fingerprint
 from elman import Network
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES
@@ -81,46 +77,6 @@ def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_s
     assert more == [one] * 11
     n_shards = n if n <= engine.FEW else -(-n // (64 // dtype.itemsize))
     assert threads_were_used() == (n_shards > 1)
-
-
-def other_processor():
-    """The environment of a process that computes as a processor without AVX-512 does."""
-    from llvmlite import binding
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    features = "avx,avx2,bmi,bmi2,cmov,cx16,cx8,f16c,fma,fxsr,lzcnt,mmx,movbe,popcnt,sse,sse2,sse3"
-    features += ",sse4.1,sse4.2,ssse3"
-    there = binding.get_host_cpu_features()
-    if not all(there.get(feature) for feature in features.split(",")):
-        pytest.skip("this is no x86-64 with AVX2")
-    newer = [name for name in __cpu_dispatch__ if name.startswith(("AVX512", "X86_V4"))]
-    return there.get("avx512f"), {
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": ",".join(
-            f"+{feature}" for feature in ["64bit", *features.split(",")]
-        ),
-        "OPENBLAS_CORETYPE": "Haswell",
-        "NPY_DISABLE_CPU_FEATURES": " ".join(f for f in newer if __cpu_features__[f]),
-    }
-
-
-def test_another_processor_gives_the_same_bits():
-    has_avx512, environment = other_processor()
-    here, there = (
-        subprocess.run(
-            [sys.executable, fingerprint.__file__],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=300,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | changes,
-        ).stdout.splitlines()
-        for changes in ({}, environment)
-    )
-    assert there[0] == "rows of a tile: 4"
-    assert (here[0] == there[0]) != has_avx512
-    assert here[1:] == there[1:]
-    assert len(set(here)) == 12
 
 
 def in_batches(network, X, order, size):

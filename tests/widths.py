@@ -1,0 +1,116 @@
+"""The tests of what computes, at each width of vectors that this processor can do: `make test-widths`.
+
+    python tests/widths.py              all widths but this processor's own, which `make test` takes
+    python tests/widths.py SSE2 AVX     these
+
+Compiled code, NumPy, OpenBLAS and glibc are each made to do as on an older processor. Numba keeps
+what it compiled apart by the processor's name and features.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from llvmlite import binding
+
+import fingerprint
+
+TESTS = ["tests/engines", "tests/estimators", "tests/test_fingerprint.py"]
+
+
+@dataclass(frozen=True)
+class Width:
+    """A kind of x86-64 processor, and what makes wider ones do as it does."""
+
+    needs: str  # the features that it has, in LLVM's names
+    cpu: str  # its name in LLVM,
+    blas: str  # and in OpenBLAS
+    features: str = ""  # LLVM's, beside those of the name
+    numpy_lacks: tuple[str, ...] = ()  # NumPy's features that begin so
+    glibc_lacks: str = ""
+
+    @property
+    def is_here(self):
+        there = binding.get_host_cpu_features()
+        return all(there.get(feature) for feature in self.needs.split())
+
+    @property
+    def environment(self):
+        """What a process needs to compute at this width."""
+        found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+        lacking = [feature for feature in found if feature.startswith(self.numpy_lacks)]
+        return os.environ | {
+            "NUMBA_CPU_NAME": self.cpu,
+            "NUMBA_CPU_FEATURES": self.features,
+            "NPY_DISABLE_CPU_FEATURES": " ".join(lacking),
+            "OPENBLAS_CORETYPE": self.blas,
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    @property
+    def glibc(self):
+        """What lets glibc, too, do without; then fma() takes 30 times as long."""
+        return {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={self.glibc_lacks}"}
+
+
+V3 = "64bit avx2 bmi bmi2 f16c fma lzcnt movbe"
+V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
+NEWER, ALL = ("AVX512", "X86_V4"), ("",)
+
+# The first that is here is this processor's own. AVX-512 decides one thing in elman itself, the rows
+# of a tile: the last width has as many, from a feature that is named and then taken away.
+WIDTHS = {
+    "AVX-512": Width(V4, "x86-64-v4", "SkylakeX", features="+avx512f"),
+    "AVX2": Width(V3, "x86-64-v3", "Haswell", numpy_lacks=NEWER),
+    "AVX": Width(
+        "64bit avx", "sandybridge", "Sandybridge", numpy_lacks=ALL, glibc_lacks="-AVX2,-FMA,-FMA4"
+    ),
+    "SSE2": Width(
+        "64bit", "x86-64", "Prescott", numpy_lacks=ALL, glibc_lacks="-AVX,-AVX2,-FMA,-FMA4"
+    ),
+    "AVX-512-tiles": Width(
+        V3, "x86-64-v3", "Haswell", features="+avx512f,-avx512f", numpy_lacks=NEWER
+    ),
+}
+
+
+def own():
+    """The name of this processor's own width; None if it is no x86-64."""
+    return next((name for name, width in WIDTHS.items() if width.is_here), None)
+
+
+def run(width):
+    """Run fingerprints and tests; say whether all is well."""
+    python, environment = sys.executable, width.environment
+    commands = [
+        ([python, fingerprint.__file__], environment | width.glibc),
+        ([python, "-m", "pytest", "-q", "-n", "auto", *TESTS], environment),
+    ]
+    failed = [command for command, env in commands if subprocess.run(command, env=env).returncode]
+    return not failed
+
+
+def main(names):
+    if unknown := set(names) - WIDTHS.keys():
+        return f"the widths are {', '.join(WIDTHS)}; got {', '.join(unknown)}"
+    outcomes = {}
+    for name in names or WIDTHS:
+        started = time.monotonic()
+        if not WIDTHS[name].is_here:
+            outcomes[name] = "cannot be had on this processor"
+        elif name == own() and not names:
+            outcomes[name] = "this processor's own: `make test`"
+        else:
+            print(f"{name}:", flush=True)
+            outcome = "passed" if run(WIDTHS[name]) else "FAILED"
+            outcomes[name] = f"{outcome}, {time.monotonic() - started:.0f} s"
+    for name, outcome in outcomes.items():
+        print(f"{name:<16}{outcome}")
+    return any(outcome.startswith("FAILED") for outcome in outcomes.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
