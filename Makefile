@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: demo test test-checked test-widths bench docs check format clean
+.PHONY: demo test test-checked test-widths test-arm bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -25,6 +25,9 @@ test-checked: $(VENV)/.dev
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)
 
+test-arm: | $(VENV)/.made
+	PYTHON=$(BIN)/python tests/arm.sh
+
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)
 
@@ -42,7 +45,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(BENCH) demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
