@@ -80,7 +80,7 @@ def trained(settings, estimator, dtype):
 
 
 def initial_weights(dtype):
-    network = Network(5, [64, 33, 9], K, cell=("tanh", "relu", "dense"), dtype=dtype, seed=0)
+    network = Network(5, [130, 33, 9], K, cell=("tanh", "relu", "dense"), dtype=dtype, seed=0)
     return {"initial weights": network.parameters.vector}
 
 

@@ -1,11 +1,16 @@
 """Parameters: names, shapes, one vector under all of them, and what they start from."""
 
 import copy
+import logging
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from elman import parameters as module
 from elman.equations import CELLS
 from elman.parameters import Architecture, Parameters, initialize
 from tolerances import ROUNDING
@@ -142,10 +147,11 @@ def test_repr_tells_shapes_and_dtype():
     assert text == "Parameters(U1 (5, 3), b1 (5,), V (2, 5), c (2,); float64)"
 
 
-@pytest.mark.parametrize("H", [1, 2, 7, 40])
+@pytest.mark.parametrize("H", [1, 2, 7, 40, 63, 64, 65, 129, 300])
 def test_w_of_tanh_is_orthogonal(H):
     W = drawn(Architecture(3, (H,), ("tanh",), 2))["W1"]
     np.testing.assert_allclose(W.T @ W, np.eye(H), atol=ROUNDING)
+    np.testing.assert_allclose(W @ W.T, np.eye(H), atol=ROUNDING)
 
 
 def test_w_of_tanh_has_no_preferred_direction():
@@ -155,6 +161,90 @@ def test_w_of_tanh_has_no_preferred_direction():
     draws = np.array([initialize(architecture, rng, np.float64)["W1"] for _ in range(2000)])
     np.testing.assert_allclose(draws.mean(axis=0), 0, atol=5 / np.sqrt(3 * 2000))
     np.testing.assert_allclose((draws**2).mean(axis=0), 1 / 3, atol=0.04)
+
+
+def test_traces_of_w_are_those_of_a_uniform_orthogonal_matrix():
+    """tr W^j is all but normal, its mean 1 for even j, else 0, its variance j (Diaconis 1994)."""
+    rng = np.random.default_rng(0)
+    n_draws = 1000
+    architecture = Architecture(1, (70,), ("tanh",), 1)  # more than are reflected together
+    draws = [initialize(architecture, rng, np.float64)["W1"] for _ in range(n_draws)]
+    traces = np.array([(W.trace(), np.vdot(W.T, W)) for W in draws])
+    deviations = (traces.mean(axis=0) - [0, 1]) / np.sqrt([1 / n_draws, 2 / n_draws])
+    assert (abs(deviations) < 4).all()
+    np.testing.assert_allclose(traces.var(axis=0), [1, 2], rtol=4 * np.sqrt(2 / n_draws))
+
+
+DRAW = """
+import hashlib, time
+import numpy as np
+from elman.parameters import Architecture, initialize
+
+for H in (5, 64, 65, 300):
+    W = initialize(Architecture(1, (H,), ("tanh",), 1), np.random.default_rng(0), np.float64)["W1"]
+    print(hashlib.sha256(W.tobytes()).hexdigest())
+"""
+ELSEWHERE = [
+    {"OPENBLAS_NUM_THREADS": "1"},
+    {"OPENBLAS_NUM_THREADS": "3"},
+    {"OPENBLAS_CORETYPE": "Prescott"},  # of Intel and AMD's processors, those that all now can be
+    {"OPENBLAS_CORETYPE": "Nehalem"},
+    {"NPY_DISABLE_CPU_FEATURES": "all"},
+]
+
+
+def in_a_process(program, environment):
+    if "NPY_DISABLE_CPU_FEATURES" in environment:
+        from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+        found = [name for name in __cpu_dispatch__ if __cpu_features__[name]]
+        environment = {"NPY_DISABLE_CPU_FEATURES": " ".join(found)}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env=os.environ | environment,
+    ).stdout.split()
+
+
+def test_w_has_the_same_bits_in_whatever_order_blas_sums():
+    here, *elsewhere = (in_a_process(DRAW, environment) for environment in [{}, *ELSEWHERE])
+    assert len(set(here)) == 4
+    assert elsewhere == [here] * len(ELSEWHERE)
+
+
+TIME = """
+import time
+import numpy as np
+from elman.parameters import Architecture, initialize
+
+A = np.random.default_rng(0).standard_normal((512, 512))
+def seconds(function):
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+draw = lambda: initialize(Architecture(1, (512,), ("tanh",), 1), np.random.default_rng(0))
+factorise = lambda: np.linalg.qr(A)
+pairs = [(seconds(draw), seconds(factorise)) for _ in range(5)]
+print(*map(min, zip(*pairs)))
+"""
+
+
+def test_drawing_w_takes_no_more_than_3_times_as_long_as_lapacks_qr():
+    drawing, factorising = map(float, in_a_process(TIME, {"OPENBLAS_NUM_THREADS": "1"}))
+    assert drawing < 3 * factorising
+
+
+def test_a_large_w_is_announced(monkeypatch, caplog):
+    monkeypatch.setattr(module, "LARGE", 8)
+    caplog.set_level(logging.INFO, "elman")
+    drawn(Architecture(3, (7, 9), ("tanh", "relu"), 2))
+    assert not caplog.messages
+    drawn(Architecture(3, (8, 7), ("tanh", "tanh"), 2))
+    (message,) = caplog.messages
+    assert "8 × 8" in message
 
 
 def test_w_of_relu_is_the_identity():

@@ -6,6 +6,7 @@ from 1, lowest first, as in the notes' first page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,12 @@ import numpy.typing as npt
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.equations import CELLS, Layer
+
+logger = logging.getLogger("elman")
+
+REFLECTIONS = 64  # that are applied together; the exactness of sums depends on it
+ROWS = 128  # of a matrix that are cut together, while in the cache
+LARGE = 4096  # units: from here on drawing W takes many seconds
 
 
 @dataclass(frozen=True)
@@ -254,14 +261,58 @@ def initialize(
 
 
 def _random_orthogonal(n: int, rng: np.random.Generator) -> Array:
-    """Draw one uniformly: the Q of a random matrix's QR, with R's diagonal positive (Mezzadri 2007).
+    """Draw one uniformly, as a product of random Householder reflections (Stewart 1980, section 3).
 
-    By Gram and Schmidt's method (Björck 1967), in operations on whole arrays, each of which gives
-    the same bits on every processor; LAPACK's order of summing depends on it.
+    For a row x of n normal numbers and v = x ± ‖x‖ e₁, the first row of ∓(1 - 2 vᵀv / v vᵀ) is
+    x / ‖x‖, which is uniform. The other rows are to be an orthogonal matrix of n - 1 columns times
+    that reflection; it is drawn in the same way.
+
+    ``REFLECTIONS`` are applied together (Joffrain et al. 2006), so that nearly all of the work is
+    products of matrices. BLAS sums those in an order that depends on the processor and the number
+    of threads. So their factors are cut into parts of so few bits that all sums are exact, in any
+    order (Ozaki et al. 2012). To that end v is rounded to 22 bits, which turns a reflection by
+    some 1e-6 and leaves it a reflection.
     """
-    Q = rng.standard_normal((n, n)).T.copy()  # rows are the columns
-    for i, q in enumerate(Q):
-        q /= np.sqrt(np.square(q).sum())
-        rest = Q[i + 1 :]
-        rest -= (rest * q).sum(axis=1, keepdims=True) * q
-    return Q.T
+    if n >= LARGE:
+        logger.info("drawing an orthogonal matrix W of %d × %d; that takes a while …", n, n)
+    Q = np.zeros((n, n))
+    for first in reversed(range(0, n, REFLECTIONS)):
+        block = Q[first:, first:]  # (m, m)
+        m, k = len(block), min(REFLECTIONS, len(block))
+        i = np.arange(k)
+
+        V = rng.standard_normal((k, m))  # a row is a v, and begins with as many zeros as its number
+        V[:, :k] *= i[:, None] <= i
+        norms, signs = np.sqrt(np.square(V).sum(axis=1)), np.copysign(1.0, V[i, i])
+        V[i, i] += signs * norms
+        V *= 2.0**22 / np.sqrt(2 * norms * abs(V[i, i]))[:, None]
+        V = np.rint(V) * 2.0**-22
+        products = V @ V.T  # multiples of 2^-44, below 2
+        block[i, i] = -signs
+
+        # Z (k, m): how much of each v is subtracted from each row, the last v first. At first it is
+        # V blockᵀ. Since v, a row and the parts of a row are no longer than about 1, no part of a
+        # sum is either: multiples of 2^-52 below 2, and multiples of 2^-75 below √m 2^-31.
+        Z = np.empty_like(V)
+        Z[:, :k] = V[:, :k] * -signs  # the block begins with a diagonal
+        for j in range(k, m, ROWS):
+            high, low = _cut(block[j : j + ROWS, k:], 30, 53)
+            Z[:, j : j + ROWS] = V[:, k:] @ high.T + V[:, k:] @ low.T
+        scale = 2 / products.diagonal()[:, None]
+        Z *= scale
+        products *= scale
+        for j in range(k - 1, 0, -1):
+            Z[:j] -= products[:j, j, None] * Z[j]
+
+        # |Z| ≤ 2 and |V| ≤ 1: multiples of 2^-46 up to 2^7, and multiples of 2^-72 up to 2^-19.
+        high, low = _cut(Z, 24, 50)
+        for j in range(0, m, ROWS):
+            part = slice(j, j + ROWS)
+            block[part] -= high[:, part].T @ V + low[:, part].T @ V
+    return Q
+
+
+def _cut(a: Array, bits: int, bits_of_rest: int) -> tuple[Array, Array]:
+    """Cut numbers in two: a multiple of 2^-bits, and the rest, rounded to a multiple as well."""
+    high = np.rint(a * 2.0**bits) * 2.0**-bits
+    return high, np.rint((a - high) * 2.0**bits_of_rest) * 2.0**-bits_of_rest
