@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+OLDEST := .venv-oldest
 
-.PHONY: demo test test-checked test-widths test-arm bench docs check format clean
+.PHONY: demo test test-checked test-widths test-arm test-oldest bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -28,6 +29,10 @@ test-widths: $(VENV)/.dev
 test-arm: | $(VENV)/.made
 	PYTHON=$(BIN)/python tests/arm.sh
 
+# A warning is no failure here: others' newest releases may find fault with others' oldest.
+test-oldest: $(OLDEST)/.dev
+	NUMBA_CACHE_DIR=$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
+
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)
 
@@ -45,7 +50,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(BENCH) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(BENCH) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -63,6 +68,14 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.made:
 	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+# Every lower bound of pyproject.toml becomes the one release that is installed.
+$(OLDEST)/.dev: pyproject.toml
+	$(PYTHON) -m venv --clear $(OLDEST)
+	grep -oE '"[^"<>=]+>=[^"]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > $(OLDEST)/lowest.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/lowest.txt \
+		--editable '.[dev]'
 	touch $@
 
 $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt

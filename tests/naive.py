@@ -17,13 +17,19 @@ class Result(NamedTuple):
     gradients: dict[str, np.ndarray]
 
 
+def in_float64(network):
+    """The arrays of a network, as they are or converted."""
+    return {name: np.asarray(array, np.float64) for name, array in network.items()}
+
+
 def forward(network, cells, x):
     """Take one sequence x (T, D) through N2: a[k][t], h[k][t] (h[k][0] is h_0), z[t], ŷ[t]."""
+    network = in_float64(network)
     a, h, inputs = [], [], [x_t.astype(np.float64) for x_t in x]
     for k, cell in enumerate(cells, start=1):
-        U = np.float64(network[f"U{k}"])
-        W = np.zeros((len(U), len(U))) if cell == "dense" else np.float64(network[f"W{k}"])
-        b = np.float64(network.get(f"b{k}", np.zeros(len(U))))
+        U = network[f"U{k}"]
+        W = np.zeros((len(U), len(U))) if cell == "dense" else network[f"W{k}"]
+        b = network.get(f"b{k}", np.zeros(len(U)))
         a_k, h_k = [], [np.zeros(len(U))]
         for x_t in inputs:
             a_k.append(U @ x_t + W @ h_k[-1] + b)
@@ -31,8 +37,8 @@ def forward(network, cells, x):
         a.append(a_k)
         h.append(h_k)
         inputs = h_k[1:]
-    V = np.float64(network["V"])
-    z = [V @ h_t + np.float64(network.get("c", np.zeros(len(V)))) for h_t in inputs]
+    V = network["V"]
+    z = [V @ h_t + network.get("c", np.zeros(len(V))) for h_t in inputs]
     y_hat = [np.exp(z_t) / sum(np.exp(z_t)) for z_t in z]
     return a, h, z, y_hat
 
@@ -44,7 +50,7 @@ def probabilities(network, cells, x):
 
 def loss_and_gradients(network, cells, X, y, weights):
     """Σ w L over labels y[i], one a sequence or T of them, with weights of the same shapes."""
-    loss, correct = 0.0, 0.0
+    network, loss, correct = in_float64(network), 0.0, 0.0
     gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
     for x, y_i, w_i in zip(X, y, weights):
         a, h, z, y_hat = forward(network, cells, x)
@@ -72,19 +78,19 @@ def _add_ladder(gradients, network, cells, x, a, h, y_hat, t, label, weight):
     # δ[k] is dL_t/da of layer k at step τ; at τ = t only the answer speaks, from above.
     later = [np.zeros(len(h_k[0])) for h_k in h]
     for tau in range(t, -1, -1):
-        from_above = np.float64(network["V"]).T @ dL_dz if tau == t else np.zeros(len(h[-1][0]))
+        from_above = network["V"].T @ dL_dz if tau == t else np.zeros(len(h[-1][0]))
         for k in range(len(cells), 0, -1):
             a_t, h_previous = a[k - 1][tau], h[k - 1][tau]
             dL_dh = from_above
             if cells[k - 1] != "dense":
-                dL_dh = dL_dh + np.float64(network[f"W{k}"]).T @ later[k - 1]
+                dL_dh = dL_dh + network[f"W{k}"].T @ later[k - 1]
             slope = a_t > 0 if cells[k - 1] == "relu" else 1 - np.tanh(a_t) ** 2
             delta = dL_dh * slope
-            below = np.float64(x[tau]) if k == 1 else h[k - 2][tau + 1]
+            below = x[tau].astype(np.float64) if k == 1 else h[k - 2][tau + 1]
             gradients[f"U{k}"] += np.outer(delta, below)
             if f"W{k}" in gradients:
                 gradients[f"W{k}"] += np.outer(delta, h_previous)
             if f"b{k}" in gradients:
                 gradients[f"b{k}"] += delta
             later[k - 1] = delta
-            from_above = np.float64(network[f"U{k}"]).T @ delta
+            from_above = network[f"U{k}"].T @ delta

@@ -2,7 +2,9 @@
 
 import importlib
 import inspect
+import sys
 from dataclasses import dataclass
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import elman.equations.network as network_equations
 from elman import Network, check_gradients
 from elman.check import GRID, GradientCheck, check_grid, complex_step
 from elman.engines import ENGINES, reference
+from elman.engines.compiled import engine as compiled
 from tolerances import ROUNDING, relative_error
 
 
@@ -27,13 +30,23 @@ def test_grid_is_every_combination_with_every_parameter(grid):
     assert len(set(GRID)) == len(GRID) == len(grid) == 2 * 3 * 4 * 2 * 2
     for cell in grid:
         names = {check.name for check in cell.checks}
-        expected = {"V"} | {f"U{k}" for k in range(1, cell.n_layers + 1)}
+        expected = {"loss", "V"} | {f"U{k}" for k in range(1, cell.n_layers + 1)}
         n_recurrent = {"dense": 0, "mixed": 2}.get(cell.cell, 3)  # mixed: relu, tanh, dense
         expected |= {f"W{k}" for k in range(1, min(cell.n_layers, n_recurrent) + 1)}
         if cell.bias:
             expected |= {"c"} | {f"b{k}" for k in range(1, cell.n_layers + 1)}
         assert names == expected
-        assert all(check.largest > 1e-3 for check in cell.checks)  # no gradient that is only zeros
+        assert all(check.largest > 1e-3 for check in cell.checks)  # nothing that is only zeros
+
+
+def mutated(function, right, wrong):
+    """A function with one piece of its code replaced."""
+    source = dedent(inspect.getsource(function))
+    code = source.rpartition('"""')[2]  # the formulas of the docstring are not for mutating
+    assert code.count(right) == 1
+    namespace = dict(vars(sys.modules[function.__module__]))
+    exec(source.replace(code, code.replace(right, wrong)), namespace)
+    return namespace[function.__name__]
 
 
 @dataclass
@@ -47,14 +60,10 @@ class Mutation:
 
     def plant(self, monkeypatch):
         module = importlib.import_module(f"elman.equations.{self.module}")
-        source = inspect.getsource(getattr(module, self.function))
-        code = source.rpartition('"""')[2]  # the formulas of the docstring are not for mutating
-        assert code.count(self.right) == 1
-        namespace = dict(vars(module))
-        exec(source.replace(code, code.replace(self.right, self.wrong)), namespace)
+        mutant = mutated(getattr(module, self.function), self.right, self.wrong)
         for caller in (network_equations, reference):
             if hasattr(caller, self.function):
-                monkeypatch.setattr(caller, self.function, namespace[self.function])
+                monkeypatch.setattr(caller, self.function, mutant)
 
 
 MUTATIONS = {
@@ -134,6 +143,50 @@ def test_planted_error_is_caught(mutation, monkeypatch):
     assert any(not check.passed for cell in check_grid("reference") for check in cell.checks)
 
 
+WRONG_LOSSES = {
+    "weights left out": (
+        reference.ReferenceEngine, "_evaluate", "cross_entropy(y, ", "cross_entropy(y != 0, "
+    ),
+    "logarithm left out": (
+        reference.ReferenceEngine, "_evaluate", "(y, trace.y_unactivated)", "(y, trace.y_activated)"
+    ),
+    "by one part in a million": (
+        reference.ReferenceEngine, "_evaluate", "cross_entropy(y,", "cross_entropy(y * 1.000001,"
+    ),
+    "a shard forgotten": (reference, "_add", "a.loss + b.loss", "a.loss"),
+    "a shard forgotten, compiled": (compiled.TreeSum, "add", "loss += neighbour[0]", "pass"),
+}  # fmt: skip
+
+
+def failed_checks(engine, n_sequences):
+    rng = np.random.default_rng(2)
+    X, y = rng.standard_normal((n_sequences, 3, 2)), rng.integers(3, size=n_sequences)
+    network = Network(2, [3], 3, seed=0, engine=engine)
+    checks = check_gradients(network, X, y, rng.uniform(0.5, 2, n_sequences))
+    return [check.name for check in checks if not check.passed]
+
+
+@pytest.mark.parametrize("error", WRONG_LOSSES.values(), ids=list(WRONG_LOSSES))
+def test_wrong_loss_beside_right_gradients_is_caught(error, monkeypatch):
+    owner, name, right, wrong = error
+    monkeypatch.setattr(owner, name, mutated(getattr(owner, name), right, wrong))
+    engine = "compiled" if owner is compiled.TreeSum else "reference"
+    assert failed_checks(engine, n_sequences=200) == ["loss"]  # two shards or more
+
+
+@pytest.mark.parametrize(("kernel", "n_sequences"), [(compiled.panels, 20), (compiled.rows, 2)])
+def test_wrong_loss_of_a_kernel_is_caught(kernel, n_sequences, monkeypatch):
+    assert failed_checks("compiled", n_sequences) == []
+    train = kernel.train
+
+    def a_little_off(*args):
+        loss, n_correct = train(*args)
+        return loss * (1 + 1e-9), n_correct
+
+    monkeypatch.setattr(kernel, "train", a_little_off)
+    assert failed_checks("compiled", n_sequences) == ["loss"]
+
+
 def test_error_is_told_by_its_parameter(monkeypatch):
     MUTATIONS["dc dropped"].plant(monkeypatch)
     cell = next(cell for cell in check_grid("reference") if cell.bias)
@@ -184,7 +237,7 @@ def test_any_network_can_be_checked(engine, dtype, n_outputs):
     weights = [rng.uniform(0.3, 3, len(x)) for x in X]
     checks = check_gradients(network, X, y, weights)
     assert [check for check in checks if not check.passed] == []
-    assert {check.name: check.n_entries for check in checks} == {
+    assert {check.name: check.n_entries for check in checks} == {"loss": 1} | {
         name: array.size for name, array in network.parameters.items()
     }
     assert network.dtype == dtype

@@ -48,7 +48,9 @@ def test_without_bias_there_are_no_b_and_c():
         ({"n_features": 0}, "every size must be an integer of at least 1; got 0"),
         ({"n_outputs": 0}, "every size must be an integer of at least 1; got 0"),
         ({"n_outputs": 2.0}, "every size must be an integer of at least 1; got 2.0"),
+        ({"n_outputs": True}, "every size must be an integer of at least 1; got True"),
         ({"hidden": (5, 0, 6)}, "every size must be an integer of at least 1; got 0"),
+        ({"hidden": (5, np.True_, 6)}, "every size must be an integer of at least 1; got "),
         ({"hidden": (), "cells": ()}, "there must be at least one hidden layer"),
         ({"cells": ("tanh", "tanh")}, r"2 cell\(s\) for 3 layer\(s\)"),
         ({"cells": ("tanh", "gru", "relu")}, "cell must be one of tanh, relu, dense; got 'gru'"),
@@ -65,6 +67,16 @@ def test_a_size_that_is_no_integer_is_refused_by_its_name(name, size):
     given = {"n_features": 3, "hidden": 5, "cell": "tanh", "n_outputs": 2, "bias": True}
     with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1; got "):
         Architecture.of(**given | {name: size})
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [True, np.True_, 2.0, "2", None, [True], [np.True_], [4, np.True_], [4, 2.0], [4, None], [[4]]],
+    ids=repr,
+)
+def test_a_layers_size_that_is_no_integer_is_refused(hidden):
+    with pytest.raises(ValueError, match="every size of hidden must be an integer of at least 1"):
+        Architecture.of(3, hidden, "tanh", 2, True)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint64, np.array])

@@ -15,7 +15,7 @@ VERSUS_NAIVE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 5e-6}
 VERSUS_TORCH = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 # tanh, exp and log of the compiled engine, in units of the last place of what is exact.
 ULPS = 2
-# An update is a few operations; a hundred of them add their roundings.
+# An update is about 15 operations: 200 of them, each off by 2^-53 in one direction, are 3.3e-13.
 OPTIMIZER_VERSUS_TORCH = {np.dtype(np.float64): 1e-12}
 
 

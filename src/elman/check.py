@@ -1,9 +1,10 @@
-"""Proof that the gradients are right: every entry against complex-step differentiation.
+"""Proof that loss and gradients are right: every entry against complex-step differentiation.
 
 Give one parameter the imaginary part i·h, go forward in complex arithmetic, and the loss's imaginary
 part over h is the derivative, with no subtraction and so no loss of digits (Squire and Trapp 1998;
 Martins, Sturdza and Alonso 2003). h = 1e-20 leaves no truncation error either: its square is far
 below the last bit. Only the forward equations take part, so an error in the backward ones shows.
+Their loss itself is what the engine's loss has to be.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ STEP = 1e-20
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How one parameter's gradient compares with complex-step differentiation.
+    """How the loss, or one parameter's gradient, compares with what it has to be.
 
     Attributes
     ----------
     name : str
-        The parameter's.
+        ``"loss"``, or the parameter's.
     n_entries : int
+        1 for the loss.
     largest : float
-        The largest entry of the gradient, by magnitude.
+        The largest entry that was expected, by magnitude.
     error : float
         The largest difference of an entry, relative to ``largest``.
     """
@@ -53,10 +55,12 @@ class GradientCheck:
 def check_gradients(
     network: Network, X: SequencesLike, y: Any, sample_weight: Any = None
 ) -> list[GradientCheck]:
-    """Check every entry of every gradient of a network.
+    """Check the loss of a network, and every entry of every gradient.
 
-    The check is made in float64, whatever the network's dtype. A gradient whose terms cancel to
-    almost nothing has an error that is large beside it; give the check data that do not.
+    The engine's loss is compared with the loss of the reference equations, its gradients with
+    complex-step differentiation of that loss. The check is made in float64, whatever the network's
+    dtype. A loss or gradient whose terms cancel to almost nothing has an error that is large beside
+    it; give the check data that do not.
 
     Parameters
     ----------
@@ -67,7 +71,7 @@ def check_gradients(
     Returns
     -------
     list of GradientCheck
-        One for each parameter.
+        One for the loss, then one for each parameter.
 
     Raises
     ------
@@ -84,25 +88,30 @@ def check_gradients(
     True
     """
     network = network.astype(np.float64)
-    _, gradients = network.loss_and_gradients(X, y, sample_weight)
+    loss, gradients = network.loss_and_gradients(X, y, sample_weight)
     complex_network = network.astype(np.complex128)
     parameters = complex_network.parameters
     batch, labels, weights = complex_network.batch(X, y, sample_weight)
-    shards = list(batch.shards(len(batch)))
-    expected = complex_step(
-        lambda: sum(reference_loss(parameters, shard, labels, weights) for shard in shards),
-        parameters.vector,
-    )
-    checks = []
-    for name, numerical in Parameters(network.architecture, expected).items():
-        largest = float(np.abs(numerical).max())
-        error = float(np.abs(gradients[name] - numerical).max())
-        checks.append(GradientCheck(name, numerical.size, largest, _relative(error, largest)))
+    (shard,) = batch.shards(len(batch))
+
+    def expected_loss() -> complex:
+        return reference_loss(parameters, shard, labels, weights)
+
+    checks = [_compare("loss", np.array(loss), np.array(expected_loss().real))]
+    derivative = complex_step(expected_loss, parameters.vector)
+    for name, expected in Parameters(network.architecture, derivative).items():
+        checks.append(_compare(name, gradients[name], expected))
     return checks
 
 
+def _compare(name: str, actual: Array, expected: Array) -> GradientCheck:
+    largest = float(np.abs(expected).max())
+    error = float(np.abs(actual - expected).max())
+    return GradientCheck(name, expected.size, largest, _relative(error, largest))
+
+
 def _relative(error: float, largest: float) -> float:
-    if largest == 0:  # a gradient that has to vanish
+    if largest == 0:  # what has to vanish
         return 0.0 if error == 0 else np.inf
     return error / largest
 
@@ -142,7 +151,7 @@ class GridCell:
 
     @property
     def worst(self) -> GradientCheck:
-        """The parameter with the largest error."""
+        """The loss or gradient with the largest error."""
         return max(self.checks, key=lambda check: (np.isnan(check.error), check.error))
 
 
@@ -154,7 +163,7 @@ GRID = list(
 
 
 def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
-    """Check gradients over every combination of label, layers, cell, bias and lengths.
+    """Check loss and gradients over every combination of label, layers, cell, bias and lengths.
 
     Parameters
     ----------

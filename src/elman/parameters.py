@@ -63,7 +63,10 @@ class Architecture:
         bias: bool,
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
-        sizes = tuple(np.atleast_1d(hidden).tolist())
+        sizes = tuple(
+            _integer("every size of hidden", size)
+            for size in (hidden if np.iterable(hidden) else [hidden])
+        )
         cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
         return cls(
             _integer("n_features", n_features),
@@ -76,7 +79,7 @@ class Architecture:
     def __post_init__(self) -> None:
         sizes: tuple[Any, ...] = (self.n_features, *self.hidden, self.n_outputs)
         for size in sizes:
-            if not isinstance(size, Integral) or size < 1:
+            if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
                 raise ValueError(f"every size must be an integer of at least 1; got {size!r}")
         if not self.hidden:
             raise ValueError("there must be at least one hidden layer; got none")
@@ -114,7 +117,7 @@ class Architecture:
 def _integer(name: str, size: Any) -> int:
     """Return a size as Python's integer, which a model file takes."""
     try:
-        if isinstance(size, bool):
+        if isinstance(size, bool | np.bool_):  # some releases of NumPy take theirs for an index
             raise TypeError
         return index(size)
     except TypeError:

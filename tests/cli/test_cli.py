@@ -532,9 +532,12 @@ def test_ctrl_c_while_functions_are_loaded(tmp_path):
 def test_check_prints_a_table_and_passes(run):
     result = run("check")
     assert result.exit_code == 0
-    assert "gradients right" in result.stdout
+    assert "loss and gradients right" in result.stdout
     assert "3 × tanh" in result.stdout
-    assert json.loads(run("check", "--json").stdout)["passed"]
+    assert "\nloss " in result.stdout
+    as_json = json.loads(run("check", "--json").stdout)
+    assert as_json["passed"]
+    assert all(row["errors"]["loss"] <= as_json["worst"] for row in as_json["rows"])
     assert run("check", "--quiet").stdout == ""
 
 
@@ -551,6 +554,21 @@ def test_check_fails_on_a_wrong_gradient(run, monkeypatch):
     assert result.exit_code == 1
     assert "gradients wrong" in result.stdout
     assert "failed W1" in result.stdout or "failed U1" in result.stdout
+
+
+def test_check_fails_on_a_wrong_loss(run, monkeypatch):
+    from elman.engines.compiled.engine import TreeSum
+
+    right = TreeSum.add
+    monkeypatch.setattr(
+        TreeSum, "add", lambda self, i, loss, *rest: right(self, i, 2 * loss, *rest)
+    )
+    result = run("check")
+    assert result.exit_code == 1
+    assert "loss and gradients wrong" in result.stdout
+    assert "failed loss (1 tanh, bias, one label, equal lengths): error 1.0e+00" in result.stdout
+    errors = [row["errors"] for row in json.loads(run("check", "--json").stdout)["rows"]]
+    assert all(row.pop("loss") == pytest.approx(1) and max(row.values()) <= 1e-13 for row in errors)
 
 
 def test_help_answers_within_half_a_second():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,11 @@ import typer
 from elman.cli.sources import EngineName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.table import Table
 
-    from elman.check import GridCell
+    from elman.check import GradientCheck, GridCell
 
 
 def check(
@@ -23,23 +26,17 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Prove the gradients: every entry of every parameter against complex-step differentiation."""
+    """Prove loss and gradients, every entry of these by complex-step differentiation."""
     import numpy as np
     from rich.progress import track
 
     from elman.check import GRID, TOLERANCE, check_grid
     from elman.cli.console import console
 
-    grid: list[GridCell] = list(
-        track(
-            check_grid(engine, seed),
-            "differentiating",
-            total=len(GRID),
-            console=console,
-            transient=True,
-            disable=quiet or as_json or not console.is_terminal,
-        )
-    )
+    cells: Iterable[GridCell] = check_grid(engine, seed)
+    if console.is_terminal and not (quiet or as_json):
+        cells = track(cells, "differentiating", total=len(GRID), console=console, transient=True)
+    grid = list(cells)
     failures = [(cell, c) for cell in grid for c in cell.checks if not c.passed]
     n_entries = sum(c.n_entries for cell in grid for c in cell.checks)
     worst = np.max([c.error for cell in grid for c in cell.checks])  # NaN if one is
@@ -73,7 +70,7 @@ def check(
             console.print(f"… and {len(failures) - 10} more")
         verdict = "[bold red]wrong[/]" if failures else "[bold green]right[/]"
         console.print(
-            f"gradients {verdict}: {n_entries:,} entries of {len(grid)} networks, "
+            f"loss and gradients {verdict}: {n_entries:,} entries of {len(grid)} networks, "
             f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}",
             soft_wrap=True,
         )
@@ -82,12 +79,13 @@ def check(
 
 
 def _table(grid: list[GridCell]) -> Table:
-    """Draw the worst error of each combination: networks down, labels and biases across."""
+    """Draw the worst error of each combination: loss and networks down, labels and biases across."""
+    import numpy as np
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
-        title="worst error of a gradient, relative to its largest entry\n"
+        title="worst error of loss or gradient, relative to its largest entry\n"
         "(over equal lengths and ragged ones; mixed: relu, tanh, dense)",
         title_style="dim",
         box=None,
@@ -98,18 +96,19 @@ def _table(grid: list[GridCell]) -> Table:
     for every_step, bias in columns:
         label = "label per step" if every_step else "one label"
         table.add_column(f"{label}\n{'bias' if bias else 'no bias'}", justify="right")
-    for cell, n_layers in sorted({(c.cell, c.n_layers) for c in grid}):
-        row = []
+    found: dict[tuple[str, bool, bool], list[GradientCheck]] = defaultdict(list)
+    for cell in sorted(grid, key=lambda cell: (cell.cell, cell.n_layers)):
+        for check in cell.checks:
+            row = "loss" if check.name == "loss" else f"{cell.n_layers} × {cell.cell}"
+            found[row, cell.every_step, cell.bias].append(check)
+    for row in dict.fromkeys(row for row, _, _ in found):
+        texts = []
         for column in columns:
-            of_both = [
-                c.worst
-                for c in grid
-                if (c.cell, c.n_layers) == (cell, n_layers) and (c.every_step, c.bias) == column
-            ]
-            error = max(check.error for check in of_both)
-            passed = all(check.passed for check in of_both)
-            row.append(Text(f"{error:.1e}", style="green" if passed else "bold red"))
-        table.add_row(f"{n_layers} × {cell}", *row)
+            checks = found[row, *column]
+            error = np.max([check.error for check in checks])  # NaN if one is
+            passed = all(check.passed for check in checks)
+            texts.append(Text(f"{error:.1e}", style="green" if passed else "bold red"))
+        table.add_row(row, *texts)
     return table
 
 
