@@ -16,7 +16,7 @@ ROOT = Path(elman.__file__).parent
 
 # A layer imports those above it in this list; those in one line do not import each other.
 ORDER = [
-    {"_memory", "_signals", "_typing", "errors"},
+    {"_json", "_memory", "_signals", "_typing", "errors"},
     {"_files"},
     {"data", "equations"},
     {"parameters"},
@@ -45,7 +45,7 @@ ANYWHERE = {
 INSIDE_FUNCTIONS = {
     "sklearn": ("datasets.py", "displays/", "cli/"),
     "joblib": ("engines/compiled/threads.py",),
-    "pooch": ("datasets.py",),
+    "pooch": ("datasets.py", "cli/"),
     "matplotlib": ("displays/", "cli/"),
 }
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,50 @@ ESTIMATOR_CHANGES = {
     "unknown dtype of classes": lambda settings, arrays: settings.update(classes_dtype="Q9"),
     "another number of features": lambda settings, arrays: settings.update(n_features_in=9),
     "lacks history": lambda settings, arrays: settings.pop("history"),
+    "history without losses": lambda settings, arrays: settings.update(history=[{"epoch": 1}]),
+    "history of numbers": lambda settings, arrays: settings.update(history=[1.0]),
+    "scale of 0": lambda settings, arrays: arrays["scale"].__setitem__(0, 0),
+    "negative scale": lambda settings, arrays: arrays["scale"].__setitem__(1, -1),
+    "mean of integers": lambda settings, arrays: arrays.update(mean=np.zeros(2, int)),
+    "a class twice": lambda settings, arrays: settings.update(classes=["a", "b", "b"]),
+    "unsorted classes": lambda settings, arrays: settings.update(classes=["c", "b", "a"]),
+    "classes within classes": lambda settings, arrays: settings.update(
+        classes=[["a"], ["b"], ["c"]]
+    ),
+    "one word as classes": lambda settings, arrays: settings.update(classes="abc"),
+    "numbers as text": lambda settings, arrays: settings.update(classes=[1, 2, 3]),
+    "text as numbers": lambda settings, arrays: settings.update(
+        classes=["1", "2", "3"], classes_dtype="<i8"
+    ),
+    "classes that are cut off": lambda settings, arrays: settings.update(
+        classes=[1.5, 2.5, 3.5], classes_dtype="<i8"
+    ),
+    "classes too large": lambda settings, arrays: settings.update(
+        classes=[1, 2, 300], classes_dtype="|u1"
+    ),
+    "classes far too large": lambda settings, arrays: settings.update(
+        classes=[1, 2, 10**30], classes_dtype="<i8"
+    ),
+    "class that is NaN": lambda settings, arrays: settings.update(
+        classes=[1.0, 2.0, np.nan], classes_dtype="<f8"
+    ),
+    "text as wide as memory": lambda settings, arrays: settings.update(classes_dtype="<U500000000"),
+    "classes of bytes": lambda settings, arrays: settings.update(classes_dtype="|S1"),
+    "classes of dates": lambda settings, arrays: settings.update(
+        classes=["2001-01-01", "2002-01-01", "2003-01-01"], classes_dtype="<M8[D]"
+    ),
+    "classes of fields": lambda settings, arrays: settings.update(classes_dtype="i4,i4"),
+    "classes of nothing": lambda settings, arrays: settings.update(
+        classes=[None] * 3, classes_dtype="|O"
+    ),
+    "classes of extended precision": lambda settings, arrays: settings.update(
+        classes=[1.0, 2.0, 3.0], classes_dtype="<f16"
+    ),
+    "no dtype of classes": lambda settings, arrays: settings.update(classes_dtype=None),
+    "a name too few": lambda settings, arrays: settings.update(feature_names_in=["a"]),
+    "names that are numbers": lambda settings, arrays: settings.update(feature_names_in=[1, 2]),
+    "half a feature": lambda settings, arrays: settings.update(n_features_in=2.5),
+    "no feature": lambda settings, arrays: settings.update(n_features_in=0, fitted_on_rows=True),
 }
 
 
@@ -142,3 +188,51 @@ def test_content_that_does_not_fit_is_refused(tmp_path, name, change):
 def test_estimator_that_does_not_fit_together_is_refused(tmp_path, change):
     with pytest.raises(ModelFileError, match="model"):
         elman.load(altered(tmp_path, MODELS["classifier"](), change))
+
+
+def spoil(model, **parts):
+    model._fitted = replace(model._fitted, **parts)
+
+
+SPOILT = {
+    "weights that are NaN": lambda m: m.network_.parameters["W1"].fill(np.nan),
+    "weights that are infinite": lambda m: m.network_.parameters["V"].fill(np.inf),
+    "a scale of 0": lambda m: m.scale_.fill(0),
+    "a scale that is NaN": lambda m: m.scale_.fill(np.nan),
+    "a mean that is infinite": lambda m: m.mean_.fill(np.inf),
+    "a class twice": lambda m: m.classes_.__setitem__(0, m.classes_[1]),
+    "unsorted classes": lambda m: spoil(m, classes=m.classes_[::-1]),
+    "classes of bytes": lambda m: spoil(m, classes=m.classes_.astype("S")),
+    "too few classes": lambda m: spoil(m, classes=m.classes_[:2]),
+    "too few names": lambda m: spoil(m, format=replace(m._fitted.format, names=("a",))),
+    "another number of features": lambda m: spoil(m, format=replace(m._fitted.format, n_columns=3)),
+}
+
+
+@pytest.mark.parametrize("change", SPOILT.values(), ids=SPOILT)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, change):
+    model = MODELS["classifier"]()
+    model.save(tmp_path / "model")
+    before = (tmp_path / "model").read_bytes()
+    change(model)
+    with pytest.raises(ValueError, match=r"finite|infinite|class|feature|greater than 0"):
+        model.save(tmp_path / "model")
+    assert (tmp_path / "model").read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_network_that_computes_nothing_is_not_saved(tmp_path, value):
+    network = MODELS["network"]()
+    network.parameters["W1"][1, 1] = value
+    with pytest.raises(ValueError, match="W1 has values that are NaN or infinite"):
+        network.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_width_of_text_is_not_taken_at_its_word(tmp_path):
+    """Labels may have been cut from an array with longer ones."""
+    wide = np.array(list("abc") * 4, dtype="U1000")
+    RNNClassifier(3, max_iter=1, random_state=0).fit(X, wide).save(tmp_path / "model")
+    loaded = elman.load(tmp_path / "model")
+    assert loaded.classes_.tolist() == ["a", "b", "c"]
+    assert loaded.classes_.dtype == "<U1"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+# As typing's, which takes longer to import than all this: the command line begins here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from elman.check import check_gradients
     from elman.displays import (
         ForwardDisplay,
@@ -79,6 +80,8 @@ __all__ = [
 # The command line answers `--help` at once because nothing is imported before it is asked for.
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        import importlib
+
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,46 +1,115 @@
-"""Ctrl-C at a time when breaking off would leave something half done."""
+"""What asks a process to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP when its terminal closes."""
 
 from __future__ import annotations
 
 import signal
+import time
 from threading import current_thread, main_thread
 from typing import Any
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
-class Uninterrupted:
-    """Holds Ctrl-C, and SIGTERM where that counts as it, back until a block is left.
 
-    Blocks may lie within each other. Python hands signals to the main thread alone: in others
-    there is nothing to hold back.
+class _Handling:
+    """Another handler for these signals until a block is left.
+
+    A signal that is ignored, or left to the system, stays so. Python hands signals to the main
+    thread alone: in others there is nothing to do.
     """
 
     def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def _handle(self, number: int, frame: object) -> None:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        handlers = {number: signal.getsignal(number) for number in _NUMBERS}
+        self._before = {
+            number: handler for number, handler in handlers.items() if callable(handler)
+        }
+        try:
+            for number in self._before:
+                signal.signal(number, self._handle)
+        except BaseException:  # a handler in place already may have raised KeyboardInterrupt
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        try:
+            self._put_back()
+        except BaseException:  # as one that is back already may have
+            self._put_back()
+            raise
+
+    def _put_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Interruptible(_Handling):
+    """Within it each of these signals raises KeyboardInterrupt.
+
+    But not within a second of the last: whoever presses Ctrl-C twice must not break off what the
+    first has set going.
+    """
+
+    _SECONDS = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = -self._SECONDS
+        self._ended = False
+
+    def _handle(self, number: int, frame: object) -> None:
+        if self._ended:  # a signal that comes while handlers are put back
+            self._before[number](number, frame)
+        elif time.monotonic() - self._last >= self._SECONDS:
+            self._last = time.monotonic()
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        """Raise from here on."""
+        if _in_main_thread():
+            self._begin()
+
+    def __exit__(self, *_: object) -> None:
+        """Do again what was done before."""
+        if _in_main_thread():
+            self._ended = True
+            self._end()
+
+
+class Uninterrupted(_Handling):
+    """Holds these signals back until a block is left. Blocks may lie within each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._depth = 0
         self._came: list[int] = []
-        self._before: dict[int, Any] = {}
+
+    def _handle(self, number: int, frame: object) -> None:
+        self._came.append(number)
 
     def __enter__(self) -> None:
         """Hold back from here on."""
-        if current_thread() is not main_thread():
-            return
-        self._depth += 1
-        if self._depth == 1:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                handler = signal.getsignal(number)
-                if callable(handler):  # neither ignored nor left to the system
-                    self._before[number] = handler
-                    signal.signal(number, lambda number, _: self._came.append(number))
+        if _in_main_thread():
+            self._depth += 1
+            if self._depth == 1:
+                self._begin()
 
     def __exit__(self, *_: object) -> None:
         """Let through what came meanwhile."""
-        if current_thread() is not main_thread() or self._depth == 0:
+        if not _in_main_thread() or self._depth == 0:
             return
         self._depth -= 1
         if self._depth == 0:
-            before, came = dict(self._before), self._came[:1]
-            self._before.clear()
-            self._came.clear()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._end()
+            came, self._came = self._came[:1], []
             for number in came:
-                before[number](number, None)
+                self._before[number](number, None)
+
+
+def _in_main_thread() -> bool:
+    return current_thread() is main_thread()

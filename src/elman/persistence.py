@@ -8,20 +8,19 @@ model is to be the same bytes.)
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
+from elman._files import read_file, replace_file
+from elman._memory import require_memory
 from elman._typing import Array
 from elman.errors import ModelFileError
 
@@ -55,9 +54,12 @@ def write_model(
 
     Raises
     ------
+    ValueError
+        If not all numbers are finite.
     OSError
         If the file cannot be written; what was there is as it was.
     """
+    _require_finite(arrays)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = {"format_version": FORMAT_VERSION, "kind": kind, "settings": settings}
     header["sha256"] = _digest(_dump(header), contiguous)
@@ -75,27 +77,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be written to a model file: {value!r}")
 
 
-def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that at every moment the old content or the new is there, whole."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such directory", str(path.parent))
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:  # it would name the temporary file
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp's own mode hides the file from others
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _require_finite(arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} has values that are NaN or infinite, which no network learns or computes "
+                "with. Train again."
+            )
 
 
 def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
@@ -117,15 +105,15 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
         If the file is cut short, altered, not elman's, of another format version, or of another
         kind.
     OSError
-        If there is no such file, or it cannot be read.
+        If there is no such file, it cannot be read, or it is a pipe or a device.
+    MemoryError
+        If there is too little memory for it.
     """
-    with Path(path).open("rb"):  # a missing or unreadable file speaks for itself
-        pass
+    content = read_file(path, copies=2)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, AttributeError, TypeError) as error:  # or a dtype NumPy lacks
+        metadata, arrays = _unpack(content)
+    # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
+    except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ModelFileError(
             f"{path} is not a model file, or is damaged: expected safetensors, found: {error}. "
             "Save the model again."
@@ -135,26 +123,42 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
             f"{path} is a safetensors file, but not one of elman's: its header has no entry 'elman'. "
             "Expected a file written by save() or `elman train`."
         )
+    version = expected = found = None
     try:
         header = json.loads(metadata["elman"])
-        version, digest = header["format_version"], header.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        version = digest = None
+        version, expected = header["format_version"], header.pop("sha256")
+        found = _digest(_dump(header), arrays)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        pass
     if version is not None and version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has format version {version}; this elman reads version {FORMAT_VERSION}. "
+            f"{path} has format version {version!s:.20}; this elman reads version {FORMAT_VERSION}. "
             "Use the version of elman that wrote it, or train again."
         )
-    if digest is None or digest != _digest(_dump(header), arrays):
+    if found is None or found != expected:
         raise ModelFileError(
             f"{path} was altered after it was saved: its content does not match its SHA-256. "
             "Save the model again, or take an intact copy."
         )
     with fitting_together(path):
         model = Model(header["kind"], header["settings"], arrays)
+        _require_finite(arrays)
     if kind not in (None, model.kind):
-        raise ModelFileError(f"{path} holds a {model.kind}, not a {kind}. Read it with elman.load.")
+        raise ModelFileError(
+            f"{path} holds a {model.kind!s:.100}, not a {kind}. Read it with elman.load."
+        )
     return model
+
+
+def _unpack(content: bytes) -> tuple[Mapping[str, str], dict[str, Array]]:
+    """Take a safetensors file apart: what its header says of it, and its arrays."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    require_memory(_JSON_IN_MEMORY * min(end, len(content)), "the header of a model file")
+    arrays = load(content)  # sizes are checked against the file's before they are taken
+    return json.loads(content[8:end]).get("__metadata__", {}), arrays
+
+
+_JSON_IN_MEMORY = 30  # times the size of its text, "[[],[],…]", which is the worst
 
 
 @contextmanager
@@ -165,9 +169,9 @@ def fitting_together(path: str | os.PathLike[str]) -> Iterator[None]:
     """
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelFileError(
-            f"{path} is whole, but its parts do not make a model: {error!r}. "
+            f"{path} is whole, but its parts do not make a model: {error!r:.500}. "
             "Save the model again, with elman."
         ) from None
 

@@ -3,11 +3,9 @@ import os
 import pty
 import re
 import resource
-import signal
 import subprocess
 import sys
-import time
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,12 +15,12 @@ import elman
 import elman.datasets
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
+from elman.cli.options import Cell, Schedule, Solver
 from elman.cli.sources import EngineName
-from elman.cli.train import Cell, Solver, train
 from elman.data import read_npz
 from elman.engines import ENGINES
 from elman.equations import CELLS
-from elman.training import OPTIMIZERS, SCHEDULES, Trainer
+from elman.training import OPTIMIZERS, SCHEDULES
 
 SMALL = ["--hidden", "16", "--epochs", "3", "--batch-size", "64"]
 
@@ -150,8 +148,7 @@ def test_choices_are_those_of_the_library():
     assert set(Cell) == set(CELLS)
     assert get_args(Solver) == OPTIMIZERS
     assert get_args(EngineName) == ENGINES
-    schedule = get_type_hints(train)["schedule"]
-    assert set(get_args(get_args(schedule)[0])) == set(SCHEDULES)
+    assert set(get_args(Schedule)) == set(SCHEDULES)
 
 
 def test_no_clipping(run):
@@ -449,65 +446,6 @@ def test_divergence_keeps_the_last_good_weights(run):
     assert result.exit_code == 1
     assert "--learning-rate" in result.stderr or "learning_rate" in result.stderr
     assert "Traceback" not in result.output
-
-
-def test_interrupt_in_the_first_epoch_saves_what_there_is(run, monkeypatch):
-    update = Trainer._update
-
-    def interrupted(self, *arguments):
-        if self.n_updates == 2:
-            raise KeyboardInterrupt
-        return update(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_update", interrupted)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    result = run("train", "digits", *SMALL)
-    assert result.exit_code == 1
-    assert "saved the weights as they were in the first epoch" in result.stderr
-    assert np.isnan(elman.load("digits.safetensors").loss_)
-
-
-def test_interrupt_saves_the_best_so_far(run, monkeypatch):
-    epoch = Trainer.epoch
-
-    def interrupted(self, number, *arguments):
-        if number == 3:
-            raise KeyboardInterrupt
-        return epoch(self, number, *arguments)
-
-    monkeypatch.setattr(Trainer, "epoch", interrupted)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    result = run("train", "digits", *SMALL)
-    assert result.exit_code == 1
-    assert "to digits.safetensors" in result.stderr
-    assert elman.load("digits.safetensors").n_iter_ == 2
-
-
-def test_nobody_reads_on_and_the_model_is_saved_still(tmp_path):
-    command = f"{sys.executable} -m elman train digits --epochs 20 --hidden 8 | head -1"
-    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    assert elman.load(tmp_path / "digits.safetensors").n_iter_ == 20
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_in_a_real_process(tmp_path, stop):
-    command = [sys.executable, "-m", "elman", "train", "digits", "--epochs", "5000"]
-    with subprocess.Popen(
-        [*command, "--patience", "5000"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout.readline().startswith("1,437 sequences")
-        assert process.stdout.readline().startswith("epoch 1/")
-        time.sleep(0.5)
-        process.send_signal(stop)
-        _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "saved the weights" in stderr
-    assert "Traceback" not in stderr
-    assert elman.load(tmp_path / "digits.safetensors").n_iter_ >= 1
 
 
 def test_ctrl_c_while_functions_are_loaded(tmp_path):

@@ -6,8 +6,8 @@ answers at once.
 
 from __future__ import annotations
 
-import signal
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -17,24 +17,45 @@ from elman import __version__
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate, predict
 from elman.cli.explain import explain
+from elman.cli.output import in_one_line, make_streams_steady, say, say_error
 from elman.cli.train import train
 from elman.errors import ElmanError
 
+_UsageError: Any = typer.BadParameter.__base__  # click's, which typer has under several names
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what is meant for a person into one line and an exit code; a bug stays a traceback."""
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads on
+        raise typer.Exit(1) from None
+    except MemoryError as error:
+        say_error(f"error: there is too little memory. {error}")
+    # scikit-learn refuses by ValueError; a library that there is no memory for is an ImportError
+    except (ElmanError, OSError, ValueError, ImportError) as error:
+        say_error(f"error: {error}")
+    except KeyboardInterrupt:
+        say_error("interrupted")
+    except _UsageError as error:
+        error.message = in_one_line(error.message)
+        raise
+    else:
+        return
+    raise typer.Exit(1)
+
 
 class _Commands(TyperGroup):
-    """Turns what is meant for a person into one line and an exit code; a bug stays a traceback."""
+    """All commands; what each raises is put in words here."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _in_words():
+            return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _in_words():
             return super().invoke(ctx)
-        except BrokenPipeError:  # nobody reads on; typer ends quietly
-            raise
-        except (ElmanError, OSError, ValueError) as error:  # scikit-learn refuses by ValueError
-            typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.secho("interrupted", fg=typer.colors.RED, err=True)
-            raise typer.Exit(1) from None
 
 
 app = typer.Typer(
@@ -52,7 +73,7 @@ for command in (train, evaluate, predict, check, explain):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"elman {__version__}")
+        say(f"elman {__version__}")
         raise typer.Exit
 
 
@@ -67,10 +88,6 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
-    # What asks the process to end is treated as Ctrl-C is: what was learnt is saved.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(1)
+    """Run the command line; ``elman.__main__`` is where it begins."""
+    make_streams_steady()
+    app()

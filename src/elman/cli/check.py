@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from elman._json import dumps
+from elman._signals import Interruptible
+from elman.cli.output import check_delivered, say
 from elman.cli.sources import EngineName
 
 if TYPE_CHECKING:
@@ -34,9 +36,12 @@ def check(
     from elman.cli.console import console
 
     cells: Iterable[GridCell] = check_grid(engine, seed)
-    if console.is_terminal and not (quiet or as_json):
-        cells = track(cells, "differentiating", total=len(GRID), console=console, transient=True)
-    grid = list(cells)
+    with Interruptible():  # a bar hides the cursor, and shows it again
+        if console.is_terminal and not (quiet or as_json):
+            cells = track(
+                cells, "differentiating", total=len(GRID), console=console, transient=True
+            )
+        grid = list(cells)
     failures = [(cell, c) for cell in grid for c in cell.checks if not c.passed]
     n_entries = sum(c.n_entries for cell in grid for c in cell.checks)
     worst = np.max([c.error for cell in grid for c in cell.checks])  # NaN if one is
@@ -53,11 +58,7 @@ def check(
             }
             for cell in grid
         ]
-        typer.echo(
-            json.dumps(
-                {"passed": not failures, "worst": worst, "tolerance": TOLERANCE, "rows": rows}
-            )
-        )
+        say(dumps({"passed": not failures, "worst": worst, "tolerance": TOLERANCE, "rows": rows}))
     elif not quiet:
         console.print(_table(grid))
         console.print()
@@ -74,6 +75,7 @@ def check(
             f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}",
             soft_wrap=True,
         )
+    check_delivered()
     if failures:
         raise typer.Exit(1)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from elman.cli.output import printable, say
 
 if TYPE_CHECKING:
     from elman.training import Progress as TrainingProgress
@@ -30,12 +32,11 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
     if quiet:
         yield None
         return
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
 
         def line(progress: TrainingProgress) -> None:
             if progress.row is not None:
-                with suppress(BrokenPipeError):  # nobody reads on; the training is wanted still
-                    print(progress, flush=True)
+                say(str(progress))
 
         yield line
         return
@@ -75,7 +76,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
 def confusion_table(evaluation: dict[str, Any]) -> Table:
     """Draw a confusion matrix: a row for each label, a column for each answer."""
     table = Table(box=None)
-    classes = [str(label) for label in evaluation["classes"]]
+    classes = [printable(label) for label in evaluation["classes"]]
     table.add_column("", justify="right", style="bold")
     for name in classes:
         table.add_column(Text(name), justify="right", header_style="bold")
@@ -97,7 +98,7 @@ def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
         console.print("[dim]answers (columns) to each label (rows)[/]")
         console.print(confusion_table(evaluation))
         console.print()
-    line = Text(f"{of_what} accuracy {evaluation['accuracy']:.2%}", style="bold")
+    line = Text(f"{printable(of_what)} accuracy {evaluation['accuracy']:.2%}", style="bold")
     line.append(
         f"  ({evaluation['n_right']:,} of {evaluation['n']:,} {evaluation['unit']})", "not bold"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman._json import dumps
+from elman.cli.output import check_delivered, say
 from elman.cli.sources import (
     Binary,
     DataDir,
@@ -53,11 +54,12 @@ def evaluate(
             f"{estimator.classes_.tolist()}. Was it trained on other data, or with --binary?"
         )
     if as_json:
-        typer.echo(json.dumps({"model": str(model), "source": source, **evaluation}))
-        return
-    from elman.cli.console import print_evaluation
+        say(dumps({"model": str(model), "source": source, **evaluation}))
+    else:
+        from elman.cli.console import print_evaluation
 
-    print_evaluation(evaluation, "test" if source in ("digits", "mnist") else source)
+        print_evaluation(evaluation, "test" if source in ("digits", "mnist") else source)
+    check_delivered()
 
 
 def predict(
@@ -81,10 +83,11 @@ def predict(
     ]
     if as_json:
         kind = "probabilities" if probabilities else "labels"
-        typer.echo(json.dumps({"classes": estimator.classes_.tolist(), kind: answers}))
-        return
-    for answer in answers:
-        typer.echo(_line(answer, "{:.6f}" if probabilities else "{}"))
+        say(dumps({"classes": estimator.classes_, kind: answers}))
+    else:
+        for answer in answers:
+            say(_line(answer, "{:.6f}" if probabilities else "{}"))
+    check_delivered()
 
 
 def _line(answer: Any, number: str) -> str:

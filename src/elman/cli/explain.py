@@ -6,20 +6,23 @@ import shlex
 import shutil
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman.cli.output import say, say_error
 from elman.cli.sources import (
     Binary,
     DataDir,
     StepsOption,
-    check_writable,
+    files_read,
     is_file,
     open_dataset,
     refuse_idle,
 )
+from elman.cli.targets import Force, Target, check_targets
 
 if TYPE_CHECKING:
     from elman.estimators import RNNTagger
@@ -54,6 +57,7 @@ def explain(
     json: Annotated[
         Path | None, typer.Option(help="Write all numbers here, as one JSON object.")
     ] = None,
+    force: Force = False,
     step: Annotated[
         int | None,
         typer.Option(
@@ -76,9 +80,6 @@ def explain(
 
     if html is None and json is None:
         html = _DEFAULT_PAGE
-    for path, option in ((html, "--html"), (json, "--json")):
-        if path is not None:
-            check_writable(path, option)
     if model == "digits" and source is None:  # the model is what was left out
         model, source = None, "digits"
     if model is not None and source is None:
@@ -87,6 +88,10 @@ def explain(
             "neither",
             param_hint="source",
         )
+    page = None if html is None else Target(html, "--html", "page", force)
+    numbers = None if json is None else Target(json, "--json", "JSON", force)
+    inputs = files_read(source or "digits", data_dir)
+    check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
     X, y = _labelled(source or "digits", given)
     if index >= len(X):
@@ -109,8 +114,9 @@ def explain(
     except ValueError as error:  # an option that this model or sequence does not have
         raise typer.BadParameter(str(error)) from None
 
-    page = ""
-    if html is not None:
+    places: list[Path] = []
+    written: list[str] = []
+    if page is not None:
         options = {
             "--index": index,
             "--html": html,
@@ -120,16 +126,17 @@ def explain(
             **given,
         }
         command = _command([model, source], options, check)
-        page = _write_page(explanation, html, step, command)
-    if json is not None:
-        explanation.to_json(json)
-    typer.echo(_result(explanation, source or "digits", index))  # nobody may read on: files first
-    if html is not None:
-        typer.echo(page)
-    if json is not None:
-        typer.echo(f"wrote {json}")
+        places.append(page.save(partial(explanation.save_html, step=step, command=command)))
+        size = f"{places[-1].stat().st_size / 1000:,.0f} kB"
+        written.append(f"wrote {places[-1]} ({size}): open it in a browser")
+    if numbers is not None:
+        places.append(numbers.save(explanation.to_json))
+        written.append(f"wrote {places[-1]}")
+    for line in [*_result(explanation, source or "digits", index), *written]:
+        say(line)
     if not explanation.passed:
-        typer.secho("error: not everything is proved", fg=typer.colors.RED, err=True)
+        say_error("error: not everything is proved")
+    if not explanation.passed or places != [target.path for target in (page, numbers) if target]:
         raise typer.Exit(1)
 
 
@@ -149,9 +156,7 @@ def _small_model(given: dict[str, Any]) -> RNNTagger:
     from elman.datasets import load_digits
 
     dataset = load_digits(given["--steps"] or "rows", given["--binary"])
-    typer.echo(
-        "no model file: training 16 units to name the digit at each step, for this page alone"
-    )
+    say("no model file: training 16 units to name the digit at each step, for this page alone")
     cell = dataset.recipe.get("cell", "tanh")
     estimator = RNNTagger(
         16, cell=cell, learning_rate_init=0.01, max_iter=15, random_state=0, engine="reference"
@@ -167,24 +172,16 @@ def _at_each_step(X: Any, y: Any) -> Any:
     return np.repeat(y[:, None], X.shape[1], axis=1)
 
 
-def _result(explanation: Explanation, source: str, index: int) -> str:
+def _result(explanation: Explanation, source: str, index: int) -> list[str]:
     ex = explanation
     if ex.checks_ is None:
         proofs = f"{ex.n_terms:,} terms, not checked"
     else:
         proofs = f"{ex.n_proved:,} of {ex.n_terms:,} terms proved, worst error {ex.worst_error:.1e}"
-    words = ex.verdict
-    if sys.stdout.isatty():
-        words = textwrap.fill(words, shutil.get_terminal_size().columns)
-    return f"{source}, sequence {index}: {proofs}\n{words}"
-
-
-def _write_page(explanation: Explanation, path: Path, step: int | None, command: str) -> str:
-    from elman.explanation.page import render
-
-    page = render(explanation, step=step, command=command)
-    path.write_text(page, encoding="utf-8")
-    return f"wrote {path} ({len(page.encode()) / 1000:,.0f} kB): open it in a browser"
+    verdict = [ex.verdict]
+    if sys.stdout is not None and sys.stdout.isatty():
+        verdict = textwrap.wrap(ex.verdict, shutil.get_terminal_size().columns)
+    return [f"{source}, sequence {index}: {proofs}", *verdict]
 
 
 def _command(arguments: list[str | None], options: dict[str, Any], check: bool) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
+
+from elman._signals import Interruptible
 
 if TYPE_CHECKING:
     from elman.datasets import Dataset
@@ -58,7 +59,8 @@ def open_dataset(
         )
     refuse_idle(source, {"--test-size": test_size})
     if source == "mnist":
-        return load_mnist(data_dir, steps or "rows", binary)
+        with Interruptible():  # a download that is broken off leaves no half file
+            return load_mnist(data_dir, steps or "rows", binary)
     refuse_idle(source, {"--data-dir": data_dir})
     return load_digits(steps or "rows", binary)
 
@@ -75,11 +77,8 @@ def refuse_idle(source: str, options: dict[str, Any]) -> None:
             raise typer.BadParameter(f"it means nothing for {source}", param_hint=option)
 
 
-def check_writable(path: Path, option: str) -> None:
-    """Refuse before the work what could not be written after it."""
-    if not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no directory {path.parent}", param_hint=option)
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a directory; expected a file", param_hint=option)
-    if not os.access(path.parent, os.W_OK):
-        raise typer.BadParameter(f"{path.parent} cannot be written to", param_hint=option)
+def files_read(source: str, data_dir: Path | None) -> list[Path]:
+    """List the files that a command reads its sequences from."""
+    if source.endswith(".npz"):
+        return [Path(source)]
+    return [] if data_dir is None else list(data_dir.glob("*-ubyte*"))

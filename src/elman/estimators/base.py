@@ -480,7 +480,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         OSError
             If the file cannot be written; what was there is as it was.
         """
-        write_estimator(self, self._state, path)
+        write_estimator(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from elman._typing import Array
+from elman.data.targets import check_classes
 from elman.engines import ENGINES
 from elman.estimators.fitted import Fitted
 from elman.estimators.hyperparameters import generator
@@ -23,14 +25,24 @@ if TYPE_CHECKING:
 RNN = TypeVar("RNN", bound="BaseRNN")
 
 
-def write_estimator(estimator: BaseRNN, fitted: Fitted, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator to a model file."""
-    format = fitted.format
+def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator to a model file.
+
+    Raises
+    ------
+    ValueError
+        If its parts do not make a model: what cannot be loaded is not saved.
+    """
+    fitted = estimator._state
+    _check_parts(fitted)
+    classes, format = fitted.classes, fitted.format
+    if classes.dtype.kind == "U":  # no wider than the longest, as they are when they are read
+        classes = np.array(classes.tolist())
     settings = {
         "params": _encode_params(estimator.get_params()),
         "architecture": asdict(fitted.network.architecture),
-        "classes": fitted.classes.tolist(),
-        "classes_dtype": fitted.classes.dtype.str,
+        "classes": classes.tolist(),
+        "classes_dtype": classes.dtype.str,
         "n_features_in": format.n_columns,
         "feature_names_in": list(format.names or ()),
         "fitted_on_rows": format.on_rows,
@@ -45,32 +57,71 @@ def estimator_from(kind: type[RNN], model: Model) -> RNN:
     _, settings, arrays = model
     estimator = kind(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
-    D, K = parameters.architecture.n_features, parameters.architecture.n_outputs
+    names = settings["feature_names_in"]
     format = InputFormat(
         n_columns=settings["n_features_in"],
-        n_features=D,
+        n_features=parameters.architecture.n_features,
         on_rows=settings["fitted_on_rows"],
-        names=tuple(settings["feature_names_in"]) or None,
+        names=tuple(names) if names else None,
     )
     fitted = Fitted(
         Network.from_parameters(parameters, estimator._make_engine()),
         arrays["mean"],
         arrays["scale"],
-        np.array(settings["classes"], dtype=settings["classes_dtype"]),
+        _decode_classes(settings["classes"], settings["classes_dtype"]),
         format,
         generator(estimator.random_state),
         settings["history"],
     )
-    if (
-        fitted.mean.shape != (D,)
-        or fitted.scale.shape != (D,)
-        or fitted.classes.shape != (K,)
-        or format.n_columns % D
-        or (format.n_columns != D and not format.on_rows)
-    ):
-        raise ValueError(f"classes or features are not those of {parameters.architecture}")
+    _check_parts(fitted)
     estimator._fitted = fitted
     return estimator
+
+
+def _check_parts(fitted: Fitted) -> None:
+    """Refuse an estimator whose parts would give wrong answers, or none."""
+    architecture, format = fitted.network.architecture, fitted.format
+    D, K = architecture.n_features, architecture.n_outputs
+    check_classes(fitted.classes, "classes_")
+    if fitted.classes.shape != (K,):
+        raise ValueError(f"classes_ has shape {fitted.classes.shape}; the network has {K} outputs")
+    if not np.array_equal(fitted.classes, np.unique(fitted.classes)):
+        raise ValueError("classes_ must be sorted, with each class once")
+    mean, scale = fitted.mean, fitted.scale
+    if mean.shape != (D,) or scale.shape != (D,) or {mean.dtype.kind, scale.dtype.kind} != {"f"}:
+        raise ValueError(
+            f"mean_ and scale_ are {mean.dtype} {mean.shape} and {scale.dtype} {scale.shape}; "
+            f"expected numbers of shape ({D},), one for each feature of a step"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError("mean_ and scale_ must be finite, and each scale greater than 0")
+    n_columns: Any = format.n_columns  # from a file, anything
+    if not isinstance(n_columns, Integral) or n_columns < 1 or n_columns % D:
+        raise ValueError(f"n_features_in_ is {n_columns!r}; expected a multiple of {D}")
+    if n_columns != D and not format.on_rows:
+        raise ValueError(f"n_features_in_ is {n_columns}; expected {D}")
+    names = format.names
+    if names is not None and (
+        len(names) != n_columns or not all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"feature_names_in_ must be {n_columns} names; got {len(names)}")
+    if not all(
+        isinstance(row, dict) and isinstance(row.get("loss"), Real) for row in fitted.history
+    ):
+        raise ValueError("history_ must be a list of dicts, each with the loss of an epoch")
+
+
+def _decode_classes(classes: Any, dtype: Any) -> Array:
+    """Make the array that was written, and no other.
+
+    Text is as wide as the longest: a dtype alone could claim any amount of memory.
+    """
+    expected = np.dtype(dtype) if isinstance(dtype, str) else None
+    numbers_or_objects = expected is not None and expected.kind in "biufO"
+    decoded = np.array(classes, expected if numbers_or_objects else None)
+    if decoded.dtype != expected or decoded.tolist() != classes:
+        raise ValueError(f"the classes are not of their dtype, {dtype!r:.50}")
+    return decoded
 
 
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from elman._files import replace_file
+from elman._json import dumps
 from elman._typing import Array, IntArray
 from elman.equations import (
     CELLS,
@@ -498,16 +498,39 @@ class Explanation:
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, vectors: bool = True) -> str:
         """Return everything as JSON, and write it to a file if there is a path; see ``to_dict``."""
-        text = json.dumps(self.to_dict(vectors=vectors), ensure_ascii=False, allow_nan=False)
-        if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+        text = dumps(self.to_dict(vectors=vectors), ensure_ascii=False)
+        if path is not None:  # half a character of a label is written as JSON writes it
+            replace_file(path, (text + "\n").encode("utf-8", "backslashreplace"))
         return text
 
-    def save_html(self, path: str | os.PathLike[str]) -> None:
-        """Write the explanation as one HTML page that needs nothing else."""
+    def save_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        step: int | None = None,
+        command: str | None = None,
+    ) -> None:
+        """Write the explanation as one HTML page that needs nothing else.
+
+        Parameters
+        ----------
+        path : path
+        step : int, optional
+            The step that the page opens with; the last that has a loss if left out.
+        command : str, optional
+            What makes the page again, to be shown on it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such step.
+        OSError
+            If the file cannot be written; what was there is as it was.
+        """
         from elman.explanation.page import render  # it is asked for here alone
 
-        Path(path).write_text(render(self), encoding="utf-8")
+        page = render(self, step=step, command=command)
+        replace_file(path, page.encode("utf-8", "xmlcharrefreplace"))
 
     def _repr_html_(self) -> str:
         rows = [

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from elman._json import jsonable
 from elman.explanation.proof import Check, TotalCheck
-from elman.explanation.terms import Difference
-from elman.parameters import Parameters
 
 if TYPE_CHECKING:
     from elman.explanation.explanation import Explanation
@@ -29,7 +26,7 @@ _PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "loss_
 def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
     """See ``Explanation.to_dict``."""
     ex = explanation
-    everything = {name: getattr(ex, name) for name in _PLAIN}
+    everything = {"generator": "elman"} | {name: getattr(ex, name) for name in _PLAIN}
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
     everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]
@@ -37,22 +34,8 @@ def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
         everything["delta"] = [ex.delta[t - 1, :t] for t in ex.answering]
         everything["parameters"] = ex.parameters
         everything["gradients"] = ex.gradients
-    return {name: _jsonable(value) for name, value in everything.items()}
+    return {name: jsonable(value) for name, value in everything.items()}
 
 
 def _with_passed(check: Check | TotalCheck) -> dict[str, Any]:
     return check._asdict() | {"passed": check.passed}
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _jsonable(value.tolist())
-    if isinstance(value, Difference):
-        return _jsonable(value._asdict())
-    if isinstance(value, list | tuple):
-        return [_jsonable(entry) for entry in value]
-    if isinstance(value, dict | Parameters):
-        return {name: _jsonable(entry) for name, entry in value.items()}
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

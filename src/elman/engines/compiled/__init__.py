@@ -8,6 +8,16 @@ tree whose shape depends on their number alone. So a result does not depend on t
 Up to three sequences are computed one by one instead, with units in the lanes (``rows``).
 """
 
+from numba import config
+
+from elman.errors import ElmanError
+
+if config.DISABLE_JIT:
+    raise ElmanError(
+        "the compiled engine is nothing without Numba's compiler, which NUMBA_DISABLE_JIT turns off. "
+        'Unset it, or choose engine="reference" (--engine reference).'
+    )
+
 from elman.engines.compiled.engine import CompiledEngine
 
 __all__ = ["CompiledEngine"]

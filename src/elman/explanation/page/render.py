@@ -77,6 +77,7 @@ def render(explanation: Explanation, *, step: int | None = None, command: str | 
     head = "".join(
         [
             '<meta charset="utf-8">',
+            '<meta name="generator" content="elman">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',

@@ -1,0 +1,104 @@
+"""The options of ``elman train``: what each takes, what it is called, and what it is for.
+
+Each is left out as None, for the data set's recipe or the estimator's default to hold.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from elman.cli.sources import EngineName
+
+
+class Cell(StrEnum):  # typer takes no list of Literals
+    """The cells by name."""
+
+    TANH = "tanh"
+    RELU = "relu"
+    DENSE = "dense"
+
+
+_network = partial(typer.Option, rich_help_panel="The network")
+_learning = partial(typer.Option, rich_help_panel="How it learns")
+_stopping = partial(typer.Option, rich_help_panel="When it stops")
+
+# What is read and written
+
+Output: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="The model file; if left out, DATASET.safetensors."),
+]
+Plot: TypeAlias = Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")]
+Diagnose: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--diagnose", help="Say after each epoch what is left of the gradient so many steps back."
+    ),
+]
+TestSize: TypeAlias = Annotated[
+    float | None, typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
+
+# The network
+
+Hidden: TypeAlias = Annotated[
+    list[int] | None, _network(min=1, help="Units of a layer; once a layer.")
+]
+Cells: TypeAlias = Annotated[
+    list[Cell] | None, _network(help="The cell of all layers, or once a layer.")
+]
+Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
+Standardize: TypeAlias = Annotated[
+    bool | None, _network(help="Bring each feature to mean 0, deviation 1.")
+]
+StepSize: TypeAlias = Annotated[
+    int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.")
+]
+Engine: TypeAlias = Annotated[EngineName | None, _network(help="What computes.")]
+Jobs: TypeAlias = Annotated[int | None, _network(help="Threads, at most; all cores if left out.")]
+
+# How it learns
+
+Solver = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
+Schedule = Literal["cosine", "constant"]
+
+SolverOption: TypeAlias = Annotated[Solver | None, _learning(help="The optimizer.")]
+LearningRate: TypeAlias = Annotated[
+    float | None, _learning(help="The highest; 0.001 suits adam and rmsprop, 0.1 the others.")
+]
+ScheduleOption: TypeAlias = Annotated[
+    Schedule | None, _learning(help="How the learning rate changes.")
+]
+Warmup: TypeAlias = Annotated[
+    float | None, _learning(help="Share of the updates in which it rises.")
+]
+BatchSize: TypeAlias = Annotated[int | None, _learning(help="Sequences to an update.")]
+Clip: TypeAlias = Annotated[float | None, _learning(help="The gradient's largest norm; 0 for any.")]
+Alpha: TypeAlias = Annotated[float | None, _learning(help="Penalty on squared weights.")]
+Momentum: TypeAlias = Annotated[float | None, _learning(help="For momentum and nesterov.")]
+Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", help="For adam.")]
+Beta2: TypeAlias = Annotated[float | None, _learning("--beta-2", help="For adam and rmsprop.")]
+Epsilon: TypeAlias = Annotated[float | None, _learning(help="For adam and rmsprop.")]
+ClassWeight: TypeAlias = Annotated[
+    Literal["none", "balanced"], _learning(help="Weigh classes by how rare they are.")
+]
+Shuffle: TypeAlias = Annotated[
+    bool | None, _learning(help="A new order of the sequences each epoch.")
+]
+Seed: TypeAlias = Annotated[int, _learning(min=0, help="The same seed, the same bits.")]
+
+# When it stops
+
+Epochs: TypeAlias = Annotated[int | None, _stopping(help="At most.")]
+EarlyStopping: TypeAlias = Annotated[
+    bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
+]
+ValidationFraction: TypeAlias = Annotated[float | None, _stopping(help="The share kept aside.")]
+Patience: TypeAlias = Annotated[int | None, _stopping(help="Epochs without improvement.")]
+Tol: TypeAlias = Annotated[float | None, _stopping(help="Less is no improvement.")]

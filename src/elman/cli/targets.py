@@ -1,0 +1,172 @@
+"""The files that a command writes: looked at before the work, written whole after it."""
+
+from __future__ import annotations
+
+import errno
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from os import getpid
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from elman._files import open_file, try_to_replace
+from elman._signals import Uninterrupted
+from elman.cli.output import say_error
+
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Replace files too that elman did not write.")
+]
+
+# How a file begins (and, with a picture, also how it may end) that elman wrote.
+_OURS = {
+    "model": rb'.{8}\{"__metadata__":\{"elman":',
+    "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
+    "JSON": rb'\{"generator": "elman"',
+    "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
+    rb"|%!PS.*%%Creator: elman",
+}
+_LOOKED_AT = 8192  # bytes at either end
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # a failure, but no wrong use
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file that a command is going to write.
+
+    Attributes
+    ----------
+    path : Path
+    option : str
+        What the user gave it with.
+    kind : {"model", "page", "JSON", "picture"}
+    force : bool
+        Whether it may replace a file that elman did not write.
+    """
+
+    path: Path
+    option: str
+    kind: Literal["model", "page", "JSON", "picture"]
+    force: bool = False
+
+    def save(self, write: Callable[[Path], object]) -> Path:
+        """Write the file, and if that fails, write it where it can be, and say where.
+
+        Parameters
+        ----------
+        write : callable
+            Given the path.
+
+        Returns
+        -------
+        path
+            Where the file is.
+
+        Raises
+        ------
+        OSError
+            If it could be written nowhere.
+        """
+        with Uninterrupted():
+            try:
+                self._refuse_foreign()
+                write(self.path)
+            except OSError as error:
+                failure = error
+            else:
+                return self.path
+            for folder in _elsewhere():
+                try:
+                    path = folder() / _unique_name(self.path)
+                    write(path)
+                except OSError:
+                    continue
+                say_error(f"error: {self.path} could not be written: {failure}")
+                say_error(f"the {self.kind} was saved to {path} instead")
+                return path
+        raise failure
+
+    def _refuse_foreign(self) -> None:
+        if not self.force and self.path.exists() and not _is_ours(self.path, self.kind):
+            raise FileExistsError(
+                f"{self.path} exists, and nothing in it says that it is a {self.kind} that elman "
+                "wrote. Take another name, or replace it with --force."
+            )
+
+
+def check_targets(targets: Iterable[Target | None], inputs: Iterable[Path]) -> None:
+    """Refuse before the work what could not be written after it, or would destroy something.
+
+    Parameters
+    ----------
+    targets : iterable of Target, or None where there is none
+    inputs : iterable of Path
+        What the command reads.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a target is no file, is read-only, is an input or another target, or holds something
+        that elman did not write.
+    OSError
+        If the disk is full.
+    """
+    before: list[Target] = []
+    for target in targets:
+        if target is None:
+            continue
+        try:
+            for path in inputs:
+                if _is_same(path, target.path):
+                    raise FileExistsError(f"{target.path} is the file that is read")
+            for other in before:
+                if _is_same(other.path, target.path):
+                    raise FileExistsError(f"{target.path} is also the file of {other.option}")
+            target._refuse_foreign()
+            try_to_replace(target.path)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            raise typer.BadParameter(str(error), param_hint=target.option) from None
+        before.append(target)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
+def _is_ours(path: Path, kind: str) -> bool:
+    """Whether a file is of the kind that elman writes, or empty: whether nothing is lost with it."""
+    with open_file(path) as stream:
+        content = stream.read(_LOOKED_AT)
+        if kind == "picture":
+            size = stream.seek(0, 2)
+            stream.seek(max(len(content), size - _LOOKED_AT))
+            content += stream.read(_LOOKED_AT)
+    return not content or re.match(_OURS[kind], content, re.DOTALL) is not None
+
+
+def _elsewhere() -> Iterator[Callable[[], Path]]:
+    """Give folders in which a file may be saved: the user's cache, then the temporary files."""
+    yield _cache
+    yield lambda: Path(tempfile.mkdtemp(prefix="elman-"))
+
+
+def _cache() -> Path:
+    import pooch
+
+    folder = Path(pooch.os_cache("elman")) / "saved"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _unique_name(path: Path) -> str:
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    return f"{path.stem[:40]}-{moment}-{getpid()}{path.suffix[:20]}"

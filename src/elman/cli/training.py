@@ -1,0 +1,205 @@
+"""Training on the command line: fit, save, draw, report. Nothing that was learnt is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import typer
+
+from elman._files import replace_file
+from elman._json import dumps
+from elman._signals import Interruptible, Uninterrupted
+from elman.cli.evaluate import evaluate_estimator
+from elman.cli.output import check_delivered, say, say_error
+from elman.cli.targets import Target
+
+if TYPE_CHECKING:
+    from elman.datasets import Dataset
+    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.training import Progress
+
+Form: TypeAlias = Literal["plain", "quiet", "json"]
+
+
+@dataclass
+class Training:
+    """An estimator, what it is trained on, and where model and learning curve go.
+
+    Attributes
+    ----------
+    source : str
+        The name of the data set or file.
+    dataset : Dataset
+    estimator : RNNClassifier or RNNTagger
+    model, curve : Target
+        ``curve`` is None where none is wanted.
+    diagnoses : list of dict
+        One an epoch, where they are wanted.
+    seconds : float
+        What fitting took.
+    saved : str
+        In words, what was saved and to where, for those who are interrupted.
+    """
+
+    source: str
+    dataset: Dataset
+    estimator: RNNClassifier | RNNTagger
+    model: Target
+    curve: Target | None
+    diagnoses: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    saved: str = ""
+
+    def run(self, *, diagnose: bool, form: Form) -> None:
+        """Do it all, and report in words, by the accuracy alone, or as one JSON object.
+
+        Raises
+        ------
+        typer.Exit
+            With 1 if it was interrupted, or if a file is not where it was to be.
+        """
+        from elman.cli import console  # noqa: F401 (rich)
+        from elman.engines import get_engine
+
+        get_engine(self.estimator.engine)  # here, as an import that is interrupted may go wrong
+        if form == "plain":
+            say(self._plan())
+        try:
+            with Interruptible():
+                places = [self._fit_and_save(diagnose, form)]
+                if self.curve is not None:
+                    from elman.cli.picture import draw_learning_curve
+
+                    picture = draw_learning_curve(self.estimator, self.curve.path)
+                    places.append(self.curve.save(partial(replace_file, content=picture)))
+                self._report(form, *places)
+        except KeyboardInterrupt:
+            say_error(f"interrupted; {self.saved}" if self.saved else "interrupted")
+            raise typer.Exit(1) from None
+        except Exception:
+            if self.saved:
+                say_error(self.saved)
+            raise
+        if places != [target.path for target in (self.model, self.curve) if target is not None]:
+            raise typer.Exit(1)
+
+    def _fit_and_save(self, diagnose: bool, form: Form) -> Path:
+        """Fit, and save the model; if fitting ends early, what was learnt till then."""
+        from sklearn.utils._param_validation import InvalidParameterError
+
+        from elman.cli.console import training_progress
+
+        X, y = self.dataset.X_train, self.dataset.y_train
+        started = time.perf_counter()
+        with Uninterrupted():  # from the end of fitting until it is saved
+            try:
+                with training_progress(form != "plain") as show, Interruptible():
+                    self.estimator.fit(
+                        X, y, callback=partial(self._after_batch, show, diagnose, form)
+                    )
+            except InvalidParameterError as error:
+                raise typer.BadParameter(str(error)) from None
+            except BaseException as error:
+                self._rescue(error)
+                raise
+            self.seconds = time.perf_counter() - started
+            path = self.model.save(self.estimator.save)
+            self.saved = f"the model is saved to {path}"
+            return path
+
+    def _after_batch(
+        self,
+        show: Callable[[Progress], None] | None,
+        diagnose: bool,
+        form: Form,
+        progress: Progress,
+    ) -> None:
+        """Show how far it is; after an epoch, measure what is for a person alone."""
+        if show is not None:
+            show(progress)
+        row = progress.row
+        if row is None:
+            return
+        if self.curve is not None:
+            row["test_accuracy"] = self.estimator.score(self.dataset.X_test, self.dataset.y_test)
+        if diagnose:
+            from elman.cli.diagnose import diagnosis, in_words
+
+            self.diagnoses.append(diagnosis(int(row["epoch"]), self.estimator, self.dataset))
+            if form != "json":
+                say(in_words(self.diagnoses[-1]), err=form == "quiet")
+
+    def _rescue(self, error: BaseException) -> None:
+        """Save what complete epochs have come to. A model that is there already stays."""
+        from elman import DivergenceError
+
+        history = getattr(self.estimator, "history_", None)
+        if history is None:  # it did not begin
+            return
+        watched = [row.get("validation_score", -row["loss"]) for row in history]
+        n_behind = watched.index(max(watched)) + 1 if watched else 0
+        if isinstance(error, DivergenceError) and not self.estimator.early_stopping:
+            n_behind -= 1  # the weights that epoch began with: its last update may have spoilt them
+        if n_behind < 1:
+            self.saved = "nothing was learnt yet; nothing is saved"
+            return
+        path = self.model.path
+        if path.exists():
+            path = path.with_name(f"{path.stem}.interrupted{path.suffix}")
+        path = replace(self.model, path=path).save(self.estimator.save)
+        self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"
+
+    def _plan(self) -> str:
+        """Say in a line what is going to be trained, and on how much."""
+        estimator = self.estimator
+        hidden, cell = estimator.hidden_layer_sizes, estimator.cell
+        sizes = "+".join(map(str, hidden if isinstance(hidden, tuple) else (hidden,)))
+        cells = cell if isinstance(cell, str) else "+".join(cell)
+        return (
+            f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
+            f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
+        )
+
+    def _report(self, form: Form, model: Path, curve: Path | None = None) -> None:
+        """Test the model, and say what came out."""
+        evaluation = evaluate_estimator(self.estimator, self.dataset.X_test, self.dataset.y_test)
+        if form == "plain":
+            from elman.cli.console import console, print_evaluation
+
+            console.print()
+            print_evaluation(evaluation, "test")
+            say(self._summary())
+            say(f"model: {model}" + (f"   learning curve: {curve}" if curve else ""))
+            return
+        if form == "quiet":
+            say(f"{evaluation['accuracy']:.4f}")
+        else:
+            result = {
+                "source": self.source,
+                "estimator": type(self.estimator).__name__,
+                "params": self.estimator.get_params(),
+                "seconds": self.seconds,
+                "test": evaluation,
+                "history": self.estimator.history_,
+                "model": str(model),
+                "plot": curve and str(curve),
+            }
+            if self.diagnoses:
+                result["diagnoses"] = self.diagnoses
+            say(dumps(result))
+        check_delivered()
+
+    def _summary(self) -> str:
+        estimator = self.estimator
+        n_epochs = estimator.n_iter_
+        line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {self.seconds:.1f} s"
+        if n_epochs < estimator.max_iter:
+            what = "validation" if estimator.early_stopping else "loss"
+            patience, tol = estimator.n_iter_no_change, estimator.tol
+            line += f" (stopped: {what} better by less than {tol:g} for {patience} epochs)"
+        return line

@@ -1,0 +1,135 @@
+"""Text that no terminal takes for commands, and that can always be printed."""
+
+import os
+import pty
+import re
+import select
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import elman
+from elman import RNNClassifier
+from elman.cli import app
+from elman.cli.output import in_one_line, printable
+from processes import SECONDS, Run
+
+SMALL = ["train", "digits", "--hidden", "8", "--epochs", "2"]
+EVIL = "a\x1b[2J\nb\u202e"  # clears the screen, begins a line, turns the direction
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain, ß, ☃, 👩\u200d🔬, a\xa0b", "plain, ß, ☃, 👩\u200d🔬, a\xa0b"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("a\nb\tc\rd\0", r"a\nb\tc\rd\x00"),
+        ("\x7f\x80\x9b\x9f", r"\x7f\x80\x9b\x9f"),
+        ("a\u2028b\u202ec\u2066d", r"a\u2028b\u202ec\u2066d"),
+        ("\udcff", r"\udcff"),
+        (7, "7"),
+    ],
+)
+def test_control_characters_are_shown(text, expected):
+    assert printable(text) == expected
+
+
+def test_message_of_several_lines_is_one():
+    assert in_one_line("Found NaN.\n  Remove it.\r\nSee \x1b[1m.") == (
+        r"Found NaN. Remove it. See \x1b[1m."
+    )
+
+
+@pytest.fixture
+def evil(tmp_path):
+    """A file and its labels, each with all that a terminal would obey."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 3, 2)), np.array([EVIL, "[red]b"] * 20)
+    np.savez(tmp_path / f"{EVIL}.npz", X=X, y=y)
+    RNNClassifier(3, max_iter=1, random_state=0).fit(X, y).save(tmp_path / f"{EVIL}.model")
+    return f"{EVIL}.npz", f"{EVIL}.model"
+
+
+def test_foreign_text_is_shown_and_not_obeyed(run, evil):
+    data, model = evil
+    good = [
+        ("train", data, "--hidden", 3, "--epochs", 1, "--output", f"{EVIL}.new", "--force"),
+        ("evaluate", model, data),
+        ("predict", model, data),
+        ("explain", model, data, "--html", f"{EVIL}.html"),
+    ]
+    bad = [
+        ("evaluate", data, data),
+        ("evaluate", f"{EVIL}.nowhere", data),
+        ("predict", model, model),
+        ("train", f"{EVIL}.nowhere"),
+        ("train", data, "--output", data),
+        ("train", data, "--output", f"{EVIL}/model"),
+        ("train", data, f"--{EVIL}"),
+        ("train", data, "--cell", EVIL),
+        ("evaluate", model, "digits"),
+        (EVIL,),
+    ]
+    for arguments in good + bad:
+        result = run(*arguments)
+        assert (result.exit_code == 0) == (arguments in good), result.output
+        assert "Traceback" not in result.output
+        assert not set("\x1b\x9b\u202e\r") & set(result.output), arguments
+        assert not re.search(r"^b", result.output, re.MULTILINE), arguments
+        assert r"a\x1b[2J" in result.output, arguments
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_any_encoding_will_do(tmp_path, encoding):
+    np.savez(tmp_path / "ŷ.npz", X=np.ones((9, 3, 2)), y=["ŷ…", "\udcff", "ß"] * 3)
+    with Run([*SMALL, "--diagnose"], tmp_path, encoding=encoding) as run:
+        assert run.end() == 0
+        assert not run.errors
+    train = ["train", "ŷ.npz", "--hidden", 3, "--epochs", 1, "--output", "ŷ.model"]
+    with Run(train, tmp_path, encoding=encoding) as run:
+        assert run.end() == 0
+        assert not run.errors
+    if encoding == "ascii":
+        assert r"\u0177..." in run.output
+        assert r"\udcff" in run.output
+    with Run(["evaluate", "…", "…"], tmp_path, encoding=encoding) as run:
+        assert run.end() == 1
+        assert run.errors.startswith("error: ")
+    with Run(["explain", "ŷ.model", "ŷ.npz", "--json", "n", "--html", "h"], tmp_path) as run:
+        assert run.end() == 0
+    assert "\udcff" in elman.load(tmp_path / "ŷ.model").classes_
+
+
+def on_a_terminal(arguments, folder, environment):
+    """Return what a person sees, colours and all."""
+    ours, terminal = pty.openpty()
+    shown = b""
+    with Run(arguments, folder, stdout=os.ttyname(terminal), environment=environment) as run:
+        while ours in select.select([ours, run.process.sentinel], [], [], SECONDS)[0]:
+            shown += os.read(ours, 65536)
+        run.end()
+    os.close(terminal)
+    os.close(ours)
+    return shown.decode()
+
+
+COLOUR = re.compile(r"\x1b\[(\d+;)*[349]\d")
+
+
+@pytest.mark.parametrize("arguments", [SMALL, ["evaluate", "no", "no"], ["fly"]], ids=str)
+def test_colours_where_they_are_wanted(tmp_path, arguments):
+    assert COLOUR.search(on_a_terminal(arguments, tmp_path, {"TERM": "xterm", "NO_COLOR": ""}))
+    plain = on_a_terminal(arguments, tmp_path, {"TERM": "xterm", "NO_COLOR": "1"})
+    assert plain
+    assert not COLOUR.search(plain)
+    dumb = on_a_terminal(arguments, tmp_path, {"TERM": "dumb", "NO_COLOR": ""})
+    assert dumb
+    assert "\x1b" not in dumb
