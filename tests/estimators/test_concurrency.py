@@ -37,6 +37,7 @@ def bits(estimator):
 def always_in_threads(monkeypatch):
     monkeypatch.setattr(engine, "SMALL", 0)
     monkeypatch.setattr(threads, "_idle", [])
+    monkeypatch.setattr(threads, "_cores", lambda: 8)
 
 
 @pytest.fixture(params=["classifier", "tagger"])

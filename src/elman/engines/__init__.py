@@ -19,8 +19,8 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     name : str
         ``"compiled"``, which is fast, or ``"reference"``, which is the notes' equations as written.
     n_jobs : int, optional
-        How many threads the compiled engine computes in, at most; left out, or -1, as many as there
-        are cores for this process. It never changes a result.
+        How many threads the compiled engine computes in, at most; left out, or -1, or where that is
+        more, as many as there are cores for this process. It never changes a result.
 
     Raises
     ------

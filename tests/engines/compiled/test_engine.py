@@ -31,9 +31,10 @@ def every_step(request):
 
 @pytest.fixture
 def threads_were_used(monkeypatch):
-    """Threads are used for small problems too, from a pool that is not there yet."""
+    """Threads are used for small problems too, on any machine, from a pool that is not there yet."""
     monkeypatch.setattr(engine, "SMALL", 0)
     monkeypatch.setattr(threads, "_idle", [])
+    monkeypatch.setattr(threads, "_cores", lambda: 8)
     return lambda: len(threads._idle) > 0
 
 
@@ -393,19 +394,23 @@ def test_small_problem_wakes_no_thread(monkeypatch):
     assert threads._idle == []
 
 
-def test_large_problem_wakes_as_many_threads_as_it_may(monkeypatch):
+@pytest.mark.parametrize(("n_jobs", "n_cores"), [(2, 8), (1000, 2)])
+def test_large_problem_wakes_as_many_threads_as_it_may(monkeypatch, n_jobs, n_cores):
     monkeypatch.setattr(threads, "_idle", [])
-    network = network_of(n_jobs=2, hidden=[130], cell="tanh")
+    monkeypatch.setattr(threads, "_cores", lambda: n_cores)
+    network = network_of(n_jobs=n_jobs, hidden=[130], cell="tanh")
     X = np.zeros((64, 20, D), np.float32)
     for _ in range(20):
         bits(network, X, [0] * 64)
+    network.forward(X)
     assert len(threads._idle) == 1  # beside this one
 
 
-def test_threads_are_as_many_as_may_be_used_unless_it_is_said(monkeypatch):
-    monkeypatch.setattr(engine, "available_threads", lambda: 5)
-    assert CompiledEngine().n_threads == 5
-    assert CompiledEngine(3).n_threads == 3
+@pytest.mark.parametrize(("wanted", "expected"), [(None, 5), (3, 3), (5, 5), (6, 5), (1000, 5)])
+def test_threads_are_as_many_as_cores_unless_fewer_are_wanted(monkeypatch, wanted, expected):
+    monkeypatch.setattr(threads, "_cores", lambda: 5)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert CompiledEngine(wanted).n_threads == expected
 
 
 @pytest.mark.parametrize("what", ["engine", "network", "state"])
@@ -418,7 +423,7 @@ def test_pickled_it_computes_the_same_bits(dtype, what):
     y_hat, _ = network.step(x_t, state)
     if what == "engine":
         copy = pickle.loads(pickle.dumps(network.engine))
-        assert (type(copy), copy.n_threads) == (CompiledEngine, 3)
+        assert (type(copy), copy._n_threads) == (CompiledEngine, 3)
         assert copy._buffers is not network.engine._buffers
         network = Network.from_parameters(network.parameters, copy)
     elif what == "network":

@@ -112,7 +112,7 @@ class CompiledEngine:
     Parameters
     ----------
     n_threads : int, optional
-        At most so many; left out, as many as there are cores for this process.
+        At most so many, and no more than there are cores for this process.
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
@@ -122,7 +122,7 @@ class CompiledEngine:
     @property
     def n_threads(self) -> int:
         """How many threads compute, at most."""
-        return available_threads() if self._n_threads is None else self._n_threads
+        return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own

@@ -41,8 +41,7 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
         for i in range(n_tasks):
             task(i)
         return
-    # Where there are more threads than cores, who looks out is in the way of who works.
-    job = Job(task, n_tasks, looks=LOOKS if n_threads <= _cores() else 0)
+    job = Job(task, n_tasks)
     try:
         job.call(n_helpers)
         job.work()
@@ -56,9 +55,8 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
 class Job:
     """Tasks that are taken one by one, by helpers and by the caller."""
 
-    def __init__(self, task: Callable[[int], None], n_tasks: int, looks: int) -> None:
+    def __init__(self, task: Callable[[int], None], n_tasks: int) -> None:
         self.task = task
-        self.looks = looks
         self.is_stopped = False
         self.error: BaseException | None = None
         self._tasks = iter(range(n_tasks))
@@ -95,7 +93,7 @@ class Job:
         for end in self._ends:
             while not end.is_over:
                 try:
-                    watch(nothing, end.said, self.looks, 0)
+                    watch(nothing, end.said, LOOKS, 0)
                     end.lock.acquire()
                 except KeyboardInterrupt as error:
                     interrupt = error
@@ -131,9 +129,9 @@ class Helper:
         self._is_called.release()
 
     def _serve(self) -> None:
-        said, looks = np.zeros(1, np.int64), 0
+        said = np.zeros(1, np.int64)
         while True:
-            watch(said, self._bell, looks, HANDOVER)
+            watch(said, self._bell, LOOKS, HANDOVER)
             self._is_called.acquire()
             self._bell[0] = 0
             job, end = self._job, self._end
@@ -142,7 +140,7 @@ class Helper:
                 job.work()
             except BaseException as error:  # noqa: BLE001 - it is the caller's
                 job.error = error
-            said, looks = end.said, job.looks
+            said = end.said
             _idle.append(self)
             end.is_over = True
             end.lock.release()
@@ -183,14 +181,16 @@ def watch(said: IntArray, bell: IntArray, looks: int, handover: int) -> None:
             return
 
 
-def available_threads() -> int:
-    """How many threads this process should use: its cores, or fewer where OMP_NUM_THREADS says so.
+def available_threads(wanted: int | None = None) -> int:
+    """How many threads this process should use: as many as are wanted, but no more than its cores.
 
-    Containers' limits count. joblib sets OMP_NUM_THREADS in its workers, so that several of them do
-    not get in each other's way.
+    Where no number is wanted, OMP_NUM_THREADS counts: joblib sets it in its workers, so that several
+    of them do not get in each other's way. Cores are counted within containers' limits.
     """
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return min(int(wanted), _cores()) if wanted.isdecimal() and int(wanted) else _cores()
+    if wanted is None:
+        of_openmp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+        wanted = int(of_openmp) if of_openmp.isdecimal() else 0
+    return min(wanted, _cores()) if wanted else _cores()
 
 
 @cache
