@@ -73,14 +73,14 @@ class OutOfBoundsError(IndexError):
 @njit
 def refuse_outside(name: str, length: int, first: int, axes: tuple[tuple[int, int], ...]) -> None:
     """Raise an error if an access that begins at ``first`` leaves an array."""
-    last = first
+    before = after = 0
     for n, step in axes:
         if n <= 0:
             return
-        first += min(0, (n - 1) * step)
-        last += max(0, (n - 1) * step)
-    if first < 0 or last >= length:
-        raise OutOfBoundsError(name, first, last, length)
+        before += min(0, (n - 1) * step)
+        after += max(0, (n - 1) * step)
+    if first + before < 0 or first + after >= length:
+        raise OutOfBoundsError(name, first + before, first + after, length)
 
 
 count_from_end = arrayobj.fix_integer_index
