@@ -6,6 +6,7 @@ answers at once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 
 from elman import __version__
 from elman.cli.check import check
+from elman.cli.console import Log
 from elman.cli.evaluate import evaluate, predict
 from elman.cli.explain import explain
 from elman.cli.output import in_one_line, make_streams_steady, say, say_error
@@ -90,4 +92,7 @@ def _options(
 def main() -> None:
     """Run the command line; ``elman.__main__`` is where it begins."""
     make_streams_steady()
+    logger = logging.getLogger("elman")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Log())
     app()

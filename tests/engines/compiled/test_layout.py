@@ -1,37 +1,11 @@
-"""Where everything stands, and the digest that compiled code is kept under."""
+"""Where everything stands."""
 
-import runpy
-import shutil
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-from elman.engines.compiled import layout
 from elman.engines.compiled.layout import Layout
 from elman.parameters import Architecture
-
-SOURCE = Path(layout.__file__)
-
-
-@pytest.fixture
-def digest(tmp_path):
-    """The digest of a copy of the package."""
-    for path in SOURCE.parent.glob("*.py"):
-        shutil.copy(path, tmp_path)
-    return lambda: runpy.run_path(str(tmp_path / "layout.py"))["SOURCES"]
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in SOURCE.parent.glob("*.py")))
-def test_digest_is_another_once_a_source_changes(digest, tmp_path, name):
-    assert digest() == layout.SOURCES
-    with (tmp_path / name).open("a") as file:
-        file.write("\n# changed\n")
-    assert digest() != layout.SOURCES
-
-
-def test_digest_is_in_the_type_of_every_layer():
-    assert layout.SOURCES in layout.LAYER.names
 
 
 @pytest.mark.parametrize("lanes", [8, 16, 64])

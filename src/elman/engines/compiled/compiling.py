@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import pickle
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+import llvmlite
+import numba
 from numba import njit
-from numba.core import event
+from numba.core.caching import CompileResultCacheImpl, NullCache
+from numba.core.registry import CPUDispatcher
+from numba.core.serialize import dumps
 
 from elman._signals import Uninterrupted
 from elman.engines.compiled.memory import CHECKED
+
+logger = logging.getLogger("elman")
+
+SOURCES = sha256(
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
+"""Stands for all that a function of this package may be made of: it is compiled anew for another."""
+
+BUILD = (numba.__version__, llvmlite.__version__, sys.version, CHECKED)
+DIGEST_BYTES = 32
+
 
 helper = njit(nogil=True)
 """Compile a function as a part of others."""
@@ -20,51 +43,141 @@ def entry(function: Callable[..., Any]) -> Any:
     """Compile a function when it is first called, and keep it on disk.
 
     It is kept beside the package or, where that may not be written to, in the user's cache; where
-    neither may, for this process. It is compiled anew when its file changes; where it calls
-    functions of other files, the type of an argument has to have their digest (``layout.LAYER``).
-    In checked mode it is compiled for this process: neither mode ever finds the other's code.
+    neither may, for this process. NUMBA_CACHE_DIR names another place.
     """
-    if CHECKED:
-        return helper(function)
+    # the options that ``njit`` would give it
+    made = Entry(function, targetoptions={"nopython": True, "nogil": True, "boundscheck": None})
+    made.enable_caching()
+    return made
+
+
+class Entry(CPUDispatcher):
+    """A compiled function that Python calls."""
+
+    def enable_caching(self) -> None:
+        """Look for code on disk before compiling, and keep it there."""
+        self._cache = Cache(self.py_func)
+
+    def compile(self, signature: Any) -> Any:
+        """Compile, or load what is on disk."""
+        # Broken off by Ctrl-C, Numba would keep LLVM's lock: whoever compiles next, a thread of ours
+        # perhaps, would wait for ever.
+        with Uninterrupted():
+            return super().compile(signature)
+
+
+class Cache(NullCache):
+    """A function's compiled code on disk: a file for each signature, processor, and build of Python.
+
+    A file begins with a digest of its name and of all that follows. What is cut, damaged or somebody
+    else's is neither unpickled nor run: the function is compiled, and the file replaced.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self._files: Any = None
+        with suppress(RuntimeError):  # there is no folder to write to
+            self._files = CompileResultCacheImpl(function)
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the function for a signature, None if it is to be compiled."""
+        target_context.refresh()
+        codegen = target_context.codegen()
+        warn_without_fma(*codegen.magic_tuple())
+        code = None if self._files is None else read(self._path(signature, codegen))
+        if code is None:
+            say_once(logging.INFO, "compiling for this processor, once; some seconds …")
+            return None
+        return self._files.rebuild(target_context, pickle.loads(code))
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Keep what was compiled, if that is possible."""
+        if self._files is None or not self._files.check_cachable(result):
+            return
+        path = self._path(signature, result.codegen)
+        write(path, dumps(self._files.reduce(result)))
+        with suppress(OSError):
+            for other in path.parent.glob(f"{self._name}-*"):
+                if not other.name.startswith(self._name_now):  # of other sources
+                    other.unlink(missing_ok=True)
+
+    @property
+    def _name_now(self) -> str:
+        return f"{self._name}-{SOURCES[:16]}"
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        key = repr((signature, codegen.magic_tuple(), BUILD, SOURCES))
+        name = f"{self._name_now}-{sha256(key.encode()).hexdigest()[:32]}.nbc"
+        return Path(self._files.locator.get_cache_path(), name)
+
+
+def read(path: Path) -> bytes | None:
+    """Return what ``write`` wrote, None if that is not there, whole and in safe hands."""
+
+    def without_waiting(name: str, flags: int) -> int:  # as one would for the writer of a pipe
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
     try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # nowhere to write to
-        return helper(function)
+        with open(path, "rb", opener=without_waiting) as file:
+            if not is_trusted(os.fstat(file.fileno())):
+                say_once(
+                    logging.WARNING,
+                    f"compiled functions in {path.parent} are not used: they belong to another user, "
+                    "or others may write to them",
+                )
+                return None
+            content = file.read()
+    except OSError:
+        return None
+    code = content[DIGEST_BYTES:]
+    return code if content == digest(path, code) + code else None
 
 
-class Announcement(event.Listener):
-    """Says, once in a process, that something of this package is being compiled."""
-
-    made = False
-
-    def on_start(self, event: Any) -> None:
-        """Numba begins to compile a function that is not on disk."""
-        module = event.data["dispatcher"].py_func.__module__ or ""  # code that was made has none
-        if module.startswith(f"{__package__}.") and not self.made:
-            self.made = True
-            print("elman: compiling for this processor, once; some seconds …", file=sys.stderr)
-
-    def on_end(self, event: Any) -> None:
-        """Nothing to say."""
-
-
-class Protection(event.Listener):
-    """Holds Ctrl-C back while Numba compiles or loads: broken off, it would keep LLVM's lock.
-
-    Then whoever compiles next, a helper perhaps, would wait for ever.
-    """
-
-    def __init__(self) -> None:
-        self._held_back = Uninterrupted()
-
-    def on_start(self, event: Any) -> None:
-        """Numba is about to take its lock."""
-        self._held_back.__enter__()
-
-    def on_end(self, event: Any) -> None:
-        """Numba has given its lock back."""
-        self._held_back.__exit__()
+def write(path: Path, code: bytes) -> None:
+    """Put a file in its place at once, whole; do without where that fails."""
+    temporary = path.with_name(f"{path.name}.{token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(temporary, flags, 0o644), "wb") as file:  # others may read
+                file.write(digest(path, code) + code)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        say_once(
+            logging.WARNING,
+            f"compiled functions cannot be kept on disk ({error.strerror}): the next process "
+            "compiles them again",
+        )
 
 
-event.register("numba:compile", Announcement())
-event.register("numba:compiler_lock", Protection())
+def digest(path: Path, code: bytes) -> bytes:
+    """What a file begins with."""
+    return sha256(path.name.encode() + code).digest()
+
+
+def is_trusted(status: os.stat_result) -> bool:
+    """Whether a file comes from somebody whose code runs here anyway, and from nobody else."""
+    if not hasattr(os, "geteuid"):
+        return True
+    owners = {os.geteuid(), 0, Path(__file__).stat().st_uid}
+    return status.st_uid in owners and not status.st_mode & 0o022
+
+
+def warn_without_fma(triple: str, processor: str, features: str) -> None:
+    """Say that a processor lacks the instruction that all products are made of."""
+    if triple.startswith(("x86", "i686", "i386")) and "+fma" not in features.split(","):
+        say_once(
+            logging.WARNING,
+            f"the processor ({processor}) has no fused multiply-add (FMA); in software it takes "
+            "hundreds of times as long. Here engine='reference' (--engine reference) is faster.",
+        )
+
+
+@cache
+def say_once(level: int, message: str) -> None:
+    """Log something, once in a process."""
+    logger.log(level, message)

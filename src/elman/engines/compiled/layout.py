@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from math import prod
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from elman._typing import Array
 from elman.parameters import Architecture
-
-# Numba keeps compiled functions on disk until the file changes that they are in, or the types of
-# what they are given. As a name in a type, this digest stands for all files that they are made of.
-SOURCES = (
-    "sources_"
-    + sha256(
-        b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    ).hexdigest()
-)
 
 LAYER = np.dtype(
     [
@@ -38,8 +27,6 @@ LAYER = np.dtype(
             "gradient", "gradient_rows",
             # what of a step comes before its own
             "inputs_place", "place",
-            # nothing
-            SOURCES,
         )
     ]
 )  # fmt: skip

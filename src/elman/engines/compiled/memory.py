@@ -5,7 +5,7 @@ there, within an array or not. In *checked mode*, with Numba's NUMBA_BOUNDSCHECK
 every access is first compared with the array's length, at both ends. One that leaves the array raises
 an IndexError that names the function, the operation and the elements. Only ``prefetch`` may leave it.
 
-Which mode it is, is settled on import. What is compiled in checked mode is not kept on disk.
+Which mode it is, is settled on import. Neither mode finds what the other one keeps on disk.
 """
 
 from __future__ import annotations
