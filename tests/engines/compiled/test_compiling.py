@@ -64,7 +64,7 @@ def files_in(folder):
 
 def process(program, folder, **environment):
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-c", program],
         env=os.environ
         | {"NUMBA_CACHE_DIR": str(folder), "PYTHONIOENCODING": "utf-8"}
         | environment,
