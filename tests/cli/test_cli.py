@@ -448,25 +448,6 @@ def test_divergence_keeps_the_last_good_weights(run):
     assert "Traceback" not in result.output
 
 
-def test_ctrl_c_while_functions_are_loaded(tmp_path):
-    """Held back until they are: broken off there, LLVM's lock would stay taken."""
-    program = (
-        "import os, signal, sys, elman\n"
-        "from numba.core.compiler_lock import global_compiler_lock\n"
-        "from elman.engines.compiled import compiling\n"
-        "try:\n"
-        "    with global_compiler_lock, global_compiler_lock:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "        print('went on', flush=True)\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted', global_compiler_lock.is_locked())\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.split("\n")[:2] == ["went on", "interrupted False"]
-
-
 def test_check_prints_a_table_and_passes(run):
     result = run("check")
     assert result.exit_code == 0

@@ -16,10 +16,9 @@ from typer.core import TyperGroup
 
 from elman import __version__
 from elman.cli.check import check
-from elman.cli.console import Log
 from elman.cli.evaluate import evaluate, predict
 from elman.cli.explain import explain
-from elman.cli.output import in_one_line, make_streams_steady, say, say_error
+from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error
 from elman.cli.train import train
 from elman.errors import ElmanError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 MAX_CONFUSION_CLASSES = 20
 
 console = Console(highlight=False)
-
-
-class Log(logging.Handler):
-    """Shows what the library logs, on standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a line."""
-        say(f"elman: {record.getMessage()}", err=True)
 
 
 class _Rate(ProgressColumn):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import io
+import logging
 import os
 import re
 import select
@@ -45,6 +46,14 @@ def say_error(message: object) -> None:
 
     line = Text(in_one_line(message), style="red")
     Console(stderr=True).print(line, soft_wrap=True)
+
+
+class Log(logging.Handler):
+    """Shows what the library logs, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line."""
+        say(f"elman: {record.getMessage()}", err=True)
 
 
 def check_delivered() -> None:
