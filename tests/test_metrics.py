@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, get_scorer, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from elman import RNNClassifier, RNNTagger
+from elman import DataError, RNNClassifier, RNNTagger
 from elman.metrics import StepScorer
 
 rng = np.random.default_rng(0)
@@ -78,5 +80,15 @@ def test_what_it_cannot_score_is_refused_in_words():
     with pytest.raises(ValueError, match="'f2' is not a valid scoring value"):
         StepScorer("f2")
     classifier = RNNClassifier(3, max_iter=1).fit(STACK, BINARY[:, -1])
-    with pytest.raises(TypeError, match="StepScorer scores an RNNTagger; got a RNNClassifier"):
+    with pytest.raises(TypeError, match=r"StepScorer scores an RNNTagger, .*; got a RNNClassifier"):
         StepScorer("f1_macro")(classifier, STACK, BINARY[:, -1])
+    with pytest.raises(ValueError, match="scoring is None; expected a name"):
+        StepScorer(None)
+    with pytest.raises(DataError, match="expected both text, or both numbers"):
+        StepScorer("accuracy")(tagger().fit(STACK, BINARY), STACK, BINARY.astype(str))
+
+
+@pytest.mark.parametrize("first", ["passthrough", FunctionTransformer(lambda X: [-x for x in X])])
+def test_taggers_at_the_end_of_a_pipeline_are_scored(first):
+    pipeline = make_pipeline(first, tagger()).fit(X, Y)
+    assert StepScorer("accuracy")(pipeline, X, Y) == pipeline.score(X, Y)

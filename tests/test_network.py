@@ -140,7 +140,7 @@ THREE = np.random.default_rng(9).standard_normal((3, 2, D))
         ([0, -1, 2], "labels from -1 to 2; expected integers 0 … 2"),
         ([0.0, 1.0, 2.0], "y has dtype float64; expected integers"),
         (["a", "b", "c"], "expected integers"),
-        ([0, None, 2], "expected integers"),
+        ([0, None, 2], "y contains missing labels"),
         (1, "y is a int; expected an array"),
         ([[0, 1], [1, 1]], "y has 2 entries for 3 sequences"),
         ([[0, 1], [1, 1], [1]], "y.2. has 1 entries, but sequence 2 has 2 step"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
+from sklearn.pipeline import Pipeline
 
 from elman._typing import Array
 from elman.estimators import RNNTagger
@@ -18,7 +19,9 @@ class StepScorer:
     """Scores a tagger by one of scikit-learn's metrics, over the steps of all sequences.
 
     scikit-learn's metrics take one label a sample, not an array of labels. By a name alone,
-    ``scoring="f1_macro"``, a search over taggers gets nan for every candidate.
+    ``scoring="f1_macro"``, a search over taggers gets nan for every candidate, or, where all sequences
+    have one length and the labels are 0 and 1, another quantity: each sequence is then one sample
+    of several labels.
 
     Parameters
     ----------
@@ -43,14 +46,18 @@ class StepScorer:
 
     def __init__(self, scoring: Any) -> None:
         self.scoring = scoring
-        get_scorer(scoring)  # an unknown name is an error here, not nan later
+        if get_scorer(scoring) is None:  # what is unknown is an error here, not nan later
+            raise ValueError(
+                "scoring is None; expected a name, such as 'f1_macro', or a scorer. Without a metric "
+                "a search takes the tagger's own score, the accuracy of its steps."
+            )
 
-    def __call__(self, estimator: RNNTagger, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score a fitted tagger; steps of weight 0 are left out.
 
         Parameters
         ----------
-        estimator : RNNTagger
+        estimator : RNNTagger, or Pipeline that ends in one
         X, y, sample_weight
             As in ``RNNTagger.fit``.
 
@@ -65,13 +72,17 @@ class StepScorer:
         DataError, ValueError
             If X, y or the weights are not as in ``fit``.
         """
+        if isinstance(estimator, Pipeline):
+            for _, transformer in estimator.steps[:-1]:
+                X = X if transformer == "passthrough" else transformer.transform(X)
+            estimator = estimator.steps[-1][1]
         if not isinstance(estimator, RNNTagger):
             raise TypeError(
-                f"StepScorer scores an RNNTagger; got a {type(estimator).__name__}, which "
-                f"scoring={self.scoring!r} alone can score."
+                "StepScorer scores an RNNTagger, or a Pipeline that ends in one; got a "
+                f"{type(estimator).__name__}."
             )
         fitted, sequences = estimator._checked(X)
-        examples = estimator._examples(y, sequences, sample_weight)
+        examples = estimator._examples(y, sequences, sample_weight, fitted.classes)
         y_hat = estimator._y_hat(fitted, fitted.scaled(examples.sequences))
         has_label = examples.weights > 0
         flat = _Answered(fitted.classes, y_hat[has_label])

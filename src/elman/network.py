@@ -22,6 +22,7 @@ from elman.data.targets import (
 )
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
+from elman.engines.streaming import take_step
 from elman.equations import StepTrace, recurrent_step
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
@@ -303,8 +304,10 @@ class Network:
         ------
         DataError
             If x_t is not that, or not finite.
+        TypeError
+            If ``state`` is no state.
         """
-        return state.step(x_t)
+        return take_step(x_t, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a model file (safetensors), replacing what is there at once.
@@ -353,7 +356,7 @@ class Network:
         every_step = has_step_labels(y)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
         weights = label_weights(sample_weight, sequences, every_step)
-        examples = Examples(sequences, labels, weights, every_step).present()
+        examples = Examples(sequences, labels, weights, every_step).present().with_classes()
         has_label = examples.weights > 0
         labels = examples.labels[has_label]
         K = self.architecture.n_outputs
@@ -363,8 +366,7 @@ class Network:
             raise DataError(
                 f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
-        codes = np.where(has_label, examples.labels, 0).astype(np.int64)
-        return replace(examples, labels=codes)
+        return replace(examples, labels=examples.labels.astype(np.int64))
 
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:

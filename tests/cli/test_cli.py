@@ -418,8 +418,9 @@ def test_a_message_names_the_sequence_of_the_file(run):
 def test_a_model_of_other_labels_is_refused(run, files):
     run("train", "ragged.npz", *SMALL)
     run("train", "steps.npz", *SMALL)
+    np.savez("numbers.npz", X=np.zeros((3, 4, 2)), y=[0, 1, 2])
     for arguments, message in [
-        (("ragged.safetensors", "digits"), "both text, or both numbers"),
+        (("ragged.safetensors", "numbers.npz"), "both text, or both numbers"),
         (
             ("ragged.safetensors", "steps.npz"),
             "one label for each sequence; y has a label for each",

@@ -154,6 +154,16 @@ def test_ragged_npz_comes_back_as_it_was(tmp_path, save, dtype):
         np.testing.assert_array_equal(actual, expected, strict=True)
 
 
+@pytest.mark.parametrize("n", [3, 8])
+def test_labels_of_ragged_npz_may_be_a_column(tmp_path, n):
+    X = np.ones((8, 2))
+    for name, y in (("flat", np.arange(n)), ("column", np.arange(n)[:, None])):
+        np.savez(tmp_path / f"{name}.npz", X=X, lengths=LENGTHS, y=y)
+    flat, column = (read_npz(tmp_path / f"{name}.npz")[1] for name in ("flat", "column"))
+    for a, b in zip(flat, column):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
 def test_labels_of_ragged_npz_are_a_sequences_or_a_steps(tmp_path):
     X = np.concatenate(RAGGED)
     np.savez(tmp_path / "sequences.npz", X=X, lengths=LENGTHS, y=["a", "b", "c"])

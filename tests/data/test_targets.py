@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from elman.data import Examples, as_sequences
 from elman.data.targets import (
-    check_classes,
+    as_classes,
     has_step_labels,
     label_weights,
     sequence_labels,
@@ -47,8 +49,19 @@ def test_steps_of_a_stack_may_be_an_array():
         ([[1, 2, 3], [4, 5], [5, 6, 7, 8]], r"y\[1\] has 2 entries, but sequence 1 has 1 step"),
         ([1, 2, 3], r"y\[0\] has 0 dimension.*For one label a sequence use RNNClassifier"),
         (
-            [[1, 2, 3], [[4]], [5, 6, 7, 8]],
-            r"y\[1\] has 2 dimension\(s\), shape \(1, 1\); expected 1: a value for each of the 1 step",
+            [[1, 2, 3], [[4, 4]], [5, 6, 7, 8]],
+            r"y\[1\] has 2 dimension\(s\), shape \(1, 2\); expected 1: a value for each of the 1 step",
+        ),
+        ([np.ma.masked_equal([1, 2, 3], 3), [4], [5, 6, 7, 8]], r"y\[0\] is an array with a mask"),
+        (
+            pd.Series(
+                range(8), pd.MultiIndex.from_tuples([(i, t) for i in "ab" for t in range(4)])
+            ),
+            r"y has 8 entries for 3.*\[part for _, part in y.groupby\(level=0\)\]",
+        ),
+        (
+            pd.DataFrame({"y": [1, 2], "i": [0, 1]}).groupby("i")["y"],
+            r"y is a SeriesGroupBy; .*\[part for _, part in y\]",
         ),
         ("abc", "y is a str; expected an array"),
         (None, "y is a NoneType"),
@@ -57,6 +70,30 @@ def test_steps_of_a_stack_may_be_an_array():
 def test_what_does_not_belong_to_steps_is_refused_in_words(y, message):
     with pytest.raises(DataError, match=message):
         step_labels(y, RAGGED)
+
+
+def test_last_axis_of_one_is_left_out():
+    y = np.arange(20).reshape(4, 5)
+    assert step_labels(y[:, :, None], STACK).tolist() == list(range(20))
+    assert step_labels([[[1], [2], [3]], [[4]], np.ones((4, 1))], RAGGED).tolist() == [
+        *[1, 2, 3, 4],
+        *[1.0] * 4,
+    ]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [["a", "b", "c"], [1], ["a", "b", "c", "d"]],
+        [np.array(["a", "b", "c"]), np.array([1]), np.array(["a", "b", "c", "d"])],
+        [["a", "b", 1], ["a"], ["a", "b", "c", "d"]],
+    ],
+)
+def test_numbers_beside_text_stay_numbers_and_are_refused(y):
+    labels = step_labels(y, RAGGED)
+    assert 1 in labels.tolist()
+    with pytest.raises(DataError, match="labels of type int, str"):
+        as_classes(labels)
 
 
 # What y is
@@ -103,6 +140,13 @@ def test_one_hot_is_refused_with_advice_that_works(y):
     assert has_step_labels(list(np.asarray(y)))
 
 
+@pytest.mark.parametrize("y", [ONE_HOT.tolist(), list(ONE_HOT), ONE_HOT.astype(object)])
+def test_one_hot_lists_are_no_labels_of_sequences(y):
+    with pytest.raises(DataError, match=r"one-hot.*pass np.argmax\("):
+        sequence_labels(y, 4)
+    assert sequence_labels(np.argmax(np.asarray(y, float), axis=1), 4).tolist() == [0, 2, 1, 0]
+
+
 def test_one_hot_steps_are_refused_with_advice_that_works():
     y = np.eye(3)[np.zeros((4, 5), int)]
     with pytest.raises(DataError, match=r"\[np.argmax\(labels, axis=1\) for labels in y\]"):
@@ -129,7 +173,16 @@ def test_a_column_is_a_label_a_sequence(y):
     ids=str,
 )
 def test_whole_numbers_truth_and_text_are_classes(labels):
-    check_classes(labels)
+    assert as_classes(labels).tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [True, False], [0.0, 1.0]])
+def test_numbers_that_came_as_objects_are_numbers(labels):
+    assert as_classes(np.array(labels, object)).dtype == np.array(labels).dtype
+
+
+def test_range_is_labels():
+    assert sequence_labels(range(3), 3).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +208,7 @@ def test_whole_numbers_truth_and_text_are_classes(labels):
 )
 def test_what_no_model_file_can_hold_is_no_class(labels, message):
     with pytest.raises(DataError, match=message):
-        check_classes(labels)
+        as_classes(labels)
 
 
 # Weights
@@ -170,6 +223,44 @@ def test_weight_of_a_sequence_is_that_of_its_steps():
     assert label_weights([3, 0, 5], RAGGED, every_step=True).tolist() == [3, 3, 3, 0, 5, 5, 5, 5]
     of_steps = [[1, 2, 3], [4], [5, 6, 7, 8]]
     assert label_weights(of_steps, RAGGED, every_step=True).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_column_of_weights_is_a_weight_a_sequence(every_step):
+    expected = label_weights([1, 2, 3], RAGGED, every_step)
+    column = np.array([[1], [2], [3]], object)
+    np.testing.assert_array_equal(label_weights(column, RAGGED, every_step), expected)
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, None, 2], "must hold finite numbers"),
+        ([1, "a", 2], "must hold finite numbers"),
+        ([1, -1, 2], "none below zero"),
+        (np.ma.masked_equal([1, 2, 3], 2), "sample_weight is an array with a mask"),
+        ([1, 2], r"shape \(2,\); expected \(3,\)"),
+        (np.ones((3, 2, 1)), r"sample_weight(\[0\])? has"),
+    ],
+    ids=str,
+)
+def test_what_are_no_weights_is_refused_in_words(weights, message, every_step):
+    with pytest.raises(DataError, match=message):
+        label_weights(weights, RAGGED, every_step)
+
+
+@pytest.mark.parametrize(
+    ("weights", "found"),
+    [([[1, 2, 3], [4], [5, 6, 7, 8]], "weights for steps"), (np.ones((3, 2)), r"shape \(3, 2\)")],
+)
+def test_weights_of_steps_are_not_those_of_sequences(weights, found):
+    with pytest.raises(DataError, match=rf"has {found}; expected \(3,\)"):
+        label_weights(weights, RAGGED, every_step=False)
+
+
+def test_huge_weights_have_a_mean():
+    assert example([1e308, 3e307] * 4).mean(np.array([1, 0] * 4)) == pytest.approx(1 / 1.3)
 
 
 def example(weights, every_step=True):
@@ -189,6 +280,21 @@ def test_what_has_weight_zero_is_left_out():
     assert present.sequences.lengths.tolist() == [3, 4]
     assert present.labels.tolist() == [0, 2]
     assert present.mean_weight == 1.5
+
+
+def test_what_has_no_weight_has_no_label():
+    labels = np.array([1, None, 2, "a"] * 2, object)
+    checked = replace(example([1, 0, 1, 0] * 2), labels=labels).with_classes()
+    assert checked.labels.dtype.kind == "i"
+    assert checked.labels[::2].tolist() == [1, 2] * 2
+    with pytest.raises(DataError, match="missing labels"):
+        replace(example([1] * 8), labels=labels).with_classes()
+
+
+def test_labels_are_of_the_kind_of_those_known():
+    with pytest.raises(DataError, match=r"\[0, 1, 2\], the model's are \['a', 'b'\]; .*both text"):
+        example([1] * 8).with_classes(np.array(["a", "b"]))
+    assert example([1] * 8).with_classes(np.array([0.0])).labels.tolist() == list(range(8))
 
 
 def test_what_has_weight_stays_as_it_is():

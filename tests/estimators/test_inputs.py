@@ -147,7 +147,7 @@ BAD = [
     ([x[:0] if i == 4 else x for i, x in enumerate(RAGGED)], "sequence 4 of X has no steps"),
     (
         nan_at(RAGGED),
-        "X contains NaN at sequence 4, step 3, feature 1.*np.nan_to_num.x. for x in X",
+        "X contains NaN at sequence 4, step 3, feature 1.*np.asarray.x, float.. for x in X",
     ),
     (nan_at(RAGGED, np.inf), "X contains infinity at sequence 4, step 3, feature 1"),
     (np.array(nan_at(X)), "X contains NaN at sequence 4, step 3, feature 1"),
@@ -322,6 +322,32 @@ def test_frames_of_one_list_have_the_same_columns(kind, container):
     kind(3, max_iter=1).fit(container(mixed), y)
 
 
+def test_names_of_rows_of_one_step_are_those_of_steps():
+    rows = pd.DataFrame(X[:, 0], columns=["a", "b"])
+    fitted = classifier(step_size=2).fit(rows, Y)
+    fitted.predict(frames())
+    with pytest.raises(ValueError, match="must be in the same order"):
+        fitted.predict(reversed_columns(frames()))
+
+
+@pytest.mark.parametrize("kind", ["classifier", "tagger"])
+def test_names_of_each_of_several_steps_are_looked_at(kind):
+    fitted, one = FITTED[kind], frames()[4]
+    steps = [one.iloc[0], one.iloc[1]]
+    fitted.step(steps, fitted.initial_state(2))
+    with pytest.raises(DataError, match=r"x_t has the features b, a; .* on a, b"):
+        fitted.step([steps[0], steps[1][["b", "a"]]], fitted.initial_state(2))
+
+
+def test_names_that_are_text_in_part_are_refused():
+    mixed = [pd.DataFrame(x, columns=["a", 1]) for x in RAGGED]
+    with pytest.raises(DataError, match=r"not all text: 'a', 1.*\.columns\.astype\(str\)"):
+        classifier().fit(mixed, Y)
+    for frame in mixed:
+        frame.columns = frame.columns.astype(str)
+    classifier().fit(mixed, Y)
+
+
 def test_frames_beside_arrays_are_refused():
     mixed = [*frames()[:3], *RAGGED[3:]]
     with pytest.raises(DataError, match=r"X\[3\] has no column names, X\[0\] has the columns a, b"):
@@ -395,10 +421,12 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
     within = nan_padded()
     within[4, 2] = np.nan
     with pytest.raises(
-        DataError, match=r"NaN at sequence 4, step 2, feature 0.*np.nan_to_num\(X\)"
+        DataError,
+        match=r"NaN at sequence 4, step 2, feature 0.*np.nan_to_num\(np.asarray\(X, float\)\)",
     ):
         classifier().fit(within, Y)
-    classifier().fit(np.nan_to_num(within), Y)
+    for kind in (float, object):
+        classifier().fit(np.nan_to_num(np.asarray(within.astype(kind), float)), Y)
     partly = nan_padded()
     partly[4, 5, 1] = np.nan
     with pytest.raises(DataError, match="NaN at sequence 4, step 5, feature 1"):
@@ -409,10 +437,25 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
         classifier().fit(gone, Y)
     listed = list(nan_padded())
     with pytest.raises(
-        DataError, match=r"NaN at sequence 0, step 3.*\[np.nan_to_num\(x\) for x in X\]"
+        DataError,
+        match=r"NaN at sequence 0, step 3.*\[np.nan_to_num\(np.asarray\(x, float\)\) for x in X\]",
     ):
         classifier().fit(listed, Y)
-    classifier().fit([np.nan_to_num(x) for x in listed], Y)
+    for kind in (float, object):
+        filled = [np.nan_to_num(np.asarray(x.astype(kind), float)) for x in listed]
+        classifier().fit(filled, Y)
+    framed = frames(of=listed)
+    with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames"):
+        classifier().fit(framed, Y)
+    assert hasattr(classifier().fit([x.fillna(0) for x in framed], Y), "feature_names_in_")
+
+
+def test_padding_of_an_array_of_objects_is_padding():
+    fitted = classifier().fit(nan_padded().astype(object), Y)
+    expected = classifier().fit(nan_padded(), Y)
+    np.testing.assert_array_equal(
+        fitted.network_.parameters.vector, expected.network_.parameters.vector
+    )
 
 
 def test_nan_in_rows_is_refused_with_advice_that_works():
@@ -442,10 +485,16 @@ TABLE = pd.DataFrame({"id": np.repeat(np.arange(12), 3), "a": np.arange(36.0), "
 PANEL = TABLE.assign(t=np.tile(np.arange(3), 12)).set_index(["id", "t"])
 NESTED = pd.DataFrame({c: [pd.Series(x[:, k]) for x in RAGGED] for k, c in enumerate("ab")})
 REFUSED = {
+    "groups of a column": (TABLE.groupby("id")["a"], r"X is a SeriesGroupBy.*part.to_frame\(\)"),
+    "list of groups": (list(TABLE.groupby("id")), r"X\[0\] is a pair of a key and a DataFrame"),
     "groups": (TABLE.groupby("id"), "X is a DataFrameGroupBy"),
     "panel": (PANEL, "X is a DataFrame whose index has several levels"),
     "series of a panel": (PANEL["a"], "X is a Series whose index has several levels"),
     "nested": (NESTED, "X is a DataFrame with a sequence in each cell"),
+    "nested, its first None": (
+        NESTED.map(lambda cell: None if cell is NESTED.iloc[0, 0] else cell),
+        "X is a DataFrame with a sequence in each cell",
+    ),
     "nested array": (NESTED.to_numpy(), "X is a ndarray with a sequence in each cell"),
     "list of Series": (
         [pd.Series(x[:, 0]) for x in X],
@@ -484,7 +533,10 @@ def test_what_messages_advise_works():
     columns = ["a", "b"]
     for good in (
         [frame[columns] for _, frame in TABLE.groupby("id")],
+        [part.to_frame() for _, part in TABLE.groupby("id")["a"]],
+        [part for _, part in list(TABLE.groupby("id"))],
         [part for _, part in PANEL.groupby(level=0)],
+        PANEL.iloc[:12].reset_index(drop=True),
         [part.to_frame() for _, part in PANEL["a"].groupby(level=0)],
         [np.stack([*row], axis=1) for row in np.asarray(NESTED)],
         [np.stack([*row], axis=1) for row in np.asarray(NESTED.to_numpy())],
@@ -524,8 +576,57 @@ def test_one_long_recording_is_a_list_of_one():
     Network(2, 3, 2).loss_and_gradients([recording], [tags])
 
 
-@pytest.mark.parametrize("bad", [None, np.nan, "a", [1.0, None], {}, [1.0]])
+@pytest.mark.parametrize(
+    "bad", [None, np.nan, "a", [1.0, None], {}, [1.0], [1.0, [2.0]], sparse.csr_array([[1.0, 2.0]])]
+)
 def test_steps_that_are_none_are_refused_in_words(bad):
     for state in (FITTED["tagger"].initial_state(), Network(2, 3, 3).initial_state()):
-        with pytest.raises(DataError, match=r"x_t (is None; expected|has|holds|contains)"):
+        with pytest.raises(DataError, match=r"x_t (is None; expected|has|holds|contains|is )"):
             state.step(bad)
+
+
+@pytest.mark.parametrize("no_state", [None, (np.zeros(3), "a state"), np.zeros(3), "state"])
+@pytest.mark.parametrize("model", [*FITTED.values(), Network(2, 3, 3)])
+def test_what_is_no_state_is_refused_in_words(model, no_state):
+    with pytest.raises(TypeError, match=r"state is a .*; expected the State of initial_state\(\)"):
+        model.step([1.0, 2.0], no_state)
+
+
+# Weight 0
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "?"])
+def test_what_has_weight_zero_needs_no_label(missing):
+    y = np.array([*Y[:-1], missing], object)
+    weights = np.array([1.0] * 11 + [0.0])
+    fitted = classifier().fit(X, y, weights)
+    assert fitted.classes_.tolist() == [0, 1, 2]
+    assert fitted.score(X, y, weights) == fitted.score(X[:-1], Y[:-1])
+    tags = [np.array([t % 2 for t in range(6)], object) for _ in X]
+    tags[3][5] = missing
+    step_weights = [np.ones(6) for _ in X]
+    step_weights[3][5] = 0
+    assert RNNTagger(3, max_iter=1).fit(X, tags, step_weights).classes_.tolist() == [0, 1]
+    loss, _ = Network(2, 3, 3, seed=0).loss_and_gradients(X, y, weights)
+    assert loss == Network(2, 3, 3, seed=0).loss_and_gradients(X[:-1], Y[:-1])[0]
+
+
+@pytest.mark.parametrize(
+    "enter",
+    [
+        lambda fitted, y: fitted.score(X, y),
+        lambda fitted, y: fitted.partial_fit(X, y),
+        lambda fitted, y: fitted.set_params(warm_start=True).fit(X, y),
+        lambda fitted, y: gradient_flow(fitted, X, y),
+        lambda fitted, y: explain(fitted, X[0], y[0], check=False),
+        lambda fitted, y: classifier().partial_fit(X, Y, classes=y),
+    ],
+)
+def test_text_is_not_compared_with_numbers(enter):
+    with pytest.raises(DataError, match="expected both text, or both numbers"):
+        enter(classifier().fit(X, Y), Y.astype(str))
+
+
+def test_balanced_weights_go_on_without_a_class():
+    fitted = classifier(class_weight="balanced", warm_start=True).fit(X, Y)
+    assert fitted.fit(X[Y < 2], Y[Y < 2]).classes_.tolist() == [0, 1, 2]

@@ -227,7 +227,7 @@ def test_weights_that_are_none_are_refused(weights, message):
         (Y[:-1], "y has 39 entries for 40 sequences"),
         (Y[:, :-1], r"y\[0\] has 5 entries, but sequence 0 has 6 step"),
         (Y[:, 0], r"y\[0\] has 0 dimension.*each of the 6 step.*use RNNClassifier, not RNNTagger"),
-        (Y[:, :, None], r"y\[0\] has 2 dimension\(s\), shape \(6, 1\); expected 1"),
+        (np.stack([Y, Y], axis=2), r"y\[0\] has 2 dimension\(s\), shape \(6, 2\); expected 1"),
         (Y + 0.5, "Unknown label type: continuous"),
         (np.where(Y == 1, np.nan, Y), "y contains missing labels"),
         (None, "requires y to be passed"),

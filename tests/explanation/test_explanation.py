@@ -352,6 +352,8 @@ def test_float32_network_is_explained_in_float64():
         ({"y": 3}, "expected integers 0 … 2"),
         ({"y": [0, 1]}, r"y\[0\] has 2 entries, but sequence 0 has 4"),
         ({"y": "up"}, "expected integers"),
+        ({"y": [[0], [1, 2]]}, "y is a list of lists; expected a label, or one for each step"),
+        ({"x": [[1.0, 2.0], [1.0]]}, r"X\[0\] is not a rectangular array"),
         ({"layer": 2}, r"layer must be a whole number from 1 \(the lowest\) to 1; got 2"),
         ({"layer": 0}, "layer must be"),
         ({"truncate": -1}, "truncate must be a whole number of steps, 0 or more; got -1"),
@@ -378,12 +380,25 @@ def test_refused_models(data):
         explain(tagger, X[0], ["left"] * len(X[0]))
     with pytest.raises(DataError, match="use RNNClassifier, not RNNTagger"):
         explain(tagger, X[0], "up")
+    with pytest.raises(DataError, match="missing labels"):
+        explain(tagger, X[0], [None] * len(X[0]))
+    classifier = RNNClassifier(3, max_iter=2, random_state=0).fit(X, [labels[-1] for labels in y])
+    with pytest.raises(DataError, match=r"y has shape \(2,\); an RNNClassifier .* np.argmax\(y\)"):
+        explain(classifier, X[0], [0, 1])
     network, x, y = make(("relu",), True)
     network.parameters["W1"][...] = 1e200
     with pytest.raises(DataError, match="overflow at step"):
         explain(network, abs(x), y)
     with pytest.raises(ValueError, match="complex"):
         explain(network.astype(complex), x, y)
+
+
+def test_messages_about_data_sets_say_what_stands_for_them():
+    network, x, y = make(("tanh",), True)
+    x[2, 1] = np.nan
+    with pytest.raises(DataError, match="sequence 0, step 2") as raised:
+        explain(network, x, y)
+    assert raised.value.__notes__ == ["Here X is [x], a data set of one sequence, and y is [y]."]
 
 
 def test_steps_count_from_one():

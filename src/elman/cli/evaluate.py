@@ -125,18 +125,11 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
         raise DataError(
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
         )
-    labels = np.concatenate(list(y)) if is_tagger else np.asarray(y)
-    classes = estimator.classes_
-    if (labels.dtype.kind in "USO") != (classes.dtype.kind in "USO"):
-        raise DataError(
-            f"the model's labels are {classes[:5].tolist()}, those of y {labels[:5].tolist()}; "
-            "expected both text, or both numbers."
-        )
-    _, sequences = estimator._checked(X)
-    labels = estimator._examples(y, sequences, None).labels
+    fitted, sequences = estimator._checked(X)
+    labels = estimator._examples(y, sequences, None, fitted.classes).labels
     answers: Any = estimator.predict(X)
     answers = np.concatenate(list(answers)) if is_tagger else answers
-    classes = unique_labels(classes, labels)
+    classes = unique_labels(fitted.classes, labels)
     n, n_right = len(labels), int((answers == labels).sum())
     return {
         "accuracy": n_right / n,  # what score gives, without going through the network again

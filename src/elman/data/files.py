@@ -157,6 +157,8 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
         raise DataError(f"{path} has lengths that are no list of numbers of steps. {how}")
     n_steps = sum(lengths.tolist())  # Python's integers do not overflow
+    if y is not None and y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
     if len(X) != n_steps or (y is not None and y.shape not in ((n_steps,), lengths.shape)):
         raise DataError(
             f"{path} has {len(lengths)} lengths, {n_steps} steps in all, but {shapes}. {how}"

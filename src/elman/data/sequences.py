@@ -141,7 +141,7 @@ def as_sequences(
     refuse_table(X, name)
     if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
         X = np.asarray(X)
-    if isinstance(X, np.ndarray) and X.dtype != object:
+    if isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
         values, offsets = _of_array(X, name)
         given = Sequences(values, offsets, stacked=True)
     else:
@@ -188,7 +188,7 @@ def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
             + hint.get(X.ndim, "Sequences of different lengths are a list of 2-D arrays.")
         )
     n_samples, n_timesteps, n_features = X.shape
-    values = _numeric(X, name).reshape(n_samples * n_timesteps, n_features)
+    values = numeric(X, name).reshape(n_samples * n_timesteps, n_features)
     return values, _offsets(np.full(n_samples, n_timesteps, dtype=np.int64))
 
 
@@ -196,7 +196,7 @@ def _of_list(X: Sequence[Any], name: str) -> Sequences:
     pieces: list[Array] = []
     names = column_names(X[0]) if len(X) else None
     for i, x in enumerate(X):
-        piece = _numeric(x, f"{name}[{i}]")
+        piece = numeric(x, f"{name}[{i}]")
         if piece.shape == (0,):  # [], which has no second axis
             raise DataError(_no_steps(i, name))
         if piece.ndim != 2:
@@ -243,14 +243,26 @@ def _no_steps(i: int, name: str, but: str = "") -> str:
 
 
 def column_names(frame: Any) -> tuple[str, ...] | None:
-    """The names of a data frame's columns, or a Series' index, if all are text; else None."""
+    """The names of a data frame's columns, or of a Series' index, if they are text; else None.
+
+    Raises
+    ------
+    DataError
+        If some are text and some are not.
+    """
     names = getattr(frame, "column_names", None)  # pyarrow's, whose .columns are the data
     if names is None:
         names = getattr(frame, "columns", None)
     if names is None and hasattr(frame, "iloc"):  # a Series of pandas
         names = frame.index
     names = () if names is None else tuple(names)
-    return names if names and all(isinstance(name, str) for name in names) else None
+    are_text = [isinstance(name, str) for name in names]
+    if any(are_text) and not all(are_text):
+        raise DataError(
+            f"a {type(frame).__name__} has names of columns that are not all text: "
+            f"{', '.join(map(repr, names))}. Make them text: .columns.astype(str)."
+        )
+    return names if any(are_text) else None
 
 
 def _other_columns(
@@ -273,14 +285,26 @@ def refuse_table(X: Any, name: str) -> None:
     kind = type(X).__name__
     if kind.endswith("GroupBy"):
         raise DataError(
-            f"{name} is a {kind}; expected a list of sequences. With `columns` a list of the features: "
-            f"[frame[columns] for _, frame in {name}]."
+            f"{name} is a {kind}; expected a list of sequences. "
+            + (
+                f"Pass [part.to_frame() for _, part in {name}]."
+                if kind == "SeriesGroupBy"
+                else "With `columns` a list of the features: "
+                f"[frame[columns] for _, frame in {name}]."
+            )
+        )
+    first = X[0] if isinstance(X, list | tuple) and X else None
+    if isinstance(first, tuple) and len(first) == 2 and hasattr(first[1], "iloc"):
+        raise DataError(
+            f"{name}[0] is a pair of a key and a {type(first[1]).__name__}; expected a sequence. Pass "
+            f"[part for _, part in {name}]."
         )
     if getattr(getattr(X, "index", None), "nlevels", 1) > 1:
         part = "part" if hasattr(X, "columns") else "part.to_frame()"
         raise DataError(
             f"{name} is a {kind} whose index has several levels; expected a list of sequences. If "
-            f"the first level is the sequence: [{part} for _, part in {name}.groupby(level=0)]."
+            f"the first level is the sequence: [{part} for _, part in {name}.groupby(level=0)]. If "
+            f"each row is one: {name}.reset_index(drop=True)."
         )
     table = np.asarray(X) if hasattr(X, "columns") else X
     if (
@@ -288,7 +312,7 @@ def refuse_table(X: Any, name: str) -> None:
         and table.dtype == object
         and table.ndim == 2
         and table.size
-        and np.ndim(table[0, 0]) > 0
+        and any(np.ndim(cell) > 0 for cell in table[:, 0])
     ):
         raise DataError(
             f"{name} is a {kind} with a sequence in each cell; expected a list of 2-D arrays. If the "
@@ -316,10 +340,11 @@ def refuse_mask(X: Any, name: str) -> None:
         )
 
 
-def _numeric(X: Any, name: str) -> Array:
+def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_features)") -> Array:
+    """Make an array of real numbers of any shape; ``expected`` is for messages."""
     refuse_mask(X, name)
     if X is None:
-        raise DataError(f"{name} is None; expected an array (n_timesteps, n_features).")
+        raise DataError(f"{name} is None; expected {expected}.")
     if hasattr(X, "toarray"):  # a sparse matrix
         raise DataError(
             f"{name} is a sparse {type(X).__name__}; expected a dense array. Pass x.toarray()."
@@ -328,8 +353,7 @@ def _numeric(X: Any, name: str) -> Array:
         array = np.asarray(X)
     except ValueError:  # rows of different lengths
         raise DataError(
-            f"{name} is not a rectangular array: its rows differ in length. One sequence is "
-            "(n_timesteps, n_features), the same number of features at each step."
+            f"{name} is not a rectangular array: its rows differ in length; expected {expected}."
         ) from None
     if array.dtype == object:
         try:
@@ -361,12 +385,13 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> Data
         return DataError(f"{name} contains infinity {place}; expected finite numbers. Correct it.")
     if sequences.stacked or sequences.padded_to:
         remedy = (
-            f"np.nan_to_num({name}) puts 0 for it. Only steps at the end of a sequence that are NaN in "
-            "every feature count as padding."
+            f"np.nan_to_num(np.asarray({name}, float)) puts 0 for it. Only steps at the end of a "
+            "sequence that are NaN in every feature count as padding."
         )
     else:
         remedy = (
-            f"[np.nan_to_num(x) for x in {name}] puts 0 for it. Leave steps that are padding out: "
-            "each array is as long as its sequence."
+            f"[np.nan_to_num(np.asarray(x, float)) for x in {name}] puts 0 for it"
+            + (", [x.fillna(0) for x in X] in data frames" if sequences.names else "")
+            + ". Leave steps that are padding out: each is as long as its sequence."
         )
     return DataError(f"{name} contains NaN {place}; expected finite numbers. {remedy}")

@@ -7,6 +7,7 @@ no mean, no accuracy and no batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
@@ -77,6 +78,35 @@ class Examples:
         )
         return shortened if lengths.all() else shortened.take(np.flatnonzero(lengths))
 
+    def with_classes(self, known: Array | None = None) -> Examples:
+        """Check the labels by ``as_classes``; what has weight 0 has no label, and may hold anything.
+
+        Parameters
+        ----------
+        known : array (n_classes,), optional
+            Those of a model, which have to be of the same kind.
+
+        Raises
+        ------
+        DataError
+            As ``as_classes`` does; or if the labels are text and ``known`` numbers, or the reverse.
+        """
+        has_label = self.weights > 0
+        labels = as_classes(self.labels[has_label])
+        if known is not None and _is_text(labels) != _is_text(known):
+            raise DataError(
+                f"y has labels such as {labels[:3].tolist()}, the model's are {known[:3].tolist()}; "
+                "expected both text, or both numbers."
+            )
+        laid_out = np.zeros(len(has_label), labels.dtype)
+        laid_out[has_label] = labels
+        return replace(self, labels=laid_out)
+
+    def mean(self, values: Array) -> float:
+        """The weighted mean of what belongs to the labels."""
+        relative = self.weights / self.weights.max()  # sums of large numbers would overflow
+        return float(np.average(values, weights=relative))
+
     @cached_property
     def weight_of_sequences(self) -> Array:
         """The weight of each sequence, or the sum of its steps', (n_sequences,), in float64."""
@@ -109,7 +139,7 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     """
     listed = _listed(y, name)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
-        refuse_one_hot(listed, name)
+        _refuse_one_hot(listed, name)
     is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
     is_column = not is_list_of_arrays and _shape(listed)[1:] == (1,)
     return any(np.ndim(entry) > 0 for entry in listed) and not is_column
@@ -139,13 +169,18 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     if has_step_labels(y, name):
         raise DataError(
             f"{name} has labels for steps; expected one label for each sequence, an array "
-            f"({n_sequences},). For labels at every step use RNNTagger."
+            f"({n_sequences},). "
+            + (
+                f"It looks one-hot: pass np.argmax(np.asarray({name}, float), axis=1)."
+                if _is_one_hot(listed)
+                else "For labels at every step use RNNTagger."
+            )
         )
     labels = np.ravel(listed)
     if len(labels) != n_sequences:
         raise DataError(
             f"{name} has {len(labels)} labels for {n_sequences} sequences; expected one for each."
-            + (f" For one recording pass [{name}]." if n_sequences == 1 else "")
+            + (f" For one recording pass [{name}]." if n_sequences == 1 else _by_level(y, name))
         )
     return labels
 
@@ -158,6 +193,7 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Parameters
     ----------
     y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
+        A last axis of 1 is left out.
     sequences : Sequences
         What they belong to.
     name : str
@@ -173,16 +209,21 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
         If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
     """
     refuse_mask(y, name)
-    pieces = [np.asarray(entry) for entry in _listed(y, name)]
+    entries = _listed(y, name)
+    for i, entry in enumerate(entries):
+        refuse_mask(entry, f"{name}[{i}]")
+    pieces = [_as_array(entry) for entry in entries]
     if len(pieces) != len(sequences):
         one_recording = len(sequences) == 1 and all(piece.ndim == 0 for piece in pieces)
         raise DataError(
             f"{name} has {len(pieces)} entries for {len(sequences)} sequences; expected one array "
             "of (n_timesteps,) for each."
-            + (f" For one recording pass [{name}]." if one_recording else "")
+            + (f" For one recording pass [{name}]." if one_recording else _by_level(y, name))
         )
     for i, length in enumerate(sequences.lengths):
         piece = pieces[i]
+        if piece.ndim == 2 and piece.shape[1] == 1:
+            pieces[i] = piece = piece[:, 0]
         if piece.ndim != 1:
             raise DataError(
                 f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 1: "
@@ -195,6 +236,9 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
                 f"{name}[{i}] has {len(piece)} entries, but sequence {i} has {length} step(s); "
                 "expected one for each step."
             )
+    kinds = {piece.dtype.kind for piece in pieces}
+    if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
+        pieces = [piece.astype(object) for piece in pieces]
     return np.concatenate(pieces)
 
 
@@ -209,23 +253,33 @@ def _remedy(piece: Array, name: str) -> str:
     return ""
 
 
-def check_classes(labels: Array, name: str = "y") -> None:
+_MISSING = ("NoneType", "NAType", "NaTType")
+_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
+
+
+def as_classes(labels: Any, name: str = "y") -> Array:
     """Check that labels are whole numbers, truth values or text: what a model file can hold.
+
+    Returns
+    -------
+    array
+        Of numbers, if they came as objects.
 
     Raises
     ------
     DataError
         If they are anything else, or numbers among text. The message says which.
     """
+    labels = np.asarray(_listed(labels, name))
     expected = "expected whole numbers, True and False, or text"
+    are_numbers = False
     if labels.dtype == object:
         kinds = {type(label) for label in labels}
         is_missing = any(kind.__name__ in _MISSING for kind in kinds) or any(
             isinstance(label, float) and not np.isfinite(label) for label in labels
         )
-        is_known = all(issubclass(kind, str) for kind in kinds) or all(
-            issubclass(kind, _NUMBERS) for kind in kinds
-        )
+        are_numbers = all(issubclass(kind, _NUMBERS) for kind in kinds)
+        is_known = are_numbers or all(issubclass(kind, str) for kind in kinds)
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
     else:
         kind = labels.dtype.kind
@@ -240,28 +294,51 @@ def check_classes(labels: Array, name: str = "y") -> None:
     if not is_known:
         raise DataError(
             f"{name} has labels of type {found}; {expected}, all of one kind. Convert them: "
-            f"np.array({name}).astype(str), or [labels.astype(str) for labels in {name}] of steps."
+            f"np.asarray({name}).astype(str), or of steps "
+            f"[np.asarray(labels).astype(str) for labels in {name}]."
         )
+    return np.array(labels.tolist()) if are_numbers else labels
 
 
-_MISSING = ("NoneType", "NAType", "NaTType")
-_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
+def _is_text(labels: Array) -> bool:
+    return labels.dtype.kind in "UO"
 
 
 def _listed(y: Any, name: str = "y") -> Array | Sequence[Any]:
     """Y as an array, if it can be one, or a list of what belongs to each sequence."""
-    if isinstance(y, list | tuple):
+    if isinstance(y, list | tuple | range):
+        if any(isinstance(entry, np.ma.MaskedArray) for entry in y):
+            return list(y)  # one array would be without the masks
         try:
-            array = np.asarray(y)
+            return _as_array(y)
         except ValueError:  # entries differ in length
             return list(y)
-        if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(e, str) for e in y):
-            return np.array(y, object)  # of numbers among text, NumPy makes text
-        return array
     if hasattr(y, "__array__") and np.ndim(array := np.asarray(y)) > 0:
         return array
+    kind = type(y).__name__
     raise DataError(
-        f"{name} is a {type(y).__name__}; expected an array, or a list of arrays, one a sequence."
+        f"{name} is a {kind}; expected an array, or a list of arrays, one a sequence."
+        + (f" Pass [part for _, part in {name}]." if kind.endswith("GroupBy") else "")
+    )
+
+
+def _as_array(y: Any) -> Array:
+    """Make an array; numbers among text, of which NumPy makes text, stay numbers."""
+    array = np.asarray(y)
+    if array.dtype.kind == "U" and isinstance(y, list | tuple):
+        objects = np.array(y, object)
+        if not all(isinstance(entry, str) for entry in objects.flat):
+            return objects
+    return array
+
+
+def _by_level(y: Any, name: str) -> str:
+    """What to do with a Series whose index has levels."""
+    if getattr(getattr(y, "index", None), "nlevels", 1) == 1:
+        return ""
+    return (
+        " If the first level of its index is the sequence, pass "
+        f"[part for _, part in {name}.groupby(level=0)]."
     )
 
 
@@ -270,18 +347,27 @@ def _shape(listed: Array | Sequence[Any]) -> tuple[int, ...]:
     return listed.shape if isinstance(listed, np.ndarray) else (len(listed),)
 
 
-def refuse_one_hot(y: Array, name: str = "y") -> None:
+def _refuse_one_hot(y: Array, name: str) -> None:
     """Refuse rows that have a single 1 each: they may be classes, or labels of steps."""
-    if y.ndim == 2 and y.shape[1] > 1 and _is_one_hot(y):
+    if _is_one_hot(y):
         raise DataError(
             f"{name} has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
             f"a sequence pass np.argmax({name}, axis=1); for labels of steps pass list({name})."
         )
 
 
-def _is_one_hot(y: Array) -> bool:
+def _is_one_hot(y: Array | Sequence[Any]) -> bool:
+    """Whether these are rows of at least two numbers, all 0 but for a single 1."""
+    try:
+        rows = np.asarray(y)
+        rows = rows.astype(float) if rows.dtype.kind in "biufO" else np.empty(0)
+    except (TypeError, ValueError):
+        return False
     return bool(
-        y.dtype.kind in "biuf" and ((y == 0) | (y == 1)).all() and (y.sum(axis=-1) == 1).all()
+        rows.ndim == 2
+        and rows.shape[1] > 1
+        and ((rows == 0) | (rows == 1)).all()
+        and (rows.sum(axis=1) == 1).all()
     )
 
 
@@ -293,7 +379,8 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
 
     Parameters
     ----------
-    weight : array (n_sequences,), a number, or None; if ``every_step``, also a list of (n_timesteps,)
+    weight : array (n_sequences,) or (n_sequences, 1), a number, or None
+        If ``every_step``, also a list of (n_timesteps,).
         A sequence's weight is that of each of its steps. None is 1.
     sequences : Sequences
     every_step : bool
@@ -311,14 +398,18 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
     n = len(sequences)
     if weight is None or isinstance(weight, Real):
         weight = np.full(n, 1.0 if weight is None else weight)
+    refuse_mask(weight, "sample_weight")
     listed = _listed(weight, "sample_weight")
-    if not every_step and _shape(listed) == (n, 1):
+    if _shape(listed) == (n, 1):
         listed = np.ravel(listed)
-    if every_step and any(np.ndim(entry) > 0 for entry in listed):
+    are_of_steps = any(np.ndim(entry) > 0 for entry in listed)
+    if every_step and are_of_steps:
         flat = step_labels(weight, sequences, "sample_weight")
-    elif _shape(listed) != (n,):
+    elif are_of_steps or _shape(listed) != (n,):
+        is_array = isinstance(listed, np.ndarray)
+        found = f"shape {_shape(listed)}" if is_array else "weights for steps"
         raise DataError(
-            f"sample_weight has shape {_shape(listed)}; expected ({n},), a weight for each sequence"
+            f"sample_weight has {found}; expected ({n},), a weight for each sequence"
             + (", or a list of (n_timesteps,), one for each step." if every_step else ".")
         )
     else:
@@ -346,6 +437,9 @@ def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
 
 def check_weights(weights: Array, name: str = "sample_weight") -> Array:
     """Check that weights are finite numbers, and none below zero."""
+    if weights.dtype == object:
+        with suppress(TypeError, ValueError):
+            weights = weights.astype(np.float64)
     if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
         raise DataError(f"{name} must hold finite numbers, none below zero.")
     return weights

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array
-from elman.data.sequences import column_names, refuse_mask
+from elman.data.sequences import column_names, numeric
 from elman.errors import DataError
 from elman.parameters import Architecture
 
@@ -39,6 +39,22 @@ class State(Protocol):
         ...
 
 
+def take_step(x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
+    """Call ``state.step``, where ``state`` comes from a caller.
+
+    Raises
+    ------
+    TypeError
+        If it is no state.
+    """
+    if not hasattr(state, "step"):
+        raise TypeError(
+            f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
+            "step before: probabilities, state = model.step(x_t, state)."
+        )
+    return state.step(x_t)
+
+
 def check_step(
     x_t: npt.ArrayLike,
     shape: tuple[int, ...],
@@ -47,23 +63,17 @@ def check_step(
 ) -> Array:
     """Check what ``State.step`` is given, but for NaN and infinity."""
     if type(x_t) is not np.ndarray or x_t.dtype is not dtype or not x_t.flags.carray:
-        refuse_mask(x_t, "x_t")
-        if x_t is None:
-            raise DataError(f"x_t is None; expected numbers of shape {shape}, one step's features.")
-        found = column_names(x_t)
-        if names is not None and found is not None and found != names:
-            raise DataError(
-                f"x_t has the features {', '.join(found)}; the model was fitted on "
-                f"{', '.join(names)}, in this order. Reorder them: x_t[list(model.feature_names_in_)]."
-            )
-        given = np.asarray(x_t)
-        if given.dtype.kind not in "biufO":
-            raise DataError(f"x_t has dtype {given.dtype}; expected real numbers.")
-        try:
-            with np.errstate(over="ignore"):  # an infinity shows
-                x_t = np.array(given, dtype, order="C")
-        except (TypeError, ValueError):
-            raise DataError("x_t holds objects that are not numbers; expected numbers.") from None
+        for part in x_t if isinstance(x_t, list | tuple) else (x_t,):
+            found = column_names(part)
+            if names is not None and found is not None and found != names:
+                raise DataError(
+                    f"x_t has the features {', '.join(found)}; the model was fitted on "
+                    f"{', '.join(names)}, in this order. Reorder them: "
+                    "x_t[list(model.feature_names_in_)]."
+                )
+        given = numeric(x_t, "x_t", f"numbers of shape {shape}, the features of one step")
+        with np.errstate(over="ignore"):  # an infinity shows
+            x_t = np.array(given, dtype, order="C")
     if x_t.shape != shape:
         raise DataError(
             f"x_t has shape {x_t.shape}; expected {shape}: the features of one step"

@@ -23,8 +23,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, Sequences
-from elman.data.targets import cast_weights, check_classes, check_weights, label_weights
+from elman.data.targets import as_classes, cast_weights, check_weights, label_weights
 from elman.engines import Engine, State, get_engine
+from elman.engines.streaming import take_step
 from elman.errors import DataError, DivergenceError
 from elman.estimators.files import estimator_from, write_estimator
 from elman.estimators.fitted import Fitted, FittedAttributes
@@ -214,7 +215,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             sequences, format = first_format(self, X)
         else:
             sequences = as_fitted(self, X, before.format, before.network.dtype)
-        examples = self._examples(y, sequences, sample_weight)
+        classes_before = None if before is None else before.classes
+        examples = self._examples(y, sequences, sample_weight, classes_before)
         known = self._known_classes(examples, before, classes)
         if before and self._architecture(sequences, len(known)) != before.network.architecture:
             raise InvalidParameterError(
@@ -231,9 +233,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         present = np.unique(examples.labels[examples.weights > 0])
         known = before.classes if before else present
         if classes is not None:
-            given = np.asarray(classes)
-            check_classes(given, "classes")
-            given = np.unique(given)
+            given = np.unique(as_classes(classes, "classes"))
+            examples.with_classes(given)
             if before and not np.array_equal(given, known):
                 raise ValueError(f"classes={classes} are not those of the first call: {known}")
             known = given
@@ -245,12 +246,14 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             )
         return known
 
-    def _examples(self, y: Any, sequences: Sequences, sample_weight: Any) -> Examples:
-        """Check labels and weights; what has weight 0 is left out."""
+    def _examples(
+        self, y: Any, sequences: Sequences, sample_weight: Any, known: Array | None = None
+    ) -> Examples:
+        """Check labels and weights, against classes known already; what has weight 0 is left out."""
         labels = self._labels(y, sequences)
         weights = label_weights(sample_weight, sequences, self._every_step)
         examples = Examples(sequences, labels, weights, self._every_step).present()
-        check_classes(examples.labels[examples.weights > 0])
+        examples = examples.with_classes(known)
         check_classification_targets(examples.labels[examples.weights > 0])
         return examples
 
@@ -262,14 +265,17 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         codes[has_label] = np.searchsorted(classes, labels)
         weights = examples.weights
         if self.class_weight is not None:
+            # Of classes known from before, some may have no examples now.
+            among = np.unique(labels) if self.class_weight == "balanced" else classes
             of_classes = compute_class_weight(
                 self.class_weight,
-                classes=classes,
+                classes=among,
                 y=labels,
                 sample_weight=weights[has_label],
             )
             of_classes = check_weights(of_classes, "class_weight")
-            weights = weights * of_classes[codes]
+            weights = weights.copy()
+            weights[has_label] *= of_classes[np.searchsorted(among, labels)]
         return replace(examples, labels=codes, weights=weights).present()
 
     def _begun(self, examples: Examples, classes: Array, format: InputFormat) -> Fitted:
@@ -350,7 +356,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
     def _accuracy(self, fitted: Fitted, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
         y_hat = self._y_hat(fitted, examples.sequences)
-        return float(np.average(y_hat.argmax(axis=1) == examples.labels, weights=examples.weights))
+        return examples.mean(y_hat.argmax(axis=1) == examples.labels)
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
         if not self.verbose:
@@ -399,10 +405,9 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             If X, y or the weights are not as in ``fit``.
         """
         fitted, sequences = self._checked(X)
-        examples = self._examples(y, sequences, sample_weight)
+        examples = self._examples(y, sequences, sample_weight, fitted.classes)
         y_hat = self._y_hat(fitted, fitted.scaled(examples.sequences))
-        is_right = fitted.classes[y_hat.argmax(axis=1)] == examples.labels
-        return float(np.average(is_right, weights=examples.weights))
+        return examples.mean(fitted.classes[y_hat.argmax(axis=1)] == examples.labels)
 
     def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
@@ -465,8 +470,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         ------
         DataError
             If x_t does not have that shape, or is not finite, or overflows on standardising.
+        TypeError
+            If ``state`` is no state.
         """
-        return state.step(x_t)
+        return take_step(x_t, state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.

@@ -92,7 +92,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     mean_, scale_ : arrays (n_features,)
         What standardises a step.
     history_ : list of dict
-        A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm.
+        A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. Accuracies count
+        each answer by its weight, ``class_weight`` included.
     n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_
         The same, under scikit-learn's names.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from elman._typing import Array
-from elman.data.targets import check_classes
+from elman.data.targets import as_classes
 from elman.engines import ENGINES
 from elman.estimators.fitted import Fitted
 from elman.estimators.hyperparameters import generator
@@ -82,7 +82,7 @@ def _check_parts(fitted: Fitted) -> None:
     """Refuse an estimator whose parts would give wrong answers, or none."""
     architecture, format = fitted.network.architecture, fitted.format
     D, K = architecture.n_features, architecture.n_outputs
-    check_classes(fitted.classes, "classes_")
+    as_classes(fitted.classes, "classes_")
     if fitted.classes.shape != (K,):
         raise ValueError(f"classes_ has shape {fitted.classes.shape}; the network has {K} outputs")
     if not np.array_equal(fitted.classes, np.unique(fitted.classes)):

@@ -143,7 +143,7 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
             f"X has {sequences.n_features} features, but {name} is expecting {D} features "
             "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
         )
-    if not format.on_rows:
+    if format.step_names or not format.on_rows:
         first = next(iter(X)) if hasattr(X, "__iter__") else X
         _check_feature_names(estimator, first, reset=False)
     return sequences

@@ -20,6 +20,7 @@ from elman.equations import (
     recurrent_step,
 )
 from elman.errors import DataError
+from elman.estimators import RNNClassifier
 from elman.explanation import terms
 from elman.explanation.explanation import Explanation
 from elman.explanation.proof import central_differences, check_terms, check_totals
@@ -88,7 +89,11 @@ def explain(
     >>> bool(np.allclose(terms, ex.gradients["W1"], rtol=1e-13, atol=0))
     True
     """
-    who = subject(model, _alone(x), [np.asarray(y).tolist()])
+    try:
+        who = subject(model, _alone(x), [_one(y, model)])
+    except DataError as error:
+        error.add_note("Here X is [x], a data set of one sequence, and y is [y].")
+        raise
     layer = who.layer(layer)
     if truncate is not None and not (_is_number(truncate, Integral) and truncate >= 0):
         raise ValueError(f"truncate must be a whole number of steps, 0 or more; got {truncate!r}")
@@ -174,7 +179,10 @@ def _is_number(value: Any, kind: type) -> bool:
 
 def _alone(x: Any) -> Any:
     """Make a data set of one sequence; columns keep their names."""
-    shape = np.shape(x)
+    try:
+        shape = np.shape(x)
+    except ValueError:  # no array: refused where all arrays are checked
+        return [x]
     if len(shape) not in (1, 2):
         raise DataError(
             f"x has {len(shape)} dimension(s), shape {shape}; expected one sequence, "
@@ -185,6 +193,20 @@ def _alone(x: Any) -> Any:
     if hasattr(x, "iloc"):  # a row of a data frame
         return x.to_frame().T
     return np.asarray(x)[None]
+
+
+def _one(y: Any, model: Any) -> Any:
+    """The label, or the labels, of one sequence."""
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise DataError("y is a list of lists; expected a label, or one for each step.") from None
+    if labels.size > 1 and isinstance(model, RNNClassifier):
+        raise DataError(
+            f"y has shape {labels.shape}; an RNNClassifier gives a sequence one label, and expects one "
+            "here. Of a data set pass X[0], y[0]; of one-hot labels np.argmax(y)."
+        )
+    return labels.tolist()
 
 
 class _Passes(NamedTuple):

@@ -98,7 +98,10 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         fitted, sequences = model._checked(X)
     _check_finite(fitted.network.parameters)
-    labels = None if y is None else _codes(fitted.classes, model._labels(y, sequences))
+    labels = None
+    if y is not None:
+        labels = model._examples(y, sequences, None, fitted.classes).labels
+        labels = _codes(fitted.classes, labels)
     sequences = fitted.scaled(sequences)
     dtype = np.dtype(np.float64) if exact else fitted.network.dtype
     values = sequences.values.astype(dtype, copy=False)
