@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-checked test-widths test-arm test-oldest bench docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -25,6 +25,9 @@ test-checked: $(VENV)/.dev
 
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)
+
+test-mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants.py $(ARGS)
 
 test-arm: | $(VENV)/.made
 	PYTHON=$(BIN)/python tests/arm.sh

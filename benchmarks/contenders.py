@@ -256,7 +256,7 @@ def _torch_network(problem: Problem, parameters: dict[str, np.ndarray]) -> tuple
     p = {name: torch.from_numpy(array) for name, array in parameters.items()}
     zero = torch.zeros(problem.H)
     names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
-    rnn.load_state_dict(dict(zip(names, (p["U"], p["W"], p["b"], zero))))
+    rnn.load_state_dict(dict(zip(names, (p["U"], p["W"], p["b"], zero), strict=True)))
     rnn.bias_hh_l0.requires_grad_(False)
     output.load_state_dict({"weight": p["V"], "bias": p["c"]})
     return rnn, output

@@ -197,7 +197,7 @@ def check(actual: dict[str, Any], expected: dict[str, Any], who: str) -> float:
 
 def ratio(seconds: Mapping[str, list[float]], of: str, to: str = "elman") -> float:
     """The median of the rounds' ratios: how many times as long the one takes as the other."""
-    return statistics.median(a / b for a, b in zip(seconds[of], seconds[to]))
+    return statistics.median(a / b for a, b in zip(seconds[of], seconds[to], strict=True))
 
 
 def geometric_mean(values: list[float]) -> float:

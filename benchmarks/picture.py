@@ -54,7 +54,7 @@ def _ratios(ax: Axes, rows: list[dict[str, Any]], rivals: dict[str, str], what: 
     for name, label in rivals.items():
         points = [(row["ratios"][name], i) for i, row in enumerate(rows) if name in row["ratios"]]
         if points:
-            ax.scatter(*zip(*points), color=COLOURS[name], label=label, s=28, zorder=3)
+            ax.scatter(*zip(*points, strict=True), color=COLOURS[name], label=label, s=28, zorder=3)
     ax.axvline(1, color=COLOURS["elman"], linewidth=1)
     ax.set_xscale("log")
     ticks = [0.5, 1, 2, 5, 10, 20, 50, 100]

@@ -25,7 +25,7 @@ def measure(settings: Settings, say: Say) -> list[dict[str, Any]]:
 def _row(problem: Problem, seconds: dict[str, list[float]]) -> dict[str, Any]:
     of_sgemm = [
         (problem.operations / mine) / (2 * SGEMM**3 / sgemm)
-        for mine, sgemm in zip(seconds["elman"], seconds["sgemm"])
+        for mine, sgemm in zip(seconds["elman"], seconds["sgemm"], strict=True)
     ]
     return {
         "shape": str(problem),

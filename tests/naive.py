@@ -52,10 +52,10 @@ def loss_and_gradients(network, cells, X, y, weights):
     """Σ w L over labels y[i], one a sequence or T of them, with weights of the same shapes."""
     network, loss, correct = in_float64(network), 0.0, 0.0
     gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
-    for x, y_i, w_i in zip(X, y, weights):
+    for x, y_i, w_i in zip(X, y, weights, strict=True):
         a, h, z, y_hat = forward(network, cells, x)
         labelled = range(len(x)) if np.ndim(y_i) else [len(x) - 1]
-        for t, label, weight in zip(labelled, np.atleast_1d(y_i), np.atleast_1d(w_i)):
+        for t, label, weight in zip(labelled, np.atleast_1d(y_i), np.atleast_1d(w_i), strict=True):
             loss += weight * -np.log(y_hat[t][label])
             correct += weight * (np.argmax(z[t]) == label)
             _add_ladder(gradients, network, cells, x, a, h, y_hat[t], t, label, weight)

@@ -108,6 +108,6 @@ def line_of(node):
         base, *scripts = parts
         return base + "".join(
             sign + (script if len(script) == 1 else f"{{{script}}}")
-            for sign, script in zip(signs[node.tag], scripts)
+            for sign, script in zip(signs[node.tag], scripts, strict=True)
         )
     return "".join(parts)

@@ -98,8 +98,8 @@ MUTATIONS = {
     "h_t for h_{t-1}": Mutation(
         "backward",
         "recurrent_gradients",
-        "zip(h_activated[:-1], delta)",
-        "zip(h_activated[1:], delta)",
+        "zip(h_activated[:-1], delta",
+        "zip(h_activated[1:], delta",
     ),
     "mean for a sum in db": Mutation(
         "backward", "recurrent_gradients", "deltas.sum(axis=1)", "deltas.mean(axis=1)"

@@ -302,7 +302,8 @@ def test_npz_is_split_once_and_for_all(tmp_path, arrays, sequences):
     assert len(again.X_test) == 4
     np.testing.assert_array_equal(load_npz(tmp_path / "data.npz").y_test, again.y_test)
     assert sorted([*data.y_train, *data.y_test]) == sorted(LABELS)
-    for sequence, label in zip([*data.X_train, *data.X_test], [*data.y_train, *data.y_test]):
+    X, y = [*data.X_train, *data.X_test], [*data.y_train, *data.y_test]
+    for sequence, label in zip(X, y, strict=True):
         np.testing.assert_array_equal(sequence, sequences[int(label.split()[1])])
 
 

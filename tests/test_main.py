@@ -46,7 +46,7 @@ def test_interrupted_while_it_starts(tmp_path):
     ]
     results = {
         place: (*process.communicate(), process.returncode)
-        for place, process in zip(PLACES, running)
+        for place, process in zip(PLACES, running, strict=True)
     }
     assert results == dict.fromkeys(PLACES, ("", "interrupted\n", 1))
 

@@ -73,14 +73,14 @@ def test_intermediates_come_as_the_sequences_did(X):
         assert [len(value) for value in values] == [len(x) for x in X]
     y_hat = network.forward(X)
     assert isinstance(y_hat, np.ndarray) == isinstance(X, np.ndarray)
-    for actual, expected in zip(y_hat, every.y_activated):
+    for actual, expected in zip(y_hat, every.y_activated, strict=True):
         assert relative_error(actual, expected) <= VERSUS_NAIVE[network.dtype]
 
 
 def test_forward_is_the_naive_loop(X, engine):
     network = network_of(engine=engine)
     expected = [naive.probabilities(network.parameters, CELLS, x) for x in X]
-    for actual, y_hat in zip(network.forward(X), expected):
+    for actual, y_hat in zip(network.forward(X), expected, strict=True):
         assert relative_error(actual, y_hat) <= VERSUS_NAIVE[network.dtype]
     last = network.forward(X, every_step=False)
     difference = relative_error(last, [y_hat[-1] for y_hat in expected])
@@ -97,7 +97,7 @@ def test_loss_is_a_sum_over_steps_and_a_mean_over_sequences(X, engine, every_ste
     given = None
     if weighted == "by sequence":
         given = rng.uniform(0.2, 2, len(X))
-        weights = [np.full(shape, weight) for shape, weight in zip(shapes, given)]
+        weights = [np.full(shape, weight) for shape, weight in zip(shapes, given, strict=True)]
     elif weighted == "by label":
         given = weights = [rng.uniform(0.2, 2, shape) for shape in shapes]
     expected = naive.loss_and_gradients(network.parameters, CELLS, X, y, weights)
@@ -218,7 +218,7 @@ def test_a_complex_copy_goes_forward_and_leaves_the_network(X):
     complex_network = network.astype(np.complex128)
     complex_network.parameters["V"][1, 2] += 1e-20j
     stepped, expected = complex_network.forward(X), network.forward(X)
-    for ours, theirs in zip(stepped, expected):
+    for ours, theirs in zip(stepped, expected, strict=True):
         assert ours.dtype == np.complex128
         assert relative_error(ours.real, theirs) <= VERSUS_NAIVE[network.dtype]
         assert np.abs(ours.imag).max() > 1e-24
@@ -231,7 +231,7 @@ def test_a_complex_copy_goes_forward_and_leaves_the_network(X):
 def test_a_copy_is_a_network_of_its_own(X, way):
     network = network_of()
     other = way(network)
-    for ours, theirs in zip(other.forward(X), network.forward(X)):
+    for ours, theirs in zip(other.forward(X), network.forward(X), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     other.parameters["V"][...] = 0.0
     assert network.parameters["V"].all()

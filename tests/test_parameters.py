@@ -121,7 +121,7 @@ def test_views_stay_with_their_vector(way):
     assert parameters.architecture == original.architecture
     for name, view in parameters.items():
         assert np.shares_memory(view, parameters.vector), name
-    for layer, name in zip(parameters.layers, ("U1", "U2", "U3")):
+    for layer, name in zip(parameters.layers, ("U1", "U2", "U3"), strict=True):
         assert np.shares_memory(layer.U, parameters[name])
     parameters["W3"][2, 4] = 17
     assert (parameters.vector == 17).sum() == 1

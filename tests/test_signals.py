@@ -120,5 +120,5 @@ def test_signal_while_handlers_change(monkeypatch, block):
     monkeypatch.undo()
     assert len(made) > 4
     assert [signal.getsignal(number) for number in STOPPING] == [interrupt] * 3
-    for number, handler in zip(STOPPING, outermost):
+    for number, handler in zip(STOPPING, outermost, strict=True):
         signal.signal(number, handler)

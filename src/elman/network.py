@@ -190,12 +190,12 @@ class Network:
 
         of_layers = []
         inputs: Sequence[Array] = shard.x
-        for layer, h_activated in zip(self.parameters.layers, trace.h_activated):
+        for layer, h_activated in zip(self.parameters.layers, trace.h_activated, strict=True):
             steps = [
                 recurrent_step(x_t, h[:, : x_t.shape[1]], layer.U, layer.W, layer.b, layer.cell)
-                for x_t, h in zip(inputs, h_activated)
+                for x_t, h in zip(inputs, h_activated[:-1], strict=True)
             ]
-            of_layers.append(StepTrace(*map(fold, zip(*steps))))
+            of_layers.append(StepTrace(*map(fold, zip(*steps, strict=True))))
             inputs = h_activated[1:]
         return Intermediates(
             U_frd=[step.U_frd for step in of_layers],

@@ -101,7 +101,7 @@ class Architecture:
         """The shape of every parameter, by name, in the order of the parameter vector."""
         shapes: dict[str, tuple[int, ...]] = {}
         n_inputs = self.n_features
-        for k, (H, cell) in enumerate(zip(self.hidden, self.cells), start=1):
+        for k, (H, cell) in enumerate(zip(self.hidden, self.cells, strict=True), start=1):
             shapes[f"U{k}"] = (H, n_inputs)
             if CELLS[cell].recurrent:
                 shapes[f"W{k}"] = (H, H)
@@ -202,7 +202,7 @@ class Parameters(Mapping[str, Array]):
         shapes = self.architecture.shapes
         ends = np.cumsum([prod(shape) for shape in shapes.values()])
         parts = np.split(self.vector, ends[:-1])
-        return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts)}
+        return {name: part.reshape(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]

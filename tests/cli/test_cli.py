@@ -242,7 +242,7 @@ def test_padding_with_nan_is_no_steps(run, files):
     X, y = read_npz("steps.npz")
     longest = max(map(len, X))
     stack, labels = np.full((60, longest, 2), np.nan), np.full((60, longest), "", "<U4")
-    for i, (x, y_i) in enumerate(zip(X, y)):
+    for i, (x, y_i) in enumerate(zip(X, y, strict=True)):
         stack[i, : len(x)], labels[i, : len(x)] = x, y_i
     np.savez("padded.npz", X=stack, y=labels)
     for name in ("padded", "steps"):

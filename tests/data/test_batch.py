@@ -62,7 +62,7 @@ def test_members_come_with_their_starts_and_lengths_longest_first(batch):
     whole = Batch.of(sequences, indices, every_step=False)
     assert sorted(whole.members) == sorted(indices)
     assert (np.diff(whole.lengths) <= 0).all()
-    for i, start, length in zip(whole.members, whole.starts, whole.lengths):
+    for i, start, length in zip(whole.members, whole.starts, whole.lengths, strict=True):
         np.testing.assert_array_equal(sequences.values[start : start + length], sequences[i])
 
 
@@ -81,7 +81,7 @@ def test_each_sequence_answers_at_its_last_step_alone(batch):
     answered = []
     for shard in cut(batch, every_step=False):
         rows = iter(shard.rows)
-        for t, (block, first) in enumerate(zip(shard.x, shard.answers_from)):
+        for t, (block, first) in enumerate(zip(shard.x, shard.answers_from, strict=True)):
             assert 0 <= first <= block.shape[1]
             for column in block[:, first:].T:
                 i = next(rows)

@@ -243,12 +243,9 @@ def test_term_ladder_tells_three_kinds_of_nothing_apart():
     display = draw(TermLadderDisplay.from_explanation(ex))
     hatched = {c.get_hatch(): c for c in display.ax_.collections if isinstance(c, PatchCollection)}
     assert len(hatched) == 3
-    assert [entry.split(":")[0] for entry in legend(display)] == [
-        "structural",
-        "saturated",
-        "vanished",
-    ]
-    for kind, collection in zip(("structural", "saturated", "vanished"), hatched.values()):
+    kinds = ["structural", "saturated", "vanished"]
+    assert [entry.split(":")[0] for entry in legend(display)] == kinds
+    for kind, collection in zip(kinds, hatched.values(), strict=True):
         covered = np.zeros((12, 12), dtype=bool)
         for path in collection.get_paths():
             (x0, y0), (x1, y1) = path.get_extents().get_points() - 0.5

@@ -78,13 +78,13 @@ def test_errors_from_above_are_left_as_they_were(rng, cell):
     arrays = [*layer.dh, *layer.h]
     before = [array.copy() for array in arrays]
     layer.errors()
-    for array, array_before in zip(arrays, before):
+    for array, array_before in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, array_before)
 
 
 def test_a_layer_without_recurrence_sends_nothing_back(rng):
     layer = Layer(rng, (4, 4, 2), "dense")
-    for delta, dh_t, h_t in zip(layer.errors(), layer.dh, layer.h[1:]):
+    for delta, dh_t, h_t in zip(layer.errors(), layer.dh, layer.h[1:], strict=True):
         np.testing.assert_array_equal(delta, dh_t * (1 - h_t**2))
 
 
@@ -98,7 +98,9 @@ def test_recurrent_gradients_are_sums_of_outer_products(rng, counts):
             dU += np.outer(delta[t][:, column], layer.x[t][:, column])
             dW += np.outer(delta[t][:, column], layer.h[t][:, column])
             db += delta[t][:, column]
-    for actual, expected in zip(recurrent_gradients(delta, layer.x, layer.h), (dU, dW, db)):
+    for actual, expected in zip(
+        recurrent_gradients(delta, layer.x, layer.h), (dU, dW, db), strict=True
+    ):
         assert relative_error(actual, expected) <= BY_HAND
 
 
@@ -107,7 +109,9 @@ def test_arrays_serve_as_lists_of_blocks(rng):
     delta = errors_through_time(np.array(layer.dh), np.array(layer.slopes()), layer.W)
     np.testing.assert_array_equal(delta, layer.errors())
     actual = recurrent_gradients(np.array(delta), np.array(layer.x), np.array(layer.h))
-    for gradient, expected in zip(actual, recurrent_gradients(delta, layer.x, layer.h)):
+    for gradient, expected in zip(
+        actual, recurrent_gradients(delta, layer.x, layer.h), strict=True
+    ):
         np.testing.assert_array_equal(gradient, expected)
 
 

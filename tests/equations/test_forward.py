@@ -41,7 +41,7 @@ def test_a_layer_is_its_steps_one_after_another(rng, counts):
     h = recurrent_layer(x, h_0, U, W, b, CELLS["tanh"])
     np.testing.assert_array_equal(h[0], h_0)
     assert [h_t.shape for h_t in h[1:]] == [(H, n_t) for n_t in counts]
-    for x_t, h_previous, h_t in zip(x, h, h[1:]):
+    for x_t, h_previous, h_t in zip(x, h[:-1], h[1:], strict=True):
         for j in range(h_t.shape[1]):
             expected = np.tanh(U @ x_t[:, j] + W @ h_previous[:, j] + b)
             assert relative_error(h_t[:, j], expected) <= ROUNDING

@@ -68,7 +68,7 @@ def test_softmax_of_large_numbers(dtype):
 
 @given(columns(-20, 20))
 def test_softmax_jacobian_is_the_derivative(z):
-    for column, jacobian in zip(z.T, softmax_jacobian(softmax(z))):
+    for column, jacobian in zip(z.T, softmax_jacobian(softmax(z)), strict=True):
         # 1 - ŷ has the last bit of 1, however small it is.
         np.testing.assert_allclose(jacobian, derivative(softmax, column), rtol=0, atol=ROUNDING)
 

@@ -19,7 +19,7 @@ def rng():
 
 def draw_layers(rng, cells, dtype=np.float64):
     layers, n_inputs = [], D
-    for H, name in zip(HIDDEN, cells):
+    for H, name in zip(HIDDEN[: len(cells)], cells, strict=True):
         U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in ((H, n_inputs), (H, H), H))
         layers.append(Layer(CELLS[name], U, W if CELLS[name].recurrent else None, b))
         n_inputs = H
@@ -66,7 +66,7 @@ def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
             expected[k][0] += np.outer(dL_da[k], O[k])
             expected[k][1] += dL_da[k]
 
-    for (dU, _, db), (dU_expected, db_expected) in zip(layer_gradients, expected):
+    for (dU, _, db), (dU_expected, db_expected) in zip(layer_gradients, expected[:3], strict=True):
         assert relative_error(dU, dU_expected) <= BY_HAND
         assert relative_error(db, db_expected) <= BY_HAND
     assert relative_error(dV, expected[3][0]) <= BY_HAND
@@ -101,12 +101,12 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
         trace_alone = network.forward(alone, layers, V, c, first)
         assert relative_error(trace.y_activated[:, mine], trace_alone.y_activated) <= BY_HAND
         of_layers, dV_i, dc_i = gradients(alone, y[:, mine], layers, V, first, trace_alone)
-        for total, part in zip(expected_layers, of_layers):
-            total[:] = [a + b for a, b in zip(total, part)]
+        for total, part in zip(expected_layers, of_layers, strict=True):
+            total[:] = [a + b for a, b in zip(total, part, strict=True)]
         expected_dV, expected_dc = expected_dV + dV_i, expected_dc + dc_i
 
-    for actual, expected in zip(layer_gradients, expected_layers):
-        for gradient, gradient_expected in zip(actual, expected):
+    for actual, expected in zip(layer_gradients, expected_layers, strict=True):
+        for gradient, gradient_expected in zip(actual, expected, strict=True):
             assert relative_error(gradient, gradient_expected) <= BY_HAND
     assert relative_error(dV, expected_dV) <= BY_HAND
     assert relative_error(dc, expected_dc) <= BY_HAND
@@ -133,7 +133,7 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
     before = [array.copy() for array in arrays]
     once = gradients(x, y, layers, V, [0] * 4, trace)
     again = gradients(x, y, layers, V, [0] * 4, trace)
-    for array, array_before in zip(arrays, before):
+    for array, array_before in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, array_before)
     np.testing.assert_array_equal(once[1], again[1])
     np.testing.assert_array_equal(once[0][0][0], again[0][0][0])
@@ -153,6 +153,6 @@ def test_complex_numbers_go_forward_and_back(rng, cells):
     of_layers, dV, dc = gradients(x, y, layers, V, [0] * 4, trace)
     assert dV.dtype == dc.dtype == np.complex128
     assert relative_error(dV, real[1]) <= BY_HAND
-    for actual, expected in zip(of_layers, real[0]):
-        for gradient, gradient_expected in zip(actual, expected):
+    for actual, expected in zip(of_layers, real[0], strict=True):
+        for gradient, gradient_expected in zip(actual, expected, strict=True):
             assert relative_error(gradient, gradient_expected) <= BY_HAND

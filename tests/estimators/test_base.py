@@ -783,7 +783,7 @@ def test_copies_answer_alike(fitting):
     estimator, X, y = fitting
     estimator.fit(X, y)
     for made in (copy.deepcopy(estimator), pickle.loads(pickle.dumps(estimator))):
-        for actual, expected in zip(made.predict_proba(X), estimator.predict_proba(X)):
+        for actual, expected in zip(made.predict_proba(X), estimator.predict_proba(X), strict=True):
             assert actual.tobytes() == expected.tobytes()
 
 
@@ -843,7 +843,7 @@ def test_input_is_left_as_it_was(fitting):
         warnings.simplefilter("ignore")
         estimator.fit(X, y)
         estimator.predict(X)
-    for given, kept in zip((X, y), before):
+    for given, kept in zip((X, y), before, strict=True):
         for a, b in zip(given, kept, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -868,7 +868,7 @@ def padded(pad_label):
     data = np.random.default_rng(5).standard_normal((len(RAGGED), longest, 2))
     labels = np.full((len(RAGGED), longest), pad_label, object)
     weights = np.zeros(labels.shape)
-    for i, (x, y) in enumerate(zip(RAGGED, TAGS)):
+    for i, (x, y) in enumerate(zip(RAGGED, TAGS, strict=True)):
         data[i, : len(x)], labels[i, : len(x)], weights[i, : len(x)] = x, y, 1
     return data, labels, weights
 
@@ -916,7 +916,7 @@ def test_weight_of_five_is_five_copies(class_weight, alpha):
     weighted, copied = (classifier(**settings) for _ in "ab")
     weighted.fit(X, Y, times)
     copied.fit(X.repeat(times, axis=0), Y.repeat(times))
-    for row, expected in zip(weighted.history_, copied.history_):
+    for row, expected in zip(weighted.history_, copied.history_, strict=True):
         assert row == pytest.approx(expected, rel=1e-9)
     assert weighted.score(X, Y, times) == pytest.approx(
         copied.score(X.repeat(times, axis=0), Y.repeat(times)), rel=1e-12
@@ -930,7 +930,7 @@ def test_steps_without_a_label_do_not_scale_the_loss():
     tagger.fit(RAGGED, TAGS, weights)
     losses = [
         -np.log(p[np.arange(len(y)), np.searchsorted(tagger.classes_, y)]) @ w
-        for p, y, w in zip(tagger.predict_proba(RAGGED), TAGS, weights)
+        for p, y, w in zip(tagger.predict_proba(RAGGED), TAGS, weights, strict=True)
     ]
     assert tagger.loss_ == pytest.approx(np.mean(losses), rel=1e-6)
 

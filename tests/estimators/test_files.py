@@ -101,7 +101,9 @@ def test_tagger_comes_back(tmp_path):
     data = [rng.standard_normal((n, 2)) for n in (3, 1, 4)]
     estimator = RNNTagger(3, max_iter=2, random_state=0).fit(data, [["a"] * 3, ["b"], ["a"] * 4])
     loaded = roundtrip(estimator, tmp_path)
-    for actual, expected in zip(loaded.predict_proba(data), estimator.predict_proba(data)):
+    for actual, expected in zip(
+        loaded.predict_proba(data), estimator.predict_proba(data), strict=True
+    ):
         assert actual.tobytes() == expected.tobytes()
 
 

@@ -407,7 +407,7 @@ def test_steps_at_the_end_that_are_nan_are_padding():
         assert vectors[0] == vectors[1]
         assert padded.score(nan_padded(), padded_y) == ragged.score(RAGGED, y)
         for found, expected in zip(
-            padded.predict_proba(nan_padded()), ragged.predict_proba(RAGGED)
+            padded.predict_proba(nan_padded()), ragged.predict_proba(RAGGED), strict=True
         ):
             np.testing.assert_array_equal(found, expected)
         weights = np.where(padded_tags < 0, 9.0, 1.0) if kind is RNNTagger else None
@@ -553,7 +553,9 @@ def test_a_series_of_arrays_is_a_list_of_them():
         listed, series = (kind(3, max_iter=2, random_state=0) for _ in "ab")
         listed.fit(RAGGED, y)
         series.fit(pd.Series(RAGGED, index=index), pd.Series(y, index=index))
-        for a, b in zip(series.predict_proba(pd.Series(RAGGED)), listed.predict_proba(RAGGED)):
+        for a, b in zip(
+            series.predict_proba(pd.Series(RAGGED)), listed.predict_proba(RAGGED), strict=True
+        ):
             np.testing.assert_array_equal(a, b)
 
 

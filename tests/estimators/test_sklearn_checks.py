@@ -22,7 +22,7 @@ def as_ragged(X):
     """Repeat each row as often as its content says, so that it is the same alone and in company."""
     n_steps = 2 + np.nan_to_num(np.abs(X).sum(axis=1), posinf=0).astype(int) % 3
     ragged = np.empty(len(X), object)
-    ragged[:] = [np.repeat(row[None], n, axis=0) for row, n in zip(X, n_steps)]
+    ragged[:] = [np.repeat(row[None], n, axis=0) for row, n in zip(X, n_steps, strict=True)]
     return ragged
 
 

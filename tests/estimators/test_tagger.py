@@ -62,18 +62,18 @@ def test_list_in_list_out(container):
         assert (answers.shape, answers.dtype) == ((40,), object)
     assert [p.shape for p in proba] == [(len(x), 2) for x in RAGGED]
     assert [p.shape for p in predicted] == [(len(x),) for x in RAGGED]
-    for p, log_p, labels in zip(proba, log_proba, predicted):
+    for p, log_p, labels in zip(proba, log_proba, predicted, strict=True):
         np.testing.assert_allclose(np.exp(log_p), p, rtol=1e-12)
         np.testing.assert_array_equal(labels, fitted.classes_[p.argmax(axis=1)])
 
 
 def test_score_is_over_steps_not_sequences():
     fitted = tagger(max_iter=1).fit(RAGGED, TAGS)
-    right = [p == y for p, y in zip(fitted.predict(RAGGED), TAGS)]
+    right = [p == y for p, y in zip(fitted.predict(RAGGED), TAGS, strict=True)]
     assert fitted.score(RAGGED, TAGS) == np.concatenate(right).mean()
     # A sequence's weight is that of each of its steps; steps may have their own.
     weights = rng.uniform(0.5, 2, 40)
-    of_steps = [np.full(len(x), w) for x, w in zip(RAGGED, weights)]
+    of_steps = [np.full(len(x), w) for x, w in zip(RAGGED, weights, strict=True)]
     expected = np.average(np.concatenate(right), weights=np.concatenate(of_steps))
     assert fitted.score(RAGGED, TAGS, weights) == pytest.approx(expected, rel=1e-12)
     assert fitted.score(RAGGED, TAGS, of_steps) == pytest.approx(expected, rel=1e-12)
@@ -90,7 +90,7 @@ def test_score_of_two_classes_in_an_array_is_over_steps():
 def test_company_makes_no_difference(dtype):
     data = [x.astype(dtype) for x in RAGGED]
     fitted = tagger().fit(data, TAGS)
-    for x, expected in zip(data, fitted.predict_proba(data)):
+    for x, expected in zip(data, fitted.predict_proba(data), strict=True):
         (alone,) = fitted.predict_proba([x])
         assert relative_error(alone, expected) <= VERSUS_NAIVE[np.dtype(dtype)]
 
@@ -138,7 +138,7 @@ def vector(estimator, *fit_arguments):
 
 def test_weight_of_a_sequence_is_that_of_its_steps():
     weights = rng.uniform(0.5, 2, 40)
-    of_steps = [np.full(len(x), w) for x, w in zip(RAGGED, weights)]
+    of_steps = [np.full(len(x), w) for x, w in zip(RAGGED, weights, strict=True)]
     np.testing.assert_array_equal(
         vector(tagger(), RAGGED, TAGS, weights), vector(tagger(), RAGGED, TAGS, of_steps)
     )

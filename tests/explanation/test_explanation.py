@@ -299,7 +299,7 @@ def test_classifier_is_explained_as_it_predicts(data):
     X, y = data
     y = [labels[-1] for labels in y]
     model = RNNClassifier(5, max_iter=3, random_state=0, clip_norm=2.0).fit(X, y)
-    for x, label in zip(X[:9], y):
+    for x, label in zip(X[:9], y[:9], strict=True):
         ex = explain(model, x, label)
         assert ex.passed
         assert ex.classes == ["down", "up"]
@@ -315,7 +315,7 @@ def test_classifier_is_explained_as_it_predicts(data):
 def test_tagger_is_explained_as_it_predicts(data):
     X, y = data
     model = RNNTagger(5, max_iter=3, random_state=0).fit(X, y)
-    for x, labels in zip(X[:9], y):
+    for x, labels in zip(X[:9], y[:9], strict=True):
         ex = explain(model, x, labels)
         assert ex.passed
         assert relative_error(ex.y_activated, model.predict_proba([x])[0]) < 1e-5

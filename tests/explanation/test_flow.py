@@ -28,7 +28,7 @@ def test_flow_is_that_of_each_sequence(monkeypatch, cells, every_step, shard):
         flow = gradient_flow(network, X, y, layer=layer)
         reach = np.full((6, 7), np.nan)
         saturated = np.zeros((7, 2))
-        for i, (x, y_i) in enumerate(zip(X, y)):
+        for i, (x, y_i) in enumerate(zip(X, y, strict=True)):
             ex = explain(network, x, y_i, layer=layer, check=False)
             told = np.linalg.norm(ex.V.T @ ex.output_error[-1])
             reach[i, : ex.T] = np.linalg.norm(ex.delta[-1], axis=1)[::-1] / told

@@ -186,7 +186,7 @@ def test_step_that_the_page_opens_with(explanation):
 def test_parts_of_the_total_derivative(explanation):
     for t, parts in enumerate(parts_of(explanation, 5), start=1):
         for part, tensor in zip(
-            parts, (explanation.explicit, explanation.implicit, explanation.total)
+            parts, (explanation.explicit, explanation.implicit, explanation.total), strict=True
         ):
             assert part == pytest.approx(np.linalg.norm(tensor(t)), rel=1e-12, abs=1e-300)
 

@@ -16,7 +16,7 @@ def points_of(chart):
 
 
 def written_points(name, x, y):
-    return [f"{name}, {i:g}: {scientific(v)}" for i, v in zip(x, y) if np.isfinite(v)]
+    return [f"{name}, {i:g}: {scientific(v)}" for i, v in zip(x, y, strict=True) if np.isfinite(v)]
 
 
 class Axes:

@@ -253,7 +253,7 @@ def tables_of(shown):
 def test_every_table(shown):
     written = list(tables_of(shown))
     assert len(shown.outline.tables) == len(written)
-    for found, table in zip(shown.outline.tables, written):
+    for found, table in zip(shown.outline.tables, written, strict=True):
         assert found == list(table(shown)), table.__name__
 
 

@@ -97,14 +97,14 @@ def test_bars_of_the_answers(shown, pictures):
     bars = picture.all("rect", class_="bar")
     y_hat = [ex.y_activated[t - 1, label_of(ex, t)] for t in steps_of(ex)]
     assert [bar.elements[0].text for bar in bars] == [
-        f"step {t}: ŷ of the label {number(p)}" for t, p in zip(steps_of(ex), y_hat)
+        f"step {t}: ŷ of the label {number(p)}" for t, p in zip(steps_of(ex), y_hat, strict=True)
     ]
     heights = [place(bar, "height") for bar in bars]
     assert heights == pytest.approx([max(40 * p, 0.8) for p in y_hat], abs=PIXEL)
     bottoms = [place(bar, "y") + place(bar, "height") for bar in bars]
-    standing = [b for b, p in zip(bottoms, y_hat) if p > 0.02]
+    standing = [b for b, p in zip(bottoms, y_hat, strict=True) if p > 0.02]
     assert standing == pytest.approx([56] * len(standing), abs=2 * PIXEL)
-    hollow = [t for t, bar in zip(steps_of(ex), bars) if bar.has("class", "hollow")]
+    hollow = [t for t, bar in zip(steps_of(ex), bars, strict=True) if bar.has("class", "hollow")]
     assert hollow == [t for t in steps_of(ex) if t not in ex.answering]
 
 
@@ -300,7 +300,7 @@ def test_outer_product(shown, pictures):
         assert [read_cells(line.elements)[0] for line in lines] == colours(values)
         found = [title for line in lines for title in read_cells(line.elements)[1]]
         written = [number(value) for value in values.ravel()]
-        assert found == [f"{title}: {value}" for title, value in zip(titles, written)]
+        assert found == [f"{title}: {value}" for title, value in zip(titles, written, strict=True)]
 
 
 # Panels 7 and 9

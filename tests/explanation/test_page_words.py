@@ -33,7 +33,7 @@ def test_facts(shown):
     last = ex.answering[-1] - 1
     best = int(np.argmax(ex.y_activated[last]))
     right = "right" if best == ex.labels[last] else "wrong"
-    layers = " + ".join(f"{H} {cell}" for H, cell in zip(shapes.hidden, shapes.cells))
+    layers = " + ".join(f"{H} {cell}" for H, cell in zip(shapes.hidden, shapes.cells, strict=True))
     names = [ex.classes[k] for k in ex.labels if k >= 0]
     more = f" … ({ex.T} in all)" if len(names) > 12 else ""
     labels = (

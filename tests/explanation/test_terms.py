@@ -99,7 +99,7 @@ def test_shares_and_sums(rng):
             (np.outer(delta[t, t - k], left[t - k]) for t in answering if t >= k), np.zeros((H, D))
         )
         assert relative_error(by_lag[k], expected) < ROUNDING
-    each = np.array([np.outer(d, x) for d, x in zip(delta[5], left)])
+    each = np.array([np.outer(d, x) for d, x in zip(delta[5], left, strict=True)])
     whole = each.sum(axis=0)
     expected = (each * whole).sum(axis=(1, 2)) / (whole**2).sum()
     assert relative_error(terms.shares(delta[5], left), expected) < BY_HAND

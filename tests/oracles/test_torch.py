@@ -44,10 +44,10 @@ def test_loss_and_gradients_are_torchs(cell, n_layers, labels, lengths, bias, dt
     )
     for name, array in network.parameters.items():
         array[...] = given[name]
-    X = [x[:n].astype(dtype) for x, n in zip(given["X"], LENGTHS[lengths])]
+    X = [x[:n].astype(dtype) for x, n in zip(given["X"], LENGTHS[lengths], strict=True)]
     y = given["y_last"]
     if labels == "steps":
-        y = [y_i[:n] for y_i, n in zip(given["y_steps"], LENGTHS[lengths])]
+        y = [y_i[:n] for y_i, n in zip(given["y_steps"], LENGTHS[lengths], strict=True)]
     loss, gradients = network.loss_and_gradients(X, y, given["weights"])
 
     tolerance = VERSUS_TORCH[np.dtype(dtype)]
@@ -56,7 +56,7 @@ def test_loss_and_gradients_are_torchs(cell, n_layers, labels, lengths, bias, dt
     names = [name for name in NAMES if name in gradients]
     assert len(expected) == sum(gradients[name].size for name in names)
     ends = np.cumsum([gradients[name].size for name in names])
-    for name, part in zip(names, np.split(expected, ends[:-1])):
+    for name, part in zip(names, np.split(expected, ends[:-1]), strict=True):
         ours = gradients[name]
         assert relative_error(ours, part.reshape(ours.shape)) <= tolerance, name
 
@@ -80,7 +80,7 @@ def test_each_of_200_steps_is_torchs(case):
     assert len(path) == 200
     theta = given["theta"].copy()
     optimizer = make_optimizer(case.removesuffix("-set"), **SETTINGS[case])
-    for noise, rate, expected in zip(given["noise"], given["rates"], path):
+    for noise, rate, expected in zip(given["noise"], given["rates"], path, strict=True):
         optimizer.apply(theta, given["curvature"] * theta + noise, rate)
         assert relative_error(theta, expected) <= OPTIMIZER_VERSUS_TORCH[theta.dtype]
 

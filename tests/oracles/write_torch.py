@@ -43,7 +43,9 @@ def write_gradients(rng):
         ("tanh", "relu", "dense"), (1, 2, 3), ("steps", "last"), LENGTHS, ("bias", "no bias")
     ):
         name = f"{cell}-{n_layers}-{labels}-{lengths}-{bias}"
-        X = [torch.tensor(x[:n]).double() for x, n in zip(given["X"], LENGTHS[lengths])]
+        X = [
+            torch.tensor(x[:n]).double() for x, n in zip(given["X"], LENGTHS[lengths], strict=True)
+        ]
         cases[name] = loss_and_gradients(given, cell, n_layers, labels, X, bias == "bias")
     np.savez_compressed(HERE / "torch_gradients.npz", **given, **cases)
 
@@ -60,12 +62,12 @@ def loss_and_gradients(given, cell, n_layers, labels, X, bias):
 
     states = states_of(X)
     if labels == "steps":
-        y = [torch.tensor(y_i[: len(x)]) for y_i, x in zip(given["y_steps"], X)]
+        y = [torch.tensor(y_i[: len(x)]) for y_i, x in zip(given["y_steps"], X, strict=True)]
     else:
         y, states = list(torch.tensor(given["y_last"])[:, None]), [h[-1:] for h in states]
     loss = sum(
         w * torch.nn.functional.cross_entropy(linear(h), y_i, reduction="sum")
-        for w, h, y_i in zip(torch.tensor(given["weights"]).double(), states, y)
+        for w, h, y_i in zip(torch.tensor(given["weights"]).double(), states, y, strict=True)
     ) / len(X)
     loss.backward()
     in_order = [parameters[name].grad.numpy().ravel() for name in given if name in parameters]
@@ -138,7 +140,7 @@ def write_optimizers(rng):
         theta = torch.tensor(given["theta"], requires_grad=True)
         optimizer = make([theta], lr=1.0, **settings)
         path = []
-        for noise_t, rate in zip(noise, given["rates"]):
+        for noise_t, rate in zip(noise, given["rates"], strict=True):
             optimizer.param_groups[0]["lr"] = rate
             theta.grad = curvature * theta.detach() + noise_t
             optimizer.step()

@@ -363,7 +363,7 @@ def test_taking_examples_takes_what_belongs_to_them(every_step):
     np.testing.assert_array_equal(taken.labels, examples.labels[np.concatenate(rows)])
     np.testing.assert_array_equal(taken.weights, examples.weights[np.concatenate(rows)])
     assert taken.every_step == every_step
-    for x, i in zip(taken.sequences, indices):
+    for x, i in zip(taken.sequences, indices, strict=True):
         np.testing.assert_array_equal(x, sequences[i])
 
 

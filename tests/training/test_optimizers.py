@@ -16,14 +16,14 @@ RATES = (0.1, 0.05, 0.2, 0.01)  # schedules change the learning rate between ste
 
 
 def sgd(theta, gradients):
-    for g, rate in zip(gradients, RATES):
+    for g, rate in zip(gradients, RATES, strict=True):
         theta -= rate * g
     return theta
 
 
 def momentum(theta, gradients):
     v = 0.0
-    for g, rate in zip(gradients, RATES):
+    for g, rate in zip(gradients, RATES, strict=True):
         v = 0.8 * v + g
         theta -= rate * v
     return theta
@@ -31,7 +31,7 @@ def momentum(theta, gradients):
 
 def nesterov(theta, gradients):
     v = 0.0
-    for g, rate in zip(gradients, RATES):
+    for g, rate in zip(gradients, RATES, strict=True):
         v = 0.8 * v + g
         theta -= rate * (g + 0.8 * v)
     return theta
@@ -39,7 +39,7 @@ def nesterov(theta, gradients):
 
 def rmsprop(theta, gradients):
     s = 0.0
-    for g, rate in zip(gradients, RATES):
+    for g, rate in zip(gradients, RATES, strict=True):
         s = 0.95 * s + 0.05 * g**2
         theta -= rate * g / (math.sqrt(s) + 1e-3)
     return theta
@@ -47,7 +47,7 @@ def rmsprop(theta, gradients):
 
 def adam(theta, gradients):
     m = s = 0.0
-    for t, (g, rate) in enumerate(zip(gradients, RATES), start=1):
+    for t, (g, rate) in enumerate(zip(gradients, RATES, strict=True), start=1):
         m = 0.7 * m + 0.3 * g
         s = 0.95 * s + 0.05 * g**2
         theta -= rate * (m / (1 - 0.7**t)) / (math.sqrt(s / (1 - 0.95**t)) + 1e-3)
@@ -73,9 +73,9 @@ def test_steps_are_the_formulas(name, gradients):
     start = np.array([0.3, -1.2, 2.5, -0.4, 0.9])
     theta = start.copy()
     optimizer = make_optimizer(name, **SETTINGS)
-    for gradient, rate in zip(gradients, RATES):
+    for gradient, rate in zip(gradients, RATES, strict=True):
         optimizer.apply(theta, gradient, rate)
-    expected = [FORMULAS[name](*entry) for entry in zip(start, gradients.T)]
+    expected = [FORMULAS[name](*entry) for entry in zip(start, gradients.T, strict=True)]
     assert relative_error(theta, expected) <= ROUNDING
 
 

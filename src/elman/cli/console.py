@@ -81,7 +81,7 @@ def confusion_table(evaluation: dict[str, Any]) -> Table:
     for name in classes:
         table.add_column(Text(name), justify="right", header_style="bold")
     table.add_column("right", justify="right", header_style="dim", style="dim")
-    for i, (name, row) in enumerate(zip(classes, evaluation["confusion"])):
+    for i, (name, row) in enumerate(zip(classes, evaluation["confusion"], strict=True)):
         cells = [
             Text(str(n), style="green" if i == j else "red") if n else Text("·", style="dim")
             for j, n in enumerate(row)

@@ -114,7 +114,7 @@ class TermLadderDisplay(ExplanationDisplay):
     def _bars(self, t: int) -> None:
         ex, ax = self.explanation, self.ax_
         norms, kinds = ex.norms[t - 1, :t], ex.kinds[t - 1, :t]
-        for tau, (norm, kind) in enumerate(zip(norms, kinds), start=1):
+        for tau, (norm, kind) in enumerate(zip(norms, kinds, strict=True), start=1):
             hatch = _HATCHES.get(kind)
             if norm > 0:
                 ax.bar(
@@ -164,4 +164,4 @@ def _runs(where: Array) -> list[tuple[int, int, int]]:
     change = np.diff(padded, axis=1)
     rows, starts = np.nonzero(change == 1)
     _, ends = np.nonzero(change == -1)
-    return list(zip(rows.tolist(), starts.tolist(), ends.tolist()))
+    return list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True))

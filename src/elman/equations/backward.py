@@ -61,7 +61,7 @@ def errors_through_time(
         δ_1 … δ_T.
     """
     delta: list[Array] = []  # last step first, turned round at the end
-    for dh_t, slope in zip(reversed(dh), reversed(slopes)):
+    for dh_t, slope in zip(reversed(dh), reversed(slopes), strict=True):
         dL_dh = dh_t.copy()
         if delta and W is not None:
             n_next = delta[-1].shape[1]  # sequences that ended at t have no later step
@@ -92,7 +92,9 @@ def recurrent_gradients(
     dW : array (H, H)
     db : array (H,)
     """
-    h_previous = [h[:, : delta_t.shape[1]] for h, delta_t in zip(h_activated[:-1], delta)]
+    h_previous = [
+        h[:, : delta_t.shape[1]] for h, delta_t in zip(h_activated[:-1], delta, strict=True)
+    ]
     deltas = np.concatenate(delta, axis=1)  # (H, Σ n_t)
     dU = deltas @ np.concatenate(list(x), axis=1).T
     dW = deltas @ np.concatenate(h_previous, axis=1).T

@@ -72,10 +72,12 @@ def forward(
         h_0 = [np.zeros((len(layer.U), n_1), layer.U.dtype) for layer in layers]
     h_activated: list[list[Array]] = []
     inputs = x
-    for layer, state in zip(layers, h_0):
+    for layer, state in zip(layers, h_0, strict=True):
         h_activated.append(recurrent_layer(inputs, state, layer.U, layer.W, layer.b, layer.cell))
         inputs = h_activated[-1][1:]
-    h_answering = np.concatenate([h[:, first:] for h, first in zip(inputs, answers_from)], axis=1)
+    h_answering = np.concatenate(
+        [h[:, first:] for h, first in zip(inputs, answers_from, strict=True)], axis=1
+    )
     return Trace(h_activated, h_answering, *output(h_answering, V, c))
 
 
@@ -147,7 +149,7 @@ def answers_to_states(
     """
     dh = []
     start = 0
-    for h_t, first in zip(h_activated, answers_from):
+    for h_t, first in zip(h_activated, answers_from, strict=True):
         n_answers = h_t.shape[1] - first
         dh.append(np.zeros_like(h_t))
         dh[-1][:, first:] = dh_answering[:, start : start + n_answers]

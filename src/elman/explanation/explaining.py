@@ -236,16 +236,18 @@ class _Passes(NamedTuple):
             )
         steps = []
         inputs = list(x[:, :, None])
-        for layer, h in zip(parameters.layers, trace.h_activated):
+        for layer, h in zip(parameters.layers, trace.h_activated, strict=True):
             pieces = [
                 recurrent_step(x_t, h_t, layer.U, layer.W, layer.b, layer.cell)
-                for x_t, h_t in zip(inputs, h)
+                for x_t, h_t in zip(inputs, h[:-1], strict=True)
             ]
-            steps.append(StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces))))
+            steps.append(
+                StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces, strict=True)))
+            )
             inputs = h[1:]
         slopes = [
             _blocks(terms.exact_slope(layer.cell, step.h_unactivated))
-            for layer, step in zip(parameters.layers, steps)
+            for layer, step in zip(parameters.layers, steps, strict=True)
         ]
         trace = trace._replace(slopes=slopes)
         # A step without a label has an empty column y, and so no loss and no error (N3, N5).
@@ -285,7 +287,9 @@ class _Passes(NamedTuple):
             deltas = [_blocks(delta.sum(axis=2)) for delta in self._carried(layers, truncate)]
             of_layers = [
                 recurrent_gradients(delta, _blocks(self.inputs(k)), h)
-                for k, (delta, h) in enumerate(zip(deltas, self.trace.h_activated), start=1)
+                for k, (delta, h) in enumerate(
+                    zip(deltas, self.trace.h_activated, strict=True), start=1
+                )
             ]
         return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
 

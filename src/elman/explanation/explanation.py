@@ -398,7 +398,7 @@ class Explanation:
         """
         told = terms.size(self.output_error @ self.V)  # (T,)
         speaking = np.flatnonzero(told > 0)
-        sizes = dict(zip(speaking.tolist(), terms.size(self.delta[speaking])))
+        sizes = dict(zip(speaking.tolist(), terms.size(self.delta[speaking]), strict=True))
         reach = np.full(self.T if self.recurrent else 1, np.nan)
         for k in range(len(reach)):
             left = [row[t - k] / told[t] for t, row in sizes.items() if t >= k]

@@ -219,7 +219,7 @@ def _reach(
 def _sizes(blocks: list[Array]) -> Array:
     """The norms of columns, zeros where a sequence has ended: T blocks (H, n_t) to (T, n_1)."""
     sizes = np.zeros((len(blocks), blocks[0].shape[1]))
-    for row, block in zip(sizes, blocks):
+    for row, block in zip(sizes, blocks, strict=True):
         row[: block.shape[1]] = terms.size(block.T)
     return sizes
 

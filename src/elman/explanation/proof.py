@@ -171,7 +171,7 @@ def _of_every_step(
         pass_forward(parameters, layer, inputs, labels, own, np.arange(len(inputs))[first:][:SIDE])
         for first in range(0, len(inputs), SIDE)
     ]
-    losses, z = zip(*parts)
+    losses, z = zip(*parts, strict=True)
     return Moved(np.concatenate(losses, axis=-1), np.concatenate(z, axis=-1))
 
 

@@ -113,7 +113,7 @@ def carry_back(
         blocks[t][:, a] = dh[:, a]
     steps_back = answering - np.arange(T)[:, None]  # (T, A)
     deltas = []
-    for layer, of_layer in zip(reversed(layers), reversed(slopes)):
+    for layer, of_layer in zip(reversed(layers), reversed(slopes), strict=True):
         delta = np.array(errors_through_time(blocks, of_layer, layer.W))
         if reach is not None:
             delta *= (steps_back <= reach)[:, None, :]
@@ -179,7 +179,7 @@ def term_kinds(
     """
     T = len(slopes)
     kinds = np.full((T, T), "", dtype="<U10")
-    for t, told in zip(answering, size(dh.T)):
+    for t, told in zip(answering, size(dh.T), strict=True):
         shut = np.minimum.accumulate(slopes[t::-1])[::-1] < SATURATED  # (t + 1,), some step τ … t
         off = ~left[: t + 1].any(axis=1)
         nothing = size(delta[t, : t + 1]) <= NEGLIGIBLE * told

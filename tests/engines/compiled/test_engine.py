@@ -85,7 +85,7 @@ def in_batches(network, X, order, size):
     answers = [None] * len(X)
     for start in range(0, len(order), size):
         part = order[start : start + size]
-        for i, y_hat in zip(part, network.forward([X[i] for i in part])):
+        for i, y_hat in zip(part, network.forward([X[i] for i in part]), strict=True):
             answers[i] = y_hat
     return answers
 
@@ -96,7 +96,7 @@ def test_company_makes_no_difference_to_the_bit(dtype, size):
     X, *_ = examples(40, longest=20)
     expected = network.forward(X)
     order = np.random.default_rng(size).permutation(40)
-    for answer, alone in zip(expected, in_batches(network, X, order, size)):
+    for answer, alone in zip(expected, in_batches(network, X, order, size), strict=True):
         np.testing.assert_array_equal(answer, alone)
     last = network.forward([X[i] for i in order], every_step=False)
     np.testing.assert_array_equal(last, [expected[i][-1] for i in order])
@@ -256,6 +256,32 @@ def test_buffers_used_before_make_no_difference(dtype, every_step, n):
     assert again == expected
 
 
+class Holding(engine.Buffers):
+    """Buffers that have been used before, by whatever left this number everywhere."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def take(self, n, dtype):
+        array = super().take(n, dtype)
+        array[:] = self.number
+        return array
+
+
+@pytest.mark.parametrize("n", [2, 20])
+def test_nothing_depends_on_what_buffers_hold(dtype, every_step, n):
+    problem = examples(n, every_step)
+    found = []
+    for number in (0, np.nan):
+        network = network_of(dtype, hidden=[17, 5, 3], cell=("tanh", "relu", "tanh"))
+        network.engine._buffers = Holding(number)
+        answers = network.forward(problem[0], every_step=False)
+        found.append((bits(network, *problem), answers.tobytes()))
+    assert np.isfinite(answers).all()
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("n", [2, 4, 40])
 def test_sequence_that_overflows_leaves_the_others_alone(dtype, n):
     network = network_of(dtype, cell="relu", hidden=[5, 9])
@@ -265,7 +291,7 @@ def test_sequence_that_overflows_leaves_the_others_alone(dtype, n):
     answers = network.forward(X)
     assert np.isnan(answers[1]).any()
     del X[1], answers[1]
-    for answer, alone in zip(answers, network.forward(X)):
+    for answer, alone in zip(answers, network.forward(X), strict=True):
         assert np.isfinite(answer).all()
         np.testing.assert_array_equal(answer, alone)
 
@@ -287,6 +313,25 @@ def test_lanes_that_have_ended_leave_the_gradients_alone(dtype, every_step):
     expected_loss, expected = reference.loss_and_gradients(X, y, weights)
     assert loss == pytest.approx(expected_loss, rel=VERSUS_NAIVE[dtype])
     assert relative_error(gradients.vector, expected.vector) <= VERSUS_NAIVE[dtype]
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_tiny_errors_become_zero_before_they_are_denormal(dtype, n):
+    tiny = np.finfo(dtype).tiny
+    X = np.zeros((n, 5, D))
+    X[:, 0, 0] = X[:, 1, 1] = X[:, 2:, 2] = 1  # dL/dU is δ_1, δ_2, and the sum of the others
+    found = {}
+    for name in ENGINES:
+        network = network_of(dtype, engine=name, hidden=[1], cell="relu")
+        network.parameters["U1"][...] = network.parameters["b1"][...] = 1
+        network.parameters["W1"][...] = tiny**0.25 / 3  # so that δ_1 is below tiny, δ_2 far above
+        _, gradients = network.loss_and_gradients(X, [0] * n)
+        found[name] = gradients["U1"][0]
+    assert 0 < abs(found["reference"][0]) < tiny
+    assert found["compiled"][0] == 0
+    others = found["reference"][1:]
+    assert others.all()
+    np.testing.assert_allclose(found["compiled"][1:], others, rtol=VERSUS_NAIVE[dtype])
 
 
 # Labels and weights

@@ -174,7 +174,7 @@ def test_log_of_1_is_0(dtype):
     assert not np.signbit(y)
 
 
-@pytest.mark.parametrize("function", [tanh, exp], ids=["tanh", "exp"])
+@pytest.mark.parametrize("function", [tanh, exp, log], ids=["tanh", "exp", "log"])
 def test_nan_stays_in_its_lane(function, dtype):
     x = np.full(16, 0.5, dtype)
     x[5] = np.nan

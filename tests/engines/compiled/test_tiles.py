@@ -75,7 +75,7 @@ def product(terms, dtype):
         np.zeros(2 * L * len(terms), dtype),
         np.zeros(2 * L * R, dtype),
     )
-    A[: len(terms)], B[:: 2 * L] = zip(*terms)
+    A[: len(terms)], B[:: 2 * L] = zip(*terms, strict=True)
     multiply(A, 0, 8, 1, B, 0, 2 * L, len(terms), C)
     return C[0]
 

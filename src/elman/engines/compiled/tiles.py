@@ -231,7 +231,7 @@ def multiply_add(
         k = builder.phi(INDEX)
         k.add_incoming(INDEX(0), before)
         sums = [builder.phi(tile.vector) for _ in starts]
-        for total, first in zip(sums, starts):
+        for total, first in zip(sums, starts, strict=True):
             total.add_incoming(first, before)
         builder.cbranch(builder.icmp_signed("<", k, n), body, after)
 
@@ -325,7 +325,7 @@ def elementwise(function: Callable[..., Vector]) -> Any:
     """Make a function of one or two vectors one of tiles, for use in compiled functions."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        operands = zip(*(_vectors(builder, tile) for tile in args))
+        operands = zip(*(_vectors(builder, tile) for tile in args), strict=True)
         results = [
             function(*(Vector(builder, vector) for vector in vectors)).value for vectors in operands
         ]

@@ -50,7 +50,7 @@ def _between(stops: tuple[str, ...], share: float) -> str:
     left = min(int(place), len(stops) - 2)
     channels = (
         round(int(a, 16) + (int(b, 16) - int(a, 16)) * (place - left))
-        for a, b in zip(_channels(stops[left]), _channels(stops[left + 1]))
+        for a, b in zip(_channels(stops[left]), _channels(stops[left + 1]), strict=True)
     )
     return "#" + "".join(f"{channel:02x}" for channel in channels)
 

@@ -95,7 +95,7 @@ def _proofs(view: View) -> str:
 def _network(view: View) -> str:
     hidden = view.explanation.architecture.hidden
     cells = view.explanation.architecture.cells
-    layers = " + ".join(f"{H} {cell}" for H, cell in zip(hidden, cells))
+    layers = " + ".join(f"{H} {cell}" for H, cell in zip(hidden, cells, strict=True))
     return f"{layers} {'unit' if hidden[-1] == 1 else 'units'}"
 
 

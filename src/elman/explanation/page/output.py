@@ -105,7 +105,7 @@ def softmax_error(view: View) -> str:
                 ["i \\ k", *names],
                 [
                     [name, *(number(jacobian[i, k]) for k in classes)]
-                    for i, name in zip(classes, names)
+                    for i, name in zip(classes, names, strict=True)
                 ],
                 class_="jacobian",
             ),

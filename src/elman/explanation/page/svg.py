@@ -124,9 +124,10 @@ def chart(
     width, height = size
     left, right, top, bottom = 58.0, 14.0, 26.0, 42.0
     bound = y_range is not None  # then even 0 has a place, at the end of the range
+    pairs = [(line, zip(line.x, line.y, strict=True)) for line in lines]
     shown = [
-        (line, [(x, y) for x, y in zip(line.x, line.y) if _drawable(y, logarithmic and not bound)])
-        for line in lines
+        (line, [(x, y) for x, y in points if _drawable(y, logarithmic and not bound)])
+        for line, points in pairs
     ]
     xs = [x for _, points in shown for x, _ in points]
     ys = [y for _, points in shown for _, y in points]
@@ -166,7 +167,7 @@ def chart(
         dots = "".join(
             f'<circle cx="{_n(px)}" cy="{_n(py)}" r="3"><title>{line.name}, {x:g}: '
             f"{scientific(y)}</title></circle>"
-            for (x, y), (px, py) in zip(points, places)
+            for (x, y), (px, py) in zip(points, places, strict=True)
             if "bare" not in line.class_
         )
         parts.append(f'<g class="dot {line.class_}">{dots}</g>')

@@ -102,7 +102,7 @@ def _table(cases: list[tuple[float, Explanation | None]]) -> str:
 def _reach_chart(cases: list[tuple[float, Explanation | None]]) -> str:
     lines = [
         Line(f"W × {factor:g}", range(len(ex.reach)), _clipped(ex.reach), class_)
-        for (factor, ex), class_ in zip(cases, LINES)
+        for (factor, ex), class_ in zip(cases, LINES, strict=True)
         if ex is not None
     ]
     return figure(

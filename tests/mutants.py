@@ -1,0 +1,292 @@
+"""Errors planted in the compiled engine's kernels, each for a test to notice: `make test-mutants`.
+
+    python tests/mutants.py                 all
+    python tests/mutants.py panels tiles    those in these modules
+
+An error is planted in a copy of the package, and the tests that ought to notice run there. They have
+to fail by an assertion: code that does not compile, or tests that are not found, prove nothing. On a
+copy without an error the same tests have to pass.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+HERE = Path(__file__).parent
+PACKAGE = HERE.parent / "src" / "elman"
+KERNELS = Path("engines", "compiled")
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Tests:
+    """A file of tests, and what the names of those have that are run (pytest's ``-k``)."""
+
+    file: str
+    keywords: str
+
+
+def packing(keywords):
+    return Tests("engines/compiled/test_packing.py", f"{keywords} and float64")
+
+
+def functions(keywords):
+    return Tests("engines/compiled/test_functions.py", keywords)
+
+
+def promises(keywords):
+    return Tests("engines/compiled/test_engine.py", f"{keywords} and float64")
+
+
+def versus_naive(keywords):
+    return Tests("engines/test_engines.py", f"{keywords} and compiled and float64")
+
+
+TILES = Tests("engines/compiled/test_tiles.py", "float64")
+ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
+ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
+GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
+GRADIENTS_OF_FEW = versus_naive("test_loss_and_gradients and layers and few")
+BUFFERS_OF_MANY = promises("what_buffers_hold and 20")
+BUFFERS_OF_FEW = promises("what_buffers_hold and 2 and not 20")
+STREAMS = versus_naive("test_streaming")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """An error in a kernel: a piece of its code, which stands there once, and what takes its place."""
+
+    kernel: str
+    right: str
+    wrong: str
+    tests: Tests  # that ought to notice
+
+    def plant(self, package):
+        """Plant the error in a copy of the package."""
+        path = package / KERNELS / f"{self.kernel}.py"
+        source = path.read_text(encoding="utf-8")
+        if source.count(self.right) != 1:
+            raise ValueError(f"{path.name} has {source.count(self.right)} times: {self.right}")
+        path.write_text(source.replace(self.right, self.wrong), encoding="utf-8")
+
+
+MUTANTS = {
+    # panels
+    "W begins a row too early": Mutant(
+        "panels", "(1 + layer.n_inputs) * L + i", "layer.n_inputs * L + i", ANSWERS_OF_MANY
+    ),
+    "the last units, which fill no tile, left out": Mutant(
+        "panels",
+        "layer.n_units - p), TILE_ROWS):\n                tile = affine(",
+        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                tile = affine(",
+        ANSWERS_OF_MANY,
+    ),
+    "a sequence ends a step too early": Mutant(
+        "panels", "alive_after - 1] <= t + 1", "alive_after - 1] <= t + 2", ANSWERS_OF_MANY
+    ),
+    "classes and sequences exchanged": Mutant(
+        "panels", "= work[y + k * L + j]", "= work[y + j * L + k]", ANSWERS_OF_MANY
+    ),
+    "alive a step too long": Mutant(
+        "panels", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
+    ),
+    "h_t for h_{t-1}": Mutant(
+        "panels", "before = states - layer.rows * L", "before = states", GRADIENTS_OF_MANY
+    ),
+    "dW with something before the first step": Mutant(
+        "panels", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
+    ),
+    "db added twice": Mutant(
+        "panels", "store(total, grad", "store(f.add(total, total), grad", GRADIENTS_OF_MANY
+    ),
+    "db without the last sequence": Mutant(
+        "panels", "for j in range(alive[t]):", "for j in range(alive[t] - 1):", GRADIENTS_OF_MANY
+    ),
+    "errors to sequences that have ended": Mutant(
+        "panels", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
+    ),
+    "gradients do not begin as zeros": Mutant(
+        "panels", "gradients[:] = 0.0", "gradients[:0] = 0.0", BUFFERS_OF_MANY
+    ),
+    "denormal errors": Mutant(
+        "panels", "f.without_tiny(tile)", "tile", promises("test_tiny and 5")
+    ),
+    # rows
+    "U begins a row too early": Mutant(
+        "rows", "layer.forward + layer.rows + p", "layer.forward + p", ANSWERS_OF_FEW
+    ),
+    "the last classes, which fill no vector, not divided": Mutant(
+        "rows",
+        "range(0, K, L):\n        store(f.divide",
+        "range(0, K // L * L, L):\n        store(f.divide",
+        ANSWERS_OF_FEW,
+    ),
+    "the smallest z for the largest": Mutant(
+        "rows", "max(largest, work[z + k])", "min(largest, work[z + k])",
+        versus_naive("test_confident and three"),
+    ),
+    "a stream without W": Mutant(
+        "rows", "record, after, record, False)", "record, after, record, True)", STREAMS
+    ),
+    "a stream that is not centred": Mutant(
+        "rows", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
+    ),
+    "δ_t for δ_{t+1}": Mutant("rows", "errors + error_step\n", "errors\n", GRADIENTS_OF_FEW),
+    "db without the first step": Mutant(
+        "rows", "in range(T):\n            total", "in range(1, T):\n            total",
+        GRADIENTS_OF_FEW,
+    ),
+    "the error not weighted": Mutant(
+        "rows", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
+    ),
+    "no zeros at steps without a label": Mutant(
+        "rows", "work[z_t : z_t + out.n_units] =", "work[z_t : z_t + out.n_units - 1] =",
+        BUFFERS_OF_FEW,
+    ),
+    # packing
+    "every panel has the first one's b": Mutant(
+        "packing", "parameters[layer.b + p + i] if", "parameters[layer.b + i] if",
+        packing("test_packed and panels"),
+    ),
+    "W copied a row too early": Mutant(
+        "packing", "at += (1 + D) * L", "at += D * L", packing("test_packed and panels")
+    ),
+    "the last column of a panel that is not full left out": Mutant(
+        "packing", "range(n_columns - p)", "range(n_columns - p - 1)",
+        packing("test_packed and panels"),
+    ),
+    "squares not transposed": Mutant(
+        "packing", "to + j * to_step + i, to_step)", "to + i * to_step + j, to_step)",
+        packing("test_packed and rows"),
+    ),
+    "the last row of a matrix left out": Mutant(
+        "packing", "min(i + L, n_rows)", "min(i + L, n_rows - 1)", packing("test_packed and rows")
+    ),
+    "dW read where padding is": Mutant(
+        "packing", "layer.input_rows * L", "D * L", packing("test_unpacked and panels")
+    ),
+    # tiles
+    "the first product left out": Mutant(
+        "tiles", "k.add_incoming(INDEX(0)", "k.add_incoming(INDEX(1)", TILES
+    ),
+    "products rounded before they are added": Mutant(
+        "tiles", "fma(factor, operand, Vector(builder, total))",
+        "(factor * operand + Vector(builder, total))", TILES,
+    ),
+    "rows and vectors of a tile exchanged": Mutant(
+        "tiles", "row * tile.vectors + vector", "vector * tile.rows + row", TILES
+    ),
+    "blocks of a square not exchanged": Mutant("tiles", "n + j - block", "n + j", TILES),
+    "a lane too many kept": Mutant("tiles", 'icmp_signed("<", lane', 'icmp_signed("<=", lane', TILES),
+    "the first number in every row": Mutant(
+        "tiles", "builder.gep(start, [INDEX(row)])", "builder.gep(start, [INDEX(0)])", TILES
+    ),
+    # functions
+    "a coefficient of exp": Mutant(
+        "functions", "2.480158734759457e-05", "2.480258734759457e-05",
+        functions("exp and ulps and float64"),
+    ),
+    "ln 2 without its low part": Mutant(
+        "functions", "fma(n, -low, fma(n, -high, x))", "fma(n, -high, x)",
+        functions("exp and ulps and float64"),
+    ),
+    "2ⁿ at once, where that is out of range": Mutant(
+        "functions", "power_of_two(half) * power_of_two(n - half)", "power_of_two(n)",
+        functions("exp and ulps and float64"),
+    ),
+    "tanh without what its quotient rounds off": Mutant(
+        "functions", "fma(-size, m, m - size * 2.0)", "m - size * (m + 2.0)",
+        functions("tanh and binade and float32"),
+    ),
+    "log of NaN": Mutant("functions", " + (x - x)  # NaN", "  # NaN", functions("nan and float64")),
+    "relu' of 0": Mutant(
+        "functions", '(">", h, 0.0, error', '(">=", h, 0.0, error', GRADIENTS_OF_FEW
+    ),
+    "tanh' = 1 - h³": Mutant("functions", "fma(-h, h, 1.0)", "fma(-h, h * h, 1.0)", GRADIENTS_OF_FEW),
+}  # fmt: skip
+
+
+def pytest_exception_interact(call):
+    """See to it, as a plugin of pytest, that nothing but an assertion ends it as if one had failed."""
+    if not call.excinfo.errisinstance((AssertionError, pytest.fail.Exception)):
+        reason = f"{call.excinfo.typename}: {call.excinfo.value}"
+        pytest.exit(reason, returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+def copied(folder):
+    """The package, copied to a folder."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(PACKAGE, Path(folder, PACKAGE.name), ignore=ignored)
+
+
+def run(tests, folder):
+    """Run tests on the copy in a folder; return pytest's exit code and what it printed."""
+    options = ["-qx", "-rf", "--tb=short", "-p", "no:cacheprovider", "-p", Path(__file__).stem]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-k", tests.keywords, str(HERE / tests.file)],
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join([folder, str(HERE)]),
+            "NUMBA_CACHE_DIR": str(Path(folder, "numba")),
+            "OMP_NUM_THREADS": "1",
+        },
+        cwd=HERE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def passes_without(tests, folder):
+    """Whether tests pass on the copy without an error."""
+    code, output = run(tests, folder)
+    if code != pytest.ExitCode.OK:
+        print(f"without an error: {tests} end with {code}:\n{output[-3000:]}", flush=True)
+    return code == pytest.ExitCode.OK
+
+
+def is_noticed(name):
+    """Whether the tests notice an error; prints which test does, or what happens instead."""
+    mutant, started = MUTANTS[name], time.monotonic()
+    with TemporaryDirectory() as folder:
+        mutant.plant(copied(folder))
+        code, output = run(mutant.tests, folder)
+    if code == pytest.ExitCode.TESTS_FAILED:
+        test = re.search(r"^FAILED \S*::(.*?)(?: - .*)?$", output, re.MULTILINE)
+        outcome = f"noticed by {test[1]}"
+    elif code == pytest.ExitCode.OK:
+        outcome = "NOT NOTICED"
+    else:
+        outcome = f"NOT TRIED, pytest ended with {code}:\n{output[-3000:]}"
+    print(f"{mutant.kernel}: {name}: {outcome}; {time.monotonic() - started:.0f} s", flush=True)
+    return code == pytest.ExitCode.TESTS_FAILED
+
+
+def main(kernels):
+    known = {mutant.kernel: None for mutant in MUTANTS.values()}
+    if unknown := set(kernels) - known.keys():
+        return f"the kernels are {', '.join(known)}; got {', '.join(unknown)}"
+    names = [name for name, mutant in MUTANTS.items() if mutant.kernel in (kernels or known)]
+    tests = {MUTANTS[name].tests for name in names}
+    started = time.monotonic()
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        copied(folder)
+        passed = list(pool.map(passes_without, tests, repeat(folder)))
+        noticed = list(pool.map(is_noticed, names))
+    print(f"{sum(noticed)} of {len(names)} noticed, in {time.monotonic() - started:.0f} s")
+    return not all(passed + noticed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
