@@ -6,7 +6,6 @@ import os
 
 from elman.errors import ModelFileError
 from elman.estimators import RNNClassifier, RNNTagger
-from elman.estimators.files import estimator_from
 from elman.network import Network, parameters_from
 from elman.persistence import fitting_together, read_model
 
@@ -28,7 +27,7 @@ def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
         if model.kind == "Network":
             return Network.from_parameters(parameters_from(model.settings, model.arrays))
         if model.kind in _ESTIMATORS:
-            return estimator_from(_ESTIMATORS[model.kind], model)
+            return _ESTIMATORS[model.kind]._of_model(model)
     raise ModelFileError(
         f"{path} holds a {model.kind!r}; this elman knows Network, {', '.join(_ESTIMATORS)}. "
         "Use the version of elman that wrote it."

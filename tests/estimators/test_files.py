@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from elman import RNNClassifier, RNNTagger
-from elman.estimators.files import generator
+from elman.estimators.hyperparameters import generator
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 6, 2))

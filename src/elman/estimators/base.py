@@ -27,13 +27,13 @@ from elman.data.targets import as_classes, cast_weights, check_weights, label_we
 from elman.engines import Engine, State, get_engine
 from elman.engines.streaming import take_step
 from elman.errors import DataError, DivergenceError
-from elman.estimators.files import estimator_from, write_estimator
+from elman.estimators.files import fitted_from, params_from, write_fitted
 from elman.estimators.fitted import Fitted, FittedAttributes
 from elman.estimators.hyperparameters import Hyperparameters, generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, standardization
 from elman.network import Network
 from elman.parameters import Architecture, initialize
-from elman.persistence import fitting_together, read_model
+from elman.persistence import Model, fitting_together, read_model
 from elman.training import (
     Optimizer,
     Progress,
@@ -487,7 +487,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         OSError
             If the file cannot be written; what was there is as it was.
         """
-        write_estimator(self, path)
+        write_fitted(path, type(self).__name__, self.get_params(), self._state)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -502,4 +502,12 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         """
         model = read_model(path, kind=cls.__name__)
         with fitting_together(path):
-            return estimator_from(cls, model)
+            return cls._of_model(model)
+
+    @classmethod
+    def _of_model(cls, model: Model) -> Self:
+        """Put an estimator together again from what a model file holds of it."""
+        estimator = cls(**params_from(model))
+        rng = generator(estimator.random_state)
+        estimator._fitted = fitted_from(model, estimator._make_engine(), rng)
+        return estimator

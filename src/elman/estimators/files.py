@@ -1,4 +1,4 @@
-"""A fitted estimator as a model file."""
+"""What fitting has come to, and parameters, as a model file."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from elman._typing import Array
 from elman.data.targets import as_classes
-from elman.engines import ENGINES
+from elman.engines import ENGINES, Engine
 from elman.estimators.fitted import Fitted
-from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat
 from elman.network import Network, parameters_from
 from elman.persistence import Model, write_model
 
-if TYPE_CHECKING:
-    from elman.estimators.base import BaseRNN
 
-RNN = TypeVar("RNN", bound="BaseRNN")
-
-
-def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
+def write_fitted(
+    path: str | os.PathLike[str], kind: str, params: Mapping[str, Any], fitted: Fitted
+) -> None:
     """Write a fitted estimator to a model file.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        Its class.
+    params : dict
+        From ``get_params``.
+    fitted : Fitted
 
     Raises
     ------
     ValueError
         If its parts do not make a model: what cannot be loaded is not saved.
     """
-    fitted = estimator._state
     _check_parts(fitted)
     classes, format = fitted.classes, fitted.format
     if classes.dtype.kind == "U":  # no wider than the longest, as they are when they are read
         classes = np.array(classes.tolist())
     settings = {
-        "params": _encode_params(estimator.get_params()),
+        "params": _encode_params(params),
         "architecture": asdict(fitted.network.architecture),
         "classes": classes.tolist(),
         "classes_dtype": classes.dtype.str,
@@ -49,13 +53,17 @@ def write_estimator(estimator: BaseRNN, path: str | os.PathLike[str]) -> None:
         "history": fitted.history,
     }
     arrays = {**fitted.network.parameters, "mean": fitted.mean, "scale": fitted.scale}
-    write_model(path, type(estimator).__name__, settings, arrays)
+    write_model(path, kind, settings, arrays)
 
 
-def estimator_from(kind: type[RNN], model: Model) -> RNN:
-    """Put an estimator together again from what a model file holds of it."""
+def params_from(model: Model) -> dict[str, Any]:
+    """Return an estimator's parameters from what a model file holds of it."""
+    return _decode_params(model.settings["params"])
+
+
+def fitted_from(model: Model, engine: Engine, rng: np.random.Generator) -> Fitted:
+    """Put together again what fitting had come to; what a file lacks, the caller has."""
     _, settings, arrays = model
-    estimator = kind(**_decode_params(settings["params"]))
     parameters = parameters_from(settings["architecture"], arrays)
     names = settings["feature_names_in"]
     format = InputFormat(
@@ -65,17 +73,16 @@ def estimator_from(kind: type[RNN], model: Model) -> RNN:
         names=tuple(names) if names else None,
     )
     fitted = Fitted(
-        Network.from_parameters(parameters, estimator._make_engine()),
+        Network.from_parameters(parameters, engine),
         arrays["mean"],
         arrays["scale"],
         _decode_classes(settings["classes"], settings["classes_dtype"]),
         format,
-        generator(estimator.random_state),
+        rng,
         settings["history"],
     )
     _check_parts(fitted)
-    estimator._fitted = fitted
-    return estimator
+    return fitted
 
 
 def _check_parts(fitted: Fitted) -> None:
