@@ -160,7 +160,7 @@ def test_labels_of_ragged_npz_may_be_a_column(tmp_path, n):
     for name, y in (("flat", np.arange(n)), ("column", np.arange(n)[:, None])):
         np.savez(tmp_path / f"{name}.npz", X=X, lengths=LENGTHS, y=y)
     flat, column = (read_npz(tmp_path / f"{name}.npz")[1] for name in ("flat", "column"))
-    for a, b in zip(flat, column):
+    for a, b in zip(flat, column, strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
