@@ -34,7 +34,7 @@ test-arm: | $(VENV)/.made
 
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
 test-oldest: $(OLDEST)/.dev
-	NUMBA_CACHE_DIR=$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
+	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)

@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import re
 import select
 import sys
 import time
@@ -19,7 +20,11 @@ ENDLESS = ["train", "digits", "--epochs", "100000", "--patience", "100000", "--h
 
 def _run(arguments, folder, streams, encoding, environment):
     os.chdir(folder)
-    os.environ.update(environment)
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     os.setsid()  # a terminal that is opened now is this process's own
     for number, stream in enumerate(streams, start=1):
         if isinstance(stream, str):
@@ -66,7 +71,8 @@ class Run:
 
     @property
     def errors(self):
-        return self.text[self._errors].decode()
+        """Standard error, without what the first process says that compiles."""
+        return re.sub("elman: compiling .*\n", "", self.text[self._errors].decode())
 
     def wait_for(self, text):
         """Read until standard output has a text."""

@@ -54,6 +54,7 @@ def evil(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((40, 3, 2)), np.array([EVIL, "[red]b"] * 20)
     np.savez(tmp_path / f"{EVIL}.npz", X=X, y=y)
+    np.savez(tmp_path / "numbers.npz", X=X, y=np.arange(40) % 2)
     RNNClassifier(3, max_iter=1, random_state=0).fit(X, y).save(tmp_path / f"{EVIL}.model")
     return f"{EVIL}.npz", f"{EVIL}.model"
 
@@ -75,7 +76,7 @@ def test_foreign_text_is_shown_and_not_obeyed(run, evil):
         ("train", data, "--output", f"{EVIL}/model"),
         ("train", data, f"--{EVIL}"),
         ("train", data, "--cell", EVIL),
-        ("evaluate", model, "digits"),
+        ("evaluate", model, "numbers.npz"),
         (EVIL,),
     ]
     for arguments in good + bad:
@@ -126,10 +127,10 @@ COLOUR = re.compile(r"\x1b\[(\d+;)*[349]\d")
 
 @pytest.mark.parametrize("arguments", [SMALL, ["evaluate", "no", "no"], ["fly"]], ids=str)
 def test_colours_where_they_are_wanted(tmp_path, arguments):
-    assert COLOUR.search(on_a_terminal(arguments, tmp_path, {"TERM": "xterm", "NO_COLOR": ""}))
+    assert COLOUR.search(on_a_terminal(arguments, tmp_path, {"TERM": "xterm", "NO_COLOR": None}))
     plain = on_a_terminal(arguments, tmp_path, {"TERM": "xterm", "NO_COLOR": "1"})
     assert plain
     assert not COLOUR.search(plain)
-    dumb = on_a_terminal(arguments, tmp_path, {"TERM": "dumb", "NO_COLOR": ""})
+    dumb = on_a_terminal(arguments, tmp_path, {"TERM": "dumb", "NO_COLOR": None})
     assert dumb
     assert "\x1b" not in dumb
