@@ -305,6 +305,13 @@ class Buffers:
         with self._lock:
             insort(self._rooms[room.dtype], room, key=len)
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the arrays that are not in use."""
+        with self._lock:
+            pools = [*self._free.values(), *self._rooms.values()]
+            return sum(array.nbytes for arrays in pools for array in arrays)
+
     def release(self) -> None:
         """Let go of the arrays that are not in use, but for small ones."""
         with self._lock:
