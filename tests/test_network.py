@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -37,6 +38,24 @@ def network_of(**settings):
         if name[0] in "bc":
             array[...] = np.linspace(-0.4, 0.9, len(array))
     return network
+
+
+def test_calls_keep_no_memory(engine):
+    network = Network(D, 64, K, seed=0, engine=engine)
+    X = np.random.default_rng(0).standard_normal((40, 300, D)).astype(np.float32)
+    y = np.arange(40) % K
+
+    def compute():
+        network.loss_and_gradients(X, y)
+        network.forward(X)
+
+    compute()  # compiled by now
+    tracemalloc.start()
+    compute()
+    left, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 4e5
+    assert peak > 3e6
 
 
 @pytest.mark.parametrize("bias", [True, False])

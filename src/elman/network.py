@@ -175,7 +175,10 @@ class Network:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
         n_answers = len(sequences.values) if every_step else len(sequences)
         y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
-        self.engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
+        try:
+            self.engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
+        finally:
+            self.engine.release()
         return y_hat
 
     def _intermediates(self, sequences: Sequences) -> Intermediates:
@@ -234,7 +237,10 @@ class Network:
             If X, y or the weights are not as above.
         """
         batch, labels, weights = self.batch(X, y, sample_weight)
-        evaluation = self.engine.loss_and_gradients(self.parameters, batch, labels, weights)
+        try:
+            evaluation = self.engine.loss_and_gradients(self.parameters, batch, labels, weights)
+        finally:
+            self.engine.release()
         return evaluation.loss, evaluation.gradients
 
     def batch(

@@ -1,5 +1,6 @@
 """Every engine against the naive loop, and what else an engine promises."""
 
+import tracemalloc
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -239,6 +240,48 @@ def test_confident_answers_stay_finite(engine, case, dtype, every_step):
     evaluation = problem.evaluate(engine)
     assert np.isfinite(evaluation.loss)
     assert np.isfinite(evaluation.gradients.vector).all()
+
+
+@pytest.fixture
+def traced():
+    """A function that says what memory other functions take at most, and what is left of it."""
+
+    def measure(function, *arguments):
+        function(*arguments)  # compiled by now
+        tracemalloc.start()
+        try:
+            function(*arguments)
+            left, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        return peak, left
+
+    return measure
+
+
+def test_memory_grows_with_the_steps_there_are(engine, every_step, traced):
+    long, short = (5000,), (10,) * 15
+
+    def peaks(lengths):
+        problem = Problem(Case(lengths, (32,), ("tanh",)), np.float32, every_step)
+        return [traced(method, engine)[0] for method in (problem.evaluate, problem.probabilities)]
+
+    uneven, even = peaks(long + short), peaks(long * 16)
+    assert uneven[0] < even[0] / 4
+    assert uneven[1] < max(even[1] / 4, 1e6)
+
+
+def test_buffers_go_when_they_are_released(engine, dtype, every_step, traced):
+    problem = Problem(Case((400,) * 40, (64,), ("tanh",)), dtype, every_step)
+
+    def compute():
+        problem.evaluate(engine)
+        problem.probabilities(engine)
+        engine.release()
+
+    peak, left = traced(compute)
+    assert peak > 3e6
+    assert left < 4e5
 
 
 def test_unknown_engine_is_refused():

@@ -9,6 +9,7 @@ import sys
 import threading
 import tracemalloc
 import warnings
+from contextlib import nullcontext
 
 import joblib
 import numpy as np
@@ -492,6 +493,28 @@ def test_interrupt_in_the_first_epoch_leaves_a_usable_estimator():
         estimator.fit(X, Y, callback=interrupt)
     assert np.isfinite(estimator.predict_proba(X)).all()
     assert estimator.n_iter_ == 0
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_buffers_go_when_fitting_ends_however_it_ends(monkeypatch, method, error):
+    class Watched(base.Trainer):
+        def epoch(self, *arguments):
+            trainers.append(self)
+            row = super().epoch(*arguments)
+            kept.append(self.engine._buffers.nbytes)
+            if error is not None:
+                raise error
+            return row
+
+    trainers, kept = [], []
+    monkeypatch.setattr(base, "Trainer", Watched)
+    steps = np.random.default_rng(0).standard_normal((64, 100, 2))
+    estimator = classifier(max_iter=1, hidden_layer_sizes=64)
+    with pytest.raises(error) if error else nullcontext():
+        getattr(estimator, method)(steps, np.arange(64) % 2)
+    assert kept[0] > 10**6
+    assert trainers[0].engine._buffers.nbytes < 4e5
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

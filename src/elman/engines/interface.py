@@ -92,3 +92,10 @@ class Engine(Protocol):
             The features; steps that have names (a Series, a data frame) must have these.
         """
         ...
+
+    def release(self) -> None:
+        """Give back the memory that is kept from one call to the next, so that these need not wait.
+
+        Whoever calls again and again does so at the end. At most some arrays of 64 kB stay.
+        """
+        ...

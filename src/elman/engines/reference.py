@@ -97,6 +97,9 @@ class ReferenceEngine:
         ]
         return ReferenceState(parameters.copy(), h_0, mean, scale, shapes, names)
 
+    def release(self) -> None:
+        """See ``Engine.release``: nothing is kept."""
+
 
 def tree_sum(parts: Iterable[Evaluation]) -> Evaluation:
     """Add evaluations pairwise, neighbours first: an order that depends on their number alone.

@@ -142,6 +142,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             if run.best is not None:
                 weights[...] = run.best.vector
             raise
+        finally:  # an error's traceback may hold the engine for long
+            trainer.engine.release()
         if self.early_stopping and run.best is not None:
             weights[...] = run.best.vector
         if self.learning_rate == "constant" and not run.converged:
@@ -195,6 +197,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         except DivergenceError:
             fitted.optimizer = None  # its running means have diverged too
             raise
+        finally:
+            trainer.engine.release()
         return self
 
     # Steps of fitting

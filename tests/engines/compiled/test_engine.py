@@ -115,6 +115,20 @@ def test_few_and_many_have_the_same_loss_and_gradients_but_for_rounding(dtype, e
     assert relative_error(mean, gradients.vector) <= VERSUS_NAIVE[dtype]
 
 
+@pytest.mark.parametrize("n", [4, 16, 23])
+@pytest.mark.parametrize(
+    "layers", [((17,), "tanh"), ((16, 33, 9), ("dense", "tanh", "relu"))], ids=["one", "three"]
+)
+def test_narrow_panels_make_no_difference_to_the_bit(monkeypatch, dtype, every_step, n, layers):
+    hidden, cell = layers
+    problem = examples(n, every_step, longest=24)
+    results = []
+    for narrow in (False, True):
+        monkeypatch.setattr(panels, "are_narrow", lambda *_, narrow=narrow: narrow)
+        results.append(bits(network_of(dtype, hidden=hidden, cell=cell), *problem))
+    assert results[0] == results[1]
+
+
 # Adding up
 
 
@@ -183,10 +197,56 @@ class Fenced(engine.Buffers):
     def give(self, array):
         pass
 
+    take_room, give_room = take, give
+
     def are_whole(self):
         return len(self.fences) > 0 and all((fence == 7.25).all() for fence in self.fences)
 
 
+def test_room_is_the_shortest_free_one_that_will_do(dtype):
+    buffers = engine.Buffers()
+    rooms = [buffers.take_room(n, dtype) for n in (30, 10, 20)]
+    for room in rooms:
+        buffers.give_room(room)
+    assert buffers.take_room(11, dtype) is rooms[2]
+    assert buffers.take_room(11, dtype) is rooms[0]
+    assert len(buffers.take_room(11, dtype)) == 11  # in place of the one of 10
+    assert len(buffers.take_room(5, dtype)) == 5
+
+
+def test_rooms_are_no_more_than_were_in_use_at_a_time():
+    buffers, dtype = engine.Buffers(), np.dtype(np.float32)
+    for n in range(1, 50):
+        two = [buffers.take_room(n, dtype), buffers.take_room(50 - n, dtype)]
+        assert [len(room) >= size for room, size in zip(two, (n, 50 - n))] == [True, True]
+        for room in two:
+            assert room.ctypes.data % 64 == 0
+            buffers.give_room(room)
+    assert len(buffers._rooms[dtype]) == 2
+
+
+def test_released_are_all_but_small_buffers(dtype):
+    buffers = engine.Buffers()
+    n_small = engine.SMALL_BUFFER // dtype.itemsize
+    taken = [buffers.take(n, dtype) for n in (n_small, n_small + 1)]
+    rooms = [buffers.take_room(n, dtype) for n in (n_small, n_small + 1)]
+    for array, room in zip(taken, rooms):
+        buffers.give(array)
+        buffers.give_room(room)
+    buffers.release()
+    assert buffers.take(n_small, dtype) is taken[0]
+    assert buffers.take_room(1, dtype) is rooms[0]
+    assert buffers.take(n_small + 1, dtype) is not taken[1]
+    assert buffers.take_room(1, dtype) is not rooms[1]
+
+
+@pytest.fixture(params=[False, True], ids=["full", "narrow"])
+def panels_are_narrow(request, monkeypatch):
+    """Panels of as many lanes as there are sequences alive, or of all lanes, whatever that saves."""
+    monkeypatch.setattr(panels, "are_narrow", lambda *_: request.param)
+
+
+@pytest.mark.usefixtures("panels_are_narrow")
 @pytest.mark.parametrize("n", [1, 3, 4, 33])
 @pytest.mark.parametrize("T", [1, 2, 8, 16, 23])
 @pytest.mark.parametrize("sizes", [(3, (17, 5), 4), (1, (1,), 1), (70, (16, 64), 33)], ids=str)
@@ -414,7 +474,10 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     expected = bits(network, X, y, weights), network.forward(X).tobytes()
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
-    modules = {panels: ["pack", "train", "predict"], rows: ["pack", "train", "predict", "step"]}
+    modules = {
+        panels: ["pack", "train_shard", "predict"],
+        rows: ["pack", "train", "predict", "step"],
+    }
     entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]
     for array in (X, y, weights, network.parameters.vector):

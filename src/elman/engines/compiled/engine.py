@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
@@ -23,6 +24,7 @@ from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
+SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -41,8 +43,8 @@ class Kernel(Protocol):
         """How many sequences ``train`` computes."""
         ...
 
-    def room_to_train(self, layout: Layout, n_timesteps: int) -> int:
-        """How many numbers ``train`` works in, for at most so many steps."""
+    def room_to_train(self, layout: Layout, lengths: list[int]) -> int:
+        """How many numbers ``train`` works in, for sequences of these lengths."""
         ...
 
     def room_to_predict(self, layout: Layout) -> int:
@@ -140,12 +142,11 @@ class CompiledEngine:
         total = TreeSum(n_shards, buffers)
 
         def evaluate(i: int) -> None:
-            # A power of two, so that sequences of about a length use the same buffers.
-            roomy = 1 << (int(batch.lengths[i * size]) - 1).bit_length()
-            work = buffers.take(kernel.room_to_train(layout, roomy), dtype)
+            lengths = batch.lengths[i * size : (i + 1) * size].tolist()
+            work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(net, data, i * size, targets, work, gradients)
-            buffers.give(work)
+            buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
         self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
@@ -202,6 +203,10 @@ class CompiledEngine:
         n_records = n * layout.state_rows
         stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names)
         return CompiledState(stream, np.zeros(rows.room_to_step(layout, n), dtype))
+
+    def release(self) -> None:
+        """See ``Engine.release``."""
+        self._buffers.release()
 
     def _pack(self, kernel: Kernel, parameters: Parameters) -> tuple[Layout, Net]:
         """Lay the network out for a kernel, and copy the parameters."""
@@ -266,20 +271,60 @@ class Buffers:
 
     def __init__(self) -> None:
         self._free: defaultdict[tuple[int, np.dtype[Any]], list[Array]] = defaultdict(list)
+        self._rooms: defaultdict[np.dtype[Any], list[Array]] = defaultdict(list)  # shortest first
+        self._lock = Lock()
 
     def take(self, n: int, dtype: np.dtype[Any]) -> Array:
         """Return an array of n numbers that begins where a cache line does, with anything in it."""
-        try:
-            return self._free[n, dtype].pop()
-        except IndexError:
-            spare = VECTOR_BYTES // dtype.itemsize
-            array = np.empty(n + spare, dtype)
-            start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
-            return array[start : start + n]
+        with self._lock:
+            if free := self._free[n, dtype]:
+                return free.pop()
+        return aligned(n, dtype)
 
     def give(self, array: Array) -> None:
         """Give an array back."""
-        self._free[len(array), array.dtype].append(array)
+        with self._lock:
+            self._free[len(array), array.dtype].append(array)
+
+    def take_room(self, n: int, dtype: np.dtype[Any]) -> Array:
+        """Return such an array of n numbers or more, for work whose size changes from call to call.
+
+        Of those that are free it is the shortest that will do. If none will, a new one takes the place
+        of the longest, so that there are never more than are in use at a time.
+        """
+        with self._lock:
+            rooms = self._rooms[dtype]
+            i = bisect_left(rooms, n, key=len)
+            if i < len(rooms):
+                return rooms.pop(i)
+            del rooms[-1:]
+        return aligned(n, dtype)
+
+    def give_room(self, room: Array) -> None:
+        """Give such an array back."""
+        with self._lock:
+            insort(self._rooms[room.dtype], room, key=len)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the arrays that are not in use."""
+        with self._lock:
+            pools = [*self._free.values(), *self._rooms.values()]
+            return sum(array.nbytes for arrays in pools for array in arrays)
+
+    def release(self) -> None:
+        """Let go of the arrays that are not in use, but for small ones."""
+        with self._lock:
+            for arrays in (*self._free.values(), *self._rooms.values()):
+                arrays[:] = [array for array in arrays if array.nbytes <= SMALL_BUFFER]
+
+
+def aligned(n: int, dtype: np.dtype[Any]) -> Array:
+    """An array of n numbers that begins where a cache line does, with anything in it."""
+    spare = VECTOR_BYTES // dtype.itemsize
+    array = np.empty(n + spare, dtype)
+    start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
+    return array[start : start + n]
 
 
 class TreeSum:

@@ -225,9 +225,9 @@ def set_gradients(layer, gradients, work, errors, error_step, T, step):
             )
 
 
-def room_to_train(layout: Layout, n_timesteps: int) -> int:
+def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``."""
-    return (2 * layout.state_rows + layout.widest) * n_timesteps + layout.unit
+    return (2 * layout.state_rows + layout.widest) * sum(lengths) + layout.unit
 
 
 @entry
