@@ -218,7 +218,10 @@ def test_rooms_are_no_more_than_were_in_use_at_a_time():
     buffers, dtype = engine.Buffers(), np.dtype(np.float32)
     for n in range(1, 50):
         two = [buffers.take_room(n, dtype), buffers.take_room(50 - n, dtype)]
-        assert [len(room) >= size for room, size in zip(two, (n, 50 - n))] == [True, True]
+        assert [len(room) >= size for room, size in zip(two, (n, 50 - n), strict=True)] == [
+            True,
+            True,
+        ]
         for room in two:
             assert room.ctypes.data % 64 == 0
             buffers.give_room(room)
@@ -230,7 +233,7 @@ def test_released_are_all_but_small_buffers(dtype):
     n_small = engine.SMALL_BUFFER // dtype.itemsize
     taken = [buffers.take(n, dtype) for n in (n_small, n_small + 1)]
     rooms = [buffers.take_room(n, dtype) for n in (n_small, n_small + 1)]
-    for array, room in zip(taken, rooms):
+    for array, room in zip(taken, rooms, strict=True):
         buffers.give(array)
         buffers.give_room(room)
     buffers.release()

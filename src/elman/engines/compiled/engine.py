@@ -272,6 +272,7 @@ class Buffers:
     def __init__(self) -> None:
         self._free: defaultdict[tuple[int, np.dtype[Any]], list[Array]] = defaultdict(list)
         self._rooms: defaultdict[np.dtype[Any], list[Array]] = defaultdict(list)  # shortest first
+        self._has_large = False
         self._lock = Lock()
 
     def take(self, n: int, dtype: np.dtype[Any]) -> Array:
@@ -285,6 +286,7 @@ class Buffers:
         """Give an array back."""
         with self._lock:
             self._free[len(array), array.dtype].append(array)
+            self._has_large |= array.nbytes > SMALL_BUFFER
 
     def take_room(self, n: int, dtype: np.dtype[Any]) -> Array:
         """Return such an array of n numbers or more, for work whose size changes from call to call.
@@ -304,6 +306,7 @@ class Buffers:
         """Give such an array back."""
         with self._lock:
             insort(self._rooms[room.dtype], room, key=len)
+            self._has_large |= room.nbytes > SMALL_BUFFER
 
     @property
     def nbytes(self) -> int:
@@ -314,9 +317,12 @@ class Buffers:
 
     def release(self) -> None:
         """Let go of the arrays that are not in use, but for small ones."""
+        if not self._has_large:
+            return
         with self._lock:
             for arrays in (*self._free.values(), *self._rooms.values()):
                 arrays[:] = [array for array in arrays if array.nbytes <= SMALL_BUFFER]
+            self._has_large = False
 
 
 def aligned(n: int, dtype: np.dtype[Any]) -> Array:
