@@ -57,8 +57,8 @@ ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
 ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
 GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
 GRADIENTS_OF_FEW = versus_naive("test_loss_and_gradients and layers and few")
-BUFFERS_OF_MANY = promises("what_buffers_hold and 20")
-BUFFERS_OF_FEW = promises("what_buffers_hold and 2 and not 20")
+BUFFERS_OF_MANY = promises("test_gradients and 20")
+BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
 
 
@@ -108,9 +108,6 @@ MUTANTS = {
     ),
     "db added twice": Mutant(
         "panels", "store(total, grad", "store(f.add(total, total), grad", GRADIENTS_OF_MANY
-    ),
-    "db without the last sequence": Mutant(
-        "panels", "for j in range(alive[t]):", "for j in range(alive[t] - 1):", GRADIENTS_OF_MANY
     ),
     "errors to sequences that have ended": Mutant(
         "panels", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
