@@ -101,7 +101,11 @@ MUTANTS = {
         "panels", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
     ),
     "h_t for h_{t-1}": Mutant(
-        "panels", "before = states - layer.rows * L", "before = states", GRADIENTS_OF_MANY
+        "panels", "work, h, layer.rows, 1, begins", "work, h, layer.rows, 0, begins",
+        GRADIENTS_OF_MANY,
+    ),
+    "h_{t-1} read as wide as h_t": Mutant(
+        "panels", "width = width_at(t - ago", "width = width_at(t", promises("narrow_panels_make")
     ),
     "dW with something before the first step": Mutant(
         "panels", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
