@@ -29,6 +29,6 @@ def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
         if model.kind in _ESTIMATORS:
             return _ESTIMATORS[model.kind]._of_model(model)
     raise ModelFileError(
-        f"{path} holds a {model.kind!r}; this elman knows Network, {', '.join(_ESTIMATORS)}. "
+        f"{path} holds a {model.kind!r:.100}; this elman knows Network, {', '.join(_ESTIMATORS)}. "
         "Use the version of elman that wrote it."
     )

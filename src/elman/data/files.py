@@ -133,6 +133,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
             raise DataError(f"{path} is not an .npz file, or is damaged. {how}")
         try:
             with zipfile.ZipFile(stream) as archive:
+                _check_directory(archive, stream)
                 names = [name.removesuffix(".npy") for name in archive.namelist()]
                 arrays = {
                     name: _read_member(archive, f"{name}.npy", path)
@@ -167,6 +168,17 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     if y is None or y.shape == lengths.shape:
         return np.split(X, ends), y
     return np.split(X, ends), np.split(y, ends)
+
+
+def _check_directory(archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
+    """Refuse a directory that is damaged: labels would be missing, and nobody would say so."""
+    members = archive.infolist()
+    for member in members:
+        archive.open(member).close()  # which compares its name with that beside the data
+    stream.seek(-22 - len(archive.comment), os.SEEK_END)  # the end record (APPNOTE, section 4.3.16)
+    n_members = int.from_bytes(stream.read(22)[10:12], "little")
+    if n_members not in (len(members), 0xFFFF):  # so many are counted elsewhere
+        raise ValueError(f"it is to have {n_members} arrays, and lists {len(members)}")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path | str) -> Array:
