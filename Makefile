@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest bench docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest attack bench docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -35,6 +35,9 @@ test-arm: | $(VENV)/.made
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
 test-oldest: $(OLDEST)/.dev
 	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
+
+attack: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m attack
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)

@@ -195,13 +195,27 @@ def test_another_number_of_features_is_refused_in_words(method):
         getattr(network_of(), method)(*arguments)
 
 
+ITSELF = []
+ITSELF.append(ITSELF)  # given to NumPy as a seed, it ends the process
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"hidden": []}, "at least one hidden layer"),
         ({"cell": "lstm"}, "cell must be one of tanh, relu, dense; got 'lstm'"),
         ({"cell": ["tanh"]}, r"1 cell\(s\) for 2 layer\(s\)"),
+        ({"cell": None}, "cell must be one of tanh, relu, dense; got None"),
+        ({"cell": [["tanh"], "tanh"]}, r"cell must be one of .*got \['tanh'\]"),
+        ({"bias": [0, 1]}, r"bias must be True or False; got \[0, 1\]"),
+        ({"dtype": "text"}, "dtype must be float32 or float64; got 'text'"),
+        ({"dtype": np.float16}, "dtype must be float32 or float64; got .*float16"),
+        ({"seed": -1}, "seed must be an integer of at least 0, or None; got -1"),
+        ({"seed": ITSELF}, r"seed must be an integer .*got \[\[\.\.\.\]\]"),
+        ({"n_jobs": np.zeros(0)}, r"n_jobs must be at least 1, or -1 or None .*got array\(\[\]"),
+        ({"n_jobs": 0}, "n_jobs must be at least 1, or -1 or None for all cores; got 0"),
         ({"engine": "abacus"}, "engine must be one of .*got 'abacus'"),
+        ({"engine": ["compiled"]}, r"engine must be one of .*got \['compiled'\]"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused_in_words(settings, message):

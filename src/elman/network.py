@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,14 @@ from elman.equations import StepTrace, recurrent_step
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
+
+
+def _is_floating(dtype: Any) -> bool:
+    """Whether something, whatever it is, stands for a type of numbers that networks are made of."""
+    try:
+        return np.dtype(dtype) in (np.float32, np.float64)
+    except (TypeError, ValueError):
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +126,11 @@ class Network:
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
+        if not _is_floating(dtype):
+            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
+        given: Any = seed
+        if given is not None and (not isinstance(given, Integral) or given < 0):
+            raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
         architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias)
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)

@@ -67,13 +67,15 @@ class Architecture:
             _integer("every size of hidden", size)
             for size in (hidden if np.iterable(hidden) else [hidden])
         )
-        cells = (cell,) * len(sizes) if isinstance(cell, str) else tuple(cell)
+        cells: Any = cell
+        given_bias: Any = bias
+        one_for_all = isinstance(cells, str) or not np.iterable(cells)
         return cls(
             _integer("n_features", n_features),
             sizes,
-            cells,
+            (cells,) * len(sizes) if one_for_all else tuple(cells),
             _integer("n_outputs", n_outputs),
-            bias,
+            bool(given_bias) if isinstance(given_bias, np.bool_) else given_bias,
         )
 
     def __post_init__(self) -> None:
@@ -88,8 +90,10 @@ class Architecture:
                 f"{len(self.cells)} cell(s) for {len(self.hidden)} layer(s); expected one for each"
             )
         for cell in self.cells:
-            if cell not in CELLS:
+            if not isinstance(cell, str) or cell not in CELLS:
                 raise ValueError(f"cell must be one of {', '.join(CELLS)}; got {cell!r}")
+        if not isinstance(self.bias, bool):
+            raise ValueError(f"bias must be True or False; got {self.bias!r}")
 
     @cached_property
     def n_parameters(self) -> int:

@@ -1,8 +1,8 @@
 """An attack on what elman promises. Seeded: what it finds is found again.
 
-A module is one kind of attack. Its docstring says what is done; ``PROMISE`` says what has to come of it;
-``tries(rng, scale, folder)`` gives pairs: what is done this time, and a function that does it. The function
-returns in a word or two what came of it. Where it raises, the promise is broken.
+A module is one kind of attack. Its docstring says what is done; ``PROMISE`` says what has to come of
+it; ``tries(rng, scale, folder)`` gives pairs: what is done this time, and a function that does it. The
+function returns in a few words what came of it. Where it raises, the promise is broken.
 
 ``tests/test_attack.py`` makes a small attack. ``make attack`` makes one ten times as large, and
 writes its figures to ``docs/attack.json``, from where the guide takes them.
@@ -11,7 +11,7 @@ writes its figures to ``docs/attack.json``, from where the guide takes them.
 import time
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,8 +45,6 @@ class Result:
     failures: list[str]
     seconds: float
 
-    as_dict = asdict
-
 
 def attack(kind, scale=1, seed=SEED):
     """Attack in one way, and count what comes of it."""
@@ -55,7 +53,10 @@ def attack(kind, scale=1, seed=SEED):
     start = time.monotonic()
     with TemporaryDirectory(prefix="attack-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", RuntimeWarning)  # numbers that went wrong
+        warnings.simplefilter("error", RuntimeWarning)  # numbers that went wrong,
+        warnings.filterwarnings(
+            "ignore", category=RuntimeWarning, module="sklearn"
+        )  # but for these
         for what, do in module.tries(np.random.default_rng(seed), scale, Path(folder)):
             try:
                 outcomes[do()] += 1
@@ -71,12 +72,15 @@ def _in_words(error):
     while place.tb_next is not None:
         place = place.tb_next
     code = place.tb_frame.f_code
-    return f"{type(error).__name__}: {error!s:.300} ({Path(code.co_filename).name}:{place.tb_lineno})"
+    return (
+        f"{type(error).__name__}: {error!s:.300} ({Path(code.co_filename).name}:{place.tb_lineno})"
+    )
 
 
 def require_sentence(error, *parts):
-    """An error is for a person: one line, that names what it is about."""
+    """An error is for a person: one line, not too long, that names what it is about."""
     text = str(error)
+    assert len(text) < 2000, text
     assert isinstance(error, ElmanError | OSError | MemoryError), repr(error)
     assert text, repr(error)
     assert "\n" not in text, text

@@ -44,7 +44,7 @@ def models():
     }
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 (as StopIteration is none)
     """The file was not read, and that was said in one sentence."""
 
 
@@ -89,7 +89,7 @@ def _plainly(value):
     return value
 
 
-def _reading(read, path):
+def reading(read, path):
     """Read a file, and turn the one clear error into Refused."""
 
     def do():
@@ -149,7 +149,7 @@ def make(folder):
     for name, model in models().items():
         path = folder / f"{name}.safetensors"
         model.save(path)
-        add(name, path, _reading(_model, path))
+        add(name, path, reading(_model, path))
     model = folder / "classifier.safetensors"
 
     arrays = {
@@ -164,12 +164,12 @@ def make(folder):
         for how, save in {"stored": np.savez, "compressed": np.savez_compressed}.items():
             path = folder / f"{kind} {how}.npz"
             save(path, **named)
-            add(path.name, path, _reading(lambda path: _plainly(read_npz(path)), path))
+            add(path.name, path, reading(lambda path: _plainly(read_npz(path)), path))
     data = folder / "with labels stored.npz"
 
     path = folder / "pictures.gz"
     path.write_bytes(gzip.compress(idx_bytes(PICTURES)))
-    add("IDX in gzip", path, _reading(lambda path: _plainly(read_idx(path)), path))
+    add("IDX in gzip", path, reading(lambda path: _plainly(read_idx(path)), path))
 
     mnist = folder / "mnist"
     mnist.mkdir()
@@ -183,7 +183,7 @@ def make(folder):
     add(
         "MNIST's folder",
         mnist / "t10k-images-idx3-ubyte.gz",
-        _reading(lambda folder: _plainly(load_mnist(folder)[:4]), mnist),
+        reading(lambda folder: _plainly(load_mnist(folder)[:4]), mnist),
     )
 
     with patch.object(numba.config, "CACHE_DIR", str(folder / "cache")):

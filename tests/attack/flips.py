@@ -21,7 +21,7 @@ def tries(rng, scale, folder):
     victims = files.make(folder)
     plain = folder / "plain.idx"
     plain.write_bytes(files.idx_bytes(files.PICTURES))
-    victims.append(files.Victim("plain IDX", plain, files._reading(partial(_as_it_stands), plain)))
+    victims.append(files.Victim("plain IDX", plain, files.reading(_as_it_stands, plain)))
     for victim in islice(files.in_turn(victims), N * scale):
         position, bit = int(rng.integers(len(victim.content))), int(rng.integers(8))
         damaged = bytearray(victim.content)

@@ -1,7 +1,7 @@
 """Interrupts: Ctrl-C (SIGINT), SIGTERM or SIGHUP, at any moment of training, once or several times.
 
-The command line is interrupted from its first line on, with a model at the place of its output and without;
-and so is ``fit`` in a program.
+The command line is interrupted from its first line on, with a model at the place of its output and
+without; and so is ``fit`` in a program.
 """
 
 import os

@@ -5,11 +5,12 @@ import signal
 import time
 from functools import partial
 
-
 from elman import Network, load
 from processes import FORKS
 
-PROMISE = "the file is the old model or the new one, whole; what lies beside it goes with the next save"
+PROMISE = (
+    "the file is the old model or the new one, whole; what lies beside it goes with the next save"
+)
 N = 25
 LONGEST = 0.05  # seconds from the first save to the kill
 

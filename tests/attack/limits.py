@@ -1,4 +1,4 @@
-"""Limits: a disk that is full, too little memory, no file handles, folders that vanish or are read-only.
+"""Limits: full disks, too little memory, no file handles, folders that vanish or are read-only.
 
 And standard output that takes nothing: ``/dev/full``, or closed.
 """
@@ -42,7 +42,10 @@ def tries(rng, scale, folder):
         yield f"a disk of {n_bytes} bytes, save", partial(_full_disk, folder, n_bytes)
         n_bytes = int(rng.integers(1 << 17))
         yield f"a disk of {n_bytes} bytes, elman train", partial(_train_on_disk, folder, n_bytes)
-        yield "a folder that vanishes", partial(_vanished, folder / f"gone {i}", int(rng.integers(1, 6)))
+        yield (
+            "a folder that vanishes",
+            partial(_vanished, folder / f"gone {i}", int(rng.integers(1, 6))),
+        )
         n_bytes = int(rng.integers(1 << 26))
         work = WORK[rng.integers(len(WORK))]
         yield (
@@ -321,8 +324,8 @@ def _main(folder, arguments, stream):
         sys.stdout = None  # as Python begins then
     else:
         os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
-        sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     sys.argv = ["elman", *arguments]
     from elman.__main__ import main
 

@@ -27,17 +27,16 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     ValueError
         If there is no such engine, or the number of threads is none.
     """
-    n_threads = None if n_jobs == -1 else n_jobs
-    given: Any = n_threads
-    if given is not None and (not isinstance(given, Integral) or given < 1):
+    given: Any = n_jobs
+    if given is not None and (not isinstance(given, Integral) or (given < 1 and given != -1)):
         raise ValueError(f"n_jobs must be at least 1, or -1 or None for all cores; got {n_jobs!r}")
-    if name == "compiled":
-        from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
-
-        return CompiledEngine(n_threads)
+    if not isinstance(name, str) or name not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
     if name == "reference":
         return ReferenceEngine()
-    raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
+    from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
+
+    return CompiledEngine(None if given == -1 else n_jobs)
 
 
 __all__ = ["ENGINES", "Engine", "ReferenceEngine", "State", "get_engine"]
