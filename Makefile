@@ -37,7 +37,7 @@ test-oldest: $(OLDEST)/.dev
 	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
 
 attack: $(VENV)/.dev
-	PYTHONPATH=tests $(BIN)/python -m attack
+	PYTHONPATH=tests $(BIN)/python -m attack $(ARGS)
 
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)

@@ -1,4 +1,4 @@
-"""A small attack on what elman promises; ``attack`` says what it is. And the figures of the large one."""
+"""A small attack on what elman promises, and the figures of the large one; see ``attack``."""
 
 import json
 import os

@@ -84,6 +84,13 @@ def test_unknown_kind_is_refused(tmp_path):
         elman.load(tmp_path / "model")
 
 
+def test_message_is_no_longer_for_a_long_kind(tmp_path):
+    write_model(tmp_path / "model", "x" * 100_000, {}, {"V": np.ones(3)})
+    with pytest.raises(ModelFileError, match="this elman knows Network") as refused:
+        elman.load(tmp_path / "model")
+    assert len(str(refused.value)) < 400
+
+
 def test_missing_file_speaks_for_itself(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         elman.load(tmp_path / "nowhere")

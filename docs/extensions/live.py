@@ -1,6 +1,6 @@
 """What the pages compute while they are built: every number in the text comes from the code.
 
-A page has one namespace, that of Python's ``__main__``. ::
+A page has one namespace, that of Python's ``__main__``; ``__file__`` is the page. ::
 
     ```{live}          code that is run and shown, with what it prints
     ```{numbers}       formulas with their values, a line ``LaTeX := expression`` each; lines that
@@ -9,8 +9,9 @@ A page has one namespace, that of Python's ``__main__``. ::
     ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
 
-``:hidden:`` runs code without showing it; ``:draws:`` says in words what its picture shows. Code that
-raises or warns, or that prints or draws nothing where it is asked to, fails the build.
+``:hidden:`` runs code without showing it; ``:writes:`` puts what it prints into the page, as Markdown, in
+its place; ``:draws:`` says in words what its picture shows. Code that raises or warns, or that prints
+or draws nothing where it is asked to, fails the build.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ matplotlib.use("agg")
 
 def namespace(env: Any) -> dict[str, Any]:
     """Return the page's own namespace."""
-    return env.current_document.setdefault("live", {"__name__": "__main__", "np": np})
+    names = {"__name__": "__main__", "__file__": str(env.doc2path(env.docname)), "np": np}
+    return env.current_document.setdefault("live", names)
 
 
 def number(value: Any, digits: int = DIGITS) -> str:
@@ -72,6 +74,7 @@ class Live(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {
         "hidden": directives.flag,
         "prints": directives.flag,
+        "writes": directives.flag,
         "draws": directives.unchanged_required,
     }
 
@@ -83,6 +86,10 @@ class Live(SphinxDirective):
             exec(compile(source, self.env.docname, "exec"), namespace(self.env))
         if "hidden" in self.options:
             return []
+        if "writes" in self.options:
+            if not said.getvalue():
+                raise self.error("this code should have written something")
+            return self.parse_text_to_nodes(said.getvalue())
         shown: list[nodes.Node] = [nodes.literal_block(source, source, language="python")]
         if said.getvalue():
             text = said.getvalue().rstrip()

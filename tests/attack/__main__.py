@@ -1,4 +1,4 @@
-"""``python -m attack``: the large attack, as a table, and as JSON from which the guide has its figures."""
+"""``python -m attack``: the large attack, as a table, and as JSON for the guide."""
 
 import json
 import os
@@ -12,42 +12,47 @@ from pathlib import Path
 
 from attack import KINDS, LARGE, attack
 
-WIDTH = 100
+REPORT = Path(__file__).parents[2] / "docs" / "attack.json"
 
 
 def main():
-    """Attack in all ways, two at a time, and write what came of it."""
+    """Attack in all ways or in those that are named, two at a time, and write what came of it."""
+    kinds = sys.argv[1:] or [*KINDS]
+    longest_first = sorted(kinds, key=lambda kind: kind != "interrupts")
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
-        running = [processes.submit(attack, kind, LARGE) for kind in KINDS]
-        results = []
-        for task in running:
-            results.append(task.result())
-            print(in_words(results[-1]), flush=True)
+        running = {kind: processes.submit(attack, kind, LARGE) for kind in longest_first}
+        results = [running[kind].result() for kind in kinds]
+    print(*map(in_words, results), sep="\n")
     failures = [failure for result in results for failure in result.failures]
-    print(f"{'all':<12} {sum(result.tries for result in results):>8,}   failures: {len(failures)}")
+    print(f"in all {sum(result.tries for result in results):,} tries, {len(failures)} failures")
     for failure in failures:
         print(f"  {failure}")
-    if failures:
-        sys.exit(1)
+    write(results)
+    sys.exit(1 if failures else 0)
+
+
+def write(results):
+    """Put results into the guide's file, in place of those that were there."""
+    before = json.loads(REPORT.read_text("utf-8"))["kinds"] if REPORT.exists() else []
+    found = {row["kind"]: row for row in [*before, *map(asdict, results)]}
     report = {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": processor(),
-        "kinds": [asdict(result) for result in results],
+        "kinds": [found[kind] for kind in KINDS.values() if kind in found],
     }
-    path = Path(__file__).parents[2] / "docs" / "attack.json"
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def in_words(result):
     """Write what was tried and promised, and what came of it, for a person to read."""
     counted = sorted(result.outcomes.items(), key=lambda pair: -pair[1])
-    lines = [
-        f"promised: {result.promise}",
-        *(f"{n:>10,}  {outcome}" for outcome, n in counted),
-    ]
-    first = f"{result.kind:<12} {result.tries:>8,}   failures: {len(result.failures)}"
     return "\n".join(
-        [f"{first}   ({result.seconds:.0f} s)", *(f"    {line}" for line in lines), ""]
+        [
+            f"{result.kind}: {result.tries:,} tries, {len(result.failures)} failures, "
+            f"{result.seconds:.0f} s",
+            f"  promised: {result.promise}",
+            *(f"  {n:>7,}  {outcome}" for outcome, n in counted),
+        ]
     )
 
 

@@ -37,12 +37,14 @@ def tries(rng, scale, folder):
     """Interrupt the command line as a process that is started, as one that trains, and ``fit``."""
     older = elman.RNNClassifier(4, max_iter=1, random_state=0).fit(files.X, files.WORDS)
     older.save(folder / "older")
-    starts = [Run, Run, Run, Started]
+    starts = [Run, Started, *[Run] * 4]
     # of the first, which may have to compile, the second takes the place
-    seconds_to_learn = {start: _seconds_until_it_learns(start, folder) for start in starts[1:]}
+    seconds_to_learn = {
+        start: _seconds_until_it_learns(start, folder) for start in [Run, Run, Started]
+    }
     for i in range(N * scale):
         start = starts[i % len(starts)]
-        seconds = float(rng.uniform(0, 2)) * seconds_to_learn[start]
+        seconds = float(rng.uniform(0, 1.5)) * seconds_to_learn[start]
         numbers = [SIGNALS[k] for k in rng.integers(3, size=rng.integers(1, 4))]
         place = folder / str(i)
         place.mkdir()

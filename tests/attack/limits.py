@@ -35,33 +35,32 @@ def tries(rng, scale, folder):
     np.savez(folder / "data.npz", X=files.X, y=files.WORDS)
     np.savez(folder / "large.npz", X=np.repeat(files.X, 5000, axis=0), y=files.WORDS.repeat(5000))
     elman.Network(8, [700, 700], 3).save(folder / "large.safetensors")
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    streams = ["full", "closed"]
-    for i in range(N * scale):
-        n_bytes = int(rng.integers(3000))
-        yield f"a disk of {n_bytes} bytes, save", partial(_full_disk, folder, n_bytes)
-        n_bytes = int(rng.integers(1 << 17))
-        yield f"a disk of {n_bytes} bytes, elman train", partial(_train_on_disk, folder, n_bytes)
-        yield (
-            "a folder that vanishes",
-            partial(_vanished, folder / f"gone {i}", int(rng.integers(1, 6))),
-        )
-        n_bytes = int(rng.integers(1 << 26))
-        work = WORK[rng.integers(len(WORK))]
-        yield (
-            f"{n_bytes >> 20} MB of memory, {work.__name__}",
-            partial(_in_child, _with_memory, n_bytes, work, folder),
-        )
-        n_handles = int(rng.integers(4))
-        work = WORK[rng.integers(len(WORK))]
-        yield (
-            f"{n_handles} file handles, {work.__name__}",
-            partial(_in_child, _with_handles, n_handles, work, folder),
-        )
-        if i % 4 == 0:
-            yield "a read-only folder", partial(_in_child, _read_only, folder)
-        arguments, stream = COMMANDS[i % len(COMMANDS)], streams[rng.integers(2)]
-        yield f"{' '.join(arguments)}, stdout {stream}", partial(_stdout, folder, arguments, stream)
+    with patch.dict(os.environ, XDG_CACHE_HOME=str(folder / "cache")):
+        for i in range(N * scale):
+            yield from _round(rng, i, folder)
+
+
+def _round(rng, i, folder):
+    n_bytes = int(rng.integers(3000))
+    yield f"a disk of {n_bytes} bytes, save", partial(_full_disk, folder, n_bytes)
+    n_bytes = int(rng.integers(1 << 17))
+    yield f"a disk of {n_bytes} bytes, elman train", partial(_train_on_disk, folder, n_bytes)
+    number = int(rng.integers(1, 6))
+    yield f"a folder that vanishes in epoch {number}", partial(_vanished, folder / str(i), number)
+    n_bytes, work = int(rng.integers(1 << 26)), WORK[rng.integers(len(WORK))]
+    yield (
+        f"{n_bytes >> 20} MB of memory, {work.__name__}",
+        partial(_in_child, _with_memory, n_bytes, work, folder),
+    )
+    n_handles, work = int(rng.integers(4)), WORK[rng.integers(len(WORK))]
+    yield (
+        f"{n_handles} file handles, {work.__name__}",
+        partial(_in_child, _with_handles, n_handles, work, folder),
+    )
+    if i % 4 == 0:
+        yield "a read-only folder", partial(_in_child, _read_only, folder)
+    arguments, stream = COMMANDS[i % len(COMMANDS)], ["full", "closed"][rng.integers(2)]
+    yield f"{' '.join(arguments)}, stdout {stream}", partial(_stdout, folder, arguments, stream)
 
 
 # In this process
@@ -159,6 +158,7 @@ def _in_child(work, *arguments):
 
 
 def _work_and_send(sender, work, arguments):
+    os.environ["XDG_CACHE_HOME"] = str(arguments[-1] / "cache")
     try:
         outcome = work(*arguments)
     except Exception as error:  # noqa: BLE001 (it goes to who asked)
@@ -317,6 +317,7 @@ def _stdout(folder, arguments, stream):
 
 
 def _main(folder, arguments, stream):
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     os.chdir(folder)
     os.dup2(os.open("errors", os.O_WRONLY), 2)
     if stream == "closed":

@@ -145,7 +145,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
         # What damage makes zipfile, zlib and NumPy raise has no common base.
         except Exception as error:  # noqa: BLE001
             raise DataError(
-                f"{path} is not an .npz file of plain arrays, or is damaged ({error}). {how}"
+                f"{path} is not an .npz file of plain arrays, or is damaged ({error!s:.200}). {how}"
             ) from None
     if "X" not in arrays:
         raise DataError(f"{path} has no array 'X', only {', '.join(names) or 'nothing'}. {how}")
