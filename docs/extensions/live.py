@@ -9,8 +9,8 @@ A page has one namespace, that of Python's ``__main__``; ``__file__`` is the pag
     ```{source} name   a function of elman as it stands, without its docstring
     ```{question} …    a learner's question, and its answer
 
-``:hidden:`` runs code without showing it; ``:writes:`` puts what it prints into the page, as Markdown, in
-its place; ``:draws:`` says in words what its picture shows. Code that raises or warns, or that prints
+``:hidden:`` runs code without showing it; ``:writes:`` puts what it prints in its place, which is
+Markdown; ``:draws:`` says in words what its picture shows. Code that raises or warns, or that prints
 or draws nothing where it is asked to, fails the build.
 """
 

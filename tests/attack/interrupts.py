@@ -24,7 +24,7 @@ PROMISE = (
     "exit code 1 and one line; nothing was learnt yet, or a model is where the line says; "
     "a model that was there stays"
 )
-N = 12
+N = 5
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 SAVED = r"interrupted; the weights after epoch (\d+) of \d+ are saved to (\S+)\n"
 NOTHING = [
@@ -55,7 +55,7 @@ def tries(rng, scale, folder):
             f"{names} after {seconds:.3f} s, {['no', 'a'][is_old]} model there",
             partial(_interrupt, start, place, seconds, numbers),
         )
-    yield from _fits(rng, 5 * N * scale)
+    yield from _fits(rng, 12 * N * scale)
 
 
 def _seconds_until_it_learns(start, folder):
