@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -16,18 +16,20 @@ REPORT = Path(__file__).parents[2] / "docs" / "attack.json"
 
 
 def main():
-    """Attack in all ways or in those that are named, two at a time, and write what came of it."""
+    """Attack in all ways or in those that are named, two at a time, and write what comes of it."""
     kinds = sys.argv[1:] or [*KINDS]
     longest_first = sorted(kinds, key=lambda kind: kind != "interrupts")
+    results = []
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
-        running = {kind: processes.submit(attack, kind, LARGE) for kind in longest_first}
-        results = [running[kind].result() for kind in kinds]
-    print(*map(in_words, results), sep="\n")
+        running = [processes.submit(attack, kind, LARGE) for kind in longest_first]
+        for done in as_completed(running):
+            results.append(done.result())
+            write(results)
+            print(in_words(results[-1]), flush=True)
     failures = [failure for result in results for failure in result.failures]
     print(f"in all {sum(result.tries for result in results):,} tries, {len(failures)} failures")
     for failure in failures:
         print(f"  {failure}")
-    write(results)
     sys.exit(1 if failures else 0)
 
 

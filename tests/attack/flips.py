@@ -13,7 +13,7 @@ from attack import files
 from elman.data import read_idx
 
 PROMISE = "refused in one sentence, or read as if nothing had happened; never something else"
-N = 2000
+N = 1000
 
 
 def tries(rng, scale, folder):

@@ -24,7 +24,7 @@ from elman import persistence
 from elman.data import read_idx, read_npz
 
 PROMISE = "refused in one sentence, or a model that works; no code runs, and little memory is taken"
-N = 300
+N = 200
 MEGABYTES = 50  # what a forged file may cost
 
 # The text of JSON: some of it says what Python's own writer would not.
@@ -162,6 +162,8 @@ def _model(path, text, arrays):
     except (elman.ElmanError, MemoryError) as error:
         require_sentence(error, *(() if isinstance(error, MemoryError) else [path]))
         return "refused"
+    network = model if isinstance(model, elman.Network) else model.network_
+    assert np.isfinite(network.parameters.vector).all(), "it has weights that are no numbers"
     try:
         answers = _answers(model)
     except elman.DataError as error:

@@ -11,7 +11,7 @@ from processes import FORKS
 PROMISE = (
     "the file is the old model or the new one, whole; what lies beside it goes with the next save"
 )
-N = 25
+N = 15
 LONGEST = 0.05  # seconds from the first save to the kill
 
 

@@ -24,7 +24,7 @@ from elman.training import Trainer
 from processes import FORKS, SECONDS
 
 PROMISE = "one clear error; no file is lost or half written, and what was learnt is saved somewhere"
-N = 8
+N = 4
 TRAIN = ["train", "data.npz", "--hidden", "3", "--epochs", "4", "--output"]
 
 
