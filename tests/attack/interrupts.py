@@ -39,12 +39,13 @@ def tries(rng, scale, folder):
     # in this process, which may take its time to compile
     older = ["train", "digits", "--hidden", "8", "--epochs", "1", "--output", folder / "older"]
     assert CliRunner().invoke(app, [str(argument) for argument in older]).exit_code == 0
+    signals = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]  # as of nohup
     starts = [Run, Started, *[Run] * 4]
     seconds_to_learn = {start: _seconds_until_it_learns(start, folder) for start in [Run, Started]}
     for i in range(N * scale):
         start = starts[i % len(starts)]
         seconds = float(rng.uniform(0, 1.5)) * seconds_to_learn[start]
-        numbers = [SIGNALS[k] for k in rng.integers(3, size=rng.integers(1, 4))]
+        numbers = [signals[k] for k in rng.integers(len(signals), size=rng.integers(1, 4))]
         place = folder / str(i)
         place.mkdir()
         if is_old := bool(rng.integers(2)):
