@@ -587,7 +587,7 @@ def test_steps_that_are_none_are_refused_in_words(bad):
             state.step(bad)
 
 
-@pytest.mark.parametrize("no_state", [None, (np.zeros(3), "a state"), np.zeros(3), "state"])
+@pytest.mark.parametrize("no_state", [None, (np.zeros(3), "a state"), range(3), classifier()])
 @pytest.mark.parametrize("model", [*FITTED.values(), Network(2, 3, 3)])
 def test_what_is_no_state_is_refused_in_words(model, no_state):
     with pytest.raises(TypeError, match=r"state is a .*; expected the State of initial_state\(\)"):
@@ -632,3 +632,52 @@ def test_text_is_not_compared_with_numbers(enter):
 def test_balanced_weights_go_on_without_a_class():
     fitted = classifier(class_weight="balanced", warm_start=True).fit(X, Y)
     assert fitted.fit(X[Y < 2], Y[Y < 2]).classes_.tolist() == [0, 1, 2]
+
+
+# Numbers that are too large, and lists that are too deep
+
+
+def nested(depth):
+    inner = 1.0
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+HUGE = np.where(np.arange(24).reshape(12, 2) == 5, 10**400, np.ones((12, 2), object))
+
+
+@pytest.mark.parametrize(
+    ("enter", "message"),
+    [
+        (lambda: classifier().fit(HUGE, Y), "X holds a whole number too large for float64"),
+        (lambda: classifier().fit([HUGE] * 12, Y), r"X\[0\] holds a whole number too large"),
+        (lambda: classifier().fit(X, HUGE[:, 1]), "y has whole numbers too large for 64 bits"),
+        (lambda: classifier().fit(X, Y, HUGE[:, 1]), "sample_weight must hold finite numbers"),
+        (lambda: Network(2, 3, 3).loss_and_gradients(X, HUGE[:, 1]), "y has whole numbers too"),
+        (lambda: FITTED["tagger"].step(HUGE[2], FITTED["tagger"].initial_state()), "x_t holds a"),
+        (lambda: classifier().fit(X, [0, 1, nested(100)] * 4), "y is nested too deeply"),
+        (lambda: classifier().fit(X, Y, [1, nested(100)] * 6), "sample_weight is nested too"),
+        (lambda: RNNTagger(3).fit(X, [[0, [1, 2]], [1]] * 6), "y is nested too deeply"),
+        (lambda: classifier().partial_fit(X, Y, classes=[0, [1]]), "classes is a list of lists"),
+    ],
+)
+def test_what_no_array_can_hold_is_refused_in_words(enter, message):
+    with pytest.raises(DataError, match=message):
+        enter()
+
+
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNTagger])
+def test_answers_that_are_no_numbers_are_refused(kind):
+    y = Y if kind is RNNClassifier else [np.arange(6) % 2 for _ in X]
+    fitted = kind(3, cell="relu", max_iter=1, random_state=0).fit(X, y)
+    fitted.network_.parameters["U1"][...] = np.finfo(float).max
+    for answer in (fitted.predict, fitted.predict_proba, lambda X: fitted.score(X, y)):
+        with pytest.raises(
+            DataError, match=r"overflow float64 at sequence \d+.*lower learning rate"
+        ):
+            answer(X)
+    large = np.full((2, 2), 100.0)
+    for n, x_t in ((None, large[0]), (2, large)):
+        with pytest.raises(DataError, match="overflow float64: there is no answer"):
+            fitted.step(x_t, fitted.initial_state(n))

@@ -358,6 +358,8 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
+        except OverflowError:
+            raise DataError(f"{name} holds a whole number too large for float64.") from None
         except (TypeError, ValueError):
             culprit = next(x for x in array.flat if not isinstance(x, int | float | np.number))
             raise DataError(

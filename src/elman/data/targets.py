@@ -142,7 +142,7 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
         _refuse_one_hot(listed, name)
     is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
     is_column = not is_list_of_arrays and _shape(listed)[1:] == (1,)
-    return any(np.ndim(entry) > 0 for entry in listed) and not is_column
+    return _has_arrays(listed, name) and not is_column
 
 
 def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
@@ -212,7 +212,7 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     entries = _listed(y, name)
     for i, entry in enumerate(entries):
         refuse_mask(entry, f"{name}[{i}]")
-    pieces = [_as_array(entry) for entry in entries]
+    pieces = _as_arrays(entries, name)
     if len(pieces) != len(sequences):
         one_recording = len(sequences) == 1 and all(piece.ndim == 0 for piece in pieces)
         raise DataError(
@@ -270,7 +270,10 @@ def as_classes(labels: Any, name: str = "y") -> Array:
     DataError
         If they are anything else, or numbers among text. The message says which.
     """
-    labels = np.asarray(_listed(labels, name))
+    listed = _listed(labels, name)
+    if not isinstance(listed, np.ndarray):
+        raise DataError(f"{name} is a list of lists that differ in length; expected labels, (n,).")
+    labels = np.ravel(listed)
     expected = "expected whole numbers, True and False, or text"
     are_numbers = False
     if labels.dtype == object:
@@ -297,7 +300,12 @@ def as_classes(labels: Any, name: str = "y") -> Array:
             f"np.asarray({name}).astype(str), or of steps "
             f"[np.asarray(labels).astype(str) for labels in {name}]."
         )
-    return np.array(labels.tolist()) if are_numbers else labels
+    if are_numbers:
+        with suppress(OverflowError):
+            labels = np.array(labels.tolist())
+        if labels.dtype == object:
+            raise DataError(f"{name} has whole numbers too large for 64 bits; {expected}.")
+    return np.asarray(labels)
 
 
 def _is_text(labels: Array) -> bool:
@@ -312,7 +320,7 @@ def _listed(y: Any, name: str = "y") -> Array | Sequence[Any]:
         try:
             return _as_array(y)
         except ValueError:  # entries differ in length
-            return list(y)
+            return _as_arrays(y, name)
     if hasattr(y, "__array__") and np.ndim(array := np.asarray(y)) > 0:
         return array
     kind = type(y).__name__
@@ -330,6 +338,23 @@ def _as_array(y: Any) -> Array:
         if not all(isinstance(entry, str) for entry in objects.flat):
             return objects
     return array
+
+
+def _as_arrays(entries: Any, name: str) -> list[Array]:
+    try:
+        return [_as_array(entry) for entry in entries]
+    except ValueError:  # of one, entries differ in length too; or lists lie 65 deep
+        raise DataError(_NESTED.format(name)) from None
+
+
+def _has_arrays(listed: Array | Sequence[Any], name: str) -> bool:
+    try:
+        return any(np.ndim(entry) > 0 for entry in listed)
+    except ValueError:
+        raise DataError(_NESTED.format(name)) from None
+
+
+_NESTED = "{} is nested too deeply; expected an array, or a list of 1-D arrays, one a sequence."
 
 
 def _by_level(y: Any, name: str) -> str:
@@ -361,7 +386,7 @@ def _is_one_hot(y: Array | Sequence[Any]) -> bool:
     try:
         rows = np.asarray(y)
         rows = rows.astype(float) if rows.dtype.kind in "biufO" else np.empty(0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return bool(
         rows.ndim == 2
@@ -402,7 +427,7 @@ def label_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array:
     listed = _listed(weight, "sample_weight")
     if _shape(listed) == (n, 1):
         listed = np.ravel(listed)
-    are_of_steps = any(np.ndim(entry) > 0 for entry in listed)
+    are_of_steps = _has_arrays(listed, "sample_weight")
     if every_step and are_of_steps:
         flat = step_labels(weight, sequences, "sample_weight")
     elif are_of_steps or _shape(listed) != (n,):
@@ -438,7 +463,7 @@ def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
 def check_weights(weights: Array, name: str = "sample_weight") -> Array:
     """Check that weights are finite numbers, and none below zero."""
     if weights.dtype == object:
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, OverflowError):
             weights = weights.astype(np.float64)
     if weights.dtype.kind not in "biuf" or not (np.isfinite(weights) & (weights >= 0)).all():
         raise DataError(f"{name} must hold finite numbers, none below zero.")

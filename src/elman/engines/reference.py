@@ -11,13 +11,13 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import check_step, not_finite, shapes_of
+from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.equations import Trace, cross_entropy, network, output_error
 from elman.parameters import Parameters
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceState:
+class ReferenceState(State):
     """See ``State``."""
 
     parameters: Parameters

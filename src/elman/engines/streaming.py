@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,10 @@ from elman.errors import DataError
 from elman.parameters import Architecture
 
 
-class State(Protocol):
+class State:
     """Sequences between two steps: h of every layer, and the parameters they began with."""
+
+    __slots__ = ()
 
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, State]:
         """Take one step; the state is left as it was.
@@ -36,7 +38,7 @@ class State(Protocol):
             If x_t is not that, has names that are not those of the features, is not finite, or
             overflows on standardising.
         """
-        ...
+        raise NotImplementedError
 
 
 def take_step(x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
@@ -47,7 +49,7 @@ def take_step(x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
     TypeError
         If it is no state.
     """
-    if not hasattr(state, "step"):
+    if not isinstance(state, State):
         raise TypeError(
             f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
             "step before: probabilities, state = model.step(x_t, state)."

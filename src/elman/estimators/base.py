@@ -8,6 +8,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -359,7 +360,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
 
     def _accuracy(self, fitted: Fitted, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
-        y_hat = self._y_hat(fitted, examples.sequences)
+        y_hat = self._network(fitted).predict_flat(examples.sequences, every_step=self._every_step)
         return examples.mean(y_hat.argmax(axis=1) == examples.labels)
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
@@ -387,9 +388,18 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         return fitted, self._y_hat(fitted, fitted.scaled(sequences)), sequences
 
     def _y_hat(self, fitted: Fitted, sequences: Sequences) -> Array:
+        """Compute ŷ flat, and refuse to answer where it is no number."""
+        y_hat = self._network(fitted).predict_flat(sequences, every_step=self._every_step)
+        is_nan = np.isnan(y_hat[:, 0])  # a softmax has only numbers, or none
+        if is_nan.any():
+            row = int(is_nan.argmax())
+            place = sequences.locate(row) if self._every_step else f"sequence {row}"
+            raise _overflow(f" at {place} of X", fitted.network.dtype)
+        return y_hat
+
+    def _network(self, fitted: Fitted) -> Network:
         # engine and n_jobs may have changed since fitting
-        network = Network.from_parameters(fitted.network.parameters, self._make_engine())
-        return network.predict_flat(sequences, every_step=self._every_step)
+        return Network.from_parameters(fitted.network.parameters, self._make_engine())
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the share of right answers, each by its weight.
@@ -477,7 +487,11 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         TypeError
             If ``state`` is no state.
         """
-        return take_step(x_t, state)
+        probabilities, after = take_step(x_t, state)
+        of_one = probabilities.ndim == 1
+        if isnan(probabilities.item(0)) if of_one else np.isnan(probabilities[:, 0]).any():
+            raise _overflow("", probabilities.dtype)
+        return probabilities, after
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
@@ -515,3 +529,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         rng = generator(estimator.random_state)
         estimator._fitted = fitted_from(model, estimator._make_engine(), rng)
         return estimator
+
+
+def _overflow(where: str, dtype: np.dtype[Any]) -> DataError:
+    return DataError(
+        f"the network's numbers overflow {dtype}{where}: there is no answer. The weights or the inputs "
+        "are too large. Train it again with a lower learning rate, or on scaled data."
+    )

@@ -168,15 +168,18 @@ def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Ar
     DataError, ValueError, TypeError
         If X is no rows of numbers, has NaN, or ``step_size`` does not divide its columns.
     """
-    rows = np.asarray(
-        check_array(
-            X,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,  # with its place, below
-            estimator=estimator,
-            input_name="X",
+    try:
+        rows = np.asarray(
+            check_array(
+                X,
+                dtype=[np.float64, np.float32],
+                ensure_all_finite=False,  # with its place, below
+                estimator=estimator,
+                input_name="X",
+            )
         )
-    )
+    except OverflowError:
+        raise DataError("X holds a whole number too large for float64.") from None
     n_samples, n_columns = rows.shape
     if n_columns % step_size:
         raise DataError(

@@ -19,7 +19,7 @@ from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import check_step, not_finite, shapes_of
+from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
@@ -84,7 +84,7 @@ class Stream(NamedTuple):
     names: tuple[str, ...] | None  # of the features
 
 
-class CompiledState:
+class CompiledState(State):
     """See ``State``. A record has x_t and h_t of every layer (``rows``)."""
 
     __slots__ = ("records", "stream")
