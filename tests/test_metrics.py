@@ -92,3 +92,9 @@ def test_what_it_cannot_score_is_refused_in_words():
 def test_taggers_at_the_end_of_a_pipeline_are_scored(first):
     pipeline = make_pipeline(first, tagger()).fit(X, Y)
     assert StepScorer("accuracy")(pipeline, X, Y) == pipeline.score(X, Y)
+
+
+def test_searches_over_taggers_are_scored():
+    search = GridSearchCV(make_pipeline(None, tagger()), {}, scoring=StepScorer("f1_macro"), cv=2)
+    scores = cross_val_score(search, X, Y, scoring=StepScorer("f1_macro"), cv=2)
+    assert np.isfinite(scores).all()

@@ -35,6 +35,27 @@ def test_held_back_until_the_end(came, number):
     assert came == [number]
 
 
+def test_each_of_several_comes_once(came):
+    with Uninterrupted():
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+    assert came == [signal.SIGHUP, signal.SIGTERM]
+
+
+def test_others_come_though_one_raises(came):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt_and_end():
+        with Uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_and_end()
+    signal.signal(signal.SIGINT, before)
+    assert came == [signal.SIGTERM]
+
+
 def test_blocks_within_each_other(came):
     held_back = Uninterrupted()
     with held_back:

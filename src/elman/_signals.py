@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import ExitStack
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -106,9 +107,10 @@ class Uninterrupted(_Handling):
         self._depth -= 1
         if self._depth == 0:
             self._end()
-            came, self._came = self._came[:1], []
-            for number in came:
-                self._before[number](number, None)
+            came, self._came = dict.fromkeys(self._came), []
+            with ExitStack() as handlers:  # each is called, whatever the others raise
+                for number in reversed(came):
+                    handlers.callback(self._before[number], number, None)
 
 
 def _in_main_thread() -> bool:

@@ -57,7 +57,7 @@ class StepScorer:
 
         Parameters
         ----------
-        estimator : RNNTagger, or Pipeline that ends in one
+        estimator : RNNTagger, a Pipeline that ends in one, or a search over them
         X, y, sample_weight
             As in ``RNNTagger.fit``.
 
@@ -72,14 +72,15 @@ class StepScorer:
         DataError, ValueError
             If X, y or the weights are not as in ``fit``.
         """
+        estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
         if isinstance(estimator, Pipeline):
             for _, transformer in estimator.steps[:-1]:
-                X = X if transformer == "passthrough" else transformer.transform(X)
+                X = X if transformer in (None, "passthrough") else transformer.transform(X)
             estimator = estimator.steps[-1][1]
         if not isinstance(estimator, RNNTagger):
             raise TypeError(
-                "StepScorer scores an RNNTagger, or a Pipeline that ends in one; got a "
-                f"{type(estimator).__name__}."
+                "StepScorer scores an RNNTagger, a Pipeline that ends in one, or a search over them; "
+                f"got a {type(estimator).__name__}."
             )
         fitted, sequences = estimator._checked(X)
         examples = estimator._examples(y, sequences, sample_weight, fitted.classes)

@@ -115,7 +115,7 @@ def test_exit_code_1_if_a_proof_fails(run, files, monkeypatch, tmp_path):
         (["tagger.safetensors", "steps.npz", "--step", 99], "step must be from 1 to"),
         (["tagger.safetensors", "steps.npz", "--layer", 2], "layer must be"),
         (["tagger.safetensors", "steps.npz", "--truncate", -1], "--truncate"),
-        (["tagger.safetensors", "steps.npz", "--binary", 3, 8], "it means nothing for steps.npz"),
+        (["tagger.safetensors", "steps.npz", "--binary", 3, 8], "it has no effect on steps.npz"),
         (["tagger.safetensors", "steps.npz", "--jason"], "No such option"),
         (["digits", "--html", "no/page.html"], "there is no directory no"),
         (["digits", "--json", "no/n.json"], "there is no directory no"),

@@ -173,11 +173,21 @@ def test_model_to_explain_is_an_input(run, unread):
         refused(run(*EXPLAIN, option, "model", "--force"), "model is the file that is read")
 
 
-def test_files_of_mnist_are_inputs(run, unread):
-    Path("mnist").mkdir()
-    Path("mnist/t10k-labels-idx1-ubyte").write_bytes(b"digits")
+@pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte", "MNIST/raw/t10k-labels.idx1-ubyte"])
+def test_files_of_mnist_are_inputs(run, unread, name):
+    path = Path("mnist", name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"digits")
     arguments = ["train", "mnist", "--data-dir", "mnist", "--force"]
-    refused(run(*arguments, "--output", "mnist/t10k-labels-idx1-ubyte"), "is the file that is read")
+    refused(run(*arguments, "--output", path), "is the file that is read")
+
+
+def test_file_of_another_suffix_is_an_input(run, unread):
+    os.link("data.npz", "recordings.data")
+    for arguments in (["train"], ["explain", "model"]):
+        option = "--output" if arguments == ["train"] else "--html"
+        command = [*arguments, "recordings.data", option, "recordings.data", "--force"]
+        refused(run(*command), "is the file that is read")
 
 
 @pytest.mark.parametrize("kind", ["model", "page", "JSON", "picture"])
@@ -209,17 +219,17 @@ def test_what_resembles_ours_stays(tmp_path, content, kind):
         check_targets([Target(tmp_path / "file", "--option", kind)], [])
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "eps"])
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "eps", "ps"])
 def test_pictures_that_can_say_whose_they_are(run, suffix):
     for _ in range(2):
         result = run(*TRAIN, "--plot", f"curve.{suffix}")
         assert result.exit_code == 0, result.output
 
 
-def test_picture_that_needs_a_program_that_is_not_there(run, unread, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    refused(run(*TRAIN, "--plot", "curve.pgf"), "curve.pgf cannot be drawn here: .*not found")
-    assert not Path("curve.pgf").exists()
+@pytest.mark.parametrize("suffix", ["jpg", "pgf", "txt"])
+def test_pictures_that_cannot_say_whose_they_are(run, unread, suffix):
+    refused(run(*TRAIN, "--plot", f"curve.{suffix}"), "no kind of picture that can be drawn: png")
+    assert not Path(f"curve.{suffix}").exists()
 
 
 def test_neither_here_nor_there(tmp_path, monkeypatch):

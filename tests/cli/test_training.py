@@ -147,13 +147,14 @@ def test_interrupt_leaves_the_model_that_is_there(run, at_epoch, tmp_path):
     assert run(*SMALL).exit_code == 0
     before = (tmp_path / "digits.safetensors").read_bytes()
     at_epoch(3, interrupt)
-    for _ in range(2):  # its own rescue file is replaced
+    names = [f"digits.interrupted{number}.safetensors" for number in ("", "-2", "-3")]
+    for name in names:  # nor is what was rescued before replaced
         result = run(*SMALL)
         assert result.exit_code == 1
-        assert "after epoch 2 of 2 are saved to digits.interrupted.safetensors" in result.stderr
+        assert f"after epoch 2 of 2 are saved to {name}" in result.stderr
+        assert elman.load(name).n_iter_ == 2
     assert (tmp_path / "digits.safetensors").read_bytes() == before
-    assert elman.load("digits.interrupted.safetensors").n_iter_ == 2
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_what_is_saved_is_the_best(run, monkeypatch):

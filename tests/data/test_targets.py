@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from elman.data import Examples, as_sequences
 from elman.data.targets import (
     as_classes,
+    cast_weights,
     has_step_labels,
     label_weights,
     sequence_labels,
@@ -134,7 +135,7 @@ def test_labels_of_steps_are_told_from_labels_of_sequences(y, expected):
 def test_one_hot_is_refused_with_advice_that_works(y):
     with pytest.raises(DataError, match=r"looks one-hot.*np.argmax\(y, axis=1\).*pass list\(y\)"):
         has_step_labels(y)
-    with pytest.raises(DataError, match="looks one-hot"):
+    with pytest.raises(DataError, match=r"looks one-hot. Pass np.argmax.*use RNNTagger"):
         sequence_labels(y, 4)
     assert sequence_labels(np.argmax(y, axis=1), 4).shape == (4,)
     assert has_step_labels(list(np.asarray(y)))
@@ -142,7 +143,7 @@ def test_one_hot_is_refused_with_advice_that_works(y):
 
 @pytest.mark.parametrize("y", [ONE_HOT.tolist(), list(ONE_HOT), ONE_HOT.astype(object)])
 def test_one_hot_lists_are_no_labels_of_sequences(y):
-    with pytest.raises(DataError, match=r"one-hot.*pass np.argmax\("):
+    with pytest.raises(DataError, match=r"one-hot. Pass np.argmax\("):
         sequence_labels(y, 4)
     assert sequence_labels(np.argmax(np.asarray(y, float), axis=1), 4).tolist() == [0, 2, 1, 0]
 
@@ -324,3 +325,13 @@ def test_leaving_out_weight_zero_keeps_all_other_labels(lengths, data):
     ends = present.sequences.offsets[1:] - 1
     assert (present.weights[ends] > 0).all()
     np.testing.assert_array_equal(present.sequences.values, sequences.values[present.labels])
+
+
+def test_weights_too_small_for_the_dtype_are_the_smallest_there_are():
+    cast = cast_weights(np.array([0.0, 1e-60, 1.0]), np.dtype(np.float32))
+    assert cast.tolist() == [0, np.finfo(np.float32).tiny, 1]
+
+
+def test_missing_labels_of_pandas_are_called_missing():
+    with pytest.raises(DataError, match="missing labels"):
+        as_classes(sequence_labels(pd.array([1, None], "Int64"), 2))

@@ -183,3 +183,10 @@ def test_generators_of_one_seed_are_alike():
     first, second, third = (generator(seed).random(3) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, third)
+
+
+@pytest.mark.parametrize("sizes", [range(3, 5), np.array([3, 4]), [3, 4]])
+def test_sizes_may_be_any_sequence(tmp_path, sizes):
+    fitted = RNNClassifier(sizes, max_iter=1, random_state=0).fit(X, Y)
+    fitted.save(tmp_path / "model")
+    assert RNNClassifier.load(tmp_path / "model").hidden_layer_sizes == (3, 4)

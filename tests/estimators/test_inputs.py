@@ -1,4 +1,5 @@
 import copy
+from collections import deque
 
 import numpy as np
 import pandas as pd
@@ -341,7 +342,9 @@ def test_names_of_each_of_several_steps_are_looked_at(kind):
 
 def test_names_that_are_text_in_part_are_refused():
     mixed = [pd.DataFrame(x, columns=["a", 1]) for x in RAGGED]
-    with pytest.raises(DataError, match=r"not all text: 'a', 1.*\.columns\.astype\(str\)"):
+    with pytest.raises(
+        DataError, match=r"not all text: 'a', 1.*x.columns = x.columns.astype\(str\)"
+    ):
         classifier().fit(mixed, Y)
     for frame in mixed:
         frame.columns = frame.columns.astype(str)
@@ -490,12 +493,23 @@ REFUSED = {
     "groups": (TABLE.groupby("id"), "X is a DataFrameGroupBy"),
     "panel": (PANEL, "X is a DataFrame whose index has several levels"),
     "series of a panel": (PANEL["a"], "X is a Series whose index has several levels"),
-    "nested": (NESTED, "X is a DataFrame with a sequence in each cell"),
+    "nested": (NESTED, "X is a DataFrame with sequences in its cells"),
     "nested, its first None": (
         NESTED.map(lambda cell: None if cell is NESTED.iloc[0, 0] else cell),
-        "X is a DataFrame with a sequence in each cell",
+        "X is a DataFrame with sequences in its cells",
     ),
-    "nested array": (NESTED.to_numpy(), "X is a ndarray with a sequence in each cell"),
+    "nested beside an id": (
+        pd.DataFrame({"id": list("abcdefghijkl"), "x": [x[:, 0].tolist() for x in RAGGED]}),
+        "X is a DataFrame with sequences in its cells",
+    ),
+    "numbers that are missing": (
+        [pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [1.0, 2.0]})] * 12,
+        r"X\[0\] holds missing values \(NAType\).*x.astype\(float\)",
+    ),
+    "complex objects": ([np.array([[np.complex128(1j), 1]], object)] * 12, "holds complex128 obj"),
+    "text of digits": ([np.array([["1", 2]], object)] * 12, "holds str objects"),
+    "deque": (deque(RAGGED), "X is a deque; expected an array, or a list"),
+    "nested array": (NESTED.to_numpy(), "X is a ndarray with sequences in its cells"),
     "list of Series": (
         [pd.Series(x[:, 0]) for x in X],
         r"X\[0\] has 1 dim.*np.asarray\(x\)\[:, None\]",
@@ -541,6 +555,7 @@ def test_what_messages_advise_works():
         [np.stack([*row], axis=1) for row in np.asarray(NESTED)],
         [np.stack([*row], axis=1) for row in np.asarray(NESTED.to_numpy())],
         [np.asarray(x)[:, None] for x in [pd.Series(x[:, 0]) for x in X]],
+        [pd.DataFrame({"a": pd.array([1, 2], "Int64"), "b": 1.0}).astype(float)] * 12,
         [x.toarray() for x in [sparse.csr_array(x) for x in X]],
     ):
         assert classifier().fit(good, Y).score(good, Y) >= 0

@@ -189,9 +189,18 @@ def test_loss_that_rises_a_hundredfold_is_divergence(every_step):
     """Saturated tanh units never overflow: the loss only grows."""
     trainer = trainer_of(network_of(), examples_of(LENGTHS, every_step), rate=1e7, batch_size=2)
     run = Run([])
-    with pytest.raises(DivergenceError, match=r"the loss rose from .* to .*learning_rate_init"):
+    with pytest.raises(
+        DivergenceError, match=r"the loss of a label rose from .* to .*learning_rate_init"
+    ):
         train(trainer, run, 3)
     assert all(row["loss"] < 100 for row in run.history)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0] * 6 + [1e5], [1e-45] * 7])
+def test_long_and_heavy_sequences_are_no_divergence(every_step, weights):
+    examples = examples_of([1] * 6 + [3000], every_step, weights)
+    trainer = trainer_of(network_of(), examples, batch_size=1, max_norm=1e-3)
+    assert trainer.epoch(1, 1)["loss"] > 0
 
 
 def test_last_update_is_looked_at_too(every_step):

@@ -48,10 +48,10 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the
 # The network
 
 Hidden: TypeAlias = Annotated[
-    list[int] | None, _network(min=1, help="Units of a layer; once a layer.")
+    list[int] | None, _network(min=1, help="Units of a layer; repeat it for more layers.")
 ]
 Cells: TypeAlias = Annotated[
-    list[Cell] | None, _network(help="The cell of all layers, or once a layer.")
+    list[Cell] | None, _network(help="The cell of all layers; repeat it for a cell a layer.")
 ]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
@@ -76,10 +76,12 @@ ScheduleOption: TypeAlias = Annotated[
     Schedule | None, _learning(help="How the learning rate changes.")
 ]
 Warmup: TypeAlias = Annotated[
-    float | None, _learning(help="Share of the updates in which it rises.")
+    float | None, _learning(help="Share of the updates in which the learning rate rises.")
 ]
 BatchSize: TypeAlias = Annotated[int | None, _learning(help="Sequences to an update.")]
-Clip: TypeAlias = Annotated[float | None, _learning(help="The gradient's largest norm; 0 for any.")]
+Clip: TypeAlias = Annotated[
+    float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.")
+]
 Alpha: TypeAlias = Annotated[float | None, _learning(help="Penalty on squared weights.")]
 Momentum: TypeAlias = Annotated[float | None, _learning(help="For momentum and nesterov.")]
 Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", help="For adam.")]
@@ -95,10 +97,10 @@ Seed: TypeAlias = Annotated[int, _learning(min=0, help="The same seed, the same 
 
 # When it stops
 
-Epochs: TypeAlias = Annotated[int | None, _stopping(help="At most.")]
+Epochs: TypeAlias = Annotated[int | None, _stopping(help="Epochs to train, at most.")]
 EarlyStopping: TypeAlias = Annotated[
     bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
 ]
 ValidationFraction: TypeAlias = Annotated[float | None, _stopping(help="The share kept aside.")]
 Patience: TypeAlias = Annotated[int | None, _stopping(help="Epochs without improvement.")]
-Tol: TypeAlias = Annotated[float | None, _stopping(help="Less is no improvement.")]
+Tol: TypeAlias = Annotated[float | None, _stopping(help="A smaller improvement does not count.")]

@@ -74,11 +74,13 @@ def refuse_idle(source: str, options: dict[str, Any]) -> None:
     """Refuse options that would do nothing, rather than seem to obey them."""
     for option, value in options.items():
         if value is not None:
-            raise typer.BadParameter(f"it means nothing for {source}", param_hint=option)
+            raise typer.BadParameter(
+                f"it has no effect on {source}; leave it out", param_hint=option
+            )
 
 
 def files_read(source: str, data_dir: Path | None) -> list[Path]:
     """List the files that a command reads its sequences from."""
-    if source.endswith(".npz"):
+    if is_file(source):
         return [Path(source)]
-    return [] if data_dir is None else list(data_dir.glob("*-ubyte*"))
+    return [] if data_dir is None else list(data_dir.rglob("*ubyte*"))

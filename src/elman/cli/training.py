@@ -148,10 +148,7 @@ class Training:
         if n_behind < 1:
             self.saved = "nothing was learnt yet; nothing is saved"
             return
-        path = self.model.path
-        if path.exists():
-            path = path.with_name(f"{path.stem}.interrupted{path.suffix}")
-        path = replace(self.model, path=path).save(self.estimator.save)
+        path = replace(self.model, path=_free_name(self.model.path)).save(self.estimator.save)
         self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"
 
     def _plan(self) -> str:
@@ -203,3 +200,15 @@ class Training:
             patience, tol = estimator.n_iter_no_change, estimator.tol
             line += f" (stopped: {what} better by less than {tol:g} for {patience} epochs)"
         return line
+
+
+def _free_name(path: Path) -> Path:
+    """Return the path or, where something is already, m.interrupted.x, m.interrupted-2.x, ….
+
+    An interrupted training replaces nothing, be it what another one left.
+    """
+    name, number = path, 1
+    while name.exists():
+        name = path.with_name(f"{path.stem}.interrupted{f'-{number}' * (number > 1)}{path.suffix}")
+        number += 1
+    return name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.errors import DataError
+
+MISSING = ("NoneType", "NAType", "NaTType")
+"""The types of what libraries put where a value is missing, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,9 +263,10 @@ def column_names(frame: Any) -> tuple[str, ...] | None:
     names = () if names is None else tuple(names)
     are_text = [isinstance(name, str) for name in names]
     if any(are_text) and not all(are_text):
+        index = "columns" if hasattr(frame, "columns") else "index"
         raise DataError(
-            f"a {type(frame).__name__} has names of columns that are not all text: "
-            f"{', '.join(map(repr, names))}. Make them text: .columns.astype(str)."
+            f"a {type(frame).__name__} has names that are not all text: "
+            f"{', '.join(map(repr, names))}. Make them text: x.{index} = x.{index}.astype(str)."
         )
     return names if any(are_text) else None
 
@@ -312,11 +318,11 @@ def refuse_table(X: Any, name: str) -> None:
         and table.dtype == object
         and table.ndim == 2
         and table.size
-        and any(np.ndim(cell) > 0 for cell in table[:, 0])
+        and any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in table.flat)
     ):
         raise DataError(
-            f"{name} is a {kind} with a sequence in each cell; expected a list of 2-D arrays. If the "
-            "columns are the features: "
+            f"{name} is a {kind} with sequences in its cells; expected a list of 2-D arrays. If the "
+            "columns are the features (leave others out): "
             f"[np.stack([*row], axis=1) for row in np.asarray({name})]."
         )
 
@@ -333,7 +339,7 @@ def _listed(X: Any, name: str) -> Sequence[Any]:
 
 def refuse_mask(X: Any, name: str) -> None:
     """Refuse a masked array: what its mask hides would be taken for data."""
-    if np.ma.is_masked(X):
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise DataError(
             f"{name} is an array with a mask, and masks are not used. Leave masked steps out: pass a "
             "list of 2-D arrays, each as long as its sequence (of labels, a list of 1-D arrays)."
@@ -356,15 +362,18 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
             f"{name} is not a rectangular array: its rows differ in length; expected {expected}."
         ) from None
     if array.dtype == object:
+        for kind in {type(x) for x in array.flat}:
+            if kind.__name__ in MISSING:
+                raise DataError(
+                    f"{name} holds missing values ({kind.__name__}); expected numbers. Fill them, or "
+                    "make them NaN, as x.astype(float) does in a data frame."
+                )
+            if not issubclass(kind, Real | Decimal | np.bool_):
+                raise DataError(f"{name} holds {kind.__name__} objects; expected numbers.")
         try:
             array = array.astype(np.float64)
         except OverflowError:
             raise DataError(f"{name} holds a whole number too large for float64.") from None
-        except (TypeError, ValueError):
-            culprit = next(x for x in array.flat if not isinstance(x, int | float | np.number))
-            raise DataError(
-                f"{name} holds {type(culprit).__name__} objects; expected numbers."
-            ) from None
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{name} has dtype {array.dtype}; expected real numbers. "

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data.sequences import Sequences, refuse_mask
+from elman.data.sequences import MISSING, Sequences, refuse_mask
 from elman.errors import DataError
 
 
@@ -166,15 +166,15 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     """
     refuse_mask(y, name)
     listed = _listed(y, name)
+    if _is_one_hot(listed):
+        raise DataError(
+            f"{name} has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
+            f"np.argmax(np.asarray({name}, float), axis=1); for labels at every step use RNNTagger."
+        )
     if has_step_labels(y, name):
         raise DataError(
             f"{name} has labels for steps; expected one label for each sequence, an array "
-            f"({n_sequences},). "
-            + (
-                f"It looks one-hot: pass np.argmax(np.asarray({name}, float), axis=1)."
-                if _is_one_hot(listed)
-                else "For labels at every step use RNNTagger."
-            )
+            f"({n_sequences},). For labels at every step use RNNTagger."
         )
     labels = np.ravel(listed)
     if len(labels) != n_sequences:
@@ -253,7 +253,6 @@ def _remedy(piece: Array, name: str) -> str:
     return ""
 
 
-_MISSING = ("NoneType", "NAType", "NaTType")
 _NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
 
@@ -278,7 +277,7 @@ def as_classes(labels: Any, name: str = "y") -> Array:
     are_numbers = False
     if labels.dtype == object:
         kinds = {type(label) for label in labels}
-        is_missing = any(kind.__name__ in _MISSING for kind in kinds) or any(
+        is_missing = any(kind.__name__ in MISSING for kind in kinds) or any(
             isinstance(label, float) and not np.isfinite(label) for label in labels
         )
         are_numbers = all(issubclass(kind, _NUMBERS) for kind in kinds)
@@ -452,6 +451,8 @@ def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
     """
     with np.errstate(over="ignore"):
         cast = weights.astype(dtype)
+    # What is there stays there: rounded to 0, it would be in no mean.
+    cast = np.where(weights > 0, np.maximum(cast, np.finfo(dtype).tiny), cast)
     if not np.isfinite(cast).all():
         raise DataError(
             f"the weights (sample_weight, class_weight) have {weights.max():g} for their largest, too "

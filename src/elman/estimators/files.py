@@ -134,6 +134,9 @@ def _decode_classes(classes: Any, dtype: Any) -> Array:
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
     encoded = dict(params, n_jobs=None)  # a matter of the machine, not of the model
+    for name in ("hidden_layer_sizes", "cell"):
+        if not isinstance(params[name], str | Integral):
+            encoded[name] = list(params[name])
     if not isinstance(params["random_state"], Integral):
         encoded["random_state"] = None
     if isinstance(params["class_weight"], dict):

@@ -52,7 +52,10 @@ def are_rows(X: Any) -> bool:
             return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
         except ValueError:  # its entries differ in shape: sequences
             return False
-    array = X if hasattr(X, "ndim") else np.asarray(X)
+    try:
+        array = X if hasattr(X, "ndim") else np.asarray(X)
+    except ValueError:
+        return False
     return bool(array.ndim == 2 or (array.ndim < 2 and array.dtype.kind in "biuf"))
 
 

@@ -111,7 +111,7 @@ class Trainer:
         self.alpha = alpha
         self.max_norm = max_norm
         self.n_updates = 0
-        self.first_loss = math.nan  # of the first batch, before anything was learnt
+        self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
 
     @property
     def n_batches(self) -> int:
@@ -136,9 +136,9 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If a loss, a gradient or a parameter is not finite, or the mean loss is over 100 times
-            that of the first batch (a tanh network saturates rather than overflows). The parameters
-            are those the epoch began with.
+            If a loss, a gradient or a parameter is not finite, or the mean loss of a label is over
+            100 times that in the first batch (a tanh network saturates rather than overflows). The
+            parameters are those the epoch began with.
         """
         at_first = self.parameters.vector.copy()
         try:
@@ -158,17 +158,22 @@ class Trainer:
             batch = order[start : start + self.batch_size]
             learning_rate = self.schedule(self.n_updates)
             batch_loss, batch_norm, batch_correct = self._update(batch, learning_rate, number)
+            batch_weight = float(self.examples.weight_of_sequences[batch].sum())
+            if self.n_updates == 1:
+                self.first_loss = batch_loss * len(batch) / batch_weight
             n_done += len(batch)
             correct += batch_correct
-            weight += float(self.examples.weight_of_sequences[batch].sum())
+            weight += batch_weight
             loss += batch_loss * len(batch)
             norm += batch_norm * len(batch)
             if callback is not None:
                 seconds = time.perf_counter() - started
                 accuracy = min(correct / weight, 1.0)  # the sums may round apart
                 callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
-        if loss / n > 100 * max(self.first_loss, 1.0):
-            raise self._diverged(number, f"the loss rose from {self.first_loss:g} to {loss / n:g}")
+        # By label, not by sequence: these may differ in length and weight by any factor.
+        if loss / weight > 100 * max(self.first_loss, 1.0):
+            how = f"the loss of a label rose from {self.first_loss:g} to {loss / weight:g}"
+            raise self._diverged(number, how)
         if not np.isfinite(self.parameters.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
         return {
@@ -206,8 +211,6 @@ class Trainer:
             raise self._diverged(
                 epoch, f"the loss is {loss * scale:g} and the norm of the gradient {norm:g}"
             )
-        if self.n_updates == 0:
-            self.first_loss = loss * scale
         with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
             self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
         self.n_updates += 1
