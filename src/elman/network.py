@@ -42,7 +42,8 @@ def _is_floating(dtype: Any) -> bool:
 class Intermediates:
     """Every intermediate of N2, under the notes' names.
 
-    Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list.
+    Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list or
+    has padding.
     The first four are lists with an entry a layer, lowest first.
 
     Attributes
@@ -169,7 +170,8 @@ class Network:
 
         Returns
         -------
-        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list
+        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list or
+            has padding
             (n_samples, K) if not ``every_step``; ``Intermediates`` if these are asked for.
 
         Raises
