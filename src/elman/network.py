@@ -170,9 +170,9 @@ class Network:
 
         Returns
         -------
-        array (n_samples, n_timesteps, K), or a list of (n_timesteps, K) where X is a list or
-            has padding
-            (n_samples, K) if not ``every_step``; ``Intermediates`` if these are asked for.
+        array (n_samples, n_timesteps, K)
+            A list of (n_timesteps, K) where X is a list or has padding; (n_samples, K) if not
+            ``every_step``; ``Intermediates`` if these are asked for.
 
         Raises
         ------
