@@ -356,9 +356,9 @@ def test_diagnose_layers_without_recurrence(run):
         (["train", "digits", "--output", "nowhere/model"], "no directory"),
         (["train", "digits", "--output", "."], "is a directory"),
         (["train", "digits", "--plot", "curve.foo"], "no kind of picture"),
-        (["train", "digits", "--test-size", "0.5"], "means nothing for digits"),
-        (["train", "digits", "--data-dir", "."], "means nothing for digits"),
-        (["train", "x.npz", "--binary", "3", "8"], "means nothing for x.npz"),
+        (["train", "digits", "--test-size", "0.5"], "has no effect on digits"),
+        (["train", "digits", "--data-dir", "."], "has no effect on digits"),
+        (["train", "x.npz", "--binary", "3", "8"], "has no effect on x.npz"),
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
@@ -467,7 +467,8 @@ def test_check_fails_on_a_wrong_gradient(run, monkeypatch):
     right = network.recurrent_gradients
 
     def without_last_step(delta, x, h):
-        return right(delta[:-1] or delta, x[: len(delta) - 1] or x, h)
+        last = slice(len(delta) - 1 or None)
+        return right(delta[last], x[last], h[: len(delta[last]) + 1])
 
     monkeypatch.setattr(network, "recurrent_gradients", without_last_step)
     result = run("check", "--engine", "reference")
