@@ -30,7 +30,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 SAVED = r"interrupted; the weights after epoch (\d+) of \d+ are saved to (\S+)\n"
 NOTHING = [
     "interrupted\n",
-    "interrupted; nothing was learnt yet; nothing is saved\n",
+    "interrupted; no epoch was complete; nothing is saved\n",
 ]
 
 

@@ -139,7 +139,7 @@ def test_interrupt_in_the_first_epoch_saves_nothing(run, at_epoch, tmp_path):
     at_epoch(1, interrupt)
     result = run(*SMALL)
     assert result.exit_code == 1
-    assert result.stderr == "interrupted; nothing was learnt yet; nothing is saved\n"
+    assert result.stderr == "interrupted; no epoch was complete; nothing is saved\n"
     assert not list(tmp_path.iterdir())
 
 
@@ -188,7 +188,7 @@ def test_diverged_training_saves_what_was_learnt_before(run, at_epoch, tmp_path)
 
     at_epoch(2, diverge)  # then the last good weights are the first ones
     result = run(*SMALL)
-    assert "nothing was learnt yet; nothing is saved" in result.stderr
+    assert "no epoch was complete; nothing is saved" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ answers at once.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -94,4 +95,7 @@ def main() -> None:
     logger = logging.getLogger("elman")
     logger.setLevel(logging.INFO)
     logger.addHandler(Log())
+    warnings.showwarning = lambda message, *_, **__: say(
+        f"warning: {in_one_line(message)}", err=True
+    )
     app()

@@ -146,7 +146,7 @@ class Training:
         if isinstance(error, DivergenceError) and not self.estimator.early_stopping:
             n_behind -= 1  # the weights that epoch began with: its last update may have spoilt them
         if n_behind < 1:
-            self.saved = "nothing was learnt yet; nothing is saved"
+            self.saved = "no epoch was complete; nothing is saved"
             return
         path = replace(self.model, path=_free_name(self.model.path)).save(self.estimator.save)
         self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"

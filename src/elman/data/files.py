@@ -6,6 +6,7 @@ What a file unpacks to is known before it is unpacked, and compared with the mem
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ from elman._files import open_file
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.errors import DataError
+
+logger = logging.getLogger("elman")
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -107,7 +110,8 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     path : path
         With ``X``: as an estimator takes it, or (n_steps_in_all, n_features) and ``lengths``
         (n_sequences,). And ``y``: a label a sequence, or a label a step; with ``lengths`` the steps'
-        labels lie behind one another too (as many labels as sequences are the sequences').
+        labels lie behind one another too (as many labels as sequences are the sequences'). A warning
+        is logged of arrays with other names.
 
     Returns
     -------
@@ -147,6 +151,8 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
             raise DataError(
                 f"{path} is not an .npz file of plain arrays, or is damaged ({error!s:.200}). {how}"
             ) from None
+    if unused := [name for name in names if name not in ("X", "y", "lengths")]:
+        logger.warning("%s: %s not used; X, y and lengths are", path, ", ".join(unused))
     if "X" not in arrays:
         raise DataError(f"{path} has no array 'X', only {', '.join(names) or 'nothing'}. {how}")
     X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
