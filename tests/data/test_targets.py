@@ -335,3 +335,10 @@ def test_weights_too_small_for_the_dtype_are_the_smallest_there_are():
 def test_missing_labels_of_pandas_are_called_missing():
     with pytest.raises(DataError, match="missing labels"):
         as_classes(sequence_labels(pd.array([1, None], "Int64"), 2))
+
+
+@pytest.mark.parametrize("largest", [3e19, 3e38, 1e39])
+def test_weights_too_large_for_the_dtype_are_refused(largest):
+    with pytest.raises(DataError, match=r"too large for dtype float32. Divide all"):
+        cast_weights(np.array([1.0, largest]), np.dtype(np.float32))
+    assert cast_weights(np.array([1.0, largest]), np.dtype(np.float64)).max() == largest

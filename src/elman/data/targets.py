@@ -447,13 +447,13 @@ def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
     Raises
     ------
     DataError
-        If one overflows.
+        If one is so large that a gradient's norm would overflow.
     """
     with np.errstate(over="ignore"):
         cast = weights.astype(dtype)
     # What is there stays there: rounded to 0, it would be in no mean.
     cast = np.where(weights > 0, np.maximum(cast, np.finfo(dtype).tiny), cast)
-    if not np.isfinite(cast).all():
+    if cast.max() > np.sqrt(np.finfo(dtype).max):  # the gradient's norm is a sum of squares
         raise DataError(
             f"the weights (sample_weight, class_weight) have {weights.max():g} for their largest, too "
             f"large for dtype {dtype}. Divide all by the same number."
