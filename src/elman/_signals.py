@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from threading import current_thread, main_thread
 from typing import Any
@@ -12,7 +13,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
-class _Handling:
+class _Handling(ABC):
     """Another handler for these signals until a block is left.
 
     A signal that is ignored, or left to the system, stays so. Python hands signals to the main
@@ -22,8 +23,9 @@ class _Handling:
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
 
+    @abstractmethod
     def _handle(self, number: int, frame: object) -> None:
-        raise NotImplementedError
+        """Take a signal, as ``signal.signal`` has it."""
 
     def _begin(self) -> None:
         handlers = {number: signal.getsignal(number) for number in _NUMBERS}

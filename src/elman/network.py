@@ -30,14 +30,6 @@ from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
 
 
-def _is_floating(dtype: Any) -> bool:
-    """Whether something, whatever it is, stands for a type of numbers that networks are made of."""
-    try:
-        return np.dtype(dtype) in (np.float32, np.float64)
-    except (TypeError, ValueError):
-        return False
-
-
 @dataclass(frozen=True, eq=False)
 class Intermediates:
     """Every intermediate of N2, under the notes' names.
@@ -376,7 +368,7 @@ class Network:
         every_step = has_step_labels(y)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
         weights = label_weights(sample_weight, sequences, every_step)
-        examples = Examples(sequences, labels, weights, every_step).present().with_classes()
+        examples = Examples(sequences, labels, weights, every_step).present().with_checked_labels()
         has_label = examples.weights > 0
         labels = examples.labels[has_label]
         K = self.architecture.n_outputs
@@ -387,6 +379,14 @@ class Network:
                 f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
         return replace(examples, labels=examples.labels.astype(np.int64))
+
+
+def _is_floating(dtype: Any) -> bool:
+    """Whether something, whatever it is, stands for a type of numbers that networks are made of."""
+    try:
+        return np.dtype(dtype) in (np.float32, np.float64)
+    except (TypeError, ValueError):
+        return False
 
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:

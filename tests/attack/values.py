@@ -270,10 +270,8 @@ def _x(rng, models):
     name, do = _any(
         rng,
         {
-            "RNNClassifier.fit": lambda: _loss(
-                RNNClassifier(3, max_iter=1, random_state=0).fit(X, y)
-            ),
-            "RNNTagger.fit": lambda: _loss(RNNTagger(3, max_iter=1, random_state=0).fit(X, steps)),
+            "RNNClassifier.fit": lambda: _fit(RNNClassifier, X, y),
+            "RNNTagger.fit": lambda: _fit(RNNTagger, X, steps),
             "RNNClassifier.partial_fit": lambda: _loss(
                 RNNClassifier(3, random_state=0).partial_fit(X, y, classes=np.unique(y))
             ),
@@ -302,10 +300,8 @@ def _y(rng, models):
     name, do = _any(
         rng,
         {
-            "RNNClassifier.fit": lambda: _loss(
-                RNNClassifier(3, max_iter=1, random_state=0).fit(X, y)
-            ),
-            "RNNTagger.fit": lambda: _loss(RNNTagger(3, max_iter=1, random_state=0).fit(X, y)),
+            "RNNClassifier.fit": lambda: _fit(RNNClassifier, X, y),
+            "RNNTagger.fit": lambda: _fit(RNNTagger, X, y),
             "RNNClassifier.partial_fit, classes": lambda: _loss(
                 RNNClassifier(3, random_state=0).partial_fit(X, files.WORDS, classes=y)
             ),
@@ -326,12 +322,8 @@ def _weights(rng, models):
     name, do = _any(
         rng,
         {
-            "RNNClassifier.fit": lambda: _loss(
-                RNNClassifier(3, max_iter=1, random_state=0).fit(X, y, weights)
-            ),
-            "RNNTagger.fit": lambda: _loss(
-                RNNTagger(3, max_iter=1, random_state=0).fit(X, steps, weights)
-            ),
+            "RNNClassifier.fit": lambda: _fit(RNNClassifier, X, y, weights),
+            "RNNTagger.fit": lambda: _fit(RNNTagger, X, steps, weights),
             "RNNClassifier.score": lambda: classifier.score(X, y, weights),
             "RNNTagger.score": lambda: tagger.score(X, steps, weights),
         },
@@ -345,6 +337,10 @@ def _step(rng, models):
     if rng.random() < 0.5:
         return f"RNNTagger.step, x: {what}", lambda: tagger.step(x, tagger.initial_state())[0]
     return f"RNNTagger.step, state: {what}", lambda: tagger.step(files.X[0, 0], x)[0]
+
+
+def _fit(kind, *data):
+    return _loss(kind(3, max_iter=1, random_state=0).fit(*data))
 
 
 def _loss(model):

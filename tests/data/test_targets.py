@@ -12,6 +12,7 @@ from elman.data.targets import (
     cast_weights,
     has_step_labels,
     label_weights,
+    refuse_other_kind,
     sequence_labels,
     step_labels,
 )
@@ -285,17 +286,18 @@ def test_what_has_weight_zero_is_left_out():
 
 def test_what_has_no_weight_has_no_label():
     labels = np.array([1, None, 2, "a"] * 2, object)
-    checked = replace(example([1, 0, 1, 0] * 2), labels=labels).with_classes()
+    checked = replace(example([1, 0, 1, 0] * 2), labels=labels).with_checked_labels()
     assert checked.labels.dtype.kind == "i"
     assert checked.labels[::2].tolist() == [1, 2] * 2
     with pytest.raises(DataError, match="missing labels"):
-        replace(example([1] * 8), labels=labels).with_classes()
+        replace(example([1] * 8), labels=labels).with_checked_labels()
 
 
 def test_labels_are_of_the_kind_of_those_known():
     with pytest.raises(DataError, match=r"\[0, 1, 2\], the model's are \['a', 'b'\]; .*both text"):
-        example([1] * 8).with_classes(np.array(["a", "b"]))
-    assert example([1] * 8).with_classes(np.array([0.0])).labels.tolist() == list(range(8))
+        refuse_other_kind(np.arange(8), np.array(["a", "b"]))
+    refuse_other_kind(np.arange(8), np.array([0.0]))
+    assert example([1] * 8).with_checked_labels().labels.tolist() == list(range(8))
 
 
 def test_what_has_weight_stays_as_it_is():

@@ -78,26 +78,16 @@ class Examples:
         )
         return shortened if lengths.all() else shortened.take(np.flatnonzero(lengths))
 
-    def with_classes(self, known: Array | None = None) -> Examples:
+    def with_checked_labels(self) -> Examples:
         """Check the labels by ``as_classes``; what has weight 0 has no label, and may hold anything.
-
-        Parameters
-        ----------
-        known : array (n_classes,), optional
-            Those of a model, which have to be of the same kind.
 
         Raises
         ------
         DataError
-            As ``as_classes`` does; or if the labels are text and ``known`` numbers, or the reverse.
+            As ``as_classes`` does.
         """
         has_label = self.weights > 0
         labels = as_classes(self.labels[has_label])
-        if known is not None and _is_text(labels) != _is_text(known):
-            raise DataError(
-                f"y has labels such as {labels[:3].tolist()}, the model's are {known[:3].tolist()}; "
-                "expected both text, or both numbers."
-            )
         laid_out = np.zeros(len(has_label), labels.dtype)
         laid_out[has_label] = labels
         return replace(self, labels=laid_out)
@@ -140,6 +130,10 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     listed = _listed(y, name)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
         _refuse_one_hot(listed, name)
+    return _are_of_steps(y, listed, name)
+
+
+def _are_of_steps(y: Any, listed: Array | Sequence[Any], name: str) -> bool:
     is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
     is_column = not is_list_of_arrays and _shape(listed)[1:] == (1,)
     return _has_arrays(listed, name) and not is_column
@@ -171,7 +165,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
             f"{name} has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
             f"np.argmax(np.asarray({name}, float), axis=1); for labels at every step use RNNTagger."
         )
-    if has_step_labels(y, name):
+    if _are_of_steps(y, listed, name):
         raise DataError(
             f"{name} has labels for steps; expected one label for each sequence, an array "
             f"({n_sequences},). For labels at every step use RNNTagger."
@@ -307,8 +301,13 @@ def as_classes(labels: Any, name: str = "y") -> Array:
     return np.asarray(labels)
 
 
-def _is_text(labels: Array) -> bool:
-    return labels.dtype.kind in "UO"
+def refuse_other_kind(labels: Array, known: Array) -> None:
+    """Refuse labels that are text where a model's are numbers, or the reverse."""
+    if (labels.dtype.kind in "UO") != (known.dtype.kind in "UO"):
+        raise DataError(
+            f"y has labels such as {labels[:3].tolist()}, the model's are {known[:3].tolist()}; "
+            "expected both text, or both numbers."
+        )
 
 
 def _listed(y: Any, name: str = "y") -> Array | Sequence[Any]:
@@ -384,15 +383,12 @@ def _is_one_hot(y: Array | Sequence[Any]) -> bool:
     """Whether these are rows of at least two numbers, all 0 but for a single 1."""
     try:
         rows = np.asarray(y)
-        rows = rows.astype(float) if rows.dtype.kind in "biufO" else np.empty(0)
+        if rows.ndim != 2 or rows.shape[1] < 2 or rows.dtype.kind not in "biufO":
+            return False
+        rows = rows.astype(float)
     except (TypeError, ValueError, OverflowError):
         return False
-    return bool(
-        rows.ndim == 2
-        and rows.shape[1] > 1
-        and ((rows == 0) | (rows == 1)).all()
-        and (rows.sum(axis=1) == 1).all()
-    )
+    return bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
 
 
 # Weights

@@ -24,7 +24,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, Sequences
-from elman.data.targets import as_classes, cast_weights, check_weights, label_weights
+from elman.data.targets import (
+    as_classes,
+    cast_weights,
+    check_weights,
+    label_weights,
+    refuse_other_kind,
+)
 from elman.engines import Engine, State, get_engine
 from elman.engines.streaming import take_step
 from elman.errors import DataError, DivergenceError
@@ -239,7 +245,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         known = before.classes if before else present
         if classes is not None:
             given = np.unique(as_classes(classes, "classes"))
-            examples.with_classes(given)
+            refuse_other_kind(present, given)
             if before and not np.array_equal(given, known):
                 raise ValueError(f"classes={classes} are not those of the first call: {known}")
             known = given
@@ -258,8 +264,11 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         labels = self._labels(y, sequences)
         weights = label_weights(sample_weight, sequences, self._every_step)
         examples = Examples(sequences, labels, weights, self._every_step).present()
-        examples = examples.with_classes(known)
-        check_classification_targets(examples.labels[examples.weights > 0])
+        examples = examples.with_checked_labels()
+        labels = examples.labels[examples.weights > 0]
+        if known is not None:
+            refuse_other_kind(labels, known)
+        check_classification_targets(labels)
         return examples
 
     def _encoded(self, examples: Examples, classes: Array) -> Examples:
