@@ -152,17 +152,18 @@ def test_forked_children_fit_and_answer(fitting):
     estimator.fit(X, y)
     answers = [np.asarray(y_hat).tobytes() for y_hat in estimator.predict_proba(X)]
     context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
 
-    def work():
+    def work(sender):
         of_inherited = [np.asarray(y_hat).tobytes() for y_hat in estimator.predict_proba(X)]
         sender.send((of_inherited, fit_and_answer(estimator, X, y)))
 
-    children = [context.Process(target=work) for _ in range(2)]
+    # A pipe for each child: two that write more than PIPE_BUF to one pipe mix their messages.
+    pipes = [context.Pipe(duplex=False) for _ in range(2)]
+    children = [context.Process(target=work, args=[sender]) for _, sender in pipes]
     try:
         for child in children:
             child.start()
-        for _ in children:
+        for receiver, _ in pipes:
             assert receiver.poll(TIMEOUT), "a child hangs"
             assert receiver.recv() == (answers, expected)
         for child in children:
