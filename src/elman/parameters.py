@@ -1,7 +1,8 @@
 """What a network is made of: its architecture, and its parameters under the notes' letters.
 
-Layer k has U_k (H, D), W_k (H, H) and b_k (H,); the output has V (K, H) and c (K,). Layers count
-from 1, lowest first, as in the notes' first page.
+Layer k has U_k (H, D), W_k (H, H) and b_k (H,); the output has V (K, H) and c (K,). Of a cell with
+gates, U_k, W_k and b_k have H rows for each gate. Layers count from 1, lowest first, as in the notes'
+first page.
 """
 
 from __future__ import annotations
@@ -13,20 +14,47 @@ from functools import cached_property
 from math import prod
 from numbers import Integral
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from elman._memory import require_memory
 from elman._typing import Array
-from elman.equations import CELLS, Layer
+from elman.equations import CELLS, Cell, Layer
 
 logger = logging.getLogger("elman")
 
 REFLECTIONS = 64  # that are applied together; the exactness of sums depends on it
 ROWS = 128  # of a matrix that are cut together, while in the cache
 LARGE = 4096  # units: from here on drawing W takes many seconds
+
+
+class ParameterSpec(NamedTuple):
+    """What a parameter is, so that nobody has to ask its name.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    layer : int or None
+        Counted from 1; None for the output's.
+    role : {"input", "recurrent", "output", "bias"}
+        ``"input"`` is U, ``"recurrent"`` W, ``"output"`` V, and ``"bias"`` b or c.
+    gates : tuple of str
+        The gates whose rows stand one under another; empty for the output's.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    layer: int | None
+    role: str
+    gates: tuple[str, ...] = ()
+
+    @property
+    def penalised(self) -> bool:
+        """Whether alpha counts its squares: those of what multiplies, not of biases."""
+        return self.role != "bias"
 
 
 @dataclass(frozen=True)
@@ -39,8 +67,8 @@ class Architecture:
         D, the features of a step.
     hidden : tuple of int
         H of each layer, lowest first.
-    cells : tuple of str
-        The cell of each layer: ``"tanh"``, ``"relu"`` or ``"dense"``.
+    cells : tuple of str or Cell
+        The cell of each layer: a name of ``equations.CELLS``, or a cell of one's own.
     n_outputs : int
         K, the classes.
     bias : bool
@@ -49,7 +77,7 @@ class Architecture:
 
     n_features: int
     hidden: tuple[int, ...]
-    cells: tuple[str, ...]
+    cells: tuple[str | Cell, ...]
     n_outputs: int
     bias: bool = True
 
@@ -58,7 +86,7 @@ class Architecture:
         cls,
         n_features: int,
         hidden: int | Sequence[int],
-        cell: str | Sequence[str],
+        cell: str | Cell | Sequence[str | Cell],
         n_outputs: int,
         bias: bool,
     ) -> Architecture:
@@ -90,8 +118,11 @@ class Architecture:
                 f"{len(self.cells)} cell(s) for {len(self.hidden)} layer(s); expected one for each"
             )
         for cell in self.cells:
-            if not isinstance(cell, str) or cell not in CELLS:
-                raise ValueError(f"cell must be one of {', '.join(CELLS)}; got {cell!r}")
+            if not isinstance(cell, Cell) and (not isinstance(cell, str) or cell not in CELLS):
+                raise ValueError(
+                    f"cell must be one of {', '.join(CELLS)}, or an instance of a subclass of "
+                    f"elman.Cell; got {cell!r}"
+                )
         if not isinstance(self.bias, bool):
             raise ValueError(f"bias must be True or False; got {self.bias!r}")
 
@@ -100,22 +131,33 @@ class Architecture:
         """The length of the parameter vector."""
         return sum(map(prod, self.shapes.values()))
 
+    @cached_property
+    def layer_cells(self) -> tuple[Cell, ...]:
+        """The cell of each layer, by whichever name it is known."""
+        return tuple(CELLS[cell] if isinstance(cell, str) else cell for cell in self.cells)
+
+    @cached_property
+    def specs(self) -> dict[str, ParameterSpec]:
+        """What every parameter is, by name, in the order of the parameter vector."""
+        specs = []
+        n_inputs = self.n_features
+        for k, (H, cell) in enumerate(zip(self.hidden, self.layer_cells, strict=True), start=1):
+            of_x, of_h = (tuple(cell.gates[g] for g in cell.gates_reading(what)) for what in "xh")
+            specs.append(ParameterSpec(f"U{k}", (len(of_x) * H, n_inputs), k, "input", of_x))
+            if of_h:
+                specs.append(ParameterSpec(f"W{k}", (len(of_h) * H, H), k, "recurrent", of_h))
+            if self.bias:
+                specs.append(ParameterSpec(f"b{k}", (len(cell.gates) * H,), k, "bias", cell.gates))
+            n_inputs = H
+        specs.append(ParameterSpec("V", (self.n_outputs, n_inputs), None, "output"))
+        if self.bias:
+            specs.append(ParameterSpec("c", (self.n_outputs,), None, "bias"))
+        return {spec.name: spec for spec in specs}
+
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter, by name, in the order of the parameter vector."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        n_inputs = self.n_features
-        for k, (H, cell) in enumerate(zip(self.hidden, self.cells, strict=True), start=1):
-            shapes[f"U{k}"] = (H, n_inputs)
-            if CELLS[cell].recurrent:
-                shapes[f"W{k}"] = (H, H)
-            if self.bias:
-                shapes[f"b{k}"] = (H,)
-            n_inputs = H
-        shapes["V"] = (self.n_outputs, n_inputs)
-        if self.bias:
-            shapes["c"] = (self.n_outputs,)
-        return shapes
+        return {name: spec.shape for name, spec in self.specs.items()}
 
 
 def _integer(name: str, size: Any) -> int:
@@ -197,9 +239,22 @@ class Parameters(Mapping[str, Array]):
     def layers(self) -> list[Layer]:
         """The parameters layer by layer, as the equations take them."""
         return [
-            Layer(CELLS[cell], self[f"U{k}"], self.get(f"W{k}"), self.get(f"b{k}"))
-            for k, cell in enumerate(self.architecture.cells, start=1)
+            Layer(cell, self[f"U{k}"], self.get(f"W{k}"), self.get(f"b{k}"))
+            for k, cell in enumerate(self.architecture.layer_cells, start=1)
         ]
+
+    def gate(self, name: str, gate: str) -> Array:
+        """The rows of U, W or b that belong to a gate, a view: ``parameters.gate("W1", "f")``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such parameter, or it has no rows of that gate.
+        """
+        gates = self.architecture.specs[name].gates
+        if gate not in gates:
+            raise KeyError(f"{name} has rows of {', '.join(gates) or 'no gate'}; got {gate!r}")
+        return np.split(self[name], len(gates))[gates.index(gate)]
 
     @cached_property
     def _views(self) -> dict[str, Array]:
@@ -233,8 +288,9 @@ def initialize(
 
     U and V are uniform in ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, eq. 16), W is a random
     orthogonal matrix (Saxe et al. 2014, section 3), so that at first ‖W h‖ = ‖h‖ over any number of
-    steps, and the biases are zero. Layers of ``relu`` take W = 1, the identity (Le, Jaitly and
-    Hinton 2015), which neither shrinks nor rotates what a unit holds.
+    steps, and the biases are zero; all that gate by gate. Layers of ``relu`` take W = 1, the identity
+    (Le, Jaitly and Hinton 2015), which neither shrinks nor rotates what a unit holds. The bias of an
+    LSTM's forget gate is 1 (Jozefowicz et al. 2015), so that at first it holds what it has.
 
     Parameters
     ----------
@@ -255,15 +311,19 @@ def initialize(
     n_bytes = architecture.n_parameters * np.dtype(dtype).itemsize
     require_memory(n_bytes, f"a network of {architecture.n_parameters:,} parameters")
     parameters = Parameters.zeros(architecture, dtype)
-    for name, view in parameters.items():
-        if name[0] in "UV":
-            bound = np.sqrt(6 / sum(view.shape))
-            view[...] = rng.uniform(-bound, bound, view.shape)
-        elif name[0] == "W":
-            if architecture.cells[int(name[1:]) - 1] == "relu":
-                view[...] = np.eye(len(view))
-            else:
-                view[...] = _random_orthogonal(len(view), rng)
+    for name, spec in architecture.specs.items():
+        cell = None if spec.layer is None else architecture.layer_cells[spec.layer - 1]
+        blocks = np.split(parameters[name], len(spec.gates) or 1)  # gate by gate
+        for gate, block in zip(spec.gates or ("",), blocks, strict=True):
+            if spec.role in ("input", "output"):
+                bound = np.sqrt(6 / sum(block.shape))
+                block[...] = rng.uniform(-bound, bound, block.shape)
+            elif spec.role == "recurrent":
+                identity = cell is not None and cell.identity
+                H = len(block)
+                block[...] = np.eye(H) if identity else _random_orthogonal(H, rng)
+            elif cell is not None:
+                block[...] = cell.first_bias.get(gate, 0.0)
     return parameters
 
 

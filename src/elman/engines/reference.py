@@ -12,7 +12,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
-from elman.equations import Trace, cross_entropy, network, output_error
+from elman.equations import States, Trace, cross_entropy, network, output_error
 from elman.parameters import Parameters
 
 
@@ -21,7 +21,7 @@ class ReferenceState(State):
     """See ``State``."""
 
     parameters: Parameters
-    h: list[Array]  # of each layer, lowest first, (H, n)
+    states: list[States]  # of each layer, lowest first, each (H, n)
     mean: Array
     scale: Array
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
@@ -36,9 +36,9 @@ class ReferenceState(State):
         if not np.isfinite(x).all():
             raise not_finite(x_t, self.mean, self.scale)
         trace = network.forward(
-            [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.h
+            [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.states
         )
-        after = replace(self, h=[h[-1] for h in trace.h_activated])
+        after = replace(self, states=[layer.steps[-1].states for layer in trace.layers])
         return trace.y_activated.T.reshape(y_shape), after
 
 
@@ -90,12 +90,9 @@ class ReferenceEngine:
         names: tuple[str, ...] | None = None,
     ) -> ReferenceState:
         """See ``Engine.initial_state``."""
-        architecture = parameters.architecture
-        shapes = shapes_of(architecture, n_sequences)
-        h_0 = [
-            np.zeros((H, n_sequences or 1), parameters.vector.dtype) for H in architecture.hidden
-        ]
-        return ReferenceState(parameters.copy(), h_0, mean, scale, shapes, names)
+        shapes = shapes_of(parameters.architecture, n_sequences)
+        zeros = [network.zero_states(layer, n_sequences or 1) for layer in parameters.layers]
+        return ReferenceState(parameters.copy(), zeros, mean, scale, shapes, names)
 
     def release(self) -> None:
         """See ``Engine.release``: nothing is kept."""

@@ -12,7 +12,8 @@ floating or complex dtype, so that complex-step differentiation can prove it.
     N7  back-propagation through time            ``backward.errors_through_time``
     N8  the gradients as implemented             ``backward.recurrent_gradients``
 
-Letters, everywhere: T steps, n sequences alive at a step, m answers, D features, H units, K outputs.
+Letters, everywhere: T steps, n sequences alive at a step, m answers, D features, H units, K outputs,
+G gates of a cell (G_x of them read x, G_h read h).
 Vectors are columns and *columns are sequences*: x_t is (D, n), h_t is (H, n), ŷ_t is (K, n).
 
 Sequences may differ in length. They stand longest first, so that those still alive at step t are
@@ -26,15 +27,26 @@ from elman.equations.backward import (
     recurrent_gradients,
 )
 from elman.equations.cells import CELLS, Cell
-from elman.equations.forward import StepTrace, output, recurrent_layer, recurrent_step, softmax
+from elman.equations.forward import (
+    Layer,
+    LayerTrace,
+    States,
+    StepTrace,
+    output,
+    recurrent_layer,
+    recurrent_step,
+    softmax,
+)
 from elman.equations.learning import descend
 from elman.equations.loss import cross_entropy, output_error, softmax_jacobian
-from elman.equations.network import Layer, Trace
+from elman.equations.network import Trace
 
 __all__ = [
     "CELLS",
     "Cell",
     "Layer",
+    "LayerTrace",
+    "States",
     "StepTrace",
     "Trace",
     "cross_entropy",

@@ -1,6 +1,7 @@
 """N6, N7 and N8: the gradients, through the output and back through time.
 
 δ_t stands for dL/dh_unactivated at step t, all that later steps send back included.
+G gates have G pre-activations, and so G δ_t, one under another.
 
 Letters: T steps, n sequences alive at a step, m answers, D features, H units, K outputs.
 """
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elman._typing import Array
+from elman.equations.forward import Layer, LayerTrace, States
 
 
 def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Array]:
@@ -35,8 +37,8 @@ def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Ar
 
 
 def errors_through_time(
-    dh: Sequence[Array], slopes: Sequence[Array], W: Array | None
-) -> list[Array]:
+    dh: Sequence[Array], trace: LayerTrace, layer: Layer
+) -> tuple[list[Array], States]:
     """Carry the error back from the last step to the first (N7).
 
     N7 carries each loss L_t back to each step τ on its own, δ_{t,τ}, by one factor of its product
@@ -47,31 +49,44 @@ def errors_through_time(
 
         δ_t = [ dL/dh_t from above + Wᵀ δ_{t+1} ] ⊙ [1 - tanh²(h_unactivated)]
 
+    The last factor is the cell's; one with gates makes a δ of each. What a cell sends straight to
+    its states before, past W, is added.
+
     Parameters
     ----------
     dh : T blocks (H, n_t)
         dL/dh_t by way of step t alone: from its answer, or from the layer above.
-    slopes : T blocks (H, n_t)
-        f'(h_unactivated), the notes' 1 - tanh²(h_unactivated) = 1 - h_t².
-    W : array (H, H), or None for a layer without recurrence
+    trace : LayerTrace
+    layer : Layer
 
     Returns
     -------
-    T blocks (H, n_t)
-        δ_1 … δ_T.
+    delta : T blocks (G H, n_t)
+        δ_1 … δ_T, gate under gate.
+    d_initial : one array (H, n_1) a state
+        dL/d(state before the first step).
     """
+    cell = layer.cell
     delta: list[Array] = []  # last step first, turned round at the end
-    for dh_t, slope in zip(reversed(dh), reversed(slopes), strict=True):
-        dL_dh = dh_t.copy()
-        if delta and W is not None:
-            n_next = delta[-1].shape[1]  # sequences that ended at t have no later step
-            dL_dh[:, :n_next] += W.T @ delta[-1]
-        delta.append(dL_dh * slope)
-    return delta[::-1]
+    d_before: list[Array | None] = [None] * len(cell.states)
+    for t in reversed(range(len(dh))):
+        step = trace.steps[t]
+        d = [dh[t].copy(), *(np.zeros_like(dh[t]) for _ in cell.states[1:])]
+        for d_state, later in zip(d, d_before, strict=True):
+            if later is not None:
+                d_state[:, : later.shape[1]] += later  # those that ended at t have no later step
+        da, straight = cell.backward(tuple(d), step.kept, step.states, trace.before(t))
+        delta.append(np.concatenate(da) if len(da) > 1 else da[0])
+        d_before = list(straight)
+        if layer.W is not None:
+            through_W = layer.W.T @ cell.rows_reading("h", delta[-1])
+            d_before[0] = through_W if d_before[0] is None else d_before[0] + through_W
+    zeros = np.zeros_like(dh[0])
+    return delta[::-1], tuple(zeros if d is None else d for d in d_before)
 
 
 def recurrent_gradients(
-    delta: Sequence[Array], x: Sequence[Array], h_activated: Sequence[Array]
+    delta: Sequence[Array], x: Sequence[Array], trace: LayerTrace, layer: Layer
 ) -> tuple[Array, Array, Array]:
     """Sum the explicit part of each step, an outer product (N8).
 
@@ -82,20 +97,20 @@ def recurrent_gradients(
 
     Parameters
     ----------
-    delta : T blocks (H, n_t)
+    delta : T blocks (G H, n_t)
     x : T blocks (D, n_t)
-    h_activated : T + 1 blocks (H, n_t), h_0 first
+    trace : LayerTrace
+    layer : Layer
 
     Returns
     -------
-    dU : array (H, D)
-    dW : array (H, H)
-    db : array (H,)
+    dU : array (G_x H, D)
+    dW : array (G_h H, H)
+    db : array (G H,)
     """
-    h_previous = [
-        h[:, : delta_t.shape[1]] for h, delta_t in zip(h_activated[:-1], delta, strict=True)
-    ]
-    deltas = np.concatenate(delta, axis=1)  # (H, Σ n_t)
-    dU = deltas @ np.concatenate(list(x), axis=1).T
-    dW = deltas @ np.concatenate(h_previous, axis=1).T
+    h_previous = [trace.before(t)[0] for t in range(len(delta))]
+    deltas = np.concatenate(delta, axis=1)  # (G H, Σ n_t)
+    of_x, of_h = (layer.cell.rows_reading(what, deltas) for what in "xh")
+    dU = of_x @ np.concatenate(list(x), axis=1).T
+    dW = of_h @ np.concatenate(h_previous, axis=1).T
     return dU, dW, deltas.sum(axis=1)

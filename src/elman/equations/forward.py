@@ -6,75 +6,125 @@ Letters: T steps, n sequences alive at a step, m answers, D features, H units, K
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from elman._typing import Array
 from elman.equations.cells import Cell
 
+States: TypeAlias = tuple[Array, ...]
+"""h, and what other states a cell has, each (H, n)."""
+
+
+class Layer(NamedTuple):
+    """One layer's cell and parameters: G gates, G_x of them reading x, and G_h reading h."""
+
+    cell: Cell
+    U: Array  # (G_x H, D)
+    W: Array | None  # (G_h H, H); None without recurrence
+    b: Array | None  # (G H,); None without bias
+
+    @property
+    def n_units(self) -> int:
+        """H."""
+        return len(self.U) // len(self.cell.gates_reading("x"))
+
 
 class StepTrace(NamedTuple):
-    """Every intermediate of one step of one layer, each (H, n)."""
+    """Every intermediate of one step of one layer; of a cell with gates, one under another."""
 
-    U_frd: Array
-    W_frd: Array
-    h_unactivated: Array
-    h_activated: Array
+    U_frd: Array  # (G_x H, n)
+    W_frd: Array  # (G_h H, n); zeros without recurrence
+    h_unactivated: Array  # (G H, n), the gates' pre-activations
+    states: States  # after the step
+    kept: tuple[Array, ...]  # what the cell needs to go back
+
+    @property
+    def h_activated(self) -> Array:
+        """The state h after the step, (H, n)."""
+        return self.states[0]
 
 
-def recurrent_step(
-    x_t: Array, h_previous: Array, U: Array, W: Array | None, b: Array | None, cell: Cell
-) -> StepTrace:
+class LayerTrace(NamedTuple):
+    """What going forward leaves of one layer: the states before the first step, and T steps."""
+
+    initial: States
+    steps: list[StepTrace]
+
+    def before(self, t: int) -> States:
+        """The states before step t, counted from 0, of the sequences that have it."""
+        states = self.steps[t - 1].states if t else self.initial
+        n_t = self.steps[t].h_unactivated.shape[1]
+        return tuple(state[:, :n_t] for state in states)
+
+    @property
+    def h(self) -> list[Array]:
+        """h_1 … h_T, T blocks (H, n_t)."""
+        return [step.h_activated for step in self.steps]
+
+
+def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
     """Take one step of one layer (N2).
 
     Parameters
     ----------
     x_t : array (D, n)
-    h_previous : array (H, n)
-        h_{t-1}
-    U : array (H, D)
-    W : array (H, H), or None for a layer without recurrence
-    b : array (H,), or None for a layer without bias
-    cell : Cell
-        The activation f; tanh in the notes.
+    before : one array (H, n) a state
+        The states of step t - 1, h_{t-1} first.
+    layer : Layer
 
     Returns
     -------
     StepTrace
     """
-    U_frd = U @ x_t
-    W_frd = np.zeros_like(U_frd) if W is None else W @ h_previous
-    h_unactivated = U_frd + W_frd
-    if b is not None:
-        h_unactivated = h_unactivated + b[:, None]
-    return StepTrace(U_frd, W_frd, h_unactivated, cell.activation(h_unactivated))
+    cell, n_gates = layer.cell, len(layer.cell.gates)
+    U_frd = layer.U @ x_t
+    W_frd = np.zeros_like(U_frd) if layer.W is None else layer.W @ before[0]
+    h_unactivated = _enter(cell, U_frd, W_frd)
+    if layer.b is not None:
+        h_unactivated = h_unactivated + layer.b[:, None]
+    states, kept = cell.forward(tuple(np.split(h_unactivated, n_gates)), before)
+    return StepTrace(U_frd, W_frd, h_unactivated, states, kept)
 
 
-def recurrent_layer(
-    x: Sequence[Array], h_0: Array, U: Array, W: Array | None, b: Array | None, cell: Cell
-) -> list[Array]:
+def _enter(cell: Cell, U_frd: Array, W_frd: Array) -> Array:
+    """Add up what enters each gate: U x_t, W h_{t-1}, or both."""
+    from_x, from_h = cell.gates_reading("x"), cell.gates_reading("h")
+    if len(from_x) == len(cell.gates) and (from_x == from_h or not from_h):
+        return U_frd + W_frd
+    of_x = dict(zip(from_x, np.split(U_frd, len(from_x)), strict=True))
+    of_h = dict(zip(from_h, np.split(W_frd, len(from_h)), strict=True)) if from_h else {}
+    parts = [
+        of_x[g] + of_h[g] if g in of_x and g in of_h else of_x.get(g, of_h.get(g))
+        for g in range(len(cell.gates))
+    ]
+    return np.concatenate(parts)
+
+
+def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerTrace:
     """Run one layer through all steps (N2).
 
     Parameters
     ----------
     x : T blocks (D, n_t)
         The inputs, x_1 … x_T.
-    h_0 : array (H, n_1)
-        The state before the first step.
-    U, W, b, cell
-        As in ``recurrent_step``.
+    initial : one array (H, n_1) a state
+        The states before the first step, h_0 first.
+    layer : Layer
 
     Returns
     -------
-    T + 1 blocks (H, n_t)
-        h_activated: block 0 is h_0, and block t is the state after step t.
+    LayerTrace
     """
-    h_activated = [h_0]
+    steps: list[StepTrace] = []
     for x_t in x:
-        h_previous = h_activated[-1][:, : x_t.shape[1]]  # those whose sequences have a step t
-        h_activated.append(recurrent_step(x_t, h_previous, U, W, b, cell).h_activated)
-    return h_activated
+        states = steps[-1].states if steps else initial
+        before = tuple(
+            state[:, : x_t.shape[1]] for state in states
+        )  # whose sequences have a step t
+        steps.append(recurrent_step(x_t, before, layer))
+    return LayerTrace(initial, steps)
 
 
 def output(h: Array, V: Array, c: Array | None) -> tuple[Array, Array]:

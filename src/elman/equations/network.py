@@ -15,30 +15,19 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.equations.backward import errors_through_time, output_gradients, recurrent_gradients
-from elman.equations.cells import Cell
-from elman.equations.forward import output, recurrent_layer
-
-
-class Layer(NamedTuple):
-    """One layer's cell and parameters."""
-
-    cell: Cell
-    U: Array  # (H, D)
-    W: Array | None  # (H, H); None without recurrence
-    b: Array | None  # (H,); None without bias
+from elman.equations.forward import Layer, LayerTrace, States, output, recurrent_layer
 
 
 class Trace(NamedTuple):
-    """What going forward leaves for going backward: the states of each layer, and the answers.
+    """What going forward leaves for going backward: a trace of each layer, and the answers.
 
     The answers stand side by side, step by step: those of step 1, then those of step 2, …
     """
 
-    h_activated: list[list[Array]]  # of each layer, lowest first, (T + 1) blocks (H, n_t)
+    layers: list[LayerTrace]  # lowest first
     h_answering: Array  # (H, m), the top layer's states that answer
     y_unactivated: Array  # (K, m)
     y_activated: Array  # (K, m)
-    slopes: list[list[Array]] | None = None  # of each layer, T blocks f'; None: to be had from h
 
 
 def forward(
@@ -47,7 +36,7 @@ def forward(
     V: Array,
     c: Array | None,
     answers_from: Sequence[int] | IntArray,
-    h_0: Sequence[Array] | None = None,
+    initial: Sequence[States] | None = None,
 ) -> Trace:
     """Propagate sequences forward through all layers and steps (N1, N2).
 
@@ -60,25 +49,29 @@ def forward(
     answers_from : T integers, a_t
         At step t the columns from a_t on give an answer: all of them where every
         step has a label (0), only those that end at t where a sequence has one (n_{t+1}).
-    h_0 : one array (H, n_1) a layer, optional
+    initial : for each layer one array (H, n_1) a state, optional
         The states before the first step; zeros if left out.
 
     Returns
     -------
     Trace
     """
-    if h_0 is None:
-        n_1 = x[0].shape[1]
-        h_0 = [np.zeros((len(layer.U), n_1), layer.U.dtype) for layer in layers]
-    h_activated: list[list[Array]] = []
+    if initial is None:
+        initial = [zero_states(layer, x[0].shape[1]) for layer in layers]
+    traces: list[LayerTrace] = []
     inputs = x
-    for layer, state in zip(layers, h_0, strict=True):
-        h_activated.append(recurrent_layer(inputs, state, layer.U, layer.W, layer.b, layer.cell))
-        inputs = h_activated[-1][1:]
+    for layer, states in zip(layers, initial, strict=True):
+        traces.append(recurrent_layer(inputs, states, layer))
+        inputs = traces[-1].h
     h_answering = np.concatenate(
         [h[:, first:] for h, first in zip(inputs, answers_from, strict=True)], axis=1
     )
-    return Trace(h_activated, h_answering, *output(h_answering, V, c))
+    return Trace(traces, h_answering, *output(h_answering, V, c))
+
+
+def zero_states(layer: Layer, n: int) -> States:
+    """The states of a layer before the first step, for n sequences."""
+    return tuple(np.zeros((layer.n_units, n), layer.U.dtype) for _ in layer.cell.states)
 
 
 def gradients(
@@ -111,20 +104,15 @@ def gradients(
     """
     dV, dc, dh_answering = output_gradients(error, trace.h_answering, V)
 
-    dh = answers_to_states(dh_answering, trace.h_activated[-1][1:], answers_from)
+    dh = answers_to_states(dh_answering, trace.layers[-1].h, answers_from)
     layer_gradients = []
     for k in reversed(range(len(layers))):
-        h_activated = trace.h_activated[k]
-        inputs = trace.h_activated[k - 1][1:] if k > 0 else x
-        slopes = (
-            [layers[k].cell.derivative(h_t) for h_t in h_activated[1:]]
-            if trace.slopes is None
-            else trace.slopes[k]
-        )
-        delta = errors_through_time(dh, slopes, layers[k].W)
-        layer_gradients.append(recurrent_gradients(delta, inputs, h_activated))
-        if k > 0:
-            dh = [layers[k].U.T @ delta_t for delta_t in delta]  # one factor dO_k/dO_{k-1} more
+        layer, of_layer = layers[k], trace.layers[k]
+        inputs = trace.layers[k - 1].h if k > 0 else x
+        delta, _ = errors_through_time(dh, of_layer, layer)
+        layer_gradients.append(recurrent_gradients(delta, inputs, of_layer, layer))
+        if k > 0:  # one factor dO_k/dO_{k-1} more
+            dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return layer_gradients[::-1], dV, dc
 
 

@@ -200,8 +200,8 @@ class Trainer:
             gradients = evaluation.gradients
             loss = evaluation.loss
             if self.alpha:
-                for name in gradients:
-                    if name[0] in "UWV":
+                for name, spec in parameters.architecture.specs.items():
+                    if spec.penalised:
                         gradients[name][...] += self.alpha * parameters[name]
                         loss += 0.5 * self.alpha * float(np.square(parameters[name]).sum())
             scale = 1 / len(batch)

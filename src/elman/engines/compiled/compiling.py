@@ -21,13 +21,18 @@ from numba.core.caching import CompileResultCacheImpl, NullCache
 from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
+from elman import equations
 from elman._signals import Uninterrupted
 from elman.engines.compiled.memory import CHECKED
 
 logger = logging.getLogger("elman")
 
 SOURCES = sha256(
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    b"".join(
+        path.read_bytes()
+        for folder in (Path(__file__).parent, Path(equations.__file__).parent)
+        for path in sorted(folder.rglob("*.py"))
+    )
 ).hexdigest()
 """Stands for all that a function of this package may be made of: it is compiled anew for another."""
 
@@ -39,24 +44,33 @@ helper = njit(nogil=True)
 """Compile a function as a part of others."""
 
 
-def entry(function: Callable[..., Any]) -> Any:
+def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> Any:
     """Compile a function when it is first called, and keep it on disk.
 
     It is kept beside the package or, where that may not be written to, in the user's cache; where
     neither may, for this process. NUMBA_CACHE_DIR names another place.
+
+    Parameters
+    ----------
+    function : callable
+    key : str
+        What the function depends on, beside the sources of this package and the equations.
+    on_disk : bool
+        Whether that is all it depends on, so that it may be kept.
     """
     # the options that ``njit`` would give it
     made = Entry(function, targetoptions={"nopython": True, "nogil": True, "boundscheck": None})
-    made.enable_caching()
+    if on_disk:
+        made.enable_caching(key)
     return made
 
 
 class Entry(CPUDispatcher):
     """A compiled function that Python calls."""
 
-    def enable_caching(self) -> None:
+    def enable_caching(self, key: str) -> None:
         """Look for code on disk before compiling, and keep it there."""
-        self._cache = Cache(self.py_func)
+        self._cache = Cache(self.py_func, key)
 
     def compile(self, signature: Any) -> Any:
         """Compile, or load what is on disk."""
@@ -73,8 +87,9 @@ class Cache(NullCache):
     else's is neither unpickled nor run: the function is compiled, and the file replaced.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], key: str) -> None:
         self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        self._of = key
         self._files: Any = None
         with suppress(RuntimeError):  # there is no folder to write to
             self._files = CompileResultCacheImpl(function)
@@ -106,7 +121,7 @@ class Cache(NullCache):
         return f"{self._name}-{SOURCES[:16]}"
 
     def _path(self, signature: Any, codegen: Any) -> Path:
-        key = repr((signature, codegen.magic_tuple(), BUILD, SOURCES))
+        key = repr((signature, codegen.magic_tuple(), BUILD, SOURCES, self._of))
         name = f"{self._name_now}-{sha256(key.encode()).hexdigest()[:32]}.nbc"
         return Path(self._files.locator.get_cache_path(), name)
 

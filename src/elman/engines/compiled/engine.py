@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable
-from functools import lru_cache
 from math import prod
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.engines.compiled import panels, rows
-from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
@@ -51,11 +50,11 @@ class Kernel(Protocol):
         """How many numbers ``predict`` works in."""
         ...
 
-    def pack(self, layers: Array, parameters: Array, weights: Array) -> None:
+    def pack(self, layers: Array, gates: Array, parameters: Array, weights: Array) -> None:
         """Copy parameters into the order in which they are read."""
         ...
 
-    def unpack(self, layers: Array, gradients: Array, parameters: Array) -> None:
+    def unpack(self, layers: Array, gates: Array, gradients: Array, parameters: Array) -> None:
         """Copy gradients into the order of the parameters."""
         ...
 
@@ -100,8 +99,8 @@ class CompiledState(State):
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step(
-            layout.layers, weights, layout.state_rows, scaling, x_t.reshape(-1), self.records,
-            after, n_records,
+            layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
+            self.records, after, n_records,
         ):  # fmt: skip
             raise not_finite(x_t, *np.split(scaling, 2))
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
@@ -152,7 +151,7 @@ class CompiledEngine:
         self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
         loss, correct, gradients = total.root
         vector = np.empty_like(parameters.vector)
-        kernel.unpack(layout.layers, gradients, vector)
+        kernel.unpack(layout.layers, layout.gates, gradients, vector)
         buffers.give(gradients)
         buffers.give(net.weights)
         return Evaluation(loss, correct, Parameters(parameters.architecture, vector))
@@ -214,11 +213,19 @@ class CompiledEngine:
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        layout = layout_of(parameters.architecture, unit)
+        layout = layout_of(parameters.architecture, unit, dtype)
         weights = self._buffers.take(layout.n_weights, dtype)
         vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
-        kernel.pack(layout.layers, vector, weights)
-        return layout, Net(layout.layers, weights, layout.state_rows, layout.widest)
+        kernel.pack(layout.layers, layout.gates, vector, weights)
+        net = Net(
+            layout.layers,
+            layout.gates,
+            weights,
+            layout.state_rows,
+            layout.error_rows,
+            layout.widest,
+        )
+        return layout, net
 
     def _run(
         self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
@@ -256,9 +263,6 @@ def data_of(batch: Batch) -> Data:
     """Return a batch as compiled functions take it."""
     values = writable(batch.sequences.values)
     return Data(values, batch.starts, batch.lengths, batch.members, batch.every_step)
-
-
-layout_of = lru_cache(Layout.of)
 
 
 def writable(values: Array) -> Array:

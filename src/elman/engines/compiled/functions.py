@@ -1,4 +1,4 @@
-"""What happens to single numbers: exp, log, the cells, and their derivatives.
+"""Functions of single numbers: exp, log, tanh.
 
 Written for ``Vector``, so that each line is an instruction for all lanes, and once for both
 precisions. Only operations that IEEE 754 rounds in one way are used, so that they give the same bits
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from math import e, log2
 
-from elman.engines.compiled.tiles import elementwise
 from elman.engines.compiled.vectors import Vector, fma, where
+from elman.equations import functions as of_cells
 
 # By the bits of a number: those of its fraction, and the exponent's bias.
 FRACTION = {32: 23, 64: 52}
@@ -78,7 +78,6 @@ def expm1_of_reduced(r: Vector) -> Vector:
     return fma(r * r, polynomial(EXP[r.bits], r), r)
 
 
-@elementwise
 def exp(x: Vector) -> Vector:
     """eˣ = 2ⁿ eʳ."""
     lowest, highest = EXP_RANGE[x.bits]
@@ -88,7 +87,6 @@ def exp(x: Vector) -> Vector:
     return (expm1_of_reduced(r) + 1.0) * power_of_two(half) * power_of_two(n - half)
 
 
-@elementwise
 def tanh(x: Vector) -> Vector:
     """Tanh x = m / (m + 2) with m = e²ˣ - 1, for |x|; the sign comes back at the end.
 
@@ -104,7 +102,6 @@ def tanh(x: Vector) -> Vector:
     return (numerator / (m + 2.0) + offset).call("llvm.copysign", x)
 
 
-@elementwise
 def log(x: Vector) -> Vector:
     """Ln x = n ln 2 + ln f with √½ ≤ f < √2, for normal positive x."""
     bits, constant = x.integers
@@ -118,55 +115,10 @@ def log(x: Vector) -> Vector:
     return fma(n, high, fma(n, low, of_f)) + (x - x)  # NaN stays
 
 
-@elementwise
-def relu(x: Vector) -> Vector:
-    """max(0, x)."""
-    return where(">", x, 0.0, x, x.constant(0.0))
-
-
-@elementwise
-def tanh_backward(error: Vector, h: Vector) -> Vector:
-    """dL/dx of h = tanh x from dL/dh."""
-    return error * fma(-h, h, 1.0)
-
-
-@elementwise
-def relu_backward(error: Vector, h: Vector) -> Vector:
-    """dL/dx of h = relu x from dL/dh."""
-    return where(">", h, 0.0, error, h.constant(0.0))
-
-
-@elementwise
 def without_tiny(error: Vector) -> Vector:
     """The error, and zero for what is too small to tell from it."""
     return where("<", abs(error), SMALLEST_ERROR[error.bits], 0.0, error)
 
 
-@elementwise
-def add(a: Vector, b: Vector) -> Vector:
-    """A + b."""
-    return a + b
-
-
-@elementwise
-def subtract(a: Vector, b: Vector) -> Vector:
-    """A - b."""
-    return a - b
-
-
-@elementwise
-def multiply(a: Vector, b: Vector) -> Vector:
-    """A b."""
-    return a * b
-
-
-@elementwise
-def divide(a: Vector, b: Vector) -> Vector:
-    """A / b."""
-    return a / b
-
-
-@elementwise
-def maximum(a: Vector, b: Vector) -> Vector:
-    """The larger of a and b; b where one is NaN."""
-    return where(">", a, b, a, b)
+of_cells.exp.register(Vector, exp)
+of_cells.tanh.register(Vector, tanh)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from elman._typing import Array
+from elman.engines.compiled.pointwise import compiled_cell
+from elman.equations import Cell
 from elman.parameters import Architecture
 
 LAYER = np.dtype(
@@ -16,32 +19,48 @@ LAYER = np.dtype(
         (name, np.int64)
         for name in (
             # sizes; rows are the units (or inputs) rounded up to whole vectors
-            "n_inputs", "input_rows", "n_units", "rows", "n_forward",
-            # what it is
-            "recurrent", "relu", "has_layer_below",
+            "n_inputs", "input_rows", "n_units", "rows",
+            # what it is; what is stored of a step are the states, and what the cell keeps
+            "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "recurrent", "has_layer_below",
+            # where the cell's compiled functions are in memory
+            "cell_forward", "cell_backward",
+            # of a step, what comes before its inputs, what is stored, and its errors
+            "inputs_place", "place", "error_place",
+        )
+    ]
+)  # fmt: skip
+"""A layer's entry in the table that compiled functions get; the last one is the output's.
+
+Places count rows in ``panels``, and numbers in ``rows``. What is stored of a layer, its states first, is
+``rows`` apart from one to the next. So are its errors: those of the gates, then those that go straight
+to each state before.
+"""
+
+GATE = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "reads_x", "reads_h", "n_forward",
             # in the vector of parameters, -1 for what there is not
             "U", "W", "b",
             # in the array of copied weights: forward, (b, U, W)ᵀ; back to what is below, U; in time, W
             "forward", "back_down", "back_in_time",
             # in the array of gradients: (db, dU, dW)ᵀ
             "gradient", "gradient_rows",
-            # what of a step comes before its own
-            "inputs_place", "place",
         )
     ]
 )  # fmt: skip
-"""A layer's entry in the table that compiled functions get; the last one is the output's.
-
-Places of inputs and states count rows in ``panels``, and numbers in ``rows``.
-"""
+"""A gate's entry in a table like that; the output has one gate."""
 
 
 class Net(NamedTuple):
     """A network as compiled functions take it."""
 
     layers: Array  # (n_layers + 1,) of LAYER
+    gates: Array  # of GATE
     weights: Array  # the parameters, copied
     state_rows: int  # as in Layout
+    error_rows: int
     widest: int
 
 
@@ -68,64 +87,122 @@ class Layout:
 
     Attributes
     ----------
+    architecture : Architecture
     unit : int
         To multiples of this numbers of rows are rounded up: the lanes of a vector, or of several.
+    dtype : dtype
     layers : array (n_layers + 1,) of LAYER
         The output, which has V and c for U and b, is the last.
+    gates : array of GATE
     n_weights, n_gradients : int
         Lengths of the arrays of copied weights and of gradients.
-    state_rows : int
-        Rows of the panels of x and of all layers' states, for one step.
+    state_rows, error_rows : int
+        Rows of the panels of x and of what is stored of all layers, for one step; of all errors.
     widest : int
-        Rows of the highest panel.
+        Rows of the highest panel, all gates of a layer together.
     """
 
+    architecture: Architecture
     unit: int
+    dtype: np.dtype[Any]
     layers: Array
+    gates: Array
     n_weights: int
     n_gradients: int
     state_rows: int
+    error_rows: int
     widest: int
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # in another process the cells' functions are elsewhere
+        return layout_of, (self.architecture, self.unit, self.dtype)
+
+    @property
+    def most_gates(self) -> int:
+        """The largest number of gates of a layer."""
+        return int(self.layers["n_gates"].max())
+
     @classmethod
-    def of(cls, architecture: Architecture, unit: int) -> Layout:
+    def of(cls, architecture: Architecture, unit: int, dtype: np.dtype[Any]) -> Layout:
         """Lay a network out."""
-        starts: dict[str, int] = {}
-        start = 0
-        for name, shape in architecture.shapes.items():
-            starts[name] = start
-            start += prod(shape)
 
         def up(n: int) -> int:
             return -(-n // unit) * unit
 
+        starts = _starts(architecture)
         n_layers = len(architecture.hidden)
         table = np.zeros(n_layers + 1, LAYER)
+        gates: list[Array] = []
         sizes = (architecture.n_features, *architecture.hidden, architecture.n_outputs)
-        n_weights = n_gradients = place = 0
+        n_weights = n_gradients = place = error_place = 0
         for k, layer in enumerate(table):
-            is_output = k == n_layers
-            names = ("V", "", "c") if is_output else (f"U{k + 1}", f"W{k + 1}", f"b{k + 1}")
-            layer["U"], layer["W"], layer["b"] = (starts.get(name, -1) for name in names)
-            layer["n_inputs"], layer["n_units"] = n_inputs, n_units = sizes[k], sizes[k + 1]
+            cell = architecture.layer_cells[k] if k < n_layers else None
+            n_inputs, n_units = sizes[k], sizes[k + 1]
+            layer["n_inputs"], layer["n_units"] = n_inputs, n_units
             layer["input_rows"], layer["rows"] = up(n_inputs), up(n_units)
-            layer["recurrent"] = recurrent = int(layer["W"] >= 0)
             layer["has_layer_below"] = k > 0
-            layer["relu"] = not is_output and architecture.cells[k] == "relu"
-
-            layer["n_forward"] = 1 + n_inputs + recurrent * n_units
-            layer["forward"] = n_weights
-            n_weights += up(n_units) * int(layer["n_forward"])
-            layer["back_down"] = n_weights
-            n_weights += up(n_inputs) * n_units if k else 0  # no error goes down to x
-            layer["back_in_time"] = n_weights
-            n_weights += up(n_units) * n_units * recurrent
-
-            layer["gradient"] = n_gradients
-            layer["gradient_rows"] = 1 + up(n_inputs) + recurrent * up(n_units)
-            n_gradients += up(n_units) * int(layer["gradient_rows"])
-
+            layer["first_gate"], layer["n_gates"] = len(gates), 1
             layer["inputs_place"] = place
-            place += up(n_inputs)
-            layer["place"] = place
-        return cls(unit, table, n_weights, n_gradients, place, up(max(sizes)))
+            place += up(n_inputs) if k == 0 else 0
+            n_errors = 0
+            if cell is not None:
+                compiled = compiled_cell(cell, dtype)
+                layer["n_gates"], layer["n_states"] = len(cell.gates), len(cell.states)
+                layer["n_stored"] = len(cell.states) + compiled.n_kept
+                layer["recurrent"] = cell.recurrent
+                layer["cell_forward"], layer["cell_backward"] = compiled.forward, compiled.backward
+                layer["n_straight"] = compiled.n_straight
+                n_errors = len(cell.gates) + compiled.n_straight
+            layer["place"], layer["error_place"] = place, error_place
+            place += up(n_units) * int(layer["n_stored"])
+            error_place += up(n_units) * n_errors
+            for g in range(int(layer["n_gates"])):
+                gate = np.zeros((), GATE)
+                _place_in_parameters(gate, starts, k + 1, g, n_inputs, n_units, cell)
+                gate["n_forward"] = 1 + gate["reads_x"] * n_inputs + gate["reads_h"] * n_units
+                gate["forward"] = n_weights
+                n_weights += up(n_units) * int(gate["n_forward"])
+                gate["back_down"] = n_weights  # no error goes down to x
+                n_weights += up(n_inputs) * n_units * int(gate["reads_x"]) * (k > 0)
+                gate["back_in_time"] = n_weights
+                n_weights += up(n_units) * n_units * int(gate["reads_h"])
+                gate["gradient"] = n_gradients
+                gate["gradient_rows"] = (
+                    1 + gate["reads_x"] * up(n_inputs) + gate["reads_h"] * up(n_units)
+                )
+                n_gradients += up(n_units) * int(gate["gradient_rows"])
+                gates.append(gate)
+            if k > 0:
+                layer["inputs_place"] = table[k - 1]["place"]
+        widest = int(max(up(max(sizes)), (table["rows"] * table["n_gates"]).max()))
+        return cls(
+            architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
+            place, error_place, widest,
+        )  # fmt: skip
+
+
+layout_of = lru_cache(Layout.of)
+
+
+def _starts(architecture: Architecture) -> dict[str, int]:
+    """Where each parameter begins in the vector of all."""
+    starts: dict[str, int] = {}
+    start = 0
+    for name, shape in architecture.shapes.items():
+        starts[name] = start
+        start += prod(shape)
+    return starts
+
+
+def _place_in_parameters(
+    gate: Array, starts: dict[str, int], k: int, g: int, D: int, H: int, cell: Cell | None
+) -> None:
+    """Say where the rows of gate g of layer k begin; without a cell it is the output."""
+    if cell is None:
+        gate["U"], gate["W"], gate["b"], gate["reads_x"] = starts["V"], -1, starts.get("c", -1), 1
+        return
+    of_x, of_h = cell.gates_reading("x"), cell.gates_reading("h")
+    gate["reads_x"], gate["reads_h"] = g in of_x, g in of_h
+    gate["U"] = starts[f"U{k}"] + of_x.index(g) * H * D if g in of_x else -1
+    gate["W"] = starts[f"W{k}"] + of_h.index(g) * H * H if g in of_h else -1
+    gate["b"] = starts[f"b{k}"] + g * H if f"b{k}" in starts else -1

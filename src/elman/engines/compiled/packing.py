@@ -14,88 +14,104 @@ from elman.engines.compiled.tiles import lanes, load, store, transpose
 # For panels
 
 
+@helper
+def gates_of(gates, layer):
+    """The entries of a layer's gates."""
+    return gates[layer.first_gate : layer.first_gate + layer.n_gates]
+
+
 @entry
-def pack_panels(layers, parameters, weights):
+def pack_panels(layers, gates, parameters, weights):
     """Copy parameters into the order of the products.
 
-    Forward, L units make a panel, and its row k has what multiplies the k-th of (1, x_t, h_{t-1}) for
-    each of them. Back, L inputs make a panel, and it has a row for each unit. What fills a panel up
-    stays as it is: the rows that it makes of a result are never read.
+    Forward, L units of a gate make a panel, and its row k has what multiplies the k-th of
+    (1, x_t, h_{t-1}), or of those that the gate reads, for each of them. Back, L inputs make a panel,
+    and it has a row for each unit. What fills a panel up stays as it is: the rows that it makes of a
+    result are never read.
     """
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
-        for p in range(0, H, L):
-            at, n = layer.forward + p * layer.n_forward, min(L, H - p)
-            for i in range(n):
-                weights[at + i] = parameters[layer.b + p + i] if layer.b >= 0 else 0.0
-            copy_transposed(parameters, layer.U + p * D, D, n, D, weights, at + L, L)
-            if layer.recurrent:
-                at += (1 + D) * L
-                copy_transposed(parameters, layer.W + p * H, H, n, H, weights, at, L)
-        if layer.recurrent:
-            copy_panels(parameters, layer.W, H, H, weights, layer.back_in_time)
-        if layer.has_layer_below:
-            copy_panels(parameters, layer.U, H, D, weights, layer.back_down)
+        for gate in gates_of(gates, layer):
+            for p in range(0, H, L):
+                at, n = gate.forward + p * gate.n_forward, min(L, H - p)
+                for i in range(n):
+                    weights[at + i] = parameters[gate.b + p + i] if gate.b >= 0 else 0.0
+                at += L
+                if gate.reads_x:
+                    copy_transposed(parameters, gate.U + p * D, D, n, D, weights, at, L)
+                    at += D * L
+                if gate.reads_h:
+                    copy_transposed(parameters, gate.W + p * H, H, n, H, weights, at, L)
+            if gate.reads_h:
+                copy_panels(parameters, gate.W, H, H, weights, gate.back_in_time)
+            if gate.reads_x and layer.has_layer_below:
+                copy_panels(parameters, gate.U, H, D, weights, gate.back_down)
 
 
 @entry
-def unpack_panels(layers, gradients, parameters):
+def unpack_panels(layers, gates, gradients, parameters):
     """Copy gradients into the order of the parameters."""
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
-        for p in range(0, H, L):
-            at, n = layer.gradient + p * layer.gradient_rows, min(L, H - p)
-            if layer.b >= 0:
-                for i in range(n):
-                    parameters[layer.b + p + i] = gradients[at + i]
-            at += L
-            copy_transposed(gradients, at, L, D, n, parameters, layer.U + p * D, D)
-            if layer.recurrent:
-                at += layer.input_rows * L
-                copy_transposed(gradients, at, L, H, n, parameters, layer.W + p * H, H)
+        for gate in gates_of(gates, layer):
+            for p in range(0, H, L):
+                at, n = gate.gradient + p * gate.gradient_rows, min(L, H - p)
+                if gate.b >= 0:
+                    for i in range(n):
+                        parameters[gate.b + p + i] = gradients[at + i]
+                at += L
+                if gate.reads_x:
+                    copy_transposed(gradients, at, L, D, n, parameters, gate.U + p * D, D)
+                    at += layer.input_rows * L
+                if gate.reads_h:
+                    copy_transposed(gradients, at, L, H, n, parameters, gate.W + p * H, H)
 
 
 # For rows
 
 
 @entry
-def pack_rows(layers, parameters, weights):
+def pack_rows(layers, gates, parameters, weights):
     """Copy parameters into the order of the products: a row for each number that is multiplied.
 
-    Forward, rows of units: b, then a row for each of x_t, then for each of h_{t-1}. Back, rows of
-    inputs. What fills a row up stays as it is: no result that is read depends on it.
+    Forward, for each gate, rows of units: b, then a row for each of x_t, then for each of h_{t-1}.
+    Back, rows of inputs. What fills a row up stays as it is: no result that is read depends on it.
     """
     for layer in layers:
         H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        at = layer.forward
-        for i in range(H):
-            weights[at + i] = parameters[layer.b + i] if layer.b >= 0 else 0.0
-        at += width
-        copy_transposed(parameters, layer.U, D, H, D, weights, at, width)
-        if layer.recurrent:
-            at += D * width
-            copy_transposed(parameters, layer.W, H, H, H, weights, at, width)
-            copy_rows(parameters, layer.W, H, H, weights, layer.back_in_time, width)
-        if layer.has_layer_below:
-            copy_rows(parameters, layer.U, H, D, weights, layer.back_down, layer.input_rows)
+        for gate in gates_of(gates, layer):
+            at = gate.forward
+            for i in range(H):
+                weights[at + i] = parameters[gate.b + i] if gate.b >= 0 else 0.0
+            at += width
+            if gate.reads_x:
+                copy_transposed(parameters, gate.U, D, H, D, weights, at, width)
+                at += D * width
+            if gate.reads_h:
+                copy_transposed(parameters, gate.W, H, H, H, weights, at, width)
+                copy_rows(parameters, gate.W, H, H, weights, gate.back_in_time, width)
+            if gate.reads_x and layer.has_layer_below:
+                copy_rows(parameters, gate.U, H, D, weights, gate.back_down, layer.input_rows)
 
 
 @entry
-def unpack_rows(layers, gradients, parameters):
+def unpack_rows(layers, gates, gradients, parameters):
     """Copy gradients into the order of the parameters."""
     for layer in layers:
         H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        at = layer.gradient
-        if layer.b >= 0:
-            for i in range(H):
-                parameters[layer.b + i] = gradients[at + i]
-        at += width
-        copy_transposed(gradients, at, width, D, H, parameters, layer.U, D)
-        if layer.recurrent:
-            at += layer.input_rows * width
-            copy_transposed(gradients, at, width, H, H, parameters, layer.W, H)
+        for gate in gates_of(gates, layer):
+            at = gate.gradient
+            if gate.b >= 0:
+                for i in range(H):
+                    parameters[gate.b + i] = gradients[at + i]
+            at += width
+            if gate.reads_x:
+                copy_transposed(gradients, at, width, D, H, parameters, gate.U, D)
+                at += layer.input_rows * width
+            if gate.reads_h:
+                copy_transposed(gradients, at, width, H, H, parameters, gate.W, H)
 
 
 # Matrices

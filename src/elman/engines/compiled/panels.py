@@ -20,10 +20,11 @@ from __future__ import annotations
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled import functions as f
+from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
     VECTOR_BITS,
@@ -61,8 +62,7 @@ def at_once(layout: Layout) -> int:
 @helper
 def panel_at(place, rows, t, slots, begins, L):
     """Where the panel of step t stands, of those that come behind ``place`` rows."""
-    n_lanes = slots * L if begins is None else begins[-1]
-    return place * n_lanes + lanes_before(t % slots, begins, L) * rows
+    return place * area(slots, begins, L) + lanes_before(t % slots, begins, L) * rows
 
 
 @helper
@@ -81,8 +81,20 @@ def inputs_at(layer, t, slots, begins, L):
 
 @helper
 def states_at(layer, t, slots, begins, L):
-    """Where a layer's h_t stands; its δ_t, counted from where the errors begin."""
+    """Where a layer's h_t stands; what else it stores of a step is ``area`` rows further."""
     return panel_at(layer.place, layer.rows, t, slots, begins, L)
+
+
+@helper
+def errors_at(layer, t, L):
+    """Where a layer's δ_t stands, that of the first gate, counted from where the errors begin."""
+    return panel_at(layer.error_place, layer.rows, t, BLOCK + 1, None, L)
+
+
+@helper
+def area(slots, begins, L):
+    """How many lanes the panels of all steps have: so far it is from one row's to the next one's."""
+    return slots * L if begins is None else begins[-1]
 
 
 @helper
@@ -109,42 +121,59 @@ def load_inputs(values, starts, t, n, work, x, width):
 
 
 @helper
-def affine(layer, weights, p, i, work, x, width):
+def affine(gate, n_inputs, weights, p, i, work, x, width):
     """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
     L = lanes(work)
-    at = layer.forward + p * layer.n_forward + i
+    at = gate.forward + p * gate.n_forward + i
     tile = broadcast_rows(weights, at, TILE_ROWS)
-    return multiply_add(tile, weights, at + L, 1, L, work, x, width, layer.n_inputs)
+    return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
 
 
 @helper
-def forward_step(net, work, t, slots, begins):
-    """All layers' h_t = cell(b + U x_t + W h_{t-1}) (N2)."""
+def forward_step(net, work, t, slots, begins, scratch):
+    """All layers' states of step t, from b + U x_t + W h_{t-1} of each gate (N2).
+
+    ``scratch`` has a vector of zeros, then room for the gates.
+    """
     L = lanes(work)
     width, width_before = width_at(t, begins, L), width_at(max(t - 1, 0), begins, L)
+    a = scratch + L
     for layer in net.layers[:-1]:
         x = inputs_at(layer, t, slots, begins, L)
         h_before = states_at(layer, t - 1, slots, begins, L)
         h = states_at(layer, t, slots, begins, L)
+        apart = layer.rows * area(slots, begins, L)
         for p in range(0, layer.n_units, L):
             for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-                tile = affine(layer, net.weights, p, i, work, x, width)
-                if layer.recurrent and t > 0:
-                    W = layer.forward + p * layer.n_forward + (1 + layer.n_inputs) * L + i
-                    tile = multiply_add(
-                        tile, net.weights, W, 1, L, work, h_before, width_before, layer.n_units
-                    )
-                tile = f.relu(tile) if layer.relu else f.tanh(tile)
-                store(tile, work, h + (p + i) * width, width)
+                for g in range(layer.n_gates):
+                    gate = net.gates[layer.first_gate + g]
+                    tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
+                    if gate.reads_h and t > 0:
+                        W = 1 + gate.reads_x * layer.n_inputs
+                        W = gate.forward + p * gate.n_forward + W * L + i
+                        tile = multiply_add(
+                            tile, net.weights, W, 1, L, work, h_before, width_before, layer.n_units
+                        )
+                    store(tile, work, a + g * TILE_ROWS * L, L)
+                before, before_apart, before_row = scratch, 0, 0
+                if t > 0:
+                    before, before_row = h_before + (p + i) * width_before, width_before
+                    before_apart = apart
+                call_forward(
+                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
+                    before, before_apart, before_row, a, TILE_ROWS * L, h + (p + i) * width, apart,
+                    width, TILE_ROWS,
+                )  # fmt: skip
 
 
 @helper
-def output(out, weights, work, h, width, z):
+def output(net, work, h, width, z):
     """Z = c + V h, a panel."""
-    L = lanes(work)
+    L, out, gate = lanes(work), net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, L):
         for i in range(0, min(L, out.n_units - p), TILE_ROWS):
-            store(affine(out, weights, p, i, work, h, width), work, z + (p + i) * L, L)
+            tile = affine(gate, out.n_inputs, net.weights, p, i, work, h, width)
+            store(tile, work, z + (p + i) * L, L)
 
 
 @helper
@@ -178,7 +207,12 @@ def collect(work, h, width, n_units, first, last, answering):
 
 def room_to_predict(layout: Layout) -> int:
     """See ``Kernel.room_to_predict``."""
-    return (2 * layout.state_rows + 2 * layout.widest) * layout.unit
+    return (2 * layout.state_rows + 2 * layout.widest + room_of_cells(layout)) * layout.unit
+
+
+def room_of_cells(layout: Layout) -> int:
+    """Rows of what ``forward_step`` calls scratch, of L lanes."""
+    return 1 + layout.most_gates * TILE_ROWS
 
 
 @entry
@@ -188,6 +222,8 @@ def predict(net, data, first, last, work, y_hat):
     top, out = net.layers[-2], net.layers[-1]
     z = 2 * net.state_rows * L  # behind x and the states of two steps
     answering = z + out.rows * L
+    scratch = answering + top.rows * L
+    store(zeros(work, 1, 1), work, scratch, 0)
     for start in range(first, last, L):
         starts, lengths = data.starts[start:last], data.lengths[start:last]
         members = data.members[start : min(start + L, last)]
@@ -195,9 +231,9 @@ def predict(net, data, first, last, work, y_hat):
         for t in range(lengths[0]):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
             load_inputs(data.values, starts, t, alive, work, x, L)
-            forward_step(net, work, t, 2, None)
+            forward_step(net, work, t, 2, None, scratch)
             if data.every_step:
-                output(out, net.weights, work, h, L, z)
+                output(net, work, h, L, z)
                 softmax(work, z, out.n_units)
                 write_answers(work, z, starts[:alive] + t, y_hat)
             alive_after = alive
@@ -207,7 +243,7 @@ def predict(net, data, first, last, work, y_hat):
                 collect(work, h, L, top.n_units, alive_after, alive, answering)
             alive = alive_after
         if not data.every_step:
-            output(out, net.weights, work, answering, L, z)
+            output(net, work, answering, L, z)
             softmax(work, z, out.n_units)
             write_answers(work, z, members, y_hat)
 
@@ -273,26 +309,62 @@ def output_error(work, z, K, targets, places, scratch):
 
 
 @helper
-def backward_step(layer, above, weights, work, h, width, error, error_above, error_after, alive):
-    """δ_t = cell'(h_t) (Uᵀ δ_t of the layer above + Wᵀ δ_{t+1}) (N7).
+def backward_step(
+    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, alive, scratch
+):  # fmt: skip
+    """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    The output's U is V. An error that there is not has a negative place.
+    The output's U is V. ``scratch`` has a vector of zeros, then room for a tile.
     """
     L = lanes(work)
+    h, width = states_at(layer, t, T, begins, L), width_at(t, begins, L)
+    h_before = states_at(layer, t - 1, T, begins, L)
+    error = errors + errors_at(layer, t, L)
+    error_after = errors + errors_at(layer, t + 1, L)
+    errors_apart = layer.rows * (BLOCK + 1) * L
+    apart = layer.rows * area(T, begins, L)
+    dh = scratch + L
+    above_apart = above.rows * (BLOCK + 1) * L  # the output has one gate
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
-            if error_above >= 0:
-                U = above.back_down + p * above.n_units + i
-                tile = multiply_add(tile, weights, U, 1, L, work, error_above, L, above.n_units)
-            if layer.recurrent and error_after >= 0:
-                W = layer.back_in_time + p * layer.n_units + i
-                tile = multiply_add(tile, weights, W, 1, L, work, error_after, L, layer.n_units)
-            h_tile = load(work, h + (p + i) * width, width, TILE_ROWS, 1)
-            tile = f.relu_backward(tile, h_tile) if layer.relu else f.tanh_backward(tile, h_tile)
-            if alive < L:  # a sequence begins, going back, with nothing from later steps
-                tile = keep(tile, 0, alive)
-            store(f.without_tiny(tile), work, error + (p + i) * L, L)
+            if has_error_above:
+                for g in range(above.n_gates):
+                    gate = net.gates[above.first_gate + g]
+                    if gate.reads_x:
+                        U, delta = (
+                            gate.back_down + p * above.n_units + i,
+                            error_above + g * above_apart,
+                        )
+                        tile = multiply_add(
+                            tile, net.weights, U, 1, L, work, delta, L, above.n_units
+                        )
+            if t < T - 1:
+                for g in range(layer.n_gates):
+                    gate = net.gates[layer.first_gate + g]
+                    if gate.reads_h:
+                        W, delta = (
+                            gate.back_in_time + p * layer.n_units + i,
+                            error_after + g * errors_apart,
+                        )
+                        tile = multiply_add(
+                            tile, net.weights, W, 1, L, work, delta, L, layer.n_units
+                        )
+            store(tile, work, dh, L)
+            before, before_apart, before_row = scratch, 0, 0
+            if t > 0:
+                before_row = width_at(t - 1, begins, L)
+                before, before_apart = h_before + (p + i) * before_row, apart
+            later, later_apart, later_row = scratch, 0, 0
+            if t < T - 1:
+                later = error_after + layer.n_gates * errors_apart + (p + i) * L
+                later_apart, later_row = errors_apart, L
+            call_backward(
+                layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight,
+                layer.n_states, layer.n_stored, work, work, before, before_apart, before_row, dh,
+                later, later_apart, later_row, h + (p + i) * width, apart, width,
+                error + (p + i) * L, errors_apart, L, TILE_ROWS, alive,
+            )  # fmt: skip
 
 
 @helper
@@ -304,11 +376,11 @@ def transpose_panel(work, panel, rows, target, step):
 
 
 @helper
-def add_sums(layer, gradients, work, errors, step, begin, end, alive):
+def add_sums(layer, gate, gradients, work, errors, step, begin, end, alive):
     """Db += Σ_t δ_t over the steps begin … end - 1."""
     L = lanes(work)
     for p in range(layer.rows // L):
-        at = layer.gradient + p * layer.gradient_rows * L
+        at = gate.gradient + p * gate.gradient_rows * L
         total = load(gradients, at, 0, 1, 1)
         for t in range(begin, end):
             for j in range(alive[t]):
@@ -319,8 +391,8 @@ def add_sums(layer, gradients, work, errors, step, begin, end, alive):
 
 @helper
 def add_products(
-    layer, gradients, row, n_inputs, work, x, rows, ago, begins, errors, step, begin, end, alive
-):
+    layer, gate, gradients, row, n_inputs, work, x, rows, ago, begins, errors, step, begin, end, alive
+):  # fmt: skip
     """Add Σ_t δ_t x_{t-ago}ᵀ, transposed, to ``n_inputs`` rows of gradients, from ``row`` on.
 
     The panels of x have ``rows``; that of step 0 stands at ``x``.
@@ -328,7 +400,7 @@ def add_products(
     L = lanes(work)
     for p in range(layer.rows // L):
         for i in range(0, n_inputs, TILE_ROWS):
-            at = layer.gradient + (p * layer.gradient_rows + row + i) * L
+            at = gate.gradient + (p * gate.gradient_rows + row + i) * L
             tile = load(gradients, at, L, TILE_ROWS, 1)
             for t in range(begin, end):
                 width = width_at(t - ago, begins, L)
@@ -339,20 +411,25 @@ def add_products(
 
 
 @helper
-def add_gradients(layer, gradients, work, x, h, begins, errors, step, begin, end, alive):
-    """Add the steps begin … end - 1 to db, dU and dW (N6, N7).
+def add_gradients(
+    layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive
+):  # fmt: skip
+    """Add the steps begin … end - 1 to a gate's db, dU and dW (N6, N7).
 
     x and h of step 0 stand at ``x`` and ``h``; the errors of step t, transposed, at ``errors`` + t L²,
     and for the next L units ``step`` further.
     """
-    add_sums(layer, gradients, work, errors, step, begin, end, alive)
-    add_products(
-        layer, gradients, 1, layer.n_inputs, work, x, layer.input_rows, 0, begins,
-        errors, step, begin, end, alive,
-    )  # fmt: skip
-    if layer.recurrent:
+    add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
+    row = 1
+    if gate.reads_x:
         add_products(
-            layer, gradients, 1 + layer.input_rows, layer.n_units, work, h, layer.rows, 1, begins,
+            layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins,
+            errors, step, begin, end, alive,
+        )  # fmt: skip
+        row += layer.input_rows
+    if gate.reads_h:
+        add_products(
+            layer, gate, gradients, row, layer.n_units, work, h, layer.rows, 1, begins,
             errors, step, max(begin, 1), end, alive,
         )  # fmt: skip
 
@@ -370,8 +447,9 @@ def lanes_in_all(state_rows: int, lengths: list[int], L: int) -> int:
 def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``: all steps' states; the rest does not grow with them."""
     n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit)
-    errors = layout.state_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
-    return layout.state_rows * n_lanes + (errors + 2 * layout.widest + 2) * layout.unit
+    errors = layout.error_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
+    rest = 2 * layout.widest + 2 + room_of_cells(layout)
+    return layout.state_rows * n_lanes + (errors + rest) * layout.unit
 
 
 def train(
@@ -402,33 +480,36 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     last = min(first + L, len(data.lengths))
     starts, members = data.starts[first:last], data.members[first:last]
     alive = count_alive(data.lengths[first:last])
-    T, ring = len(alive) - 1, BLOCK + 1
+    T = len(alive) - 1
     apart = BLOCK * L * L  # the transposed errors of L units from those of the next
-    layers, weights = net.layers, net.weights
-    top, out = layers[-2], layers[-1]
+    layers = net.layers
+    top, out, V = layers[-2], layers[-1], net.gates[-1]
 
-    n_lanes = T * L if begins is None else begins[-1]
-    errors = net.state_rows * n_lanes  # behind x and the states, all steps of a layer together
-    transposed = errors + net.state_rows * ring * L
+    errors = net.state_rows * area(
+        T, begins, L
+    )  # behind x and the states, all steps of a layer together
+    transposed = errors + net.error_rows * (BLOCK + 1) * L
     z = transposed + net.widest * BLOCK * L
     answering = z + out.rows * BLOCK * L
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
+    cell_scratch = scratch + 2 * L
 
+    store(zeros(work, 1, 1), work, cell_scratch, 0)
     gradients[:] = 0.0
     loss, correct = 0.0, 0.0
     for t in range(T):
         x, width = inputs_at(layers[0], t, T, begins, L), width_at(t, begins, L)
         load_inputs(data.values, starts, t, alive[t], work, x, width)
-        forward_step(net, work, t, T, begins)
+        forward_step(net, work, t, T, begins, cell_scratch)
         if not data.every_step:
             h = states_at(top, t, T, begins, L)
             collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
     if not data.every_step:
-        output(out, weights, work, answering, L, answers)
+        output(net, work, answering, L, answers)
         loss, correct = output_error(work, answers, out.n_units, targets, members, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
-        add_gradients(out, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive)
+        add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive)
 
     end = T
     while end:
@@ -438,7 +519,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
             z_t = z + (t - begin) * out.rows * L
             if data.every_step:
                 h = states_at(top, t, T, begins, L)
-                output(out, weights, work, h, width_at(t, begins, L), z_t)
+                output(net, work, h, width_at(t, begins, L), z_t)
                 places = starts[: alive[t]] + t
                 part = output_error(work, z_t, out.n_units, targets, places, scratch)
                 loss, correct = loss + part[0], correct + part[1]
@@ -450,25 +531,30 @@ def train_shard(net, data, first, targets, work, gradients, begins):
         if data.every_step:
             h = inputs_at(out, 0, T, begins, L)
             add_gradients(
-                out, gradients, work, h, 0, begins, transposed_0, apart, begin, end, alive
+                out, V, gradients, work, h, 0, begins, transposed_0, apart, begin, end, alive
             )
         for k in range(len(layers) - 2, -1, -1):
             layer, above = layers[k], layers[k + 1]
+            gate_apart = layer.rows // L * apart
             for t in range(end - 1, begin - 1, -1):
-                h, width = states_at(layer, t, T, begins, L), width_at(t, begins, L)
-                error = errors + states_at(layer, t, ring, None, L)
-                error_after = errors + states_at(layer, t + 1, ring, None, L) if t < T - 1 else -1
-                error_above = errors + states_at(above, t, ring, None, L)
+                error_above, has_error_above = errors + errors_at(above, t, L), True
                 if k == len(layers) - 2:
-                    answers_here = data.every_step or alive[t + 1] < alive[t]
-                    error_above = z + (t - begin) * out.rows * L if answers_here else -1
+                    error_above = z + (t - begin) * out.rows * L
+                    has_error_above = data.every_step or alive[t + 1] < alive[t]
                 backward_step(
-                    layer, above, weights, work, h, width, error, error_above, error_after, alive[t]
-                )
-                transpose_panel(work, error, layer.rows, transposed_0 + t * L * L, apart)
+                    net, layer, above, work, t, T, begins, errors, error_above, has_error_above,
+                    alive[t], cell_scratch,
+                )  # fmt: skip
+                for g in range(layer.n_gates):
+                    error = errors + errors_at(layer, t, L) + g * layer.rows * (BLOCK + 1) * L
+                    to = transposed_0 + g * gate_apart + t * L * L
+                    transpose_panel(work, error, layer.rows, to, apart)
             x, h = inputs_at(layer, 0, T, begins, L), states_at(layer, 0, T, begins, L)
-            add_gradients(
-                layer, gradients, work, x, h, begins, transposed_0, apart, begin, end, alive
-            )
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                of_gate = transposed_0 + g * gate_apart
+                add_gradients(
+                    layer, gate, gradients, work, x, h, begins, of_gate, apart, begin, end, alive
+                )
         end = begin
     return loss, correct

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from elman.engines.compiled import functions as f
+from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Layout, Net
+from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
     broadcast_rows,
@@ -54,33 +55,55 @@ def load_inputs(values, row, records, record):
 
 
 @helper
-def affine(layer, weights, p, wide, records, record):
-    """A tile of b + U x, ``wide`` vectors of units from p on."""
-    tile = load(weights, layer.forward + p, 0, 1, wide)
-    x, U = record + layer.inputs_place, layer.forward + layer.rows + p
-    return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, layer.n_inputs)
+def affine(layer, gate, weights, p, wide, records, x):
+    """A tile of b + U x, ``wide`` vectors of units from p on; x stands at ``x``."""
+    tile = load(weights, gate.forward + p, 0, 1, wide)
+    U, n = gate.forward + layer.rows + p, gate.reads_x * layer.n_inputs
+    return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
 
 
 @helper
-def forward_step(net, records_before, before, records, record, is_first):
-    """All layers' h_t = cell(b + U x_t + W h_{t-1}) (N2), into a record that has x_t already."""
+def forward_step(net, records_before, before, records, record, is_first, scratch):
+    """All layers' states of a step, from b + U x_t + W h_{t-1} of each gate (N2).
+
+    They go into a record that has x_t already. ``scratch``, in ``records``, has a vector of zeros, then
+    room for the gates.
+    """
+    L = lanes(records)
+    a = scratch + L
     for layer in net.layers[:-1]:
-        for p in range(0, layer.n_units, WIDE * lanes(records)):
-            tile = affine(layer, net.weights, p, WIDE, records, record)
-            if layer.recurrent and not is_first:
-                h, W = before + layer.place, layer.forward + (1 + layer.n_inputs) * layer.rows + p
-                tile = multiply_add(
-                    tile, records_before, h, 0, 1, net.weights, W, layer.rows, layer.n_units
-                )
-            tile = f.relu(tile) if layer.relu else f.tanh(tile)
-            store(tile, records, record + layer.place + p, 0)
+        rows, x, states = layer.rows, record + layer.inputs_place, record + layer.place
+        for p in range(0, layer.n_units, WIDE * L):
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                tile = affine(layer, gate, net.weights, p, WIDE, records, x)
+                if gate.reads_h and not is_first:
+                    h, W = before + layer.place, 1 + gate.reads_x * layer.n_inputs
+                    W = gate.forward + W * rows + p
+                    tile = multiply_add(
+                        tile, records_before, h, 0, 1, net.weights, W, rows, layer.n_units
+                    )
+                store(tile, records, a + g * WIDE * L, 0)
+            if is_first:
+                call_forward(
+                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records,
+                    records, scratch, 0, 0, a, WIDE * L, states + p, rows, L, WIDE,
+                )  # fmt: skip
+            else:
+                call_forward(
+                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored,
+                    records_before, records, before + layer.place + p, rows, L, a, WIDE * L,
+                    states + p, rows, L, WIDE,
+                )  # fmt: skip
 
 
 @helper
-def output(out, weights, records, record, work, z):
+def output(net, records, record, work, z):
     """Z = c + V h."""
+    out, V = net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, lanes(work)):
-        store(affine(out, weights, p, 1, records, record), work, z + p, 0)
+        tile = affine(out, V, net.weights, p, 1, records, record + out.inputs_place)
+        store(tile, work, z + p, 0)
 
 
 @helper
@@ -107,7 +130,12 @@ def softmax(work, z, K, scratch):
 
 def room_to_predict(layout: Layout) -> int:
     """See ``Kernel.room_to_predict``."""
-    return 2 * layout.state_rows + layout.widest + layout.unit
+    return 2 * layout.state_rows + layout.widest + layout.unit + room_of_cells(layout)
+
+
+def room_of_cells(layout: Layout) -> int:
+    """Numbers of what ``forward_step`` calls scratch."""
+    return (1 + layout.most_gates) * layout.unit
 
 
 @entry
@@ -116,13 +144,15 @@ def predict(net, data, first, last, work, y_hat):
     out = net.layers[-1]
     z = 2 * net.state_rows  # behind the records of two steps
     scratch = z + out.rows
+    cell_scratch = scratch + WIDE * lanes(work)
+    store(zeros(work, 1, 1), work, cell_scratch, 0)
     for i in range(first, last):
         for t in range(data.lengths[i]):
             record, before = t % 2 * net.state_rows, (t + 1) % 2 * net.state_rows
             load_inputs(data.values, data.starts[i] + t, work, record)
-            forward_step(net, work, before, work, record, t == 0)
+            forward_step(net, work, before, work, record, t == 0, cell_scratch)
             if data.every_step or t == data.lengths[i] - 1:
-                output(out, net.weights, work, record, work, z)
+                output(net, work, record, work, z)
                 softmax(work, z, out.n_units, scratch)
                 place = data.starts[i] + t if data.every_step else data.members[i]
                 for k in range(out.n_units):
@@ -132,20 +162,23 @@ def predict(net, data, first, last, work, y_hat):
 def room_to_step(layout: Layout, n_sequences: int) -> int:
     """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
     n_outputs = int(layout.layers["n_units"][-1])
-    return n_sequences * (layout.state_rows + n_outputs) + layout.widest + layout.unit
+    z = layout.widest + layout.unit
+    return n_sequences * (layout.state_rows + n_outputs) + z + room_of_cells(layout)
 
 
 @entry
-def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
+def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answers):
     """Take some sequences one step further, from records ``before`` to records ``after``.
 
     Behind the records, from ``answers`` on, it writes ŷ. Returns whether (x_t - mean) / scale, which
     the network takes, is finite.
     """
-    net = Net(layers, weights, state_rows, 0)
+    net = Net(layers, gates, weights, state_rows, 0, 0)
     D, out = layers[0].n_inputs, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
+    cell_scratch = z + out.rows + WIDE * lanes(after)
+    store(zeros(after, 1, 1), after, cell_scratch, 0)
     for i in range(n):
         record = i * state_rows
         for d in range(D):
@@ -153,8 +186,8 @@ def step(layers, weights, state_rows, scaling, x_t, before, after, answers):
             if not np.isfinite(x):
                 return False
             after[record + d] = x
-        forward_step(net, before, record, after, record, False)
-        output(out, weights, after, record, after, z)
+        forward_step(net, before, record, after, record, False, cell_scratch)
+        output(net, after, record, after, z)
         softmax(after, z, out.n_units, z + out.rows)
         for k in range(out.n_units):
             after[answers + i * out.n_units + k] = after[z + k]
@@ -180,88 +213,130 @@ def output_error(work, z, K, label, weight, scratch):
 
 
 @helper
-def backward_step(layer, above, weights, work, h, error, error_above, error_after):
-    """δ_t = cell'(h_t) (Uᵀ δ_t of the layer above + Wᵀ δ_{t+1}) (N7).
+def backward_step(net, layer, above, work, record, t, T, errors, error_above, scratch):
+    """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    The output's U is V. An error that there is not has a negative place.
+    The output's U is V. An error that there is not has a negative place. ``scratch`` has a vector of
+    zeros, then room for a tile. The errors of step t stand at ``errors``; those of t + 1 behind.
     """
-    for p in range(0, layer.n_units, WIDE * lanes(work)):
+    L, rows, after = lanes(work), layer.rows, errors + net.error_rows
+    dh, h = scratch + L, record + layer.place
+    for p in range(0, layer.n_units, WIDE * L):
         tile = zeros(work, 1, WIDE)
         if error_above >= 0:
-            U, width = above.back_down + p, above.input_rows
-            tile = multiply_add(tile, work, error_above, 0, 1, weights, U, width, above.n_units)
-        if layer.recurrent and error_after >= 0:
-            W, width = layer.back_in_time + p, layer.rows
-            tile = multiply_add(tile, work, error_after, 0, 1, weights, W, width, layer.n_units)
-        h_tile = load(work, h + p, 0, 1, WIDE)
-        tile = f.relu_backward(tile, h_tile) if layer.relu else f.tanh_backward(tile, h_tile)
-        store(f.without_tiny(tile), work, error + p, 0)
+            for g in range(above.n_gates):
+                gate = net.gates[above.first_gate + g]
+                if gate.reads_x:
+                    U, delta, width = (
+                        gate.back_down + p,
+                        error_above + g * above.rows,
+                        above.input_rows,
+                    )
+                    tile = multiply_add(
+                        tile, work, delta, 0, 1, net.weights, U, width, above.n_units
+                    )
+        if t < T - 1:
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                if gate.reads_h:
+                    W, delta = gate.back_in_time + p, after + layer.error_place + g * rows
+                    tile = multiply_add(
+                        tile, work, delta, 0, 1, net.weights, W, rows, layer.n_units
+                    )
+        store(tile, work, dh, 0)
+        before, before_apart, before_row = scratch, 0, 0
+        if t > 0:
+            before, before_apart, before_row = h - net.state_rows + p, rows, L
+        later, later_apart, later_row = scratch, 0, 0
+        if t < T - 1:
+            later = after + layer.error_place + layer.n_gates * rows + p
+            later_apart, later_row = rows, L
+        call_backward(
+            layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight,
+            layer.n_states, layer.n_stored, work, work, before, before_apart, before_row, dh,
+            later, later_apart, later_row, h + p, rows, L, errors + layer.error_place + p, rows, L,
+            WIDE, L,
+        )  # fmt: skip
 
 
 @helper
-def sum_products(layer, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T):
+def sum_products(
+    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T
+):  # fmt: skip
     """Set rows of gradients, from ``row`` on, to Σ_t δ_t x_tᵀ, transposed, for L units from p on."""
     for i in range(0, n_inputs, TILE_ROWS):
         tile = zeros(work, TILE_ROWS, 1)
         tile = multiply_add(tile, work, inputs + i, 1, step, work, errors + p, error_step, T)
-        at = layer.gradient + (row + i) * layer.rows + p
+        at = gate.gradient + (row + i) * layer.rows + p
         store(tile, gradients, at, layer.rows)
 
 
 @helper
-def set_gradients(layer, gradients, work, errors, error_step, T, step):
-    """Set db, dU and dW to their sums over all steps (N6, N7). Records are ``step`` apart."""
+def set_gradients(layer, gate, gradients, work, errors, error_step, T, step):
+    """Set a gate's db, dU and dW to their sums over all steps (N6, N7). Records are ``step`` apart."""
     for p in range(0, layer.n_units, lanes(work)):
         total = zeros(work, 1, 1)
         for t in range(T):
             total = f.add(total, load(work, errors + t * error_step + p, 0, 1, 1))
-        store(total, gradients, layer.gradient + p, 0)
-        x, h = layer.inputs_place, layer.place
-        sum_products(layer, gradients, 1, layer.n_inputs, work, x, step, errors, error_step, p, T)
-        if layer.recurrent:
-            row, after = 1 + layer.input_rows, errors + error_step
+        store(total, gradients, gate.gradient + p, 0)
+        x, h, row = layer.inputs_place, layer.place, 1
+        if gate.reads_x:
             sum_products(
-                layer, gradients, row, layer.n_units, work, h, step, after, error_step, p, T - 1
+                layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T
             )
+            row += layer.input_rows
+        if gate.reads_h:
+            after = errors + error_step
+            sum_products(
+                layer, gate, gradients, row, layer.n_units, work, h, step, after, error_step, p,
+                T - 1,
+            )  # fmt: skip
 
 
 def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``."""
-    return (2 * layout.state_rows + layout.widest) * sum(lengths) + layout.unit
+    a_step = layout.state_rows + layout.error_rows + layout.widest
+    return a_step * sum(lengths) + layout.unit + room_of_cells(layout)
 
 
 @entry
 def train(net, data, i, targets, work, gradients):
     """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers."""
-    layers, weights, step = net.layers, net.weights, net.state_rows
-    out = layers[-1]
+    layers, step = net.layers, net.state_rows
+    out, V = layers[-1], net.gates[-1]
     start, T = data.starts[i], data.lengths[i]
     errors = T * step  # the records of errors, behind those of x and states
-    z = errors + T * step
+    z = errors + T * net.error_rows
     scratch = z + T * out.rows
+    cell_scratch = scratch + WIDE * lanes(work)
+    store(zeros(work, 1, 1), work, cell_scratch, 0)
 
     loss, correct = 0.0, 0.0
     for t in range(T):
         record, z_t = t * step, z + t * out.rows
         load_inputs(data.values, start + t, work, record)
-        forward_step(net, work, record - step, work, record, t == 0)
+        forward_step(net, work, record - step, work, record, t == 0, cell_scratch)
         if data.every_step or t == T - 1:
-            output(out, weights, work, record, work, z_t)
+            output(net, work, record, work, z_t)
             place = start + t if data.every_step else data.members[i]
             label, weight = targets.labels[place], targets.weights[place]
             part = output_error(work, z_t, out.n_units, label, weight, scratch)
             loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0
-    set_gradients(out, gradients, work, z, out.rows, T, step)
+    set_gradients(out, V, gradients, work, z, out.rows, T, step)
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
         for t in range(T - 1, -1, -1):
-            h = t * step + layer.place
-            error_after = errors + h + step if t < T - 1 else -1
-            error_above = errors + t * step + above.place
+            errors_t = errors + t * net.error_rows
+            error_above = errors_t + above.error_place
             if k == len(layers) - 2:
                 error_above = z + t * out.rows if data.every_step or t == T - 1 else -1
-            backward_step(layer, above, weights, work, h, errors + h, error_above, error_after)
-        set_gradients(layer, gradients, work, errors + layer.place, step, T, step)
+            backward_step(
+                net, layer, above, work, t * step, t, T, errors_t, error_above, cell_scratch
+            )
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            of_gate = errors + layer.error_place + g * layer.rows
+            set_gradients(layer, gate, gradients, work, of_gate, net.error_rows, T, step)
     return loss, correct

@@ -25,8 +25,7 @@ shorter, and that changes no bit of a result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from inspect import signature
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import binding, ir
@@ -98,7 +97,7 @@ def _splat(builder: ir.IRBuilder, number: Any, kind: ir.VectorType) -> Any:
     )
 
 
-def _tile(builder: ir.IRBuilder, kind: ir.Type, vectors: Sequence[Any]) -> Any:
+def make_tile(builder: ir.IRBuilder, kind: ir.Type, vectors: Sequence[Any]) -> Any:
     """A tile of its vectors."""
     value = ir.Constant(kind, ir.Undefined)
     for i, vector in enumerate(vectors):
@@ -106,7 +105,8 @@ def _tile(builder: ir.IRBuilder, kind: ir.Type, vectors: Sequence[Any]) -> Any:
     return value
 
 
-def _vectors(builder: ir.IRBuilder, tile: Any) -> list[Any]:
+def vectors_of(builder: ir.IRBuilder, tile: Any) -> list[Any]:
+    """The vectors of a tile."""
     return [builder.extract_value(tile, i) for i in range(tile.type.count)]
 
 
@@ -141,7 +141,7 @@ def broadcast_rows(_: Any, array: Any, offset: Any, rows: Any) -> Any:
         start = address("broadcast_rows", context, builder, place, (tile.rows, 1))
         numbers = [builder.load(builder.gep(start, [INDEX(row)])) for row in range(tile.rows)]
         vectors = [_splat(builder, number, tile.vector) for number in numbers]
-        return _tile(builder, context.get_value_type(tile), vectors)
+        return make_tile(builder, context.get_value_type(tile), vectors)
 
     return tile(array, types.intp, rows), codegen
 
@@ -161,7 +161,7 @@ def load(_: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any) ->
             for vector in range(tile.vectors):
                 place, align = _place(tile, builder, row_start, vector)
                 found.append(builder.load(place, align=align))
-        return _tile(builder, context.get_value_type(tile), found)
+        return make_tile(builder, context.get_value_type(tile), found)
 
     return tile(array, types.intp, types.intp, rows, vectors), codegen
 
@@ -174,7 +174,7 @@ def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
         place = types_of.args[1], args[1], args[2]
         axes = (tile.rows, args[3]), (tile.width, 1)
         start = address("store", context, builder, place, *axes)
-        vectors = iter(_vectors(builder, args[0]))
+        vectors = iter(vectors_of(builder, args[0]))
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
             for vector in range(tile.vectors):
@@ -220,7 +220,7 @@ def multiply_add(
         place = types_of.args[5], B, b
         axes = (n, b_step), (tile.width, 1)
         B_start = address("multiply_add, B,", context, builder, place, *axes)
-        starts = _vectors(builder, start)
+        starts = vectors_of(builder, start)
         before = builder.block
         head = builder.append_basic_block("products")
         body = builder.append_basic_block("product")
@@ -252,7 +252,7 @@ def multiply_add(
         builder.branch(head)
 
         builder.position_at_end(after)
-        return _tile(builder, start.type, sums)
+        return make_tile(builder, start.type, sums)
 
     place = types.intp
     return tile(tile, A, place, place, place, B, place, place, place), codegen
@@ -303,41 +303,25 @@ def transpose(
     return types.void(source, place, place, target, place, place), codegen
 
 
+def keep_lanes(builder: ir.IRBuilder, vector: Any, first: Any, last: Any) -> Any:
+    """A vector in lanes from ``first`` up to, not including, ``last``; zeros elsewhere."""
+    kind = ir.VectorType(INDEX, vector.type.count)
+    lane = ir.Constant(kind, list(range(vector.type.count)))
+    inside = builder.and_(
+        builder.icmp_signed(">=", lane, _splat(builder, first, kind)),
+        builder.icmp_signed("<", lane, _splat(builder, last, kind)),
+    )
+    return builder.select(inside, vector, ir.Constant(vector.type, None))
+
+
 @intrinsic
 def keep(_: Any, tile: Any, first: Any, last: Any) -> Any:
     """The tile in lanes from ``first`` up to, not including, ``last``; zeros elsewhere."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        kind = ir.VectorType(INDEX, tile.lanes)
-        lane = ir.Constant(kind, list(range(tile.lanes)))
-        inside = builder.and_(
-            builder.icmp_signed(">=", lane, _splat(builder, args[1], kind)),
-            builder.icmp_signed("<", lane, _splat(builder, args[2], kind)),
-        )
-        zero = ir.Constant(tile.vector, None)
-        kept = [builder.select(inside, vector, zero) for vector in _vectors(builder, args[0])]
-        return _tile(builder, args[0].type, kept)
+        kept = [
+            keep_lanes(builder, vector, args[1], args[2]) for vector in vectors_of(builder, args[0])
+        ]
+        return make_tile(builder, args[0].type, kept)
 
     return tile(tile, types.intp, types.intp), codegen
-
-
-def elementwise(function: Callable[..., Vector]) -> Any:
-    """Make a function of one or two vectors one of tiles, for use in compiled functions."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        operands = zip(*(_vectors(builder, tile) for tile in args), strict=True)
-        results = [
-            function(*(Vector(builder, vector) for vector in vectors)).value for vectors in operands
-        ]
-        return _tile(builder, args[0].type, results)
-
-    def of_one(_: Any, tile: Any) -> Any:
-        return tile(tile), codegen
-
-    def of_two(_: Any, tile: Any, other: Any) -> Any:
-        return tile(tile, other), codegen
-
-    operation = of_one if len(signature(function).parameters) == 1 else of_two
-    operation.__name__ = function.__name__
-    operation.__doc__ = function.__doc__
-    return intrinsic(operation)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from llvmlite import ir
 from numba.core import cgutils
 
+from elman.equations import functions as of_cells
+
 
 class Vector:
     """A vector of the program being written: arithmetic on it appends instructions.
@@ -66,6 +68,18 @@ class Vector:
     def __truediv__(self, other: Vector | float) -> Vector:
         return Vector(self.builder, self.builder.fdiv(self.value, self._operand(other)))
 
+    def __radd__(self, other: float) -> Vector:
+        return self.constant(other) + self
+
+    def __rsub__(self, other: float) -> Vector:
+        return self.constant(other) - self
+
+    def __rmul__(self, other: float) -> Vector:
+        return self.constant(other) * self
+
+    def __rtruediv__(self, other: float) -> Vector:
+        return self.constant(other) / self
+
     def __neg__(self) -> Vector:
         return Vector(self.builder, self.builder.fneg(self.value))
 
@@ -83,3 +97,28 @@ def where(comparison: str, a: Vector, b: Vector | float, yes: Vector | float, no
     # "ordered": false where one of them is NaN
     condition = a.builder.fcmp_ordered(comparison, a.value, a._operand(b))
     return Vector(a.builder, a.builder.select(condition, no._operand(yes), no.value))
+
+
+class Condition:
+    """Something that is true or false in each lane of a vector."""
+
+    def __init__(self, like: Vector, value: ir.Value) -> None:
+        self.like = like
+        self.value = value
+
+
+def positive(x: Vector) -> Condition:
+    """Where x > 0; false for NaN."""
+    return Condition(x, x.builder.fcmp_ordered(">", x.value, x.constant(0.0).value))
+
+
+def choose(condition: Condition, yes: Vector | float, no: Vector | float) -> Vector:
+    """``yes`` where a condition is true, else ``no``."""
+    like = condition.like
+    picked = like.builder.select(condition.value, like._operand(yes), like._operand(no))
+    return Vector(like.builder, picked)
+
+
+of_cells.fma.register(Vector, fma)
+of_cells.positive.register(Vector, positive)
+of_cells.where.register(Condition, choose)

@@ -1,0 +1,109 @@
+"""What a cell is: what the units of a layer do with what enters them, forward and backward."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+Values: TypeAlias = tuple[Any, ...]
+"""One array (H, n), or vector of the compiled engine, for each gate, state, or value kept."""
+
+
+class Cell(ABC):
+    """Base of all cells. A subclass says its gates and states, and its equations.
+
+    A cell is pointwise: unit i of sequence j sees what enters unit i of sequence j alone. What enters
+    gate g is its pre-activation
+
+        a_g = U_g x_t + W_g h_{t-1} + b_g
+
+    and the matrix products belong to the layer. ``forward`` and ``backward`` are written with
+    + - * / and ``elman.equations.functions``, so that the same lines run in both engines and in
+    the proof by complex step. Numbers that a cell needs are fields, as of a frozen dataclass.
+
+    Attributes
+    ----------
+    gates : tuple of str
+        The gates' names. Each has H rows in b, and in U and W if it reads what they multiply.
+    states : tuple of str
+        What goes from step to step. The first, h, also goes up, and is what W multiplies; the
+        others stay in the cell.
+    reads : mapping from gate to {"xh", "x", "h"}
+        What enters a gate: x_t by U, h_{t-1} by W. Gates that are not named read both.
+    first_bias : mapping from gate to float
+        What b begins with; 0 where a gate is not named.
+    identity : bool
+        Whether W begins as the identity, not as a random orthogonal matrix.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("h",)
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    reads: ClassVar[Mapping[str, str]] = {}
+    first_bias: ClassVar[Mapping[str, float]] = {}
+    identity: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
+        """Take a step.
+
+        Parameters
+        ----------
+        a : one for each gate
+            Pre-activations.
+        before : one for each state
+            The states of step t - 1.
+
+        Returns
+        -------
+        after : one for each state
+            The states of step t.
+        kept : tuple
+            What ``backward`` needs beside the states.
+        """
+
+    @abstractmethod
+    def backward(
+        self, d: Values, kept: Values, after: Values, before: Values
+    ) -> tuple[Values, Values]:
+        """Take the error of a step back through it.
+
+        Parameters
+        ----------
+        d : one for each state
+            dL/d(state of step t), all that later steps send back included.
+        kept, after, before
+            As in ``forward``.
+
+        Returns
+        -------
+        da : one for each gate
+            δ, dL/da.
+        d_before : one for each state
+            What goes straight to the state of step t - 1, without W; None where nothing does.
+        """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(sorted(vars(self).items()))))
+
+    def gates_reading(self, what: str) -> list[int]:
+        """The numbers of the gates that read ``"x"`` or ``"h"``."""
+        return [g for g, gate in enumerate(self.gates) if what in self.reads.get(gate, "xh")]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether any gate reads h_{t-1}, so that there is a W."""
+        return bool(self.gates_reading("h"))
+
+    def rows_reading(self, what: str, stacked: Any) -> Any:
+        """Of an array (G·H, …), gate under gate, the rows of the gates that read ``"x"`` or ``"h"``."""
+        gates = self.gates_reading(what)
+        if len(gates) == len(self.gates):
+            return stacked
+        parts = np.split(stacked, len(self.gates))
+        return np.concatenate([parts[g] for g in gates]) if gates else stacked[:0]

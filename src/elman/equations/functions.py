@@ -1,0 +1,59 @@
+"""The functions that cells are written in; the other operations are + - * / alone.
+
+One and the same cell runs on NumPy's arrays, on complex arrays for the proof by complex step, and on the
+vectors of the compiled engine, which registers its own versions of these.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+
+@singledispatch
+def tanh(x: Any) -> Any:
+    """Tanh x."""
+    return np.tanh(x)
+
+
+@singledispatch
+def exp(x: Any) -> Any:
+    """eˣ."""
+    return np.exp(x)
+
+
+@singledispatch
+def fma(a: Any, b: Any, c: Any) -> Any:
+    """A b + c; the compiled engine rounds it once (fused multiply-add)."""
+    return a * b + c
+
+
+@singledispatch
+def positive(x: Any) -> Any:
+    """Where x > 0: a condition for ``where``. Of complex numbers, which have no order, the real part."""
+    return np.real(x) > 0
+
+
+@singledispatch
+def where(condition: Any, yes: Any, no: Any) -> Any:
+    """``yes`` where a condition is true, else ``no``."""
+    return np.where(condition, yes, no)
+
+
+def sigmoid(x: Any) -> Any:
+    """σ(x) = 1 / (1 + e⁻ˣ), by e to the power of -|x|, which cannot overflow."""
+    is_positive = positive(x)
+    power = exp(where(is_positive, -x, x))
+    return where(is_positive, 1.0, power) / (power + 1.0)
+
+
+def sigmoid_slope(s: Any) -> Any:
+    """σ'(a) = s (1 - s), from s = σ(a)."""
+    return s * (1.0 - s)
+
+
+def tanh_slope(h: Any) -> Any:
+    """tanh'(a) = 1 - h², from h = tanh a, the notes' 1 - tanh²(h_unactivated)."""
+    return fma(-h, h, 1.0)
