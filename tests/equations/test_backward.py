@@ -5,6 +5,7 @@ import pytest
 
 from elman.equations import (
     CELLS,
+    Layer,
     errors_through_time,
     output_gradients,
     recurrent_gradients,
@@ -21,7 +22,7 @@ def rng():
     return np.random.default_rng(7)
 
 
-class Layer:
+class Drawn:
     """A layer gone forward, and an error for each of its states."""
 
     def __init__(self, rng, counts, cell, dtype=np.float64):
@@ -33,21 +34,28 @@ class Layer:
 
         self.cell = CELLS[cell]
         self.counts = counts
-        self.U, self.b = draw(H, D), draw(H)
-        self.W = draw(H, H) if self.cell.recurrent else None
+        G_x, G_h = (len(self.cell.gates_reading(what)) for what in "xh")
+        U, b = draw(G_x * H, D), draw(len(self.cell.gates) * H)
+        self.layer = Layer(self.cell, U, draw(G_h * H, H) if G_h else None, b)
         self.x = [draw(D, n_t) for n_t in counts]
-        h_0 = draw(H, counts[0])
-        self.h = recurrent_layer(self.x, h_0, self.U, self.W, self.b, self.cell)
+        initial = tuple(draw(H, counts[0]) for _ in self.cell.states)
+        self.trace = recurrent_layer(self.x, initial, self.layer)
+        self.h = [initial[0], *self.trace.h]
         self.dh = [draw(H, n_t) for n_t in counts]
 
     def errors(self):
-        return errors_through_time(self.dh, self.slopes(), self.W)
+        return errors_through_time(self.dh, self.trace, self.layer)[0]
 
-    def slopes(self):
-        return [self.cell.derivative(h_t) for h_t in self.h[1:]]
+    def slope(self, t, column):
+        """f' of a cell with one gate, (H,), from its own backward."""
+        step = self.trace.steps[t]
+        ones = (np.ones_like(step.states[0]),)
+        da, _ = self.cell.backward(ones, step.kept, step.states, self.trace.before(t))
+        return da[0][:, column]
 
     def expected_error(self, tau):
         """Σ_{t≥τ} dL_t/dh_t Π_{j=τ+1..t} ∂h_j/∂h_{j-1}, with the Jacobians as matrices (N7)."""
+        W = np.zeros((H, H)) if self.layer.W is None else self.layer.W
         delta = np.zeros_like(self.dh[tau])
         for column in range(self.counts[tau]):
             for t in range(tau, len(self.counts)):
@@ -55,26 +63,53 @@ class Layer:
                     continue  # this sequence has ended
                 row = self.dh[t][:, column]
                 for j in range(t, tau, -1):
-                    slope = self.cell.derivative(self.h[j + 1][:, column])
-                    W = np.zeros((H, H)) if self.W is None else self.W
-                    row = row @ (np.diag(slope) @ W)
-                delta[:, column] += row * self.cell.derivative(self.h[tau + 1][:, column])
+                    row = row @ (np.diag(self.slope(j, column)) @ W)
+                delta[:, column] += row * self.slope(tau, column)
         return delta
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex128])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ["tanh", "relu", "dense"])
 @pytest.mark.parametrize("counts", COUNTS, ids=str)
 def test_errors_through_time_are_the_products_of_n7(rng, counts, cell, dtype):
-    layer = Layer(rng, counts, cell, dtype)
+    layer = Drawn(rng, counts, cell, dtype)
     for tau, delta in enumerate(layer.errors()):
         assert delta.dtype == dtype
         assert relative_error(delta, layer.expected_error(tau)) <= BY_HAND
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("counts", COUNTS, ids=str)
+def test_errors_reach_what_enters_and_what_was_before(rng, counts, cell):
+    """δ is dL/db, step by step, and the initial states' errors are their derivatives."""
+    drawn = Drawn(rng, counts, cell)
+    layer, cell = drawn.layer, drawn.cell
+    deltas, d_initial = errors_through_time(drawn.dh, drawn.trace, layer)
+
+    def loss(layer, initial):
+        h = recurrent_layer([x_t + 0j for x_t in drawn.x], initial, layer).h
+        return sum((dh_t * h_t).sum() for dh_t, h_t in zip(drawn.dh, h, strict=True))
+
+    initial = tuple(state + 0j for state in drawn.trace.initial)
+    db = sum(delta.sum(axis=1) for delta in deltas)
+    for i in range(len(db)):
+        b = layer.b + 0j
+        b[i] += 1e-20j
+        assert (
+            abs(loss(layer._replace(b=b), initial).imag / 1e-20 - db[i]) <= BY_HAND * abs(db).max()
+        )
+    for s, d_state in enumerate(d_initial):
+        scale = max(abs(d_state).max(), 1e-300)
+        for place in np.ndindex(d_state.shape):
+            states = [state.copy() for state in initial]
+            states[s][place] += 1e-20j
+            expected = loss(layer, tuple(states)).imag / 1e-20
+            assert abs(expected - d_state[place]) <= BY_HAND * scale
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_errors_from_above_are_left_as_they_were(rng, cell):
-    layer = Layer(rng, (4, 4, 2), cell)
+    layer = Drawn(rng, (4, 4, 2), cell)
     arrays = [*layer.dh, *layer.h]
     before = [array.copy() for array in arrays]
     layer.errors()
@@ -83,36 +118,26 @@ def test_errors_from_above_are_left_as_they_were(rng, cell):
 
 
 def test_a_layer_without_recurrence_sends_nothing_back(rng):
-    layer = Layer(rng, (4, 4, 2), "dense")
+    layer = Drawn(rng, (4, 4, 2), "dense")
     for delta, dh_t, h_t in zip(layer.errors(), layer.dh, layer.h[1:], strict=True):
         np.testing.assert_array_equal(delta, dh_t * (1 - h_t**2))
 
 
+@pytest.mark.parametrize("cell", ["tanh", "gru"])
 @pytest.mark.parametrize("counts", COUNTS, ids=str)
-def test_recurrent_gradients_are_sums_of_outer_products(rng, counts):
-    layer = Layer(rng, counts, "tanh")
-    delta = layer.errors()
-    dU, dW, db = np.zeros((H, D)), np.zeros((H, H)), np.zeros(H)
+def test_recurrent_gradients_are_sums_of_outer_products(rng, counts, cell):
+    drawn = Drawn(rng, counts, cell)
+    layer, cell, delta = drawn.layer, drawn.cell, drawn.errors()
+    dU, dW, db = np.zeros_like(layer.U), np.zeros_like(layer.W), np.zeros_like(layer.b)
     for t, n_t in enumerate(counts):
         for column in range(n_t):
-            dU += np.outer(delta[t][:, column], layer.x[t][:, column])
-            dW += np.outer(delta[t][:, column], layer.h[t][:, column])
-            db += delta[t][:, column]
-    for actual, expected in zip(
-        recurrent_gradients(delta, layer.x, layer.h), (dU, dW, db), strict=True
-    ):
+            of_column = delta[t][:, column]
+            dU += np.outer(cell.rows_reading("x", of_column), drawn.x[t][:, column])
+            dW += np.outer(cell.rows_reading("h", of_column), drawn.h[t][:, column])
+            db += of_column
+    found = recurrent_gradients(delta, drawn.x, drawn.trace, layer)
+    for actual, expected in zip(found, (dU, dW, db), strict=True):
         assert relative_error(actual, expected) <= BY_HAND
-
-
-def test_arrays_serve_as_lists_of_blocks(rng):
-    layer = Layer(rng, (4, 4, 4), "tanh")
-    delta = errors_through_time(np.array(layer.dh), np.array(layer.slopes()), layer.W)
-    np.testing.assert_array_equal(delta, layer.errors())
-    actual = recurrent_gradients(np.array(delta), np.array(layer.x), np.array(layer.h))
-    for gradient, expected in zip(
-        actual, recurrent_gradients(delta, layer.x, layer.h), strict=True
-    ):
-        np.testing.assert_array_equal(gradient, expected)
 
 
 @pytest.mark.parametrize("m", [1, 6])

@@ -20,8 +20,11 @@ def rng():
 def draw_layers(rng, cells, dtype=np.float64):
     layers, n_inputs = [], D
     for H, name in zip(HIDDEN[: len(cells)], cells, strict=True):
-        U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in ((H, n_inputs), (H, H), H))
-        layers.append(Layer(CELLS[name], U, W if CELLS[name].recurrent else None, b))
+        cell = CELLS[name]
+        G, G_x, G_h = len(cell.gates), *(len(cell.gates_reading(what)) for what in "xh")
+        shapes = ((G_x * H, n_inputs), (G_h * H, H), G * H)
+        U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+        layers.append(Layer(cell, U, W if cell.recurrent else None, b))
         n_inputs = H
     V, c = rng.standard_normal((K, n_inputs)).astype(dtype), rng.standard_normal(K).astype(dtype)
     return layers, V, c
@@ -73,7 +76,7 @@ def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
     assert relative_error(dc, expected[3][1]) <= BY_HAND
 
 
-CELL_STACKS = [("tanh",), ("relu", "tanh"), ("tanh", "dense", "relu")]
+CELL_STACKS = [("tanh",), ("relu", "tanh"), ("tanh", "dense", "relu"), ("lstm", "gru", "leaky")]
 
 
 @pytest.mark.parametrize("every_step", [True, False], ids=["label a step", "label a sequence"])
@@ -118,7 +121,8 @@ def test_first_states_carry_on_where_a_sequence_was_cut(rng, cells):
     x = rng.standard_normal((7, D, 3))
     whole = network.forward(x, layers, V, c, [0] * 7)
     head = network.forward(x[:3], layers, V, c, [0] * 3)
-    tail = network.forward(x[3:], layers, V, c, [0] * 4, [h[-1] for h in head.h_activated])
+    states = [of_layer.steps[-1].states for of_layer in head.layers]
+    tail = network.forward(x[3:], layers, V, c, [0] * 4, states)
     y_activated = np.concatenate([head.y_activated, tail.y_activated], axis=1)
     assert relative_error(y_activated, whole.y_activated) <= ROUNDING
 
@@ -128,7 +132,14 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
     layers, V, c = draw_layers(rng, cells)
     x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
     trace = network.forward(x, layers, V, c, [0] * 4)
-    arrays = [x, y, V, *chain(*trace.h_activated), trace.h_answering, trace.y_activated]
+    arrays = [
+        x,
+        y,
+        V,
+        *chain(*(of_layer.h for of_layer in trace.layers)),
+        trace.h_answering,
+        trace.y_activated,
+    ]
     arrays += [array for layer in layers for array in layer[1:] if array is not None]
     before = [array.copy() for array in arrays]
     once = gradients(x, y, layers, V, [0] * 4, trace)

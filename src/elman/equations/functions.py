@@ -1,7 +1,7 @@
 """The functions that cells are written in; the other operations are + - * / alone.
 
-One and the same cell runs on NumPy's arrays, on complex arrays for the proof by complex step, and on the
-vectors of the compiled engine, which registers its own versions of these.
+One and the same cell runs on NumPy's arrays, on complex arrays for the proof by complex step, and on
+the vectors of the compiled engine, which registers its own versions of these.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 
 @singledispatch
 def positive(x: Any) -> Any:
-    """Where x > 0: a condition for ``where``. Of complex numbers, which have no order, the real part."""
+    """Where x > 0, a condition for ``where``; of complex numbers, which have no order, the real part."""
     return np.real(x) > 0
 
 

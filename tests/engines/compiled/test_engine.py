@@ -66,10 +66,14 @@ def bits(network, *problem):
 # The same bits
 
 
+stacks = pytest.mark.parametrize("cell", [("tanh", "relu"), ("lstm", "gru")], ids="-".join)
+
+
+@stacks
 @pytest.mark.parametrize("n", [1, 3, 4, 17, 130])
-def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_step, n):
+def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_step, n, cell):
     problem = examples(n, every_step)
-    networks = [network_of(dtype, n_jobs) for n_jobs in (1, 2, 3, 4)]
+    networks = [network_of(dtype, n_jobs, cell=cell) for n_jobs in (1, 2, 3, 4)]
     one, *more = [
         (bits(network, *problem), b"".join(y.tobytes() for y in network.forward(problem[0])))
         for network in networks
@@ -90,9 +94,10 @@ def in_batches(network, X, order, size):
     return answers
 
 
+@pytest.mark.parametrize("cell", ["tanh", ("lstm", "gru")], ids=str)
 @pytest.mark.parametrize("size", [1, 2, 3, 17, 40])
-def test_company_makes_no_difference_to_the_bit(dtype, size):
-    network = network_of(dtype, hidden=[17, 70], cell="tanh")
+def test_company_makes_no_difference_to_the_bit(dtype, size, cell):
+    network = network_of(dtype, hidden=[17, 70], cell=cell)
     X, *_ = examples(40, longest=20)
     expected = network.forward(X)
     order = np.random.default_rng(size).permutation(40)
@@ -102,8 +107,9 @@ def test_company_makes_no_difference_to_the_bit(dtype, size):
     np.testing.assert_array_equal(last, [expected[i][-1] for i in order])
 
 
-def test_few_and_many_have_the_same_loss_and_gradients_but_for_rounding(dtype, every_step):
-    network = network_of(dtype)
+@stacks
+def test_few_and_many_have_the_same_loss_and_gradients_but_for_rounding(dtype, every_step, cell):
+    network = network_of(dtype, cell=cell)
     X, y, weights = examples(20, every_step)
     loss, gradients = network.loss_and_gradients(X, y, weights)
     parts = [
@@ -117,7 +123,13 @@ def test_few_and_many_have_the_same_loss_and_gradients_but_for_rounding(dtype, e
 
 @pytest.mark.parametrize("n", [4, 16, 23])
 @pytest.mark.parametrize(
-    "layers", [((17,), "tanh"), ((16, 33, 9), ("dense", "tanh", "relu"))], ids=["one", "three"]
+    "layers",
+    [
+        ((17,), "tanh"),
+        ((16, 33, 9), ("dense", "tanh", "relu")),
+        ((16, 33, 9), ("gru", "lstm", "leaky")),
+    ],
+    ids=["one", "three", "gates"],
 )
 def test_narrow_panels_make_no_difference_to_the_bit(monkeypatch, dtype, every_step, n, layers):
     hidden, cell = layers
@@ -253,8 +265,10 @@ def panels_are_narrow(request, monkeypatch):
 @pytest.mark.parametrize("n", [1, 3, 4, 33])
 @pytest.mark.parametrize("T", [1, 2, 8, 16, 23])
 @pytest.mark.parametrize("sizes", [(3, (17, 5), 4), (1, (1,), 1), (70, (16, 64), 33)], ids=str)
-def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, sizes):
-    network = Network(sizes[0], sizes[1], sizes[2], dtype=dtype, seed=0)
+@pytest.mark.parametrize("gated", [False, True], ids=["tanh", "gates"])
+def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, sizes, gated):
+    cell = ("lstm", "gru")[: len(sizes[1])] if gated else "tanh"
+    network = Network(sizes[0], sizes[1], sizes[2], cell=cell, dtype=dtype, seed=0)
     network.engine._buffers = buffers = Fenced()
     X = np.random.default_rng(0).standard_normal((n, T, sizes[0]))
     network.loss_and_gradients(X, np.zeros((n, T) if every_step else n, int))
@@ -264,8 +278,9 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
     assert rows.step(
-        layout.layers, weights, layout.state_rows, scaling, x_t, state.records, after, n_records
-    )
+        layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t, state.records, after,
+        n_records,
+    )  # fmt: skip
     assert (after[-128:] == 7.25).all()
     assert buffers.are_whole()
 
@@ -490,7 +505,7 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     network.step(X[:, 0].copy(), state)
     modules = {
         panels: ["pack", "train_shard", "predict"],
-        rows: ["pack", "train", "predict", "step"],
+        rows: ["pack", "train_sequence", "predict", "step"],
     }
     entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]

@@ -1,15 +1,27 @@
-"""The engine's own tanh, exp and log, against NumPy's in a wider type."""
+"""The engine's own tanh, exp and log, and sigmoid made of them, against NumPy's in a wider type."""
 
 import numpy as np
 import pytest
 
-from elman.engines.compiled import functions
+from elman.engines.compiled import functions, vectors
+from elman.equations import functions as of_cells
 from tiled import over_arrays
 from tolerances import ULPS
 
-tanh, exp, log, relu, without_tiny = (
-    over_arrays(getattr(functions, name)) for name in ("tanh", "exp", "log", "relu", "without_tiny")
+tanh, exp, log, without_tiny = (
+    over_arrays(getattr(functions, name)) for name in ("tanh", "exp", "log", "without_tiny")
 )
+
+
+@over_arrays
+def sigmoid(x: vectors.Vector) -> vectors.Vector:
+    return of_cells.sigmoid(x)
+
+
+@over_arrays
+def positive_part(x: vectors.Vector) -> vectors.Vector:
+    return of_cells.where(of_cells.positive(x), x, 0.0)
+
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 WIDER = {F32: F64, F64: np.dtype(np.longdouble)}
@@ -174,7 +186,23 @@ def test_log_of_1_is_0(dtype):
     assert not np.signbit(y)
 
 
-@pytest.mark.parametrize("function", [tanh, exp, log], ids=["tanh", "exp", "log"])
+def exact_sigmoid(x):
+    return np.where(x > 0, 1, np.exp(-abs(x))) / (1 + np.exp(-abs(x)))
+
+
+def test_sigmoid_is_within_3_ulps_in_every_binade(dtype):
+    assert worst(sigmoid, exact_sigmoid, both_signs(all_binades(dtype))) <= ULPS + 1
+
+
+@needs_wider_type
+def test_sigmoid_of_doubles_is_within_3_ulps_where_it_bends():
+    x = np.random.default_rng(0).uniform(-700, 40, 400_000)
+    assert worst(sigmoid, exact_sigmoid, np.concatenate([x, x / 20, x / 400])) <= ULPS + 1
+
+
+@pytest.mark.parametrize(
+    "function", [tanh, exp, log, sigmoid], ids=["tanh", "exp", "log", "sigmoid"]
+)
 def test_nan_stays_in_its_lane(function, dtype):
     x = np.full(16, 0.5, dtype)
     x[5] = np.nan
@@ -183,9 +211,9 @@ def test_nan_stays_in_its_lane(function, dtype):
     assert np.isfinite(np.delete(y, 5)).all()
 
 
-def test_relu_keeps_what_is_above_0(dtype):
-    x = both_signs(all_binades(dtype))
-    np.testing.assert_array_equal(relu(x), np.where(x > 0, x, 0))
+def test_where_chooses_lane_by_lane(dtype):
+    x = np.append(both_signs(all_binades(dtype)), dtype.type(np.nan))
+    np.testing.assert_array_equal(positive_part(x), np.where(x > 0, x, 0))
 
 
 def test_only_errors_that_are_nearly_denormal_vanish(dtype):

@@ -1,32 +1,49 @@
 """Where everything stands."""
 
+import pickle
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from elman.engines.compiled.layout import Layout
+from elman.engines.compiled.layout import Layout, layout_of
 from elman.parameters import Architecture
 
 
 @pytest.mark.parametrize("lanes", [8, 16, 64])
 @pytest.mark.parametrize("bias", [True, False])
-def test_places_are_whole_vectors_and_do_not_overlap(lanes, bias):
-    cells = ("tanh", "dense", "relu")
+@pytest.mark.parametrize(
+    "cells", [("tanh", "dense", "relu"), ("lstm", "leaky", "gru")], ids="-".join
+)
+def test_places_are_whole_vectors_and_do_not_overlap(lanes, bias, cells):
     architecture = Architecture(17, (1, 33, 16), cells, 19, bias)
-    laid_out = Layout.of(architecture, lanes)
-    layers = laid_out.layers
-    starts = [layers["forward"], layers["back_down"], layers["back_in_time"]]
-    in_order = [*np.ravel(starts, order="F").tolist(), laid_out.n_weights]  # layer by layer
+    laid_out = Layout.of(architecture, lanes, np.dtype(np.float32))
+    layers, gates = laid_out.layers, laid_out.gates
+    assert len(gates) == sum(layers["n_gates"])
+    starts = [gates["forward"], gates["back_down"], gates["back_in_time"]]
+    in_order = [*np.ravel(starts, order="F").tolist(), laid_out.n_weights]  # gate by gate
     assert all(a <= b for a, b in pairwise(in_order))
-    gradients = [*layers["gradient"].tolist(), laid_out.n_gradients]
+    gradients = [*gates["gradient"].tolist(), laid_out.n_gradients]
     assert all(a < b for a, b in pairwise(gradients))
-    rows = [17, 1, 1, 33, 33, 16, 16, 0]  # the output's are elsewhere
-    places = [place for layer in layers for place in (layer["inputs_place"], layer["place"])]
-    ends = [place + height for place, height in zip(places, rows, strict=True)]
     # what a layer gives is what the next takes: they stand at one place
-    assert places[1::2][:-1] == places[2::2]
-    assert all(end <= place for end, place in zip(ends[:-1:2], places[1::2], strict=True))
-    assert not any(number % lanes for number in in_order + gradients + places)
-    assert laid_out.widest >= 33
+    assert layers["place"][:-1].tolist() == layers["inputs_place"][1:].tolist()
+    first = {"tanh": 1, "dense": 1, "relu": 1, "leaky": 2, "gru": 5, "lstm": 6}
+    heights = [first[cell] * rows for cell, rows in zip(cells, layers["rows"], strict=False)]
+    places = layers["place"].tolist()
+    assert layers["input_rows"][0] == places[0]
+    assert [b - a for a, b in pairwise(places)] == heights
     assert laid_out.state_rows == places[-1]
+    errors = {"tanh": 1, "dense": 1, "relu": 1, "leaky": 2, "gru": 5, "lstm": 5}
+    heights = [errors[cell] * rows for cell, rows in zip(cells, layers["rows"], strict=False)]
+    assert np.diff([*layers["error_place"]]).tolist() == heights
+    assert laid_out.error_rows == sum(heights)
+    assert not any(number % lanes for number in in_order + gradients + places)
+    assert laid_out.widest >= max(33, *(layers["rows"] * layers["n_gates"]))
+
+
+def test_a_layout_is_pickled_as_what_it_is_made_of():
+    """In another process the cells' functions are elsewhere in memory."""
+    layout = layout_of(Architecture(2, (3,), ("gru",), 2), 16, np.dtype(np.float32))
+    assert layout.__reduce__()[0] is layout_of
+    again = pickle.loads(pickle.dumps(layout))
+    assert again is layout

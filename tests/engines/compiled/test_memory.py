@@ -258,6 +258,6 @@ def test_bell_that_is_not_there_raises():
 
 @checked
 def test_what_is_compiled_is_not_kept_on_disk():
-    for module, train in [(panels, "train_shard"), (rows, "train")]:
+    for module, train in [(panels, "train_shard"), (rows, "train_sequence")]:
         for name in ("pack", "unpack", "predict", train):
             assert getattr(module, name).stats.cache_path is None

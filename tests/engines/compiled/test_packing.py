@@ -13,6 +13,7 @@ SIZES = {
     "vectors": (16, (16, 64), ("tanh", "tanh"), 8),
     "above a vector": (17, (33, 17), ("tanh", "relu"), 17),
     "all cells": (9, (1, 15, 65), ("dense", "tanh", "relu"), 70),
+    "gates": (17, (15, 33), ("gru", "lstm"), 3),
 }
 
 
@@ -41,7 +42,7 @@ def module(request):
 @pytest.fixture
 def laid_out(module, parameters, dtype):
     lanes = 64 // dtype.itemsize
-    return Layout.of(parameters.architecture, module.unit(lanes))
+    return Layout.of(parameters.architecture, module.unit(lanes), dtype)
 
 
 def pieces(array, at, n_rows, n_columns, width):
@@ -52,46 +53,59 @@ def pieces(array, at, n_rows, n_columns, width):
 
 
 def matrices(parameters):
-    """U, W or nothing, and b or zeros of all layers; V is the last U."""
+    """The number of a layer, and U, W (or None) and b (or zeros), of each gate; V is the last U."""
     architecture = parameters.architecture
-    for k, H in enumerate(architecture.hidden, start=1):
-        W = parameters.get(f"W{k}")
-        yield parameters[f"U{k}"], W, parameters.get(f"b{k}", np.zeros(H))
-    yield parameters["V"], None, parameters.get("c", np.zeros(architecture.n_outputs))
+    for k, (H, cell) in enumerate(zip(architecture.hidden, architecture.layer_cells, strict=True)):
+        for gate in cell.gates:
+            reads = cell.reads.get(gate, "xh")
+            U = parameters.gate(f"U{k + 1}", gate) if "x" in reads else None
+            W = parameters.gate(f"W{k + 1}", gate) if "h" in reads else None
+            b = parameters.gate(f"b{k + 1}", gate) if architecture.bias else np.zeros(H)
+            yield k, U, W, b
+    zeros = np.zeros(architecture.n_outputs)
+    yield len(architecture.hidden), parameters["V"], None, parameters.get("c", zeros)
+
+
+def gates_of(laid_out, parameters):
+    for gate, (k, U, W, b) in zip(laid_out.gates, matrices(parameters), strict=True):
+        yield laid_out.layers[k], gate, U, W, b
 
 
 def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype):
     weights = np.full(laid_out.n_weights, np.nan, dtype)
-    module.pack(laid_out.layers, parameters.vector, weights)
-    found = zip(laid_out.layers, matrices(parameters), strict=True)
-    for k, (layer, (U, W, b)) in enumerate(found):
-        H, D = U.shape
+    module.pack(laid_out.layers, laid_out.gates, parameters.vector, weights)
+    for layer, gate, U, W, b in gates_of(laid_out, parameters):
+        H = len(b)
         of_units = int(layer["rows"]) if module is rows else laid_out.unit
         of_inputs = int(layer["input_rows"]) if module is rows else laid_out.unit
-        forward = np.concatenate([b[None], U.T] + ([] if W is None else [W.T]))
-        packed = pieces(weights, layer["forward"], len(forward), H, of_units)
+        forward = np.concatenate([b[None], *(M.T for M in (U, W) if M is not None)])
+        assert gate["n_forward"] == len(forward)
+        packed = pieces(weights, gate["forward"], len(forward), H, of_units)
         np.testing.assert_array_equal(packed[:, :H], forward)
         if W is not None:
-            packed = pieces(weights, layer["back_in_time"], H, H, of_units)
+            packed = pieces(weights, gate["back_in_time"], H, H, of_units)
             np.testing.assert_array_equal(packed[:, :H], W)
-        if k > 0:
-            packed = pieces(weights, layer["back_down"], H, D, of_inputs)
+        if U is not None and layer["has_layer_below"]:
+            D = U.shape[1]
+            packed = pieces(weights, gate["back_down"], H, D, of_inputs)
             np.testing.assert_array_equal(packed[:, :D], U)
 
 
 def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dtype):
     gradients = np.full(laid_out.n_gradients, np.nan, dtype)
-    for layer, (U, W, b) in zip(laid_out.layers, matrices(parameters), strict=True):
-        H, D = U.shape
+    for layer, gate, U, W, b in gates_of(laid_out, parameters):
+        H = len(b)
         width = int(layer["rows"]) if module is rows else laid_out.unit
-        whole = np.full((layer["gradient_rows"], layer["rows"]), np.nan, dtype)
+        whole = np.full((gate["gradient_rows"], layer["rows"]), np.nan, dtype)
         whole[0, :H] = b
-        whole[1 : 1 + D, :H] = U.T
+        start = 1
+        if U is not None:
+            whole[start : start + U.shape[1], :H] = U.T
+            start += int(layer["input_rows"])
         if W is not None:
-            start = 1 + layer["input_rows"]
             whole[start : start + H, :H] = W.T
         cut = whole.reshape(len(whole), -1, width).transpose(1, 0, 2).ravel()
-        gradients[layer["gradient"] : layer["gradient"] + len(cut)] = cut
+        gradients[gate["gradient"] : gate["gradient"] + len(cut)] = cut
     unpacked = np.full_like(parameters.vector, np.nan)
-    module.unpack(laid_out.layers, gradients, unpacked)
+    module.unpack(laid_out.layers, laid_out.gates, gradients, unpacked)
     np.testing.assert_array_equal(unpacked, parameters.vector)

@@ -16,6 +16,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
+from elman.engines.compiled.packing import add
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
@@ -59,9 +60,19 @@ class Kernel(Protocol):
         ...
 
     def train(
-        self, net: Net, data: Data, first: int, targets: Targets, work: Array, gradients: Array
+        self,
+        net: Net,
+        data: Data,
+        first: int,
+        lengths: list[int],
+        targets: Targets,
+        work: Array,
+        gradients: Array,
     ) -> tuple[float, float]:
-        """Set the gradients; return Σ w L, and Σ w over the right answers."""
+        """Set the gradients; return Σ w L, and Σ w over the right answers.
+
+        ``lengths`` are those of the sequences from the first one on.
+        """
         ...
 
     def predict(
@@ -135,6 +146,7 @@ class CompiledEngine:
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         check_labels(parameters, batch, labels, weights)
         layout, net = self._pack(kernel, parameters)
+        layout.to_train()
         data, targets = data_of(batch), Targets(labels, weights)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
@@ -144,7 +156,7 @@ class CompiledEngine:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            loss, correct = kernel.train(net, data, i * size, targets, work, gradients)
+            loss, correct = kernel.train(net, data, i * size, lengths, targets, work, gradients)
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
@@ -230,8 +242,10 @@ class CompiledEngine:
     def _run(
         self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
     ) -> None:
+        if n_tasks == 1:
+            return task(0)
         small = operations_a_step * int(batch.lengths.sum()) < SMALL
-        run(task, n_tasks, 1 if small else self.n_threads)
+        return run(task, n_tasks, 1 if small else self.n_threads)
 
 
 def kernel_for(batch: Batch) -> Kernel:
@@ -362,8 +376,7 @@ class TreeSum:
                         return
                 loss += neighbour[0]
                 correct += neighbour[1]
-                with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at the sum
-                    gradients += neighbour[2]
+                add(gradients, neighbour[2])
                 self.buffers.give(neighbour[2])
             level, i, n = level + 1, i // 2, -(-n // 2)
         self.root = loss, correct, gradients

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled.pointwise import compiled_cell
+from elman.engines.compiled.pointwise import compiled, shape_of
 from elman.equations import Cell
 from elman.parameters import Architecture
 
@@ -21,7 +21,7 @@ LAYER = np.dtype(
             # sizes; rows are the units (or inputs) rounded up to whole vectors
             "n_inputs", "input_rows", "n_units", "rows",
             # what it is; what is stored of a step are the states, and what the cell keeps
-            "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "recurrent", "has_layer_below",
+            "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "has_layer_below",
             # where the cell's compiled functions are in memory
             "cell_forward", "cell_backward",
             # of a step, what comes before its inputs, what is stored, and its errors
@@ -31,9 +31,9 @@ LAYER = np.dtype(
 )  # fmt: skip
 """A layer's entry in the table that compiled functions get; the last one is the output's.
 
-Places count rows in ``panels``, and numbers in ``rows``. What is stored of a layer, its states first, is
-``rows`` apart from one to the next. So are its errors: those of the gates, then those that go straight
-to each state before.
+Places count rows in ``panels``, and numbers in ``rows``. What is stored of a layer, its states first,
+is ``rows`` apart from one to the next. So are its errors: those of the gates, then those that go
+straight to each state before.
 """
 
 GATE = np.dtype(
@@ -117,10 +117,12 @@ class Layout:
         # in another process the cells' functions are elsewhere
         return layout_of, (self.architecture, self.unit, self.dtype)
 
-    @property
-    def most_gates(self) -> int:
-        """The largest number of gates of a layer."""
-        return int(self.layers["n_gates"].max())
+    def to_train(self) -> Layout:
+        """Itself, with what only training needs: the cells' backward functions."""
+        for layer, cell in zip(self.layers, self.architecture.layer_cells, strict=False):
+            if not layer["cell_backward"]:
+                layer["cell_backward"] = compiled(cell, "backward", self.dtype)
+        return self
 
     @classmethod
     def of(cls, architecture: Architecture, unit: int, dtype: np.dtype[Any]) -> Layout:
@@ -146,13 +148,12 @@ class Layout:
             place += up(n_inputs) if k == 0 else 0
             n_errors = 0
             if cell is not None:
-                compiled = compiled_cell(cell, dtype)
+                n_kept, straight = shape_of(cell)
                 layer["n_gates"], layer["n_states"] = len(cell.gates), len(cell.states)
-                layer["n_stored"] = len(cell.states) + compiled.n_kept
-                layer["recurrent"] = cell.recurrent
-                layer["cell_forward"], layer["cell_backward"] = compiled.forward, compiled.backward
-                layer["n_straight"] = compiled.n_straight
-                n_errors = len(cell.gates) + compiled.n_straight
+                layer["n_stored"] = len(cell.states) + n_kept
+                layer["cell_forward"] = compiled(cell, "forward", dtype)
+                layer["n_straight"] = len(straight)
+                n_errors = len(cell.gates) + len(straight)
             layer["place"], layer["error_place"] = place, error_place
             place += up(n_units) * int(layer["n_stored"])
             error_place += up(n_units) * n_errors
@@ -181,7 +182,10 @@ class Layout:
         )  # fmt: skip
 
 
-layout_of = lru_cache(Layout.of)
+@lru_cache
+def layout_of(architecture: Architecture, unit: int, dtype: np.dtype[Any]) -> Layout:
+    """Lay a network out, once."""
+    return Layout.of(architecture, unit, dtype)
 
 
 def _starts(architecture: Architecture) -> dict[str, int]:

@@ -114,6 +114,13 @@ def unpack_rows(layers, gates, gradients, parameters):
                 copy_transposed(gradients, at, width, H, H, parameters, gate.W, H)
 
 
+@entry
+def add(total, part):
+    """Add gradients to others, in place; what overflows shows in the sum."""
+    for i in range(len(total)):
+        total[i] += part[i]
+
+
 # Matrices
 
 

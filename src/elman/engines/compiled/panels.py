@@ -143,10 +143,10 @@ def forward_step(net, work, t, slots, begins, scratch):
         h_before = states_at(layer, t - 1, slots, begins, L)
         h = states_at(layer, t, slots, begins, L)
         apart = layer.rows * area(slots, begins, L)
-        for p in range(0, layer.n_units, L):
-            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-                for g in range(layer.n_gates):
-                    gate = net.gates[layer.first_gate + g]
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            for p in range(0, layer.n_units, L):
+                for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
                     tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
                     if gate.reads_h and t > 0:
                         W = 1 + gate.reads_x * layer.n_inputs
@@ -154,16 +154,21 @@ def forward_step(net, work, t, slots, begins, scratch):
                         tile = multiply_add(
                             tile, net.weights, W, 1, L, work, h_before, width_before, layer.n_units
                         )
-                    store(tile, work, a + g * TILE_ROWS * L, L)
-                before, before_apart, before_row = scratch, 0, 0
-                if t > 0:
-                    before, before_row = h_before + (p + i) * width_before, width_before
-                    before_apart = apart
-                call_forward(
-                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
-                    before, before_apart, before_row, a, TILE_ROWS * L, h + (p + i) * width, apart,
-                    width, TILE_ROWS,
-                )  # fmt: skip
+                    store(tile, work, a + (g * layer.rows + p + i) * L, L)
+        before, before_apart, before_row = scratch, 0, 0
+        if t > 0:
+            before, before_apart, before_row = h_before, apart, width_before
+        call_forward(
+            layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
+            before, before_apart, before_row, a, layer.rows * L, h, apart, width,
+            round_up(layer.n_units, TILE_ROWS),
+        )  # fmt: skip
+
+
+@helper
+def round_up(n, step):
+    """The least multiple of a step that is not below n."""
+    return (n + step - 1) // step * step
 
 
 @helper
@@ -212,7 +217,7 @@ def room_to_predict(layout: Layout) -> int:
 
 def room_of_cells(layout: Layout) -> int:
     """Rows of what ``forward_step`` calls scratch, of L lanes."""
-    return 1 + layout.most_gates * TILE_ROWS
+    return 1 + layout.widest
 
 
 @entry
@@ -332,10 +337,8 @@ def backward_step(
                 for g in range(above.n_gates):
                     gate = net.gates[above.first_gate + g]
                     if gate.reads_x:
-                        U, delta = (
-                            gate.back_down + p * above.n_units + i,
-                            error_above + g * above_apart,
-                        )
+                        U = gate.back_down + p * above.n_units + i
+                        delta = error_above + g * above_apart
                         tile = multiply_add(
                             tile, net.weights, U, 1, L, work, delta, L, above.n_units
                         )
@@ -343,28 +346,28 @@ def backward_step(
                 for g in range(layer.n_gates):
                     gate = net.gates[layer.first_gate + g]
                     if gate.reads_h:
-                        W, delta = (
-                            gate.back_in_time + p * layer.n_units + i,
-                            error_after + g * errors_apart,
-                        )
+                        W = gate.back_in_time + p * layer.n_units + i
+                        delta = error_after + g * errors_apart
                         tile = multiply_add(
                             tile, net.weights, W, 1, L, work, delta, L, layer.n_units
                         )
-            store(tile, work, dh, L)
-            before, before_apart, before_row = scratch, 0, 0
-            if t > 0:
-                before_row = width_at(t - 1, begins, L)
-                before, before_apart = h_before + (p + i) * before_row, apart
-            later, later_apart, later_row = scratch, 0, 0
-            if t < T - 1:
-                later = error_after + layer.n_gates * errors_apart + (p + i) * L
-                later_apart, later_row = errors_apart, L
-            call_backward(
-                layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight,
-                layer.n_states, layer.n_stored, work, work, before, before_apart, before_row, dh,
-                later, later_apart, later_row, h + (p + i) * width, apart, width,
-                error + (p + i) * L, errors_apart, L, TILE_ROWS, alive,
-            )  # fmt: skip
+            store(tile, work, dh + (p + i) * L, L)
+    before, before_apart, before_row = scratch, 0, 0
+    if t > 0:
+        before, before_apart, before_row = h_before, apart, width_at(t - 1, begins, L)
+    later, later_apart, later_row = scratch, 0, 0
+    if t < T - 1:
+        later, later_apart, later_row = error_after + layer.n_gates * errors_apart, errors_apart, L
+    call_backward(
+        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
+        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
+        later_row, h, apart, width, error, errors_apart, L, round_up(layer.n_units, TILE_ROWS),
+    )  # fmt: skip
+    if alive < L:  # a sequence begins, going back, with nothing from later steps
+        for g in range(layer.n_gates + layer.n_straight):
+            for row in range(layer.n_units):
+                at = error + g * errors_apart + row * L
+                store(keep(load(work, at, 0, 1, 1), 0, alive), work, at, 0)
 
 
 @helper
@@ -453,11 +456,16 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
 
 
 def train(
-    net: Net, data: Data, first: int, targets: Targets, work: Array, gradients: Array
+    net: Net,
+    data: Data,
+    first: int,
+    lengths: list[int],
+    targets: Targets,
+    work: Array,
+    gradients: Array,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over the L sequences from the first one on."""
-    L = VECTOR_BITS // (8 * work.itemsize)
-    lengths, begins = data.lengths[first : first + L].tolist(), None
+    L, begins = VECTOR_BITS // (8 * work.itemsize), None
     if are_narrow(net.state_rows, lengths, L):
         t = np.arange(lengths[0] + 2)
         begins = np.zeros_like(t)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -24,39 +24,12 @@ from numba.extending import intrinsic
 from elman.engines.compiled import functions as f
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.memory import CHECKED, INDEX, check
-from elman.engines.compiled.tiles import VECTOR_BITS, keep_lanes
+from elman.engines.compiled.tiles import INT32, TILE_ROWS, VECTOR_BITS
 from elman.engines.compiled.vectors import Vector
 from elman.equations import CELLS, Cell
 
-
-class CompiledCell(NamedTuple):
-    """Where a cell's functions are in memory, and what they keep.
-
-    Attributes
-    ----------
-    forward, backward : int
-        Addresses.
-    n_kept : int
-        Values that ``Cell.forward`` keeps.
-    n_straight : int
-        States that get an error straight from the step after.
-    """
-
-    forward: int
-    backward: int
-    n_kept: int
-    n_straight: int
-
-
-@cache
-def compiled_cell(cell: Cell, dtype: np.dtype[Any]) -> CompiledCell:
-    """Compile a cell, or load it from disk; once in a process."""
-    kept, straight = shape_of(cell)
-    number = types.float32 if dtype == np.float32 else types.float64
-    L = VECTOR_BITS // number.bitwidth
-    forward = _address(_forward(cell, L), number, cell, FORWARD_PLACES)
-    backward = _address(_backward(cell, straight, kept, L), number, cell, BACKWARD_PLACES)
-    return CompiledCell(forward, backward, kept, len(straight))
+ROWS_AT_ONCE = TILE_ROWS // 2
+"""As many vectors as hide how long each instruction takes, and leave registers for what is constant."""
 
 
 def shape_of(cell: Cell) -> tuple[int, list[int]]:
@@ -72,22 +45,34 @@ def shape_of(cell: Cell) -> tuple[int, list[int]]:
 # from one row to the next, and there are n rows.
 
 FORWARD_PLACES = 9
-BACKWARD_PLACES = 15
+BACKWARD_PLACES = 14
 
 
-def _address(function: Callable[..., None], number: Any, cell: Cell, n_places: int) -> int:
-    """Compile a function of the arrays' beginnings and places, and return its address."""
-    function.__qualname__ = f"{type(cell).__qualname__}.{function.__name__}"
-    own = any(cell == ours for ours in CELLS.values())
-    made = entry(
-        function, key=repr(cell), on_disk=own or type(cell).__module__.startswith("elman.")
-    )
-    pointer = types.CPointer(number)
-    signature = (pointer, pointer, *[types.intp] * n_places)
+@cache
+def compiled(cell: Cell, direction: str, dtype: np.dtype[Any]) -> int:
+    """Compile a cell, or load it from disk; return the address of the function.
+
+    Parameters
+    ----------
+    cell : Cell
+        One of elman's is kept on disk. Of one's own nobody knows all that its lines depend on.
+    direction : {"forward", "backward"}
+    dtype : dtype
+    """
+    number = types.float32 if dtype == np.float32 else types.float64
+    make, n_places = {
+        "forward": (_forward, FORWARD_PLACES),
+        "backward": (_backward, BACKWARD_PLACES),
+    }[direction]
+    function = make(cell, VECTOR_BITS // number.bitwidth)
+    function.__qualname__ = f"{type(cell).__qualname__}.{direction}"
+    on_disk = type(cell) in {type(ours) for ours in CELLS.values()}
+    made = entry(function, key=repr(cell), on_disk=on_disk)
+    signature = (*[types.CPointer(number)] * 2, *[types.intp] * n_places)
     made.compile(signature)
-    compiled = made.overloads[signature]
-    address: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    result = made.overloads[signature]
     KEPT.append(made)
+    address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     return address
 
 
@@ -99,101 +84,127 @@ def _forward(cell: Cell, L: int) -> Callable[..., None]:
     n_gates, n_states = len(cell.gates), len(cell.states)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        source, work, before, before_step, a, a_step, after, after_step = args
-        states = _load(builder, source, before, before_step, n_states, L)
-        gates = _load(builder, work, a, a_step, n_gates, L)
+        source, work, before, before_step, before_row, a, a_step, after, after_step, after_row = (
+            args
+        )
+        rows = Rows(builder, L)
+        states = rows.load(source, before, before_step, before_row, n_states)
+        gates = rows.load(work, a, a_step, INDEX(L), n_gates)
         results, kept = cell.forward(gates, states)
-        _store(builder, (*results, *kept), work, after, after_step)
+        rows.store((*results, *kept), work, after, after_step, after_row)
         return context.get_dummy_value()
 
     @intrinsic
-    def of_row(_, source, work, before, before_step, a, a_step, after, after_step):  # type: ignore[no-untyped-def]
-        return types.void(source, work, *[types.intp] * 6), codegen
+    def of_rows(  # type: ignore[no-untyped-def]
+        _, source, work, before, before_step, before_row, a, a_step, after, after_step, after_row
+    ):
+        return types.void(source, work, *[types.intp] * 8), codegen
 
-    def forward(
+    def forward(  # type: ignore[no-untyped-def]
         source, work, before, before_step, before_row, a, a_step, after, after_step, after_row, n
-    ):  # type: ignore[no-untyped-def]  # noqa: E501
-        for row in range(n):
-            of_row(
-                source, work, before + row * before_row, before_step, a + row * L, a_step,
-                after + row * after_row, after_step,
+    ):
+        for row in range(0, n, ROWS_AT_ONCE):
+            of_rows(
+                source, work, before + row * before_row, before_step, before_row, a + row * L,
+                a_step, after + row * after_row, after_step, after_row,
             )  # fmt: skip
 
     return forward
 
 
-def _backward(cell: Cell, straight: list[int], n_kept: int, L: int) -> Callable[..., None]:
+def _backward(cell: Cell, L: int) -> Callable[..., None]:
     n_states = len(cell.states)
+    n_kept, straight = shape_of(cell)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        (source, work, before, before_step, dh, later, later_step, after, after_step, error,
-         error_step, alive) = args  # fmt: skip
-        states_before = _load(builder, source, before, before_step, n_states, L)
-        stored = _load(builder, work, after, after_step, n_states + n_kept, L)
-        (dh_vector,) = _load(builder, work, dh, INDEX(0), 1, L)
-        d = [dh_vector, *[dh_vector.constant(0.0)] * (n_states - 1)]
-        from_later = _load(builder, work, later, later_step, len(straight), L)
+        (source, work, before, before_step, before_row, dh, later, later_step, later_row, after,
+         after_step, after_row, error, error_step, error_row) = args  # fmt: skip
+        rows = Rows(builder, L)
+        states_before = rows.load(source, before, before_step, before_row, n_states)
+        stored = rows.load(work, after, after_step, after_row, n_states + n_kept)
+        (dh_rows,) = rows.load(work, dh, INDEX(0), INDEX(L), 1)
+        d = [dh_rows, *[dh_rows.constant(0.0)] * (n_states - 1)]
+        from_later = rows.load(work, later, later_step, later_row, len(straight))
         for s, vector in zip(straight, from_later, strict=True):
             d[s] = d[s] + vector if s == 0 else vector
         da, d_before = cell.backward(tuple(d), stored[n_states:], stored[:n_states], states_before)
-        errors = (*da, *(d_before[s] for s in straight))
-        kept = [
-            f.without_tiny(Vector(builder, keep_lanes(builder, error.value, INDEX(0), alive)))
-            for error in errors
-        ]
-        _store(builder, kept, work, error, error_step)
+        errors = [f.without_tiny(x) for x in (*da, *(d_before[s] for s in straight))]
+        rows.store(errors, work, error, error_step, error_row)
         return context.get_dummy_value()
 
     @intrinsic
-    def of_row(  # type: ignore[no-untyped-def]
-        _, source, work, before, before_step, dh, later, later_step, after, after_step, error,
-        error_step, alive,
+    def of_rows(  # type: ignore[no-untyped-def]
+        _, source, work, before, before_step, before_row, dh, later, later_step, later_row, after,
+        after_step, after_row, error, error_step, error_row,
     ):  # fmt: skip
-        return types.void(source, work, *[types.intp] * 10), codegen
+        return types.void(source, work, *[types.intp] * 13), codegen
 
     def backward(  # type: ignore[no-untyped-def]
         source, work, before, before_step, before_row, dh, later, later_step, later_row, after,
-        after_step, after_row, error, error_step, error_row, n, alive,
+        after_step, after_row, error, error_step, error_row, n,
     ):  # fmt: skip
-        for row in range(n):
-            of_row(
-                source, work, before + row * before_row, before_step, dh + row * L,
-                later + row * later_row, later_step, after + row * after_row, after_step,
-                error + row * error_row, error_step, alive,
+        for row in range(0, n, ROWS_AT_ONCE):
+            of_rows(
+                source, work, before + row * before_row, before_step, before_row, dh + row * L,
+                later + row * later_row, later_step, later_row, after + row * after_row,
+                after_step, after_row, error + row * error_row, error_step, error_row,
             )  # fmt: skip
 
     return backward
 
 
-def _vector_at(builder: ir.IRBuilder, array: Any, place: Any, step: Any, i: int, L: int) -> Any:
-    offset = builder.add(place, builder.mul(step, INDEX(i)))
-    kind = ir.VectorType(array.type.pointee, L)
-    return builder.bitcast(builder.gep(array, [offset]), kind.as_pointer())
+class Rows:
+    """``ROWS_AT_ONCE`` rows of L lanes as one long vector, so that their instructions interleave."""
+
+    def __init__(self, builder: ir.IRBuilder, L: int) -> None:
+        self.builder = builder
+        self.L = L
+
+    def load(self, array: Any, place: Any, step: Any, row_step: Any, n: int) -> tuple[Vector, ...]:
+        """Load n long vectors, ``step`` apart."""
+        found = []
+        for i in range(n):
+            parts = [
+                self.builder.load(
+                    self._at(array, place, step, i, row_step, row), align=_align(array)
+                )
+                for row in range(ROWS_AT_ONCE)
+            ]
+            while len(parts) > 1:
+                parts = [self._joined(*parts[k : k + 2]) for k in range(0, len(parts), 2)]
+            found.append(Vector(self.builder, parts[0]))
+        return tuple(found)
+
+    def store(
+        self, vectors: Sequence[Vector], array: Any, place: Any, step: Any, row_step: Any
+    ) -> None:
+        """Write such vectors, of each the rows in ascending order."""
+        for i, vector in enumerate(vectors):
+            for row in range(ROWS_AT_ONCE):
+                lanes = ir.Constant(
+                    ir.VectorType(INT32, self.L), [row * self.L + j for j in range(self.L)]
+                )
+                part = self.builder.shuffle_vector(
+                    vector.value, ir.Constant(vector.value.type, ir.Undefined), lanes
+                )
+                target = self._at(array, place, step, i, row_step, row)
+                self.builder.store(part, target, align=_align(array))
+
+    def _at(self, array: Any, place: Any, step: Any, i: int, row_step: Any, row: int) -> Any:
+        builder = self.builder
+        offset = builder.add(place, builder.mul(step, INDEX(i)))
+        offset = builder.add(offset, builder.mul(row_step, INDEX(row)))
+        kind = ir.VectorType(array.type.pointee, self.L)
+        return builder.bitcast(builder.gep(array, [offset]), kind.as_pointer())
+
+    def _joined(self, first: Any, second: Any) -> Any:
+        n = 2 * first.type.count
+        picks = ir.Constant(ir.VectorType(INT32, n), list(range(n)))
+        return self.builder.shuffle_vector(first, second, picks)
 
 
 def _align(array: Any) -> int:
     return 4 if isinstance(array.type.pointee, ir.FloatType) else 8
-
-
-def _load(
-    builder: ir.IRBuilder, array: Any, place: Any, step: Any, n: int, L: int
-) -> tuple[Vector, ...]:
-    return tuple(
-        Vector(
-            builder,
-            builder.load(_vector_at(builder, array, place, step, i, L), align=_align(array)),
-        )
-        for i in range(n)
-    )
-
-
-def _store(
-    builder: ir.IRBuilder, vectors: Sequence[Vector], array: Any, place: Any, step: Any
-) -> None:
-    for i, vector in enumerate(vectors):
-        L = vector.value.type.count
-        target = _vector_at(builder, array, place, step, i, L)
-        builder.store(vector.value, target, align=_align(array))
 
 
 # Calling them
@@ -262,7 +273,7 @@ def call_forward(  # type: ignore[no-untyped-def]
 def call_backward(  # type: ignore[no-untyped-def]
     _, address, n_errors, n_straight, n_states, n_stored, source, work, before, before_step, before_row,
     dh, later, later_step, later_row, after, after_step, after_row, error, error_step, error_row,
-    n, alive,
+    n,
 ):  # fmt: skip
     """Have a cell take the errors of n rows of vectors back through a step."""
 
@@ -271,7 +282,7 @@ def call_backward(  # type: ignore[no-untyped-def]
         arrays = list(zip(types_of.args[5:7], args[5:7], strict=True))
         places = args[7:]
         (before, before_step, before_row, dh, later, later_step, later_row, after, after_step,
-         after_row, error, error_step, error_row, n, _) = places  # fmt: skip
+         after_row, error, error_step, error_row, n) = places  # fmt: skip
         L = VECTOR_BITS // arrays[0][0].dtype.bitwidth
         source, work = arrays
         _check(

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from elman._typing import Array
 from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
-from elman.engines.compiled.layout import Layout, Net
+from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
@@ -73,9 +74,9 @@ def forward_step(net, records_before, before, records, record, is_first, scratch
     a = scratch + L
     for layer in net.layers[:-1]:
         rows, x, states = layer.rows, record + layer.inputs_place, record + layer.place
-        for p in range(0, layer.n_units, WIDE * L):
-            for g in range(layer.n_gates):
-                gate = net.gates[layer.first_gate + g]
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            for p in range(0, layer.n_units, WIDE * L):
                 tile = affine(layer, gate, net.weights, p, WIDE, records, x)
                 if gate.reads_h and not is_first:
                     h, W = before + layer.place, 1 + gate.reads_x * layer.n_inputs
@@ -83,18 +84,17 @@ def forward_step(net, records_before, before, records, record, is_first, scratch
                     tile = multiply_add(
                         tile, records_before, h, 0, 1, net.weights, W, rows, layer.n_units
                     )
-                store(tile, records, a + g * WIDE * L, 0)
-            if is_first:
-                call_forward(
-                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records,
-                    records, scratch, 0, 0, a, WIDE * L, states + p, rows, L, WIDE,
-                )  # fmt: skip
-            else:
-                call_forward(
-                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored,
-                    records_before, records, before + layer.place + p, rows, L, a, WIDE * L,
-                    states + p, rows, L, WIDE,
-                )  # fmt: skip
+                store(tile, records, a + g * rows + p, 0)
+        if is_first:
+            call_forward(
+                layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records,
+                records, scratch, 0, 0, a, rows, states, rows, L, rows // L,
+            )  # fmt: skip
+        else:
+            call_forward(
+                layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records_before,
+                records, before + layer.place, rows, L, a, rows, states, rows, L, rows // L,
+            )  # fmt: skip
 
 
 @helper
@@ -135,7 +135,7 @@ def room_to_predict(layout: Layout) -> int:
 
 def room_of_cells(layout: Layout) -> int:
     """Numbers of what ``forward_step`` calls scratch."""
-    return (1 + layout.most_gates) * layout.unit
+    return layout.unit + layout.widest
 
 
 @entry
@@ -243,20 +243,18 @@ def backward_step(net, layer, above, work, record, t, T, errors, error_above, sc
                     tile = multiply_add(
                         tile, work, delta, 0, 1, net.weights, W, rows, layer.n_units
                     )
-        store(tile, work, dh, 0)
-        before, before_apart, before_row = scratch, 0, 0
-        if t > 0:
-            before, before_apart, before_row = h - net.state_rows + p, rows, L
-        later, later_apart, later_row = scratch, 0, 0
-        if t < T - 1:
-            later = after + layer.error_place + layer.n_gates * rows + p
-            later_apart, later_row = rows, L
-        call_backward(
-            layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight,
-            layer.n_states, layer.n_stored, work, work, before, before_apart, before_row, dh,
-            later, later_apart, later_row, h + p, rows, L, errors + layer.error_place + p, rows, L,
-            WIDE, L,
-        )  # fmt: skip
+        store(tile, work, dh + p, 0)
+    before, before_apart, before_row = scratch, 0, 0
+    if t > 0:
+        before, before_apart, before_row = h - net.state_rows, rows, L
+    later, later_apart, later_row = scratch, 0, 0
+    if t < T - 1:
+        later, later_apart, later_row = after + layer.error_place + layer.n_gates * rows, rows, L
+    call_backward(
+        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
+        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
+        later_row, h, rows, L, errors + layer.error_place, rows, L, rows // L,
+    )  # fmt: skip
 
 
 @helper
@@ -299,8 +297,22 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
     return a_step * sum(lengths) + layout.unit + room_of_cells(layout)
 
 
+def train(
+    net: Net,
+    data: Data,
+    first: int,
+    lengths: list[int],
+    targets: Targets,
+    work: Array,
+    gradients: Array,
+) -> tuple[float, float]:
+    """See ``Kernel.train``: over one sequence."""
+    loss, correct = train_sequence(net, data, first, targets, work, gradients)
+    return loss, correct
+
+
 @entry
-def train(net, data, i, targets, work, gradients):
+def train_sequence(net, data, i, targets, work, gradients):
     """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers."""
     layers, step = net.layers, net.state_rows
     out, V = layers[-1], net.gates[-1]

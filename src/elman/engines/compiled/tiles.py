@@ -303,25 +303,19 @@ def transpose(
     return types.void(source, place, place, target, place, place), codegen
 
 
-def keep_lanes(builder: ir.IRBuilder, vector: Any, first: Any, last: Any) -> Any:
-    """A vector in lanes from ``first`` up to, not including, ``last``; zeros elsewhere."""
-    kind = ir.VectorType(INDEX, vector.type.count)
-    lane = ir.Constant(kind, list(range(vector.type.count)))
-    inside = builder.and_(
-        builder.icmp_signed(">=", lane, _splat(builder, first, kind)),
-        builder.icmp_signed("<", lane, _splat(builder, last, kind)),
-    )
-    return builder.select(inside, vector, ir.Constant(vector.type, None))
-
-
 @intrinsic
 def keep(_: Any, tile: Any, first: Any, last: Any) -> Any:
     """The tile in lanes from ``first`` up to, not including, ``last``; zeros elsewhere."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        kept = [
-            keep_lanes(builder, vector, args[1], args[2]) for vector in vectors_of(builder, args[0])
-        ]
+        kind = ir.VectorType(INDEX, tile.lanes)
+        lane = ir.Constant(kind, list(range(tile.lanes)))
+        inside = builder.and_(
+            builder.icmp_signed(">=", lane, _splat(builder, args[1], kind)),
+            builder.icmp_signed("<", lane, _splat(builder, args[2], kind)),
+        )
+        zero = ir.Constant(tile.vector, None)
+        kept = [builder.select(inside, vector, zero) for vector in vectors_of(builder, args[0])]
         return make_tile(builder, args[0].type, kept)
 
     return tile(tile, types.intp, types.intp), codegen

@@ -91,6 +91,10 @@ class Cell(ABC):
     def __hash__(self) -> int:
         return hash((type(self), tuple(sorted(vars(self).items()))))
 
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
+
     def gates_reading(self, what: str) -> list[int]:
         """The numbers of the gates that read ``"x"`` or ``"h"``."""
         return [g for g, gate in enumerate(self.gates) if what in self.reads.get(gate, "xh")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from elman.equations.cells.cell import Cell, Values
 from elman.equations.functions import sigmoid, sigmoid_slope, tanh, tanh_slope
 
@@ -16,7 +18,7 @@ class GRU(Cell):
     """
 
     gates = ("r", "z", "n", "m")
-    reads = {"n": "x", "m": "h"}
+    reads: ClassVar = {"n": "x", "m": "h"}
 
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
         """See ``Cell.forward``."""

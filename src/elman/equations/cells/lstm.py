@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from elman.equations.cells.cell import Cell, Values
 from elman.equations.functions import sigmoid, sigmoid_slope, tanh, tanh_slope
 
@@ -18,7 +20,7 @@ class LSTM(Cell):
 
     gates = ("i", "f", "g", "o")
     states = ("h", "s")
-    first_bias = {"f": 1.0}
+    first_bias: ClassVar = {"f": 1.0}
 
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
         """See ``Cell.forward``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from elman.equations.cells.cell import Cell, Values
 from elman.equations.functions import tanh, tanh_slope
 
@@ -24,4 +26,4 @@ class Tanh(Cell):
 class Dense(Tanh):
     """A tanh layer without recurrence: the network of the notes' first page (N1)."""
 
-    reads = {"h": "x"}
+    reads: ClassVar = {"h": "x"}
