@@ -32,7 +32,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 
 @singledispatch
 def positive(x: Any) -> Any:
-    """Where x > 0, a condition for ``where``; of complex numbers, which have no order, the real part."""
+    """Where x > 0, for ``where``; of complex numbers, which have no order, the real part."""
     return np.real(x) > 0
 
 
