@@ -22,7 +22,7 @@ from elman.equations import (
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
 from elman.explanation import terms
-from elman.explanation.explanation import Explanation
+from elman.explanation.numbers import Numbers
 from elman.explanation.proof import central_differences, check_terms, check_totals
 from elman.explanation.subject import subject
 from elman.parameters import Parameters
@@ -31,7 +31,7 @@ from elman.training.optimizers import clip_norm
 DEFAULT_LEARNING_RATE = 0.01
 
 
-def explain(
+def compute(
     model: Any,
     x: Any,
     y: Any,
@@ -41,54 +41,8 @@ def explain(
     learning_rate: float | None = None,
     max_norm: float | None = None,
     check: bool = True,
-) -> Explanation:
-    """Explain one sequence's gradient: every term of N7, with its number and its proof.
-
-    Parameters
-    ----------
-    model : RNNClassifier, RNNTagger or Network
-        An estimator has to be fitted; its standardisation is applied, and its labels are named.
-    x : array (n_timesteps, n_features)
-        One sequence, as the model takes it. Where an estimator was fitted on rows, a row.
-    y : label, or array (n_timesteps,) of labels
-        As the model takes them; a Network takes integers 0 … K - 1, one or one a step.
-    layer : int
-        The layer whose terms are wanted, counted from 1, the lowest.
-    truncate : int, optional
-        Make ``update`` from gradients cut so many steps back. ``truncation`` says what each
-        cut costs.
-    learning_rate : float, optional
-        α of ``update``: that of the estimator, or 0.01.
-    max_norm : float, optional
-        What ``update`` clips the gradient's norm to: that of the estimator, or none.
-    check : bool
-        Whether to prove every term by the complex step, and to look at central differences beside
-        it. It costs T passes forward, and 16 more for each of at most 64 steps.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    DataError, ValueError, TypeError, NotFittedError
-        If an argument is not as above, or the network's numbers overflow on this sequence.
-    MemoryError
-        If the errors of all losses at all steps need more memory than there is; nothing was computed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import elman
-    >>> network = elman.Network(n_features=2, hidden=4, n_outputs=3, seed=0)
-    >>> x = np.random.default_rng(0).standard_normal((5, 2))
-    >>> ex = elman.explain(network, x, [0, 1, 2, 1, 0])
-    >>> ex.n_proved, ex.n_terms
-    (15, 15)
-    >>> terms = sum(ex.term(t, tau) for t in range(1, 6) for tau in range(1, t + 1))
-    >>> bool(np.allclose(terms, ex.gradients["W1"], rtol=1e-13, atol=0))
-    True
-    """
+) -> Numbers:
+    """Compute what ``elman.explain`` explains; the arguments are its."""
     try:
         who = subject(model, _alone(x), [_one(y, model)])
     except DataError as error:
@@ -134,7 +88,7 @@ def explain(
 
     T, n_layers = len(x), len(parameters.layers)
     H, cell = delta.shape[2], parameters.architecture.cells[layer - 1]
-    return Explanation(
+    return Numbers(
         title=(
             f"{who.name}, layer {layer} of {n_layers} ({H} {cell} unit{'s' * (H > 1)}), "
             f"a sequence of {T} step{'s' * (T > 1)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elman._json import jsonable
+from elman.explanation.numbers import Numbers
 from elman.explanation.proof import Check, TotalCheck
-
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
 
 # fmt: off
 _PLAIN = [
@@ -23,7 +21,7 @@ _PLAIN = [
 _PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "loss_after"]
 
 
-def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
+def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     """See ``Explanation.to_dict``."""
     ex = explanation
     everything = {"generator": "elman"} | {name: getattr(ex, name) for name in _PLAIN}
