@@ -146,9 +146,7 @@ class Network:
         """The dtype of parameters and results."""
         return self.parameters.vector.dtype
 
-    def forward(
-        self, X: SequencesLike, *, every_step: bool = True, return_intermediates: bool = False
-    ) -> Any:
+    def forward(self, X: SequencesLike, *, every_step: bool = True) -> Array | list[Array]:
         """Compute ŷ (N2).
 
         Parameters
@@ -156,15 +154,12 @@ class Network:
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         every_step : bool
             ŷ_t for every step, or only for each sequence's last.
-        return_intermediates : bool
-            Whether to return every intermediate of N2 instead, under the notes' names. They are
-            always computed by the reference equations.
 
         Returns
         -------
         array (n_samples, n_timesteps, K)
             A list of (n_timesteps, K) where X is a list or has padding; (n_samples, K) if not
-            ``every_step``; ``Intermediates`` if these are asked for.
+            ``every_step``.
 
         Raises
         ------
@@ -172,8 +167,6 @@ class Network:
             If X is not sequences of D finite numbers a step.
         """
         sequences = self._check(X)
-        if return_intermediates:
-            return self._intermediates(sequences)
         y_hat = self.predict_flat(sequences, every_step=every_step)
         return sequences.fold(y_hat) if every_step else y_hat
 
@@ -187,7 +180,24 @@ class Network:
             self.engine.release()
         return y_hat
 
-    def _intermediates(self, sequences: Sequences) -> Intermediates:
+    def trace(self, X: SequencesLike) -> Intermediates:
+        """Compute every intermediate of N2, by the reference equations.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
+
+        Returns
+        -------
+        Intermediates
+            Under the notes' names, of every step.
+
+        Raises
+        ------
+        DataError
+            If X is not sequences of D finite numbers a step.
+        """
+        sequences = self._check(X)
         (shard,) = Batch.all_of(sequences, every_step=True).shards(len(sequences))
         trace = trace_forward(self.parameters, shard)
 

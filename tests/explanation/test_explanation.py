@@ -130,7 +130,7 @@ def test_norms_are_those_of_the_terms(every_step):
 
 def test_intermediates_are_those_of_n2(every_step):
     network, x, y = make(("tanh", "relu"), every_step)
-    n2 = network.forward(x[None], return_intermediates=True)
+    n2 = network.trace(x[None])
     for layer in (1, 2):
         ex = explain(network, x, y, layer=layer)
         for name in ("U_frd", "W_frd", "h_unactivated", "h_activated"):

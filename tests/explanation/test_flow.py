@@ -96,7 +96,7 @@ def test_without_labels_there_is_an_error_however_sure_the_model_is():
     network, X, _ = make()
     network.parameters["V"][...] *= 1e4
     assert np.isfinite(gradient_flow(network, X).norms).all()
-    sure = network.forward(X, return_intermediates=True).y_activated
+    sure = network.trace(X).y_activated
     told = gradient_flow(network, X, [y_hat[-1].argmax() for y_hat in sure])
     assert np.isnan(told.norms).all()
     assert "no error" in told.verdict
