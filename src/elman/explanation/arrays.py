@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import CELLS, softmax_jacobian
+from elman.equations import Cell, softmax_jacobian
 from elman.explanation import terms
 from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.slopes import remembers
 from elman.parameters import Architecture, Parameters
 
 LEAST = float(np.finfo(np.float64).tiny)
 """The least ŷ that -y/ŷ is a number for."""
+
+
+def name_of(cell: str | Cell) -> str:
+    """The name of a cell: its own, or its class's."""
+    return cell if isinstance(cell, str) else type(cell).__name__
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +41,9 @@ class Arrays:
     W_frd: Array
     h_unactivated: Array
     h_activated: Array
+    gates: dict[str, Array]
+    states: dict[str, Array]
+    partials: Array
     h_top: Array
     y_unactivated: Array
     y_activated: Array
@@ -47,6 +56,7 @@ class Arrays:
     truncate: int | None
     checks_: list[Check] | None
     totals_: list[TotalCheck] | None
+    backward_: list[TotalCheck] | None
     central: list[dict[str, float]] | None
     update: dict[str, Any]
 
@@ -59,8 +69,18 @@ class Arrays:
 
     @property
     def cell(self) -> str:
-        """What the layer is made of."""
-        return self.architecture.cells[self.layer - 1]
+        """The name of what the layer is made of."""
+        return name_of(self.architecture.cells[self.layer - 1])
+
+    @property
+    def equations(self) -> Cell:
+        """The cell itself."""
+        return self.architecture.layer_cells[self.layer - 1]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the cell is more than h = f(h_unactivated): it has gates, or a state beside h."""
+        return len(self.equations.gates) > 1 or len(self.equations.states) > 1
 
     @property
     def T(self) -> int:
@@ -84,17 +104,17 @@ class Arrays:
 
     @property
     def U(self) -> Array:
-        """The layer's input weights, (H, D)."""
+        """The layer's input weights, (G_x H, D)."""
         return self.parameters[f"U{self.layer}"]
 
     @property
     def W(self) -> Array | None:
-        """The layer's recurrent weights, (H, H); None for ``dense``."""
+        """The layer's recurrent weights, (G_h H, H); None for ``dense``."""
         return self.parameters.get(f"W{self.layer}")
 
     @property
     def b(self) -> Array | None:
-        """The layer's biases, (H,), if there are any."""
+        """The layer's biases, (G H,), if there are any."""
         return self.parameters.get(f"b{self.layer}")
 
     @property
@@ -121,15 +141,24 @@ class Arrays:
             return np.zeros((self.T, self.H))
         return np.concatenate([self.h_0[None], self.h_activated[:-1]])
 
-    @cached_property
+    @property
     def derivative(self) -> Array:
-        """f'(h_unactivated), 1 - h² for tanh, (T, H)."""
-        return terms.exact_slope(CELLS[self.cell], self.h_unactivated)
+        """∂h_t/∂h_unactivated, (T, G H), gate under gate: f', which is 1 - h² for tanh."""
+        gates = self.partials[:, 0, : len(self.equations.gates)]
+        return gates.reshape(self.T, -1)
+
+    @property
+    def openness(self) -> Array:
+        """The most that a unit lets back in a step, (T, H).
+
+        It is the largest |∂state/∂(pre-activation or state before)|: f' for tanh and relu.
+        """
+        return np.asarray(np.abs(self.partials).max(axis=(1, 2)))
 
     @property
     def recurrent(self) -> bool:
-        """Whether errors come back through time: this layer has a W, or one above it."""
-        return any(CELLS[cell].recurrent for cell in self.architecture.cells[self.layer - 1 :])
+        """Whether errors come back through time, in this layer or in one above it."""
+        return any(remembers(cell) for cell in self.architecture.layer_cells[self.layer - 1 :])
 
     @property
     def answering(self) -> list[int]:
@@ -173,7 +202,7 @@ class Arrays:
         row = self._row(t)
         return np.asarray(self.output_error[: row + 1].T @ self.h_top[: row + 1])
 
-    # The parameter whose terms are wanted
+    # The parameter whose terms are wanted, and δ by what a gate reads
 
     @property
     def of(self) -> str:
@@ -184,6 +213,20 @@ class Arrays:
     def left(self) -> Array:
         """What that parameter multiplies: h_{τ-1} in row τ - 1, or x_τ."""
         return self.inputs if self.W is None else self.h_previous
+
+    @cached_property
+    def delta_of(self) -> Array:
+        """δ_{t,τ} of the gates that this parameter feeds, one under another, (T, T, G_h H)."""
+        return self.delta_of_gates("x" if self.W is None else "h")
+
+    def delta_of_gates(self, what: str) -> Array:
+        """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W."""
+        cell = self.equations
+        gates = cell.gates_reading(what)
+        if len(gates) == len(cell.gates):
+            return self.delta
+        parts = np.split(self.delta, len(cell.gates), axis=-1)
+        return np.concatenate([parts[g] for g in gates], axis=-1)
 
     def _row(self, t: int) -> int:
         if t not in range(1, self.T + 1):

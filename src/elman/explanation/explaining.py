@@ -12,19 +12,20 @@ from elman._memory import require_memory
 from elman._typing import Array, IntArray
 from elman.equations import (
     Layer,
-    StepTrace,
     Trace,
     descend,
     network,
     recurrent_gradients,
-    recurrent_step,
 )
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
 from elman.explanation import terms
+from elman.explanation.arrays import name_of
 from elman.explanation.numbers import Numbers
-from elman.explanation.proof import central_differences, check_terms, check_totals
+from elman.explanation.proof import central_differences, check_backward, check_terms, check_totals
+from elman.explanation.slopes import Exact
 from elman.explanation.subject import subject
+from elman.network import gate_values
 from elman.parameters import Parameters
 from elman.training.optimizers import clip_norm
 
@@ -75,22 +76,38 @@ def compute(
         layer,
     )
 
-    steps, inputs = passes.steps[layer - 1], passes.inputs(layer)
-    checks, totals, central = None, None, None
+    inputs, forward = passes.inputs(layer), passes.rows(layer)
+    checks, totals, backward, central = None, None, None, None
     if check:
+        plain = passes.trace.layers
         # Of a layer without W the terms of U are proved: the same δ, beside other vectors.
-        recurrent = parameters.layers[layer - 1].W is not None
-        of_layer = (parameters, layer, inputs, labels, "W" if recurrent else "U")
-        left = np.concatenate([np.zeros((1, delta.shape[2])), steps.h_activated[:-1]])
-        checks = check_terms(*of_layer, delta, left if recurrent else inputs, passes.error.T)
+        of_layer = (parameters, layer, inputs, labels, plain)
+        W = parameters.get(f"W{layer}")
+        H = forward["h_activated"].shape[1]
+        left = (
+            inputs if W is None else np.concatenate([np.zeros((1, H)), forward["h_activated"][:-1]])
+        )
+        name, what = ("U", "x") if W is None else ("W", "h")
+        cell = parameters.layers[layer - 1].cell
+        delta_of = cell.rows_reading(what, delta.transpose(2, 0, 1)).transpose(1, 2, 0)
+        checks = check_terms(*of_layer, name, delta_of, left, passes.error.T)
         totals = check_totals(parameters, x, labels, gradients, passes.error.T)
-        central = central_differences(*of_layer, checks)
+        backward = [
+            check_backward(f"layer {k} ({name_of(cell_k)})", of_k.cell, trace_k)
+            for k, (cell_k, of_k, trace_k) in enumerate(
+                zip(parameters.architecture.cells, parameters.layers, plain, strict=True), start=1
+            )
+        ]
+        central = central_differences(*of_layer, name, checks)
 
     T, n_layers = len(x), len(parameters.layers)
-    H, cell = delta.shape[2], parameters.architecture.cells[layer - 1]
+    H, cell_name = (
+        forward["h_activated"].shape[1],
+        name_of(parameters.architecture.cells[layer - 1]),
+    )
     return Numbers(
         title=(
-            f"{who.name}, layer {layer} of {n_layers} ({H} {cell} unit{'s' * (H > 1)}), "
+            f"{who.name}, layer {layer} of {n_layers} ({H} {cell_name} unit{'s' * (H > 1)}), "
             f"a sequence of {T} step{'s' * (T > 1)}"
         ),
         seed=who.seed,
@@ -101,19 +118,20 @@ def compute(
         gradients=gradients,
         x=x,
         inputs=inputs,
-        **steps._asdict(),
-        h_top=passes.steps[-1].h_activated,
+        **forward,
+        h_top=passes.rows(n_layers)["h_activated"],
         y_unactivated=passes.trace.y_unactivated.T,
         y_activated=passes.trace.y_activated.T,
         labels=labels,
         losses=passes.losses(),
         output_error=passes.error.T,
         delta=delta,
-        slopes=np.min([[f.mean() for f in of] for of in passes.slopes[layer - 1 :]], axis=0),
+        slopes=passes.least_open(layer),
         held=passes.held(layer, gradients),
         truncate=truncate,
         checks_=checks,
         totals_=totals,
+        backward_=backward,
         central=central,
         update=update,
     )
@@ -123,7 +141,9 @@ def _require_memory(parameters: Parameters, layer: int, labels: IntArray) -> Non
     """Refuse what takes more memory than there is: each loss has an error at each step before it."""
     T, n_losses = len(labels), int((labels >= 0).sum())
     hidden = parameters.architecture.hidden[layer - 1 :]
-    n_numbers = T * T * hidden[0] + T * n_losses * (hidden[0] + max(hidden))
+    gates = [len(cell.gates) for cell in parameters.architecture.layer_cells[layer - 1 :]]
+    widths = [H * G for H, G in zip(hidden, gates, strict=True)]
+    n_numbers = T * T * widths[0] + T * n_losses * (widths[0] + max(widths))
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 
@@ -170,44 +190,28 @@ class _Passes(NamedTuple):
     """
 
     parameters: Parameters
+    layers: list[Layer]  # whose cells go back by exact slopes
     x: Array  # (T, D)
     labels: IntArray  # (T,), -1 where there is none
     trace: Trace
-    steps: list[StepTrace]  # of each layer, each of its arrays (T, H)
-    slopes: list[list[Array]]  # of each layer, f'(h_unactivated), T blocks (H, 1); the trace's
     error: Array  # (K, T), ŷ - y; zeros where a step has no label
 
     @classmethod
     def of(cls, parameters: Parameters, x: Array, labels: IntArray) -> _Passes:
         """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
+        layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-            trace = _forward(parameters, x)
+            trace = _forward(parameters, x, layers)
         if not np.isfinite(trace.y_unactivated).all():
             step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
             raise DataError(
                 f"the network's states overflow at step {step} of this sequence; expected finite "
                 "numbers. Explain a model with smaller weights, or scale x."
             )
-        steps = []
-        inputs = list(x[:, :, None])
-        for layer, h in zip(parameters.layers, trace.h_activated, strict=True):
-            pieces = [
-                recurrent_step(x_t, h_t, layer.U, layer.W, layer.b, layer.cell)
-                for x_t, h_t in zip(inputs, h[:-1], strict=True)
-            ]
-            steps.append(
-                StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces, strict=True)))
-            )
-            inputs = h[1:]
-        slopes = [
-            _blocks(terms.exact_slope(layer.cell, step.h_unactivated))
-            for layer, step in zip(parameters.layers, steps, strict=True)
-        ]
-        trace = trace._replace(slopes=slopes)
         # A step without a label has an empty column y, and so no loss and no error (N3, N5).
         y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
         error = terms.exact_error(y, trace.y_activated)
-        return cls(parameters, x, labels, trace, steps, slopes, error)
+        return cls(parameters, layers, x, labels, trace, error)
 
     @property
     def answering(self) -> IntArray:
@@ -216,7 +220,34 @@ class _Passes(NamedTuple):
 
     def inputs(self, layer: int) -> Array:
         """What a layer's U multiplies, (T, D)."""
-        return self.x if layer == 1 else self.steps[layer - 2].h_activated
+        return self.x if layer == 1 else _rows(self.trace.layers[layer - 2].h)
+
+    def rows(self, layer: int) -> dict[str, Any]:
+        """The intermediates of a layer, an array (T, …) each."""
+        cell, steps = self.parameters.layers[layer - 1].cell, self.trace.layers[layer - 1].steps
+        U_frd, W_frd, h_unactivated, states, kept = zip(*steps, strict=True)
+        of_states = [_rows(of) for of in zip(*states, strict=True)]
+        partials, *values = zip(*kept, strict=True)
+        return {
+            "U_frd": _rows(U_frd),
+            "W_frd": _rows(W_frd),
+            "h_unactivated": _rows(h_unactivated),
+            "h_activated": of_states[0],
+            "states": dict(zip(cell.states, of_states, strict=True)),
+            "gates": gate_values(cell, [*map(_rows, values)]),
+            "partials": np.array(partials)[..., 0],
+        }
+
+    def least_open(self, layer: int) -> Array:
+        """How open each step is, in the mean over units: the least of a layer and those above, (T,)."""
+        least: Array = np.min(
+            [
+                [np.abs(step.kept[0]).max(axis=(0, 1)).mean() for step in of.steps]
+                for of in self.trace.layers[layer - 1 :]
+            ],
+            axis=0,
+        )
+        return least
 
     def losses(self) -> Array:
         """L_t (N3), (T,); NaN where a step has no label."""
@@ -231,33 +262,37 @@ class _Passes(NamedTuple):
 
     def gradients(self, truncate: int | None = None) -> Parameters:
         """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
-        layers, V = self.parameters.layers, self.parameters["V"]
+        V = self.parameters["V"]
         x = _blocks(self.x)
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
             of_layers, dV, dc = network.gradients(
-                x, self.error, layers, V, [0] * len(x), self.trace
+                x, self.error, self.layers, V, [0] * len(x), self.trace
             )
         if truncate is not None:
-            deltas = [_blocks(delta.sum(axis=2)) for delta in self._carried(layers, truncate)]
             of_layers = [
-                recurrent_gradients(delta, _blocks(self.inputs(k)), h)
-                for k, (delta, h) in enumerate(
-                    zip(deltas, self.trace.h_activated, strict=True), start=1
+                recurrent_gradients(
+                    _blocks(delta.sum(axis=2)),
+                    _blocks(self.inputs(k)),
+                    self.trace.layers[k - 1],
+                    layer,
+                )
+                for k, (delta, layer) in enumerate(
+                    zip(self._carried(1, truncate), self.layers, strict=True), start=1
                 )
             ]
         return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
 
     def delta(self, layer: int) -> Array:
-        """δ_{t,τ} of a layer, each loss carried back on its own (N7), (T, T, H)."""
-        carried = self._carried(self.parameters.layers[layer - 1 :])[0]
-        T, H, _ = carried.shape
-        delta = np.zeros((T, T, H))
-        delta[self.answering] = carried.transpose(2, 0, 1)  # (T, H, A) → (A, T, H)
+        """δ_{t,τ} of a layer, each loss carried back on its own (N7), (T, T, G H)."""
+        carried = self._carried(layer)[0]
+        T, width, _ = carried.shape
+        delta = np.zeros((T, T, width))
+        delta[self.answering] = carried.transpose(2, 0, 1)  # (T, G H, A) → (A, T, G H)
         return delta
 
     def held(self, layer: int, gradients: Parameters) -> terms.Difference:
         """What is lost of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
-        layers, V = list(self.parameters.layers), self.parameters["V"]
+        layers, V = [*self.layers], self.parameters["V"]
         whole = gradients.get(f"W{layer}")
         if whole is None:
             return terms.Difference(np.nan, np.nan)
@@ -266,12 +301,12 @@ class _Passes(NamedTuple):
         of_layers, _, _ = network.gradients(x, self.error, layers, V, [0] * len(x), self.trace)
         return terms.difference(of_layers[layer - 1][1], whole)
 
-    def _carried(self, layers: Sequence[Layer], truncate: int | None = None) -> list[Array]:
-        """Carry each loss back through some layers, up to the top: (T, H, A) of each."""
+    def _carried(self, layer: int, truncate: int | None = None) -> list[Array]:
+        """Carry each loss back through the layers from one up to the top: (T, G H, A) of each."""
         dh = self.parameters["V"].T @ self.error[:, self.answering]
-        slopes = self.slopes[-len(layers) :]
+        layers, traces = self.layers[layer - 1 :], self.trace.layers[layer - 1 :]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
-            return terms.carry_back(dh, self.answering, layers, slopes, truncate)
+            return terms.carry_back(dh, self.answering, layers, traces, truncate)
 
 
 def _blocks(rows: Array) -> list[Array]:
@@ -279,10 +314,15 @@ def _blocks(rows: Array) -> list[Array]:
     return list(rows[:, :, None])
 
 
-def _forward(parameters: Parameters, x: Array) -> Trace:
+def _rows(blocks: Sequence[Array]) -> Array:
+    """Put blocks of one column under one another: T blocks (H, 1) to (T, H)."""
+    return np.array(blocks)[:, :, 0]
+
+
+def _forward(parameters: Parameters, x: Array, layers: Sequence[Layer]) -> Trace:
     blocks = _blocks(x)
     V, c = parameters["V"], parameters.get("c")
-    return network.forward(blocks, parameters.layers, V, c, [0] * len(blocks))
+    return network.forward(blocks, layers, V, c, [0] * len(blocks))
 
 
 def _update(
@@ -297,7 +337,9 @@ def _update(
     with np.errstate(over="ignore", invalid="ignore"):
         norm = clip_norm(gradients.vector, max_norm)
         descend(after.vector, gradients.vector, learning_rate)
-        loss_after = float(passes.losses_of(_forward(after, passes.x).y_unactivated).sum())
+        loss_after = float(
+            passes.losses_of(_forward(after, passes.x, after.layers).y_unactivated).sum()
+        )
     clipped = max_norm is not None and norm > max_norm
     return {
         "norm": norm,

@@ -21,7 +21,8 @@ class Explanation(Numbers):
     Made by ``elman.explain``. Steps count from 1 in arguments and in words, as in the notes; arrays
     have step t in row t - 1. Everything is float64.
 
-    T steps, D inputs of the layer explained, H its units, K classes.
+    T steps, D inputs of the layer explained, H its units, S states and G gates of its cell (1 and 1 for
+    tanh), K classes.
 
     Attributes
     ----------
@@ -42,7 +43,15 @@ class Explanation(Numbers):
     inputs : array (T, D)
         The layer's: x, or the states of the layer below.
     U_frd, W_frd, h_unactivated, h_activated : arrays (T, H)
-        N2.
+        N2. Of a cell with gates the first three are (T, G_x H), (T, G_h H) and (T, G H), gate under
+        gate.
+    gates : dict of arrays (T, H)
+        The gates' values by name, where the cell has several and keeps them.
+    states : dict of arrays (T, H)
+        h, and what other states the cell has.
+    partials : array (T, S, G + S, H)
+        What a step does to errors in each unit: [t - 1, s, g] is ∂(state s)/∂(pre-activation of gate
+        g), [t - 1, s, G + r] is ∂(state s)/∂(state r before). For tanh [t - 1, 0, 0] is 1 - h².
     h_top : array (T, H of the top layer)
         The states that answer.
     y_unactivated, y_activated : arrays (T, K)
@@ -53,12 +62,12 @@ class Explanation(Numbers):
         L_t (N3); NaN where a step has no label.
     output_error : array (T, K)
         ŷ_t - y_t (N5); zeros where a step has no label.
-    delta : array (T, T, H)
+    delta : array (T, T, G H)
         [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
-        It and ``output_error`` are computed without a difference of numbers near 1, so that certain
-        answers and saturated units cost no digits.
+        It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
+        that certain answers and saturated units cost no digits.
     slopes : array (T,)
-        The mean f' of each step: the smallest of this layer's and those above.
+        How open each step is, the mean f' of tanh: the smallest of this layer's and those above.
     held : Difference
         What is wrong with dW if h_{t-1} is held constant in this layer's W h_{t-1}:
         relative_error, angle_degrees.
@@ -69,6 +78,8 @@ class Explanation(Numbers):
         bound, passed. None if it was not asked for, as the next two.
     totals_ : list of TotalCheck, or None
         The proof of the whole gradient of each parameter, of all layers.
+    backward_ : list of TotalCheck, or None
+        The proof that each layer's cell goes back by the slopes of its way forward.
     central : list of dict, or None
         For contrast, what central differences find: step, relative_error, and unseen, the number of
         terms that are lost.

@@ -13,6 +13,7 @@ from elman.explanation import spectra, terms
 from elman.explanation.arrays import Arrays
 from elman.explanation.diagnosis import Diagnosis, diagnose
 from elman.explanation.proof import SMALLEST, TOLERANCE, Check, TotalCheck
+from elman.explanation.slopes import explicit_parts, jacobians
 
 SUM_TOLERANCE = 1e-13
 """How far the sum of the terms may be from the gradient, relative to Σ ‖term‖: they may cancel."""
@@ -26,7 +27,7 @@ class Numbers(Arrays):
     @cached_property
     def norms(self) -> Array:
         """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
-        return terms.term_norms(self.delta, self.left, self.answering_rows)
+        return terms.term_norms(self.delta_of, self.left, self.answering_rows)
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
@@ -40,19 +41,23 @@ class Numbers(Arrays):
         else:  # h_0 = 0
             structural = np.broadcast_to(steps == 0, (self.T, self.T))
         return terms.term_kinds(
-            self.delta, dh, self.left, self.slopes, self.answering_rows, structural
+            self.delta_of, dh, self.left, self.slopes, self.answering_rows, structural
         )
 
     def term(self, t: int, tau: int) -> Array:
-        """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (H, H).
+        """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (G_h H, H).
 
         It is zero for τ > t, and where there is no L_t or no W.
         """
-        return np.outer(self.delta[self._row(t), self._row(tau)], self.h_previous[self._row(tau)])
+        if self.W is None:
+            return np.zeros((self.H, self.H))
+        delta = self.delta_of[self._row(t), self._row(tau)]
+        return np.outer(delta, self.h_previous[self._row(tau)])
 
     def term_U(self, t: int, tau: int) -> Array:
-        """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (H, D)."""
-        return np.outer(self.delta[self._row(t), self._row(tau)], self.inputs[self._row(tau)])
+        """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (G_x H, D)."""
+        delta = self.delta_of_gates("x")[self._row(t), self._row(tau)]
+        return np.outer(delta, self.inputs[self._row(tau)])
 
     def ladder(self, t: int) -> list[dict[str, Any]]:
         """Write dL_t/dW (dL_t/dU, where there is no W) as the sum of its terms (N7).
@@ -70,7 +75,7 @@ class Numbers(Arrays):
             raise ValueError(
                 f"step {t} has no label, and so no loss; those with one: {self.answering}"
             )
-        parts = terms.shares(self.delta[row, :t], self.left[:t])
+        parts = terms.shares(self.delta_of[row, :t], self.left[:t])
         return [
             {
                 "tau": tau,
@@ -83,34 +88,47 @@ class Numbers(Arrays):
         ]
 
     def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
-        H, K = self.H, self.K
+        H, K, G, S = self.H, self.K, self.delta_of.shape[2], len(self.states) * self.H
+        h = "h" if len(self.states) == 1 else f"({', '.join(self.states)})"
         factors: list[tuple[str, tuple[int, ...]]]
         if self.W is None:
-            factors = [(f"dL_{t}/dh_unactivated_{tau}", (H, 1)), (f"x_{tau}ᵀ", (1, self.D))]
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"x_{tau}ᵀ", (1, self.D))]
         elif self.layer == len(self.architecture.hidden):
-            factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dh_{t}", (K, H))]
-            factors += [(f"∂h_{j}/∂h_{j - 1}", (H, H)) for j in range(t, tau, -1)]
-            factors += [(f"∂h_{tau}/∂W", (H, H, H))]
+            factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/d{h}_{t}", (K, S))]
+            factors += [(f"∂{h}_{j}/∂{h}_{j - 1}", (S, S)) for j in range(t, tau, -1)]
+            factors += [(f"∂{h}_{tau}/∂W", (S, G, H))]
         else:
-            factors = [(f"dL_{t}/dh_unactivated_{tau}", (H, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
         return [{"name": name, "shape": shape} for name, shape in factors]
 
     def explicit(self, t: int) -> Array:
-        """∂h_t/∂W with h_{t-1} held constant (N7), (H, H, H): [i, j, k] is ∂h_t[i]/∂W[j, k]."""
-        row = self._row(t)
-        return terms.explicit(self.derivative[row], self.h_previous[row])
+        """∂h_t/∂W with h_{t-1} held constant (N7), (H, G_h H, H): [i, j, k] is ∂h_t[i]/∂W[j, k]."""
+        return self._explicit(t)[: self.H]
 
     def implicit(self, t: int) -> Array:
-        """∂h_t/∂h_{t-1} · dh_{t-1}/dW (N7), (H, H, H). It takes t - 1 products of H⁴ numbers."""
+        """∂h_t/∂h_{t-1} · dh_{t-1}/dW (N7), (H, G_h H, H). It takes t - 1 products of G_h H⁴ numbers.
+
+        What a state beside h brings along is in it.
+        """
         if self._row(t) == 0:
-            return np.zeros((self.H, self.H, self.H))  # h_0 does not depend on W
-        return np.tensordot(self.jacobian(t), self.total(t - 1), axes=1)
+            return np.zeros_like(self.explicit(1))  # h_0 does not depend on W
+        return np.tensordot(self.jacobian(t)[: self.H], self._total(t - 1), axes=1)
 
     def total(self, t: int) -> Array:
-        """dh_t/dW, explicit and implicit (N7), (H, H, H)."""
-        total = self.explicit(1)
+        """dh_t/dW, explicit and implicit (N7), (H, G_h H, H)."""
+        return self._total(t)[: self.H]
+
+    def _explicit(self, t: int) -> Array:
+        row = self._row(t)
+        if self.W is None:
+            return np.zeros((len(self.states) * self.H, self.H, self.H))
+        part = explicit_parts(self.equations, self.partials[row : row + 1])[0]
+        return terms.explicit(part, self.h_previous[row])
+
+    def _total(self, t: int) -> Array:
+        total = self._explicit(1)
         for j in range(2, self._row(t) + 2):
-            total = self.explicit(j) + np.tensordot(self.jacobian(j), total, axes=1)
+            total = self._explicit(j) + np.tensordot(self.jacobian(j), total, axes=1)
         return total
 
     @cached_property
@@ -119,19 +137,22 @@ class Numbers(Arrays):
 
         Of dU, where there is no W.
         """
-        by_lag = terms.sums_by_lag(self.delta, self.left, self.answering_rows)
-        return terms.truncation(by_lag, self.summed_delta.T @ self.left)
+        by_lag = terms.sums_by_lag(self.delta_of, self.left, self.answering_rows)
+        whole = self.delta_of[self.answering_rows].sum(axis=0).T @ self.left
+        return terms.truncation(by_lag, whole)
 
     # Why
 
     def jacobian(self, t: int) -> Array:
-        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros where there is no W."""
+        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros where there is no W.
+
+        Of a cell with S states it is the Jacobian of all of them, (S H, S H), h first.
+        """
         return np.asarray(self._jacobians[self._row(t)])
 
     @cached_property
     def _jacobians(self) -> Array:
-        W = np.zeros((self.H, self.H)) if self.W is None else self.W
-        return np.asarray(self.derivative[:, :, None] * W)
+        return jacobians(self.equations, self.partials, self.W)
 
     @cached_property
     def singular(self) -> Array:
@@ -167,13 +188,15 @@ class Numbers(Arrays):
 
     @property
     def saturated(self) -> float:
-        """The share of units, over all steps, whose f' is below 0.1."""
-        return float((self.derivative < terms.SATURATED).mean())
+        """The share of units, over all steps, that let less than 0.1 through: f' < 0.1 for tanh."""
+        return float((self.openness < terms.SATURATED).mean())
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(self.reach, self.saturated, self.W)
+        return diagnose(
+            self.reach, self.saturated, None if self.gated else self.W, gated=self.gated
+        )
 
     @property
     def verdict(self) -> str:
@@ -184,18 +207,19 @@ class Numbers(Arrays):
 
     @cached_property
     def summed_delta(self) -> Array:
-        """Σ_t δ_{t,τ}, N8's δ_τ, (T, H)."""
+        """Σ_t δ_{t,τ}, N8's δ_τ, (T, G H)."""
         return np.asarray(self.delta[self.answering_rows].sum(axis=0))
 
     @cached_property
     def _sums(self) -> list[tuple[float, float, float]]:
         """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
         sums = []
-        sizes = terms.size(self.delta[self.answering_rows]).sum(axis=0)  # (T,)
-        for name, left in (("W", self.h_previous), ("U", self.inputs)):
+        for name, what, left in (("W", "h", self.h_previous), ("U", "x", self.inputs)):
             gradient = self.gradients.get(f"{name}{self.layer}")
             if gradient is not None:
-                difference = self.summed_delta.T @ left - gradient
+                delta = self.delta_of_gates(what)[self.answering_rows]
+                sizes = terms.size(delta).sum(axis=0)  # (T,)
+                difference = delta.sum(axis=0).T @ left - gradient
                 sums.append(
                     (
                         float(terms.size(difference.ravel())),
@@ -233,6 +257,10 @@ class Numbers(Arrays):
     @property
     def passed(self) -> bool:
         """Whether all that was checked is proved, and the terms add up to the gradients."""
-        checks: list[Check | TotalCheck] = [*(self.checks_ or []), *(self.totals_ or [])]
+        checks: list[Check | TotalCheck] = [
+            *(self.checks_ or []),
+            *(self.totals_ or []),
+            *(self.backward_ or []),
+        ]
         add_up = all(difference <= SUM_TOLERANCE * norms for difference, _, norms in self._sums)
         return add_up and all(check.passed for check in checks)

@@ -13,28 +13,40 @@ What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what round
 z'_t is by how much y_unactivated moves along R, so that the product is a sum of these numbers over
 k: where they all but cancel, the digits that are left are few. Below 1e-287 numbers times 1e-20 have
 no digits left. Answers that are all but certain and units that are all but saturated cost no digits:
-the loss here, and the errors and slopes of ``terms``, are computed without a difference of numbers
-near 1.
+the loss here, the errors of ``terms`` and the slopes of ``slopes`` are computed without a difference of
+numbers near 1.
 
-Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs.
+Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs,
+S states and G gates of a cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Layer, network, output, recurrent_layer, recurrent_step
+from elman.equations import (
+    Cell,
+    LayerTrace,
+    States,
+    network,
+    output,
+    recurrent_layer,
+    recurrent_step,
+)
 from elman.explanation import terms
+from elman.explanation.slopes import slopes, slopes_of_backward
 from elman.parameters import Parameters
 
 STEP = 1e-20
 TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALLEST = 1e-287
+AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of the kind
+N_POINTS = 256  # drawn at random, at which that is looked at too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 
 
@@ -74,14 +86,16 @@ class Check(NamedTuple):
 
 
 class TotalCheck(NamedTuple):
-    """A whole gradient against the complex step, along one random direction R.
+    """Two numbers that have to agree, one of them by the complex step.
 
     Attributes
     ----------
     name : str
-        The parameter's.
+        A parameter, whose whole gradient is looked at along one random direction R; or a layer, whose
+        cell is.
     expected, found : float
-        ⟨gradient, R⟩ by the equations, and by the complex step.
+        ⟨gradient, R⟩ by the equations, and by the complex step; or the slope where these two are
+        furthest apart.
     error, bound : float
     """
 
@@ -113,10 +127,14 @@ def pass_forward(
     layer: int,
     inputs: Array,
     labels: IntArray,
+    traces: Sequence[LayerTrace],
     own: Mapping[str, Array],
     taus: IntArray,
 ) -> Moved:
     """Go forward n times side by side; in pass i, step taus[i] has parameters of its own.
+
+    A pass begins at its step, with the states that the sequence has there. So passes are sequences
+    of different lengths, longest first, as ``recurrent_layer`` takes them.
 
     Parameters
     ----------
@@ -127,10 +145,12 @@ def pass_forward(
         The layer's inputs.
     labels : array (T,)
         Codes; -1 where a step has no label.
+    traces : list of LayerTrace
+        Of all layers, of this one sequence.
     own : {"U" or "W": array}
         The parameters of the step; the others are the layer's.
     taus : array (n,)
-        Steps, from 0.
+        Steps, from 0, in ascending order.
 
     Returns
     -------
@@ -138,37 +158,51 @@ def pass_forward(
     """
     dtype = np.result_type(*own.values())
     layers = parameters.astype(dtype).layers
-    here, above = layers[layer - 1], layers[layer:]
-    there: Layer = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
-    n = len(taus)
+    here = layers[layer - 1]
+    there = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
+    T, n = len(inputs), len(taus)
 
-    def step(x_t: Array, h: Array, of: Layer) -> Array:
-        return recurrent_step(x_t, h, of.U, of.W, of.b, of.cell).h_activated
+    def states_at(trace: LayerTrace) -> States:  # before each pass begins, each (H, n)
+        before = zip(*(trace.before(t) for t in taus), strict=True)
+        return tuple(np.concatenate(state, axis=1).astype(dtype) for state in before)
 
-    h = [np.zeros((len(here.U), n), dtype)]
-    for t, x_t in enumerate(inputs[:, :, None].astype(dtype)):  # (D, 1)
-        if t < taus.min():  # all passes are alike
-            h.append(np.repeat(step(x_t, h[-1][:, :1], here), n, axis=1))
-            continue
-        h_t = np.array(step(np.repeat(x_t, n, axis=1), h[-1], here))
-        for i in np.flatnonzero(taus == t):
-            h_t[:, i : i + 1] = step(x_t, h[-1][:, i : i + 1], there)
-        h.append(h_t)
-    for up in above:
-        h = recurrent_layer(h[1:], np.zeros((len(up.U), n), dtype), up.U, up.W, up.b, up.cell)
+    x = inputs.T.astype(dtype)  # (D, T)
+    first = recurrent_step(x[:, taus], states_at(traces[layer - 1]), there)
+    later = [x[:, taus[:n_k] + k] for k in range(1, T - taus[0]) if (n_k := _running(taus + k, T))]
+    on = recurrent_layer(later, first.states, here)
+    h = [first.h_activated, *on.h]  # block k: k steps after the passes began
+    for up, trace in zip(layers[layer:], traces[layer:], strict=True):
+        h = recurrent_layer(h, states_at(trace), up).h
 
     answering = np.flatnonzero(labels >= 0)
     V, c = parameters["V"].astype(dtype), parameters.get("c")
-    z = np.array([output(h[t + 1], V, c)[0] for t in answering])  # (A, K, n)
+    plain = np.concatenate([traces[-1].h[t] for t in answering], axis=1).astype(dtype)  # (H, A)
+    z = np.repeat(output(plain, V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
+    for k, h_k in enumerate(h):
+        z_k = output(h_k, V, c)[0]
+        for i, tau in enumerate(taus[: h_k.shape[1]]):
+            if labels[tau + k] >= 0:
+                z[np.searchsorted(answering, tau + k), :, i] = z_k[:, i]
     return Moved(terms.exact_losses(z, labels[answering]), z)
 
 
+def _running(steps: IntArray, T: int) -> int:
+    """How many of the passes have such a step; those that began first do."""
+    return int((steps < T).sum())
+
+
 def _of_every_step(
-    parameters: Parameters, layer: int, inputs: Array, labels: IntArray, own: Mapping[str, Array]
+    parameters: Parameters,
+    layer: int,
+    inputs: Array,
+    labels: IntArray,
+    traces: Sequence[LayerTrace],
+    own: Mapping[str, Array],
 ) -> Moved:
     """Go forward once for each step, as many passes side by side as is good."""
+    taus = np.arange(len(inputs))
     parts = [
-        pass_forward(parameters, layer, inputs, labels, own, np.arange(len(inputs))[first:][:SIDE])
+        pass_forward(parameters, layer, inputs, labels, traces, own, taus[first:][:SIDE])
         for first in range(0, len(inputs), SIDE)
     ]
     losses, z = zip(*parts, strict=True)
@@ -180,6 +214,7 @@ def check_terms(
     layer: int,
     inputs: Array,
     labels: IntArray,
+    traces: Sequence[LayerTrace],
     name: str,
     delta: Array,
     left: Array,
@@ -190,11 +225,11 @@ def check_terms(
 
     Parameters
     ----------
-    parameters, layer, inputs, labels
+    parameters, layer, inputs, labels, traces
         As in ``pass_forward``.
     name : {"W", "U"}
-    delta : array (T, T, H)
-        δ_{t,τ}.
+    delta : array (T, T, G H)
+        δ_{t,τ}, of the gates that the parameter feeds.
     left : array (T, H) or (T, D)
         h_{τ-1} for W, x_τ for U.
     error : array (T, K)
@@ -211,7 +246,7 @@ def check_terms(
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
     answering = np.flatnonzero(labels >= 0)
     own = {name: matrix + 1j * STEP * R}
-    moves = _of_every_step(parameters, layer, inputs, labels, own)
+    moves = _of_every_step(parameters, layer, inputs, labels, traces, own)
     found = moves.losses.imag / STEP  # (A, T)
     summed = moves.summed(error[answering])
 
@@ -277,11 +312,54 @@ def check_totals(
     return checks
 
 
+def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> TotalCheck:
+    """Compare the slopes by which a cell's ``backward`` goes with those of its ``forward``.
+
+    The terms are carried back by the slopes of ``forward``, which are exact; what learns, by
+    ``backward``. It is rounded relative to numbers that may cancel, as 1 and h² do in a saturated
+    unit; so an error is measured by the largest slope of its kind, [s, i]. To have one that is not
+    small, some random points are looked at beside those of the sequence.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    cell : Cell
+    trace : LayerTrace
+    seed : int
+        For the random points.
+
+    Returns
+    -------
+    TotalCheck
+    """
+    rng = np.random.default_rng(seed)
+    G, S = len(cell.gates), len(cell.states)
+    of_trace = np.array(
+        [[*np.split(s.h_unactivated, G), *trace.before(t)] for t, s in enumerate(trace.steps)]
+    ).swapaxes(0, 1)  # (G + S, T, H, 1)
+    of_trace = of_trace.reshape(G + S, -1)
+    far = np.maximum(np.abs(of_trace[G:]).max(axis=1, keepdims=True), 1)
+    drawn = rng.standard_normal((G + S, N_POINTS)) * np.concatenate([np.ones((G, 1)), far])
+    points = np.concatenate([of_trace, drawn], axis=1)
+    a, before = tuple(points[:G]), tuple(points[G:])
+    after, kept = cell.forward(a, before)
+    expected = slopes_of_backward(cell, kept, after, before)  # (S, G + S, n)
+    found = slopes(cell, a, before)
+    error = np.abs(expected - found)
+    bound = np.broadcast_to(
+        AGREEMENT * np.abs(found).max(axis=2, keepdims=True) + SMALLEST, error.shape
+    )
+    worst = np.unravel_index(np.argmax(np.nan_to_num(error / bound, nan=np.inf)), error.shape)
+    return TotalCheck(name, *(float(of[worst]) for of in (expected, found, error, bound)))
+
+
 def central_differences(
     parameters: Parameters,
     layer: int,
     inputs: Array,
     labels: IntArray,
+    traces: Sequence[LayerTrace],
     name: str,
     checks: list[Check],
     seed: int = 0,
@@ -292,7 +370,7 @@ def central_differences(
 
     Parameters
     ----------
-    parameters, layer, inputs, labels, name, seed
+    parameters, layer, inputs, labels, traces, name, seed
         As in ``check_terms``.
     checks : list of Check
         What that returned, with the same R.
@@ -315,7 +393,9 @@ def central_differences(
     rows = []
     for step in 10.0 ** -np.arange(1, 9):
         up, down = (
-            pass_forward(parameters, layer, inputs, labels, {name: matrix + e * R}, taus).losses
+            pass_forward(
+                parameters, layer, inputs, labels, traces, {name: matrix + e * R}, taus
+            ).losses
             for e in (step, -step)
         )
         error = np.abs(((up - down) / (2 * step))[rows_of, columns_of] - exact)

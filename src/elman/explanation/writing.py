@@ -11,7 +11,7 @@ from elman.explanation.proof import Check, TotalCheck
 # fmt: off
 _PLAIN = [
     "title", "seed", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
-    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
+    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states", "h_top",
     "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "of", "norms", "kinds", "held", "sum_error", "truncation",
     "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
@@ -28,6 +28,7 @@ def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
     everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]
+    everything["backward"] = ex.backward_ and [_with_passed(check) for check in ex.backward_]
     if vectors:
         everything["delta"] = [ex.delta[t - 1, :t] for t in ex.answering]
         everything["parameters"] = ex.parameters
