@@ -12,6 +12,8 @@ Letters: S states, G gates, H units.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from elman._typing import Array
@@ -21,34 +23,52 @@ from elman.equations.cells.cell import Values
 STEP = 1e-20
 
 
-def slopes(cell: Cell, a: Values, before: Values) -> Array:
+class Slopes(NamedTuple):
+    """How what a cell computes moves with what enters it.
+
+    Attributes
+    ----------
+    states : array (S, G + S, H, n)
+        [s, g] is ∂(state s)/∂a_g, and [s, G + r] is ∂(state s)/∂(state r before).
+    inside : array (G + S, H, n)
+        Σ_k |∂(value k that the cell keeps)/∂(what enters)|: states are made of these, and rounded as
+        they are.
+    """
+
+    states: Array
+    inside: Array
+
+
+def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
     """Differentiate ``cell.forward`` by complex step.
 
     Parameters
     ----------
     cell : Cell
-    a : one array for each gate
+    a : one array (H, n) for each gate
         Pre-activations.
-    before : one array for each state
+    before : one array (H, n) for each state
 
     Returns
     -------
-    array (S, G + S, *shape of one of them)
-        [s, g] is ∂(state s)/∂a_g, and [s, G + r] is ∂(state s)/∂(state r before).
+    Slopes
     """
     entering = [*a, *before]
-    found = np.zeros((len(before), len(entering), *np.shape(a[0])))
+    states = np.zeros((len(before), len(entering), *np.shape(a[0])))
+    inside = np.zeros(states.shape[1:])
     for i, value in enumerate(entering):
         moved = [*entering]
         moved[i] = value + 1j * STEP
-        after, _ = cell.forward(tuple(moved[: len(a)]), tuple(moved[len(a) :]))
+        after, kept = cell.forward(tuple(moved[: len(a)]), tuple(moved[len(a) :]))
         for s, state in enumerate(after):
-            found[s, i] = np.imag(state) / STEP
-    return found
+            states[s, i] = np.imag(state) / STEP
+        for value_kept in kept:
+            inside[i] += np.abs(np.imag(value_kept)) / STEP
+    return Slopes(states, inside)
 
 
 def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
-    """The same as ``cell.backward`` has them: what it makes of an error of 1 in each state."""
+    """Give ``Slopes.states`` as ``cell.backward`` has them: what it makes of an error of 1."""
     zeros, ones = np.zeros_like(after[0]), np.ones_like(after[0])
     S = len(after)
     found = np.zeros((S, len(cell.gates) + S, *np.shape(ones)), np.result_type(ones))
@@ -65,21 +85,32 @@ def remembers(cell: Cell) -> bool:
     """Whether errors go back a step in a layer: by W, or straight from state to state before."""
     point = np.random.default_rng(0).standard_normal((len(cell.gates) + len(cell.states), 1))
     a, before = tuple(point[: len(cell.gates)]), tuple(point[len(cell.gates) :])
-    return cell.recurrent or bool(slopes(cell, a, before)[:, len(cell.gates) :].any())
+    return cell.recurrent or bool(slopes(cell, a, before).states[:, len(cell.gates) :].any())
 
 
 class Exact(Cell):
-    """A cell that keeps its ``slopes`` first, and lets errors back by these."""
+    """A cell that keeps its ``Slopes`` first, and lets errors back by these.
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    Parameters
+    ----------
+    cell : Cell
+    with_errors : bool
+        Whether to hand out dL/d(state) behind the δ of the gates, as if of gates that read nothing.
+    """
+
+    def __init__(self, cell: Cell, with_errors: bool = False) -> None:
+        self.cell, self.with_errors = cell, with_errors
         # A cell's are those of its class; these are another cell's.
         self.gates, self.states, self.reads = cell.gates, cell.states, cell.reads  # type: ignore[misc]
+        if with_errors:
+            errors = [f"dL/d{state}" for state in cell.states]
+            self.gates = (*cell.gates, *errors)  # type: ignore[misc]
+            self.reads = {**cell.reads, **dict.fromkeys(errors, "")}  # type: ignore[misc]
 
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
         """See ``Cell.forward``."""
         after, kept = self.cell.forward(a, before)
-        return after, (slopes(self.cell, a, before), *kept)
+        return after, (*slopes(self.cell, a, before), *kept)
 
     def backward(
         self, d: Values, kept: Values, after: Values, before: Values
@@ -90,7 +121,8 @@ class Exact(Cell):
         ]
         for other in others:
             first = [a + b for a, b in zip(first, other, strict=True)]
-        return tuple(first[: len(self.gates)]), tuple(first[len(self.gates) :])
+        G = len(self.cell.gates)
+        return (*first[:G], *(d if self.with_errors else ())), tuple(first[G:])
 
 
 def explicit_parts(cell: Cell, partials: Array) -> Array:
@@ -100,7 +132,7 @@ def explicit_parts(cell: Cell, partials: Array) -> Array:
     ----------
     cell : Cell
     partials : array (n, S, G + S, H)
-        ``slopes`` of n steps.
+        ``Slopes.states`` of n steps.
 
     Returns
     -------
@@ -117,7 +149,7 @@ def jacobians(cell: Cell, partials: Array, W: Array | None) -> Array:
     ----------
     cell : Cell
     partials : array (n, S, G + S, H)
-        ``slopes`` of n steps.
+        ``Slopes.states`` of n steps.
     W : array (G_h H, H), or None
 
     Returns

@@ -106,14 +106,38 @@ def carry_back(
     for a, t in enumerate(answering):
         blocks[t][:, a] = dh[:, a]
     steps_back = answering - np.arange(T)[:, None]  # (T, A)
+    return through_layers(blocks, layers, traces, None if reach is None else steps_back <= reach)
+
+
+def through_layers(
+    dh: Sequence[Array],
+    layers: Sequence[Layer],
+    traces: Sequence[LayerTrace],
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> list[Array]:
+    """Take errors back through some layers, from the top down (N1, N7).
+
+    Parameters
+    ----------
+    dh : T blocks (H_top, n)
+        What comes to the top layer's states from their answers.
+    layers, traces
+        As in ``carry_back``.
+    mask : array (T, n) of bool, optional
+        The errors that are let through.
+
+    Returns
+    -------
+    For each of the layers, an array (T, G H, n)
+    """
     deltas = []
     for layer, trace in zip(reversed(layers), reversed(traces), strict=True):
-        delta = np.array(errors_through_time(blocks, trace, layer)[0])
-        if reach is not None:
-            delta *= (steps_back <= reach)[:, None, :]
+        delta = np.array(errors_through_time(dh, trace, layer)[0])
+        if mask is not None:
+            delta *= mask[:, None, :]
         deltas.append(delta)
         # one factor dO_k/dO_{k-1} more (N1)
-        blocks = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
+        dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return deltas[::-1]
 
 

@@ -112,7 +112,7 @@ def _forward(cell: Cell, L: int) -> Callable[..., None]:
 
     def forward(
         source, work, before, before_step, before_row, a, a_step, after, after_step, after_row, n
-    ):  # type: ignore[no-untyped-def]  # noqa: E501
+    ):  # type: ignore[no-untyped-def]
         for row in range(n):
             of_row(
                 source, work, before + row * before_row, before_step, a + row * L, a_step,
