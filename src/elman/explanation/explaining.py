@@ -128,9 +128,10 @@ def _require_memory(parameters: Parameters, layer: int, labels: IntArray) -> Non
     T, n_losses = len(labels), int((labels >= 0).sum())
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
-    rows = [len(cell.gates) + len(cell.states) for cell in cells]
-    widths = [H * n for H, n in zip(hidden, rows, strict=True)]
-    n_numbers = (T * T + T * n_losses) * sum(widths)
+    carried = sum(
+        (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
+    )
+    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_losses * carried
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 

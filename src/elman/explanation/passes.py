@@ -131,16 +131,17 @@ class Passes(NamedTuple):
         -------
         delta : array (T, T, G H)
             δ_{t,τ} of a layer.
-        dh : for it and each layer above, an array (T, T, S H)
+        dh : for it and each layer above, an array (A, T, S H)
             dL_t/d(states of step τ).
         """
         T = len(self.x)
-        found = []
-        for k, carried in enumerate(self._carried(layer), start=layer):
-            both = np.zeros((T, T, carried.shape[1]))
-            both[self.answering] = carried.transpose(2, 0, 1)  # (T, ·, A) → (A, T, ·)
-            found.append(np.split(both, [-self._n_states(k)], axis=2))
-        return found[0][0], [dh for _, dh in found]
+        found = [
+            np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
+            for k, carried in enumerate(self._carried(layer), start=layer)
+        ]
+        delta = np.zeros((T, T, found[0][0].shape[2]))
+        delta[self.answering] = found[0][0]
+        return delta, [dh for _, dh in found]
 
     def errors_of_states(self) -> list[Array]:
         """dL/d(states) of all losses together: of each layer (T, S H)."""

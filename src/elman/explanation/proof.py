@@ -235,7 +235,7 @@ def check_terms(
     layer : int
     delta : array (T, T, G H)
         δ_{t,τ}.
-    dh : for the layer and each above it an array (T, T, S H)
+    dh : for the layer and each above it an array (A, T, S H)
         dL_t/d(states of step τ).
     seed : int
         For R.
@@ -248,7 +248,6 @@ def check_terms(
     name, answering = passes.name_of_terms(layer), passes.answering
     matrix = passes.parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
-    dh = [of_layer[answering] for of_layer in dh]
     found, summed, inside = [], [], []
     for taus in _side_by_side(len(passes.x)):
         moved = pass_forward(passes, layer, {name: matrix + 1j * STEP * R}, taus)
