@@ -119,6 +119,71 @@ def test_imports_point_one_way(layer):
     assert not upward
 
 
+def modules_imported(path, modules):
+    """The modules of elman that a file names in any import, those that never run included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from modules & {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"  # a module, or something in one
+                yield from modules & {name if name in modules else node.module}
+
+
+def circles(graph):
+    """The strongly connected components of more than one node (Tarjan 1972)."""
+    number, lowest, waiting, found = {}, {}, [], []
+
+    def visit(node):
+        number[node] = lowest[node] = len(number)
+        waiting.append(node)
+        for other in graph[node]:
+            if other not in number:
+                visit(other)
+                lowest[node] = min(lowest[node], lowest[other])
+            elif other in waiting:
+                lowest[node] = min(lowest[node], number[other])
+        if lowest[node] == number[node]:
+            start = waiting.index(node)
+            component = set(waiting[start:])
+            del waiting[start:]
+            if len(component) > 1 or node in graph[node]:
+                found.append(component)
+
+    for node in graph:
+        if node not in number:
+            visit(node)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        ({"a": ["b", "c"], "b": ["c"], "c": []}, []),
+        ({"a": ["a"]}, [{"a"}]),
+        ({"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": []}, [{"b", "c"}]),
+        (
+            {"a": ["b"], "b": ["c", "e"], "c": ["a"], "d": ["e"], "e": ["d"]},
+            [{"d", "e"}, set("abc")],
+        ),
+    ],
+)
+def test_circles_are_seen(graph, expected):
+    assert circles(graph) == expected
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    names = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in MODULES
+    }
+    graph = {name: set(modules_imported(path, names.keys())) for name, path in names.items()}
+    assert sum(map(len, graph.values())) > 300  # they were found
+    assert circles(graph) == []
+
+
 def is_allowed(found):
     places = ANYWHERE.get(found.package, ())
     if found.inside_function:

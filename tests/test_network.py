@@ -61,7 +61,7 @@ def test_calls_keep_no_memory(engine):
 @pytest.mark.parametrize("bias", [True, False])
 def test_intermediates_are_n2_under_the_notes_names(X, bias):
     network = network_of(bias=bias)
-    every = network.forward(X, return_intermediates=True)
+    every = network.trace(X)
     theta = {name: array.copy() for name, array in network.parameters.items()}
     for i, x in enumerate(X):
         inputs = np.asarray(x)
@@ -86,7 +86,7 @@ def test_intermediates_are_n2_under_the_notes_names(X, bias):
 
 def test_intermediates_come_as_the_sequences_did(X):
     network = network_of()
-    every = network.forward(X, return_intermediates=True)
+    every = network.trace(X)
     for values in (*every.U_frd, *every.h_activated, every.y_activated):
         assert isinstance(values, np.ndarray) == isinstance(X, np.ndarray)
         assert [len(value) for value in values] == [len(x) for x in X]

@@ -24,7 +24,7 @@ from elman.data.targets import (
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
-from elman.equations import StepTrace, recurrent_step
+from elman.equations import Cell
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
@@ -36,12 +36,17 @@ class Intermediates:
 
     Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list or
     has padding.
-    The first four are lists with an entry a layer, lowest first.
+    All but the last two are lists with an entry a layer, lowest first.
 
     Attributes
     ----------
     U_frd, W_frd, h_unactivated, h_activated : list
-        U x_t, W h_{t-1}, their sum (and b), and the cell of that, each (…, H).
+        U x_t, W h_{t-1}, their sum (and b), and the cell of that, each (…, H). Of a cell with gates the
+        first three hold them side by side, (…, G_x H), (…, G_h H) and (…, G H).
+    states : list of dict
+        The states by name: h, which is h_activated, and what else the cell has, each (…, H).
+    gates : list of dict
+        The gates' values by name, each (…, H), where a cell has several and keeps them.
     y_unactivated, y_activated
         V h_t (and c), and its softmax, each (…, K).
     """
@@ -50,6 +55,8 @@ class Intermediates:
     W_frd: list[Any]
     h_unactivated: list[Any]
     h_activated: list[Any]
+    states: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
     y_unactivated: Any
     y_activated: Any
 
@@ -146,9 +153,7 @@ class Network:
         """The dtype of parameters and results."""
         return self.parameters.vector.dtype
 
-    def forward(
-        self, X: SequencesLike, *, every_step: bool = True, return_intermediates: bool = False
-    ) -> Any:
+    def forward(self, X: SequencesLike, *, every_step: bool = True) -> Array | list[Array]:
         """Compute ŷ (N2).
 
         Parameters
@@ -156,15 +161,12 @@ class Network:
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         every_step : bool
             ŷ_t for every step, or only for each sequence's last.
-        return_intermediates : bool
-            Whether to return every intermediate of N2 instead, under the notes' names. They are
-            always computed by the reference equations.
 
         Returns
         -------
         array (n_samples, n_timesteps, K)
             A list of (n_timesteps, K) where X is a list or has padding; (n_samples, K) if not
-            ``every_step``; ``Intermediates`` if these are asked for.
+            ``every_step``.
 
         Raises
         ------
@@ -172,8 +174,6 @@ class Network:
             If X is not sequences of D finite numbers a step.
         """
         sequences = self._check(X)
-        if return_intermediates:
-            return self._intermediates(sequences)
         y_hat = self.predict_flat(sequences, every_step=every_step)
         return sequences.fold(y_hat) if every_step else y_hat
 
@@ -187,7 +187,24 @@ class Network:
             self.engine.release()
         return y_hat
 
-    def _intermediates(self, sequences: Sequences) -> Intermediates:
+    def trace(self, X: SequencesLike) -> Intermediates:
+        """Compute every intermediate of N2, by the reference equations.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
+
+        Returns
+        -------
+        Intermediates
+            Under the notes' names, of every step.
+
+        Raises
+        ------
+        DataError
+            If X is not sequences of D finite numbers a step.
+        """
+        sequences = self._check(X)
         (shard,) = Batch.all_of(sequences, every_step=True).shards(len(sequences))
         trace = trace_forward(self.parameters, shard)
 
@@ -197,23 +214,19 @@ class Network:
             rows[shard.rows] = columns.T
             return sequences.fold(rows)
 
-        of_layers = []
-        inputs: Sequence[Array] = shard.x
-        for layer, h_activated in zip(self.parameters.layers, trace.h_activated, strict=True):
-            steps = [
-                recurrent_step(x_t, h[:, : x_t.shape[1]], layer.U, layer.W, layer.b, layer.cell)
-                for x_t, h in zip(inputs, h_activated[:-1], strict=True)
-            ]
-            of_layers.append(StepTrace(*map(fold, zip(*steps, strict=True))))
-            inputs = h_activated[1:]
-        return Intermediates(
-            U_frd=[step.U_frd for step in of_layers],
-            W_frd=[step.W_frd for step in of_layers],
-            h_unactivated=[step.h_unactivated for step in of_layers],
-            h_activated=[step.h_activated for step in of_layers],
-            y_unactivated=fold([trace.y_unactivated]),
-            y_activated=fold([trace.y_activated]),
-        )
+        answers = (fold([of_answers]) for of_answers in (trace.y_unactivated, trace.y_activated))
+        found = Intermediates([], [], [], [], [], [], *answers)
+        for cell, of_layer in zip(self.architecture.layer_cells, trace.layers, strict=True):
+            U_frd, W_frd, h_unactivated, states, kept = zip(*of_layer.steps, strict=True)
+            of_states = [fold(state) for state in zip(*states, strict=True)]
+            found.U_frd.append(fold(U_frd))
+            found.W_frd.append(fold(W_frd))
+            found.h_unactivated.append(fold(h_unactivated))
+            found.h_activated.append(of_states[0])
+            found.states.append(dict(zip(cell.states, of_states, strict=True)))
+            values = [fold(value) for value in zip(*kept, strict=True)]
+            found.gates.append(gate_values(cell, values))
+        return found
 
     def loss_and_gradients(
         self, X: SequencesLike, y: Any, sample_weight: Any = None
@@ -379,6 +392,12 @@ class Network:
                 f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
         return replace(examples, labels=examples.labels.astype(np.int64))
+
+
+def gate_values(cell: Cell, kept: Sequence[Any]) -> dict[str, Any]:
+    """Name what a cell keeps by its gates, where it has several and keeps a value for each."""
+    several = len(cell.gates) > 1 and len(cell.gates) == len(kept)
+    return dict(zip(cell.gates, kept, strict=True)) if several else {}
 
 
 def _is_floating(dtype: Any) -> bool:

@@ -1,6 +1,7 @@
 """``explain``: its numbers against the notes' sums, written out, and what it refuses."""
 
 import json
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -12,10 +13,10 @@ import elman
 import naive
 import unrolled
 from elman import DataError, Network, RNNClassifier, RNNTagger, _memory, explain
-from elman.equations import CELLS
 from tolerances import BY_HAND, ROUNDING, relative_error
 
-CELLS_OF = [("tanh",), ("relu",), ("dense",), ("relu", "tanh"), ("tanh", "dense", "tanh")]
+NOTES_CELLS = [("tanh",), ("relu",), ("dense",), ("relu", "tanh"), ("tanh", "dense", "tanh")]
+CELLS_OF = [*NOTES_CELLS, ("leaky",), ("gru",), ("lstm",), ("lstm", "gru"), ("gru", "relu", "lstm")]
 SIZES = (3, 4, 2)
 
 
@@ -62,7 +63,7 @@ def test_each_term_is_the_derivative_by_the_matrix_of_one_step(cells, bias, T, e
             assert relative_error(ex.gradients[name], total) < BY_HAND
 
 
-@pytest.mark.parametrize("cells", CELLS_OF, ids="-".join)
+@pytest.mark.parametrize("cells", NOTES_CELLS, ids="-".join)
 def test_gradients_and_loss_are_those_of_the_naive_loop(cells, every_step):
     network, x, y = make(cells, every_step)
     ex = explain(network, x, y, check=False)
@@ -130,13 +131,19 @@ def test_norms_are_those_of_the_terms(every_step):
 
 def test_intermediates_are_those_of_n2(every_step):
     network, x, y = make(("tanh", "relu"), every_step)
-    n2 = network.forward(x[None], return_intermediates=True)
+    n2 = network.trace(x[None])
     for layer in (1, 2):
         ex = explain(network, x, y, layer=layer)
         for name in ("U_frd", "W_frd", "h_unactivated", "h_activated"):
             assert relative_error(getattr(ex, name), getattr(n2, name)[layer - 1][0]) < ROUNDING
         assert ex.inputs.shape == (ex.T, ex.D) == (4, 2 if layer == 1 else 3)
-        assert relative_error(ex.derivative, CELLS[ex.cell].derivative(ex.h_activated)) < ROUNDING
+        h = ex.h_activated
+        slope = 1 - h**2 if ex.cell == "tanh" else (h > 0).astype(float)
+        for values in (ex.derivative, ex.partials[:, 0, 0], ex.openness):
+            assert relative_error(values, slope) < ROUNDING
+        assert not ex.partials[:, 0, 1].any()
+        assert ex.gates == {}
+        assert ex.states["h"] is ex.h_activated
     _, _, z, y_hat = naive.forward(network.parameters, ("tanh", "relu"), x)
     assert relative_error(ex.y_unactivated, z) < ROUNDING
     assert relative_error(ex.y_activated, y_hat) < ROUNDING
@@ -188,6 +195,76 @@ def test_ladder_of_tensors():
     assert [factor["name"] for factor in ex.ladder(3)[2]["factors"]] == [
         "dL_3/dŷ_3", "dŷ_3/dh_3", "∂h_3/∂h_2", "∂h_2/∂h_1", "∂h_1/∂W",
     ]  # fmt: skip
+
+
+def test_intermediates_of_gates():
+    network, x, y = make(("lstm", "gru"), True)
+    n2 = network.trace(x[None])
+    for layer in (1, 2):
+        ex = explain(network, x, y, layer=layer)
+        for name in ("U_frd", "W_frd", "h_unactivated", "h_activated"):
+            assert relative_error(getattr(ex, name), getattr(n2, name)[layer - 1][0]) < ROUNDING
+        for name in ("gates", "states"):
+            found, expected = getattr(ex, name), getattr(n2, name)[layer - 1]
+            assert list(found) == list(expected)
+            for key, values in found.items():
+                assert relative_error(values, expected[key][0]) < ROUNDING
+        assert ex.gated
+    ex = explain(network, x, y)
+    i, f, g, o = (ex.gates[gate] for gate in "ifgo")
+    s_before = np.concatenate([np.zeros((1, 3)), ex.states["s"][:-1]])
+    a_i, a_f, a_g, a_o = np.split(ex.h_unactivated, 4, axis=1)
+    for gate, a in ((i, a_i), (f, a_f), (o, a_o)):
+        assert relative_error(gate, 1 / (1 + np.exp(-a))) < ROUNDING
+    assert relative_error(g, np.tanh(a_g)) < ROUNDING
+    assert relative_error(ex.states["s"], f * s_before + i * g) < ROUNDING
+    assert relative_error(ex.h_activated, o * np.tanh(ex.states["s"])) < ROUNDING
+    slope = o * (1 - np.tanh(ex.states["s"]) ** 2)
+    expected = {(0, 1): slope * s_before * f * (1 - f), (0, 5): slope * f, (1, 5): f}
+    expected |= {(1, 3): 0 * f, (0, 4): 0 * f, (1, 2): i * (1 - g**2)}
+    for (state, entering), values in expected.items():
+        assert relative_error(ex.partials[:, state, entering], values) < 10 * ROUNDING
+
+
+@pytest.mark.parametrize("cells", [("gru",), ("lstm",), ("leaky",), ("tanh", "lstm")], ids="-".join)
+def test_ladder_of_gates(cells):
+    """dh_t/dW by complex step through all steps, and its parts, whose sum it is."""
+    network, x, y = make(cells, True, T=4)
+    ex = explain(network, x, y, layer=len(cells))
+    name, h = f"W{len(cells)}", []
+    for entry in np.ndindex(*network.parameters[name].shape):
+        moved = network.astype(np.complex128)
+        moved.parameters[name][entry] += 1e-30j
+        h.append(moved.trace(x[None]).h_activated[-1][0].imag / 1e-30)  # (T, H)
+    shape = (*network.parameters[name].shape, 4, ex.H)
+    dh_dW = np.array(h).reshape(shape).transpose(2, 3, 0, 1)  # (T, H, G_h H, H)
+    for t in range(1, 5):
+        assert relative_error(ex.total(t), dh_dW[t - 1]) < BY_HAND
+        assert relative_error(ex.explicit(t) + ex.implicit(t), dh_dW[t - 1]) < BY_HAND
+        dL_dW = np.einsum("k,ki,iab->ab", ex.output_error[t - 1], ex.V, dh_dW[t - 1])
+        assert relative_error(sum(ex.term(t, tau) for tau in range(1, t + 1)), dL_dW) < BY_HAND
+        for row in ex.ladder(t):
+            shapes = [factor["shape"] for factor in row["factors"]]
+            for (*_, inner), (first, *_) in pairwise(shapes):
+                assert inner == first
+            assert (shapes[0][0], *shapes[-1][1:]) == (1, *network.parameters[name].shape)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "leaky", "tanh"])
+def test_jacobian_is_that_of_all_states(cell):
+    network, x, y = make((cell,), True)
+    ex = explain(network, x, y)
+    W, b = network.parameters["W1"], network.parameters["b1"]
+    for t in range(2, 5):
+        before = np.concatenate([of[t - 2] for of in ex.states.values()])
+        expected = np.zeros((len(before), len(before)))
+        for j in range(len(before)):
+            moved = before.astype(complex)
+            moved[j] += 1e-30j
+            states = np.split(moved, len(ex.states))
+            after = unrolled.step(cell, ex.U_frd[t - 1], W @ states[0], b, states)
+            expected[:, j] = np.concatenate(after).imag / 1e-30
+        assert relative_error(ex.jacobian(t), expected) < BY_HAND
 
 
 @pytest.mark.parametrize("cells", CELLS_OF, ids="-".join)

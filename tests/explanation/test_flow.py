@@ -19,7 +19,11 @@ def make(cells=("tanh", "relu"), seed=0, K=3):
 
 @pytest.mark.parametrize("shard", [2, 256])
 @pytest.mark.parametrize("every_step", [False, True])
-@pytest.mark.parametrize("cells", [("tanh",), ("tanh", "relu"), ("dense", "tanh")], ids="-".join)
+@pytest.mark.parametrize(
+    "cells",
+    [("tanh",), ("tanh", "relu"), ("dense", "tanh"), ("lstm",), ("gru", "lstm"), ("leaky",)],
+    ids="-".join,
+)
 def test_flow_is_that_of_each_sequence(monkeypatch, cells, every_step, shard):
     monkeypatch.setattr(flow_module, "_SHARD", shard)
     network, X, rng = make(cells)
@@ -33,7 +37,7 @@ def test_flow_is_that_of_each_sequence(monkeypatch, cells, every_step, shard):
             told = np.linalg.norm(ex.V.T @ ex.output_error[-1])
             reach[i, : ex.T] = np.linalg.norm(ex.delta[-1], axis=1)[::-1] / told
             for t in range(ex.T):
-                saturated[t] += (ex.derivative[t] < 0.1).sum(), ex.H
+                saturated[t] += (ex.openness[t] < 0.1).sum(), ex.H
         assert flow.counts.tolist() == [6, 5, 4, 4, 3, 2, 2]
         low, median, high = np.nanquantile(reach, [0.1, 0.5, 0.9], axis=0)
         assert flow.norms == pytest.approx(median, rel=1e-12)
@@ -96,7 +100,7 @@ def test_without_labels_there_is_an_error_however_sure_the_model_is():
     network, X, _ = make()
     network.parameters["V"][...] *= 1e4
     assert np.isfinite(gradient_flow(network, X).norms).all()
-    sure = network.forward(X, return_intermediates=True).y_activated
+    sure = network.trace(X).y_activated
     told = gradient_flow(network, X, [y_hat[-1].argmax() for y_hat in sure])
     assert np.isnan(told.norms).all()
     assert "no error" in told.verdict

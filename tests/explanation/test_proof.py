@@ -5,8 +5,11 @@ import pytest
 
 from elman import Network, explain
 from elman.equations import network as equations_network
+from elman.equations.cells import LSTM, Cell
+from elman.equations.functions import sigmoid, sigmoid_slope, tanh, tanh_slope
 from elman.errors import DataError
 from elman.explanation import proof, terms
+from elman.explanation.passes import Passes
 from elman.explanation.proof import check_terms
 from elman.parameters import Parameters
 from unrolled import losses
@@ -36,7 +39,10 @@ def test_every_check_is_the_derivative_along_R():
         assert check.error == abs(check.expected - check.found) <= check.bound
         norm = np.linalg.norm(ex.term(check.t, check.tau))
         assert check.bound >= 1e-10 * norm * np.linalg.norm(R)
-        assert check.bound <= 1.001e-10 * norm * np.linalg.norm(R) + 1e-14 * check.summed + 1e-287
+        assert (
+            check.bound
+            <= 1.001e-10 * norm * np.linalg.norm(R) + 1e-14 * (check.summed + check.inside) + 1e-287
+        )
         assert check.summed >= abs(check.expected) * (1 - 1e-14)
     assert [(check.t, check.tau) for check in ex.checks_] == [
         (t, tau) for t in range(1, T + 1) for tau in range(1, t + 1)
@@ -158,8 +164,8 @@ def test_missing_transpose_is_found(monkeypatch):
     """W for Wᵀ in both the terms and the gradients: they add up, and are wrong."""
     right = terms.errors_through_time
 
-    def wrong(dh, slopes, W):
-        return right(dh, slopes, None if W is None else W.T)
+    def wrong(dh, trace, layer):
+        return right(dh, trace, layer._replace(W=None if layer.W is None else layer.W.T))
 
     monkeypatch.setattr(terms, "errors_through_time", wrong)
     monkeypatch.setattr(equations_network, "errors_through_time", wrong)
@@ -173,13 +179,14 @@ def test_missing_transpose_is_found(monkeypatch):
 
 def test_layer_above_left_out_is_found(monkeypatch):
     right = terms.carry_back
-    monkeypatch.setattr(
-        terms,
-        "carry_back",
-        lambda dh, answering, layers, slopes, reach=None: right(
-            dh, answering, layers[:1], slopes[:1], reach
-        ),
-    )
+
+    def wrong(dh, answering, layers, traces, reach=None):
+        return [
+            *right(dh, answering, layers[:1], traces[:1], reach),
+            *right(dh, answering, layers[1:], traces[1:]),
+        ]
+
+    monkeypatch.setattr(terms, "carry_back", wrong)
     ex = explain(*make(("tanh", "tanh")))
     assert ex.n_proved == T  # those of step 1, which are zero
     assert not ex.passed
@@ -229,10 +236,128 @@ def test_nothing_is_checked_unless_asked():
 
 def test_check_terms_sees_what_it_is_given():
     network, x, y = make()
-    ex = explain(network, x, y)
-    of_layer = (ex.parameters, 1, ex.inputs, ex.labels)
-    checks = check_terms(*of_layer, "W", 2 * ex.delta, ex.h_previous, ex.output_error)
-    assert sum(check.passed for check in checks) == T
-    assert all(
-        check.passed for check in check_terms(*of_layer, "U", ex.delta, ex.inputs, ex.output_error)
-    )
+    passes = Passes.of(network.parameters, x, y)
+    delta, dh = passes.carried_back(1)
+    assert all(check.passed for check in check_terms(passes, 1, delta, dh))
+    assert sum(check.passed for check in check_terms(passes, 1, 2 * delta, dh)) == T
+
+
+# Cells with gates, and cells that are wrong
+
+
+def saturated(cell, change, seed):
+    """The bias of a gate moved, or U multiplied."""
+    network, x, y = make((cell,), seed)
+    if isinstance(change, tuple):
+        gate, value = change
+        network.parameters.gate("b1", gate)[...] += value
+    else:
+        network.parameters["U1"][...] *= change
+    return explain(network, x, y)
+
+
+@pytest.mark.parametrize(
+    ("cell", "change"),
+    [
+        *[(cell, scale) for cell in ("gru", "lstm", "leaky") for scale in (20, 100)],
+        *[("gru", ("z", bias)) for bias in (-30, 10, 20, 36)],
+        *[("lstm", (gate, bias)) for gate in "ifgo" for bias in (-30, 15)],
+    ],
+    ids=str,
+)
+def test_saturated_gates_are_proved(cell, change):
+    for seed in range(4):
+        ex = saturated(cell, change, seed)
+        assert ex.passed
+        assert ex.sum_error < 1e-13
+
+
+@pytest.mark.parametrize("bias", [10, 15, 20])
+def test_bound_grows_no_more_than_digits_are_lost(bias):
+    """1 - z is e to the power of -bias: what is rounded by 16 eps beside it, is so by 16 eps / (1 - z)."""
+    ex = saturated("gru", ("z", bias), 0)
+    lost = 16 * np.finfo(np.float64).eps * np.exp(bias)
+    for check in ex.checks_:
+        assert check.bound <= (1e-10 * np.sqrt(ex.W.size) + 20 * lost) * check.size + 1e-287
+        assert check.bound < abs(check.expected) or check.tau == 1
+
+
+@pytest.mark.parametrize("cell", ["tanh", "relu", "dense", "leaky", "lstm"])
+def test_bound_of_what_does_not_cancel_is_a_relative_one(cell):
+    ex = explain(*make((cell,)))
+    for check in ex.checks_:
+        norm = check.size * np.sqrt(ex.parameters[f"{ex.of}1"].size)
+        assert check.bound <= 1.1e-10 * norm + 1e-287
+
+
+class Held(Cell):
+    """A cell of one's own: a state that a gate of x alone lets in, seen through tanh."""
+
+    gates, states, reads = ("k", "h"), ("h", "m"), {"k": "x"}
+
+    def forward(self, a, before):
+        k, v = sigmoid(a[0]), tanh(a[1])
+        m = before[1] + k * (v - before[1])
+        return (tanh(m), m), (k, v)
+
+    def backward(self, d, kept, after, before):
+        k, v = kept
+        dm = d[1] + d[0] * tanh_slope(after[0])
+        da_k = dm * (v - before[1]) * sigmoid_slope(k)
+        return (da_k, dm * k * tanh_slope(v)), (None, dm * (1.0 - k))
+
+
+class Average(Cell):
+    """No W, and still a past: h goes straight on."""
+
+    reads = {"h": "x"}  # noqa: RUF012
+
+    def forward(self, a, before):
+        return (0.9 * before[0] + tanh(a[0]),), (tanh(a[0]),)
+
+    def backward(self, d, kept, after, before):
+        return (d[0] * tanh_slope(kept[0]),), (0.9 * d[0],)
+
+
+@pytest.mark.parametrize("cells", [(Held(),), (Held(), "tanh"), ("gru", Held())], ids=str)
+def test_cell_of_ones_own_is_proved(cells):
+    for layer in range(1, len(cells) + 1):
+        ex = explain(*make(cells), layer=layer)
+        assert ex.passed
+        assert ex.n_proved == T * (T + 1) / 2
+        assert ex.worst_error < 1e-12
+        if isinstance(cells[layer - 1], Held):
+            assert (ex.cell, list(ex.gates), list(ex.states)) == ("Held", ["k", "h"], ["h", "m"])
+            assert ex.W.shape == (H, H)
+
+
+def test_what_goes_straight_on_needs_no_W():
+    ex = explain(*make((Average(),)))
+    assert ex.passed
+    assert ex.recurrent
+    assert ex.of == "U"
+    assert set(ex.kinds[-1]) <= {"live", "saturated", "vanished"}
+    assert ex.reach[5] == pytest.approx(np.median(ex.reach[5]))
+    assert np.allclose(ex.jacobian(3), 0.9 * np.eye(H), rtol=1e-15)
+
+
+class Wrong(LSTM):
+    """The forget gate's error, of a state that is one too far on."""
+
+    def backward(self, d, kept, after, before):
+        (da_i, da_f, da_g, da_o), d_before = super().backward(d, kept, after, before)
+        return (da_i, da_f * (1 + self.off), da_g, da_o), d_before
+
+    def __init__(self, off):
+        self.off = off
+
+
+@pytest.mark.parametrize("off", [-1, 1e-3, 1e-9, 0])
+def test_wrong_backward_is_found(off):
+    network, x, y = make(("lstm",))
+    wrong = Network(D, H, K, cell=Wrong(off), dtype=np.float64)
+    wrong.parameters.vector[...] = network.parameters.vector
+    ex = explain(wrong, x, y)
+    assert [check.name for check in ex.backward_] == ["layer 1 (Wrong)"]
+    assert ex.backward_[0].passed == ex.passed == (off == 0)
+    assert ex.n_proved == ex.n_terms  # the terms are those of forward

@@ -5,8 +5,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from elman.equations import CELLS, Layer
+from elman.equations import CELLS, Layer, recurrent_layer
+from elman.equations.network import zero_states
 from elman.explanation import terms
+from elman.explanation.slopes import Exact, explicit_parts, jacobians, slopes
 from tolerances import BY_HAND, ROUNDING, relative_error
 
 T, D, H = 6, 3, 4
@@ -18,47 +20,54 @@ def rng():
 
 
 def a_layer(rng, cell, n_inputs):
-    W = rng.standard_normal((H, H)) if CELLS[cell].recurrent else None
-    return Layer(CELLS[cell], rng.standard_normal((H, n_inputs)), W, None)
+    cell = CELLS[cell]
+    n_x, n_h = (len(cell.gates_reading(what)) for what in "xh")
+    W = rng.standard_normal((n_h * H, H)) if n_h else None
+    return Layer(cell, rng.standard_normal((n_x * H, n_inputs)), W, None)
+
+
+def traced(rng, layer, inputs=None):
+    """A sequence forward through a layer whose cell keeps its slopes."""
+    exact = layer._replace(cell=Exact(layer.cell))
+    x = rng.standard_normal((T, D, 1)) if inputs is None else inputs
+    return exact, recurrent_layer(list(x), zero_states(layer, 1), exact)
 
 
 @pytest.mark.parametrize("reach", [None, 0, 2])
-@pytest.mark.parametrize("cell", ["tanh", "relu", "dense"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_errors_are_products_of_jacobians(rng, cell, reach):
-    layer = a_layer(rng, cell, D)
-    h = list(rng.uniform(-1, 1, (T + 1, H, 1)))
+    layer, trace = traced(rng, a_layer(rng, cell, D))
     answering = np.array([1, 2, 5])
     dh = rng.standard_normal((H, 3))
-    slopes = [layer.cell.derivative(h_t) for h_t in h[1:]]
-    (delta,) = terms.carry_back(dh, answering, [layer], [slopes], reach)
-    W = np.zeros((H, H)) if layer.W is None else layer.W
-    slope = [np.diag(layer.cell.derivative(h_t[:, 0])) for h_t in h]
-    expected = np.zeros((T, H, 3))
+    (delta,) = terms.carry_back(dh, answering, [layer], [trace], reach)
+    partials = np.array([step.kept[0][..., 0] for step in trace.steps])  # (T, S, G + S, H)
+    J = jacobians(layer.cell.cell, partials, layer.W)
+    n_gates, S = len(layer.cell.gates), len(layer.cell.states)
+    expected = np.zeros((T, n_gates * H, 3))
     for a, t in enumerate(answering):
         for tau in range(t + 1):
             if reach is None or t - tau <= reach:
-                row = dh[:, a]
+                row = np.concatenate([dh[:, a], np.zeros((S - 1) * H)])
                 for j in range(t, tau, -1):
-                    row = row @ (slope[j + 1] @ W)  # ∂h_j/∂h_{j-1}
-                expected[tau, :, a] = row @ slope[tau + 1]
+                    row = row @ J[j]  # ∂(states of j)/∂(states of j - 1)
+                slopes_of_gates = partials[tau, :, :n_gates]  # (S, G, H)
+                expected[tau, :, a] = (row.reshape(S, 1, H) * slopes_of_gates).sum(axis=0).ravel()
     assert relative_error(delta, expected) < BY_HAND
 
 
-def test_errors_of_a_layer_below_go_through_every_path(rng):
-    below, above = a_layer(rng, "tanh", D), a_layer(rng, "tanh", H)
-    h = rng.uniform(-1, 1, (2, T + 1, H, 1))
+@pytest.mark.parametrize("cells", [("tanh", "tanh"), ("gru", "lstm"), ("lstm", "gru")])
+def test_errors_of_a_layer_below_go_through_every_path(rng, cells):
+    below, of_below = traced(rng, a_layer(rng, cells[0], D))
+    above, of_above = traced(rng, a_layer(rng, cells[1], H), of_below.h)
     dh = rng.standard_normal((H, 1))
-    delta = terms.carry_back(dh, np.array([T - 1]), [below, above], 1 - h[:, 1:] ** 2)
-    slope = 1 - h[:, 1:, :, 0] ** 2
-    from_above = delta[1][:, :, 0] @ above.U
-    for tau in range(T):
-        expected = np.zeros(H)
-        for t in range(tau, T):  # it comes down at t, and goes back to τ
-            row = from_above[t]
-            for j in range(t, tau, -1):
-                row = row @ (np.diag(slope[0, j]) @ below.W)
-            expected += row * slope[0, tau]
-        assert relative_error(delta[0][tau, :, 0], expected) < BY_HAND
+    answering, layers = np.array([T - 1]), [below, above]
+    delta = terms.carry_back(dh, answering, layers, [of_below, of_above])
+    of_x = above.cell.rows_reading("x", delta[1].transpose(1, 0, 2)).transpose(1, 0, 2)
+    from_above = np.einsum("gh,tga->tha", above.U, of_x)
+    expected = 0
+    for t in range(T):  # it comes down at t, and goes back from there
+        expected += terms.carry_back(from_above[t], np.array([t]), [below], [of_below])[0]
+    assert relative_error(delta[0], expected) < BY_HAND
 
 
 def test_sizes_of_what_has_no_square():
@@ -72,8 +81,12 @@ def test_slopes_and_errors_keep_their_digits():
     """Where 1 - tanh² and ŷ - 1 have none."""
     a = np.array([[0.1, 3.0, 20.0, -30.0, 1000.0]])
     exact = [float(4 / (Decimal(v).exp() + Decimal(-v).exp()) ** 2) for v in a[0].tolist()]
-    np.testing.assert_allclose(terms.exact_slope(CELLS["tanh"], a)[0], exact, rtol=1e-14)
-    assert terms.exact_slope(CELLS["relu"], a).tolist() == [[1, 1, 1, 0, 1]]
+    for cell, factor in (("tanh", 1), ("leaky", 0.5)):
+        slope = slopes(CELLS[cell], (a,), (np.zeros_like(a),)).states[0, 0, 0]
+        np.testing.assert_allclose(slope[:4], factor * np.array(exact[:4]), rtol=1e-14)
+        assert slope[4] == exact[4] == 0
+    relu = slopes(CELLS["relu"], (a,), (np.zeros_like(a),)).states[0, 0]
+    assert relu.tolist() == [[1, 1, 1, 0, 1]]
     y = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]])
     y_hat = np.array([[1.0, 0.25, 0.5], [3e-30, 0.25, 0.25], [1e-30, 0.5, 0.25]])
     error = terms.exact_error(y, y_hat)
@@ -85,7 +98,8 @@ def test_slopes_and_errors_keep_their_digits():
 def test_explicit_derivative(rng):
     slope, h_previous = rng.standard_normal((2, H))
     expected = np.einsum("i,ij,k->ijk", slope, np.eye(H), h_previous)
-    assert (terms.explicit(slope, h_previous) == expected).all()
+    part = explicit_parts(CELLS["tanh"], np.array([slope, 0 * slope])[None, None])[0]
+    assert (terms.explicit(part, h_previous) == expected).all()
 
 
 def test_shares_and_sums(rng):

@@ -23,7 +23,7 @@ class Diagnosis(NamedTuple):
     words: str
 
 
-def diagnose(reach: Array, saturated: float, W: Array | None) -> Diagnosis:
+def diagnose(reach: Array, saturated: float, W: Array | None, *, gated: bool = False) -> Diagnosis:
     """Judge how far errors get back through time.
 
     Parameters
@@ -35,6 +35,8 @@ def diagnose(reach: Array, saturated: float, W: Array | None) -> Diagnosis:
         The share of saturated units, 0 … 1, over all steps.
     W : array (H, H), or None
         For what to change.
+    gated : bool
+        Whether the cell has gates: then W is not looked at.
 
     Returns
     -------

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from elman._memory import require_memory
-from elman._typing import Array, IntArray
-from elman.equations import (
-    Layer,
-    StepTrace,
-    Trace,
-    descend,
-    network,
-    recurrent_gradients,
-    recurrent_step,
-)
+from elman._typing import IntArray
+from elman.equations import descend
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
-from elman.explanation import terms
-from elman.explanation.explanation import Explanation
-from elman.explanation.proof import central_differences, check_terms, check_totals
+from elman.explanation.arrays import name_of
+from elman.explanation.numbers import Numbers
+from elman.explanation.passes import Passes, forward_with_answers
+from elman.explanation.proof import central_differences, check_backward, check_terms, check_totals
 from elman.explanation.subject import subject
 from elman.parameters import Parameters
 from elman.training.optimizers import clip_norm
@@ -31,7 +23,7 @@ from elman.training.optimizers import clip_norm
 DEFAULT_LEARNING_RATE = 0.01
 
 
-def explain(
+def compute(
     model: Any,
     x: Any,
     y: Any,
@@ -41,54 +33,8 @@ def explain(
     learning_rate: float | None = None,
     max_norm: float | None = None,
     check: bool = True,
-) -> Explanation:
-    """Explain one sequence's gradient: every term of N7, with its number and its proof.
-
-    Parameters
-    ----------
-    model : RNNClassifier, RNNTagger or Network
-        An estimator has to be fitted; its standardisation is applied, and its labels are named.
-    x : array (n_timesteps, n_features)
-        One sequence, as the model takes it. Where an estimator was fitted on rows, a row.
-    y : label, or array (n_timesteps,) of labels
-        As the model takes them; a Network takes integers 0 … K - 1, one or one a step.
-    layer : int
-        The layer whose terms are wanted, counted from 1, the lowest.
-    truncate : int, optional
-        Make ``update`` from gradients cut so many steps back. ``truncation`` says what each
-        cut costs.
-    learning_rate : float, optional
-        α of ``update``: that of the estimator, or 0.01.
-    max_norm : float, optional
-        What ``update`` clips the gradient's norm to: that of the estimator, or none.
-    check : bool
-        Whether to prove every term by the complex step, and to look at central differences beside
-        it. It costs T passes forward, and 16 more for each of at most 64 steps.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    DataError, ValueError, TypeError, NotFittedError
-        If an argument is not as above, or the network's numbers overflow on this sequence.
-    MemoryError
-        If the errors of all losses at all steps need more memory than there is; nothing was computed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import elman
-    >>> network = elman.Network(n_features=2, hidden=4, n_outputs=3, seed=0)
-    >>> x = np.random.default_rng(0).standard_normal((5, 2))
-    >>> ex = elman.explain(network, x, [0, 1, 2, 1, 0])
-    >>> ex.n_proved, ex.n_terms
-    (15, 15)
-    >>> terms = sum(ex.term(t, tau) for t in range(1, 6) for tau in range(1, t + 1))
-    >>> bool(np.allclose(terms, ex.gradients["W1"], rtol=1e-13, atol=0))
-    True
-    """
+) -> Numbers:
+    """Compute what ``elman.explain`` explains; the arguments are its."""
     try:
         who = subject(model, _alone(x), [_one(y, model)])
     except DataError as error:
@@ -105,9 +51,9 @@ def explain(
     labels = np.full(len(x), -1)
     labels[0 if who.every_step else -1 :] = who.labels
     _require_memory(parameters, layer, labels)
-    passes = _Passes.of(parameters, x, labels)
+    passes = Passes.of(parameters, x, labels)
     gradients = passes.gradients()
-    delta = passes.delta(layer)
+    delta, dh = passes.carried_back(layer)
     if not (np.isfinite(delta).all() and np.isfinite(gradients.vector).all()):
         raise DataError(
             "the gradient overflows on its way back through this sequence: it explodes beyond "
@@ -121,22 +67,33 @@ def explain(
         layer,
     )
 
-    steps, inputs = passes.steps[layer - 1], passes.inputs(layer)
-    checks, totals, central = None, None, None
+    checks, totals, backward, central = None, None, None, None
     if check:
-        # Of a layer without W the terms of U are proved: the same δ, beside other vectors.
-        recurrent = parameters.layers[layer - 1].W is not None
-        of_layer = (parameters, layer, inputs, labels, "W" if recurrent else "U")
-        left = np.concatenate([np.zeros((1, delta.shape[2])), steps.h_activated[:-1]])
-        checks = check_terms(*of_layer, delta, left if recurrent else inputs, passes.error.T)
-        totals = check_totals(parameters, x, labels, gradients, passes.error.T)
-        central = central_differences(*of_layer, checks)
+        checks = check_terms(passes, layer, delta, dh)
+        totals = check_totals(passes, gradients)
+        backward = [
+            check_backward(f"layer {k} ({name_of(cell)})", of_layer.cell, trace)
+            for k, (cell, of_layer, trace) in enumerate(
+                zip(
+                    parameters.architecture.cells,
+                    parameters.layers,
+                    passes.trace.layers,
+                    strict=True,
+                ),
+                start=1,
+            )
+        ]
+        central = central_differences(passes, layer, checks)
 
+    forward = passes.rows(layer)
     T, n_layers = len(x), len(parameters.layers)
-    H, cell = delta.shape[2], parameters.architecture.cells[layer - 1]
-    return Explanation(
+    H, cell_name = (
+        forward["h_activated"].shape[1],
+        name_of(parameters.architecture.cells[layer - 1]),
+    )
+    return Numbers(
         title=(
-            f"{who.name}, layer {layer} of {n_layers} ({H} {cell} unit{'s' * (H > 1)}), "
+            f"{who.name}, layer {layer} of {n_layers} ({H} {cell_name} unit{'s' * (H > 1)}), "
             f"a sequence of {T} step{'s' * (T > 1)}"
         ),
         seed=who.seed,
@@ -146,20 +103,21 @@ def explain(
         parameters=parameters,
         gradients=gradients,
         x=x,
-        inputs=inputs,
-        **steps._asdict(),
-        h_top=passes.steps[-1].h_activated,
+        inputs=passes.inputs(layer),
+        **forward,
+        h_top=passes.rows(n_layers)["h_activated"],
         y_unactivated=passes.trace.y_unactivated.T,
         y_activated=passes.trace.y_activated.T,
         labels=labels,
         losses=passes.losses(),
         output_error=passes.error.T,
         delta=delta,
-        slopes=np.min([[f.mean() for f in of] for of in passes.slopes[layer - 1 :]], axis=0),
+        slopes=passes.least_open(layer),
         held=passes.held(layer, gradients),
         truncate=truncate,
         checks_=checks,
         totals_=totals,
+        backward_=backward,
         central=central,
         update=update,
     )
@@ -169,7 +127,11 @@ def _require_memory(parameters: Parameters, layer: int, labels: IntArray) -> Non
     """Refuse what takes more memory than there is: each loss has an error at each step before it."""
     T, n_losses = len(labels), int((labels >= 0).sum())
     hidden = parameters.architecture.hidden[layer - 1 :]
-    n_numbers = T * T * hidden[0] + T * n_losses * (hidden[0] + max(hidden))
+    cells = parameters.architecture.layer_cells[layer - 1 :]
+    carried = sum(
+        (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
+    )
+    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_losses * carried
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 
@@ -209,130 +171,8 @@ def _one(y: Any, model: Any) -> Any:
     return labels.tolist()
 
 
-class _Passes(NamedTuple):
-    """One sequence forward through all layers, with what going back takes. Arrays have a row a step.
-
-    What the equations take is made of these: T blocks of one column.
-    """
-
-    parameters: Parameters
-    x: Array  # (T, D)
-    labels: IntArray  # (T,), -1 where there is none
-    trace: Trace
-    steps: list[StepTrace]  # of each layer, each of its arrays (T, H)
-    slopes: list[list[Array]]  # of each layer, f'(h_unactivated), T blocks (H, 1); the trace's
-    error: Array  # (K, T), ŷ - y; zeros where a step has no label
-
-    @classmethod
-    def of(cls, parameters: Parameters, x: Array, labels: IntArray) -> _Passes:
-        """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-            trace = _forward(parameters, x)
-        if not np.isfinite(trace.y_unactivated).all():
-            step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
-            raise DataError(
-                f"the network's states overflow at step {step} of this sequence; expected finite "
-                "numbers. Explain a model with smaller weights, or scale x."
-            )
-        steps = []
-        inputs = list(x[:, :, None])
-        for layer, h in zip(parameters.layers, trace.h_activated, strict=True):
-            pieces = [
-                recurrent_step(x_t, h_t, layer.U, layer.W, layer.b, layer.cell)
-                for x_t, h_t in zip(inputs, h[:-1], strict=True)
-            ]
-            steps.append(
-                StepTrace(*(np.array(arrays)[:, :, 0] for arrays in zip(*pieces, strict=True)))
-            )
-            inputs = h[1:]
-        slopes = [
-            _blocks(terms.exact_slope(layer.cell, step.h_unactivated))
-            for layer, step in zip(parameters.layers, steps, strict=True)
-        ]
-        trace = trace._replace(slopes=slopes)
-        # A step without a label has an empty column y, and so no loss and no error (N3, N5).
-        y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
-        error = terms.exact_error(y, trace.y_activated)
-        return cls(parameters, x, labels, trace, steps, slopes, error)
-
-    @property
-    def answering(self) -> IntArray:
-        """The steps with a loss, from 0."""
-        return np.flatnonzero(self.labels >= 0)
-
-    def inputs(self, layer: int) -> Array:
-        """What a layer's U multiplies, (T, D)."""
-        return self.x if layer == 1 else self.steps[layer - 2].h_activated
-
-    def losses(self) -> Array:
-        """L_t (N3), (T,); NaN where a step has no label."""
-        losses = np.full(len(self.x), np.nan)
-        losses[self.answering] = self.losses_of(self.trace.y_unactivated)
-        return losses
-
-    def losses_of(self, z: Array) -> Array:
-        """L_t of the steps with a label, for y_unactivated (K, T)."""
-        columns = z.T[self.answering, :, None]
-        return terms.exact_losses(columns, self.labels[self.answering])[:, 0]
-
-    def gradients(self, truncate: int | None = None) -> Parameters:
-        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
-        layers, V = self.parameters.layers, self.parameters["V"]
-        x = _blocks(self.x)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
-            of_layers, dV, dc = network.gradients(
-                x, self.error, layers, V, [0] * len(x), self.trace
-            )
-        if truncate is not None:
-            deltas = [_blocks(delta.sum(axis=2)) for delta in self._carried(layers, truncate)]
-            of_layers = [
-                recurrent_gradients(delta, _blocks(self.inputs(k)), h)
-                for k, (delta, h) in enumerate(
-                    zip(deltas, self.trace.h_activated, strict=True), start=1
-                )
-            ]
-        return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
-
-    def delta(self, layer: int) -> Array:
-        """δ_{t,τ} of a layer, each loss carried back on its own (N7), (T, T, H)."""
-        carried = self._carried(self.parameters.layers[layer - 1 :])[0]
-        T, H, _ = carried.shape
-        delta = np.zeros((T, T, H))
-        delta[self.answering] = carried.transpose(2, 0, 1)  # (T, H, A) → (A, T, H)
-        return delta
-
-    def held(self, layer: int, gradients: Parameters) -> terms.Difference:
-        """What is lost of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
-        layers, V = list(self.parameters.layers), self.parameters["V"]
-        whole = gradients.get(f"W{layer}")
-        if whole is None:
-            return terms.Difference(np.nan, np.nan)
-        layers[layer - 1] = layers[layer - 1]._replace(W=None)
-        x = _blocks(self.x)
-        of_layers, _, _ = network.gradients(x, self.error, layers, V, [0] * len(x), self.trace)
-        return terms.difference(of_layers[layer - 1][1], whole)
-
-    def _carried(self, layers: Sequence[Layer], truncate: int | None = None) -> list[Array]:
-        """Carry each loss back through some layers, up to the top: (T, H, A) of each."""
-        dh = self.parameters["V"].T @ self.error[:, self.answering]
-        slopes = self.slopes[-len(layers) :]
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
-            return terms.carry_back(dh, self.answering, layers, slopes, truncate)
-
-
-def _blocks(rows: Array) -> list[Array]:
-    """Make blocks of one column of rows: (T, H) to T blocks (H, 1)."""
-    return list(rows[:, :, None])
-
-
-def _forward(parameters: Parameters, x: Array) -> Trace:
-    blocks = _blocks(x)
-    V, c = parameters["V"], parameters.get("c")
-    return network.forward(blocks, parameters.layers, V, c, [0] * len(blocks))
-
-
 def _update(
-    passes: _Passes,
+    passes: Passes,
     gradients: Parameters,
     learning_rate: float,
     max_norm: float | None,
@@ -343,7 +183,11 @@ def _update(
     with np.errstate(over="ignore", invalid="ignore"):
         norm = clip_norm(gradients.vector, max_norm)
         descend(after.vector, gradients.vector, learning_rate)
-        loss_after = float(passes.losses_of(_forward(after, passes.x).y_unactivated).sum())
+        loss_after = float(
+            passes.losses_of(
+                forward_with_answers(after, passes.x, after.layers).y_unactivated
+            ).sum()
+        )
     clipped = max_norm is not None and norm > max_norm
     return {
         "norm": norm,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from elman._typing import Array
 from elman.data import Batch, Shard
 from elman.engines.reference import forward
-from elman.equations import CELLS, Trace, errors_through_time, network
+from elman.equations import Cell, LayerTrace, Trace, errors_through_time, network
 from elman.errors import DataError
 from elman.explanation import spectra, terms
+from elman.explanation.arrays import name_of
 from elman.explanation.diagnosis import diagnose
+from elman.explanation.slopes import jacobians, remembers, slopes_of_backward
 from elman.explanation.subject import Subject, subject
 from elman.parameters import Parameters
 
@@ -119,7 +122,6 @@ def gradient_flow(
     exact = who.parameters.astype(np.float64)
     layer = who.layer(layer)
     here = who.parameters.layers[layer - 1]
-    cells = who.parameters.architecture.cells[layer - 1 :]
     T, n = int(who.sequences.lengths.max()), len(who.sequences)
 
     reach = np.full((T, n), np.nan)  # by lag
@@ -127,12 +129,12 @@ def gradient_flow(
     done = 0
     for shard in Batch.all_of(who.sequences, every_step=False).shards(_SHARD):
         trace = _forward(who.parameters, shard)
-        of_shard, slopes = _reach(who, exact, shard, trace, layer)
+        of_shard, openness = _reach(who, exact, shard, trace, layer)
         reach[: len(of_shard), done : done + of_shard.shape[1]] = of_shard
         done += of_shard.shape[1]
-        for t, slope in enumerate(slopes):
-            n_saturated[t] += np.count_nonzero(slope < terms.SATURATED)
-    if not any(CELLS[cell].recurrent for cell in cells):
+        for t, of_step in enumerate(openness):
+            n_saturated[t] += np.count_nonzero(of_step < terms.SATURATED)
+    if not any(map(remembers, who.parameters.architecture.layer_cells[layer - 1 :])):
         reach = reach[:1]
     counts = (~np.isnan(reach)).sum(axis=1)
     low, norms, high = np.full((3, len(reach)), np.nan)
@@ -140,14 +142,15 @@ def gradient_flow(
         of_lag = reach[k, ~np.isnan(reach[k])]
         low[k], norms[k], high[k] = np.quantile(of_lag, [0.1, 0.5, 0.9])
 
-    n_units = (who.sequences.lengths > np.arange(T)[:, None]).sum(axis=1) * len(here.U)
+    n_units = (who.sequences.lengths > np.arange(T)[:, None]).sum(axis=1) * here.n_units
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
-    kind, verdict = diagnose(common, saturated_share, here.W)
+    gated = len(here.cell.gates) > 1 or len(here.cell.states) > 1
+    kind, verdict = diagnose(common, saturated_share, None if gated else here.W, gated=gated)
     return GradientFlow(
         layer=layer,
-        cell=cells[0],
+        cell=name_of(who.parameters.architecture.cells[layer - 1]),
         n_sequences=n,
         norms=norms,
         quantiles=np.array([low, high]),
@@ -181,13 +184,11 @@ def _reach(
     -------
     reach : array (lags, sequences)
         ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖.
-    slopes : T blocks (H, n_t)
-        The layer's f'.
+    openness : T blocks (H, n_t)
+        The most that the layer's units let back: f' for tanh and relu.
     """
     y_hat = trace.y_activated.astype(np.float64)  # (K, n)
-    h_activated = [
-        [h_t.astype(np.float64) for h_t in h[1:]] for h in trace.h_activated[layer - 1 :]
-    ]
+    traces = [_in_float64(of_layer) for of_layer in trace.layers[layer - 1 :]]
     ends = shard.rows  # the sequences' numbers, in the order in which they end
     if who.labels is None:
         labels = y_hat.argmin(axis=0)
@@ -198,13 +199,16 @@ def _reach(
 
     layers, V = exact.layers[layer - 1 :], exact["V"]
     told = V.T @ terms.exact_error(y, y_hat)
-    dh = network.answers_to_states(told, h_activated[-1], shard.answers_from)
+    dh = network.answers_to_states(told, traces[-1].h, shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
     for k in reversed(range(len(layers))):
-        slopes = [layers[k].cell.derivative(h_t) for h_t in h_activated[k]]
+        cell = layers[k].cell
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
-            delta = errors_through_time(dh, slopes, layers[k].W)
-            dh = [layers[k].U.T @ delta_t for delta_t in delta] if k else delta
+            delta, _ = errors_through_time(dh, traces[k], layers[k])
+            dh = [layers[k].U.T @ cell.rows_reading("x", d) for d in delta] if k else delta
+    openness = [
+        np.abs(of_step).max(axis=(0, 1)) for of_step in _slopes_of(layers[0].cell, traces[0])
+    ]
 
     sizes = _sizes(dh)  # (T, n)
     lengths = np.array([delta_t.shape[1] for delta_t in dh])
@@ -213,7 +217,21 @@ def _reach(
     reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         reach = np.nan_to_num(reach / size_told, nan=np.inf)  # beyond all numbers: the largest
-    return np.where((steps >= 0) & (size_told > 0), reach, np.nan), slopes
+    return np.where((steps >= 0) & (size_told > 0), reach, np.nan), openness
+
+
+def _in_float64(trace: LayerTrace) -> LayerTrace:
+    def cast(arrays: Iterable[Array]) -> tuple[Array, ...]:
+        return tuple(array.astype(np.float64) for array in arrays)
+
+    steps = [step._replace(states=cast(step.states), kept=cast(step.kept)) for step in trace.steps]
+    return LayerTrace(cast(trace.initial), steps)
+
+
+def _slopes_of(cell: Cell, trace: LayerTrace) -> Iterator[Array]:
+    """Yield (S, G + S, H, n_t) of each step."""
+    for t, step in enumerate(trace.steps):
+        yield slopes_of_backward(cell, step.kept, step.states, trace.before(t))
 
 
 def _sizes(blocks: list[Array]) -> Array:
@@ -227,21 +245,21 @@ def _sizes(blocks: list[Array]) -> Array:
 def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Take the Jacobians of a sample: their largest singular values, and Lyapunov exponents."""
     here = who.parameters.layers[layer - 1]
-    H = len(here.U)
     W = None if here.W is None else here.W.astype(np.float64)
     long = np.flatnonzero(who.sequences.lengths > 1)
-    exponents = np.full(min(H, _EXPONENTS), np.nan)
-    if W is None or not len(long):
+    exponents = np.full(min(here.n_units, _EXPONENTS), np.nan)
+    if not remembers(here.cell) or not len(long):
         return np.empty(0), exponents
     sample = rng.choice(long, min(len(long), _JACOBIANS), replace=False)
     (shard,) = Batch.of(who.sequences, sample, every_step=False).shards(len(sample))
-    h = _forward(who.parameters, shard).h_activated[layer - 1]
+    trace = _in_float64(_forward(who.parameters, shard).layers[layer - 1])
+    of_steps = list(_slopes_of(here.cell, trace))
     drawn: list[Array] = []
     of_sequences: list[Array] = []
     for i in rng.permutation(len(sample)):
-        states = np.array([h_t[:, i] for h_t in h[2:] if h_t.shape[1] > i], np.float64)
-        slopes = here.cell.derivative(states)
-        drawn.append(rng.choice(slopes)[:, None] * W)
+        partials = np.array([of[..., i] for of in of_steps[1:] if of.shape[-1] > i])
+        drawn.append(jacobians(here.cell, rng.choice(partials)[None], W)[0])
         if len(of_sequences) < _LYAPUNOV:
-            of_sequences.append(spectra.lyapunov(slopes[:, :, None] * W, len(exponents)))
+            exponents_i = spectra.lyapunov(jacobians(here.cell, partials, W), len(exponents))
+            of_sequences.append(exponents_i)
     return np.sort(spectra.largest_singular(np.array(drawn))), np.mean(of_sequences, axis=0)

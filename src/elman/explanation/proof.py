@@ -8,33 +8,44 @@ equations take part, and the loss is written anew here, so an error in the backw
 
 What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what rounding can do:
 
-    |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|  +  1e-287
+    |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps ( Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|
+                                                  +  Σ_j Σ_i |dL_t/ds_{j,i}| m_{j,i} )  +  1e-287
 
 z'_t is by how much y_unactivated moves along R, so that the product is a sum of these numbers over
-k: where they all but cancel, the digits that are left are few. Below 1e-287 numbers times 1e-20 have
-no digits left. Answers that are all but certain and units that are all but saturated cost no digits:
-the loss here, and the errors and slopes of ``terms``, are computed without a difference of numbers
-near 1.
+k: where they all but cancel, the digits that are left are few. In the same way it is a sum over the
+states s_j of each step j from τ to t. m_j is by how much these move, each part taken by its
+magnitude, and beside it what moves inside the cell: h = n + z (h_{t-1} - n) of a GRU has few digits of
+n' (1 - z) left where z is nearly 1. In a tanh cell nothing cancels, and m_j is |s'_j|.
 
-Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs.
+Below 1e-287 numbers times 1e-20 have no digits left. Answers that are all but certain and units that
+are all but saturated cost no digits: the loss here, the errors of ``terms`` and the slopes of
+``slopes`` are computed without a difference of numbers near 1.
+
+Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs,
+S states and G gates of a cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Layer, network, output, recurrent_layer, recurrent_step
+from elman.equations import Cell, LayerTrace, States, output, recurrent_layer, recurrent_step
 from elman.explanation import terms
+from elman.explanation.passes import Passes, forward_with_answers
+from elman.explanation.slopes import slopes, slopes_of_backward
 from elman.parameters import Parameters
 
 STEP = 1e-20
 TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALLEST = 1e-287
+AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of the kind
+N_POINTS = 256  # drawn at random, at which that is looked at too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 
 
@@ -56,6 +67,8 @@ class Check(NamedTuple):
     summed : float
         Σ_k |ŷ_k - y_k| |z'_k|: the product is Σ_k (ŷ_k - y_k) z'_k, and may be a difference of
         larger numbers.
+    inside : float
+        Σ_j Σ_i |dL_t/ds_{j,i}| m_{j,i}: the same at the states of each step on the way.
     """
 
     t: int
@@ -66,6 +79,7 @@ class Check(NamedTuple):
     bound: float
     size: float
     summed: float
+    inside: float
 
     @property
     def passed(self) -> bool:
@@ -74,14 +88,16 @@ class Check(NamedTuple):
 
 
 class TotalCheck(NamedTuple):
-    """A whole gradient against the complex step, along one random direction R.
+    """Two numbers that have to agree, one of them by the complex step.
 
     Attributes
     ----------
     name : str
-        The parameter's.
+        A parameter, whose whole gradient is looked at along one random direction R; or a layer, whose
+        cell is.
     expected, found : float
-        ⟨gradient, R⟩ by the equations, and by the complex step.
+        ⟨gradient, R⟩ by the equations, and by the complex step; or the slope where these two are
+        furthest apart.
     error, bound : float
     """
 
@@ -98,107 +114,129 @@ class TotalCheck(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """The A losses of n passes, and y_unactivated behind them."""
+    """What moves in n passes: the A losses, y_unactivated behind them, and states of all layers."""
 
     losses: Array  # (A, n)
     z: Array  # (A, K, n)
+    states: list[list[Array]]  # m of each layer that moves: block k is (S H, n_k), k steps on
 
     def summed(self, error: Array) -> Array:
         """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y (A, K)."""
         return np.asarray(np.einsum("ak,akn->an", np.abs(error), np.abs(self.z.imag)) / STEP)
 
+    def inside(self, dh: Sequence[Array], taus: IntArray) -> Array:
+        """Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, (A, n), over the states of all layers and steps j.
 
-def pass_forward(
-    parameters: Parameters,
-    layer: int,
-    inputs: Array,
-    labels: IntArray,
-    own: Mapping[str, Array],
-    taus: IntArray,
-) -> Moved:
+        Parameters
+        ----------
+        dh : for each layer that moves an array (A, T, S H)
+            dL/d(states of a step).
+        taus : array (n,)
+            The steps, from 0, at which the passes begin.
+        """
+        total = np.zeros(self.losses.shape)
+        for of_layer, blocks in zip(dh, self.states, strict=True):
+            sizes = np.abs(of_layer)
+            for k, block in enumerate(blocks):
+                n_k = block.shape[1]
+                total[:, :n_k] += np.einsum("ans,sn->an", sizes[:, taus[:n_k] + k], block)
+        return total
+
+
+def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: IntArray) -> Moved:
     """Go forward n times side by side; in pass i, step taus[i] has parameters of its own.
+
+    A pass begins at its step, with the states that the sequence has there. So passes are sequences
+    of different lengths, longest first, as ``recurrent_layer`` takes them.
 
     Parameters
     ----------
-    parameters : Parameters
+    passes : Passes
     layer : int
         The one with a step of its own, counted from 1.
-    inputs : array (T, D)
-        The layer's inputs.
-    labels : array (T,)
-        Codes; -1 where a step has no label.
     own : {"U" or "W": array}
         The parameters of the step; the others are the layer's.
     taus : array (n,)
-        Steps, from 0.
+        Steps, from 0, in ascending order.
 
     Returns
     -------
     Moved
     """
     dtype = np.result_type(*own.values())
-    layers = parameters.astype(dtype).layers
-    here, above = layers[layer - 1], layers[layer:]
-    there: Layer = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
-    n = len(taus)
+    parameters = passes.parameters.astype(dtype)
+    here, *above = parameters.layers[layer - 1 :]
+    there = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
+    traces = passes.trace.layers[layer - 1 :]
+    x = passes.inputs(layer).T.astype(dtype)  # (D, T)
+    T, n = x.shape[1], len(taus)
 
-    def step(x_t: Array, h: Array, of: Layer) -> Array:
-        return recurrent_step(x_t, h, of.U, of.W, of.b, of.cell).h_activated
+    def before_own_step(trace: LayerTrace) -> States:  # each (H, n)
+        before = zip(*(trace.before(t) for t in taus), strict=True)
+        return tuple(np.concatenate(state, axis=1).astype(dtype) for state in before)
 
-    h = [np.zeros((len(here.U), n), dtype)]
-    for t, x_t in enumerate(inputs[:, :, None].astype(dtype)):  # (D, 1)
-        if t < taus.min():  # all passes are alike
-            h.append(np.repeat(step(x_t, h[-1][:, :1], here), n, axis=1))
-            continue
-        h_t = np.array(step(np.repeat(x_t, n, axis=1), h[-1], here))
-        for i in np.flatnonzero(taus == t):
-            h_t[:, i : i + 1] = step(x_t, h[-1][:, i : i + 1], there)
-        h.append(h_t)
-    for up in above:
-        h = recurrent_layer(h[1:], np.zeros((len(up.U), n), dtype), up.U, up.W, up.b, up.cell)
+    initial = before_own_step(traces[0])
+    first = recurrent_step(x[:, taus], initial, there)
+    later = [x[:, taus[taus + k < T] + k] for k in range(1, T - taus[0])]
+    moved = [LayerTrace(initial, [first, *recurrent_layer(later, first.states, here).steps])]
+    for up, trace in zip(above, traces[1:], strict=True):
+        moved.append(recurrent_layer(moved[-1].h, before_own_step(trace), up))
 
-    answering = np.flatnonzero(labels >= 0)
-    V, c = parameters["V"].astype(dtype), parameters.get("c")
-    z = np.array([output(h[t + 1], V, c)[0] for t in answering])  # (A, K, n)
-    return Moved(terms.exact_losses(z, labels[answering]), z)
-
-
-def _of_every_step(
-    parameters: Parameters, layer: int, inputs: Array, labels: IntArray, own: Mapping[str, Array]
-) -> Moved:
-    """Go forward once for each step, as many passes side by side as is good."""
-    parts = [
-        pass_forward(parameters, layer, inputs, labels, own, np.arange(len(inputs))[first:][:SIDE])
-        for first in range(0, len(inputs), SIDE)
-    ]
-    losses, z = zip(*parts, strict=True)
-    return Moved(np.concatenate(losses, axis=-1), np.concatenate(z, axis=-1))
+    answering = passes.answering
+    V, c = parameters["V"], parameters.get("c")
+    plain = np.concatenate([traces[-1].h[t] for t in answering], axis=1)  # (H, A)
+    z = np.repeat(output(plain.astype(dtype), V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
+    for k, h in enumerate(moved[-1].h):
+        steps = taus[: h.shape[1]] + k
+        (columns,) = np.nonzero(passes.labels[steps] >= 0)
+        z[np.searchsorted(answering, steps[columns]), :, columns] = output(h, V, c)[0].T[columns]
+    losses = terms.exact_losses(z, passes.labels[answering])
+    return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
 
 
-def check_terms(
-    parameters: Parameters,
-    layer: int,
-    inputs: Array,
-    labels: IntArray,
-    name: str,
-    delta: Array,
-    left: Array,
-    error: Array,
-    seed: int = 0,
-) -> list[Check]:
-    """Prove every term of a layer's W (or U), for each loss t and each step τ ≤ t.
+def magnitudes(moved: LayerTrace, trace: LayerTrace, taus: IntArray) -> list[Array]:
+    """By how much the states of a layer move, and what is inside its cell: each part without its sign.
 
     Parameters
     ----------
-    parameters, layer, inputs, labels
-        As in ``pass_forward``.
-    name : {"W", "U"}
-    delta : array (T, T, H)
+    moved : LayerTrace
+        Of n passes.
+    trace : LayerTrace
+        Of the sequence; its layer's cell is ``Exact``.
+    taus : array (n,)
+        The steps, from 0, at which the passes begin.
+
+    Returns
+    -------
+    blocks (S H, n_k)
+        m, k steps after the passes began.
+    """
+    found = []
+    for k, step in enumerate(moved.steps):
+        H, n_k = step.h_activated.shape
+        entering = np.concatenate([step.h_unactivated, *moved.before(k)])
+        entering = np.abs(entering.imag).reshape(-1, H, n_k) / STEP  # (G + S, H, n_k)
+        kept = [trace.steps[t].kept for t in taus[:n_k] + k]
+        states, inside = (np.concatenate(of, axis=-1) for of in list(zip(*kept, strict=True))[:2])
+        found.append(((np.abs(states) + inside) * entering).sum(axis=1).reshape(-1, n_k))
+    return found
+
+
+def check_terms(
+    passes: Passes, layer: int, delta: Array, dh: Sequence[Array], seed: int = 0
+) -> list[Check]:
+    """Prove every term of a layer's W, for each loss t and each step τ ≤ t.
+
+    Of a layer without W the terms of U are proved: the same δ, beside other vectors.
+
+    Parameters
+    ----------
+    passes : Passes
+    layer : int
+    delta : array (T, T, G H)
         δ_{t,τ}.
-    left : array (T, H) or (T, D)
-        h_{τ-1} for W, x_τ for U.
-    error : array (T, K)
-        ŷ_t - y_t.
+    dh : for the layer and each above it an array (A, T, S H)
+        dL_t/d(states of step τ).
     seed : int
         For R.
 
@@ -207,49 +245,42 @@ def check_terms(
     list of Check
         By loss, then by step.
     """
-    matrix = parameters[f"{name}{layer}"]
+    name, answering = passes.name_of_terms(layer), passes.answering
+    matrix = passes.parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
-    answering = np.flatnonzero(labels >= 0)
-    own = {name: matrix + 1j * STEP * R}
-    moves = _of_every_step(parameters, layer, inputs, labels, own)
-    found = moves.losses.imag / STEP  # (A, T)
-    summed = moves.summed(error[answering])
+    found, summed, inside = [], [], []
+    for taus in _side_by_side(len(passes.x)):
+        moved = pass_forward(passes, layer, {name: matrix + 1j * STEP * R}, taus)
+        found.append(moved.losses.imag / STEP)
+        summed.append(moved.summed(passes.error.T[answering]))
+        inside.append(moved.inside(dh, taus))
 
-    delta = delta[answering]
-    expected = np.einsum("ath,th->at", delta, left @ R.T)
+    cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
+    delta = cell.rows_reading("h" if name == "W" else "x", delta[answering].T).T  # (A, T, ·)
     size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, T)
-    errors = np.abs(expected - found)
-    bound = TOLERANCE * size + _ROUNDING * summed + SMALLEST
-    columns = [
-        array.tolist() for array in (expected, found, errors, bound, size / np.sqrt(R.size), summed)
+    of_checks = [
+        np.einsum("ath,th->at", delta, left @ R.T),
+        *(np.concatenate(parts, axis=1) for parts in (found, summed, inside)),
     ]
+    expected, of_losses, of_outputs, of_states = of_checks
+    errors = np.abs(expected - of_losses)
+    bound = TOLERANCE * size + _ROUNDING * (of_outputs + of_states) + SMALLEST
+    columns = (expected, of_losses, errors, bound, size / np.sqrt(R.size), of_outputs, of_states)
+    rows = np.stack(columns, axis=-1).tolist()
     return [
-        Check(int(t) + 1, tau + 1, *(column[a][tau] for column in columns))
+        Check(int(t) + 1, tau + 1, *rows[a][tau])
         for a, t in enumerate(answering)
         for tau in range(t + 1)
     ]
 
 
-def check_totals(
-    parameters: Parameters,
-    x: Array,
-    labels: IntArray,
-    gradients: Parameters,
-    error: Array,
-    seed: int = 0,
-) -> list[TotalCheck]:
-    """Prove each parameter's whole gradient along a random direction.
+def _side_by_side(T: int) -> list[IntArray]:
+    """All steps, as many passes side by side as is good."""
+    return [np.arange(T)[first : first + SIDE] for first in range(0, T, SIDE)]
 
-    Parameters
-    ----------
-    parameters : Parameters
-    x : array (T, D)
-        The network's inputs.
-    labels : array (T,)
-    gradients : Parameters
-    error : array (T, K)
-        ŷ_t - y_t.
-    seed : int
+
+def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[TotalCheck]:
+    """Prove each parameter's whole gradient along a random direction.
 
     Returns
     -------
@@ -257,34 +288,81 @@ def check_totals(
         One for each parameter.
     """
     rng = np.random.default_rng(seed)
-    answering = np.flatnonzero(labels >= 0)
-    moving = parameters.astype(np.complex128)
-    blocks = list(x[:, :, None].astype(np.complex128))
+    answering, start = passes.answering, np.zeros(1, np.int64)
+    moving, x = passes.parameters.astype(np.complex128), passes.x.astype(np.complex128)
+    error = passes.error.T[answering]
+    dh = [of_layer[None] for of_layer in passes.errors_of_states()]
+    made_of = np.array(  # (T, H)
+        [np.abs([*s.states, *s.kept[2:]]).sum(axis=0)[:, 0] for s in passes.trace.layers[-1].steps]
+    )
     checks = []
     for name, gradient in gradients.items():
         R = rng.standard_normal(gradient.shape)
         moving[name].imag[...] = STEP * R
-        trace = network.forward(blocks, moving.layers, moving["V"], moving.get("c"), [0] * len(x))
+        trace = forward_with_answers(moving, x, moving.layers)
         moving[name].imag[...] = 0
         z = trace.y_unactivated.T[answering, :, None]
-        moved = Moved(terms.exact_losses(z, labels[answering]), z)
-        found = float(moved.losses.sum().imag) / STEP
+        losses = terms.exact_losses(z, passes.labels[answering])
+        states = [
+            magnitudes(*traces, taus=start)
+            for traces in zip(trace.layers, passes.trace.layers, strict=True)
+        ]
+        moved = Moved(losses, z, states)
+        found = float(losses.sum().imag) / STEP
         expected = float((gradient * R).sum())
         size = float(terms.size(gradient.ravel()) * np.linalg.norm(R))
-        summed = float(moved.summed(error[answering]).sum())
-        bound = TOLERANCE * size + _ROUNDING * summed + SMALLEST
+        rounded = moved.summed(error).sum() + moved.inside(dh, start)[0, 0]
+        if name == "V":  # z' = R h, and h is rounded as what it is made of
+            rounded += (np.abs(error) @ np.abs(R) * made_of[answering]).sum()
+        bound = TOLERANCE * size + _ROUNDING * float(rounded) + SMALLEST
         checks.append(TotalCheck(name, expected, found, abs(expected - found), bound))
     return checks
 
 
+def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> TotalCheck:
+    """Compare the slopes by which a cell's ``backward`` goes with those of its ``forward``.
+
+    The terms are carried back by the slopes of ``forward``, which are exact; what learns, by
+    ``backward``. It is rounded relative to numbers that may cancel, as 1 and h² do in a saturated
+    unit; so an error is measured by the largest slope of its kind, [s, i]. To have one that is not
+    small, some random points are looked at beside those of the sequence.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    cell : Cell
+    trace : LayerTrace
+    seed : int
+        For the random points.
+
+    Returns
+    -------
+    TotalCheck
+    """
+    rng = np.random.default_rng(seed)
+    G, S = len(cell.gates), len(cell.states)
+    of_trace = np.array(
+        [[*np.split(s.h_unactivated, G), *trace.before(t)] for t, s in enumerate(trace.steps)]
+    ).swapaxes(0, 1)  # (G + S, T, H, 1)
+    of_trace = of_trace.reshape(G + S, -1)
+    far = np.maximum(np.abs(of_trace[G:]).max(axis=1, keepdims=True), 1)
+    drawn = rng.standard_normal((G + S, N_POINTS)) * np.concatenate([np.ones((G, 1)), far])
+    points = np.concatenate([of_trace, drawn], axis=1)
+    a, before = tuple(points[:G]), tuple(points[G:])
+    after, kept = cell.forward(a, before)
+    expected = slopes_of_backward(cell, kept, after, before)  # (S, G + S, n)
+    found = slopes(cell, a, before).states
+    error = np.abs(expected - found)
+    bound = np.broadcast_to(
+        AGREEMENT * np.abs(found).max(axis=2, keepdims=True) + SMALLEST, error.shape
+    )
+    worst = np.unravel_index(np.argmax(np.nan_to_num(error / bound, nan=np.inf)), error.shape)
+    return TotalCheck(name, *(float(of[worst]) for of in (expected, found, error, bound)))
+
+
 def central_differences(
-    parameters: Parameters,
-    layer: int,
-    inputs: Array,
-    labels: IntArray,
-    name: str,
-    checks: list[Check],
-    seed: int = 0,
+    passes: Passes, layer: int, checks: list[Check], seed: int = 0
 ) -> list[dict[str, float]]:
     """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
@@ -292,7 +370,7 @@ def central_differences(
 
     Parameters
     ----------
-    parameters, layer, inputs, labels, name, seed
+    passes, layer, seed
         As in ``check_terms``.
     checks : list of Check
         What that returned, with the same R.
@@ -303,11 +381,11 @@ def central_differences(
         For ε = 1e-1 … 1e-8: the error of all terms together, ‖found - exact‖ / ‖exact‖, and how many
         of those that are not zero are lost altogether, off by their own value or more.
     """
-    matrix = parameters[f"{name}{layer}"]
+    name, answering = passes.name_of_terms(layer), passes.answering
+    matrix = passes.parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
-    answering = np.flatnonzero(labels >= 0)
     # A contrast, not a proof: of a long sequence some steps are enough.
-    taus = np.unique(np.linspace(0, len(inputs) - 1, SIDE).round().astype(np.int64))
+    taus = np.unique(np.linspace(0, len(passes.x) - 1, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]
     rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
     columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])
@@ -315,8 +393,7 @@ def central_differences(
     rows = []
     for step in 10.0 ** -np.arange(1, 9):
         up, down = (
-            pass_forward(parameters, layer, inputs, labels, {name: matrix + e * R}, taus).losses
-            for e in (step, -step)
+            pass_forward(passes, layer, {name: matrix + e * R}, taus).losses for e in (step, -step)
         )
         error = np.abs(((up - down) / (2 * step))[rows_of, columns_of] - exact)
         with np.errstate(invalid="ignore", divide="ignore"):  # all terms may be zero

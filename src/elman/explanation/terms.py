@@ -5,8 +5,11 @@
 Each is an outer product, so that the vectors δ_{t,τ} = dL_t/dh_unactivated_τ say it all: ‖term‖ is
 ‖δ_{t,τ}‖ ‖h_{τ-1}‖, and the inner product of two terms is that of their δ times that of their h.
 
-Letters: T steps, A of them answering (with a loss), D inputs of the layer, H units, K outputs.
-Arrays here have a row for each step, and δ is (T, T, H): row t - 1 the loss, column τ - 1 the step.
+A cell with gates has a δ of each. A term of W is that of the gates that read h, one under another.
+
+Letters: T steps, A of them answering (with a loss), D inputs of the layer, H units, K outputs, S states
+and G gates of a cell, G_h of which read h. Arrays here have a row for each step, and δ of whatever
+gates is (T, T, G H): row t - 1 the loss, column τ - 1 the step.
 """
 
 from __future__ import annotations
@@ -19,24 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.equations import Cell, Layer, errors_through_time
+from elman.equations import Layer, LayerTrace, errors_through_time
 
 NEGLIGIBLE = 1e-3
 """A term is nothing if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), what the answer told its state."""
 
 SATURATED = 0.1
-"""A unit is saturated where its f' is below this (tanh: |h| > 0.95); a step, where the mean f' is."""
+"""A unit is saturated where it lets less than this through; a step, where its units do in the mean.
 
-
-def exact_slope(cell: Cell, h_unactivated: Array) -> Array:
-    """f'(h_unactivated) to the last digit: where h is nearly 1, 1 - h² has few digits left.
-
-    The notes' 1 - tanh²(a) is 1 / cosh²(a).
-    """
-    if cell.activation is np.tanh:
-        with np.errstate(over="ignore"):  # cosh beyond all numbers: a slope of 0
-            return np.asarray(1 / np.cosh(h_unactivated) ** 2)
-    return cell.derivative(h_unactivated)
+For a tanh cell that is f' < 0.1, |h| > 0.95.
+"""
 
 
 def exact_error(y: Array, y_hat: Array) -> Array:
@@ -81,7 +76,7 @@ def carry_back(
     dh: Array,
     answering: IntArray,
     layers: Sequence[Layer],
-    slopes: Sequence[Sequence[Array]],
+    traces: Sequence[LayerTrace],
     reach: int | None = None,
 ) -> list[Array]:
     """Carry each loss back to each step, through the layers from the top down (N1, N7).
@@ -97,28 +92,52 @@ def carry_back(
         The steps of these answers, from 0.
     layers : list of Layer
         Those from some layer up to the top, lowest first.
-    slopes : for each of them, T blocks (H, 1)
-        f'(h_unactivated).
+    traces : for each of them, a LayerTrace of the one sequence
     reach : int, optional
         Carry no loss further back than so many steps: truncated back-propagation through time.
 
     Returns
     -------
-    For each of the layers, an array (T, H, A)
+    For each of the layers, an array (T, G H, A)
         δ_{t,τ}: step τ first, a column each loss.
     """
-    T = len(slopes[0])
+    T = len(traces[0].steps)
     blocks = [np.zeros_like(dh) for _ in range(T)]
     for a, t in enumerate(answering):
         blocks[t][:, a] = dh[:, a]
     steps_back = answering - np.arange(T)[:, None]  # (T, A)
+    return through_layers(blocks, layers, traces, None if reach is None else steps_back <= reach)
+
+
+def through_layers(
+    dh: Sequence[Array],
+    layers: Sequence[Layer],
+    traces: Sequence[LayerTrace],
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> list[Array]:
+    """Take errors back through some layers, from the top down (N1, N7).
+
+    Parameters
+    ----------
+    dh : T blocks (H_top, n)
+        What comes to the top layer's states from their answers.
+    layers, traces
+        As in ``carry_back``.
+    mask : array (T, n) of bool, optional
+        The errors that are let through.
+
+    Returns
+    -------
+    For each of the layers, an array (T, G H, n)
+    """
     deltas = []
-    for layer, of_layer in zip(reversed(layers), reversed(slopes), strict=True):
-        delta = np.array(errors_through_time(blocks, of_layer, layer.W))
-        if reach is not None:
-            delta *= (steps_back <= reach)[:, None, :]
+    for layer, trace in zip(reversed(layers), reversed(traces), strict=True):
+        delta = np.array(errors_through_time(dh, trace, layer)[0])
+        if mask is not None:
+            delta *= mask[:, None, :]
         deltas.append(delta)
-        blocks = [layer.U.T @ delta_t for delta_t in delta]  # one factor dO_k/dO_{k-1} more (N1)
+        # one factor dO_k/dO_{k-1} more (N1)
+        dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return deltas[::-1]
 
 
@@ -127,7 +146,7 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
 
     Parameters
     ----------
-    delta : array (T, T, H)
+    delta : array (T, T, G H)
     left : array (T, H) or (T, D)
         h_{τ-1} for the terms of W, x_τ for those of U.
     answering : array (A,)
@@ -158,13 +177,14 @@ def term_kinds(
 
     Parameters
     ----------
-    delta : array (T, T, H)
+    delta : array (T, T, G H)
     dh : array (H_top, A)
         Vᵀ (ŷ_t - y_t) of each answer.
     left : array (T, H) or (T, D)
         h_{τ-1} for the terms of W, x_τ for those of U.
     slopes : array (T,)
-        The mean f' of each step; with layers above, the smallest of theirs and the layer's own.
+        How open each step is, the mean f' of tanh; with layers above, the smallest of theirs and the
+        layer's own.
     answering : array (A,)
     structural : array (T, T) of bool
         The terms that are zero by construction, whatever the parameters.
@@ -190,23 +210,22 @@ def term_kinds(
     return kinds
 
 
-def explicit(slope: Array, h_previous: Array) -> Array:
-    """∂h_t/∂W with h_{t-1} held constant (N7): a third-order tensor.
+def explicit(part: Array, h_previous: Array) -> Array:
+    """∂(states of t)/∂W with h_{t-1} held constant (N7): a third-order tensor.
 
     Parameters
     ----------
-    slope, h_previous : arrays (H,)
-        f'(h_unactivated) at step t, and h_{t-1}.
+    part : array (S H, G_h H)
+        Of step t, from ``slopes.explicit_parts``: diag(f') for a cell of one gate.
+    h_previous : array (H,)
+        h_{t-1}.
 
     Returns
     -------
-    array (H, H, H)
-        [i, j, k] = ∂h_t[i]/∂W[j, k], which is f'_i h_{t-1}[k] if i = j, and 0 else.
+    array (S H, G_h H, H)
+        [i, j, k] = ∂(state i of t)/∂W[j, k]; for a cell of one gate f'_i h_{t-1}[k] if i = j, else 0.
     """
-    H = len(slope)
-    tensor = np.zeros((H, H, H))
-    tensor[np.arange(H), np.arange(H)] = np.outer(slope, h_previous)
-    return tensor
+    return part[:, :, None] * h_previous
 
 
 def shares(delta_t: Array, h_previous: Array) -> Array:
@@ -214,7 +233,7 @@ def shares(delta_t: Array, h_previous: Array) -> Array:
 
     Parameters
     ----------
-    delta_t : array (t, H)
+    delta_t : array (t, G H)
         δ_{t,1} … δ_{t,t}.
     h_previous : array (t, H)
 
@@ -244,7 +263,7 @@ def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Iterator[Arra
 
     Yields
     ------
-    array (H, H) or (H, D)
+    array (G H, H) or (G H, D)
         For k = 0 … T - 1. Added up to k they are dW cut k steps back; added all, dW.
     """
     for k in range(len(left)):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elman._json import jsonable
+from elman.explanation.numbers import Numbers
 from elman.explanation.proof import Check, TotalCheck
-
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
 
 # fmt: off
 _PLAIN = [
     "title", "seed", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
-    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top",
+    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states", "h_top",
     "y_unactivated", "y_activated", "labels", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "of", "norms", "kinds", "held", "sum_error", "truncation",
     "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
@@ -23,13 +21,14 @@ _PLAIN = [
 _PLAIN_UPDATE = ["norm", "max_norm", "clipped", "scale", "learning_rate", "loss_after"]
 
 
-def as_dict(explanation: Explanation, *, vectors: bool) -> dict[str, Any]:
+def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     """See ``Explanation.to_dict``."""
     ex = explanation
     everything = {"generator": "elman"} | {name: getattr(ex, name) for name in _PLAIN}
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
     everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]
+    everything["backward"] = ex.backward_ and [_with_passed(check) for check in ex.backward_]
     if vectors:
         everything["delta"] = [ex.delta[t - 1, :t] for t in ex.answering]
         everything["parameters"] = ex.parameters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman.explanation.numbers import Numbers
 from elman.explanation.page.markup import (
     details,
     element,
@@ -23,9 +24,6 @@ from elman.explanation.page.svg import drawing, label, rectangle
 from elman.explanation.page.view import ROWS, View, capped
 from elman.explanation.terms import size
 
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
-
 LAGS = 8  # bars, at the most
 
 
@@ -37,7 +35,7 @@ class Parts(NamedTuple):
     total: float
 
 
-def parts_of(explanation: Explanation, last: int) -> list[Parts]:
+def parts_of(explanation: Numbers, last: int) -> list[Parts]:
     """Measure dh_t/dW for t = 1 … last without a third-order tensor.
 
     dh_t/dW = Σ_τ P_τ ⊗ h_{τ-1} with P_τ = ∂h_t/∂h_{t-1} … ∂h_{τ+1}/∂h_τ diag(f'_τ), and the inner

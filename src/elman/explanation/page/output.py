@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from elman._typing import Array
-from elman.explanation.explanation import LEAST
+from elman.explanation.arrays import LEAST
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.forward import step_control
 from elman.explanation.page.markup import (

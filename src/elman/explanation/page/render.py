@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib import resources
-from typing import TYPE_CHECKING
 
+from elman.explanation.numbers import Numbers
 from elman.explanation.page import colours
 from elman.explanation.page.forward import one_step
 from elman.explanation.page.ladder import ladder
@@ -18,9 +18,6 @@ from elman.explanation.page.reasons import reasons, truncated
 from elman.explanation.page.triangle import gradient_triangle
 from elman.explanation.page.unrolled import unrolled
 from elman.explanation.page.view import View
-
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
 
 PANELS = {
     "Verdict": verdict,
@@ -38,12 +35,12 @@ PANELS = {
 }
 
 
-def render(explanation: Explanation, *, step: int | None = None, command: str | None = None) -> str:
+def render(explanation: Numbers, *, step: int | None = None, command: str | None = None) -> str:
     """Write an explanation as one HTML file: no network, no library, the same bytes each time.
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : Numbers
     step : int, optional
         The step that the page opens with; the last that has a loss if left out.
     command : str, optional

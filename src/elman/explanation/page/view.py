@@ -6,14 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from elman._typing import Array
-
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
+from elman.explanation.numbers import Numbers
 
 Item = TypeVar("Item")
 
@@ -31,14 +29,14 @@ class View:
 
     Attributes
     ----------
-    explanation : Explanation
+    explanation : Numbers
     step : int
         The step that panels 2 and 3 open with.
     command : str or None
         What makes the page again.
     """
 
-    explanation: Explanation
+    explanation: Numbers
     step: int
     command: str | None
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from elman._typing import Array
 from elman.engines import get_engine
 from elman.errors import DataError
-from elman.explanation.explaining import explain
+from elman.explanation.explaining import compute
+from elman.explanation.numbers import Numbers
 from elman.explanation.page.colours import sequential
 from elman.explanation.page.markup import element, figure, fixed, number, paragraph, table
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
 from elman.explanation.page.triangle import log_range, share_of
 from elman.explanation.page.view import View
 from elman.network import Network
-
-if TYPE_CHECKING:
-    from elman.explanation.explanation import Explanation
 
 FACTORS = (0.1, 1.0, 10.0)
 LINES = ("line-2", "line-1", "line-3")
@@ -47,7 +43,7 @@ def what_if(view: View) -> str:
     )
 
 
-def rescaled(explanation: Explanation, factor: float) -> Explanation | None:
+def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
     """Explain the same sequence with the layer's W multiplied; None if its numbers overflow."""
     ex = explanation
     if factor == 1:
@@ -56,7 +52,7 @@ def rescaled(explanation: Explanation, factor: float) -> Explanation | None:
     parameters[f"W{ex.layer}"][...] *= factor
     labels = ex.labels if ex.every_step else ex.labels[-1]
     try:
-        return explain(
+        return compute(
             Network.from_parameters(parameters, get_engine("reference")),
             ex.x,
             labels,
@@ -67,7 +63,7 @@ def rescaled(explanation: Explanation, factor: float) -> Explanation | None:
         return None
 
 
-def _table(cases: list[tuple[float, Explanation | None]]) -> str:
+def _table(cases: list[tuple[float, Numbers | None]]) -> str:
     rows = []
     for factor, ex in cases:
         if ex is None or ex.W is None:
@@ -99,7 +95,7 @@ def _table(cases: list[tuple[float, Explanation | None]]) -> str:
     )
 
 
-def _reach_chart(cases: list[tuple[float, Explanation | None]]) -> str:
+def _reach_chart(cases: list[tuple[float, Numbers | None]]) -> str:
     lines = [
         Line(f"W × {factor:g}", range(len(ex.reach)), _clipped(ex.reach), class_)
         for (factor, ex), class_ in zip(cases, LINES, strict=True)
@@ -126,7 +122,7 @@ def _clipped(reach: Array) -> list[float]:
     return [float(value) for value in np.maximum(reach, FLOOR)]  # NaN stays NaN
 
 
-def _triangles(view: View, cases: list[tuple[float, Explanation | None]]) -> str:
+def _triangles(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     low, high = log_range(view)
     rows, columns = np.array(view.answering) - 1, np.array(view.steps) - 1
     size, gap, top = 140.0, 16.0, 24.0

@@ -1,0 +1,234 @@
+"""What one sequence's forward and backward pass come to, and what is read off directly (N2 … N6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.equations import Cell, softmax_jacobian
+from elman.explanation import terms
+from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.slopes import remembers
+from elman.parameters import Architecture, Parameters
+
+LEAST = float(np.finfo(np.float64).tiny)
+"""The least ŷ that -y/ŷ is a number for."""
+
+
+def name_of(cell: str | Cell) -> str:
+    """The name of a cell: its own, or its class's."""
+    return cell if isinstance(cell, str) else type(cell).__name__
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Arrays:
+    """The arrays of an explanation; ``Explanation`` says what each is."""
+
+    title: str
+    seed: int | None
+    classes: list[str]
+    every_step: bool
+    layer: int
+    parameters: Parameters
+    gradients: Parameters
+    x: Array
+    inputs: Array
+    U_frd: Array
+    W_frd: Array
+    h_unactivated: Array
+    h_activated: Array
+    gates: dict[str, Array]
+    states: dict[str, Array]
+    partials: Array
+    h_top: Array
+    y_unactivated: Array
+    y_activated: Array
+    labels: IntArray
+    losses: Array
+    output_error: Array
+    delta: Array
+    slopes: Array
+    held: terms.Difference
+    truncate: int | None
+    checks_: list[Check] | None
+    totals_: list[TotalCheck] | None
+    backward_: list[TotalCheck] | None
+    central: list[dict[str, float]] | None
+    update: dict[str, Any]
+
+    # Sizes and parameters
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        return self.parameters.architecture
+
+    @property
+    def cell(self) -> str:
+        """The name of what the layer is made of."""
+        return name_of(self.architecture.cells[self.layer - 1])
+
+    @property
+    def equations(self) -> Cell:
+        """The cell itself."""
+        return self.architecture.layer_cells[self.layer - 1]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the cell is more than h = f(h_unactivated): it has gates, or a state beside h."""
+        return len(self.equations.gates) > 1 or len(self.equations.states) > 1
+
+    @property
+    def T(self) -> int:
+        """The number of steps."""
+        return len(self.inputs)
+
+    @property
+    def D(self) -> int:
+        """The inputs of the layer."""
+        return int(self.inputs.shape[1])
+
+    @property
+    def H(self) -> int:
+        """The units of the layer."""
+        return int(self.h_activated.shape[1])
+
+    @property
+    def K(self) -> int:
+        """The classes."""
+        return len(self.classes)
+
+    @property
+    def U(self) -> Array:
+        """The layer's input weights, (G_x H, D)."""
+        return self.parameters[f"U{self.layer}"]
+
+    @property
+    def W(self) -> Array | None:
+        """The layer's recurrent weights, (G_h H, H); None for ``dense``."""
+        return self.parameters.get(f"W{self.layer}")
+
+    @property
+    def b(self) -> Array | None:
+        """The layer's biases, (G H,), if there are any."""
+        return self.parameters.get(f"b{self.layer}")
+
+    @property
+    def V(self) -> Array:
+        """The output weights, (K, H of the top layer)."""
+        return self.parameters["V"]
+
+    @property
+    def c(self) -> Array | None:
+        """The output's biases, (K,), if there are any."""
+        return self.parameters.get("c")
+
+    # Forward (N2, N3)
+
+    @property
+    def h_0(self) -> Array:
+        """The state before the first step, (H,): zeros."""
+        return np.zeros(self.H)
+
+    @cached_property
+    def h_previous(self) -> Array:
+        """What W multiplies: h_{t-1} in row t - 1, (T, H). Zeros where there is no W."""
+        if self.W is None:
+            return np.zeros((self.T, self.H))
+        return np.concatenate([self.h_0[None], self.h_activated[:-1]])
+
+    @property
+    def derivative(self) -> Array:
+        """∂h_t/∂h_unactivated, (T, G H), gate under gate: f', which is 1 - h² for tanh."""
+        gates = self.partials[:, 0, : len(self.equations.gates)]
+        return gates.reshape(self.T, -1)
+
+    @property
+    def openness(self) -> Array:
+        """The most that a unit lets back in a step, (T, H).
+
+        It is the largest |∂state/∂(pre-activation or state before)|: f' for tanh and relu.
+        """
+        return np.asarray(np.abs(self.partials).max(axis=(1, 2)))
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether errors come back through time, in this layer or in one above it."""
+        return any(remembers(cell) for cell in self.architecture.layer_cells[self.layer - 1 :])
+
+    @property
+    def answering(self) -> list[int]:
+        """The steps that have a loss, counted from 1."""
+        return [int(t) + 1 for t in self.answering_rows]
+
+    @property
+    def answering_rows(self) -> IntArray:
+        """The same, counted from 0."""
+        return np.flatnonzero(self.labels >= 0)
+
+    @property
+    def loss(self) -> float:
+        """L = Σ L_t (N3)."""
+        return float(np.nansum(self.losses))
+
+    # The output (N5, N6)
+
+    def softmax_jacobian(self, t: int) -> Array:
+        """dŷ_i/dz_k at step t (N5), (K, K)."""
+        return softmax_jacobian(self.y_activated[self._row(t)])
+
+    @property
+    def residual_n5(self) -> float:
+        """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5)."""
+        worst = 0.0
+        for t in self.answering_rows:
+            y_hat, label = self.y_activated[t], self.labels[t]
+            if y_hat[label] >= LEAST:  # else -y/ŷ is not a number; L_t is taken from z
+                product = -1 / y_hat[label] * softmax_jacobian(y_hat)[label]
+                worst = max(worst, float(np.abs(product - self.output_error[t]).max()))
+        return worst
+
+    def dV_term(self, t: int) -> Array:
+        """(ŷ_t - y_t) h_tᵀ (N6), (K, H of the top layer)."""
+        row = self._row(t)
+        return np.outer(self.output_error[row], self.h_top[row])
+
+    def dV_running(self, t: int) -> Array:
+        """Σ_{j≤t} (ŷ_j - y_j) h_jᵀ (N6), (K, H of the top layer)."""
+        row = self._row(t)
+        return np.asarray(self.output_error[: row + 1].T @ self.h_top[: row + 1])
+
+    # The parameter whose terms are wanted, and δ by what a gate reads
+
+    @property
+    def of(self) -> str:
+        """The parameter whose terms are proved: ``"W"``, or ``"U"`` in a layer that has no W."""
+        return "U" if self.W is None else "W"
+
+    @property
+    def left(self) -> Array:
+        """What that parameter multiplies: h_{τ-1} in row τ - 1, or x_τ."""
+        return self.inputs if self.W is None else self.h_previous
+
+    @cached_property
+    def delta_of(self) -> Array:
+        """δ_{t,τ} of the gates that this parameter feeds, one under another, (T, T, G_h H)."""
+        return self.delta_of_gates("x" if self.W is None else "h")
+
+    def delta_of_gates(self, what: str) -> Array:
+        """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W."""
+        cell = self.equations
+        gates = cell.gates_reading(what)
+        if len(gates) == len(cell.gates):
+            return self.delta
+        parts = np.split(self.delta, len(cell.gates), axis=-1)
+        return np.concatenate([parts[g] for g in gates], axis=-1)
+
+    def _row(self, t: int) -> int:
+        if t not in range(1, self.T + 1):
+            raise ValueError(f"steps count from 1 to {self.T}; got {t!r}")
+        return int(t) - 1

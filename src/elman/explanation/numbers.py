@@ -1,0 +1,266 @@
+"""What follows from one sequence's arrays: the terms, why they vanish, and whether they are proved."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elman._typing import Array
+from elman.explanation import spectra, terms
+from elman.explanation.arrays import Arrays
+from elman.explanation.diagnosis import Diagnosis, diagnose
+from elman.explanation.proof import SMALLEST, TOLERANCE, Check, TotalCheck
+from elman.explanation.slopes import explicit_parts, jacobians
+
+SUM_TOLERANCE = 1e-13
+"""How far the sum of the terms may be from the gradient, relative to Σ ‖term‖: they may cancel."""
+
+
+class Numbers(Arrays):
+    """Every number of an explanation: what ``Explanation`` writes down, and the page shows."""
+
+    # The terms (N7, N8)
+
+    @cached_property
+    def norms(self) -> Array:
+        """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
+        return terms.term_norms(self.delta_of, self.left, self.answering_rows)
+
+    @cached_property
+    def kinds(self) -> npt.NDArray[np.str_]:
+        """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
+        dh = self.V.T @ self.output_error[self.answering_rows].T
+        steps = np.arange(self.T)
+        if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
+            structural = (steps < steps[:, None]) & (not self.recurrent)
+            if self.layer == 1:
+                structural = structural | ~self.inputs.any(axis=1)
+        else:  # h_0 = 0
+            structural = np.broadcast_to(steps == 0, (self.T, self.T))
+        return terms.term_kinds(
+            self.delta_of, dh, self.left, self.slopes, self.answering_rows, structural
+        )
+
+    def term(self, t: int, tau: int) -> Array:
+        """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (G_h H, H).
+
+        It is zero for τ > t, and where there is no L_t or no W.
+        """
+        if self.W is None:
+            return np.zeros((self.H, self.H))
+        delta = self.delta_of[self._row(t), self._row(tau)]
+        return np.outer(delta, self.h_previous[self._row(tau)])
+
+    def term_U(self, t: int, tau: int) -> Array:
+        """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (G_x H, D)."""
+        delta = self.delta_of_gates("x")[self._row(t), self._row(tau)]
+        return np.outer(delta, self.inputs[self._row(tau)])
+
+    def ladder(self, t: int) -> list[dict[str, Any]]:
+        """Write dL_t/dW (dL_t/dU, where there is no W) as the sum of its terms (N7).
+
+        Returns
+        -------
+        list of dict, a row each τ = t … 1
+            tau; kind; norm; share, ⟨term, dL_t/dW⟩ / ‖dL_t/dW‖², which add up to 1; and factors,
+            whose product a term is, a list of {"name", "shape"} in the notes' order. Errors reach a
+            layer below the top from above as well as through time, so that there the factors are
+            N8's two.
+        """
+        row = self._row(t)
+        if self.labels[row] < 0:
+            raise ValueError(
+                f"step {t} has no label, and so no loss; those with one: {self.answering}"
+            )
+        parts = terms.shares(self.delta_of[row, :t], self.left[:t])
+        return [
+            {
+                "tau": tau,
+                "kind": str(self.kinds[row, tau - 1]),
+                "norm": float(self.norms[row, tau - 1]),
+                "share": float(parts[tau - 1]),
+                "factors": self._factors(t, tau),
+            }
+            for tau in range(t, 0, -1)
+        ]
+
+    def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
+        H, K, G, S = self.H, self.K, self.delta_of.shape[2], len(self.states) * self.H
+        h = "h" if len(self.states) == 1 else f"({', '.join(self.states)})"
+        factors: list[tuple[str, tuple[int, ...]]]
+        if self.W is None:
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"x_{tau}ᵀ", (1, self.D))]
+        elif self.layer == len(self.architecture.hidden):
+            factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/d{h}_{t}", (K, S))]
+            factors += [(f"∂{h}_{j}/∂{h}_{j - 1}", (S, S)) for j in range(t, tau, -1)]
+            factors += [(f"∂{h}_{tau}/∂W", (S, G, H))]
+        else:
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
+        return [{"name": name, "shape": shape} for name, shape in factors]
+
+    def explicit(self, t: int) -> Array:
+        """∂h_t/∂W with h_{t-1} held constant (N7), (H, G_h H, H): [i, j, k] is ∂h_t[i]/∂W[j, k]."""
+        return self._explicit(t)[: self.H]
+
+    def implicit(self, t: int) -> Array:
+        """∂h_t/∂h_{t-1} · dh_{t-1}/dW (N7), (H, G_h H, H). It takes t - 1 products of G_h H⁴ numbers.
+
+        What a state beside h brings along is in it.
+        """
+        if self._row(t) == 0:
+            return np.zeros_like(self.explicit(1))  # h_0 does not depend on W
+        return np.tensordot(self.jacobian(t)[: self.H], self._total(t - 1), axes=1)
+
+    def total(self, t: int) -> Array:
+        """dh_t/dW, explicit and implicit (N7), (H, G_h H, H)."""
+        return self._total(t)[: self.H]
+
+    def _explicit(self, t: int) -> Array:
+        row = self._row(t)
+        if self.W is None:
+            return np.zeros((len(self.states) * self.H, self.H, self.H))
+        part = explicit_parts(self.equations, self.partials[row : row + 1])[0]
+        return terms.explicit(part, self.h_previous[row])
+
+    def _total(self, t: int) -> Array:
+        total = self._explicit(1)
+        for j in range(2, self._row(t) + 2):
+            total = self._explicit(j) + np.tensordot(self.jacobian(j), total, axes=1)
+        return total
+
+    @cached_property
+    def truncation(self) -> list[dict[str, float]]:
+        """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees.
+
+        Of dU, where there is no W.
+        """
+        by_lag = terms.sums_by_lag(self.delta_of, self.left, self.answering_rows)
+        whole = self.delta_of[self.answering_rows].sum(axis=0).T @ self.left
+        return terms.truncation(by_lag, whole)
+
+    # Why
+
+    def jacobian(self, t: int) -> Array:
+        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros where there is no W.
+
+        Of a cell with S states it is the Jacobian of all of them, (S H, S H), h first.
+        """
+        return np.asarray(self._jacobians[self._row(t)])
+
+    @cached_property
+    def _jacobians(self) -> Array:
+        return jacobians(self.equations, self.partials, self.W)
+
+    @cached_property
+    def singular(self) -> Array:
+        """The largest singular value of each ∂h_t/∂h_{t-1}, (T,); NaN for t = 1: h_0 is fixed."""
+        return np.append(np.nan, spectra.largest_singular(self._jacobians[1:]))
+
+    @cached_property
+    def product_singular(self) -> Array:
+        """The largest singular value of ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, (T,); NaN for t = 1."""
+        return np.append(np.nan, spectra.largest_of_products(self._jacobians[1:]))
+
+    @cached_property
+    def lyapunov(self) -> Array:
+        """The largest finite-time Lyapunov exponents, per step, (min(H, 8),); NaN if T = 1."""
+        return spectra.lyapunov(self._jacobians[1:], min(self.H, 8))
+
+    @cached_property
+    def reach(self) -> Array:
+        """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: what of an error is left k steps back, (n_lags,).
+
+        The median over the losses that have such a step; NaN where no loss has an error. Lag 0 is
+        all there is where neither this layer nor one above has a W.
+        """
+        told = terms.size(self.output_error @ self.V)  # (T,)
+        speaking = np.flatnonzero(told > 0)
+        sizes = dict(zip(speaking.tolist(), terms.size(self.delta[speaking]), strict=True))
+        reach = np.full(self.T if self.recurrent else 1, np.nan)
+        for k in range(len(reach)):
+            left = [row[t - k] / told[t] for t, row in sizes.items() if t >= k]
+            if left:
+                reach[k] = np.median(left)
+        return reach
+
+    @property
+    def saturated(self) -> float:
+        """The share of units, over all steps, that let less than 0.1 through: f' < 0.1 for tanh."""
+        return float((self.openness < terms.SATURATED).mean())
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """The kind (vanishing, exploding, saturated, healthy), and the words."""
+        return diagnose(
+            self.reach, self.saturated, None if self.gated else self.W, gated=self.gated
+        )
+
+    @property
+    def verdict(self) -> str:
+        """How the gradient does, in words, and what to change."""
+        return self.diagnosis.words
+
+    # Proof
+
+    @cached_property
+    def summed_delta(self) -> Array:
+        """Σ_t δ_{t,τ}, N8's δ_τ, (T, G H)."""
+        return np.asarray(self.delta[self.answering_rows].sum(axis=0))
+
+    @cached_property
+    def _sums(self) -> list[tuple[float, float, float]]:
+        """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
+        sums = []
+        for name, what, left in (("W", "h", self.h_previous), ("U", "x", self.inputs)):
+            gradient = self.gradients.get(f"{name}{self.layer}")
+            if gradient is not None:
+                delta = self.delta_of_gates(what)[self.answering_rows]
+                sizes = terms.size(delta).sum(axis=0)  # (T,)
+                difference = delta.sum(axis=0).T @ left - gradient
+                sums.append(
+                    (
+                        float(terms.size(difference.ravel())),
+                        float(terms.size(gradient.ravel())),
+                        float(sizes @ terms.size(left)),
+                    )
+                )
+        return sums
+
+    @property
+    def sum_error(self) -> float:
+        """‖Σ term(t, τ) - dW‖ / ‖dW‖, and the same for U: the larger of the two."""
+        return max(difference / size if size else difference for difference, size, _ in self._sums)
+
+    @property
+    def n_terms(self) -> int:
+        """How many terms there are: T (T + 1) / 2 where each step has a label."""
+        return sum(self.answering)
+
+    @property
+    def n_proved(self) -> int | None:
+        """How many of them the complex step agrees with; None if it was not asked."""
+        return None if self.checks_ is None else sum(check.passed for check in self.checks_)
+
+    @property
+    def worst_error(self) -> float | None:
+        """The largest error of a term by its size (see ``Check``); None if not asked."""
+        if self.checks_ is None:
+            return None
+        # Terms that are too small for the digits of a float have none to compare.
+        checks = [check for check in self.checks_ if not check.size <= SMALLEST / TOLERANCE]
+        errors = [check.error / check.size for check in checks]
+        return float(np.max(errors, initial=0.0))  # NaN if there is one
+
+    @property
+    def passed(self) -> bool:
+        """Whether all that was checked is proved, and the terms add up to the gradients."""
+        checks: list[Check | TotalCheck] = [
+            *(self.checks_ or []),
+            *(self.totals_ or []),
+            *(self.backward_ or []),
+        ]
+        add_up = all(difference <= SUM_TOLERANCE * norms for difference, _, norms in self._sums)
+        return add_up and all(check.passed for check in checks)

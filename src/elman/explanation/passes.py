@@ -1,0 +1,199 @@
+"""One sequence forward through all layers, and its errors back (N2, N5, N7).
+
+Letters: T steps, A of them answering (with a loss), K outputs, H units of a layer, S states and G gates
+of its cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.equations import Layer, Trace, network, recurrent_gradients
+from elman.errors import DataError
+from elman.explanation import terms
+from elman.explanation.slopes import Exact
+from elman.network import gate_values
+from elman.parameters import Parameters
+
+
+class Passes(NamedTuple):
+    """One sequence forward through all layers, with what going back takes. Arrays have a row a step.
+
+    What the equations take is made of these: T blocks of one column.
+    """
+
+    parameters: Parameters
+    layers: list[Layer]  # whose cells go back by exact slopes
+    x: Array  # (T, D)
+    labels: IntArray  # (T,), -1 where there is none
+    trace: Trace
+    error: Array  # (K, T), ŷ - y; zeros where a step has no label
+
+    @classmethod
+    def of(cls, parameters: Parameters, x: Array, labels: IntArray) -> Passes:
+        """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
+        layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            trace = forward_with_answers(parameters, x, layers)
+        if not np.isfinite(trace.y_unactivated).all():
+            step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
+            raise DataError(
+                f"the network's states overflow at step {step} of this sequence; expected finite "
+                "numbers. Explain a model with smaller weights, or scale x."
+            )
+        # A step without a label has an empty column y, and so no loss and no error (N3, N5).
+        y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
+        error = terms.exact_error(y, trace.y_activated)
+        return cls(parameters, layers, x, labels, trace, error)
+
+    @property
+    def answering(self) -> IntArray:
+        """The steps with a loss, from 0."""
+        return np.flatnonzero(self.labels >= 0)
+
+    def inputs(self, layer: int) -> Array:
+        """What a layer's U multiplies, (T, D)."""
+        return self.x if layer == 1 else _rows(self.trace.layers[layer - 2].h)
+
+    def name_of_terms(self, layer: int) -> str:
+        """The parameter of a layer whose terms are wanted: ``"W"``, or ``"U"`` where there is none."""
+        return "U" if self.parameters.get(f"W{layer}") is None else "W"
+
+    def left(self, layer: int) -> Array:
+        """What that parameter multiplies: h_{t-1} in row t - 1, (T, H), or x_t, (T, D)."""
+        if self.name_of_terms(layer) == "U":
+            return self.inputs(layer)
+        trace = self.trace.layers[layer - 1]
+        return _rows([trace.before(t)[0] for t in range(len(self.x))])
+
+    def rows(self, layer: int) -> dict[str, Any]:
+        """The intermediates of a layer, an array (T, …) each."""
+        cell, steps = self.parameters.layers[layer - 1].cell, self.trace.layers[layer - 1].steps
+        U_frd, W_frd, h_unactivated, states, kept = zip(*steps, strict=True)
+        of_states = [_rows(of) for of in zip(*states, strict=True)]
+        partials, _, *values = zip(*kept, strict=True)
+        return {
+            "U_frd": _rows(U_frd),
+            "W_frd": _rows(W_frd),
+            "h_unactivated": _rows(h_unactivated),
+            "h_activated": of_states[0],
+            "states": dict(zip(cell.states, of_states, strict=True)),
+            "gates": gate_values(cell, [*map(_rows, values)]),
+            "partials": np.array(partials)[..., 0],
+        }
+
+    def least_open(self, layer: int) -> Array:
+        """How open each step is, in the mean over units: the least of a layer and those above, (T,)."""
+        least: Array = np.min(
+            [
+                [np.abs(step.kept[0]).max(axis=(0, 1)).mean() for step in of.steps]
+                for of in self.trace.layers[layer - 1 :]
+            ],
+            axis=0,
+        )
+        return least
+
+    def losses(self) -> Array:
+        """L_t (N3), (T,); NaN where a step has no label."""
+        losses = np.full(len(self.x), np.nan)
+        losses[self.answering] = self.losses_of(self.trace.y_unactivated)
+        return losses
+
+    def losses_of(self, z: Array) -> Array:
+        """L_t of the steps with a label, for y_unactivated (K, T)."""
+        columns = z.T[self.answering, :, None]
+        return terms.exact_losses(columns, self.labels[self.answering])[:, 0]
+
+    def gradients(self, truncate: int | None = None) -> Parameters:
+        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
+        V = self.parameters["V"]
+        x = _blocks(self.x)
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
+            of_layers, dV, dc = network.gradients(
+                x, self.error, self.layers, V, [0] * len(x), self.trace
+            )
+        if truncate is not None:
+            of_layers = []
+            for k, carried in enumerate(self._carried(1, truncate), start=1):
+                delta = _blocks(carried.sum(axis=2)[:, : -self._n_states(k)])
+                layer, trace = self.layers[k - 1], self.trace.layers[k - 1]
+                of_layers.append(recurrent_gradients(delta, _blocks(self.inputs(k)), trace, layer))
+        return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
+
+    def carried_back(self, layer: int) -> tuple[Array, list[Array]]:
+        """Carry each loss back on its own (N7).
+
+        Returns
+        -------
+        delta : array (T, T, G H)
+            δ_{t,τ} of a layer.
+        dh : for it and each layer above, an array (A, T, S H)
+            dL_t/d(states of step τ).
+        """
+        T = len(self.x)
+        found = [
+            np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
+            for k, carried in enumerate(self._carried(layer), start=layer)
+        ]
+        delta = np.zeros((T, T, found[0][0].shape[2]))
+        delta[self.answering] = found[0][0]
+        return delta, [dh for _, dh in found]
+
+    def errors_of_states(self) -> list[Array]:
+        """dL/d(states) of all losses together: of each layer (T, S H)."""
+        dh = list((self.parameters["V"].T @ self.error).T[:, :, None])
+        with np.errstate(over="ignore", invalid="ignore"):
+            of_layers = terms.through_layers(dh, self._with_errors(1), self.trace.layers)
+        return [both[:, -self._n_states(k) :, 0] for k, both in enumerate(of_layers, start=1)]
+
+    def _n_states(self, layer: int) -> int:
+        """S H."""
+        return len(self.layers[layer - 1].cell.states) * self.layers[layer - 1].n_units
+
+    def _with_errors(self, layer: int) -> list[Layer]:
+        return [
+            of._replace(cell=Exact(of.cell, with_errors=True))
+            for of in self.parameters.layers[layer - 1 :]
+        ]
+
+    def held(self, layer: int, gradients: Parameters) -> terms.Difference:
+        """What is lost of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
+        layers, V = [*self.layers], self.parameters["V"]
+        whole = gradients.get(f"W{layer}")
+        if whole is None:
+            return terms.Difference(np.nan, np.nan)
+        layers[layer - 1] = layers[layer - 1]._replace(W=None)
+        x = _blocks(self.x)
+        of_layers, _, _ = network.gradients(x, self.error, layers, V, [0] * len(x), self.trace)
+        return terms.difference(of_layers[layer - 1][1], whole)
+
+    def _carried(self, layer: int, truncate: int | None = None) -> list[Array]:
+        """Carry each loss back through the layers from one up to the top.
+
+        It gives (T, G H + S H, A) of each: δ, and dL/d(states).
+        """
+        dh = self.parameters["V"].T @ self.error[:, self.answering]
+        layers, traces = self._with_errors(layer), self.trace.layers[layer - 1 :]
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
+            return terms.carry_back(dh, self.answering, layers, traces, truncate)
+
+
+def _blocks(rows: Array) -> list[Array]:
+    """Make blocks of one column of rows: (T, H) to T blocks (H, 1)."""
+    return list(rows[:, :, None])
+
+
+def _rows(blocks: Sequence[Array]) -> Array:
+    """Put blocks of one column under one another: T blocks (H, 1) to (T, H)."""
+    return np.array(blocks)[:, :, 0]
+
+
+def forward_with_answers(parameters: Parameters, x: Array, layers: Sequence[Layer]) -> Trace:
+    """Run one sequence x (T, D) forward (N2), with an answer at every step."""
+    blocks = _blocks(x)
+    V, c = parameters["V"], parameters.get("c")
+    return network.forward(blocks, layers, V, c, [0] * len(blocks))

@@ -1,0 +1,174 @@
+"""What a cell does to errors at a step, as numbers: how its states move with what enters a unit.
+
+A cell is pointwise, so that its derivative is a few numbers a unit: the slope of each state after the
+step by each gate's pre-activation, and by each state before.
+
+``Cell.backward`` has them from activated values, where 1 - h² has few digits left if h is nearly 1.
+Here they come from ``Cell.forward`` by complex step, to the last digit. ``proof.check_backward``
+compares the two.
+
+Letters: S states, G gates, H units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from elman._typing import Array
+from elman.equations import Cell
+from elman.equations.cells.cell import Values
+
+STEP = 1e-20
+
+
+class Slopes(NamedTuple):
+    """How what a cell computes moves with what enters it.
+
+    Attributes
+    ----------
+    states : array (S, G + S, H, n)
+        [s, g] is ∂(state s)/∂a_g, and [s, G + r] is ∂(state s)/∂(state r before).
+    inside : array (G + S, H, n)
+        Σ_k |∂(value k that the cell keeps)/∂(what enters)|: states are made of these, and rounded as
+        they are.
+    """
+
+    states: Array
+    inside: Array
+
+
+def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
+    """Differentiate ``cell.forward`` by complex step.
+
+    Parameters
+    ----------
+    cell : Cell
+    a : one array (H, n) for each gate
+        Pre-activations.
+    before : one array (H, n) for each state
+
+    Returns
+    -------
+    Slopes
+    """
+    entering = [*a, *before]
+    states = np.zeros((len(before), len(entering), *np.shape(a[0])))
+    inside = np.zeros(states.shape[1:])
+    for i, value in enumerate(entering):
+        moved = [*entering]
+        moved[i] = value + 1j * STEP
+        after, kept = cell.forward(tuple(moved[: len(a)]), tuple(moved[len(a) :]))
+        for s, state in enumerate(after):
+            states[s, i] = np.imag(state) / STEP
+        for value_kept in kept:
+            inside[i] += np.abs(np.imag(value_kept)) / STEP
+    return Slopes(states, inside)
+
+
+def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
+    """Give ``Slopes.states`` as ``cell.backward`` has them: what it makes of an error of 1."""
+    zeros, ones = np.zeros_like(after[0]), np.ones_like(after[0])
+    S = len(after)
+    found = np.zeros((S, len(cell.gates) + S, *np.shape(ones)), np.result_type(ones))
+    for s in range(S):
+        d = tuple(ones if r == s else zeros for r in range(S))
+        da, d_before = cell.backward(d, kept, after, before)
+        for i, slope in enumerate([*da, *d_before]):
+            if slope is not None:
+                found[s, i] = slope
+    return found
+
+
+def remembers(cell: Cell) -> bool:
+    """Whether errors go back a step in a layer: by W, or straight from state to state before."""
+    point = np.random.default_rng(0).standard_normal((len(cell.gates) + len(cell.states), 1))
+    a, before = tuple(point[: len(cell.gates)]), tuple(point[len(cell.gates) :])
+    return cell.recurrent or bool(slopes(cell, a, before).states[:, len(cell.gates) :].any())
+
+
+class Exact(Cell):
+    """A cell that keeps its ``Slopes`` first, and lets errors back by these.
+
+    Parameters
+    ----------
+    cell : Cell
+    with_errors : bool
+        Whether to hand out dL/d(state) behind the δ of the gates, as if of gates that read nothing.
+    """
+
+    def __init__(self, cell: Cell, with_errors: bool = False) -> None:
+        self.cell, self.with_errors = cell, with_errors
+        # A cell's are those of its class; these are another cell's.
+        self.gates, self.states, self.reads = cell.gates, cell.states, cell.reads  # type: ignore[misc]
+        if with_errors:
+            errors = [f"dL/d{state}" for state in cell.states]
+            self.gates = (*cell.gates, *errors)  # type: ignore[misc]
+            self.reads = {**cell.reads, **dict.fromkeys(errors, "")}  # type: ignore[misc]
+
+    def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
+        """See ``Cell.forward``."""
+        after, kept = self.cell.forward(a, before)
+        return after, (*slopes(self.cell, a, before), *kept)
+
+    def backward(
+        self, d: Values, kept: Values, after: Values, before: Values
+    ) -> tuple[Values, Values]:
+        """See ``Cell.backward``: Σ_s dL/d(state s) · ∂(state s)/∂(what entered)."""
+        first, *others = [
+            [d_s * slope for slope in of_s] for d_s, of_s in zip(d, kept[0], strict=True)
+        ]
+        for other in others:
+            first = [a + b for a, b in zip(first, other, strict=True)]
+        G = len(self.cell.gates)
+        return (*first[:G], *(d if self.with_errors else ())), tuple(first[G:])
+
+
+def explicit_parts(cell: Cell, partials: Array) -> Array:
+    """How the states after a step move with what W h_{t-1} adds to the gates that read it.
+
+    Parameters
+    ----------
+    cell : Cell
+    partials : array (n, S, G + S, H)
+        ``Slopes.states`` of n steps.
+
+    Returns
+    -------
+    array (n, S H, G_h H)
+        Blocks diag(∂(state s)/∂a_g).
+    """
+    return _diagonals(partials[:, :, cell.gates_reading("h")])
+
+
+def jacobians(cell: Cell, partials: Array, W: Array | None) -> Array:
+    """∂(states of t)/∂(states of t-1), by W and straight.
+
+    Parameters
+    ----------
+    cell : Cell
+    partials : array (n, S, G + S, H)
+        ``Slopes.states`` of n steps.
+    W : array (G_h H, H), or None
+
+    Returns
+    -------
+    array (n, S H, S H)
+        State under state, h first; for a tanh cell diag(1 - h²) W.
+    """
+    straight = _diagonals(partials[:, :, len(cell.gates) :])
+    if W is not None:
+        H = W.shape[1]
+        for g, W_g in zip(cell.gates_reading("h"), np.split(W, len(W) // H), strict=True):
+            by_gate = partials[:, :, g].reshape(len(partials), -1, 1)  # (n, S H, 1)
+            straight[:, :, :H] += by_gate * np.tile(W_g, (partials.shape[1], 1))
+    return straight
+
+
+def _diagonals(slopes: Array) -> Array:
+    """Blocks of diagonals: (n, S, R, H) to (n, S H, R H)."""
+    n, S, R, H = slopes.shape
+    blocks = np.zeros((n, S, H, R, H))
+    blocks[:, :, range(H), :, range(H)] = slopes.transpose(3, 0, 1, 2)
+    return blocks.reshape(n, S * H, R * H)
