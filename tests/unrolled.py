@@ -6,22 +6,24 @@ a time. A network is a mapping of arrays (U1, W1, b1, …, V, c) and the cell of
 
 import numpy as np
 
-EPS = 1e-30
+from naive import EPS, Layer
 
 
 def losses(network, cells, x, labels, own):
     """L_t of each step with a label, nan for -1; ``own[name, tau]`` is step tau's (from 0)."""
     K = len(network["V"])
-    h = [np.zeros(len(network[f"U{k}"]), complex) for k in range(1, len(cells) + 1)]
+    layers = [Layer(network, k, cell) for k, cell in enumerate(cells, start=1)]
+    states = [(np.zeros(layer.H, complex),) * layer.cell.n_states for layer in layers]
     result = []
     for t, label in enumerate(labels):
         inputs = x[t].astype(complex)
-        for k, cell in enumerate(cells, start=1):
-            U = own.get((f"U{k}", t), network[f"U{k}"])
-            a = U @ inputs + network.get(f"b{k}", 0)
-            if cell != "dense":
-                a = a + own.get((f"W{k}", t), network[f"W{k}"]) @ h[k - 1]
-            inputs = h[k - 1] = np.where(a.real > 0, a, 0) if cell == "relu" else np.tanh(a)
+        for k, layer in enumerate(layers, start=1):
+            U, W, b = (
+                own.get((f"{matrix}{k}", t), network.get(f"{matrix}{k}")) for matrix in "UWb"
+            )
+            a = layer.pre_activations(U, W, b, inputs, states[k - 1][0])
+            states[k - 1] = layer.cell.step(*a, *states[k - 1])
+            inputs = states[k - 1][0]
         z = network["V"] @ inputs + network.get("c", 0)
         exp_z = [np.exp(z[k]) for k in range(K)]
         result.append(np.nan if label < 0 else -np.log(exp_z[label] / sum(exp_z)))
