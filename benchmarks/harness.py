@@ -40,6 +40,8 @@ class Settings(NamedTuple):
     n_threads: int
     n_rounds: int
     turn_seconds: float
+    cell: str = "tanh"
+    before: str | None = None  # another checkout of elman
 
 
 class Worker:

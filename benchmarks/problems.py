@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 K = 10
+OF_FUNCTION = 50  # operations of a large product that take as long as a tanh of elman's, in AVX-512
 
 
 class Size(NamedTuple):
@@ -63,9 +64,13 @@ class Problem:
         return int(self.lengths.sum()) * of_step
 
     @property
-    def functions(self) -> int:
-        """How many tanh and sigmoid a training step computes, if backward computes none again."""
-        return int(self.lengths.sum()) * SIZES[self.cell].functions * self.H
+    def limit(self) -> float:
+        """The share of a large product's speed that can be had: tanh and sigmoid take time as well.
+
+        If nothing else did: no memory, no errors of gates, no function computed twice.
+        """
+        functions = int(self.lengths.sum()) * SIZES[self.cell].functions * self.H
+        return self.operations / (self.operations + OF_FUNCTION * functions)
 
     def data(self) -> tuple[list[np.ndarray], np.ndarray, dict[str, np.ndarray]]:
         """Draw the sequences, B × (T, D); the labels, (B,); the parameters U, W, b, V, c.
