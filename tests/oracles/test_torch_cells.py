@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import naive
+from elman import Network
+from elman.engines.compiled import engine as compiled
+from elman.equations.cells import Leaky
 from tolerances import VERSUS_TORCH, relative_error
 
 
@@ -92,3 +95,63 @@ def test_naive_loop_goes_through_torchs_states(cell, n_layers, lengths, bias):
     if cell == "lstm":
         s = [[states[k][-1][1] for _, states, _, _ in of_sequences] for k in range(n_layers)]
         assert relative_error(s, GIVEN[f"{case}-s"]) <= tolerance
+
+
+@pytest.fixture(params=["reference", "panels", "rows"])
+def engine(request, monkeypatch):
+    """Both engines, and both ways to compute of the compiled one, which the batch's size decides."""
+    if request.param == "reference":
+        return "reference"
+    monkeypatch.setattr(compiled, "FEW", 5 if request.param == "rows" else 0)
+    return "compiled"
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+def make_network(cell, n_layers, bias, dtype, engine):
+    (K, H), D = GIVEN["V"].shape, GIVEN["X"].shape[2]
+    network = Network(
+        D,
+        [H] * n_layers,
+        K,
+        cell=Leaky(ALPHA) if cell == "leaky" else cell,
+        bias=bias == "bias",
+        dtype=dtype,
+        engine=engine,
+    )
+    given = parameters(cell, n_layers, bias == "bias")
+    assert {name: array.shape for name, array in network.parameters.items()} == {
+        name: array.shape for name, array in given.items()
+    }
+    for name, array in network.parameters.items():
+        array[...] = given[name]
+    return network
+
+
+@pytest.mark.parametrize("labels", ["steps", "last"])
+@over_every_case
+def test_loss_and_gradients_are_torchs(cell, n_layers, lengths, bias, labels, dtype, engine):
+    network = make_network(cell, n_layers, bias, dtype, engine)
+    X, y = problem(labels, lengths)
+    X = [x.astype(dtype) for x in X]
+    loss, gradients = network.loss_and_gradients(X, y, GIVEN["weights"])
+
+    tolerance = VERSUS_TORCH[np.dtype(dtype)]
+    expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-{labels}-{lengths}-{bias}"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    check_gradients(gradients, expected, tolerance)
+
+
+@over_every_case
+def test_y_hat_is_torchs(cell, n_layers, lengths, bias, dtype, engine):
+    network = make_network(cell, n_layers, bias, dtype, engine)
+    X = [x.astype(dtype) for x in problem("steps", lengths)[0]]
+    exp_z = np.exp(
+        GIVEN[f"{cell}-{n_layers}-{lengths}-{bias}-forward"][:, -network.architecture.n_outputs :]
+    )
+    y_hat = np.concatenate(network.forward(X))
+    expected = exp_z / exp_z.sum(axis=1, keepdims=True)
+    assert relative_error(y_hat, expected) <= VERSUS_TORCH[np.dtype(dtype)]
