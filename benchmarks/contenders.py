@@ -28,12 +28,13 @@ ONNX_NODES = {"tanh": ("RNN", [0]), "gru": ("GRU", [1, 0, 2]), "lstm": ("LSTM", 
 
 
 class Contender(NamedTuple):
-    """A name for people, the package it needs, and the function."""
+    """A name for people, the package it needs, the function, and what its environment has more."""
 
     label: str
     package: str
     make: Callable[[Problem, int], Pair]
     takes_ragged: bool = True
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 # The training step: forward, loss, all gradients
@@ -391,11 +392,17 @@ _TRUTH = {"engine": "reference", "dtype": np.float64}
 STEP_TRUTH = Contender("float64", "elman", partial(elman_step, **_TRUTH))
 STEP = {
     "sgemm": Contender("sgemm", "numpy", sgemm),
+    # On processors that it does not know, OpenBLAS leaves half of what AVX-512 can do.
+    "sgemm_avx512": Contender(
+        "sgemm, AVX-512", "numpy", sgemm, environment=(("OPENBLAS_CORETYPE", "SkylakeX"),)
+    ),
     "elman": Contender("elman", "elman", elman_step),
     "reference": Contender("reference engine", "elman", partial(elman_step, engine="reference")),
     "torch": Contender("PyTorch", "torch", torch_step),
     "jax": Contender("JAX", "jax", jax_step, takes_ragged=False),
 }
+if "avx512f" not in Path("/proc/cpuinfo").read_text().split():
+    del STEP["sgemm_avx512"]
 PREDICT_TRUTH = Contender("float64", "elman", partial(elman_predict, **_TRUTH))
 PREDICT = {
     "elman": Contender("elman", "elman", elman_predict),
