@@ -19,9 +19,11 @@ from rich.console import Console
 from benchmarks import first, job, predict, step
 from benchmarks.harness import Settings
 from benchmarks.picture import draw
+from benchmarks.problems import SIZES
 from benchmarks.report import Bar, bars_table
 
 PARTS = {"step": step, "predict": predict, "first": first, "job": job}
+CELLS = {"job": ["tanh"]}  # of a part that has not all of them
 PACKAGES = ("elman", "numpy", "numba", "torch", "jax", "onnxruntime")
 DATA_DIR = Path("../shared/data/mnist")
 
@@ -30,6 +32,8 @@ def main() -> None:
     """Read the options; measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all if left out")
+    parser.add_argument("--cell", choices=list(SIZES), default="tanh")
+    parser.add_argument("--before", type=_checkout, help="another checkout of elman, for step")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=None, help="all cores if left out")
     parser.add_argument("--turn", type=float, default=0.2, help="seconds of a contender's turn")
@@ -39,16 +43,21 @@ def main() -> None:
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"there is no part {part!r}; there are {', '.join(PARTS)}")
+        if options.cell not in CELLS.get(part, SIZES):
+            parser.error(f"the part {part} is not measured with --cell {options.cell}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the workers end too
-    settings = Settings(_use_threads(options.threads), options.rounds, options.turn)
+    n_threads = _use_threads(options.threads)
+    settings = Settings(n_threads, options.rounds, options.turn, options.cell, options.before)
 
     console = Console(highlight=False)
     results: dict[str, Any] = {"machine": describe(settings), "settings": settings._asdict()}
     console.print("   ".join(f"{name} {value}" for name, value in results["machine"].items()), "\n")
     options.output.mkdir(parents=True, exist_ok=True)
-    to = options.output / "results.json"
+    name_of_file = "results" if options.cell == "tanh" else f"results-{options.cell}"
+    to = options.output / f"{name_of_file}.json"
     bars: list[Bar] = []
-    for name in options.parts or PARTS:
+    parts = options.parts or [name for name in PARTS if options.cell in CELLS.get(name, SIZES)]
+    for name in parts:
         part = PARTS[name]
         more = {"data_dir": options.data_dir} if part is job else {}
         section = part.measure(settings, partial(_say, console, name), **more)
@@ -61,8 +70,15 @@ def main() -> None:
         to.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     if bars:
         console.print(bars_table(bars), "")
-    picture = draw(results, options.output / "results.png")
+    picture = draw(results, to.with_suffix(".png"))
     console.print(f"{to}   {picture or ''}")
+
+
+def _checkout(path: str) -> str:
+    root = Path(path).resolve()
+    if not (root / "benchmarks" / "contenders.py").is_file():
+        raise argparse.ArgumentTypeError(f"{path} is no checkout of elman")
+    return str(root)
 
 
 def _say(console: Console, part: str, line: str) -> None:

@@ -9,25 +9,32 @@ Letters: T steps, B sequences, D features, H units, K classes.
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.problems import Problem
+from benchmarks.problems import SIZES, Problem
 
 Pair = tuple[Callable[[], Any], Callable[[], dict[str, Any]]]
 SGEMM = 1024
+TORCH_NAMES = {"tanh": "RNN", "gru": "GRU", "lstm": "LSTM"}
+ONNX_NODES = {"tanh": ("RNN", [0]), "gru": ("GRU", [1, 0, 2]), "lstm": ("LSTM", [0, 3, 1, 2])}
+"""Names, and the order of the gates: z, r, n of our r, z, n; i, o, f, g of our i, f, g, o."""
 
 
 class Contender(NamedTuple):
-    """A name for people, the package it needs, and the function."""
+    """A name for people, the package it needs, the function, and what its environment has more."""
 
     label: str
     package: str
     make: Callable[[Problem, int], Pair]
     takes_ragged: bool = True
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 # The training step: forward, loss, all gradients
@@ -57,8 +64,20 @@ def elman_step(
     return run, result
 
 
+def earlier_step(problem: Problem, n_threads: int, root: str) -> Pair:
+    """Compute by the elman of another checkout, as its own contender does."""
+    sys.path.insert(0, f"{root}/src")
+    contenders = runpy.run_path(f"{root}/benchmarks/contenders.py")
+    pair: Pair = contenders["elman_step"](problem, n_threads)
+    assert Path(sys.modules["elman"].__file__ or "").is_relative_to(root)
+    return pair
+
+
 def torch_step(problem: Problem, n_threads: int) -> Pair:
-    """Compute by PyTorch's nn.RNN; of its two biases one is held at zero."""
+    """Compute by PyTorch's nn.RNN, GRU or LSTM; of its two biases one is held at zero.
+
+    But for those of GRU's candidate, which has both.
+    """
     import torch
 
     torch.set_num_threads(n_threads)
@@ -69,19 +88,21 @@ def torch_step(problem: Problem, n_threads: int) -> Pair:
     else:
         x = torch.nn.utils.rnn.pack_sequence(list(map(torch.from_numpy, X)), enforce_sorted=True)
     y = torch.from_numpy(labels)
-    learnt = {"U": rnn.weight_ih_l0, "W": rnn.weight_hh_l0, "b": rnn.bias_ih_l0}
-    learnt |= {"V": output.weight, "c": output.bias}
+    learnt = {"U": rnn.weight_ih_l0, "W": rnn.weight_hh_l0, "V": output.weight, "c": output.bias}
 
     def run() -> Any:
         rnn.zero_grad(set_to_none=True)
         output.zero_grad(set_to_none=True)
-        _, h = rnn(x)  # (1, B, H): of a packed batch each sequence's last
-        loss = torch.nn.functional.cross_entropy(output(h[0]), y)
+        loss = torch.nn.functional.cross_entropy(output(_last_h(rnn(x))), y)
         loss.backward()
         return loss
 
     def result() -> dict[str, Any]:
-        return {"loss": run().item(), **{name: p.grad.numpy() for name, p in learnt.items()}}
+        loss = run().item()
+        db = rnn.bias_ih_l0.grad.numpy()
+        if problem.cell == "gru":
+            db = np.concatenate([db, rnn.bias_hh_l0.grad.numpy()[2 * problem.H :]])
+        return {"loss": loss, "b": db, **{name: p.grad.numpy() for name, p in learnt.items()}}
 
     return run, result
 
@@ -94,11 +115,33 @@ def jax_step(problem: Problem, n_threads: int) -> Pair:
     X, labels, arrays = problem.data()
     x, y = jnp.asarray(problem.time_major(X)), jnp.asarray(labels)
     parameters = {name: jnp.asarray(array) for name, array in arrays.items()}
+    tanh, sigmoid = jnp.tanh, jax.nn.sigmoid
+
+    def tanh_step(p: dict[str, Any], states: Any, u: Any) -> Any:
+        (h,) = states
+        return (tanh(u + h @ p["W"].T),), None
+
+    def gru_step(p: dict[str, Any], states: Any, u: Any) -> Any:
+        (h,) = states
+        u_r, u_z, u_n = jnp.split(u, 3, axis=1)
+        w_r, w_z, w_n = jnp.split(h @ p["W"].T, 3, axis=1)
+        n = tanh(u_n + sigmoid(u_r + w_r) * (w_n + p["b"][3 * problem.H :]))
+        z = sigmoid(u_z + w_z)
+        return ((1 - z) * n + z * h,), None
+
+    def lstm_step(p: dict[str, Any], states: Any, u: Any) -> Any:
+        h, s = states
+        i, f, g, o = jnp.split(u + h @ p["W"].T, 4, axis=1)
+        s = sigmoid(f) * s + sigmoid(i) * tanh(g)
+        return (sigmoid(o) * tanh(s), s), None
+
+    cell = {"tanh": tanh_step, "gru": gru_step, "lstm": lstm_step}[problem.cell]
+    n_states = 2 if problem.cell == "lstm" else 1
 
     def loss_of(p: dict[str, Any], x: Any, y: Any) -> Any:
-        U_frd = x @ p["U"].T + p["b"]  # (T, B, H)
-        h_0 = jnp.zeros((problem.B, problem.H), jnp.float32)
-        h, _ = jax.lax.scan(lambda h, u: (jnp.tanh(u + h @ p["W"].T), None), h_0, U_frd)
+        U_frd = x @ p["U"].T + p["b"][: len(p["U"])]  # (T, B, rows of U)
+        before = (jnp.zeros((problem.B, problem.H), jnp.float32),) * n_states
+        (h, *_), _ = jax.lax.scan(partial(cell, p), before, U_frd)
         log_y_hat = jax.nn.log_softmax(h @ p["V"].T + p["c"])
         return -jnp.take_along_axis(log_y_hat, y[:, None], axis=1).mean()
 
@@ -142,7 +185,7 @@ def elman_predict(
 
 
 def torch_predict(problem: Problem, n_threads: int) -> Pair:
-    """Answer by nn.RNN in inference mode."""
+    """Answer by nn.RNN, GRU or LSTM in inference mode."""
     import torch
 
     torch.set_num_threads(n_threads)
@@ -152,16 +195,17 @@ def torch_predict(problem: Problem, n_threads: int) -> Pair:
 
     @torch.inference_mode()
     def run() -> Any:
-        return output(rnn(x)[1][0]).softmax(dim=1)
+        return output(_last_h(rnn(x))).softmax(dim=1)
 
     return run, lambda: {"y_hat": run().numpy()}
 
 
 def onnx_predict(problem: Problem, n_threads: int) -> Pair:
-    """Answer by ONNX Runtime's RNN."""
+    """Answer by ONNX Runtime's RNN, GRU or LSTM."""
     X, _, _ = problem.data()
     session = _onnx_session(problem, n_threads)
-    feed = {"x": problem.time_major(X), "h_0": np.zeros((1, problem.B, problem.H), np.float32)}
+    feed = {"x": problem.time_major(X)}
+    feed |= dict.fromkeys(_onnx_states(problem), np.zeros((1, problem.B, problem.H), np.float32))
 
     def run() -> Any:
         return session.run(["y_hat"], feed)[0]
@@ -177,7 +221,9 @@ def elman_stream(problem: Problem, n_threads: int) -> Pair:
     from elman import RNNClassifier
 
     X, _, parameters = problem.data()
-    model = RNNClassifier(problem.H, max_iter=1, standardize=False, n_jobs=n_threads)
+    model = RNNClassifier(
+        problem.H, cell=problem.cell, max_iter=1, standardize=False, n_jobs=n_threads
+    )
     model.fit(np.repeat(X[0][None], 10, axis=0), np.arange(10))
     for name, array in model.network_.parameters.items():
         array[...] = parameters[name[0]]
@@ -185,34 +231,40 @@ def elman_stream(problem: Problem, n_threads: int) -> Pair:
 
 
 def torch_stream(problem: Problem, n_threads: int) -> Pair:
-    """Step by nn.RNNCell in inference mode, in one thread: more are no help."""
+    """Step by nn.RNNCell, GRUCell or LSTMCell in inference mode, in one thread: more are no help."""
     import torch
 
     torch.set_num_threads(1)
     X, _, parameters = problem.data()
     rnn, output = _torch_network(problem, parameters)
-    cell = torch.nn.RNNCell(problem.D, problem.H)
+    cell = getattr(torch.nn, f"{TORCH_NAMES[problem.cell]}Cell")(problem.D, problem.H)
     cell.load_state_dict({k.removesuffix("_l0"): v for k, v in rnn.state_dict().items()})
 
+    is_lstm = problem.cell == "lstm"
+
     @torch.inference_mode()
-    def step(x_t: Any, h: Any) -> Any:
-        h = cell(x_t, h)
-        return output(h).softmax(dim=1), h
+    def step(x_t: Any, state: Any) -> Any:
+        state = cell(x_t, state)
+        return output(state[0] if is_lstm else state).softmax(dim=1), state
 
     x = torch.from_numpy(X[0])[:, None]  # (T, 1, D)
-    return _streaming(x, lambda: torch.zeros(1, problem.H), step)
+    zeros = torch.zeros(1, problem.H)
+    return _streaming(x, lambda: (zeros, zeros) if is_lstm else zeros, step)
 
 
 def onnx_stream(problem: Problem, n_threads: int) -> Pair:
-    """Step by ONNX Runtime's RNN, in one thread."""
+    """Step by ONNX Runtime's RNN, GRU or LSTM, in one thread."""
     X, _, _ = problem.data()
     session = _onnx_session(problem, n_threads=1)
 
-    def step(x_t: Any, h: Any) -> Any:
-        return session.run(None, {"x": x_t, "h_0": h})
+    names = _onnx_states(problem)
+
+    def step(x_t: Any, states: Any) -> Any:
+        y_hat, *states = session.run(None, {"x": x_t, **dict(zip(names, states, strict=True))})
+        return y_hat, states
 
     x = X[0][:, None, None]  # (T, 1, 1, D)
-    return _streaming(x, lambda: np.zeros((1, 1, problem.H), np.float32), step)
+    return _streaming(x, lambda: [np.zeros((1, 1, problem.H), np.float32)] * len(names), step)
 
 
 def _streaming(
@@ -241,8 +293,8 @@ def _elman_parameters(problem: Problem, dtype: type) -> Any:
     from elman.parameters import Architecture, Parameters
 
     _, _, arrays = problem.data()
-    K, H = arrays["V"].shape
-    parameters = Parameters.zeros(Architecture(problem.D, (H,), ("tanh",), K), dtype)
+    K = len(arrays["V"])
+    parameters = Parameters.zeros(Architecture(problem.D, (problem.H,), (problem.cell,), K), dtype)
     for name, array in parameters.items():
         array[...] = arrays[name[0]]
     return parameters
@@ -251,15 +303,33 @@ def _elman_parameters(problem: Problem, dtype: type) -> Any:
 def _torch_network(problem: Problem, parameters: dict[str, np.ndarray]) -> tuple[Any, Any]:
     import torch
 
-    rnn = torch.nn.RNN(problem.D, problem.H)
+    rnn = getattr(torch.nn, TORCH_NAMES[problem.cell])(problem.D, problem.H)
     output = torch.nn.Linear(problem.H, len(parameters["c"]))
     p = {name: torch.from_numpy(array) for name, array in parameters.items()}
-    zero = torch.zeros(problem.H)
+    biases = map(torch.from_numpy, _two_biases(problem, parameters["b"]))
     names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
-    rnn.load_state_dict(dict(zip(names, (p["U"], p["W"], p["b"], zero), strict=True)))
-    rnn.bias_hh_l0.requires_grad_(False)
+    rnn.load_state_dict(dict(zip(names, (p["U"], p["W"], *biases), strict=True)))
+    rnn.bias_hh_l0.requires_grad_(problem.cell == "gru")
     output.load_state_dict({"weight": p["V"], "bias": p["c"]})
     return rnn, output
+
+
+def _two_biases(problem: Problem, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of U x_t and of W h_{t-1}, for those that have two: ours, and 0 but for GRU's candidate."""
+    n = SIZES[problem.cell].U * problem.H
+    second = np.zeros(n, np.float32)
+    second[n - len(b[n:]) :] = b[n:]
+    return b[:n], second
+
+
+def _onnx_states(problem: Problem) -> list[str]:
+    return ["h_0", "s_0"] if problem.cell == "lstm" else ["h_0"]
+
+
+def _last_h(results: Any) -> Any:
+    """Return each sequence's last h, (B, H), of what nn.RNN, GRU or LSTM returns."""
+    _, last = results
+    return (last[0] if isinstance(last, tuple) else last)[0]
 
 
 def _onnx_session(problem: Problem, n_threads: int) -> Any:
@@ -269,16 +339,29 @@ def _onnx_session(problem: Problem, n_threads: int) -> Any:
     T, D, B, H = "T", problem.D, problem.B, problem.H
     _, _, p = problem.data()
     K = len(p["c"])
+    node, gates = ONNX_NODES[problem.cell]
+    U, W, b, second_b = (
+        np.concatenate([part[g * H : (g + 1) * H] for g in gates])
+        for part in (p["U"], p["W"], *_two_biases(problem, p["b"]))
+    )
     weights = {
-        "U": p["U"][None],
-        "W": p["W"][None],
-        "b": np.concatenate([p["b"], np.zeros_like(p["b"])])[None],  # it has two, as PyTorch does
+        "U": U[None],
+        "W": W[None],
+        "b": np.concatenate([b, second_b])[None],
         "V": p["V"],
         "c": p["c"],
         "first": np.array([0]),
     }
+    befores = _onnx_states(problem)
+    afters = [name.removesuffix("_0") for name in befores]
     nodes = [
-        helper.make_node("RNN", ["x", "U", "W", "b", "", "h_0"], ["", "h"], hidden_size=H),
+        helper.make_node(
+            node,
+            ["x", "U", "W", "b", "", *befores],
+            ["", *afters],
+            hidden_size=H,
+            **({"linear_before_reset": 1} if problem.cell == "gru" else {}),
+        ),
         helper.make_node("Squeeze", ["h", "first"], ["h_T"]),  # (1, B, H) → (B, H)
         helper.make_node("Gemm", ["h_T", "V", "c"], ["y_unactivated"], transB=1),
         helper.make_node("Softmax", ["y_unactivated"], ["y_hat"], axis=1),
@@ -288,11 +371,11 @@ def _onnx_session(problem: Problem, n_threads: int) -> Any:
         "network",
         [
             helper.make_tensor_value_info("x", TensorProto.FLOAT, [T, B, D]),
-            helper.make_tensor_value_info("h_0", TensorProto.FLOAT, [1, B, H]),
+            *(helper.make_tensor_value_info(s, TensorProto.FLOAT, [1, B, H]) for s in befores),
         ],
         [
             helper.make_tensor_value_info("y_hat", TensorProto.FLOAT, [B, K]),
-            helper.make_tensor_value_info("h", TensorProto.FLOAT, [1, B, H]),
+            *(helper.make_tensor_value_info(s, TensorProto.FLOAT, [1, B, H]) for s in afters),
         ],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
@@ -309,11 +392,17 @@ _TRUTH = {"engine": "reference", "dtype": np.float64}
 STEP_TRUTH = Contender("float64", "elman", partial(elman_step, **_TRUTH))
 STEP = {
     "sgemm": Contender("sgemm", "numpy", sgemm),
+    # On processors that it does not know, OpenBLAS leaves half of what AVX-512 can do.
+    "sgemm_avx512": Contender(
+        "sgemm, AVX-512", "numpy", sgemm, environment=(("OPENBLAS_CORETYPE", "SkylakeX"),)
+    ),
     "elman": Contender("elman", "elman", elman_step),
     "reference": Contender("reference engine", "elman", partial(elman_step, engine="reference")),
     "torch": Contender("PyTorch", "torch", torch_step),
     "jax": Contender("JAX", "jax", jax_step, takes_ragged=False),
 }
+if "avx512f" not in Path("/proc/cpuinfo").read_text().split():
+    del STEP["sgemm_avx512"]
 PREDICT_TRUTH = Contender("float64", "elman", partial(elman_predict, **_TRUTH))
 PREDICT = {
     "elman": Contender("elman", "elman", elman_predict),

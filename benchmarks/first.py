@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -23,22 +24,24 @@ CONTENDERS = ("elman", "reference", "torch", "jax")
 def measure(settings: Settings, say: Say) -> list[dict[str, Any]]:
     """Time first steps in fresh processes; return a row a contender."""
     contenders = present({name: STEP[name] for name in CONTENDERS}, say)
+    shape, large = replace(SHAPE, cell=settings.cell), replace(LARGE, cell=settings.cell)
     rows = []
     with TemporaryDirectory() as cache, patch.dict(os.environ, NUMBA_CACHE_DIR=cache):
         with Worker(STEP["elman"], settings.n_threads) as worker:
-            cold = worker.ask("first", SHAPE)
+            cold = worker.ask("first", shape)
         for name, contender in contenders.items():
             warm = []
             for _ in range(settings.n_rounds):
                 with Worker(contender, settings.n_threads) as worker:
-                    warm.append(worker.ask("first", SHAPE))
+                    warm.append(worker.ask("first", shape))
             with Worker(contender, settings.n_threads) as worker:
-                worker.ask("first", SHAPE)  # what is grown by once is not the step's
-                grown = worker.ask("memory", LARGE)
+                worker.ask("first", shape)  # what is grown by once is not the step's
+                grown = worker.ask("memory", large)
             rows.append(
                 {
                     "contender": name,
                     "label": contender.label,
+                    "cell": settings.cell,
                     "cold_seconds": cold if name == "elman" else None,
                     "warm_seconds": warm,
                     "bytes_grown": grown,
@@ -51,7 +54,8 @@ def measure(settings: Settings, say: Say) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Draw a line a contender."""
-    title = f"The first step ({SHAPE}), imports included, and the peak memory of one of {LARGE}"
+    cell = rows[0]["cell"]
+    title = f"The first step, {cell} ({SHAPE}), imports included; the peak memory of one of {LARGE}"
     drawn = columns("", "cold", "cache warm", "memory", "in arrays T·B·H", title=title)
     for row in rows:
         cold = row["cold_seconds"]
@@ -66,6 +70,18 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def bars(rows: list[dict[str, Any]]) -> list[Bar]:
-    """Judge the memory: h and δ, and nothing else of that size."""
-    grown = next(row["arrays_of_states"] for row in rows if row["contender"] == "elman")
-    return [Bar("memory of a step, in arrays T·B·H", grown, 2.0, False, "{:.2f}")]
+    """Judge the memory: of tanh h and δ, and nothing else of that size; of others, PyTorch's.
+
+    And the cold start of an LSTM.
+    """
+    of = {row["contender"]: row for row in rows}
+    grown, cell = of["elman"]["arrays_of_states"], of["elman"]["cell"]
+    if cell == "tanh":
+        return [Bar("memory of a step, in arrays T·B·H", grown, 2.0, False, "{:.2f}")]
+    judged = []
+    if "torch" in of:
+        of_torch = of["torch"]["arrays_of_states"]
+        judged.append(Bar("memory of a step, PyTorch's in elman's", of_torch / grown, 1.0))
+    if cell == "lstm":
+        judged.append(Bar("cold start", of["elman"]["cold_seconds"], 12.0, False, "{:.1f} s"))
+    return judged

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Settings(NamedTuple):
     n_threads: int
     n_rounds: int
     turn_seconds: float
+    cell: str = "tanh"
+    before: str | None = None  # another checkout of elman
 
 
 class Worker:
@@ -52,7 +55,8 @@ class Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, contender, n_threads), daemon=True
         )
-        self._process.start()
+        with patch.dict(os.environ, dict(contender.environment)):
+            self._process.start()
         theirs.close()
 
     def __enter__(self) -> Worker:

@@ -18,6 +18,7 @@ COLOURS = {
     "torch": "#d55e00",
     "jax": "#0072b2",
     "onnx": "#009e73",
+    "before": "#cc79a7",
 }
 
 

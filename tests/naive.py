@@ -1,14 +1,102 @@
 """The naive loop: the notes read literally, one sequence, one step, one loss at a time.
 
-Written from the notes alone, in float64, and sharing nothing with ``elman``: forward by N2, loss by
-N3, and the gradients by the ladder of N7, which carries each L_t back on its own, term by term.
+Written from the notes and the literature alone, in float64, and sharing nothing with ``elman``:
+forward by N2, loss by N3, and the gradients by the ladder of N7, which carries each L_t back on its
+own, term by term. Of a cell only what it computes is written here; complex-step differentiation gives
+its derivatives, one pre-activation and one state at a time.
 
-A network is a mapping of arrays (U1, W1, b1, …, V, c) and the cell of each layer.
+A network is a mapping of arrays (U1, W1, b1, …, V, c) and the cell of each layer: its name, or a Cell.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+
+EPS = 1e-30
+
+
+class Cell(NamedTuple):
+    """What a cell's units do with their pre-activations, one a gate."""
+
+    reads: tuple[str, ...]  # what is in each pre-activation: x_t, h_{t-1} or both
+    n_states: int  # h, and behind it what stays in the cell
+    step: Callable[..., tuple[Any, ...]]  # pre-activations and states before → states after
+
+
+def _sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def leaky(alpha):
+    """A discretised continuous-time network: h follows tanh a at the rate α."""
+    return Cell(("xh",), 1, lambda a, h: ((1 - alpha) * h + alpha * np.tanh(a),))
+
+
+def _gru(r, z, n, m, h):
+    """Cho et al. 2014, reset after the product (Keras's reset_after, PyTorch, cuDNN)."""
+    candidate = np.tanh(n + _sigmoid(r) * m)
+    return ((1 - _sigmoid(z)) * candidate + _sigmoid(z) * h,)
+
+
+def _lstm(i, f, g, o, _, s):
+    """Gers et al. 2000: Hochreiter and Schmidhuber's, with a forget gate."""
+    s = _sigmoid(f) * s + _sigmoid(i) * np.tanh(g)
+    return _sigmoid(o) * np.tanh(s), s
+
+
+CELLS = {
+    "tanh": Cell(("xh",), 1, lambda a, _: (np.tanh(a),)),
+    "relu": Cell(("xh",), 1, lambda a, _: (np.where(a.real > 0, a, 0),)),
+    "dense": Cell(("x",), 1, lambda a, _: (np.tanh(a),)),
+    "leaky": leaky(0.5),
+    "gru": Cell(("xh", "xh", "x", "h"), 1, _gru),
+    "lstm": Cell(("xh",) * 4, 2, _lstm),
+}
+
+
+class Layer:
+    """A layer's cell and its parameters, gate by gate: a gate has None for what it does not read."""
+
+    def __init__(self, network, k, cell):
+        self.cell = CELLS[cell] if isinstance(cell, str) else cell
+        reads = self.cell.reads
+        self.H = len(network[f"U{k}"]) // sum("x" in read for read in reads)
+        self.rows = {"U": [], "W": [], "b": []}
+        for matrix, needed in (("U", "x"), ("W", "h"), ("b", "")):
+            start = 0
+            for read in reads:
+                has_rows = needed in read and f"{matrix}{k}" in network
+                self.rows[matrix].append(slice(start, start + self.H) if has_rows else None)
+                start += self.H if has_rows else 0
+            assert start == len(network.get(f"{matrix}{k}", ())), f"{matrix}{k}"
+
+    def gates(self):
+        """The rows of U, W and b of each gate."""
+        return zip(*self.rows.values(), strict=True)
+
+    def pre_activations(self, U, W, b, x_t, h):
+        """U x_t + W h_{t-1} + b of each gate, without what there is not."""
+        result = []
+        for u, w, bias in self.gates():
+            a = np.zeros(self.H)
+            if u is not None:
+                a = a + U[u] @ x_t
+            if w is not None:
+                a = a + W[w] @ h
+            if bias is not None:
+                a = a + b[bias]
+            result.append(a)
+        return result
+
+    def derivatives(self, a, before):
+        """∂(state after) / ∂(pre-activation), and / ∂(state before): a row each, a column a state."""
+        numbers = [value.astype(complex) for value in (*a, *before)]
+        rows = []
+        for j in range(len(numbers)):
+            moved = [value + 1j * EPS * (i == j) for i, value in enumerate(numbers)]
+            rows.append([after.imag / EPS for after in self.cell.step(*moved)])
+        return rows[: len(a)], rows[len(a) :]
 
 
 class Result(NamedTuple):
@@ -23,24 +111,27 @@ def in_float64(network):
 
 
 def forward(network, cells, x):
-    """Take one sequence x (T, D) through N2: a[k][t], h[k][t] (h[k][0] is h_0), z[t], ŷ[t]."""
+    """Take one sequence x (T, D) through N2.
+
+    Returns a[k][t], one array a gate; states[k][t], h first, where states[k][0] are the states before
+    the first step; z[t] and ŷ[t].
+    """
     network = in_float64(network)
-    a, h, inputs = [], [], [x_t.astype(np.float64) for x_t in x]
+    a, states, inputs = [], [], [x_t.astype(np.float64) for x_t in x]
     for k, cell in enumerate(cells, start=1):
-        U = network[f"U{k}"]
-        W = np.zeros((len(U), len(U))) if cell == "dense" else network[f"W{k}"]
-        b = network.get(f"b{k}", np.zeros(len(U)))
-        a_k, h_k = [], [np.zeros(len(U))]
+        layer = Layer(network, k, cell)
+        U, W, b = (network.get(f"{matrix}{k}") for matrix in "UWb")
+        a_k, states_k = [], [(np.zeros(layer.H),) * layer.cell.n_states]
         for x_t in inputs:
-            a_k.append(U @ x_t + W @ h_k[-1] + b)
-            h_k.append(np.maximum(a_k[-1], 0) if cell == "relu" else np.tanh(a_k[-1]))
+            a_k.append(layer.pre_activations(U, W, b, x_t, states_k[-1][0]))
+            states_k.append(layer.cell.step(*a_k[-1], *states_k[-1]))
         a.append(a_k)
-        h.append(h_k)
-        inputs = h_k[1:]
+        states.append(states_k)
+        inputs = [h for h, *_ in states_k[1:]]
     V = network["V"]
     z = [V @ h_t + network.get("c", np.zeros(len(V))) for h_t in inputs]
     y_hat = [np.exp(z_t) / sum(np.exp(z_t)) for z_t in z]
-    return a, h, z, y_hat
+    return a, states, z, y_hat
 
 
 def probabilities(network, cells, x):
@@ -53,44 +144,74 @@ def loss_and_gradients(network, cells, X, y, weights):
     network, loss, correct = in_float64(network), 0.0, 0.0
     gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
     for x, y_i, w_i in zip(X, y, weights, strict=True):
-        a, h, z, y_hat = forward(network, cells, x)
+        a, states, z, y_hat = forward(network, cells, x)
+        ladder = _Ladder(network, cells, x, a, states)
         labelled = range(len(x)) if np.ndim(y_i) else [len(x) - 1]
         for t, label, weight in zip(labelled, np.atleast_1d(y_i), np.atleast_1d(w_i), strict=True):
             loss += weight * -np.log(y_hat[t][label])
             correct += weight * (np.argmax(z[t]) == label)
-            _add_ladder(gradients, network, cells, x, a, h, y_hat[t], t, label, weight)
+            ladder.add(gradients, _dL_dz(y_hat[t], label, weight), t)
     return Result(loss, correct, gradients)
 
 
-def _add_ladder(gradients, network, cells, x, a, h, y_hat, t, label, weight):
-    """Add Σ_{τ≤t} term(t, τ) for every parameter: the gradients of L_t alone (N7)."""
+def _dL_dz(y_hat, label, weight):
+    """dL/dŷ times dŷ/dz (N5), entry by entry."""
     K = len(y_hat)
     dL_dy_hat = [-weight / y_hat[i] if i == label else 0.0 for i in range(K)]
     dy_hat_dz = [
         [y_hat[i] * (1 - y_hat[i]) if i == k else -y_hat[i] * y_hat[k] for k in range(K)]
         for i in range(K)
     ]
-    dL_dz = np.array(dL_dy_hat) @ np.array(dy_hat_dz)
-    gradients["V"] += np.outer(dL_dz, h[-1][t + 1])
-    if "c" in gradients:
-        gradients["c"] += dL_dz
+    return np.array(dL_dy_hat) @ np.array(dy_hat_dz)
 
-    # δ[k] is dL_t/da of layer k at step τ; at τ = t only the answer speaks, from above.
-    later = [np.zeros(len(h_k[0])) for h_k in h]
-    for tau in range(t, -1, -1):
-        from_above = network["V"].T @ dL_dz if tau == t else np.zeros(len(h[-1][0]))
-        for k in range(len(cells), 0, -1):
-            a_t, h_previous = a[k - 1][tau], h[k - 1][tau]
-            dL_dh = from_above
-            if cells[k - 1] != "dense":
-                dL_dh = dL_dh + network[f"W{k}"].T @ later[k - 1]
-            slope = a_t > 0 if cells[k - 1] == "relu" else 1 - np.tanh(a_t) ** 2
-            delta = dL_dh * slope
-            below = x[tau].astype(np.float64) if k == 1 else h[k - 2][tau + 1]
-            gradients[f"U{k}"] += np.outer(delta, below)
-            if f"W{k}" in gradients:
-                gradients[f"W{k}"] += np.outer(delta, h_previous)
-            if f"b{k}" in gradients:
-                gradients[f"b{k}"] += delta
-            later[k - 1] = delta
-            from_above = network[f"U{k}"].T @ delta
+
+class _Ladder:
+    """A sequence's terms: the gradients of each L_t alone, carried back one step after another."""
+
+    def __init__(self, network, cells, x, a, states):
+        self.network, self.states = network, states
+        self.x = [x_t.astype(np.float64) for x_t in x]
+        self.layers = [Layer(network, k, cell) for k, cell in enumerate(cells, start=1)]
+        self.derivatives = [
+            [layer.derivatives(*of_step) for of_step in zip(a_k, states_k[:-1], strict=True)]
+            for layer, a_k, states_k in zip(self.layers, a, states, strict=True)
+        ]
+
+    def add(self, gradients, dL_dz, t):
+        """Add Σ_{τ≤t} term(t, τ) for every parameter: the gradients of L_t (N7)."""
+        V = self.network["V"]
+        gradients["V"] += np.outer(dL_dz, self.states[-1][t + 1][0])
+        if "c" in gradients:
+            gradients["c"] += dL_dz
+
+        # dL_t/d(state after step τ) by way of step τ + 1; at τ = t only the answer speaks, from above.
+        later = [[np.zeros(layer.H)] * layer.cell.n_states for layer in self.layers]
+        for tau in range(t, -1, -1):
+            from_above = V.T @ dL_dz if tau == t else np.zeros(V.shape[1])
+            for k in range(len(self.layers), 0, -1):
+                dL_dh, *others = later[k - 1]
+                d_after = [dL_dh + from_above, *others]
+                below = self.x[tau] if k == 1 else self.states[k - 2][tau + 1][0]
+                from_above, later[k - 1] = self._back(gradients, k, tau, d_after, below)
+
+    def _back(self, gradients, k, tau, d_after, below):
+        """One step of one layer back: add its terms; return dL/d(below) and dL/d(states before)."""
+        d_below, layer = np.zeros(len(below)), self.layers[k - 1]
+        of_gates, of_states = self.derivatives[k - 1][tau]
+        d_before = [self._chain(d_after, slopes) for slopes in of_states]
+        h_previous = self.states[k - 1][tau][0]
+        for slopes, (u, w, b) in zip(of_gates, layer.gates(), strict=True):
+            delta = self._chain(d_after, slopes)
+            if u is not None:
+                gradients[f"U{k}"][u] += np.outer(delta, below)
+                d_below = d_below + self.network[f"U{k}"][u].T @ delta
+            if w is not None:
+                gradients[f"W{k}"][w] += np.outer(delta, h_previous)
+                d_before[0] = d_before[0] + self.network[f"W{k}"][w].T @ delta
+            if b is not None:
+                gradients[f"b{k}"][b] += delta
+        return d_below, d_before
+
+    @staticmethod
+    def _chain(d_after, slopes):
+        return sum(d * slope for d, slope in zip(d_after, slopes, strict=True))

@@ -12,6 +12,7 @@ from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.interface import Evaluation
 from elman.engines.reference import tree_sum
+from elman.equations.cells import Leaky
 from elman.parameters import Architecture, Parameters
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -24,7 +25,7 @@ class Case:
 
     lengths: tuple[int, ...]
     hidden: tuple[int, ...]
-    cells: tuple[str, ...]
+    cells: tuple[str | Leaky, ...]
     bias: bool = True
     n_features: int = 3
     n_outputs: int = 3
@@ -54,6 +55,19 @@ CASES = {
     "wide layers, ragged": Case(
         (2, 1, 9, 50, 3), (33, 130, 18), ("tanh", "relu", "tanh"), n_features=19, n_outputs=17
     ),
+    "one lstm unit": Case((1,), (1,), ("lstm",), n_features=1, n_outputs=1),
+    "two of one gru unit": Case((2, 2), (1,), ("gru",), n_outputs=2),
+    "long lstm": Case((50,) * 2, (17,), ("lstm",), n_features=5, n_outputs=11),
+    "long gru, ragged": Case((50, 1, 33, 2), (17,), ("gru",), n_features=5),
+    "long leaky, no bias": Case((50, 1, 33, 2), (17,), ("leaky",), bias=False),
+    "wide lstm": Case((2,) * 31, (66,), ("lstm",), n_features=2, n_outputs=10),
+    "wide gru, few": Case((2, 9), (130,), ("gru",), n_features=70, n_outputs=67),
+    "many ragged lstm, no bias": Case((2, 1, 3) * 87, (3,), ("lstm",), bias=False),
+    "many ragged gru": Case((2, 1, 3) * 87, (5,), ("gru",)),
+    "gates, ragged": Case(RAGGED, (5, 17, 3), ("gru", "lstm", "leaky"), n_features=2),
+    "gates and none, ragged": Case(RAGGED, (5, 3, 4, 7), ("tanh", "lstm", Leaky(0.2), "gru")),
+    "gates, no bias": Case((4,) * 3, (3, 5, 2), ("lstm", "dense", "gru"), bias=False),
+    "wide gates, few": Case((9, 2), (33, 50, 18), ("lstm", "gru", "lstm"), n_features=19),
 }
 
 
@@ -63,7 +77,9 @@ class Problem:
     def __init__(self, case, dtype, every_step, seed=0):
         rng = np.random.default_rng(seed)
         self.every_step = every_step
-        self.cells = case.cells
+        self.cells = [
+            naive.leaky(cell.alpha) if isinstance(cell, Leaky) else cell for cell in case.cells
+        ]
         architecture = Architecture(
             case.n_features, case.hidden, case.cells, case.n_outputs, case.bias
         )
@@ -189,10 +205,12 @@ def test_order_of_a_batch_does_not_change_a_sequences_result(engine, dtype, ever
 
 
 STREAMED = Case((9,) * 20, (5, 17, 3), ("tanh", "relu", "dense"))
+STREAMED_GATES = Case((9,) * 20, (5, 17, 3), ("lstm", "gru", "leaky"))
 
 
-def test_streaming_equals_the_whole_sequence(engine, dtype):
-    problem = Problem(STREAMED, dtype, every_step=True)
+@pytest.mark.parametrize("case", [STREAMED, STREAMED_GATES], ids=["plain", "gates"])
+def test_streaming_equals_the_whole_sequence(engine, dtype, case):
+    problem = Problem(case, dtype, every_step=True)
     X = np.stack(problem.X)
     mean, scale = np.array([0.7, -1.3, 0.1], dtype), np.array([0.9, 1.7, 0.4], dtype)
     state = begin(engine, problem, len(X), mean, scale)
