@@ -91,11 +91,11 @@ def check_gradients(
     loss, gradients = network.loss_and_gradients(X, y, sample_weight)
     complex_network = network.astype(np.complex128)
     parameters = complex_network.parameters
-    batch, labels, weights = complex_network.batch(X, y, sample_weight)
+    batch, targets = complex_network.batch(X, y, sample_weight)
     (shard,) = batch.shards(len(batch))
 
     def expected_loss() -> complex:
-        return reference_loss(parameters, shard, labels, weights)
+        return reference_loss(parameters, shard, targets)
 
     checks = [_compare("loss", np.array(loss), np.array(expected_loss().real))]
     derivative = complex_step(expected_loss, parameters.vector)

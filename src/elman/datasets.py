@@ -9,7 +9,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import as_sequences, read_idx, read_npz
-from elman.data.targets import has_step_labels
+from elman.data.labels import has_step_labels
 from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]

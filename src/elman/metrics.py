@@ -85,9 +85,9 @@ class StepScorer:
         fitted, sequences = estimator._checked(X)
         examples = estimator._examples(y, sequences, sample_weight, fitted.classes)
         y_hat = estimator._y_hat(fitted, fitted.scaled(examples.sequences))
-        has_label = examples.weights > 0
-        flat = _Answered(fitted.classes, y_hat[has_label])
-        labels, weights = examples.labels[has_label], examples.weights[has_label]
+        targets = examples.targets
+        flat = _Answered(fitted.classes, y_hat[targets.present])
+        labels, weights = targets.values[targets.present], targets.weights[targets.present]
         options = {} if sample_weight is None else {"sample_weight": weights}
         return float(get_scorer(self.scoring)(flat, None, labels, **options))
 

@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array, IntArray, SequencesLike
-from elman.data import Batch, Examples, Sequences, as_sequences
-from elman.data.targets import (
-    cast_weights,
-    has_step_labels,
-    label_weights,
-    sequence_labels,
-    step_labels,
-)
+from elman._typing import Array, SequencesLike
+from elman.data import Batch, Examples, Sequences, Targets, as_sequences
+from elman.data.labels import checked_labels, has_step_labels, sequence_labels, step_labels
+from elman.data.weights import cast_weights, target_weights
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
@@ -242,16 +237,14 @@ class Network:
         DataError
             If X, y or the weights are not as above.
         """
-        batch, labels, weights = self.batch(X, y, sample_weight)
+        batch, targets = self.batch(X, y, sample_weight)
         try:
-            evaluation = self.engine.loss_and_gradients(self.parameters, batch, labels, weights)
+            evaluation = self.engine.loss_and_gradients(self.parameters, batch, targets)
         finally:
             self.engine.release()
         return evaluation.loss, evaluation.gradients
 
-    def batch(
-        self, X: SequencesLike, y: Any, sample_weight: Any = None
-    ) -> tuple[Batch, IntArray, Array]:
+    def batch(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> tuple[Batch, Targets]:
         """Check labelled sequences and make a batch of them, as an engine takes it.
 
         Parameters
@@ -261,13 +254,14 @@ class Network:
 
         Returns
         -------
-        batch, labels, weights
+        batch : Batch
+        targets : Targets
             The weights divided by the number of sequences.
         """
         examples = self._examples(X, y, sample_weight)
-        batch = Batch.all_of(examples.sequences, examples.every_step)
-        dtype = self.parameters.vector.real.dtype
-        return batch, examples.labels, cast_weights(examples.weights / len(batch), dtype)
+        targets, n = examples.targets, len(examples.sequences)
+        weights = cast_weights(targets.weights / n, self.parameters.vector.real.dtype)
+        return examples.batch(np.arange(n)), replace(targets, weights=weights)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.
@@ -367,10 +361,10 @@ class Network:
         sequences = self._check(X)
         every_step = has_step_labels(y)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
-        weights = label_weights(sample_weight, sequences, every_step)
-        examples = Examples(sequences, labels, weights, every_step).present().with_checked_labels()
-        has_label = examples.weights > 0
-        labels = examples.labels[has_label]
+        weights = target_weights(sample_weight, sequences, every_step)
+        examples = Examples(sequences, Targets(labels, weights, every_step)).present()
+        targets = checked_labels(examples.targets)
+        labels = targets.values[targets.present]
         K = self.architecture.n_outputs
         if labels.dtype.kind not in "biu":
             raise DataError(f"y has dtype {labels.dtype}; expected integers 0 … {K - 1}.")
@@ -378,7 +372,7 @@ class Network:
             raise DataError(
                 f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
-        return replace(examples, labels=examples.labels.astype(np.int64))
+        return examples.with_targets(replace(targets, values=targets.values.astype(np.int64)))
 
 
 def _is_floating(dtype: Any) -> bool:

@@ -518,7 +518,7 @@ def test_buffers_go_when_fitting_ends_however_it_ends(monkeypatch, method, error
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("when", ["label_weights", "check_weights", "Trainer"])
+@pytest.mark.parametrize("when", ["target_weights", "check_weights", "Trainer"])
 def test_interrupt_while_input_is_checked_leaves_the_model_as_it_was(monkeypatch, method, when):
     class_weight = {0: 1, 1: 2, 2: 3}
     estimator = classifier(class_weight=class_weight).fit(X, Y)

@@ -117,7 +117,7 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
     from sklearn.utils.multiclass import unique_labels
 
     from elman import DataError, RNNTagger
-    from elman.data.targets import has_step_labels
+    from elman.data.labels import has_step_labels
 
     is_tagger = isinstance(estimator, RNNTagger)
     if is_tagger != has_step_labels(list(y) if is_tagger else y):
@@ -126,7 +126,7 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
         )
     fitted, sequences = estimator._checked(X)
-    labels = estimator._examples(y, sequences, None, fitted.classes).labels
+    labels = estimator._examples(y, sequences, None, fitted.classes).targets.values
     answers: Any = estimator.predict(X)
     answers = np.concatenate(list(answers)) if is_tagger else answers
     classes = unique_labels(fitted.classes, labels)

@@ -113,7 +113,7 @@ def _make_estimator(
 ) -> RNNClassifier | RNNTagger:
     """Make an estimator for labels of sequences, or of steps: what is given, then the recipe."""
     from elman import RNNClassifier, RNNTagger
-    from elman.data.targets import has_step_labels
+    from elman.data.labels import has_step_labels
 
     params = recipe | {name: value for name, value in given.items() if value is not None}
     if given["clip_norm"] == 0:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array, IntArray
-from elman.data import Batch, Shard
+from elman._typing import Array
+from elman.data import Batch, Shard, Targets
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.equations import Trace, cross_entropy, network, output_error
@@ -54,20 +54,19 @@ class ReferenceEngine:
     shard_size = 128
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, targets: Targets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         shards = batch.shards(self.shard_size)
-        return tree_sum(self._evaluate(parameters, shard, labels, weights) for shard in shards)
+        return tree_sum(self._evaluate(parameters, shard, targets) for shard in shards)
 
-    def _evaluate(
-        self, parameters: Parameters, shard: Shard, labels: IntArray, weights: Array
-    ) -> Evaluation:
+    def _evaluate(self, parameters: Parameters, shard: Shard, targets: Targets) -> Evaluation:
+        own = targets.take(shard.rows)
         layers, V = parameters.layers, parameters["V"]
         trace = forward(parameters, shard)
-        y = weighted_one_hot(shard, labels, weights, parameters)
-        is_right = trace.y_unactivated.argmax(axis=0) == labels[shard.rows]
-        correct = float(weights[shard.rows][is_right].sum(dtype=np.float64))
+        y = weighted_one_hot(own, parameters)
+        is_right = trace.y_unactivated.argmax(axis=0) == own.values
+        correct = float(own.weights[is_right].sum(dtype=np.float64))
         layer_gradients, dV, dc = network.gradients(
             shard.x, output_error(y, trace.y_activated), layers, V, shard.answers_from, trace
         )
@@ -131,17 +130,15 @@ def forward(parameters: Parameters, shard: Shard) -> Trace:
     )
 
 
-def loss(parameters: Parameters, shard: Shard, labels: IntArray, weights: Array) -> complex:
+def loss(parameters: Parameters, shard: Shard, targets: Targets) -> complex:
     """Compute a shard's weighted loss alone."""
-    y = weighted_one_hot(shard, labels, weights, parameters)
+    y = weighted_one_hot(targets.take(shard.rows), parameters)
     total: complex = cross_entropy(y, forward(parameters, shard).y_unactivated).item()
     return total
 
 
-def weighted_one_hot(
-    shard: Shard, labels: IntArray, weights: Array, parameters: Parameters
-) -> Array:
+def weighted_one_hot(targets: Targets, parameters: Parameters) -> Array:
     """Columns y (K, m): the weight of each answer in the row of its label, zeros elsewhere."""
-    y = np.zeros((len(parameters["V"]), len(shard.rows)), parameters.vector.dtype)
-    y[labels[shard.rows], np.arange(len(shard.rows))] = weights[shard.rows]
+    y = np.zeros((len(parameters["V"]), len(targets)), parameters.vector.dtype)
+    y[targets.values, np.arange(len(targets))] = targets.weights
     return y

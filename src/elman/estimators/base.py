@@ -23,14 +23,9 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from elman._memory import require_memory
 from elman._typing import Array
-from elman.data import Examples, Sequences
-from elman.data.targets import (
-    as_classes,
-    cast_weights,
-    check_weights,
-    label_weights,
-    refuse_other_kind,
-)
+from elman.data import Examples, Sequences, Targets
+from elman.data.labels import as_classes, checked_labels, refuse_other_kind
+from elman.data.weights import cast_weights, check_weights, target_weights
 from elman.engines import Engine, State, get_engine
 from elman.engines.streaming import take_step
 from elman.errors import DataError, DivergenceError
@@ -241,7 +236,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
 
     def _known_classes(self, examples: Examples, before: Fitted | None, classes: Any) -> Array:
         """All labels there are, in ascending order; those of y have to be among them."""
-        present = np.unique(examples.labels[examples.weights > 0])
+        present = np.unique(examples.targets.values[examples.targets.present])
         known = before.classes if before else present
         if classes is not None:
             given = np.unique(as_classes(classes, "classes"))
@@ -262,10 +257,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
     ) -> Examples:
         """Check labels and weights, against classes known already; what has weight 0 is left out."""
         labels = self._labels(y, sequences)
-        weights = label_weights(sample_weight, sequences, self._every_step)
-        examples = Examples(sequences, labels, weights, self._every_step).present()
-        examples = examples.with_checked_labels()
-        labels = examples.labels[examples.weights > 0]
+        weights = target_weights(sample_weight, sequences, self._every_step)
+        examples = Examples(sequences, Targets(labels, weights, self._every_step)).present()
+        examples = examples.with_targets(checked_labels(examples.targets))
+        labels = examples.targets.values[examples.targets.present]
         if known is not None:
             refuse_other_kind(labels, known)
         check_classification_targets(labels)
@@ -273,11 +268,10 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
 
     def _encoded(self, examples: Examples, classes: Array) -> Examples:
         """Turn labels into codes 0 … K - 1, and multiply their weights by those of the classes."""
-        has_label = examples.weights > 0
-        labels = examples.labels[has_label]
-        codes = np.zeros(len(has_label), np.int64)  # what has no label may have anything for one
-        codes[has_label] = np.searchsorted(classes, labels)
-        weights = examples.weights
+        has_label = examples.targets.present
+        labels = examples.targets.values[has_label]
+        targets = examples.targets.with_values(np.searchsorted(classes, labels))
+        weights = targets.weights
         if self.class_weight is not None:
             # Of classes known from before, some may have no examples now.
             among = np.unique(labels) if self.class_weight == "balanced" else classes
@@ -290,7 +284,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
             of_classes = check_weights(of_classes, "class_weight")
             weights = weights.copy()
             weights[has_label] *= of_classes[np.searchsorted(among, labels)]
-        return replace(examples, labels=codes, weights=weights).present()
+        return examples.with_targets(replace(targets, weights=weights)).present()
 
     def _begun(self, examples: Examples, classes: Array, format: InputFormat) -> Fitted:
         """Draw a new network, and learn mean and deviation of the inputs."""
@@ -299,7 +293,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         rng = generator(self.random_state)
         mean, scale = np.zeros(D, dtype), np.ones(D, dtype)
         if self.standardize:
-            weights = examples.weights
+            weights = examples.targets.weights
             if not self._every_step:
                 weights = np.repeat(weights, sequences.lengths)
             mean, scale = standardization(sequences, weights / weights.max())
@@ -337,11 +331,11 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
         assert fitted.optimizer is not None
         sequences = fitted.scaled(examples.sequences)
-        weights = cast_weights(examples.weights / mean_weight, sequences.values.dtype)
+        weights = cast_weights(examples.targets.weights / mean_weight, sequences.values.dtype)
         return Trainer(
             self._make_engine(),
             fitted.network.parameters,
-            replace(examples, sequences=sequences, weights=weights),
+            Examples(sequences, replace(examples.targets, weights=weights)),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
             batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
@@ -358,7 +352,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
                 np.arange(len(examples.sequences)),
                 test_size=self.validation_fraction,
                 random_state=check_random_state(self.random_state),
-                stratify=None if self._every_step else examples.labels,
+                stratify=None if self._every_step else examples.targets.values,
             )
         except ValueError as error:
             raise DataError(
@@ -370,7 +364,7 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
     def _accuracy(self, fitted: Fitted, examples: Examples) -> float:
         """Share of right answers, each by its weight."""
         y_hat = self._network(fitted).predict_flat(examples.sequences, every_step=self._every_step)
-        return examples.mean(y_hat.argmax(axis=1) == examples.labels)
+        return examples.targets.mean(y_hat.argmax(axis=1) == examples.targets.values)
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
         if not self.verbose:
@@ -430,7 +424,8 @@ class BaseRNN(FittedAttributes, Hyperparameters, metaclass=ABCMeta):
         fitted, sequences = self._checked(X)
         examples = self._examples(y, sequences, sample_weight, fitted.classes)
         y_hat = self._y_hat(fitted, fitted.scaled(examples.sequences))
-        return examples.mean(fitted.classes[y_hat.argmax(axis=1)] == examples.labels)
+        answers = fitted.classes[y_hat.argmax(axis=1)]
+        return examples.targets.mean(answers == examples.targets.values)
 
     def initial_state(self, n_sequences: int | None = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.

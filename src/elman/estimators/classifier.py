@@ -11,7 +11,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.targets import sequence_labels
+from elman.data.labels import sequence_labels
 from elman.estimators.base import BaseRNN
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data.targets import as_classes
+from elman.data.labels import as_classes
 from elman.engines import ENGINES, Engine
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat

@@ -8,7 +8,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.targets import step_labels
+from elman.data.labels import step_labels
 from elman.estimators.base import BaseRNN
 
 

@@ -86,7 +86,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         sequences, every_step, labels = network._check(X), False, None
         if y is not None:
             examples = network._examples(X, y)
-            every_step, labels = examples.every_step, examples.labels
+            every_step, labels = examples.targets.every_step, examples.targets.values
         classes = [str(k) for k in range(model.architecture.n_outputs)]
         return Subject("Network", network.parameters, sequences, labels, every_step, classes)
     if not isinstance(model, RNNClassifier | RNNTagger):
@@ -100,7 +100,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     _check_finite(fitted.network.parameters)
     labels = None
     if y is not None:
-        labels = model._examples(y, sequences, None, fitted.classes).labels
+        labels = model._examples(y, sequences, None, fitted.classes).targets.values
         labels = _codes(fitted.classes, labels)
     sequences = fitted.scaled(sequences)
     dtype = np.dtype(np.float64) if exact else fitted.network.dtype

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from elman._typing import IntArray
-from elman.data import Batch, Examples
+from elman.data import Examples
 from elman.engines import Engine
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
@@ -193,9 +193,8 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):
             evaluation = self.engine.loss_and_gradients(
                 parameters,
-                Batch.of(examples.sequences, batch, examples.every_step),
-                examples.labels,
-                examples.weights,
+                examples.batch(batch),
+                examples.targets,
             )
             gradients = evaluation.gradients
             loss = evaluation.loss

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch
+from elman.data import Targets as FlatTargets
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
@@ -130,13 +131,14 @@ class CompiledEngine:
         return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, targets: FlatTargets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        labels, weights = targets.values, targets.weights
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         check_labels(parameters, batch, labels, weights)
         layout, net = self._pack(kernel, parameters)
-        data, targets = data_of(batch), Targets(labels, weights)
+        sequences, flat = data_of(batch), Targets(labels, weights)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
@@ -145,7 +147,7 @@ class CompiledEngine:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            loss, correct = kernel.train(net, data, i * size, targets, work, gradients)
+            loss, correct = kernel.train(net, sequences, i * size, flat, work, gradients)
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
