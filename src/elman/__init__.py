@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
+    from elman.equations import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNTagger
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
@@ -37,6 +38,7 @@ _HOMES = {
     "GradientFlowDisplay": "elman.displays",
     "JacobianSpectrumDisplay": "elman.displays",
     "LearningCurveDisplay": "elman.displays",
+    "Loss": "elman.equations",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
@@ -62,6 +64,7 @@ __all__ = [
     "GradientFlowDisplay",
     "JacobianSpectrumDisplay",
     "LearningCurveDisplay",
+    "Loss",
     "ModelFileError",
     "Network",
     "Parameters",

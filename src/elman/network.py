@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -15,11 +15,17 @@ import numpy.typing as npt
 from elman._typing import Array, SequencesLike
 from elman.data import Batch, Examples, Sequences, Targets, as_sequences
 from elman.data.labels import checked_labels, has_step_labels, sequence_labels, step_labels
+from elman.data.numbers import (
+    checked_numbers,
+    has_step_numbers,
+    sequence_numbers,
+    step_numbers,
+)
 from elman.data.weights import cast_weights, target_weights
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
-from elman.equations import StepTrace, recurrent_step
+from elman.equations import Loss, StepTrace, recurrent_step
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
@@ -38,7 +44,7 @@ class Intermediates:
     U_frd, W_frd, h_unactivated, h_activated : list
         U x_t, W h_{t-1}, their sum (and b), and the cell of that, each (…, H).
     y_unactivated, y_activated
-        V h_t (and c), and its softmax, each (…, K).
+        V h_t (and c), and its softmax (or what a loss of numbers has instead), each (…, K).
     """
 
     U_frd: list[Any]
@@ -50,7 +56,7 @@ class Intermediates:
 
 
 class Network:
-    """A recurrent (or feed-forward) network under a softmax, with named parameters.
+    """A recurrent (or feed-forward) network, under a softmax or not, with named parameters.
 
     Parameters
     ----------
@@ -59,7 +65,7 @@ class Network:
     hidden : int or sequence of int
         H of each layer, lowest first.
     n_outputs : int
-        K, the classes.
+        K, the classes; of a loss of numbers, how many there are, times its quantiles.
     cell : str or sequence of str
         ``"tanh"`` (the notes'), ``"relu"`` or ``"dense"`` (tanh without recurrence); one for all
         layers or one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
@@ -70,6 +76,10 @@ class Network:
         float32 or float64.
     seed : int or None
         For the first parameters. The same seed gives the same bits.
+    loss : str or Loss
+        ``"cross_entropy"`` (of classes, under a softmax); of numbers ``"squared_error"``,
+        ``"absolute_error"``, ``"quantile"`` (the median), ``"poisson"`` (ŷ = exp z), or an instance:
+        ``elman.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
@@ -111,6 +121,7 @@ class Network:
         bias: bool = True,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
+        loss: str | Loss = "cross_entropy",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -119,7 +130,7 @@ class Network:
         given: Any = seed
         if given is not None and (not isinstance(given, Integral) or given < 0):
             raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
-        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias)
+        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias, loss)
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
@@ -207,7 +218,7 @@ class Network:
             h_unactivated=[step.h_unactivated for step in of_layers],
             h_activated=[step.h_activated for step in of_layers],
             y_unactivated=fold([trace.y_unactivated]),
-            y_activated=fold([trace.y_activated]),
+            y_activated=fold([self.architecture.loss_function.activate(trace.y_unactivated)]),
         )
 
     def loss_and_gradients(
@@ -222,7 +233,9 @@ class Network:
         ----------
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         y : (n_samples,) integers, or list of (n_timesteps,) integers
-            One class for each sequence, or one for each step; 0 … K - 1.
+            One class for each sequence, or one for each step; 0 … K - 1. Of a loss of numbers these,
+            (n_samples,) or (n_samples, n_numbers), or a list of (n_timesteps,) or
+            (n_timesteps, n_numbers).
         sample_weight : array (n_samples,), or a list of (n_timesteps,) for labels at each step
             w_i; 1 if left out.
 
@@ -327,7 +340,7 @@ class Network:
         """
         if self.dtype.kind == "c":
             raise ValueError("a complex network cannot be saved; save the real one it came from")
-        write_model(path, "Network", asdict(self.architecture), dict(self.parameters))
+        write_model(path, "Network", self.architecture.settings, dict(self.parameters))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -359,6 +372,8 @@ class Network:
     def _examples(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> Examples:
         """Check labelled sequences; what has weight 0 is left out."""
         sequences = self._check(X)
+        if not self.architecture.loss_function.takes_classes:
+            return self._number_examples(sequences, y, sample_weight)
         every_step = has_step_labels(y)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
         weights = target_weights(sample_weight, sequences, every_step)
@@ -374,6 +389,21 @@ class Network:
             )
         return examples.with_targets(replace(targets, values=targets.values.astype(np.int64)))
 
+    def _number_examples(self, sequences: Sequences, y: Any, sample_weight: Any) -> Examples:
+        """Check sequences with numbers to predict; what has weight 0 is left out."""
+        n_numbers = self.architecture.n_numbers
+        every_step = has_step_numbers(y, n_numbers)
+        values = (step_numbers if every_step else sequence_numbers)(y, sequences)
+        weights = target_weights(sample_weight, sequences, every_step)
+        examples = Examples(sequences, Targets(values, weights, every_step)).present()
+        targets = checked_numbers(examples.targets, self.architecture.loss_function.check)
+        if targets.values.shape[1] != n_numbers:
+            raise DataError(
+                f"y has {targets.values.shape[1]} number(s) for each answer; this network predicts "
+                f"{n_numbers}."
+            )
+        return examples.with_targets(targets)
+
 
 def _is_floating(dtype: Any) -> bool:
     """Whether something, whatever it is, stands for a type of numbers that networks are made of."""
@@ -385,13 +415,7 @@ def _is_floating(dtype: Any) -> bool:
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
     """Put parameters together again from what a model file holds of them."""
-    architecture = Architecture(
-        settings["n_features"],
-        tuple(settings["hidden"]),
-        tuple(settings["cells"]),
-        settings["n_outputs"],
-        settings["bias"],
-    )
+    architecture = Architecture.from_settings(settings)
     shapes = {name: arrays[name].shape for name in architecture.shapes}
     dtype = arrays["V"].dtype
     if shapes != architecture.shapes or dtype not in (np.float32, np.float64):

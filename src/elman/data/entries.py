@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from elman._typing import Array
+from elman.data.sequences import Sequences, refuse_mask
 from elman.errors import DataError
 
 
@@ -71,3 +72,75 @@ def by_level(y: Any, name: str) -> str:
 def shape_of(listed: Array | Sequence[Any]) -> tuple[int, ...]:
     """The shape of what ``listed_entries`` returns; of a list, whose entries differ, its length."""
     return listed.shape if isinstance(listed, np.ndarray) else (len(listed),)
+
+
+def are_of_steps(y: Any, listed: Array | Sequence[Any], name: str) -> bool:
+    """Whether y has values of steps, an array for each sequence, and is no column."""
+    is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
+    is_column = not is_list_of_arrays and shape_of(listed)[1:] == (1,)
+    return has_arrays(listed, name) and not is_column
+
+
+def step_pieces(
+    y: Any,
+    sequences: Sequences,
+    name: str,
+    remedy: Callable[[Array, str], str],
+    n_axes: int = 1,
+) -> list[Array]:
+    """Check what belongs to each step, sequence by sequence.
+
+    Where an array X had padding, y may have values for its steps too; they are left out.
+
+    Parameters
+    ----------
+    y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
+        A last axis of 1 is left out.
+    sequences : Sequences
+        What they belong to.
+    name : str
+        What messages call them.
+    remedy : callable
+        Given a piece that is wrong and the name; says what to do.
+    n_axes : int
+        The most that a piece may have: 2 where a step may have several numbers.
+
+    Returns
+    -------
+    list of arrays (n_timesteps,), or (n_timesteps, ·)
+
+    Raises
+    ------
+    DataError
+        If the numbers of sequences or of steps differ, or a piece has other axes.
+    """
+    refuse_mask(y, name)
+    entries = listed_entries(y, name)
+    for i, entry in enumerate(entries):
+        refuse_mask(entry, f"{name}[{i}]")
+    pieces = as_arrays(entries, name)
+    if len(pieces) != len(sequences):
+        one_recording = len(sequences) == 1 and all(piece.ndim == 0 for piece in pieces)
+        raise DataError(
+            f"{name} has {len(pieces)} entries for {len(sequences)} sequences; expected one array "
+            "of (n_timesteps,) for each."
+            + (f" For one recording pass [{name}]." if one_recording else by_level(y, name))
+        )
+    for i, length in enumerate(sequences.lengths):
+        piece = pieces[i]
+        if piece.ndim == 2 and piece.shape[1] == 1:
+            pieces[i] = piece = piece[:, 0]
+        if not 1 <= piece.ndim <= n_axes:
+            raise DataError(
+                f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected "
+                f"{'1' if n_axes == 1 else '1 or 2'}: "
+                f"a value for each of the {length} step(s) of its sequence." + remedy(piece, name)
+            )
+        if len(piece) == sequences.padded_to:
+            pieces[i] = piece[:length]
+        elif len(piece) != length:
+            raise DataError(
+                f"{name}[{i}] has {len(piece)} entries, but sequence {i} has {length} step(s); "
+                "expected one for each step."
+            )
+    return pieces

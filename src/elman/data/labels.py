@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data.entries import as_arrays, by_level, has_arrays, listed_entries, shape_of
+from elman.data.entries import are_of_steps, by_level, listed_entries, step_pieces
 from elman.data.sequences import MISSING, Sequences, refuse_mask
 from elman.data.targets import Targets
 from elman.errors import DataError
@@ -26,13 +26,7 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     listed = listed_entries(y, name)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
         _refuse_one_hot(listed, name)
-    return _are_of_steps(y, listed, name)
-
-
-def _are_of_steps(y: Any, listed: Array | Sequence[Any], name: str) -> bool:
-    is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
-    is_column = not is_list_of_arrays and shape_of(listed)[1:] == (1,)
-    return has_arrays(listed, name) and not is_column
+    return are_of_steps(y, listed, name)
 
 
 def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
@@ -61,7 +55,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
             f"{name} has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
             f"np.argmax(np.asarray({name}, float), axis=1); for labels at every step use RNNTagger."
         )
-    if _are_of_steps(y, listed, name):
+    if are_of_steps(y, listed, name):
         raise DataError(
             f"{name} has labels for steps; expected one label for each sequence, an array "
             f"({n_sequences},). For labels at every step use RNNTagger."
@@ -98,34 +92,7 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
     """
-    refuse_mask(y, name)
-    entries = listed_entries(y, name)
-    for i, entry in enumerate(entries):
-        refuse_mask(entry, f"{name}[{i}]")
-    pieces = as_arrays(entries, name)
-    if len(pieces) != len(sequences):
-        one_recording = len(sequences) == 1 and all(piece.ndim == 0 for piece in pieces)
-        raise DataError(
-            f"{name} has {len(pieces)} entries for {len(sequences)} sequences; expected one array "
-            "of (n_timesteps,) for each."
-            + (f" For one recording pass [{name}]." if one_recording else by_level(y, name))
-        )
-    for i, length in enumerate(sequences.lengths):
-        piece = pieces[i]
-        if piece.ndim == 2 and piece.shape[1] == 1:
-            pieces[i] = piece = piece[:, 0]
-        if piece.ndim != 1:
-            raise DataError(
-                f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 1: "
-                f"a value for each of the {length} step(s) of its sequence." + _remedy(piece, name)
-            )
-        if len(piece) == sequences.padded_to:
-            pieces[i] = piece[:length]
-        elif len(piece) != length:
-            raise DataError(
-                f"{name}[{i}] has {len(piece)} entries, but sequence {i} has {length} step(s); "
-                "expected one for each step."
-            )
+    pieces = step_pieces(y, sequences, name, _remedy)
     kinds = {piece.dtype.kind for piece in pieces}
     if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
         pieces = [piece.astype(object) for piece in pieces]

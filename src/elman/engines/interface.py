@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
     loss : float
         Σ weight · L over all answers.
     correct : float
-        Σ weight over the right answers.
+        Σ weight over the right answers; 0 where targets are numbers.
     gradients : Parameters
         Of the loss.
     """
@@ -47,8 +47,9 @@ class Engine(Protocol):
             In the dtype of the parameters.
         targets : Targets
             Of each answer, those of other sequences too, in flat order: by the number of the
-            sequence, or of the step in ``Sequences.values``. Values are classes, 0 … K - 1. The
-            weight is what multiplies the answer's loss: 1/B for a mean over B sequences.
+            sequence, or of the step in ``Sequences.values``. Values are what the architecture's loss
+            takes: classes 0 … K - 1, (n,), or numbers, (n, n_numbers). The weight is what multiplies
+            the answer's loss: 1/B for a mean over B sequences.
 
         Returns
         -------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
@@ -44,7 +43,7 @@ def write_fitted(
         classes = np.array(classes.tolist())
     settings = {
         "params": _encode_params(params),
-        "architecture": asdict(fitted.network.architecture),
+        "architecture": fitted.network.architecture.settings,
         "classes": classes.tolist(),
         "classes_dtype": classes.dtype.str,
         "n_features_in": format.n_columns,

@@ -20,6 +20,7 @@ from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
+from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
@@ -121,6 +122,7 @@ class CompiledEngine:
     def __init__(self, n_threads: int | None = None) -> None:
         self._n_threads = n_threads
         self._buffers = Buffers()
+        self._reference = ReferenceEngine()
 
     @property
     def n_threads(self) -> int:
@@ -134,6 +136,8 @@ class CompiledEngine:
         self, parameters: Parameters, batch: Batch, targets: FlatTargets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        if not parameters.architecture.loss_function.takes_classes:  # not compiled yet
+            return self._reference.loss_and_gradients(parameters, batch, targets)
         labels, weights = targets.values, targets.weights
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         check_labels(parameters, batch, labels, weights)
@@ -161,6 +165,9 @@ class CompiledEngine:
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
+        if not parameters.architecture.loss_function.takes_classes:
+            self._reference.probabilities(parameters, batch, y_hat)
+            return
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch)
@@ -195,8 +202,10 @@ class CompiledEngine:
         mean: Array,
         scale: Array,
         names: tuple[str, ...] | None = None,
-    ) -> CompiledState:
+    ) -> State:
         """See ``Engine.initial_state``."""
+        if not parameters.architecture.loss_function.takes_classes:
+            return self._reference.initial_state(parameters, n_sequences, mean, scale, names)
         shapes = shapes_of(parameters.architecture, n_sequences)
         dtype = parameters.vector.dtype
         layout, net = self._pack(rows, parameters)
