@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from elman.equations import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
-    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
     from elman.models import load
     from elman.network import Network
@@ -44,6 +44,8 @@ _HOMES = {
     "Parameters": "elman.parameters",
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
+    "RNNRegressor": "elman.estimators",
+    "RNNStepRegressor": "elman.estimators",
     "RNNTagger": "elman.estimators",
     "SoftmaxJacobianDisplay": "elman.displays",
     "TermLadderDisplay": "elman.displays",
@@ -70,6 +72,8 @@ __all__ = [
     "Parameters",
     "Progress",
     "RNNClassifier",
+    "RNNRegressor",
+    "RNNStepRegressor",
     "RNNTagger",
     "SoftmaxJacobianDisplay",
     "TermLadderDisplay",

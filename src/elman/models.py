@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 
 from elman.errors import ModelFileError
-from elman.estimators import RNNClassifier, RNNTagger
+from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.estimators.base import BaseRNN
 from elman.network import Network, parameters_from
 from elman.persistence import fitting_together, read_model
 
-_ESTIMATORS = {kind.__name__: kind for kind in (RNNClassifier, RNNTagger)}
+_ESTIMATORS: dict[str, type[BaseRNN]] = {
+    kind.__name__: kind for kind in (RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor)
+}
 
 
-def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
+def load(path: str | os.PathLike[str]) -> Network | BaseRNN:
     """Read a network or a fitted estimator from a model file. No code runs.
 
     Raises

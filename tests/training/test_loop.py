@@ -209,7 +209,7 @@ def test_last_update_is_looked_at_too(every_step):
     before = parameters.vector.copy()
     trainer = trainer_of(parameters, examples_of(LENGTHS, every_step), rate=1e308, alpha=1e3)
     with pytest.raises(DivergenceError, match="weights that are not finite"):
-        trainer.epoch(1, 1)
+        train(trainer, Run([]), 1)
     np.testing.assert_array_equal(parameters.vector, before)
 
 

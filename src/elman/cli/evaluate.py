@@ -126,10 +126,10 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
         )
     fitted, sequences = estimator._checked(X)
-    labels = estimator._examples(y, sequences, None, fitted.classes).targets.values
+    labels = estimator._examples(y, sequences, None, fitted.answers).targets.values
     answers: Any = estimator.predict(X)
     answers = np.concatenate(list(answers)) if is_tagger else answers
-    classes = unique_labels(fitted.classes, labels)
+    classes = unique_labels(estimator.classes_, labels)
     n, n_right = len(labels), int((answers == labels).sum())
     return {
         "accuracy": n_right / n,  # what score gives, without going through the network again

@@ -28,6 +28,9 @@ class Loss(ABC):
         What ``loss=`` and model files call it; the class's name unless it is set.
     takes_classes : bool
         Whether targets are classes 0 … K - 1, rather than numbers.
+    standardizes : bool
+        Whether an estimator may bring numbers to mean 0 and deviation 1, as it does unless a loss
+        needs them as they are: counts, or a setting in their units.
     outputs_a_number : int
         How many outputs answer each number of a target: 1, but as many as there are quantiles.
 
@@ -49,6 +52,7 @@ class Loss(ABC):
 
     name: ClassVar[str] = ""
     takes_classes: ClassVar[bool] = False
+    standardizes: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Name the loss after its class, where it has no name of its own."""
@@ -74,6 +78,10 @@ class Loss(ABC):
     def activate(self, z: Any) -> Any:
         """Make ŷ of z = ``y_unactivated``; the identity unless a loss has another."""
         return z
+
+    def link(self, y_hat: Array) -> Array:
+        """Return the z that ``activate`` makes ŷ of: where an estimator lets c begin."""
+        return y_hat
 
     @abstractmethod
     def value(self, z: Any, y: Any, *constants: Any) -> Any:

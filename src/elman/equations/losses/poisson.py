@@ -17,10 +17,15 @@ class Poisson(Loss):
     """
 
     name = "poisson"
+    standardizes = False
 
     def activate(self, z: Any) -> Any:
         """Exp z."""
         return exp(z)
+
+    def link(self, y_hat: Array) -> Array:
+        """Log ŷ, or what is far enough from it where ŷ is 0."""
+        return np.asarray(np.log(np.maximum(y_hat, 1e-6)))
 
     def value(self, z: Any, y: Any) -> Any:
         """Exp z - y z."""
@@ -31,7 +36,7 @@ class Poisson(Loss):
         return y_hat - y
 
     def check(self, y: Array) -> str:
-        """Say that a count is below zero, or that all are zero."""
+        """Say that a count is below zero."""
         if np.any(y < 0):
             return f"numbers below zero, such as {y.min():g}; expected counts, 0 or more"
         return ""
