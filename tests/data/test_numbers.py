@@ -48,7 +48,7 @@ def test_what_has_no_weight_has_no_number():
     targets = checked_numbers(Targets(values, np.array([1.0, 0, 1, 0]), every_step=False))
     assert targets.values.tolist() == [[1], [0], [3], [0]]
     assert targets.values.dtype == np.float64
-    with pytest.raises(DataError, match="y has values such as 1, of type object|contains NaN"):
+    with pytest.raises(DataError, match=r"y has values such as 1, of type object|contains NaN"):
         checked_numbers(Targets(values, np.ones(4), every_step=False))
 
 
@@ -68,7 +68,7 @@ def test_what_are_no_numbers_is_refused(values, message):
 
 
 def test_a_loss_may_refuse_numbers():
-    with pytest.raises(DataError, match="y has nothing but ones."):
+    with pytest.raises(DataError, match=r"y has nothing but ones\."):
         checked_numbers(
             Targets(np.ones((2, 1)), np.ones(2), every_step=False), lambda _: "nothing but ones"
         )

@@ -109,9 +109,11 @@ def test_the_best_constant_is_the_quantile(y, tau):
     assert total[-1] <= min(total) + 1e-12
 
 
-def test_where_there_is_no_derivative_the_absolute_error_has_none():
-    same = np.ones((2, 3))
-    np.testing.assert_array_equal(AbsoluteError().error(same, same), 0 * same)
+@pytest.mark.parametrize("loss", [AbsoluteError(), Quantile((0.3,))], ids=lambda loss: loss.name)
+def test_where_there_is_no_derivative_value_and_error_take_one_side(loss):
+    same, constants = np.ones((2, 3)), loss.constants(2)
+    slope = loss.value(same + 1e-20j, same, *constants).imag / 1e-20
+    np.testing.assert_allclose(loss.error(same, same, *constants), slope)
 
 
 def test_cross_entropy_is_that_of_n3_and_n5():

@@ -7,7 +7,7 @@ from elman.equations.losses.loss import Loss
 
 
 class AbsoluteError(Loss):
-    """L = |ŷ - y| with ŷ = z. At ŷ = y, where it has no derivative, its error is 0."""
+    """L = |ŷ - y| with ŷ = z. At ŷ = y, where it has no derivative, its error is -1."""
 
     name = "absolute_error"
 
@@ -17,8 +17,6 @@ class AbsoluteError(Loss):
         return where(positive(difference), difference, -difference)
 
     def error(self, y_hat: Any, y: Any) -> Any:
-        """The sign of ŷ - y."""
+        """1 or -1, the sign of ŷ - y."""
         difference = y_hat - y
-        return where(
-            positive(difference), 1.0, where(positive(-difference), -1.0, 0.0 * difference)
-        )
+        return where(positive(difference), 1.0, 0.0 * difference - 1.0)
