@@ -32,6 +32,18 @@ def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
     return any(np.ndim(entry) > 1 for entry in listed)
 
 
+def are_step_numbers(X: Any, y: Any) -> bool:
+    """Whether y, as a file holds it, has numbers of steps: of lists, or along the steps of X.
+
+    An array y (n, k) is numbers of steps beside an array X of k steps, and else k numbers for each
+    sequence; y (n, k, ·) is always of steps.
+    """
+    if isinstance(y, list):
+        return True
+    shape, of_X = np.shape(y), np.shape(X) if isinstance(X, np.ndarray) else ()
+    return len(shape) > 2 or (len(shape) == 2 and len(of_X) == 3 and shape[1] == of_X[1])
+
+
 def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     """Check numbers of sequences and lay them out flat.
 

@@ -10,7 +10,7 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.data import Sequences
 from elman.errors import DataError
-from elman.estimators import RNNClassifier, RNNTagger
+from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.network import Network
 from elman.parameters import Parameters
 
@@ -94,6 +94,11 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             every_step, labels = examples.targets.every_step, examples.targets.values
         classes = [str(k) for k in range(model.architecture.n_outputs)]
         return Subject("Network", network.parameters, sequences, labels, every_step, classes)
+    if isinstance(model, RNNRegressor | RNNStepRegressor):
+        raise ValueError(
+            f"only networks under a softmax can be explained yet; an {type(model).__name__} predicts "
+            "numbers"
+        )
     if not isinstance(model, RNNClassifier | RNNTagger):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier or RNNTagger, or a "
