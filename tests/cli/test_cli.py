@@ -174,13 +174,13 @@ def test_files_with_labels_for_sequences_or_steps(run, files, name, kind):
 @pytest.mark.parametrize(("name", "kind"), [("ragged", RNNClassifier), ("steps", RNNTagger)])
 def test_evaluation_goes_through_the_network_once(run, files, monkeypatch, name, kind):
     run("train", f"{name}.npz", *SMALL)
-    probabilities, calls = kind._probabilities, []
+    probabilities, calls = kind._outputs, []
 
     def counted(self, X):
         calls.append(len(X))
         return probabilities(self, X)
 
-    monkeypatch.setattr(kind, "_probabilities", counted)
+    monkeypatch.setattr(kind, "_outputs", counted)
     assert run("evaluate", f"{name}.safetensors", f"{name}.npz").exit_code == 0
     assert calls == [60]
 

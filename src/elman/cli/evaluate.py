@@ -136,13 +136,12 @@ def _evaluate_numbers(estimator: RNNRegressor | RNNStepRegressor, X: Any, y: Any
 
     from elman import RNNStepRegressor
 
-    fitted, sequences = estimator._checked(X)
-    numbers = estimator._examples(y, sequences, None, fitted.answers).targets.values
-    answers: Any = estimator.predict(X)
+    fitted, y_hat, sequences = estimator._outputs(X)
+    targets = estimator._examples(y, sequences, None, fitted.answers).targets
+    numbers, answers = targets.values, fitted.answers.decoded(y_hat)
     of_steps = isinstance(estimator, RNNStepRegressor)
-    answers = np.concatenate(list(answers)) if of_steps else answers
     evaluation = {
-        "score": estimator.score(X, y),
+        "score": fitted.answers.score(targets, y_hat),
         "metric": "D²" if estimator.loss == "quantile" else "R²",
         "n": len(numbers),
         "unit": "steps" if of_steps else "sequences",
