@@ -44,17 +44,18 @@ def elman_step(
     problem: Problem, n_threads: int, engine: str = "compiled", dtype: type = np.float32
 ) -> Pair:
     """Compute by one of elman's engines."""
-    from elman.data import Batch, as_sequences
+    from elman.data import Batch, Targets, as_sequences
     from elman.engines import get_engine
 
     X, labels, _ = problem.data()
     parameters = _elman_parameters(problem, dtype)
     batch = Batch.all_of(as_sequences([x.astype(dtype) for x in X]), every_step=False)
     weights = np.full(problem.B, 1 / problem.B, dtype)
+    targets = Targets(labels, weights, every_step=False)
     chosen = get_engine(engine, n_threads)
 
     def run() -> Any:
-        return chosen.loss_and_gradients(parameters, batch, labels, weights)
+        return chosen.loss_and_gradients(parameters, batch, targets)
 
     def result() -> dict[str, Any]:
         evaluation = run()

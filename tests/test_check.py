@@ -9,6 +9,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
+import elman.equations.losses.cross_entropy as cross_entropy
 import elman.equations.network as network_equations
 from elman import Network, check_gradients
 from elman.check import GRID, GradientCheck, check_grid, complex_step
@@ -27,7 +28,7 @@ def test_grid_passes(grid):
 
 
 def test_grid_is_every_combination_with_every_parameter(grid):
-    assert len(set(GRID)) == len(GRID) == len(grid) == 2 * 3 * 4 * 2 * 2
+    assert len(set(GRID)) == len(GRID) == len(grid) == 5 * 2 * 3 * 4 * 2 * 2
     for cell in grid:
         names = {check.name for check in cell.checks}
         expected = {"loss", "V"} | {f"U{k}" for k in range(1, cell.n_layers + 1)}
@@ -61,7 +62,7 @@ class Mutation:
     def plant(self, monkeypatch):
         module = importlib.import_module(f"elman.equations.{self.module}")
         mutant = mutated(getattr(module, self.function), self.right, self.wrong)
-        for caller in (network_equations, reference):
+        for caller in (network_equations, reference, cross_entropy):
             if hasattr(caller, self.function):
                 monkeypatch.setattr(caller, self.function, mutant)
 
@@ -114,9 +115,11 @@ MUTATIONS = {
         "backward", "output_gradients", "error.sum(axis=1)", "np.zeros(len(error))"
     ),
     "sign of dV": Mutation("backward", "output_gradients", "error @ h.T", "-error @ h.T"),
-    "error not weighted": Mutation("loss", "output_error", " * y.sum(axis=0)", ""),
+    "error squared": Mutation(
+        "losses.cross_entropy", "output_error", "y_hat * y.sum(axis=0)", "y_hat * y_hat"
+    ),
     "label left out of the error": Mutation(
-        "loss", "output_error", "y.sum(axis=0) - y", "y.sum(axis=0)"
+        "losses.cross_entropy", "output_error", "y.sum(axis=0) - y", "y.sum(axis=0)"
     ),
     "answers to the wrong columns": Mutation(
         "network", "answers_to_states", "dh[-1][:, first:]", "dh[-1][:, :n_answers]"
@@ -145,13 +148,13 @@ def test_planted_error_is_caught(mutation, monkeypatch):
 
 WRONG_LOSSES = {
     "weights left out": (
-        reference.ReferenceEngine, "_evaluate", "cross_entropy(y, ", "cross_entropy(y != 0, "
+        reference.ReferenceEngine, "_evaluate", "(own.weights * loss.value", "(loss.value"
     ),
     "logarithm left out": (
-        reference.ReferenceEngine, "_evaluate", "(y, trace.y_unactivated)", "(y, trace.y_activated)"
+        reference.ReferenceEngine, "_evaluate", "value(z, y", "value(loss.activate(z), y"
     ),
     "by one part in a million": (
-        reference.ReferenceEngine, "_evaluate", "cross_entropy(y,", "cross_entropy(y * 1.000001,"
+        reference.ReferenceEngine, "_evaluate", "loss.value(z, ", "loss.value(z * 1.000001, "
     ),
     "a shard forgotten": (reference, "_add", "a.loss + b.loss", "a.loss"),
     "a shard forgotten, compiled": (compiled.TreeSum, "add", "loss += neighbour[0]", "pass"),

@@ -80,7 +80,10 @@ def test_what_it_cannot_score_is_refused_in_words():
     with pytest.raises(ValueError, match="'f2' is not a valid scoring value"):
         StepScorer("f2")
     classifier = RNNClassifier(3, max_iter=1).fit(STACK, BINARY[:, -1])
-    with pytest.raises(TypeError, match=r"StepScorer scores an RNNTagger, .*; got a RNNClassifier"):
+    with pytest.raises(
+        TypeError,
+        match=r"an RNNTagger or RNNStepRegressor, .*; got a RNNClassifier",
+    ):
         StepScorer("f1_macro")(classifier, STACK, BINARY[:, -1])
     with pytest.raises(ValueError, match="scoring is None; expected a name"):
         StepScorer(None)

@@ -5,6 +5,7 @@ import pytest
 
 import elman
 from elman import ModelFileError, Network, RNNClassifier, RNNTagger
+from elman.estimators.answers import Classes
 from elman.persistence import read_model, write_model
 
 rng = np.random.default_rng(0)
@@ -208,9 +209,9 @@ SPOILT = {
     "a scale that is NaN": lambda m: m.scale_.fill(np.nan),
     "a mean that is infinite": lambda m: m.mean_.fill(np.inf),
     "a class twice": lambda m: m.classes_.__setitem__(0, m.classes_[1]),
-    "unsorted classes": lambda m: spoil(m, classes=m.classes_[::-1]),
-    "classes of bytes": lambda m: spoil(m, classes=m.classes_.astype("S")),
-    "too few classes": lambda m: spoil(m, classes=m.classes_[:2]),
+    "unsorted classes": lambda m: spoil(m, answers=Classes(m.classes_[::-1])),
+    "classes of bytes": lambda m: spoil(m, answers=Classes(m.classes_.astype("S"))),
+    "too few classes": lambda m: spoil(m, answers=Classes(m.classes_[:2])),
     "too few names": lambda m: spoil(m, format=replace(m._fitted.format, names=("a",))),
     "another number of features": lambda m: spoil(m, format=replace(m._fitted.format, n_columns=3)),
 }

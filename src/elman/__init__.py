@@ -18,8 +18,9 @@ if TYPE_CHECKING:
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
+    from elman.equations import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
-    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
     from elman.models import load
     from elman.network import Network
@@ -37,11 +38,14 @@ _HOMES = {
     "GradientFlowDisplay": "elman.displays",
     "JacobianSpectrumDisplay": "elman.displays",
     "LearningCurveDisplay": "elman.displays",
+    "Loss": "elman.equations",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
+    "RNNRegressor": "elman.estimators",
+    "RNNStepRegressor": "elman.estimators",
     "RNNTagger": "elman.estimators",
     "SoftmaxJacobianDisplay": "elman.displays",
     "TermLadderDisplay": "elman.displays",
@@ -62,11 +66,14 @@ __all__ = [
     "GradientFlowDisplay",
     "JacobianSpectrumDisplay",
     "LearningCurveDisplay",
+    "Loss",
     "ModelFileError",
     "Network",
     "Parameters",
     "Progress",
     "RNNClassifier",
+    "RNNRegressor",
+    "RNNStepRegressor",
     "RNNTagger",
     "SoftmaxJacobianDisplay",
     "TermLadderDisplay",

@@ -18,6 +18,7 @@ import numpy as np
 
 from elman._typing import Array, SequencesLike
 from elman.engines.reference import loss as reference_loss
+from elman.equations.losses import LOSSES, Quantile
 from elman.network import Network
 from elman.parameters import Parameters
 
@@ -91,11 +92,11 @@ def check_gradients(
     loss, gradients = network.loss_and_gradients(X, y, sample_weight)
     complex_network = network.astype(np.complex128)
     parameters = complex_network.parameters
-    batch, labels, weights = complex_network.batch(X, y, sample_weight)
+    batch, targets = complex_network.batch(X, y, sample_weight)
     (shard,) = batch.shards(len(batch))
 
     def expected_loss() -> complex:
-        return reference_loss(parameters, shard, labels, weights)
+        return reference_loss(parameters, shard, targets)
 
     checks = [_compare("loss", np.array(loss), np.array(expected_loss().real))]
     derivative = complex_step(expected_loss, parameters.vector)
@@ -147,6 +148,7 @@ class GridCell:
     cell: str
     bias: bool
     ragged: bool
+    loss: str
     checks: list[GradientCheck]
 
     @property
@@ -155,15 +157,21 @@ class GridCell:
         return max(self.checks, key=lambda check: (np.isnan(check.error), check.error))
 
 
-GRID = list(
-    product(
-        (False, True), (1, 2, 3), ("tanh", "relu", "dense", "mixed"), (True, False), (False, True)
+GRID = [
+    (every_step, n_layers, cell, bias, ragged, loss)
+    for loss, every_step, n_layers, cell, bias, ragged in product(
+        LOSSES,
+        (False, True),
+        (1, 2, 3),
+        ("tanh", "relu", "dense", "mixed"),
+        (True, False),
+        (False, True),
     )
-)
+]
 
 
 def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
-    """Check loss and gradients over every combination of label, layers, cell, bias and lengths.
+    """Check loss and gradients over every combination of loss, label, layers, cell, bias and lengths.
 
     Parameters
     ----------
@@ -176,8 +184,9 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
     GridCell
         In the order of ``GRID``.
     """
-    rng = np.random.default_rng(seed)
-    for every_step, n_layers, cell, bias, ragged in GRID:
+    for number, (every_step, n_layers, cell, bias, ragged, loss) in enumerate(GRID):
+        # Every loss sees the same networks and sequences.
+        rng = np.random.default_rng([seed, number % (len(GRID) // len(LOSSES))])
         network = Network(
             n_features=3,
             hidden=(4, 3, 5)[:n_layers],
@@ -185,16 +194,27 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
             cell=("relu", "tanh", "dense")[:n_layers] if cell == "mixed" else cell,
             bias=bias,
             dtype=np.float64,
+            loss=Quantile((0.2, 0.5, 0.9)) if loss == "quantile" else loss,
             engine=engine,
         )
         # Large enough to bend tanh, and no zeros: a forgotten bias or step must show.
         network.parameters.vector[...] = 0.7 * rng.standard_normal(len(network.parameters.vector))
         lengths = (4, 6, 1, 6, 3) if ragged else (5,) * 5
         X = [rng.standard_normal((length, 3)) for length in lengths]
-        y: Any = rng.integers(3, size=len(X))
         weights: Any = rng.uniform(0.5, 2.0, len(X))
         if every_step:
-            y = [rng.integers(3, size=length) for length in lengths]
             weights = [rng.uniform(0.5, 2.0, length) for length in lengths]
+        y = [_target(loss, length if every_step else None, rng) for length in lengths]
         checks = check_gradients(network, X, y, weights)
-        yield GridCell(every_step, n_layers, cell, bias, ragged, checks)
+        yield GridCell(every_step, n_layers, cell, bias, ragged, loss, checks)
+
+
+def _target(loss: str, length: int | None, rng: np.random.Generator) -> Any:
+    """Draw what a sequence is to be answered with, or each of its steps."""
+    shape = () if length is None else (length,)
+    if loss == "cross_entropy":
+        return rng.integers(3, size=shape)
+    n_numbers = () if loss == "quantile" else (3,)
+    if loss == "poisson":
+        return rng.poisson(2.0, shape + n_numbers)
+    return rng.standard_normal(shape + n_numbers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import as_sequences, read_idx, read_npz
-from elman.data.targets import has_step_labels
+from elman.data.labels import has_step_labels
 from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
@@ -126,7 +126,9 @@ def load_mnist(
     return _as_sequences(tuple(arrays), steps, binary, _MNIST_RECIPE)
 
 
-def load_npz(path: str | Path, test_size: float = 0.2, step_size: int = 1) -> Dataset:
+def load_npz(
+    path: str | Path, test_size: float = 0.2, step_size: int = 1, numbers: bool = False
+) -> Dataset:
     """Load X and y from an .npz file, and keep a share of the sequences aside for the test.
 
     Parameters
@@ -137,6 +139,8 @@ def load_npz(path: str | Path, test_size: float = 0.2, step_size: int = 1) -> Da
         The share kept aside, the same sequences each time.
     step_size : int
         How many columns of a two-dimensional X make a step.
+    numbers : bool
+        Whether y is numbers to predict, rather than labels.
 
     Returns
     -------
@@ -156,7 +160,8 @@ def load_npz(path: str | Path, test_size: float = 0.2, step_size: int = 1) -> Da
     X, y = read_labelled_npz(path)
     # Looked at before the split, so that a message names the sequence of the file.
     try:
-        has_step_labels(y)
+        if not numbers:
+            has_step_labels(y)
     except DataError as error:
         raise DataError(
             f"{path}: {error} In a file, labels of steps lie one behind another, with lengths beside "

@@ -1,22 +1,22 @@
-"""scikit-learn's metrics for labels of steps."""
+"""scikit-learn's metrics for what belongs to steps."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
 from elman._typing import Array
-from elman.estimators import RNNTagger
+from elman.estimators import RNNStepRegressor, RNNTagger
 
 __all__ = ["StepScorer"]
 
 
 class StepScorer:
-    """Scores a tagger by one of scikit-learn's metrics, over the steps of all sequences.
+    """Scores a tagger or step regressor by one of scikit-learn's metrics, over the steps of all.
 
     scikit-learn's metrics take one label a sample, not an array of labels. By a name alone,
     ``scoring="f1_macro"``, a search over taggers gets nan for every candidate, or, where all sequences
@@ -53,13 +53,13 @@ class StepScorer:
             )
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Score a fitted tagger; steps of weight 0 are left out.
+        """Score a fitted estimator; steps of weight 0 are left out.
 
         Parameters
         ----------
-        estimator : RNNTagger, a Pipeline that ends in one, or a search over them
+        estimator : RNNTagger or RNNStepRegressor, a Pipeline that ends in one, or a search over them
         X, y, sample_weight
-            As in ``RNNTagger.fit``.
+            As in its ``fit``.
 
         Returns
         -------
@@ -68,7 +68,7 @@ class StepScorer:
         Raises
         ------
         TypeError
-            If the estimator is no tagger.
+            If the estimator does not answer each step.
         DataError, ValueError
             If X, y or the weights are not as in ``fit``.
         """
@@ -77,26 +77,41 @@ class StepScorer:
             for _, transformer in estimator.steps[:-1]:
                 X = X if transformer in (None, "passthrough") else transformer.transform(X)
             estimator = estimator.steps[-1][1]
-        if not isinstance(estimator, RNNTagger):
+        if not isinstance(estimator, RNNTagger | RNNStepRegressor):
             raise TypeError(
-                "StepScorer scores an RNNTagger, a Pipeline that ends in one, or a search over them; "
-                f"got a {type(estimator).__name__}."
+                "StepScorer scores an RNNTagger or RNNStepRegressor, a Pipeline that ends in one, or a "
+                f"search over them; got a {type(estimator).__name__}."
             )
         fitted, sequences = estimator._checked(X)
-        examples = estimator._examples(y, sequences, sample_weight, fitted.classes)
+        examples = estimator._examples(y, sequences, sample_weight, fitted.answers)
         y_hat = estimator._y_hat(fitted, fitted.scaled(examples.sequences))
-        has_label = examples.weights > 0
-        flat = _Answered(fitted.classes, y_hat[has_label])
-        labels, weights = examples.labels[has_label], examples.weights[has_label]
+        targets = examples.targets
+        y_hat, answers = y_hat[targets.present], fitted.answers
+        flat: BaseEstimator
+        if isinstance(estimator, RNNTagger):
+            flat = _Labelled(estimator.classes_, y_hat)
+        else:
+            flat = _Numbered(answers.decoded(y_hat))
+        values, weights = targets.values[targets.present], targets.weights[targets.present]
         options = {} if sample_weight is None else {"sample_weight": weights}
-        return float(get_scorer(self.scoring)(flat, None, labels, **options))
+        return float(get_scorer(self.scoring)(flat, None, values, **options))
 
     def __repr__(self) -> str:
         return f"StepScorer({self.scoring!r})"
 
 
-class _Answered(ClassifierMixin, BaseEstimator):
-    """A classifier whose answers are there already, so that a scorer can ask for them."""
+class _Numbered(RegressorMixin, BaseEstimator):
+    """A regressor whose answers are there already, so that a scorer can ask for them."""
+
+    def __init__(self, answers: Array) -> None:
+        self.answers = answers
+
+    def predict(self, X: None) -> Array:
+        return self.answers
+
+
+class _Labelled(ClassifierMixin, BaseEstimator):
+    """The same of a classifier."""
 
     def __init__(self, classes: Array, probabilities: Array) -> None:
         self.classes_ = classes

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from elman.errors import ModelFileError
-from elman.estimators import RNNClassifier, RNNTagger
+from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.network import Network, parameters_from
 from elman.persistence import fitting_together, read_model
 
-_ESTIMATORS = {kind.__name__: kind for kind in (RNNClassifier, RNNTagger)}
+_ESTIMATORS: dict[str, Any] = {
+    kind.__name__: kind for kind in (RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor)
+}
 
 
-def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
+def load(
+    path: str | os.PathLike[str],
+) -> Network | RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor:
     """Read a network or a fitted estimator from a model file. No code runs.
 
     Raises
@@ -27,7 +32,9 @@ def load(path: str | os.PathLike[str]) -> Network | RNNClassifier | RNNTagger:
         if model.kind == "Network":
             return Network.from_parameters(parameters_from(model.settings, model.arrays))
         if model.kind in _ESTIMATORS:
-            return _ESTIMATORS[model.kind]._of_model(model)
+            estimator: RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor
+            estimator = _ESTIMATORS[model.kind]._of_model(model)
+            return estimator
     raise ModelFileError(
         f"{path} holds a {model.kind!r:.100}; this elman knows Network, {', '.join(_ESTIMATORS)}. "
         "Use the version of elman that wrote it."

@@ -5,26 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array, IntArray, SequencesLike
-from elman.data import Batch, Examples, Sequences, as_sequences
-from elman.data.targets import (
-    cast_weights,
-    has_step_labels,
-    label_weights,
-    sequence_labels,
-    step_labels,
+from elman._typing import Array, SequencesLike
+from elman.data import Batch, Examples, Sequences, Targets, as_sequences
+from elman.data.labels import checked_labels, has_step_labels, sequence_labels, step_labels
+from elman.data.numbers import (
+    checked_numbers,
+    has_step_numbers,
+    sequence_numbers,
+    step_numbers,
 )
+from elman.data.weights import cast_weights, target_weights
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
-from elman.equations import Cell
+from elman.equations import Cell, Loss
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model
@@ -48,7 +49,7 @@ class Intermediates:
     gates : list of dict
         The gates' values by name, each (…, H), where a cell has several and keeps them.
     y_unactivated, y_activated
-        V h_t (and c), and its softmax, each (…, K).
+        V h_t (and c), and its softmax (or what a loss of numbers has instead), each (…, K).
     """
 
     U_frd: list[Any]
@@ -62,7 +63,7 @@ class Intermediates:
 
 
 class Network:
-    """A recurrent (or feed-forward) network under a softmax, with named parameters.
+    """A recurrent (or feed-forward) network, under a softmax or not, with named parameters.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ class Network:
     hidden : int or sequence of int
         H of each layer, lowest first.
     n_outputs : int
-        K, the classes.
+        K, the classes; of a loss of numbers, how many there are, times its quantiles.
     cell : str or sequence of str
         ``"tanh"`` (the notes'), ``"relu"`` or ``"dense"`` (tanh without recurrence); one for all
         layers or one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
@@ -82,6 +83,10 @@ class Network:
         float32 or float64.
     seed : int or None
         For the first parameters. The same seed gives the same bits.
+    loss : str or Loss
+        ``"cross_entropy"`` (of classes, under a softmax); of numbers ``"squared_error"``,
+        ``"absolute_error"``, ``"quantile"`` (the median), ``"poisson"`` (ŷ = exp z), or an instance:
+        ``elman.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
@@ -123,6 +128,7 @@ class Network:
         bias: bool = True,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
+        loss: str | Loss = "cross_entropy",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -131,7 +137,7 @@ class Network:
         given: Any = seed
         if given is not None and (not isinstance(given, Integral) or given < 0):
             raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
-        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias)
+        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias, loss)
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
@@ -214,7 +220,8 @@ class Network:
             rows[shard.rows] = columns.T
             return sequences.fold(rows)
 
-        answers = (fold([of_answers]) for of_answers in (trace.y_unactivated, trace.y_activated))
+        z = trace.y_unactivated
+        answers = (fold([z]), fold([self.architecture.loss_function.activate(z)]))
         found = Intermediates([], [], [], [], [], [], *answers)
         for cell, of_layer in zip(self.architecture.layer_cells, trace.layers, strict=True):
             U_frd, W_frd, h_unactivated, states, kept = zip(*of_layer.steps, strict=True)
@@ -240,7 +247,9 @@ class Network:
         ----------
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         y : (n_samples,) integers, or list of (n_timesteps,) integers
-            One class for each sequence, or one for each step; 0 … K - 1.
+            One class for each sequence, or one for each step; 0 … K - 1. Of a loss of numbers these,
+            (n_samples,) or (n_samples, n_numbers), or a list of (n_timesteps,) or
+            (n_timesteps, n_numbers).
         sample_weight : array (n_samples,), or a list of (n_timesteps,) for labels at each step
             w_i; 1 if left out.
 
@@ -255,16 +264,14 @@ class Network:
         DataError
             If X, y or the weights are not as above.
         """
-        batch, labels, weights = self.batch(X, y, sample_weight)
+        batch, targets = self.batch(X, y, sample_weight)
         try:
-            evaluation = self.engine.loss_and_gradients(self.parameters, batch, labels, weights)
+            evaluation = self.engine.loss_and_gradients(self.parameters, batch, targets)
         finally:
             self.engine.release()
         return evaluation.loss, evaluation.gradients
 
-    def batch(
-        self, X: SequencesLike, y: Any, sample_weight: Any = None
-    ) -> tuple[Batch, IntArray, Array]:
+    def batch(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> tuple[Batch, Targets]:
         """Check labelled sequences and make a batch of them, as an engine takes it.
 
         Parameters
@@ -274,13 +281,14 @@ class Network:
 
         Returns
         -------
-        batch, labels, weights
+        batch : Batch
+        targets : Targets
             The weights divided by the number of sequences.
         """
         examples = self._examples(X, y, sample_weight)
-        batch = Batch.all_of(examples.sequences, examples.every_step)
-        dtype = self.parameters.vector.real.dtype
-        return batch, examples.labels, cast_weights(examples.weights / len(batch), dtype)
+        targets, n = examples.targets, len(examples.sequences)
+        weights = cast_weights(targets.weights / n, self.parameters.vector.real.dtype)
+        return examples.batch(np.arange(n)), replace(targets, weights=weights)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.
@@ -346,7 +354,7 @@ class Network:
         """
         if self.dtype.kind == "c":
             raise ValueError("a complex network cannot be saved; save the real one it came from")
-        write_model(path, "Network", asdict(self.architecture), dict(self.parameters))
+        write_model(path, "Network", self.architecture.settings, dict(self.parameters))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -378,12 +386,14 @@ class Network:
     def _examples(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> Examples:
         """Check labelled sequences; what has weight 0 is left out."""
         sequences = self._check(X)
+        if not self.architecture.loss_function.takes_classes:
+            return self._number_examples(sequences, y, sample_weight)
         every_step = has_step_labels(y)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
-        weights = label_weights(sample_weight, sequences, every_step)
-        examples = Examples(sequences, labels, weights, every_step).present().with_checked_labels()
-        has_label = examples.weights > 0
-        labels = examples.labels[has_label]
+        weights = target_weights(sample_weight, sequences, every_step)
+        examples = Examples(sequences, Targets(labels, weights, every_step)).present()
+        targets = checked_labels(examples.targets)
+        labels = targets.values[targets.present]
         K = self.architecture.n_outputs
         if labels.dtype.kind not in "biu":
             raise DataError(f"y has dtype {labels.dtype}; expected integers 0 … {K - 1}.")
@@ -391,7 +401,22 @@ class Network:
             raise DataError(
                 f"y holds labels from {labels.min()} to {labels.max()}; expected integers 0 … {K - 1}."
             )
-        return replace(examples, labels=examples.labels.astype(np.int64))
+        return examples.with_targets(replace(targets, values=targets.values.astype(np.int64)))
+
+    def _number_examples(self, sequences: Sequences, y: Any, sample_weight: Any) -> Examples:
+        """Check sequences with numbers to predict; what has weight 0 is left out."""
+        n_numbers = self.architecture.n_numbers
+        every_step = has_step_numbers(y, n_numbers)
+        values = (step_numbers if every_step else sequence_numbers)(y, sequences)
+        weights = target_weights(sample_weight, sequences, every_step)
+        examples = Examples(sequences, Targets(values, weights, every_step)).present()
+        targets = checked_numbers(examples.targets, self.architecture.loss_function.check)
+        if targets.values.shape[1] != n_numbers:
+            raise DataError(
+                f"y has {targets.values.shape[1]} number(s) for each answer; this network predicts "
+                f"{n_numbers}."
+            )
+        return examples.with_targets(targets)
 
 
 def gate_values(cell: Cell, kept: Sequence[Any]) -> dict[str, Any]:
@@ -410,13 +435,7 @@ def _is_floating(dtype: Any) -> bool:
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
     """Put parameters together again from what a model file holds of them."""
-    architecture = Architecture(
-        settings["n_features"],
-        tuple(settings["hidden"]),
-        tuple(settings["cells"]),
-        settings["n_outputs"],
-        settings["bias"],
-    )
+    architecture = Architecture.from_settings(settings)
     shapes = {name: arrays[name].shape for name in architecture.shapes}
     dtype = arrays["V"].dtype
     if shapes != architecture.shapes or dtype not in (np.float32, np.float64):

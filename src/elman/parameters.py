@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from math import prod
 from numbers import Integral
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.equations import CELLS, Cell, Layer
+from elman.equations.losses import Loss, as_loss, decode_loss, encode_loss
 
 logger = logging.getLogger("elman")
 
@@ -70,9 +71,11 @@ class Architecture:
     cells : tuple of str or Cell
         The cell of each layer: a name of ``equations.CELLS``, or a cell of one's own.
     n_outputs : int
-        K, the classes.
+        K, the classes, or the numbers that are predicted.
     bias : bool
         Whether there are b and c. The notes' recurrent pages leave them out.
+    loss : str or Loss
+        A name of ``equations.LOSSES``, or a loss of one's own.
     """
 
     n_features: int
@@ -80,6 +83,7 @@ class Architecture:
     cells: tuple[str | Cell, ...]
     n_outputs: int
     bias: bool = True
+    loss: str | Loss = "cross_entropy"
 
     @classmethod
     def of(
@@ -89,6 +93,7 @@ class Architecture:
         cell: str | Cell | Sequence[str | Cell],
         n_outputs: int,
         bias: bool,
+        loss: str | Loss = "cross_entropy",
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
@@ -104,7 +109,40 @@ class Architecture:
             (cells,) * len(sizes) if one_for_all else tuple(cells),
             _integer("n_outputs", n_outputs),
             bool(given_bias) if isinstance(given_bias, np.bool_) else given_bias,
+            loss,
         )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Architecture:
+        """Make one of what ``settings`` gave to a model file."""
+        return cls(
+            settings["n_features"],
+            tuple(settings["hidden"]),
+            tuple(settings["cells"]),
+            settings["n_outputs"],
+            settings["bias"],
+            decode_loss(settings.get("loss", "cross_entropy")),
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its parts, plain enough for a model file."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "loss"}
+        if (
+            self.loss != "cross_entropy"
+        ):  # of classes: what files hold from before there were others
+            settings["loss"] = encode_loss(self.loss)
+        return settings
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss itself, by whichever name it is known."""
+        return as_loss(self.loss)
+
+    @property
+    def n_numbers(self) -> int:
+        """How many numbers a target has: K, but for a loss of which several outputs answer one."""
+        return self.n_outputs // self.loss_function.outputs_a_number
 
     def __post_init__(self) -> None:
         sizes: tuple[Any, ...] = (self.n_features, *self.hidden, self.n_outputs)
@@ -125,6 +163,12 @@ class Architecture:
                 )
         if not isinstance(self.bias, bool):
             raise ValueError(f"bias must be True or False; got {self.bias!r}")
+        each = self.loss_function.outputs_a_number
+        if self.n_outputs % each:
+            raise ValueError(
+                f"n_outputs must be a multiple of {each}, the outputs of {self.loss!r} for each "
+                f"number; got {self.n_outputs}"
+            )
 
     @cached_property
     def n_parameters(self) -> int:

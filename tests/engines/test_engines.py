@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import naive
-from elman.data import Batch, as_sequences
+from elman.data import Batch, Targets, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.interface import Evaluation
 from elman.engines.reference import tree_sum
@@ -105,8 +105,8 @@ class Problem:
 
     def evaluate(self, engine, members=None):
         join = np.hstack if self.every_step else np.array
-        labels, weights = join(self.y), join(self.weights)
-        return engine.loss_and_gradients(self.parameters, self.batch(members), labels, weights)
+        targets = Targets(join(self.y), join(self.weights), self.every_step)
+        return engine.loss_and_gradients(self.parameters, self.batch(members), targets)
 
     def probabilities(self, engine):
         """ŷ in the flat order of labels."""

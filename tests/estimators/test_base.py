@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from elman import DataError, DivergenceError, RNNClassifier, RNNTagger, _memory
-from elman.estimators import base
+from elman.estimators import base, classification
 
 
 def walks(n=60, dtype=np.float64):
@@ -518,18 +518,23 @@ def test_buffers_go_when_fitting_ends_however_it_ends(monkeypatch, method, error
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("when", ["label_weights", "check_weights", "Trainer"])
-def test_interrupt_while_input_is_checked_leaves_the_model_as_it_was(monkeypatch, method, when):
+@pytest.mark.parametrize(
+    ("module", "when"),
+    [(base, "target_weights"), (classification, "check_weights"), (base, "Trainer")],
+)
+def test_interrupt_while_input_is_checked_leaves_the_model_as_it_was(
+    monkeypatch, method, module, when
+):
     class_weight = {0: 1, 1: 2, 2: 3}
     estimator = classifier(class_weight=class_weight).fit(X, Y)
     before, answers = vars(estimator).copy(), estimator.predict_proba(X)
-    original = getattr(base, when)
+    original = getattr(module, when)
 
     def interrupted(*arguments, **options):
         original(*arguments, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(base, when, interrupted)
+    monkeypatch.setattr(module, when, interrupted)
     with pytest.raises(KeyboardInterrupt):
         getattr(estimator, method)(X * 3, Y)
     monkeypatch.undo()

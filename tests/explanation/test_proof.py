@@ -274,7 +274,7 @@ def test_saturated_gates_are_proved(cell, change):
 
 @pytest.mark.parametrize("bias", [10, 15, 20])
 def test_bound_grows_no_more_than_digits_are_lost(bias):
-    """1 - z is e to the power of -bias: what is rounded by 16 eps beside it, is so by 16 eps / (1 - z)."""
+    """1 - z is e to the power of -bias: what has 16 eps beside it, has 16 eps / (1 - z) then."""
     ex = saturated("gru", ("z", bias), 0)
     lost = 16 * np.finfo(np.float64).eps * np.exp(bias)
     for check in ex.checks_:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman.check import complex_step
-from elman.data import Batch, Examples, as_sequences
+from elman.data import Examples, Targets, as_sequences
 from elman.engines import get_engine
 from elman.engines.reference import loss as reference_loss
 from elman.errors import DivergenceError
@@ -30,7 +30,8 @@ def examples_of(lengths, every_step, weights=None, dtype=np.float64, seed=0):
     n_labels = sum(lengths) if every_step else len(lengths)
     weights = np.ones(len(lengths)) if weights is None else np.array(weights, dtype=float)
     weights = np.repeat(weights, lengths) if every_step else weights
-    return Examples(sequences, rng.integers(K, size=n_labels), weights.astype(dtype), every_step)
+    labels = rng.integers(K, size=n_labels)
+    return Examples(sequences, Targets(labels, weights.astype(dtype), every_step))
 
 
 def network_of(hidden=(4, 3), dtype=np.float64, seed=0):
@@ -68,8 +69,8 @@ def objective_of(vector, architecture, examples, alpha):
     n = len(examples.sequences)
     total = 0
     for i in range(n):
-        (shard,) = Batch.of(examples.sequences, np.array([i]), examples.every_step).shards(1)
-        total += reference_loss(parameters, shard, examples.labels, examples.weights)
+        (shard,) = examples.batch(np.array([i])).shards(1)
+        total += reference_loss(parameters, shard, examples.targets)
     for name, array in parameters.items():
         if name[0] in "UWV":
             total += alpha / 2 * (array**2).sum()
@@ -208,7 +209,7 @@ def test_last_update_is_looked_at_too(every_step):
     before = parameters.vector.copy()
     trainer = trainer_of(parameters, examples_of(LENGTHS, every_step), rate=1e308, alpha=1e3)
     with pytest.raises(DivergenceError, match="weights that are not finite"):
-        trainer.epoch(1, 1)
+        train(trainer, Run([]), 1)
     np.testing.assert_array_equal(parameters.vector, before)
 
 
@@ -250,7 +251,7 @@ def test_divergence_keeps_the_epochs_before_it():
     run = Run([])
     train(trainer, run, 2)
     best = run.best.vector.copy()
-    trainer.examples.weights[3] = np.nan
+    trainer.examples.targets.weights[3] = np.nan
     before = parameters.vector.copy()
     with pytest.raises(DivergenceError, match="epoch 3, update 3"):
         train(trainer, run, 2)
@@ -369,9 +370,10 @@ def test_taking_examples_takes_what_belongs_to_them(every_step):
     indices = np.array([5, 0, 6, 0])
     taken = examples.take(indices)
     rows = [np.arange(offsets[i], offsets[i + 1]) if every_step else [i] for i in indices]
-    np.testing.assert_array_equal(taken.labels, examples.labels[np.concatenate(rows)])
-    np.testing.assert_array_equal(taken.weights, examples.weights[np.concatenate(rows)])
-    assert taken.every_step == every_step
+    found, given = taken.targets, examples.targets
+    np.testing.assert_array_equal(found.values, given.values[np.concatenate(rows)])
+    np.testing.assert_array_equal(found.weights, given.weights[np.concatenate(rows)])
+    assert found.every_step == every_step
     for x, i in zip(taken.sequences, indices, strict=True):
         np.testing.assert_array_equal(x, sequences[i])
 
@@ -383,5 +385,5 @@ def test_mean_weight_is_over_sequences_however_long(every_step):
 
 def test_mean_weight_of_steps_is_their_mean_in_each_sequence():
     examples = examples_of((2, 1), every_step=True)
-    examples.weights[...] = [1, 2, 7]
+    examples.targets.weights[...] = [1, 2, 7]
     assert examples.mean_weight == (1.5 + 7) / 2

@@ -49,6 +49,7 @@ def check(
     if as_json:
         rows = [
             {
+                "loss": cell.loss,
                 "cell": cell.cell,
                 "n_layers": cell.n_layers,
                 "bias": cell.bias,
@@ -65,7 +66,8 @@ def check(
         for cell, failed in failures[:10]:
             console.print(
                 f"[red]failed[/] {failed.name} ({_describe(cell)}): error {failed.error:.1e}, "
-                f"largest entry {failed.largest:.1e}"
+                f"largest entry {failed.largest:.1e}",
+                soft_wrap=True,
             )
         if len(failures) > 10:
             console.print(f"… and {len(failures) - 10} more")
@@ -88,7 +90,7 @@ def _table(grid: list[GridCell]) -> Table:
 
     table = Table(
         title="worst error of loss or gradient, relative to its largest entry\n"
-        "(over equal lengths and ragged ones; mixed: relu, tanh, dense)",
+        "(over all losses, equal lengths and ragged ones; mixed: relu, tanh, dense)",
         title_style="dim",
         box=None,
         pad_edge=False,
@@ -101,7 +103,7 @@ def _table(grid: list[GridCell]) -> Table:
     found: dict[tuple[str, bool, bool], list[GradientCheck]] = defaultdict(list)
     for cell in sorted(grid, key=lambda cell: (cell.cell, cell.n_layers)):
         for check in cell.checks:
-            row = "loss" if check.name == "loss" else f"{cell.n_layers} × {cell.cell}"
+            row = cell.loss if check.name == "loss" else f"{cell.n_layers} × {cell.cell}"
             found[row, cell.every_step, cell.bias].append(check)
     for row in dict.fromkeys(row for row, _, _ in found):
         texts = []
@@ -116,7 +118,7 @@ def _table(grid: list[GridCell]) -> Table:
 
 def _describe(cell: GridCell) -> str:
     return (
-        f"{cell.n_layers} {cell.cell}, {'bias' if cell.bias else 'no bias'}, "
+        f"{cell.loss}, {cell.n_layers} {cell.cell}, {'bias' if cell.bias else 'no bias'}, "
         f"{'label per step' if cell.every_step else 'one label'}, "
         f"{'ragged' if cell.ragged else 'equal lengths'}"
     )

@@ -45,14 +45,14 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
         TextColumn("epoch {task.fields[epoch]}/{task.fields[n_epochs]}"),
         BarColumn(bar_width=None),
         TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("acc {task.fields[accuracy]:.2%}"),
+        TextColumn("{task.fields[accuracy]}"),
         _Rate(),
         TimeRemainingColumn(),
         console=console,
         expand=True,
     ) as bar:
         task = bar.add_task(
-            "", total=None, start=False, epoch=0, n_epochs="?", loss=0, accuracy=0, rate=0
+            "", total=None, start=False, epoch=0, n_epochs="?", loss=0, accuracy="", rate=0
         )
 
         def show(progress: TrainingProgress) -> None:
@@ -66,7 +66,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
                 epoch=progress.epoch,
                 n_epochs=progress.n_epochs,
                 loss=progress.loss,
-                accuracy=progress.accuracy,
+                accuracy="" if progress.accuracy is None else f"acc {progress.accuracy:.2%}",
                 rate=progress.n_done / progress.seconds,
             )
 
@@ -92,7 +92,20 @@ def confusion_table(evaluation: dict[str, Any]) -> Table:
 
 
 def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
-    """Print accuracy, and the confusion table if it is not too large to read."""
+    """Print accuracy, and the confusion table if it is not too large to read; or errors of numbers."""
+    if "classes" not in evaluation:
+        line = Text(
+            f"{printable(of_what)} {evaluation['metric']} {evaluation['score']:.4f}", style="bold"
+        )
+        line.append(f"  ({evaluation['n']:,} {evaluation['unit']})", "not bold")
+        console.print(line, soft_wrap=True)
+        if "mean_absolute_error" in evaluation:
+            console.print(
+                f"mean absolute error {evaluation['mean_absolute_error']:.4g}, root mean squared "
+                f"error {evaluation['root_mean_squared_error']:.4g}",
+                soft_wrap=True,
+            )
+        return
     n_classes = len(evaluation["classes"])
     if n_classes <= MAX_CONFUSION_CLASSES:
         console.print("[dim]answers (columns) to each label (rows)[/]")

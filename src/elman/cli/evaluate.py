@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -20,7 +20,9 @@ from elman.cli.sources import (
 )
 
 if TYPE_CHECKING:
-    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+
+    Estimator: TypeAlias = RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor
 
 Model = Annotated[Path, typer.Argument(help="A model file that `elman train` or save() wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
@@ -34,7 +36,7 @@ def evaluate(
     binary: Binary = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a model's accuracy: on a data set's test part, or on all of a file."""
+    """Measure a model's accuracy, or its errors: on a data set's test part, or on all of a file."""
     from elman import DataError
 
     estimator = load_estimator(model)
@@ -47,11 +49,12 @@ def evaluate(
         dataset = open_dataset(source, data_dir, steps, binary)
         X, y = dataset.X_test, dataset.y_test
     evaluation = evaluate_estimator(estimator, X, y)
-    unknown = [label for label in evaluation["classes"] if label not in estimator.classes_]
+    known = estimator.classes_.tolist() if "classes" in evaluation else []
+    unknown = [label for label in evaluation.get("classes", ()) if label not in known]
     if unknown:
         raise DataError(
             f"{source} has labels that the model does not know: {unknown}; it knows "
-            f"{estimator.classes_.tolist()}. Was it trained on other data, or with --binary?"
+            f"{known}. Was it trained on other data, or with --binary?"
         )
     if as_json:
         say(dumps({"model": str(model), "source": source, **evaluation}))
@@ -73,17 +76,24 @@ def predict(
     """Print a model's answers, a line a sequence (with a space between the labels of steps)."""
     import numpy as np
 
+    from elman import RNNClassifier, RNNTagger
     from elman.data import read_npz
 
-    estimator = load_estimator(model)
+    estimator: Any = load_estimator(model)
+    has_classes = isinstance(estimator, RNNClassifier | RNNTagger)
+    if probabilities and not has_classes:
+        raise typer.BadParameter(
+            f"an {type(estimator).__name__} predicts numbers, not labels",
+            param_hint="--probabilities",
+        )
     X, _ = read_npz(file)
     answers = [
         np.asarray(answer).tolist()
         for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))
     ]
     if as_json:
-        kind = "probabilities" if probabilities else "labels"
-        say(dumps({"classes": estimator.classes_, kind: answers}))
+        kind = "probabilities" if probabilities else "labels" if has_classes else "numbers"
+        say(dumps({**({"classes": estimator.classes_} if has_classes else {}), kind: answers}))
     else:
         for answer in answers:
             say(_line(answer, "{:.6f}" if probabilities else "{}"))
@@ -97,7 +107,7 @@ def _line(answer: Any, number: str) -> str:
     return separator.join(_line(part, number) for part in answer)
 
 
-def load_estimator(path: Path) -> RNNClassifier | RNNTagger:
+def load_estimator(path: Path) -> Estimator:
     """Load a model file that has to hold an estimator."""
     from elman import Network, load
     from elman.errors import ModelFileError
@@ -105,19 +115,54 @@ def load_estimator(path: Path) -> RNNClassifier | RNNTagger:
     model = load(path)
     if isinstance(model, Network):
         raise ModelFileError(
-            f"{path} holds a Network, which knows no labels; expected an RNNClassifier or RNNTagger."
+            f"{path} holds a Network, which knows no labels; expected an RNNClassifier, RNNTagger, "
+            "RNNRegressor or RNNStepRegressor."
         )
     return model
 
 
-def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> dict[str, Any]:
-    """Compare answers with labels: accuracy, and the confusion matrix. Ready for JSON."""
+def evaluate_estimator(estimator: Estimator, X: Any, y: Any) -> dict[str, Any]:
+    """Compare answers with targets. Ready for JSON."""
+    from elman import RNNClassifier, RNNTagger
+
+    if isinstance(estimator, RNNClassifier | RNNTagger):
+        return _evaluate_labels(estimator, X, y)
+    return _evaluate_numbers(estimator, X, y)
+
+
+def _evaluate_numbers(estimator: RNNRegressor | RNNStepRegressor, X: Any, y: Any) -> dict[str, Any]:
+    """Measure the score, and where answers are one for each number, their errors."""
+    import numpy as np
+
+    from elman import RNNStepRegressor
+
+    fitted, y_hat, sequences = estimator._outputs(X)
+    targets = estimator._examples(y, sequences, None, fitted.answers).targets
+    numbers, answers = targets.values, fitted.answers.decoded(y_hat)
+    of_steps = isinstance(estimator, RNNStepRegressor)
+    evaluation = {
+        "score": fitted.answers.score(targets, y_hat),
+        "metric": "D²" if estimator.loss == "quantile" else "R²",
+        "n": len(numbers),
+        "unit": "steps" if of_steps else "sequences",
+    }
+    if answers.size == numbers.size:
+        errors = answers.reshape(numbers.shape) - numbers
+        evaluation |= {
+            "mean_absolute_error": float(np.abs(errors).mean()),
+            "root_mean_squared_error": float(np.sqrt(np.square(errors).mean())),
+        }
+    return evaluation
+
+
+def _evaluate_labels(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> dict[str, Any]:
+    """Compare answers with labels: accuracy, and the confusion matrix."""
     import numpy as np
     from sklearn.metrics import confusion_matrix
     from sklearn.utils.multiclass import unique_labels
 
     from elman import DataError, RNNTagger
-    from elman.data.targets import has_step_labels
+    from elman.data.labels import has_step_labels
 
     is_tagger = isinstance(estimator, RNNTagger)
     if is_tagger != has_step_labels(list(y) if is_tagger else y):
@@ -126,10 +171,10 @@ def evaluate_estimator(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> 
             f"the model gives {kinds[not is_tagger]}; y has {kinds[is_tagger]}. Use another model."
         )
     fitted, sequences = estimator._checked(X)
-    labels = estimator._examples(y, sequences, None, fitted.classes).labels
+    labels = estimator._examples(y, sequences, None, fitted.answers).targets.values
     answers: Any = estimator.predict(X)
     answers = np.concatenate(list(answers)) if is_tagger else answers
-    classes = unique_labels(fitted.classes, labels)
+    classes = unique_labels(estimator.classes_, labels)
     n, n_right = len(labels), int((answers == labels).sum())
     return {
         "accuracy": n_right / n,  # what score gives, without going through the network again

@@ -43,7 +43,30 @@ Diagnose: TypeAlias = Annotated[
 TestSize: TypeAlias = Annotated[
     float | None, typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out.")
 ]
+Validation: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="An .npz file with X and y to watch: end with the weights best on them.",
+        metavar="FILE",
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
+
+# What is predicted
+
+TaskName: TypeAlias = Literal["classification", "regression"]
+LossName: TypeAlias = Literal["squared_error", "absolute_error", "quantile", "poisson"]
+
+Task: TypeAlias = Annotated[
+    TaskName, typer.Option(help="Whether y in FILE is labels, or numbers to predict.")
+]
+LossOption: TypeAlias = Annotated[
+    LossName | None, _learning("--loss", help="regression: what is minimised.")
+]
+Quantiles: TypeAlias = Annotated[
+    list[float] | None,
+    _learning("--quantile", help="--loss quantile: which; repeat it for several."),
+]
 
 # The network
 

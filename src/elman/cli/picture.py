@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.cli.evaluate import Estimator
 
 # The formats, and where each says who made the picture: only what elman drew is drawn over.
 _MAKER = {"png": "Software", "svg": "Creator", "pdf": "Creator", "eps": "Creator", "ps": "Creator"}
@@ -38,7 +38,7 @@ def check_drawable(path: Path) -> None:
         )
 
 
-def draw_learning_curve(estimator: RNNClassifier | RNNTagger, path: Path) -> bytes:
+def draw_learning_curve(estimator: Estimator, path: Path) -> bytes:
     """Draw the loss and the accuracies of each epoch, in the format that the path ends in."""
     from matplotlib.figure import Figure
 

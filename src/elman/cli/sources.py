@@ -40,6 +40,7 @@ def open_dataset(
     binary: tuple[int, int] | None,
     test_size: float | None = None,
     step_size: int | None = None,
+    numbers: bool = False,
 ) -> Dataset:
     """Load a data set by its name, or from a file."""
     if binary is not None and (len(set(binary)) < 2 or not all(0 <= k <= 9 for k in binary)):
@@ -51,13 +52,13 @@ def open_dataset(
 
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
-        return load_npz(source, 0.2 if test_size is None else test_size, step_size or 1)
+        return load_npz(source, 0.2 if test_size is None else test_size, step_size or 1, numbers)
     if source not in ("digits", "mnist"):
         raise typer.BadParameter(
             f"{source!r} is neither a data set (digits, mnist) nor an .npz file",
             param_hint="source",
         )
-    refuse_idle(source, {"--test-size": test_size})
+    refuse_idle(source, {"--test-size": test_size, "--task regression": numbers or None})
     if source == "mnist":
         with Interruptible():  # a download that is broken off leaves no half file
             return load_mnist(data_dir, steps or "rows", binary)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from elman.cli import options
 from elman.cli.evaluate import Json
 from elman.cli.sources import Binary, DataDir, Source, StepsOption, files_read, open_dataset
@@ -12,7 +14,8 @@ from elman.cli.targets import Force, Target, check_targets
 from elman.cli.training import Training
 
 if TYPE_CHECKING:
-    from elman.estimators import RNNClassifier, RNNTagger
+    from elman.datasets import Dataset
+    from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 
 
 def train(
@@ -24,7 +27,9 @@ def train(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
+    task: options.Task = "classification",
     test_size: options.TestSize = None,
+    validation: options.Validation = None,
     quiet: options.Quiet = False,
     as_json: Json = False,
     hidden: options.Hidden = None,
@@ -37,6 +42,8 @@ def train(
     solver: options.SolverOption = None,
     learning_rate: options.LearningRate = None,
     schedule: options.ScheduleOption = None,
+    loss: options.LossOption = None,
+    quantile: options.Quantiles = None,
     warmup: options.Warmup = None,
     batch_size: options.BatchSize = None,
     clip: options.Clip = None,
@@ -56,9 +63,9 @@ def train(
 ) -> None:
     """Train a network on labelled sequences, test it on others, and save it.
 
-    Labels may be one a sequence, or one a step. What is left out follows the data set's recipe, and
-    for a FILE the defaults of RNNClassifier. Ctrl-C saves the best model so far, beside a model that
-    is there already.
+    Labels, or numbers to predict (--task regression), may be one a sequence, or one a step. What is
+    left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier. Ctrl-C saves
+    the best model so far, beside a model that is there already.
     """
     cells = tuple(map(str, cell or ()))
     given = {
@@ -81,6 +88,8 @@ def train(
         "beta_2": beta_2,
         "epsilon": epsilon,
         "class_weight": class_weight if class_weight != "none" else None,
+        "loss": loss,
+        "quantile": None if not quantile else quantile[0] if len(quantile) == 1 else quantile,
         "shuffle": shuffle,
         "random_state": seed,
         "max_iter": epochs,
@@ -91,15 +100,21 @@ def train(
     }
     model = Target(output or _default_output(source, binary, steps), "--output", "model", force)
     curve = None if plot is None else Target(plot, "--plot", "picture", force)
-    check_targets([model, curve], files_read(source, data_dir))
+    inputs = files_read(source, data_dir)
+    check_targets([model, curve], inputs if validation is None else [*inputs, validation])
+    is_regression = task == "regression"
+    _refuse_of_other_task(task, class_weight, loss, quantile, diagnose)
     if plot is not None:
         from elman.cli.picture import check_drawable
 
         check_drawable(plot)
-    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size)
-    training = Training(
-        source, dataset, _make_estimator(dataset.y_train, dataset.recipe, given), model, curve
-    )
+    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size, is_regression)
+    make = _make_regressor if is_regression else _make_classifier
+    training = Training(source, dataset, make(dataset, given), model, curve)
+    if validation is not None:
+        from elman.datasets import read_labelled_npz
+
+        training.validation = read_labelled_npz(validation)
     training.run(diagnose=diagnose, form="json" if as_json else "quiet" if quiet else "plain")
 
 
@@ -108,14 +123,50 @@ def _default_output(source: str, binary: tuple[int, int] | None, steps: str | No
     return Path("-".join(map(str, parts)) + ".safetensors")
 
 
-def _make_estimator(
-    y: Any, recipe: dict[str, Any], given: dict[str, Any]
-) -> RNNClassifier | RNNTagger:
-    """Make an estimator for labels of sequences, or of steps: what is given, then the recipe."""
-    from elman import RNNClassifier, RNNTagger
-    from elman.data.targets import has_step_labels
+def _refuse_of_other_task(
+    task: options.TaskName,
+    class_weight: str,
+    loss: str | None,
+    quantile: list[float] | None,
+    diagnose: bool,
+) -> None:
+    """Refuse options that would do nothing."""
+    idle: dict[str, Any]
+    if task == "regression":
+        idle = {"--class-weight": class_weight != "none", "--diagnose": diagnose}
+    else:
+        idle = {"--loss": loss, "--quantile": quantile}
+    if loss != "quantile" and quantile and task == "regression":
+        raise typer.BadParameter("it needs --loss quantile", param_hint="--quantile")
+    for option, given in idle.items():
+        if given:
+            raise typer.BadParameter(
+                f"it has no effect with --task {task}; leave it out", param_hint=option
+            )
 
-    params = recipe | {name: value for name, value in given.items() if value is not None}
+
+def _make_classifier(dataset: Dataset, given: dict[str, Any]) -> RNNClassifier | RNNTagger:
+    """Make an estimator for labels of sequences, or of steps."""
+    from elman import RNNClassifier, RNNTagger
+    from elman.data.labels import has_step_labels
+
+    params = _params(dataset, given)
+    return RNNTagger(**params) if has_step_labels(dataset.y_train) else RNNClassifier(**params)
+
+
+def _make_regressor(dataset: Dataset, given: dict[str, Any]) -> RNNRegressor | RNNStepRegressor:
+    """Make an estimator for numbers of sequences, or of steps."""
+    from elman import RNNRegressor, RNNStepRegressor
+    from elman.data.numbers import are_step_numbers
+
+    params = _params(dataset, given)
+    of_steps = are_step_numbers(dataset.X_train, dataset.y_train)
+    return RNNStepRegressor(**params) if of_steps else RNNRegressor(**params)
+
+
+def _params(dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
+    """Put together what is given, then the recipe."""
+    params = dataset.recipe | {name: value for name, value in given.items() if value is not None}
     if given["clip_norm"] == 0:
         params["clip_norm"] = None
-    return RNNTagger(**params) if has_step_labels(y) else RNNClassifier(**params)
+    return params

@@ -19,8 +19,8 @@ from elman.cli.output import check_delivered, say, say_error
 from elman.cli.targets import Target
 
 if TYPE_CHECKING:
+    from elman.cli.evaluate import Estimator
     from elman.datasets import Dataset
-    from elman.estimators import RNNClassifier, RNNTagger
     from elman.training import Progress
 
 Form: TypeAlias = Literal["plain", "quiet", "json"]
@@ -35,28 +35,31 @@ class Training:
     source : str
         The name of the data set or file.
     dataset : Dataset
-    estimator : RNNClassifier or RNNTagger
+    estimator : BaseRNN
     model, curve : Target
         ``curve`` is None where none is wanted.
     diagnoses : list of dict
         One an epoch, where they are wanted.
     seconds : float
         What fitting took.
+    validation : (X, y) or None
+        What is watched.
     saved : str
         In words, what was saved and to where, for those who are interrupted.
     """
 
     source: str
     dataset: Dataset
-    estimator: RNNClassifier | RNNTagger
+    estimator: Estimator
     model: Target
     curve: Target | None
     diagnoses: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    validation: tuple[Any, Any] | None = None
     saved: str = ""
 
     def run(self, *, diagnose: bool, form: Form) -> None:
-        """Do it all, and report in words, by the accuracy alone, or as one JSON object.
+        """Do it all, and report in words, by the accuracy (or score) alone, or as one JSON object.
 
         Raises
         ------
@@ -100,7 +103,10 @@ class Training:
             try:
                 with training_progress(form != "plain") as show, Interruptible():
                     self.estimator.fit(
-                        X, y, callback=partial(self._after_batch, show, diagnose, form)
+                        X,
+                        y,
+                        callback=partial(self._after_batch, show, diagnose, form),
+                        validation_data=self.validation,
                     )
             except InvalidParameterError as error:
                 raise typer.BadParameter(str(error)) from None
@@ -126,7 +132,8 @@ class Training:
         if row is None:
             return
         if self.curve is not None:
-            row["test_accuracy"] = self.estimator.score(self.dataset.X_test, self.dataset.y_test)
+            name = "test_accuracy" if progress.accuracy is not None else "test_score"
+            row[name] = self.estimator.score(self.dataset.X_test, self.dataset.y_test)
         if diagnose:
             from elman.cli.diagnose import diagnosis, in_words
 
@@ -174,7 +181,7 @@ class Training:
             say(f"model: {model}" + (f"   learning curve: {curve}" if curve else ""))
             return
         if form == "quiet":
-            say(f"{evaluation['accuracy']:.4f}")
+            say(f"{evaluation.get('accuracy', evaluation.get('score')):.4f}")
         else:
             result = {
                 "source": self.source,
@@ -196,7 +203,8 @@ class Training:
         n_epochs = estimator.n_iter_
         line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {self.seconds:.1f} s"
         if n_epochs < estimator.max_iter:
-            what = "validation" if estimator.early_stopping else "loss"
+            watches = estimator.early_stopping or self.validation is not None
+            what = "validation" if watches else "loss"
             patience, tol = estimator.n_iter_no_change, estimator.tol
             line += f" (stopped: {what} better by less than {tol:g} for {patience} epochs)"
         return line

@@ -1,8 +1,18 @@
 """Where sequences come from, and how a batch of them is laid out for an engine."""
 
 from elman.data.batch import Batch, Shard
+from elman.data.examples import Examples
 from elman.data.files import read_idx, read_npz
 from elman.data.sequences import Sequences, as_sequences
-from elman.data.targets import Examples
+from elman.data.targets import Targets
 
-__all__ = ["Batch", "Examples", "Sequences", "Shard", "as_sequences", "read_idx", "read_npz"]
+__all__ = [
+    "Batch",
+    "Examples",
+    "Sequences",
+    "Shard",
+    "Targets",
+    "as_sequences",
+    "read_idx",
+    "read_npz",
+]

@@ -70,8 +70,8 @@ class Shard:
         At step t the columns from here on have an answer.
     rows : array (n_answers,)
         Where each answer stands in the caller's flat order, step by step and column by column:
-        the number of the sequence, or of the step in ``Sequences.values``. Labels, weights and
-        probabilities are arrays in that flat order; ``labels[shard.rows]`` are this shard's.
+        the number of the sequence, or of the step in ``Sequences.values``. Targets and
+        probabilities are in that flat order; ``targets.take(shard.rows)`` are this shard's.
     """
 
     x: list[Array]

@@ -110,13 +110,13 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     path : path
         With ``X``: as an estimator takes it, or (n_steps_in_all, n_features) and ``lengths``
         (n_sequences,). And ``y``: a label a sequence, or a label a step; with ``lengths`` the steps'
-        labels lie behind one another too (as many labels as sequences are the sequences'). A warning
-        is logged of arrays with other names.
+        labels lie behind one another too (as many labels as sequences are the sequences'). Numbers to
+        predict may have one axis more. A warning is logged of arrays with other names.
 
     Returns
     -------
     X : array, or list of arrays (n_timesteps, n_features) where there are ``lengths``
-    y : array, or list of arrays (n_timesteps,), or None where there are no labels
+    y : array, or list of arrays (n_timesteps,) or (n_timesteps, n_numbers), or None where there is none
 
     Raises
     ------
@@ -166,12 +166,14 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     n_steps = sum(lengths.tolist())  # Python's integers do not overflow
     if y is not None and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if len(X) != n_steps or (y is not None and y.shape not in ((n_steps,), lengths.shape)):
+    if len(X) != n_steps or (
+        y is not None and (len(y) not in (n_steps, len(lengths)) or y.ndim > 2)
+    ):
         raise DataError(
             f"{path} has {len(lengths)} lengths, {n_steps} steps in all, but {shapes}. {how}"
         )
     ends = np.cumsum(lengths)[:-1]
-    if y is None or y.shape == lengths.shape:
+    if y is None or len(y) == len(lengths):
         return np.split(X, ends), y
     return np.split(X, ends), np.split(y, ends)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LearningCurveDisplay:
-    """How the loss and the accuracy of a fitted estimator changed, epoch by epoch.
+    """How the loss and the accuracy (or score) of a fitted estimator changed, epoch by epoch.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class LearningCurveDisplay:
 
         Parameters
         ----------
-        estimator : RNNClassifier or RNNTagger
+        estimator : RNNClassifier, RNNTagger, RNNRegressor or RNNStepRegressor
         ax : pair of matplotlib Axes, optional
             Where to draw loss and accuracy; a new figure if left out.
 
@@ -66,12 +66,16 @@ class LearningCurveDisplay:
         loss_axes, accuracy_axes = self.axes_
         self.figure_: Any = loss_axes.figure
         epochs = [row["epoch"] for row in self.history]
-        loss_axes.plot(epochs, [row["loss"] for row in self.history], color="C0")
-        loss_axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
+        losses = [row["loss"] for row in self.history]
+        loss_axes.plot(epochs, losses, color="C0")
+        scale = "log" if all(loss > 0 for loss in losses) else "linear"  # Poisson's may be negative
+        loss_axes.set(xlabel="epoch", ylabel="training loss", yscale=scale)
+        of_labels = all("accuracy" in row for row in self.history)
         for key, label, color in (
             ("accuracy", "training", "C0"),
             ("validation_score", "validation", "C1"),
             ("test_accuracy", "test", "C2"),
+            ("test_score", "test", "C2"),
         ):
             rows = [row for row in self.history if key in row]
             if rows:
@@ -79,10 +83,12 @@ class LearningCurveDisplay:
                     [row["epoch"] for row in rows],
                     [row[key] for row in rows],
                     color=color,
-                    label=f"{label}, at last {rows[-1][key]:.1%}",
+                    label=f"{label}, at last {rows[-1][key]:{'.1%' if of_labels else '.3f'}}",
                 )
-        accuracy_axes.set(xlabel="epoch", ylabel="accuracy")
-        accuracy_axes.yaxis.set_major_formatter("{x:.0%}")
-        accuracy_axes.legend(loc="lower right", frameon=False)
+        accuracy_axes.set(xlabel="epoch", ylabel="accuracy" if of_labels else "score")
+        if of_labels:
+            accuracy_axes.yaxis.set_major_formatter("{x:.0%}")
+        if accuracy_axes.lines:
+            accuracy_axes.legend(loc="lower right", frameon=False)
         tidy(*self.axes_)
         return self

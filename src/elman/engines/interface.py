@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from elman._typing import Array, IntArray
-from elman.data import Batch
+from elman._typing import Array
+from elman.data import Batch, Targets
 from elman.engines.streaming import State
 from elman.parameters import Parameters
 
@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
     loss : float
         Σ weight · L over all answers.
     correct : float
-        Σ weight over the right answers.
+        Σ weight over the right answers; 0 where targets are numbers.
     gradients : Parameters
         Of the loss.
     """
@@ -36,7 +36,7 @@ class Engine(Protocol):
     """The interface that every engine implements."""
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, targets: Targets
     ) -> Evaluation:
         """Compute the loss and its gradients over a batch.
 
@@ -45,11 +45,11 @@ class Engine(Protocol):
         parameters : Parameters
         batch : Batch
             In the dtype of the parameters.
-        labels : array (n_answers_in_all,)
-            The class of each answer, 0 … K - 1, in flat order: by the number of the sequence, or of
-            the step in ``Sequences.values``.
-        weights : array (n_answers_in_all,)
-            What multiplies each answer's loss: 1/B for a mean over B sequences.
+        targets : Targets
+            Of each answer, those of other sequences too, in flat order: by the number of the
+            sequence, or of the step in ``Sequences.values``. Values are what the architecture's loss
+            takes: classes 0 … K - 1, (n,), or numbers, (n, n_numbers). The weight is what multiplies
+            the answer's loss: 1/B for a mean over B sequences.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class Engine(Protocol):
         parameters : Parameters
         batch : Batch
         y_hat : array (n_answers_in_all, K)
-            Filled in, in the flat order of labels.
+            Filled in, in the flat order of targets.
         """
         ...
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array, IntArray
-from elman.data import Batch, Shard
+from elman._typing import Array
+from elman.data import Batch, Shard, Targets
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
-from elman.equations import States, Trace, cross_entropy, network, output_error
+from elman.equations import States, Trace, network
 from elman.parameters import Parameters
 
 
@@ -39,7 +39,8 @@ class ReferenceState(State):
             [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.states
         )
         after = replace(self, states=[layer.steps[-1].states for layer in trace.layers])
-        return trace.y_activated.T.reshape(y_shape), after
+        y_hat = parameters.architecture.loss_function.activate(trace.y_unactivated)
+        return y_hat.T.reshape(y_shape), after
 
 
 class ReferenceEngine:
@@ -54,32 +55,36 @@ class ReferenceEngine:
     shard_size = 128
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, targets: Targets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         shards = batch.shards(self.shard_size)
-        return tree_sum(self._evaluate(parameters, shard, labels, weights) for shard in shards)
+        return tree_sum(self._evaluate(parameters, shard, targets) for shard in shards)
 
-    def _evaluate(
-        self, parameters: Parameters, shard: Shard, labels: IntArray, weights: Array
-    ) -> Evaluation:
+    def _evaluate(self, parameters: Parameters, shard: Shard, targets: Targets) -> Evaluation:
+        own = targets.take(shard.rows)
         layers, V = parameters.layers, parameters["V"]
         trace = forward(parameters, shard)
-        y = weighted_one_hot(shard, labels, weights, parameters)
-        is_right = trace.y_unactivated.argmax(axis=0) == labels[shard.rows]
-        correct = float(weights[shard.rows][is_right].sum(dtype=np.float64))
+        loss, z = parameters.architecture.loss_function, trace.y_unactivated
+        y, constants = columns(own, parameters)
+        error = own.weights * loss.error(loss.activate(z), y, *constants)
         layer_gradients, dV, dc = network.gradients(
-            shard.x, output_error(y, trace.y_activated), layers, V, shard.answers_from, trace
+            shard.x, error.astype(z.dtype, copy=False), layers, V, shard.answers_from, trace
         )
+        correct = 0.0
+        if loss.takes_classes:
+            is_right = z.argmax(axis=0) == own.values
+            correct = float(own.weights[is_right].sum(dtype=np.float64))
 
         gradients = Parameters.of_gradients(parameters.architecture, layer_gradients, dV, dc)
-        loss = cross_entropy(y, trace.y_unactivated).item()
-        return Evaluation(loss, correct, gradients)
+        total = (own.weights * loss.value(z, y, *constants)).sum().item()
+        return Evaluation(total, correct, gradients)
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
         for shard in batch.shards(self.shard_size):
-            y_hat[shard.rows] = forward(parameters, shard).y_activated.T
+            z = forward(parameters, shard).y_unactivated
+            y_hat[shard.rows] = parameters.architecture.loss_function.activate(z).T
 
     def initial_state(
         self,
@@ -128,17 +133,19 @@ def forward(parameters: Parameters, shard: Shard) -> Trace:
     )
 
 
-def loss(parameters: Parameters, shard: Shard, labels: IntArray, weights: Array) -> complex:
+def loss(parameters: Parameters, shard: Shard, targets: Targets) -> complex:
     """Compute a shard's weighted loss alone."""
-    y = weighted_one_hot(shard, labels, weights, parameters)
-    total: complex = cross_entropy(y, forward(parameters, shard).y_unactivated).item()
+    own = targets.take(shard.rows)
+    y, constants = columns(own, parameters)
+    z = forward(parameters, shard).y_unactivated
+    value = parameters.architecture.loss_function.value(z, y, *constants)
+    total: complex = (own.weights * value).sum().item()
     return total
 
 
-def weighted_one_hot(
-    shard: Shard, labels: IntArray, weights: Array, parameters: Parameters
-) -> Array:
-    """Columns y (K, m): the weight of each answer in the row of its label, zeros elsewhere."""
-    y = np.zeros((len(parameters["V"]), len(shard.rows)), parameters.vector.dtype)
-    y[labels[shard.rows], np.arange(len(shard.rows))] = weights[shard.rows]
-    return y
+def columns(targets: Targets, parameters: Parameters) -> tuple[Array, tuple[Array, ...]]:
+    """Lay targets out as a loss takes them, (K, m), and what differs from output to output, (K, 1)."""
+    loss, K = parameters.architecture.loss_function, parameters.architecture.n_outputs
+    dtype = parameters.vector.real.dtype
+    y = loss.columns(targets.values, K).astype(dtype)
+    return y, tuple(constant.astype(dtype) for constant in loss.constants(K))

@@ -5,9 +5,9 @@ floating or complex dtype, so that complex-step differentiation can prove it.
 
     N1  the layered network and its chain rule   ``network.forward``, ``network.gradients``
     N2  forward propagation                      ``forward.recurrent_step``, ``forward.output``
-    N3  loss                                     ``loss.cross_entropy``
+    N3  loss                                     ``losses.cross_entropy.cross_entropy``
     N4  learning                                 ``learning.descend``
-    N5  softmax and cross-entropy together       ``loss.softmax_jacobian``, ``loss.output_error``
+    N5  softmax and cross-entropy together       ``softmax_jacobian``, ``output_error`` beside it
     N6  output weights                           ``backward.output_gradients``
     N7  back-propagation through time            ``backward.errors_through_time``
     N8  the gradients as implemented             ``backward.recurrent_gradients``
@@ -38,14 +38,17 @@ from elman.equations.forward import (
     softmax,
 )
 from elman.equations.learning import descend
-from elman.equations.loss import cross_entropy, output_error, softmax_jacobian
+from elman.equations.losses import LOSSES, Loss
+from elman.equations.losses.cross_entropy import cross_entropy, output_error, softmax_jacobian
 from elman.equations.network import Trace
 
 __all__ = [
     "CELLS",
+    "LOSSES",
     "Cell",
     "Layer",
     "LayerTrace",
+    "Loss",
     "States",
     "StepTrace",
     "Trace",

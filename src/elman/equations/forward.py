@@ -95,11 +95,8 @@ def _enter(cell: Cell, U_frd: Array, W_frd: Array) -> Array:
         return U_frd + W_frd
     of_x = dict(zip(from_x, np.split(U_frd, len(from_x)), strict=True))
     of_h = dict(zip(from_h, np.split(W_frd, len(from_h)), strict=True)) if from_h else {}
-    parts = [
-        of_x[g] + of_h[g] if g in of_x and g in of_h else of_x.get(g, of_h.get(g))
-        for g in range(len(cell.gates))
-    ]
-    return np.concatenate(parts)
+    zero = np.zeros((1, 1), U_frd.dtype)
+    return np.concatenate([of_x.get(g, zero) + of_h.get(g, zero) for g in range(len(cell.gates))])
 
 
 def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerTrace:

@@ -1,6 +1,6 @@
-"""The functions that cells are written in; the other operations are + - * / alone.
+"""The functions that cells and losses are written in; the other operations are + - * / alone.
 
-One and the same cell runs on NumPy's arrays, on complex arrays for the proof by complex step, and on
+One and the same line runs on NumPy's arrays, on complex arrays for the proof by complex step, and on
 the vectors of the compiled engine, which registers its own versions of these.
 """
 

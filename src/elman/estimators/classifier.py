@@ -11,11 +11,11 @@ from sklearn.exceptions import DataConversionWarning
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.targets import sequence_labels
-from elman.estimators.base import BaseRNN
+from elman.data.labels import sequence_labels
+from elman.estimators.classification import Classification
 
 
-class RNNClassifier(ClassifierMixin, BaseRNN):
+class RNNClassifier(ClassifierMixin, Classification):
     """A recurrent network that gives each sequence one label, from its last step.
 
     Minimises the mean cross-entropy of the last step's softmax: of the notes' L = Σ L_t (N3) only
@@ -110,11 +110,11 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     _every_step = False
 
-    score = BaseRNN.score  # not ClassifierMixin's, which knows nothing of sequences
+    score = Classification.score  # not ClassifierMixin's, which knows nothing of sequences
 
     def predict_proba(self, X: Any) -> Array:
         """Compute each sequence's probabilities, an array (n_samples, n_classes)."""
-        return self._probabilities(X)[1]
+        return self._outputs(X)[1]
 
     def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithms of ``predict_proba``."""
@@ -123,10 +123,10 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
 
     def predict(self, X: Any) -> Array:
         """Compute each sequence's most probable label, an array (n_samples,)."""
-        fitted, y_hat, _ = self._probabilities(X)
-        return np.asarray(fitted.classes[y_hat.argmax(axis=1)])
+        fitted, y_hat, _ = self._outputs(X)
+        return fitted.answers.decoded(y_hat)
 
-    def _labels(self, y: Any, sequences: Sequences) -> Array:
+    def _values(self, y: Any, sequences: Sequences) -> Array:
         labels = sequence_labels(y, len(sequences))
         if getattr(y, "ndim", 1) == 2:
             warnings.warn(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from elman._typing import Array
-from elman.data.targets import as_classes
 from elman.engines import ENGINES, Engine
+from elman.equations import Loss
+from elman.equations.losses import decode_loss, encode_loss
+from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat
 from elman.network import Network, parameters_from
@@ -39,20 +39,18 @@ def write_fitted(
         If its parts do not make a model: what cannot be loaded is not saved.
     """
     _check_parts(fitted)
-    classes, format = fitted.classes, fitted.format
-    if classes.dtype.kind == "U":  # no wider than the longest, as they are when they are read
-        classes = np.array(classes.tolist())
+    answers, format = fitted.answers, fitted.format
     settings = {
         "params": _encode_params(params),
-        "architecture": asdict(fitted.network.architecture),
-        "classes": classes.tolist(),
-        "classes_dtype": classes.dtype.str,
+        "architecture": fitted.network.architecture.settings,
+        **answers.settings,
         "n_features_in": format.n_columns,
         "feature_names_in": list(format.names or ()),
         "fitted_on_rows": format.on_rows,
         "history": fitted.history,
     }
     arrays = {**fitted.network.parameters, "mean": fitted.mean, "scale": fitted.scale}
+    arrays |= answers.arrays
     write_model(path, kind, settings, arrays)
 
 
@@ -61,7 +59,9 @@ def params_from(model: Model) -> dict[str, Any]:
     return _decode_params(model.settings["params"])
 
 
-def fitted_from(model: Model, engine: Engine, rng: np.random.Generator) -> Fitted:
+def fitted_from(
+    model: Model, kind: type[Classes | Numbers], engine: Engine, rng: np.random.Generator
+) -> Fitted:
     """Put together again what fitting had come to; what a file lacks, the caller has."""
     _, settings, arrays = model
     parameters = parameters_from(settings["architecture"], arrays)
@@ -76,7 +76,7 @@ def fitted_from(model: Model, engine: Engine, rng: np.random.Generator) -> Fitte
         Network.from_parameters(parameters, engine),
         arrays["mean"],
         arrays["scale"],
-        _decode_classes(settings["classes"], settings["classes_dtype"]),
+        kind.from_model(settings, arrays, parameters.architecture.loss_function),
         format,
         rng,
         settings["history"],
@@ -88,12 +88,8 @@ def fitted_from(model: Model, engine: Engine, rng: np.random.Generator) -> Fitte
 def _check_parts(fitted: Fitted) -> None:
     """Refuse an estimator whose parts would give wrong answers, or none."""
     architecture, format = fitted.network.architecture, fitted.format
-    D, K = architecture.n_features, architecture.n_outputs
-    as_classes(fitted.classes, "classes_")
-    if fitted.classes.shape != (K,):
-        raise ValueError(f"classes_ has shape {fitted.classes.shape}; the network has {K} outputs")
-    if not np.array_equal(fitted.classes, np.unique(fitted.classes)):
-        raise ValueError("classes_ must be sorted, with each class once")
+    D = architecture.n_features
+    fitted.answers.check(architecture)
     mean, scale = fitted.mean, fitted.scale
     if mean.shape != (D,) or scale.shape != (D,) or {mean.dtype.kind, scale.dtype.kind} != {"f"}:
         raise ValueError(
@@ -118,19 +114,6 @@ def _check_parts(fitted: Fitted) -> None:
         raise ValueError("history_ must be a list of dicts, each with the loss of an epoch")
 
 
-def _decode_classes(classes: Any, dtype: Any) -> Array:
-    """Make the array that was written, and no other.
-
-    Text is as wide as the longest: a dtype alone could claim any amount of memory.
-    """
-    expected = np.dtype(dtype) if isinstance(dtype, str) else None
-    numbers_or_objects = expected is not None and expected.kind in "biufO"
-    decoded = np.array(classes, expected if numbers_or_objects else None)
-    if decoded.dtype != expected or decoded.tolist() != classes:
-        raise ValueError(f"the classes are not of their dtype, {dtype!r:.50}")
-    return decoded
-
-
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
     encoded = dict(params, n_jobs=None)  # a matter of the machine, not of the model
@@ -139,8 +122,12 @@ def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
             encoded[name] = list(params[name])
     if not isinstance(params["random_state"], Integral):
         encoded["random_state"] = None
-    if isinstance(params["class_weight"], dict):
+    if isinstance(params.get("class_weight"), dict):
         encoded["class_weight"] = list(params["class_weight"].items())
+    if isinstance(params.get("loss"), Loss):
+        encoded["loss"] = encode_loss(params["loss"])
+    if not isinstance(params.get("quantile"), Real | None):
+        encoded["quantile"] = list(params["quantile"])
     return encoded
 
 
@@ -150,6 +137,8 @@ def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
     }
     if params["engine"] not in ENGINES:  # another version's; any engine computes the same
         del params["engine"]
-    if isinstance(params["class_weight"], tuple):
+    if isinstance(params.get("class_weight"), tuple):
         params["class_weight"] = dict(params["class_weight"])
+    if isinstance(params.get("loss"), dict):
+        params["loss"] = decode_loss(params["loss"])
     return params

@@ -10,10 +10,10 @@ from sklearn.exceptions import NotFittedError
 
 from elman._typing import Array
 from elman.data import Sequences
+from elman.estimators.answers import Answers
 from elman.estimators.inputs import InputFormat, standardized
 from elman.network import Network
-from elman.training import Optimizer
-from elman.training.loop import Row
+from elman.training import Optimizer, Row
 
 
 @dataclass(eq=False)
@@ -25,7 +25,8 @@ class Fitted:
     network : Network
     mean, scale : arrays (n_features,)
         What standardises a step.
-    classes : array (n_classes,)
+    answers : Answers
+        What the network's outputs mean.
     format : InputFormat
         What X has to be.
     rng : numpy.random.Generator
@@ -39,7 +40,7 @@ class Fitted:
     network: Network
     mean: Array
     scale: Array
-    classes: Array
+    answers: Answers
     format: InputFormat
     rng: np.random.Generator
     history: list[Row] = field(default_factory=list)
@@ -95,11 +96,6 @@ class FittedAttributes:
         return self._state.scale
 
     @property
-    def classes_(self) -> Array:
-        """The labels in ascending order, (n_classes,)."""
-        return self._state.classes
-
-    @property
     def n_features_in_(self) -> int:
         """Columns of a two-dimensional X, else features of a step."""
         return self._state.format.n_columns
@@ -114,7 +110,10 @@ class FittedAttributes:
 
     @property
     def history_(self) -> list[Row]:
-        """A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm."""
+        """A row an epoch: loss, accuracy (of labels), validation_score, learning_rate, gradient_norm.
+
+        The last two are of the optimizer; a score is there where sequences were kept aside.
+        """
         return self._state.history
 
     @property
@@ -139,7 +138,7 @@ class FittedAttributes:
 
     @property
     def validation_scores_(self) -> list[float] | None:
-        """The accuracy on held-out sequences after each epoch, with ``early_stopping``."""
+        """What ``score`` gives for the validation sequences after each epoch, if there are any."""
         scores = [row["validation_score"] for row in self.history_ if "validation_score" in row]
         return scores or None
 

@@ -1,4 +1,4 @@
-"""The parameters of both estimators, with their defaults and what each may be."""
+"""The parameters of the estimators, with their defaults and what each may be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
-from elman.equations import CELLS
+from elman.equations import CELLS, LOSSES, Loss
 from elman.training import OPTIMIZERS, SCHEDULES
 
 
@@ -22,7 +22,7 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 class Hyperparameters(BaseEstimator):
-    """What an estimator is made with. ``RNNClassifier`` says what each parameter means."""
+    """What all estimators are made with. ``RNNClassifier`` says what each parameter means."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -47,12 +47,86 @@ class Hyperparameters(BaseEstimator):
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "bias": ["boolean"],
         "standardize": ["boolean"],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        cell: Any = "tanh",
+        solver: str = "adam",
+        alpha: float = 0.0,
+        batch_size: Any = "auto",
+        learning_rate: str = "cosine",
+        learning_rate_init: float = 0.003,
+        warmup: float = 0.05,
+        max_iter: int = 100,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = 1.0,
+        bias: bool = True,
+        standardize: bool = True,
+        step_size: int = 1,
+        engine: str = "compiled",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.cell = cell
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.warmup = warmup
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.clip_norm = clip_norm
+        self.bias = bias
+        self.standardize = standardize
+        self.step_size = step_size
+        self.engine = engine
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare what X may be: rows, or three axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = True
+        return tags
+
+
+class ClassifierParameters(Hyperparameters):
+    """What RNNClassifier and RNNTagger are made with."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Hyperparameters._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -87,38 +161,108 @@ class Hyperparameters(BaseEstimator):
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.cell = cell
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.warmup = warmup
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
+        super().__init__(
+            hidden_layer_sizes,
+            cell=cell,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            warmup=warmup,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            clip_norm=clip_norm,
+            bias=bias,
+            standardize=standardize,
+            step_size=step_size,
+            engine=engine,
+            n_jobs=n_jobs,
+        )
         self.class_weight = class_weight
-        self.bias = bias
-        self.standardize = standardize
-        self.step_size = step_size
-        self.engine = engine
-        self.n_jobs = n_jobs
 
-    def __sklearn_tags__(self) -> Tags:
-        """Declare what X may be: rows, or three axes."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.target_tags.required = True
-        return tags
+
+class RegressorParameters(Hyperparameters):
+    """What RNNRegressor and RNNStepRegressor are made with."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Hyperparameters._parameter_constraints,
+        "loss": [StrOptions({name for name in LOSSES if not LOSSES[name].takes_classes}), Loss],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        cell: Any = "tanh",
+        solver: str = "adam",
+        alpha: float = 0.0,
+        batch_size: Any = "auto",
+        learning_rate: str = "cosine",
+        learning_rate_init: float = 0.003,
+        warmup: float = 0.05,
+        max_iter: int = 100,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = 1.0,
+        loss: Any = "squared_error",
+        quantile: Any = 0.5,
+        bias: bool = True,
+        standardize: bool = True,
+        step_size: int = 1,
+        engine: str = "compiled",
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            cell=cell,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            warmup=warmup,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            clip_norm=clip_norm,
+            bias=bias,
+            standardize=standardize,
+            step_size=step_size,
+            engine=engine,
+            n_jobs=n_jobs,
+        )
+        self.loss = loss
+        self.quantile = quantile

@@ -8,11 +8,12 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.data.targets import step_labels
-from elman.estimators.base import BaseRNN
+from elman.data.labels import step_labels
+from elman.estimators.classification import Classification
+from elman.estimators.predicting import folded
 
 
-class RNNTagger(BaseRNN):
+class RNNTagger(Classification):
     """A recurrent network that gives every step a label, from the steps up to it.
 
     Minimises the notes' own loss, the sum of the cross-entropies of all steps, L = Σ L_t (N3), in
@@ -45,14 +46,14 @@ class RNNTagger(BaseRNN):
         array (n_samples, n_timesteps, n_classes)
             Where X is a list or has padding, an object array of (n_timesteps, n_classes) arrays.
         """
-        _, y_hat, sequences = self._probabilities(X)
-        return _folded(y_hat, sequences)
+        _, y_hat, sequences = self._outputs(X)
+        return folded(y_hat, sequences)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithms of ``predict_proba``."""
-        _, y_hat, sequences = self._probabilities(X)
+        _, y_hat, sequences = self._outputs(X)
         with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
-            return _folded(np.log(y_hat), sequences)
+            return folded(np.log(y_hat), sequences)
 
     def predict(self, X: Any) -> Array:
         """Compute each step's most probable label.
@@ -62,19 +63,8 @@ class RNNTagger(BaseRNN):
         array (n_samples, n_timesteps)
             Where X is a list or has padding, an object array of (n_timesteps,) arrays.
         """
-        fitted, y_hat, sequences = self._probabilities(X)
-        return _folded(fitted.classes[y_hat.argmax(axis=1)], sequences)
+        fitted, y_hat, sequences = self._outputs(X)
+        return folded(fitted.answers.decoded(y_hat), sequences)
 
-    def _labels(self, y: Any, sequences: Sequences) -> Array:
+    def _values(self, y: Any, sequences: Sequences) -> Array:
         return step_labels(y, sequences)
-
-
-def _folded(rows: Array, sequences: Sequences) -> Array:
-    """Fold what belongs to steps into arrays, which ``cross_val_predict`` can put together."""
-    folded = sequences.fold(rows)
-    if isinstance(folded, np.ndarray):
-        return folded
-    array = np.empty(len(folded), object)
-    for i, piece in enumerate(folded):
-        array[i] = piece
-    return array

@@ -10,7 +10,7 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.data import Sequences
 from elman.errors import DataError
-from elman.estimators import RNNClassifier, RNNTagger
+from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.network import Network
 from elman.parameters import Parameters
 
@@ -81,14 +81,24 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     if isinstance(model, Network):
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
+        if not model.architecture.loss_function.takes_classes:
+            raise ValueError(
+                "only networks under a softmax can be explained yet; this one predicts numbers, with "
+                f"the loss {model.architecture.loss!r}"
+            )
         _check_finite(model.parameters)
         network = model.astype(np.float64 if exact else model.dtype)
         sequences, every_step, labels = network._check(X), False, None
         if y is not None:
             examples = network._examples(X, y)
-            every_step, labels = examples.every_step, examples.labels
+            every_step, labels = examples.targets.every_step, examples.targets.values
         classes = [str(k) for k in range(model.architecture.n_outputs)]
         return Subject("Network", network.parameters, sequences, labels, every_step, classes)
+    if isinstance(model, RNNRegressor | RNNStepRegressor):
+        raise ValueError(
+            f"only networks under a softmax can be explained yet; an {type(model).__name__} predicts "
+            "numbers"
+        )
     if not isinstance(model, RNNClassifier | RNNTagger):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier or RNNTagger, or a "
@@ -100,8 +110,8 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     _check_finite(fitted.network.parameters)
     labels = None
     if y is not None:
-        labels = model._examples(y, sequences, None, fitted.classes).labels
-        labels = _codes(fitted.classes, labels)
+        labels = model._examples(y, sequences, None, fitted.answers).targets.values
+        labels = _codes(model.classes_, labels)
     sequences = fitted.scaled(sequences)
     dtype = np.dtype(np.float64) if exact else fitted.network.dtype
     values = sequences.values.astype(dtype, copy=False)
@@ -111,7 +121,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         Sequences(values, sequences.offsets, sequences.stacked),
         labels,
         model._every_step,
-        [str(label) for label in fitted.classes],
+        [str(label) for label in model.classes_],
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,

@@ -1,14 +1,18 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
-from elman.training.loop import Progress, Run, Trainer, train
 from elman.training.optimizers import OPTIMIZERS, Optimizer, clip_norm, make_optimizer
+from elman.training.progress import Callback, Progress, Row
+from elman.training.run import Run, train
 from elman.training.schedules import SCHEDULES, constant, cosine
+from elman.training.trainer import Trainer
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
+    "Callback",
     "Optimizer",
     "Progress",
+    "Row",
     "Run",
     "Trainer",
     "clip_norm",

@@ -3,6 +3,7 @@
 import itertools
 import pickle
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -456,10 +457,10 @@ def test_ties_go_to_the_first_class(n):
         network.parameters["V"][...] = network.parameters["c"][...] = 0
         X, _, _ = examples(n)
         for label in range(K):
-            batch, labels, _ = network.batch(X, [label] * n)
-            ones = np.ones(n, np.float32)
+            batch, targets = network.batch(X, [label] * n)
+            targets = replace(targets, weights=np.ones(n, np.float32))
             found[name, label] = network.engine.loss_and_gradients(
-                network.parameters, batch, labels, ones
+                network.parameters, batch, targets
             )
     assert [found["compiled", label].correct for label in range(K)] == [n, 0, 0, 0]
     assert [found["reference", label].correct for label in range(K)] == [n, 0, 0, 0]
@@ -473,9 +474,9 @@ def test_other_types_of_parameters_are_refused_in_words(refused):
     network = network_of()
     parameters = network.parameters.astype(refused)
     message = f"the compiled engine takes float32 and float64; got {np.dtype(refused)}"
-    batch, labels, weights = network.batch(*examples(3))
+    batch, targets = network.batch(*examples(3))
     with pytest.raises(TypeError, match=message):
-        network.engine.loss_and_gradients(parameters, batch, labels, weights)
+        network.engine.loss_and_gradients(parameters, batch, targets)
     with pytest.raises(TypeError, match=message):
         network.engine.probabilities(parameters, batch, np.empty((3, K)))
     with pytest.raises(TypeError, match=message):
@@ -603,9 +604,10 @@ def test_all_sizes_of_batches_are_covered_once(dtype):
 )
 def test_labels_that_would_lead_out_of_an_array_are_refused(n, labels, message):
     network = network_of()
-    batch, _, weights = network.batch(*examples(n))
+    batch, targets = network.batch(*examples(n))
+    targets = replace(targets, values=labels(n))
     with pytest.raises(ValueError, match=message):
-        network.engine.loss_and_gradients(network.parameters, batch, labels(n), weights)
+        network.engine.loss_and_gradients(network.parameters, batch, targets)
 
 
 @pytest.mark.parametrize("n", [2, 20])
@@ -613,15 +615,15 @@ def test_labels_that_would_lead_out_of_an_array_are_refused(n, labels, message):
 def test_every_label_of_a_batch_is_looked_at_and_no_other(every_step, n, wrong):
     network = network_of()
     X, y, weights = examples(2 * n, every_step)
-    everything, labels, weights = network.batch(X, y, weights)
+    everything, targets = network.batch(X, y, weights)
     members = np.random.default_rng(0).permutation(2 * n)[:n]
     batch = Batch.of(everything.sequences, members, every_step)
-    expected = network.engine.loss_and_gradients(network.parameters, batch, labels, weights)
+    expected = network.engine.loss_and_gradients(network.parameters, batch, targets)
     own = everything.sequences.rows(members) if every_step else members
-    for place in range(len(labels)):
-        spoilt = labels.copy()
+    for place in range(len(targets)):
+        spoilt = targets.values.copy()
         spoilt[place] = wrong
-        arguments = network.parameters, batch, spoilt, weights
+        arguments = network.parameters, batch, replace(targets, values=spoilt)
         if place in own:
             with pytest.raises(ValueError, match=f"expected 0 … {K - 1}"):
                 network.engine.loss_and_gradients(*arguments)

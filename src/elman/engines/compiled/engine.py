@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch
+from elman.data import Targets as FlatTargets
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
+from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
@@ -130,6 +132,7 @@ class CompiledEngine:
     def __init__(self, n_threads: int | None = None) -> None:
         self._n_threads = n_threads
         self._buffers = Buffers()
+        self._reference = ReferenceEngine()
 
     @property
     def n_threads(self) -> int:
@@ -140,14 +143,17 @@ class CompiledEngine:
         return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, labels: IntArray, weights: Array
+        self, parameters: Parameters, batch: Batch, targets: FlatTargets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        if not parameters.architecture.loss_function.takes_classes:  # not compiled yet
+            return self._reference.loss_and_gradients(parameters, batch, targets)
+        labels, weights = targets.values, targets.weights
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         check_labels(parameters, batch, labels, weights)
         layout, net = self._pack(kernel, parameters)
         layout.to_train()
-        data, targets = data_of(batch), Targets(labels, weights)
+        sequences, flat = data_of(batch), Targets(labels, weights)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
@@ -156,7 +162,7 @@ class CompiledEngine:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            loss, correct = kernel.train(net, data, i * size, lengths, targets, work, gradients)
+            loss, correct = kernel.train(net, sequences, i * size, lengths, flat, work, gradients)
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
@@ -170,6 +176,9 @@ class CompiledEngine:
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
+        if not parameters.architecture.loss_function.takes_classes:
+            self._reference.probabilities(parameters, batch, y_hat)
+            return
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch)
@@ -204,8 +213,10 @@ class CompiledEngine:
         mean: Array,
         scale: Array,
         names: tuple[str, ...] | None = None,
-    ) -> CompiledState:
+    ) -> State:
         """See ``Engine.initial_state``."""
+        if not parameters.architecture.loss_function.takes_classes:
+            return self._reference.initial_state(parameters, n_sequences, mean, scale, names)
         shapes = shapes_of(parameters.architecture, n_sequences)
         dtype = parameters.vector.dtype
         layout, net = self._pack(rows, parameters)

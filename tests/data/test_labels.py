@@ -1,21 +1,9 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from elman.data import Examples, as_sequences
-from elman.data.targets import (
-    as_classes,
-    cast_weights,
-    has_step_labels,
-    label_weights,
-    refuse_other_kind,
-    sequence_labels,
-    step_labels,
-)
+from elman.data import as_sequences
+from elman.data.labels import as_classes, has_step_labels, sequence_labels, step_labels
 from elman.errors import DataError
 
 
@@ -213,134 +201,6 @@ def test_what_no_model_file_can_hold_is_no_class(labels, message):
         as_classes(labels)
 
 
-# Weights
-
-
-def test_a_number_is_the_weight_of_all():
-    assert label_weights(2, RAGGED, every_step=False).tolist() == [2, 2, 2]
-    assert label_weights(None, RAGGED, every_step=True).tolist() == [1] * 8
-
-
-def test_weight_of_a_sequence_is_that_of_its_steps():
-    assert label_weights([3, 0, 5], RAGGED, every_step=True).tolist() == [3, 3, 3, 0, 5, 5, 5, 5]
-    of_steps = [[1, 2, 3], [4], [5, 6, 7, 8]]
-    assert label_weights(of_steps, RAGGED, every_step=True).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-
-
-@pytest.mark.parametrize("every_step", [False, True])
-def test_a_column_of_weights_is_a_weight_a_sequence(every_step):
-    expected = label_weights([1, 2, 3], RAGGED, every_step)
-    column = np.array([[1], [2], [3]], object)
-    np.testing.assert_array_equal(label_weights(column, RAGGED, every_step), expected)
-
-
-@pytest.mark.parametrize("every_step", [False, True])
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ([1, None, 2], "must hold finite numbers"),
-        ([1, "a", 2], "must hold finite numbers"),
-        ([1, -1, 2], "none below zero"),
-        (np.ma.masked_equal([1, 2, 3], 2), "sample_weight is an array with a mask"),
-        ([1, 2], r"shape \(2,\); expected \(3,\)"),
-        (np.ones((3, 2, 1)), r"sample_weight(\[0\])? has"),
-    ],
-    ids=str,
-)
-def test_what_are_no_weights_is_refused_in_words(weights, message, every_step):
-    with pytest.raises(DataError, match=message):
-        label_weights(weights, RAGGED, every_step)
-
-
-@pytest.mark.parametrize(
-    ("weights", "found"),
-    [([[1, 2, 3], [4], [5, 6, 7, 8]], "weights for steps"), (np.ones((3, 2)), r"shape \(3, 2\)")],
-)
-def test_weights_of_steps_are_not_those_of_sequences(weights, found):
-    with pytest.raises(DataError, match=rf"has {found}; expected \(3,\)"):
-        label_weights(weights, RAGGED, every_step=False)
-
-
-def test_huge_weights_have_a_mean():
-    assert example([1e308, 3e307] * 4).mean(np.array([1, 0] * 4)) == pytest.approx(1 / 1.3)
-
-
-def example(weights, every_step=True):
-    weights = np.array(weights, float)
-    return Examples(RAGGED, np.arange(len(weights)), weights, every_step)
-
-
-def test_what_has_weight_zero_is_left_out():
-    present = example([0, 1, 0, 0, 1, 0, 2, 0]).present()
-    assert present.sequences.lengths.tolist() == [2, 3]
-    assert present.labels.tolist() == [0, 1, 4, 5, 6]
-    assert present.weights.tolist() == [0, 1, 1, 0, 2]
-    assert present.sequences.locate(2) == "sequence 2, step 0"
-    np.testing.assert_array_equal(present.sequences.values[:, 0], [3, 3, 4, 4, 4])
-    assert present.mean_weight == (1 + 1.5) / 2
-    present = example([1, 0, 2], every_step=False).present()
-    assert present.sequences.lengths.tolist() == [3, 4]
-    assert present.labels.tolist() == [0, 2]
-    assert present.mean_weight == 1.5
-
-
-def test_what_has_no_weight_has_no_label():
-    labels = np.array([1, None, 2, "a"] * 2, object)
-    checked = replace(example([1, 0, 1, 0] * 2), labels=labels).with_checked_labels()
-    assert checked.labels.dtype.kind == "i"
-    assert checked.labels[::2].tolist() == [1, 2] * 2
-    with pytest.raises(DataError, match="missing labels"):
-        replace(example([1] * 8), labels=labels).with_checked_labels()
-
-
-def test_labels_are_of_the_kind_of_those_known():
-    with pytest.raises(DataError, match=r"\[0, 1, 2\], the model's are \['a', 'b'\]; .*both text"):
-        refuse_other_kind(np.arange(8), np.array(["a", "b"]))
-    refuse_other_kind(np.arange(8), np.array([0.0]))
-    assert example([1] * 8).with_checked_labels().labels.tolist() == list(range(8))
-
-
-def test_what_has_weight_stays_as_it_is():
-    all_there = example([1] * 8)
-    assert all_there.present() is all_there
-
-
-def test_nothing_with_weight_is_refused():
-    with pytest.raises(DataError, match="all sample weights are zero"):
-        example([0] * 8).present()
-
-
-@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=6), data=st.data())
-def test_leaving_out_weight_zero_keeps_all_other_labels(lengths, data):
-    sequences = as_sequences([np.full((n, 1), float(i)) for i, n in enumerate(lengths)])
-    n = sum(lengths)
-    weights = np.array(
-        data.draw(st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=n, max_size=n))
-    )
-    if not weights.any():
-        weights[-1] = 1
-    given_examples = Examples(sequences, np.arange(n), weights, every_step=True)
-    present = given_examples.present()
-    kept = present.weights > 0
-    np.testing.assert_array_equal(present.labels[kept], np.flatnonzero(weights))
-    np.testing.assert_array_equal(present.weights[kept], weights[weights > 0])
-    ends = present.sequences.offsets[1:] - 1
-    assert (present.weights[ends] > 0).all()
-    np.testing.assert_array_equal(present.sequences.values, sequences.values[present.labels])
-
-
-def test_weights_too_small_for_the_dtype_are_the_smallest_there_are():
-    cast = cast_weights(np.array([0.0, 1e-60, 1.0]), np.dtype(np.float32))
-    assert cast.tolist() == [0, np.finfo(np.float32).tiny, 1]
-
-
 def test_missing_labels_of_pandas_are_called_missing():
     with pytest.raises(DataError, match="missing labels"):
         as_classes(sequence_labels(pd.array([1, None], "Int64"), 2))
-
-
-@pytest.mark.parametrize("largest", [3e19, 3e38, 1e39])
-def test_weights_too_large_for_the_dtype_are_refused(largest):
-    with pytest.raises(DataError, match=r"too large for dtype float32. Divide all"):
-        cast_weights(np.array([1.0, largest]), np.dtype(np.float32))
-    assert cast_weights(np.array([1.0, largest]), np.dtype(np.float64)).max() == largest

@@ -1,62 +1,20 @@
-"""The loop: batch → loss and gradients → clipped → applied, epoch by epoch."""
+"""An epoch: batch → loss and gradients → clipped → applied."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
 from elman._typing import IntArray
-from elman.data import Batch, Examples
+from elman.data import Examples
 from elman.engines import Engine
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
 from elman.training.optimizers import Optimizer, clip_norm
+from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
-
-Row: TypeAlias = dict[str, float]
-"""What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far training is, after each batch.
-
-    Attributes
-    ----------
-    epoch, n_epochs : int
-        The epoch now running, counted from 1, and how many there are to be at most.
-    n_done, n_sequences : int
-        Of this epoch.
-    loss, accuracy : float
-        Means over this epoch so far: the share of right answers is each by its weight.
-    seconds : float
-        Since this epoch began.
-    row : dict or None
-        The epoch's line of the history, once it is complete.
-    """
-
-    epoch: int
-    n_epochs: int
-    n_done: int
-    n_sequences: int
-    loss: float
-    accuracy: float
-    seconds: float
-    row: Row | None = None
-
-    def __str__(self) -> str:
-        line = f"epoch {self.epoch}/{self.n_epochs}  loss {self.loss:.4f}  accuracy {self.accuracy:.2%}"
-        if self.row is not None and "validation_score" in self.row:
-            line += f"  validation {self.row['validation_score']:.2%}"
-        return f"{line}  {self.n_done / self.seconds:,.0f} sequences/s"
-
-
-Callback: TypeAlias = Callable[[Progress], None]
 
 
 class Trainer:
@@ -138,16 +96,8 @@ class Trainer:
         DivergenceError
             If a loss, a gradient or a parameter is not finite, or the mean loss of a label is over
             100 times that in the first batch (a tanh network saturates rather than overflows). The
-            parameters are those the epoch began with.
+            parameters are what they have come to.
         """
-        at_first = self.parameters.vector.copy()
-        try:
-            return self._epoch(number, n_epochs, callback)
-        except DivergenceError:
-            self.parameters.vector[...] = at_first
-            raise
-
-    def _epoch(self, number: int, n_epochs: int, callback: Callback | None) -> Row:
         started = time.perf_counter()
         n = len(self.examples.sequences)
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
@@ -168,7 +118,7 @@ class Trainer:
             norm += batch_norm * len(batch)
             if callback is not None:
                 seconds = time.perf_counter() - started
-                accuracy = min(correct / weight, 1.0)  # the sums may round apart
+                accuracy = self._accuracy(correct, weight)
                 callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
         # By label, not by sequence: these may differ in length and weight by any factor.
         if loss / weight > 100 * max(self.first_loss, 1.0):
@@ -176,13 +126,19 @@ class Trainer:
             raise self._diverged(number, how)
         if not np.isfinite(self.parameters.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
+        accuracy = self._accuracy(correct, weight)
         return {
             "epoch": number,
             "loss": loss / n,
-            "accuracy": min(correct / weight, 1.0),
+            **({} if accuracy is None else {"accuracy": accuracy}),
             "learning_rate": learning_rate,
             "gradient_norm": norm / n,
         }
+
+    def _accuracy(self, correct: float, weight: float) -> float | None:
+        if not self.parameters.architecture.loss_function.takes_classes:
+            return None
+        return min(correct / weight, 1.0)  # the sums may round apart
 
     def _update(
         self, batch: IntArray, learning_rate: float, epoch: int
@@ -193,9 +149,8 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):
             evaluation = self.engine.loss_and_gradients(
                 parameters,
-                Batch.of(examples.sequences, batch, examples.every_step),
-                examples.labels,
-                examples.weights,
+                examples.batch(batch),
+                examples.targets,
             )
             gradients = evaluation.gradients
             loss = evaluation.loss
@@ -223,100 +178,3 @@ class Trainer:
             "(learning_rate_init), or clip the gradient to a smaller norm (clip_norm). The last good "
             "weights are kept."
         )
-
-
-@dataclass
-class Run:
-    """What a training has come to so far; right at any moment, after an interrupt too.
-
-    Attributes
-    ----------
-    history : list of dict
-        A row an epoch.
-    best : Parameters or None
-        After the epoch with the best score (or lowest loss), once there was one.
-    safe : Parameters or None
-        What to go back to when training diverges. A score is that of the weights after an epoch, but
-        a loss is that of the weights during it, and its last update may have spoilt them: without
-        scores this is what the best epoch began with.
-    converged : bool
-        Whether training stopped because nothing improved any more.
-    """
-
-    history: list[Row]
-    best: Parameters | None = None
-    safe: Parameters | None = None
-    best_loss: float = math.inf
-    best_score: float = -math.inf
-    converged: bool = False
-
-
-def train(
-    trainer: Trainer,
-    run: Run,
-    n_epochs: int,
-    *,
-    validate: Callable[[], float] | None = None,
-    tol: float = 1e-4,
-    n_iter_no_change: int = 10,
-    callback: Callback | None = None,
-) -> None:
-    """Train for a number of epochs, or until nothing improves any more.
-
-    Parameters
-    ----------
-    trainer : Trainer
-    run : Run
-        Filled in as training goes.
-    n_epochs : int
-        At most.
-    validate : callable, optional
-        Returns the score of the present parameters on sequences kept aside. With it the score is
-        watched, without it the loss.
-    tol : float
-        An improvement by less is none.
-    n_iter_no_change : int
-        Epochs without improvement before training stops.
-    callback : callable, optional
-        Given a ``Progress`` after each batch, and after each epoch with its row.
-
-    Raises
-    ------
-    DivergenceError
-        If a loss or gradient is not finite. ``run`` holds all up to the last complete epoch.
-    """
-    if run.history:  # going on: what there is may stay the best
-        run.best = run.safe = trainer.parameters.copy()
-        run.best_loss = min(row["loss"] for row in run.history)
-        if validate is not None:
-            run.best_score = validate()
-    watched = -math.inf
-    n_without_improvement = 0
-    first = len(run.history) + 1
-    last = first + n_epochs - 1
-    for number in range(first, last + 1):
-        started = time.perf_counter()
-        before = trainer.parameters.copy()
-        row = trainer.epoch(number, last, callback)
-        loss = row["loss"]
-        if validate is None:
-            improved, score = loss < run.best_loss, -loss
-        else:
-            row["validation_score"] = score = validate()
-            improved = score > run.best_score
-            run.best_score = max(score, run.best_score)
-        run.best_loss = min(loss, run.best_loss)
-        enough = score > watched + tol
-        watched = max(score, watched)
-        run.history.append(row)
-        if improved:
-            run.best = trainer.parameters.copy()
-            run.safe = before if validate is None else run.best
-        if callback is not None:
-            n = len(trainer.examples.sequences)
-            seconds = time.perf_counter() - started
-            callback(Progress(number, last, n, n, loss, row["accuracy"], seconds, row))
-        n_without_improvement = 0 if enough else n_without_improvement + 1
-        if n_without_improvement >= n_iter_no_change:
-            run.converged = True
-            return

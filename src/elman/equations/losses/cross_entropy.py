@@ -1,4 +1,4 @@
-"""N3 and N5: the cross-entropy, the softmax derivative, and the two together.
+"""N3 and N5: softmax, its derivative, the cross-entropy, and the two together.
 
 Labels are columns y_t (K, m), one-hot in the notes. A column may be scaled: the weight of a
 sequence, of a step, or 1/B for a mean over B sequences multiplies its y_t, and then scales its
@@ -10,6 +10,36 @@ Letters: m answers, one a column, K outputs.
 import numpy as np
 
 from elman._typing import Array
+from elman.equations.forward import softmax
+from elman.equations.losses.loss import Loss
+
+
+class CrossEntropy(Loss):
+    """L = -Σ_k y_k log ŷ_k (N3) with ŷ = softmax z; its error is ŷ - y (N5).
+
+    The one loss whose outputs depend on each other, within a column.
+    """
+
+    name = "cross_entropy"
+    takes_classes = True
+
+    def activate(self, z: Array) -> Array:
+        """Softmax z."""
+        return softmax(z)
+
+    def value(self, z: Array, y: Array) -> Array:
+        """-y_k log ŷ_k."""
+        return -(y * log_softmax(z))
+
+    def error(self, y_hat: Array, y: Array) -> Array:
+        """ŷ_k Σ_i y_i - y_k."""
+        return output_error(y, y_hat)
+
+    def columns(self, values: Array, n_outputs: int) -> Array:
+        """One-hot columns (K, m) of classes (m,)."""
+        y = np.zeros((n_outputs, len(values)))
+        y[values, np.arange(len(values))] = 1
+        return y
 
 
 def cross_entropy(y: Array, y_unactivated: Array) -> Array:
@@ -29,9 +59,13 @@ def cross_entropy(y: Array, y_unactivated: Array) -> Array:
     0-d array
         The loss, real or complex as ``y_unactivated`` is.
     """
-    z = y_unactivated - y_unactivated.real.max(axis=0)
-    log_y_hat = z - np.log(np.exp(z).sum(axis=0))
-    return np.asarray(-(y * log_y_hat).sum())
+    return np.asarray(-(y * log_softmax(y_unactivated)).sum())
+
+
+def log_softmax(z: Array) -> Array:
+    """Log ŷ_k = z_k - log Σ_i exp z_i, of each column of z (K, m)."""
+    z = z - z.real.max(axis=0)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=0)))
 
 
 def softmax_jacobian(y_hat: Array) -> Array:

@@ -1,0 +1,87 @@
+"""Sequences, and what they ought to be answered with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.data.batch import Batch
+from elman.data.sequences import Sequences
+from elman.data.targets import Targets
+from elman.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Sequences with targets.
+
+    Attributes
+    ----------
+    sequences : Sequences
+    targets : Targets
+        One a sequence, or one a step.
+    """
+
+    sequences: Sequences
+    targets: Targets
+
+    def take(self, indices: Array) -> Examples:
+        """Return some of the sequences, with what belongs to them."""
+        rows = self.sequences.rows(indices) if self.targets.every_step else indices
+        return Examples(self.sequences.take(indices), self.targets.take(rows))
+
+    def batch(self, indices: IntArray) -> Batch:
+        """Return some of the sequences as an engine takes them; the targets are all its targets."""
+        return Batch.of(self.sequences, indices, self.targets.every_step)
+
+    def present(self) -> Examples:
+        """Leave out what has weight 0: sequences that have none, and the steps behind their last.
+
+        Steps of weight 0 before it stay, since what comes after depends on them; they have no loss.
+
+        Raises
+        ------
+        DataError
+            If nothing is left.
+        """
+        present = self.targets.present
+        if present.all():
+            return self
+        if not present.any():
+            raise DataError("all sample weights are zero; there is nothing to learn from.")
+        if not self.targets.every_step:
+            return self.take(np.flatnonzero(present))
+        sequences = self.sequences
+        starts = sequences.offsets[:-1]
+        number = np.arange(1, len(present) + 1)  # of a step in all, from 1
+        last = np.maximum.reduceat(np.where(present, number, 0), starts)
+        lengths = np.maximum(last - starts, 0)
+        kept = sequences.first_steps(lengths)
+        shortened = Examples(sequences.shortened(lengths), self.targets.take(kept))
+        return shortened if lengths.all() else shortened.take(np.flatnonzero(lengths))
+
+    def with_targets(self, targets: Targets) -> Examples:
+        """Exchange the targets."""
+        return replace(self, targets=targets)
+
+    @cached_property
+    def weight_of_sequences(self) -> Array:
+        """The weight of each sequence, or the sum of its steps', (n_sequences,), in float64."""
+        return self._sums(self.targets.weights.astype(np.float64))
+
+    @property
+    def mean_weight(self) -> float:
+        """The mean weight of a sequence: where steps have targets, the mean weight of a target."""
+        weights = self.targets.weights
+        largest = float(weights.max())  # sums of large numbers would overflow
+        relative = self._sums(weights / largest) / self._sums(self.targets.present)
+        return largest * float(relative.mean())
+
+    def _sums(self, values: Array) -> Array:
+        """Sum what steps have over each sequence."""
+        if not self.targets.every_step:
+            return values
+        return np.asarray(np.add.reduceat(values, self.sequences.offsets[:-1], dtype=np.float64))

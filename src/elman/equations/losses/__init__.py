@@ -1,0 +1,88 @@
+"""The losses: how far answers are from their targets. One file each, and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from elman.equations.losses.absolute_error import AbsoluteError
+from elman.equations.losses.cross_entropy import CrossEntropy
+from elman.equations.losses.loss import Loss
+from elman.equations.losses.poisson import Poisson
+from elman.equations.losses.quantile import Quantile
+from elman.equations.losses.squared_error import SquaredError
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss for loss in (CrossEntropy, SquaredError, AbsoluteError, Quantile, Poisson)
+}
+"""The losses by name."""
+
+
+def as_loss(loss: Any) -> Loss:
+    """Return the loss of a name, or a loss as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, or it is something else.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise ValueError(
+            f"loss must be one of {', '.join(LOSSES)}, or an instance of elman.Loss; got {loss!r}"
+        )
+    return LOSSES[loss]()
+
+
+def encode_loss(loss: str | Loss) -> str | dict[str, Any]:
+    """Return a loss's name, or its name and settings, plain enough for a model file."""
+    if isinstance(loss, str):
+        return loss
+    names: list[str] = [field.name for field in fields(loss)] if is_dataclass(loss) else []
+    return {"name": loss.name, **{name: getattr(loss, name) for name in names}}
+
+
+def decode_loss(encoded: Any) -> str | Loss:
+    """Make a loss of what ``encode_loss`` returned.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss of that name here, or it does not take these settings.
+    """
+    if isinstance(encoded, str):
+        as_loss(encoded)
+        return encoded
+    settings = dict(encoded)
+    name = settings.pop("name")
+    known = LOSSES | {loss.name: loss for loss in _subclasses(Loss) if loss.name not in LOSSES}
+    if name not in known:
+        raise ValueError(
+            f"it was trained with the loss {name!r:.100}, which is not elman's. Import the module that "
+            "defines this subclass of elman.Loss, then load the model"
+        )
+    for key, value in settings.items():
+        settings[key] = tuple(value) if isinstance(value, list) else value
+    return known[name](**settings)
+
+
+def _subclasses(kind: Any) -> Iterator[type[Loss]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "CrossEntropy",
+    "Loss",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "as_loss",
+    "decode_loss",
+    "encode_loss",
+]

@@ -1,0 +1,137 @@
+"""What a loss is: three functions of an answer, and what its targets look like.
+
+Letters: m answers, one a column, K outputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from elman._typing import Array
+
+
+class Loss(ABC):
+    """How far an answer is from its target.
+
+    A loss of your own is a subclass with ``value`` and ``error``, and with ``activate`` where ŷ is
+    not z. They are pointwise: entry (k, j) of what they return depends on entries (k, j) of what
+    they are given. Write them in operators and in ``elman.equations.functions``, so that they run on
+    complex numbers too, by which ``check_gradients`` proves them. Settings are the fields of a frozen
+    dataclass, plain numbers or tuples of them; a model file stores them beside the ``name``.
+
+    Attributes
+    ----------
+    name : str
+        What ``loss=`` and model files call it; the class's name unless it is set.
+    takes_classes : bool
+        Whether targets are classes 0 … K - 1, rather than numbers.
+    standardizes : bool
+        Whether an estimator may bring numbers to mean 0 and deviation 1, as it does unless a loss
+        needs them as they are: counts, or a setting in their units.
+    outputs_a_number : int
+        How many outputs answer each number of a target: 1, but as many as there are quantiles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from elman import Loss, Network, check_gradients
+    >>> class Cubed(Loss):
+    ...     def value(self, z, y):
+    ...         return (z - y) ** 4 / 4
+    ...
+    ...     def error(self, y_hat, y):
+    ...         return (y_hat - y) ** 3
+    >>> network = Network(2, 4, 1, loss=Cubed(), engine="reference", seed=0)
+    >>> X = np.random.default_rng(0).standard_normal((5, 7, 2))
+    >>> all(check.passed for check in check_gradients(network, X, X[:, -1, 0]))
+    True
+    """
+
+    name: ClassVar[str] = ""
+    takes_classes: ClassVar[bool] = False
+    standardizes: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Name the loss after its class, where it has no name of its own."""
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *sorted(vars(self).items())))
+
+    @property
+    def outputs_a_number(self) -> int:
+        """How many outputs answer each number of a target."""
+        return 1
+
+    def constants(self, n_outputs: int) -> tuple[Array, ...]:
+        """Give what differs from output to output, arrays (K, 1), to ``value`` and ``error``."""
+        return ()
+
+    def activate(self, z: Any) -> Any:
+        """Make ŷ of z = ``y_unactivated``; the identity unless a loss has another."""
+        return z
+
+    def link(self, y_hat: Array) -> Array:
+        """Return the z that ``activate`` makes ŷ of: where an estimator lets c begin."""
+        return y_hat
+
+    @abstractmethod
+    def value(self, z: Any, y: Any, *constants: Any) -> Any:
+        """The loss, entry by entry.
+
+        Parameters
+        ----------
+        z : array (K, m)
+            ``y_unactivated``, not ŷ: a logarithm of ŷ may be finite where ŷ has underflowed.
+        y : array (K, m)
+            The targets.
+        *constants : arrays (K, 1)
+            What ``constants`` returns.
+
+        Returns
+        -------
+        array (K, m)
+            The loss of an answer is the sum over its outputs.
+        """
+
+    @abstractmethod
+    def error(self, y_hat: Any, y: Any, *constants: Any) -> Any:
+        """dL/dz, the ŷ - y of N5.
+
+        Parameters
+        ----------
+        y_hat : array (K, m)
+            What ``activate`` returns.
+        y, constants
+            As in ``value``.
+
+        Returns
+        -------
+        array (K, m)
+        """
+
+    def check(self, y: Array) -> str:
+        """Say what is wrong with numbers as targets, for an error message; nothing if they will do."""
+        return ""
+
+    def columns(self, values: Array, n_outputs: int) -> Array:
+        """Lay targets out as ``value`` takes them.
+
+        Parameters
+        ----------
+        values : array (m, K / outputs_a_number)
+        n_outputs : int
+
+        Returns
+        -------
+        array (K, m)
+        """
+        return np.repeat(values.T, self.outputs_a_number, axis=0)

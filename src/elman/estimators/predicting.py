@@ -1,0 +1,140 @@
+"""Answering: through whole sequences, or step by step as they come in."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.engines import Engine, State, get_engine
+from elman.engines.streaming import take_step
+from elman.errors import DataError
+from elman.estimators.fitted import Fitted, FittedAttributes
+from elman.estimators.hyperparameters import Hyperparameters
+from elman.estimators.inputs import as_fitted
+from elman.network import Network
+
+
+class Predicting(FittedAttributes, Hyperparameters):
+    """What a fitted estimator computes."""
+
+    _every_step: ClassVar[bool]
+
+    def _make_engine(self) -> Engine:
+        return get_engine(self.engine, self.n_jobs)
+
+    def _network(self, fitted: Fitted) -> Network:
+        # engine and n_jobs may have changed since fitting
+        return Network.from_parameters(fitted.network.parameters, self._make_engine())
+
+    def _checked(self, X: Any) -> tuple[Fitted, Sequences]:
+        """Check X against what the estimator was fitted on; it is not standardised yet."""
+        fitted = self._state
+        return fitted, as_fitted(self, X, fitted.format, fitted.network.dtype)
+
+    def _outputs(self, X: Any) -> tuple[Fitted, Array, Sequences]:
+        """Check X and compute ŷ flat: a row a sequence, or a row a step."""
+        fitted, sequences = self._checked(X)
+        return fitted, self._y_hat(fitted, fitted.scaled(sequences)), sequences
+
+    def _y_hat(self, fitted: Fitted, sequences: Sequences) -> Array:
+        """Compute ŷ flat, and refuse to answer where it is no number."""
+        y_hat = self._network(fitted).predict_flat(sequences, every_step=self._every_step)
+        finite = np.isfinite(y_hat).all(axis=1)
+        if not finite.all():
+            row = int(finite.argmin())
+            place = sequences.locate(row) if self._every_step else f"sequence {row}"
+            raise overflow(f" at {place} of X", fitted.network.dtype)
+        return y_hat
+
+    def initial_state(self, n_sequences: int | None = None) -> State:
+        """Begin to go through sequences step by step, as their steps come in.
+
+        Parameters
+        ----------
+        n_sequences : int, optional
+            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+
+        Returns
+        -------
+        State
+            To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to go through them with yet.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from elman import RNNClassifier
+        >>> X = np.random.default_rng(0).standard_normal((50, 10, 2)).cumsum(axis=1)
+        >>> model = RNNClassifier(8, random_state=0).fit(X, X[:, -1, 0] > 0)
+        >>> state = model.initial_state()
+        >>> for x_t in X[0]:
+        ...     probabilities, state = model.step(x_t, state)
+        >>> bool((probabilities == model.predict_proba(X[:1])[0]).all())
+        True
+        """
+        fitted, engine = self._state, self._make_engine()
+        return engine.initial_state(
+            fitted.network.parameters,
+            n_sequences,
+            fitted.mean,
+            fitted.scale,
+            fitted.format.step_names,
+        )
+
+    def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
+        """Take one step.
+
+        Parameters
+        ----------
+        x_t : array (n_features,), or (n_sequences, n_features)
+            The features of the step, for each of the sequences that the state is of.
+        state : State
+            From ``initial_state``, or from the step before. It is left as it was, and answers by the
+            model that it came from.
+
+        Returns
+        -------
+        answers
+            If the sequences ended here: what ``predict_proba`` gives, or of a regressor ``predict``,
+            with the compiled engine to the bit. Without an axis for sequences if there is one.
+        state : State
+
+        Raises
+        ------
+        DataError
+            If x_t does not have that shape, or is not finite, or overflows on standardising.
+        TypeError
+            If ``state`` is no state.
+        """
+        y_hat, after = take_step(x_t, state)
+        if isnan(y_hat.item(0)) if y_hat.ndim < 2 else np.isnan(y_hat[:, 0]).any():
+            raise overflow("", y_hat.dtype)
+        return y_hat, after
+
+
+def folded(rows: Array, sequences: Sequences) -> Array:
+    """Fold what belongs to steps into arrays, which ``cross_val_predict`` can put together."""
+    pieces = sequences.fold(rows)
+    if isinstance(pieces, np.ndarray):
+        return pieces
+    array = np.empty(len(pieces), object)
+    for i, piece in enumerate(pieces):
+        array[i] = piece
+    return array
+
+
+def overflow(where: str, dtype: np.dtype[Any]) -> DataError:
+    """Say that ŷ is no number."""
+    return DataError(
+        f"the network's numbers overflow {dtype}{where}: there is no answer. The weights or the inputs "
+        "are too large. Train it again with a lower learning rate, or on scaled data."
+    )

@@ -1,0 +1,134 @@
+"""What the two estimators of numbers share: the loss, and the units of y."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import InvalidParameterError
+
+from elman._typing import Array
+from elman.data import Targets
+from elman.data.numbers import checked_numbers
+from elman.engines import State
+from elman.equations import Loss
+from elman.equations.losses import Quantile, as_loss
+from elman.errors import DataError
+from elman.estimators.answers import Answers, Numbers
+from elman.estimators.base import BaseRNN
+from elman.estimators.hyperparameters import RegressorParameters
+from elman.estimators.predicting import overflow
+
+
+@dataclass(frozen=True, eq=False)
+class NumberState(State):
+    """A state whose steps give numbers in the units of y."""
+
+    state: State
+    answers: Numbers
+
+    def step(self, x_t: npt.ArrayLike) -> tuple[Array, NumberState]:
+        """See ``State.step``."""
+        y_hat, after = self.state.step(x_t)
+        if not np.isfinite(y_hat).all():
+            raise overflow("", y_hat.dtype)
+        return self.answers.decoded(y_hat), NumberState(after, self.answers)
+
+
+class Regression(BaseRNN, RegressorParameters):
+    """Fits a network to numbers."""
+
+    _answers = Numbers
+
+    @property
+    def target_mean_(self) -> Array:
+        """What a network's 0 is in the units of y, (n_numbers,)."""
+        return self._numbers(self._state.answers).mean
+
+    @property
+    def target_scale_(self) -> Array:
+        """What a network's 1 is beyond its 0, (n_numbers,)."""
+        return self._numbers(self._state.answers).scale
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go over the sequences once, from where the last call ended.
+
+        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
+        of y as well, are those of the first call. Weights count as they are, not relative to a mean.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ValueError, DivergenceError
+            As ``fit`` does.
+        """
+        return self._fit_part(X, y, sample_weight)
+
+    def _loss(self) -> str | Loss:
+        loss: str | Loss = self.loss
+        if loss == "quantile":
+            try:
+                return Quantile(self.quantile)
+            except (TypeError, ValueError) as error:
+                raise InvalidParameterError(f"quantile: {error}") from None
+        if as_loss(loss).takes_classes:
+            raise InvalidParameterError(
+                f"loss={loss!r} takes classes; a regressor needs one of numbers."
+            )
+        return loss
+
+    def _checked_values(self, targets: Targets, known: Answers | None) -> Targets:
+        targets = checked_numbers(targets, as_loss(self._loss()).check)
+        n = targets.values.shape[1]
+        if known is not None and n != len(self._numbers(known).mean):
+            raise DataError(
+                f"y has {n} number(s) for each answer; expected {len(self._numbers(known).mean)}, as "
+                "before."
+            )
+        return targets
+
+    def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Numbers:
+        if before is not None:
+            return self._numbers(before)
+        loss = as_loss(self._loss())
+        by_quantile = isinstance(loss, Quantile) and (
+            self.loss != "quantile" or bool(np.iterable(self.quantile))
+        )
+        return Numbers.of(loss, targets.values.shape[1], by_quantile)
+
+    def initial_state(self, n_sequences: int | None = None) -> State:
+        """Begin to go through sequences step by step, as their steps come in.
+
+        Parameters
+        ----------
+        n_sequences : int, optional
+            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+
+        Returns
+        -------
+        State
+            To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to go through them with yet.
+        """
+        answers = self._numbers(self._state.answers)
+        return NumberState(super().initial_state(n_sequences), answers)
+
+    def _numbers(self, answers: Answers) -> Numbers:
+        assert isinstance(answers, Numbers)
+        return answers

@@ -1,0 +1,76 @@
+"""A number for a sequence, or several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import RegressorMixin
+from sklearn.utils._tags import Tags
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.data.numbers import sequence_numbers
+from elman.estimators.regression import Regression
+
+
+class RNNRegressor(RegressorMixin, Regression):
+    """A recurrent network that predicts a number for each sequence, or several, from its last step.
+
+    Parameters are those of ``RNNClassifier`` without ``class_weight``, and the two below. Numbers are
+    standardised for training, but for ``"poisson"``, and given back in their own units, in float64.
+    ``score`` is R², or of quantiles D², the same of the pinball loss; ``early_stopping`` watches it.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "absolute_error", "quantile", "poisson"} or Loss
+        What is minimised, and so what is predicted: the mean, the median, quantiles, or the mean of
+        counts, as the exponential of the network's output. A ``Loss`` of your own sees standardised
+        numbers unless it says ``standardizes = False``.
+    quantile : float or sequence of float
+        Those of ``loss="quantile"``. With several, answers have one more axis for them.
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : arrays (n_numbers,)
+        What standardised the numbers: an answer is the network's output times scale, plus mean.
+    history_ : list of dict
+        A row an epoch: loss (of standardised numbers), validation_score, learning_rate,
+        gradient_norm.
+    network_, mean_, scale_, n_features_in_, …
+        As in ``RNNClassifier``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from elman import RNNRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 10, 2))
+    >>> y = 1000 + 50 * X[:, :, 0].sum(axis=1)
+    >>> RNNRegressor(32, max_iter=60, random_state=0).fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _every_step = False
+
+    score = Regression.score  # not RegressorMixin's, which knows nothing of sequences
+
+    def predict(self, X: Any) -> Array:
+        """Predict what each sequence is to be answered with.
+
+        Returns
+        -------
+        array (n_samples,)
+            ``(n_samples, n_numbers)`` where y had several for each; then an axis for quantiles,
+            where ``quantile`` is a sequence of them.
+        """
+        fitted, y_hat, _ = self._outputs(X)
+        return fitted.answers.decoded(y_hat)
+
+    def _values(self, y: Any, sequences: Sequences) -> Array:
+        return sequence_numbers(y, sequences)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare that y may have several numbers."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,49 @@
+"""A number for every step, or several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.data.numbers import step_numbers
+from elman.estimators.predicting import folded
+from elman.estimators.regression import Regression
+
+
+class RNNStepRegressor(Regression):
+    """A recurrent network that predicts a number for every step, from the steps up to it.
+
+    Minimises the sum of the losses of all steps, in the mean over sequences. Parameters and attributes
+    are those of ``RNNRegressor``; y is a list of (n_timesteps,) or (n_timesteps, n_numbers) arrays, or
+    one array where X is one. A step of weight 0 has no number, and may hold anything, NaN too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from elman import RNNStepRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((n, 1)) for n in rng.integers(5, 15, 200)]
+    >>> y = [np.cumsum(x) for x in X]
+    >>> model = RNNStepRegressor(16, max_iter=40, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    """
+
+    _every_step = True
+
+    def predict(self, X: Any) -> Array:
+        """Predict what each step is to be answered with.
+
+        Returns
+        -------
+        array (n_samples, n_timesteps)
+            Then an axis for numbers, where y had several for each step, and one for quantiles, where
+            ``quantile`` is a sequence of them. Where X is a list or has padding, an object array of
+            such arrays, one a sequence.
+        """
+        fitted, y_hat, sequences = self._outputs(X)
+        return folded(fitted.answers.decoded(y_hat), sequences)
+
+    def _values(self, y: Any, sequences: Sequences) -> Array:
+        return step_numbers(y, sequences)

@@ -1,0 +1,53 @@
+"""How far training is, for those who watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Row: TypeAlias = dict[str, float]
+"""What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is, after each batch.
+
+    Attributes
+    ----------
+    epoch, n_epochs : int
+        The epoch now running, counted from 1, and how many there are to be at most.
+    n_done, n_sequences : int
+        Of this epoch.
+    loss : float
+        The mean over this epoch so far.
+    accuracy : float or None
+        The share of right answers so far, each by its weight; None where answers are numbers.
+    seconds : float
+        Since this epoch began.
+    row : dict or None
+        The epoch's line of the history, once it is complete.
+    """
+
+    epoch: int
+    n_epochs: int
+    n_done: int
+    n_sequences: int
+    loss: float
+    accuracy: float | None
+    seconds: float
+    row: Row | None = None
+
+    def __str__(self) -> str:
+        line = f"epoch {self.epoch}/{self.n_epochs}  loss {self.loss:.4f}"
+        number = ".4f"  # of a score that is no share
+        if self.accuracy is not None:
+            number = ".2%"
+            line += f"  accuracy {self.accuracy:.2%}"
+        if self.row is not None and "validation_score" in self.row:
+            line += f"  validation {self.row['validation_score']:{number}}"
+        return f"{line}  {self.n_done / self.seconds:,.0f} sequences/s"
+
+
+Callback: TypeAlias = Callable[[Progress], None]

@@ -1,0 +1,144 @@
+"""Numbers on the command line: trained, evaluated, predicted; a validation file of one's own."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import elman
+from elman import RNNClassifier, RNNRegressor, RNNStepRegressor
+from elman.cli import app
+from elman.data import read_npz
+
+SMALL = ["--hidden", 8, "--epochs", 4, "--batch-size", 16, "--learning-rate", 0.02]
+REGRESSION = ["--task", "regression", *SMALL]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run in a folder with sequences that have numbers, of all kinds."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    X = [rng.standard_normal((n, 2)) for n in rng.integers(2, 7, size=60)]
+    y_steps = [10 * x.cumsum(axis=0) for x in X]
+    flat = {"X": np.concatenate(X), "lengths": [len(x) for x in X]}
+    np.savez("ragged", y=[y[-1, 0] for y in y_steps], **flat)
+    np.savez("two", y=[y[-1] for y in y_steps], **flat)
+    np.savez("steps", y=np.concatenate(y_steps)[:, 0], **flat)
+    np.savez("steps2", y=np.concatenate(y_steps), **flat)
+    np.savez("counts", y=rng.poisson(3, 60), **flat)
+    np.savez("labels", y=[int(y[-1, 0] > 0) for y in y_steps], **flat)
+    stack = rng.standard_normal((40, 5, 2))
+    np.savez("stack", X=stack, y=stack.cumsum(axis=1)[:, :, 0])
+    np.savez("stack2", X=stack, y=stack.sum(axis=1))
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "shape"),
+    [
+        ("ragged", RNNRegressor, ()),
+        ("two", RNNRegressor, (2,)),
+        ("steps", RNNStepRegressor, None),
+        ("steps2", RNNStepRegressor, None),
+        ("stack", RNNStepRegressor, (5,)),
+        ("stack2", RNNRegressor, (2,)),
+    ],
+)
+def test_numbers_are_trained_evaluated_and_predicted(run, name, kind, shape):
+    trained = run("train", f"{name}.npz", *REGRESSION)
+    assert trained.exit_code == 0, trained.output
+    assert "accuracy" not in trained.output
+    assert re.search(r"test R² -?\d+\.\d{4}  \(\d+ (steps|sequences)\)", trained.output)
+    model = elman.load(f"{name}.safetensors")
+    assert type(model) is kind
+    X, y = read_npz(f"{name}.npz")
+    evaluation = json.loads(run("evaluate", f"{name}.safetensors", f"{name}.npz", "--json").stdout)
+    assert evaluation["score"] == pytest.approx(model.score(X, y))
+    answers = json.loads(run("predict", f"{name}.safetensors", f"{name}.npz", "--json").stdout)
+    for printed, answer in zip(answers["numbers"], model.predict(X), strict=True):
+        assert shape is None or np.shape(printed) == shape
+        np.testing.assert_array_equal(printed, answer)
+    lines = run("predict", f"{name}.safetensors", f"{name}.npz").stdout.splitlines()
+    assert float(re.split("[ ;]", lines[0])[0]) == np.ravel(model.predict(X)[0])[0]
+
+
+def test_loss_and_quantiles_reach_the_estimator(run):
+    run(
+        "train",
+        "ragged.npz",
+        *REGRESSION,
+        "--loss",
+        "quantile",
+        "--quantile",
+        0.1,
+        "--quantile",
+        0.9,
+    )
+    model = elman.load("ragged.safetensors")
+    assert (model.loss, model.quantile) == ("quantile", (0.1, 0.9))
+    evaluated = run("evaluate", "ragged.safetensors", "ragged.npz")
+    assert re.search(r"D² -?\d+\.\d{4}  \(60 sequences\)", evaluated.output)
+    assert run("train", "counts.npz", *REGRESSION, "--loss", "poisson").exit_code == 0
+    assert elman.load("counts.safetensors").loss == "poisson"
+
+
+def test_quiet_prints_the_score_alone_and_json_everything(run):
+    quiet = run("train", "ragged.npz", *REGRESSION, "--quiet")
+    assert re.fullmatch(r"-?\d+\.\d{4}\n", quiet.stdout)
+    result = json.loads(run("train", "ragged.npz", *REGRESSION, "--json").stdout)
+    assert result["estimator"] == "RNNRegressor"
+    assert f"{result['test']['score']:.4f}\n" == quiet.stdout
+    assert "accuracy" not in result["history"][0]
+
+
+def test_learning_curve_of_numbers(run):
+    pytest.importorskip("matplotlib")
+    result = run("train", "counts.npz", *REGRESSION, "--loss", "poisson", "--plot", "curve.svg")
+    assert result.exit_code == 0, result.output
+    history = elman.load("counts.safetensors").history_
+    assert all("test_score" in row and "test_accuracy" not in row for row in history)
+
+
+def test_validation_file_is_watched(run):
+    for task, name, kind in (
+        ("regression", "ragged", RNNRegressor),
+        ("classification", "labels", RNNClassifier),
+    ):
+        result = run("train", f"{name}.npz", "--task", task, *SMALL, "--validation", f"{name}.npz")
+        assert result.exit_code == 0, result.output
+        model = elman.load(f"{name}.safetensors")
+        assert type(model) is kind
+        X, y = read_npz(f"{name}.npz")
+        assert model.best_validation_score_ == pytest.approx(model.score(X, y))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["ragged.npz", "--loss", "poisson"], "no effect with --task classification", 2),
+        (["ragged.npz", *REGRESSION, "--class-weight", "balanced"], "no effect with --task reg", 2),
+        (["ragged.npz", *REGRESSION, "--diagnose"], "no effect with --task regression", 2),
+        (["ragged.npz", *REGRESSION, "--quantile", 0.5], "it needs --loss quantile", 2),
+        (["digits", *REGRESSION], "it has no effect on digits", 2),
+        (["ragged.npz", *REGRESSION, "--loss", "poisson"], "numbers below zero", 1),
+        (["ragged.npz", *REGRESSION, "--validation", "two.npz"], "validation_data: y has 2", 1),
+        (["ragged.npz", *REGRESSION, "--validation", "absent.npz"], "absent.npz", 1),
+    ],
+)
+def test_what_makes_no_sense_is_refused(run, arguments, message, code):
+    result = run("train", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in " ".join(result.output.split()).replace("│ ", "")
+
+
+def test_what_numbers_do_not_have_is_refused(run):
+    run("train", "ragged.npz", *REGRESSION)
+    result = run("predict", "ragged.safetensors", "ragged.npz", "--probabilities")
+    assert result.exit_code == 2
+    result = run("explain", "ragged.safetensors", "ragged.npz")
+    assert result.exit_code == 2
+    assert "can be explained yet" in result.output

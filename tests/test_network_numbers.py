@@ -1,0 +1,137 @@
+"""A network of numbers: the loss by its definition, gradients by complex steps, y checked, files."""
+
+import numpy as np
+import pytest
+
+import elman
+import naive
+from elman import DataError, Network, check_gradients
+from elman.engines import ENGINES
+from elman.equations.losses import Quantile
+from tolerances import VERSUS_NAIVE, relative_error
+
+CELLS = ("tanh", "relu")
+D, K = 2, 4
+rng = np.random.default_rng(0)
+X = [rng.standard_normal((n, D)) for n in (3, 6, 1, 6)]
+
+# loss → (what it is given as, numbers a target, ŷ of z, L of z and y)
+LOSSES = {
+    "squared_error": ("squared_error", K, lambda z: z, lambda z, y: (z - y) ** 2 / 2),
+    "absolute_error": ("absolute_error", K, lambda z: z, lambda z, y: abs(z - y)),
+    "poisson": ("poisson", K, np.exp, lambda z, y: np.exp(z) - y * z),
+    "quantile": (
+        Quantile((0.2, 0.7)),
+        K // 2,
+        lambda z: z,
+        lambda z, y: np.where(
+            y.repeat(2) > z,
+            np.tile([0.2, 0.7], 2) * (y.repeat(2) - z),
+            np.tile([0.8, 0.3], 2) * (z - y.repeat(2)),
+        ),
+    ),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+@pytest.fixture(params=LOSSES.values(), ids=list(LOSSES))
+def case(request):
+    return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["every step", "last step"])
+def every_step(request):
+    return request.param
+
+
+def network_of(loss, **settings):
+    return Network(
+        D, (4, 3), K, cell=CELLS, loss=loss, **{"dtype": np.float64, "seed": 1} | settings
+    )
+
+
+def targets(n_numbers, every_step):
+    shapes = [(len(x), n_numbers) if every_step else (n_numbers,) for x in X]
+    y = [rng.poisson(2, shape).astype(float) for shape in shapes]
+    return y, [rng.uniform(0.5, 2, shape[:-1]) for shape in shapes]
+
+
+def test_loss_is_a_weighted_sum_over_steps_and_a_mean_over_sequences(case, engine, every_step):
+    loss, n_numbers, _, value = case
+    network = network_of(loss, engine=engine)
+    y, weights = targets(n_numbers, every_step)
+    expected = 0.0
+    for x, y_i, w_i in zip(X, y, weights, strict=True):
+        _, _, z, _ = naive.forward(network.parameters, CELLS, x)
+        answered = z if every_step else z[-1:]
+        for z_t, y_t, w_t in zip(answered, np.atleast_2d(y_i), np.atleast_1d(w_i), strict=True):
+            expected += w_t * value(z_t, y_t).sum() / len(X)
+    actual, _ = network.loss_and_gradients(X, y, weights)
+    assert actual == pytest.approx(expected, rel=VERSUS_NAIVE[network.dtype])
+
+
+def test_gradients_are_those_of_complex_steps(case, engine, every_step):
+    loss, n_numbers, _, _ = case
+    y, weights = targets(n_numbers, every_step)
+    checks = check_gradients(network_of(loss, engine=engine), X, y, weights)
+    assert [check for check in checks if not check.passed] == []
+
+
+def test_forward_and_steps_give_y_hat(case, engine):
+    loss, _, activate, _ = case
+    network = network_of(loss, engine=engine)
+    state = network.initial_state()
+    _, _, z, _ = naive.forward(network.parameters, CELLS, X[1])
+    (y_hat,) = network.forward(X[1:2])
+    assert relative_error(y_hat, activate(np.array(z))) <= VERSUS_NAIVE[network.dtype]
+    for x_t, expected in zip(X[1], y_hat, strict=True):
+        answer, state = network.step(x_t, state)
+        np.testing.assert_allclose(answer, expected, rtol=1e-12)
+
+
+def test_float32_stays_float32(case, engine):
+    loss, n_numbers, _, _ = case
+    network = network_of(loss, engine=engine, dtype=np.float32)
+    y, weights = targets(n_numbers, True)
+    _, gradients = network.loss_and_gradients(X, y, weights)
+    assert gradients.vector.dtype == np.float32
+    assert network.forward(X)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("loss", ["squared_error", Quantile((0.1, 0.9))])
+def test_one_number_needs_no_axis(loss):
+    n_outputs = 2 if loss != "squared_error" else 1
+    network = Network(D, 3, n_outputs, loss=loss, dtype=np.float64, seed=0)
+    of_sequences, of_steps = [1.0, 2, 3, 4], [x[:, 0] for x in X]
+    loss, _ = network.loss_and_gradients(X, of_sequences)
+    assert loss == network.loss_and_gradients(X, np.array(of_sequences)[:, None])[0]
+    loss, _ = network.loss_and_gradients(X, of_steps)
+    assert loss == network.loss_and_gradients(X, [y[:, None] for y in of_steps])[0]
+
+
+def test_files_hold_the_loss(tmp_path):
+    network = network_of(Quantile((0.2, 0.7)))
+    network.save(tmp_path / "network")
+    loaded = elman.load(tmp_path / "network")
+    assert loaded.architecture == network.architecture
+    np.testing.assert_array_equal(loaded.forward(X)[0], network.forward(X)[0])
+
+
+def test_numbers_are_counted():
+    with pytest.raises(DataError, match=r"y has 3 number\(s\) for each answer; .* predicts 4"):
+        network_of("squared_error").loss_and_gradients(X, np.ones((4, 3)))
+    with pytest.raises(ValueError, match="n_outputs must be a multiple of 3"):
+        network_of(Quantile((0.1, 0.5, 0.9)))
+    with pytest.raises(DataError, match="y has numbers below zero"):
+        network_of("poisson").loss_and_gradients(X, -np.ones((4, K)))
+
+
+def test_what_cannot_be_explained_yet_says_so():
+    with pytest.raises(
+        ValueError, match="this one predicts numbers, with the loss 'squared_error'"
+    ):
+        elman.explain(network_of("squared_error"), X[0], np.ones(K))
