@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from elman._memory import require_memory
 from elman._typing import Array
-from elman.equations import CELLS, Cell, Layer
+from elman.equations import CELLS, Cell, Layer, LayerGradients
+from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import Loss, as_loss, decode_loss, encode_loss
 
 logger = logging.getLogger("elman")
@@ -40,8 +41,9 @@ class ParameterSpec(NamedTuple):
     shape : tuple of int
     layer : int or None
         Counted from 1; None for the output's.
-    role : {"input", "recurrent", "output", "bias"}
-        ``"input"`` is U, ``"recurrent"`` W, ``"output"`` V, and ``"bias"`` b or c.
+    role : {"input", "recurrent", "output", "bias", "initial"}
+        ``"input"`` is U, ``"recurrent"`` W, ``"output"`` V, ``"bias"`` b or c, and ``"initial"`` the
+        states before the first step, where they are learned.
     gates : tuple of str
         The gates whose rows stand one under another; empty for the output's.
     """
@@ -54,8 +56,8 @@ class ParameterSpec(NamedTuple):
 
     @property
     def penalised(self) -> bool:
-        """Whether alpha counts its squares: those of what multiplies, not of biases."""
-        return self.role != "bias"
+        """Whether alpha counts its squares: those of what multiplies."""
+        return self.role in ("input", "recurrent", "output")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class Architecture:
         Whether there are b and c. The notes' recurrent pages leave them out.
     loss : str or Loss
         A name of ``equations.LOSSES``, or a loss of one's own.
+    learn_initial_state : bool
+        Whether each layer's states before the first step are parameters, ``initial1`` (n_states·H,)
+        and so on, rather than zeros.
     """
 
     n_features: int
@@ -84,6 +89,7 @@ class Architecture:
     n_outputs: int
     bias: bool = True
     loss: str | Loss = "cross_entropy"
+    learn_initial_state: bool = False
 
     @classmethod
     def of(
@@ -94,6 +100,7 @@ class Architecture:
         n_outputs: int,
         bias: bool,
         loss: str | Loss = "cross_entropy",
+        learn_initial_state: bool = False,
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
@@ -110,6 +117,7 @@ class Architecture:
             _integer("n_outputs", n_outputs),
             bool(given_bias) if isinstance(given_bias, np.bool_) else given_bias,
             loss,
+            learn_initial_state,
         )
 
     @classmethod
@@ -118,19 +126,24 @@ class Architecture:
         return cls(
             settings["n_features"],
             tuple(settings["hidden"]),
-            tuple(settings["cells"]),
+            tuple(decode_cell(cell) for cell in settings["cells"]),
             settings["n_outputs"],
             settings["bias"],
             decode_loss(settings.get("loss", "cross_entropy")),
+            settings.get("learn_initial_state", False),
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """Its parts, plain enough for a model file."""
-        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "loss"}
-        if (
-            self.loss != "cross_entropy"
-        ):  # of classes: what files hold from before there were others
+        settings = {
+            field.name: value
+            for field in fields(self)
+            # as files are from before there was anything but the default
+            if (value := getattr(self, field.name)) != field.default or field.name == "bias"
+        }
+        settings["cells"] = [encode_cell(cell) for cell in self.cells]
+        if "loss" in settings:
             settings["loss"] = encode_loss(self.loss)
         return settings
 
@@ -161,8 +174,9 @@ class Architecture:
                     f"cell must be one of {', '.join(CELLS)}, or an instance of a subclass of "
                     f"elman.Cell; got {cell!r}"
                 )
-        if not isinstance(self.bias, bool):
-            raise ValueError(f"bias must be True or False; got {self.bias!r}")
+        for name in ("bias", "learn_initial_state"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         each = self.loss_function.outputs_a_number
         if self.n_outputs % each:
             raise ValueError(
@@ -192,6 +206,8 @@ class Architecture:
                 specs.append(ParameterSpec(f"W{k}", (len(of_h) * H, H), k, "recurrent", of_h))
             if self.bias:
                 specs.append(ParameterSpec(f"b{k}", (len(cell.gates) * H,), k, "bias", cell.gates))
+            if self.learn_initial_state:
+                specs.append(ParameterSpec(f"initial{k}", (len(cell.states) * H,), k, "initial"))
             n_inputs = H
         specs.append(ParameterSpec("V", (self.n_outputs, n_inputs), None, "output"))
         if self.bias:
@@ -243,18 +259,18 @@ class Parameters(Mapping[str, Array]):
     def of_gradients(
         cls,
         architecture: Architecture,
-        of_layers: Sequence[tuple[Array, Array, Array]],
+        of_layers: Sequence[LayerGradients],
         dV: Array,
         dc: Array,
     ) -> Parameters:
         """Put the gradients that ``equations.network`` computes under their parameters' names.
 
-        What a network lacks is left out: W of a dense layer, b and c.
+        What a network lacks is left out: W of a dense layer, b and c, initial states.
 
         Parameters
         ----------
         architecture : Architecture
-        of_layers : list of (dU, dW, db), lowest layer first
+        of_layers : list of LayerGradients, lowest layer first
         dV : array (K, H)
         dc : array (K,)
 
@@ -264,8 +280,8 @@ class Parameters(Mapping[str, Array]):
             Of dV's dtype.
         """
         computed = {"V": dV, "c": dc}
-        for k, (dU, dW, db) in enumerate(of_layers, start=1):
-            computed |= {f"U{k}": dU, f"W{k}": dW, f"b{k}": db}
+        for k, of_layer in enumerate(of_layers, start=1):
+            computed |= {f"{name}{k}": array for name, array in of_layer._asdict().items()}
         gradients = cls.zeros(architecture, dV.dtype)
         for name, gradient in gradients.items():
             gradient[...] = computed[name]
@@ -283,7 +299,13 @@ class Parameters(Mapping[str, Array]):
     def layers(self) -> list[Layer]:
         """The parameters layer by layer, as the equations take them."""
         return [
-            Layer(cell, self[f"U{k}"], self.get(f"W{k}"), self.get(f"b{k}"))
+            Layer(
+                cell,
+                self[f"U{k}"],
+                self.get(f"W{k}"),
+                self.get(f"b{k}"),
+                self.get(f"initial{k}"),
+            )
             for k, cell in enumerate(self.architecture.layer_cells, start=1)
         ]
 

@@ -64,8 +64,10 @@ class Shard:
 
     Attributes
     ----------
+    members : array (n_1,)
+        The numbers of the sequences, longest first.
     x : list of T arrays (D, n_t)
-        Columns are sequences, longest first.
+        Columns are sequences.
     answers_from : array (T,)
         At step t the columns from here on have an answer.
     rows : array (n_answers,)
@@ -74,6 +76,7 @@ class Shard:
         probabilities are in that flat order; ``targets.take(shard.rows)`` are this shard's.
     """
 
+    members: IntArray
     x: list[Array]
     answers_from: IntArray
     rows: IntArray
@@ -92,7 +95,7 @@ def _shard(batch: Batch, part: slice) -> Shard:
     blocks = np.split(batch.sequences.values[source], np.cumsum(counts)[:-1])
     x = [np.ascontiguousarray(block.T) for block in blocks]  # (n_t, D) → (D, n_t)
     if batch.every_step:
-        return Shard(x, np.zeros(n_timesteps, np.int64), source)
+        return Shard(members, x, np.zeros(n_timesteps, np.int64), source)
     answers_from = np.append(counts[1:], 0)
     ends_here = column_of >= answers_from[step_of]
-    return Shard(x, answers_from, members[column_of[ends_here]])
+    return Shard(members, x, answers_from, members[column_of[ends_here]])

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from elman._typing import Array
 from elman.data import Batch, Targets
+from elman.engines.carry import Carry
 from elman.engines.streaming import State
 from elman.parameters import Parameters
 
@@ -36,7 +37,7 @@ class Engine(Protocol):
     """The interface that every engine implements."""
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, targets: Targets
+        self, parameters: Parameters, batch: Batch, targets: Targets, carry: Carry | None = None
     ) -> Evaluation:
         """Compute the loss and its gradients over a batch.
 
@@ -50,6 +51,9 @@ class Engine(Protocol):
             sequence, or of the step in ``Sequences.values``. Values are what the architecture's loss
             takes: classes 0 … K - 1, (n,), or numbers, (n, n_numbers). The weight is what multiplies
             the answer's loss: 1/B for a mean over B sequences.
+        carry : Carry, optional
+            The states before the first steps, a row for each of ``batch.sequences``; if left out
+            the network's own, zeros or learned.
 
         Returns
         -------
@@ -58,7 +62,9 @@ class Engine(Protocol):
         """
         ...
 
-    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
+    def probabilities(
+        self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
+    ) -> None:
         """Answer.
 
         Parameters
@@ -67,6 +73,8 @@ class Engine(Protocol):
         batch : Batch
         y_hat : array (n_answers_in_all, K)
             Filled in, in the flat order of targets.
+        carry : Carry, optional
+            As in ``loss_and_gradients``.
         """
         ...
 
@@ -77,8 +85,9 @@ class Engine(Protocol):
         mean: Array,
         scale: Array,
         names: tuple[str, ...] | None = None,
+        carry: Carry | None = None,
     ) -> State:
-        """Begin to go through sequences step by step, with h = 0.
+        """Begin to go through sequences step by step.
 
         Parameters
         ----------
@@ -90,6 +99,8 @@ class Engine(Protocol):
             The network takes (x_t - mean) / scale.
         names : tuple of D str, optional
             The features; steps that have names (a Series, a data frame) must have these.
+        carry : Carry, optional
+            The states that they begin with, a row a sequence; as in ``loss_and_gradients``.
         """
         ...
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from elman._typing import Array
 from elman.data import Batch, Shard, Targets
+from elman.engines.carry import Carry
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.equations import States, Trace, network
@@ -42,6 +43,12 @@ class ReferenceState(State):
         y_hat = parameters.architecture.loss_function.activate(trace.y_unactivated)
         return y_hat.T.reshape(y_shape), after
 
+    @property
+    def carry(self) -> Carry:
+        """See ``State.carry``."""
+        states = [state.T for of_layer in self.states for state in of_layer]
+        return Carry(self.parameters.architecture, np.concatenate(states, axis=1))
+
 
 class ReferenceEngine:
     """Computes by the notes' equations as they are written, vectorised over the sequences.
@@ -55,16 +62,18 @@ class ReferenceEngine:
     shard_size = 128
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, targets: Targets
+        self, parameters: Parameters, batch: Batch, targets: Targets, carry: Carry | None = None
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         shards = batch.shards(self.shard_size)
-        return tree_sum(self._evaluate(parameters, shard, targets) for shard in shards)
+        return tree_sum(self._evaluate(parameters, shard, targets, carry) for shard in shards)
 
-    def _evaluate(self, parameters: Parameters, shard: Shard, targets: Targets) -> Evaluation:
+    def _evaluate(
+        self, parameters: Parameters, shard: Shard, targets: Targets, carry: Carry | None
+    ) -> Evaluation:
         own = targets.take(shard.rows)
         layers, V = parameters.layers, parameters["V"]
-        trace = forward(parameters, shard)
+        trace = forward(parameters, shard, carry)
         loss, z = parameters.architecture.loss_function, trace.y_unactivated
         y, constants = columns(own, parameters)
         error = own.weights * loss.error(loss.activate(z), y, *constants)
@@ -80,10 +89,12 @@ class ReferenceEngine:
         total = (own.weights * loss.value(z, y, *constants)).sum().item()
         return Evaluation(total, correct, gradients)
 
-    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
+    def probabilities(
+        self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
+    ) -> None:
         """See ``Engine.probabilities``."""
         for shard in batch.shards(self.shard_size):
-            z = forward(parameters, shard).y_unactivated
+            z = forward(parameters, shard, carry).y_unactivated
             y_hat[shard.rows] = parameters.architecture.loss_function.activate(z).T
 
     def initial_state(
@@ -93,11 +104,16 @@ class ReferenceEngine:
         mean: Array,
         scale: Array,
         names: tuple[str, ...] | None = None,
+        carry: Carry | None = None,
     ) -> ReferenceState:
         """See ``Engine.initial_state``."""
         shapes = shapes_of(parameters.architecture, n_sequences)
-        zeros = [network.zero_states(layer, n_sequences or 1) for layer in parameters.layers]
-        return ReferenceState(parameters.copy(), zeros, mean, scale, shapes, names)
+        n = n_sequences or 1
+        if carry is None:
+            states = [layer.initial_states(n) for layer in parameters.layers]
+        else:
+            states = carry.columns(np.arange(n))
+        return ReferenceState(parameters.copy(), states, mean, scale, shapes, names)
 
     def release(self) -> None:
         """See ``Engine.release``: nothing is kept."""
@@ -126,10 +142,15 @@ def _add(a: Evaluation, b: Evaluation) -> Evaluation:
     return Evaluation(a.loss + b.loss, a.correct + b.correct, total)
 
 
-def forward(parameters: Parameters, shard: Shard) -> Trace:
+def forward(parameters: Parameters, shard: Shard, carry: Carry | None = None) -> Trace:
     """Run a shard forward, all states kept."""
     return network.forward(
-        shard.x, parameters.layers, parameters["V"], parameters.get("c"), shard.answers_from
+        shard.x,
+        parameters.layers,
+        parameters["V"],
+        parameters.get("c"),
+        shard.answers_from,
+        None if carry is None else carry.columns(shard.members),
     )
 
 

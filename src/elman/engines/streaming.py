@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from elman._typing import Array
 from elman.data.sequences import column_names, numeric
+from elman.engines.carry import Carry
 from elman.errors import DataError
 from elman.parameters import Architecture
 
@@ -38,6 +39,11 @@ class State:
             If x_t is not that, has names that are not those of the features, is not finite, or
             overflows on standardising.
         """
+        raise NotImplementedError
+
+    @property
+    def carry(self) -> Carry:
+        """The states, a copy, with a row a sequence: what other sequences may go on from."""
         raise NotImplementedError
 
 

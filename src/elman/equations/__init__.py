@@ -40,13 +40,14 @@ from elman.equations.forward import (
 from elman.equations.learning import descend
 from elman.equations.losses import LOSSES, Loss
 from elman.equations.losses.cross_entropy import cross_entropy, output_error, softmax_jacobian
-from elman.equations.network import Trace
+from elman.equations.network import LayerGradients, Trace
 
 __all__ = [
     "CELLS",
     "LOSSES",
     "Cell",
     "Layer",
+    "LayerGradients",
     "LayerTrace",
     "Loss",
     "States",

@@ -24,11 +24,19 @@ class Layer(NamedTuple):
     U: Array  # (G_x H, D)
     W: Array | None  # (G_h H, H); None without recurrence
     b: Array | None  # (G H,); None without bias
+    initial: Array | None = None  # (states · H,), those before the first step; None: zeros
 
     @property
     def n_units(self) -> int:
         """H."""
         return len(self.U) // len(self.cell.gates_reading("x"))
+
+    def initial_states(self, n: int) -> States:
+        """The states before the first step, for n sequences, each (H, n)."""
+        n_states, H = len(self.cell.states), self.n_units
+        if self.initial is None:
+            return tuple(np.zeros((H, n), self.U.dtype) for _ in range(n_states))
+        return tuple(np.repeat(s[:, None], n, axis=1) for s in np.split(self.initial, n_states))
 
 
 class StepTrace(NamedTuple):

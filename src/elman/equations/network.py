@@ -30,6 +30,15 @@ class Trace(NamedTuple):
     y_activated: Array  # (K, m)
 
 
+class LayerGradients(NamedTuple):
+    """The gradients of a layer's parameters, of the same shapes; also of those that it has not."""
+
+    U: Array
+    W: Array
+    b: Array
+    initial: Array
+
+
 def forward(
     x: Sequence[Array],
     layers: Sequence[Layer],
@@ -50,14 +59,14 @@ def forward(
         At step t the columns from a_t on give an answer: all of them where every
         step has a label (0), only those that end at t where a sequence has one (n_{t+1}).
     initial : for each layer one array (H, n_1) a state, optional
-        The states before the first step; zeros if left out.
+        The states before the first step; if left out the layers' own, zeros or learned.
 
     Returns
     -------
     Trace
     """
     if initial is None:
-        initial = [zero_states(layer, x[0].shape[1]) for layer in layers]
+        initial = [layer.initial_states(x[0].shape[1]) for layer in layers]
     traces: list[LayerTrace] = []
     inputs = x
     for layer, states in zip(layers, initial, strict=True):
@@ -69,11 +78,6 @@ def forward(
     return Trace(traces, h_answering, *output(h_answering, V, c))
 
 
-def zero_states(layer: Layer, n: int) -> States:
-    """The states of a layer before the first step, for n sequences."""
-    return tuple(np.zeros((layer.n_units, n), layer.U.dtype) for _ in layer.cell.states)
-
-
 def gradients(
     x: Sequence[Array],
     error: Array,
@@ -81,7 +85,7 @@ def gradients(
     V: Array,
     answers_from: Sequence[int] | IntArray,
     trace: Trace,
-) -> tuple[list[tuple[Array, Array, Array]], Array, Array]:
+) -> tuple[list[LayerGradients], Array, Array]:
     """Go back through the layers, top to bottom (N1), and in each through time (N7, N8).
 
     dL/dO_{k-1} = dL/dO_k · dO_k/dO_{k-1}: each turn of the loop over layers adds one factor.
@@ -98,7 +102,7 @@ def gradients(
 
     Returns
     -------
-    layer_gradients : list of (dU, dW, db), lowest layer first
+    layer_gradients : list of LayerGradients, lowest layer first
     dV : array (K, H)
     dc : array (K,)
     """
@@ -109,8 +113,13 @@ def gradients(
     for k in reversed(range(len(layers))):
         layer, of_layer = layers[k], trace.layers[k]
         inputs = trace.layers[k - 1].h if k > 0 else x
-        delta, _ = errors_through_time(dh, of_layer, layer)
-        layer_gradients.append(recurrent_gradients(delta, inputs, of_layer, layer))
+        delta, d_initial = errors_through_time(dh, of_layer, layer)
+        layer_gradients.append(
+            LayerGradients(
+                *recurrent_gradients(delta, inputs, of_layer, layer),
+                np.concatenate([d.sum(axis=1) for d in d_initial]),
+            )
+        )
         if k > 0:  # one factor dO_k/dO_{k-1} more
             dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return layer_gradients[::-1], dV, dc

@@ -274,6 +274,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
                 answers.n_outputs,
                 bool(self.bias),
                 self._loss(),
+                bool(self.learn_initial_state),
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None

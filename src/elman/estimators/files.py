@@ -11,6 +11,8 @@ import numpy as np
 
 from elman.engines import ENGINES, Engine
 from elman.equations import Loss
+from elman.equations import Cell
+from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import decode_loss, encode_loss
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
@@ -117,9 +119,11 @@ def _check_parts(fitted: Fitted) -> None:
 def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
     encoded = dict(params, n_jobs=None)  # a matter of the machine, not of the model
-    for name in ("hidden_layer_sizes", "cell"):
-        if not isinstance(params[name], str | Integral):
-            encoded[name] = list(params[name])
+    if not isinstance(params["hidden_layer_sizes"], Integral):
+        encoded["hidden_layer_sizes"] = list(params["hidden_layer_sizes"])
+    cell = params["cell"]
+    is_one = isinstance(cell, str | Cell)
+    encoded["cell"] = encode_cell(cell) if is_one else [encode_cell(one) for one in cell]
     if not isinstance(params["random_state"], Integral):
         encoded["random_state"] = None
     if isinstance(params.get("class_weight"), dict):
@@ -135,6 +139,9 @@ def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
     params = {
         name: tuple(value) if isinstance(value, list) else value for name, value in encoded.items()
     }
+    cell = params["cell"]
+    is_one = not isinstance(cell, tuple)
+    params["cell"] = decode_cell(cell) if is_one else tuple(decode_cell(one) for one in cell)
     if params["engine"] not in ENGINES:  # another version's; any engine computes the same
         del params["engine"]
     if isinstance(params.get("class_weight"), tuple):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
-from elman.equations import CELLS, LOSSES, Loss
+from elman.equations import CELLS, LOSSES, Cell, Loss
 from elman.training import OPTIMIZERS, SCHEDULES
 
 
@@ -26,7 +26,7 @@ class Hyperparameters(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "cell": [StrOptions(set(CELLS)), "array-like"],
+        "cell": [StrOptions(set(CELLS)), Cell, "array-like"],
         "solver": [StrOptions(set(OPTIMIZERS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -48,6 +48,7 @@ class Hyperparameters(BaseEstimator):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "bias": ["boolean"],
+        "learn_initial_state": ["boolean"],
         "standardize": ["boolean"],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
@@ -80,6 +81,7 @@ class Hyperparameters(BaseEstimator):
         epsilon: float = 1e-8,
         clip_norm: float | None = 1.0,
         bias: bool = True,
+        learn_initial_state: bool = False,
         standardize: bool = True,
         step_size: int = 1,
         engine: str = "compiled",
@@ -108,6 +110,7 @@ class Hyperparameters(BaseEstimator):
         self.epsilon = epsilon
         self.clip_norm = clip_norm
         self.bias = bias
+        self.learn_initial_state = learn_initial_state
         self.standardize = standardize
         self.step_size = step_size
         self.engine = engine
@@ -156,6 +159,7 @@ class ClassifierParameters(Hyperparameters):
         clip_norm: float | None = 1.0,
         class_weight: Any = None,
         bias: bool = True,
+        learn_initial_state: bool = False,
         standardize: bool = True,
         step_size: int = 1,
         engine: str = "compiled",
@@ -185,6 +189,7 @@ class ClassifierParameters(Hyperparameters):
             epsilon=epsilon,
             clip_norm=clip_norm,
             bias=bias,
+            learn_initial_state=learn_initial_state,
             standardize=standardize,
             step_size=step_size,
             engine=engine,
@@ -230,6 +235,7 @@ class RegressorParameters(Hyperparameters):
         loss: Any = "squared_error",
         quantile: Any = 0.5,
         bias: bool = True,
+        learn_initial_state: bool = False,
         standardize: bool = True,
         step_size: int = 1,
         engine: str = "compiled",
@@ -259,6 +265,7 @@ class RegressorParameters(Hyperparameters):
             epsilon=epsilon,
             clip_norm=clip_norm,
             bias=bias,
+            learn_initial_state=learn_initial_state,
             standardize=standardize,
             step_size=step_size,
             engine=engine,

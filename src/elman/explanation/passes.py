@@ -121,7 +121,8 @@ class Passes(NamedTuple):
             for k, carried in enumerate(self._carried(1, truncate), start=1):
                 delta = _blocks(carried.sum(axis=2)[:, : -self._n_states(k)])
                 layer, trace = self.layers[k - 1], self.trace.layers[k - 1]
-                of_layers.append(recurrent_gradients(delta, _blocks(self.inputs(k)), trace, layer))
+                within = recurrent_gradients(delta, _blocks(self.inputs(k)), trace, layer)
+                of_layers.append(LayerGradients(*within, np.empty(0)))
         return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
 
     def carried_back(self, layer: int) -> tuple[Array, list[Array]]:

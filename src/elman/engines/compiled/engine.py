@@ -246,6 +246,7 @@ class CompiledEngine:
             weights,
             layout.state_rows,
             layout.error_rows,
+            layout.initial_rows,
             layout.widest,
         )
         return layout, net
@@ -284,10 +285,26 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
-def data_of(batch: Batch) -> Data:
-    """Return a batch as compiled functions take it."""
+def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
+    """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
     values = writable(batch.sequences.values)
-    return Data(values, batch.starts, batch.lengths, batch.members, batch.every_step)
+    initial, learns = initial_of(parameters, carry), carry is None
+    if len(initial) not in (0, 1, len(batch.sequences)):
+        raise ValueError(f"states of {len(initial)} sequences for {len(batch.sequences)}")
+    return Data(
+        values, batch.starts, batch.lengths, batch.members, initial, learns, batch.every_step
+    )
+
+
+def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
+    """The states before the first step: a row a sequence, or one for all; none if they are zeros."""
+    if carry is not None:
+        return np.ascontiguousarray(carry.values, parameters.vector.dtype)
+    if not parameters.architecture.learn_initial_state:
+        return np.empty((0, 0), parameters.vector.dtype)
+    specs = parameters.architecture.specs.values()
+    learned = [parameters[spec.name] for spec in specs if spec.role == "initial"]
+    return np.concatenate(learned)[None]
 
 
 def writable(values: Array) -> Array:

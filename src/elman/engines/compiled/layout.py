@@ -22,10 +22,14 @@ LAYER = np.dtype(
             "n_inputs", "input_rows", "n_units", "rows",
             # what it is; what is stored of a step are the states, and what the cell keeps
             "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "has_layer_below",
+            "straight",  # which states get an error straight from the step after: bit by bit
             # where the cell's compiled functions are in memory
             "cell_forward", "cell_backward",
             # of a step, what comes before its inputs, what is stored, and its errors
             "inputs_place", "place", "error_place",
+            # of the states before the first step: in a row of ``Data.initial``, in their panels; if
+            # they are learned in the vector of parameters, else -1, and in the array of gradients
+            "initial_column", "initial_place", "initial", "initial_gradient",
         )
     ]
 )  # fmt: skip
@@ -61,6 +65,7 @@ class Net(NamedTuple):
     weights: Array  # the parameters, copied
     state_rows: int  # as in Layout
     error_rows: int
+    initial_rows: int
     widest: int
 
 
@@ -71,6 +76,8 @@ class Data(NamedTuple):
     starts: Array  # (B,), where each begins in values
     lengths: Array  # (B,)
     members: Array  # (B,), their numbers: the places of their answers
+    initial: Array  # (n, states) before the first step by number, (1, states) of all, (0, …) zeros
+    learns_initial: bool  # whether those are parameters
     every_step: bool  # or answers stand at the steps' places in values
 
 
@@ -96,8 +103,9 @@ class Layout:
     gates : array of GATE
     n_weights, n_gradients : int
         Lengths of the arrays of copied weights and of gradients.
-    state_rows, error_rows : int
-        Rows of the panels of x and of what is stored of all layers, for one step; of all errors.
+    state_rows, error_rows, initial_rows : int
+        Rows of the panels of x and of what is stored of all layers, for one step; of all errors; of
+        the states before the first step.
     widest : int
         Rows of the highest panel, all gates of a layer together.
     """
@@ -111,6 +119,7 @@ class Layout:
     n_gradients: int
     state_rows: int
     error_rows: int
+    initial_rows: int
     widest: int
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -136,7 +145,7 @@ class Layout:
         table = np.zeros(n_layers + 1, LAYER)
         gates: list[Array] = []
         sizes = (architecture.n_features, *architecture.hidden, architecture.n_outputs)
-        n_weights = n_gradients = place = error_place = 0
+        n_weights = n_gradients = place = error_place = initial_column = initial_place = 0
         for k, layer in enumerate(table):
             cell = architecture.layer_cells[k] if k < n_layers else None
             n_inputs, n_units = sizes[k], sizes[k + 1]
@@ -153,6 +162,10 @@ class Layout:
                 layer["n_stored"] = len(cell.states) + n_kept
                 layer["cell_forward"] = compiled(cell, "forward", dtype)
                 layer["n_straight"] = len(straight)
+                layer["straight"] = sum(1 << s for s in straight)
+                layer["initial_column"], layer["initial_place"] = initial_column, initial_place
+                initial_column += n_units * len(cell.states)
+                initial_place += up(n_units) * len(cell.states)
                 n_errors = len(cell.gates) + len(straight)
             layer["place"], layer["error_place"] = place, error_place
             place += up(n_units) * int(layer["n_stored"])
@@ -175,10 +188,14 @@ class Layout:
                 gates.append(gate)
             if k > 0:
                 layer["inputs_place"] = table[k - 1]["place"]
+            layer["initial"] = starts.get(f"initial{k + 1}", -1)
+            layer["initial_gradient"] = n_gradients
+            if layer["initial"] >= 0:
+                n_gradients += up(n_units) * int(layer["n_states"])
         widest = int(max(up(max(sizes)), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
-            place, error_place, widest,
+            place, error_place, initial_place, widest,
         )  # fmt: skip
 
 

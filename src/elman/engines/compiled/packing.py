@@ -67,6 +67,7 @@ def unpack_panels(layers, gates, gradients, parameters):
                     at += layer.input_rows * L
                 if gate.reads_h:
                     copy_transposed(gradients, at, L, H, n, parameters, gate.W + p * H, H)
+        unpack_initial(layer, gradients, parameters)
 
 
 # For rows
@@ -112,6 +113,15 @@ def unpack_rows(layers, gates, gradients, parameters):
                 at += layer.input_rows * width
             if gate.reads_h:
                 copy_transposed(gradients, at, width, H, H, parameters, gate.W, H)
+        unpack_initial(layer, gradients, parameters)
+
+
+@helper
+def unpack_initial(layer, gradients, parameters):
+    """Copy the gradients of the states before the first step, if they are learned."""
+    if layer.initial >= 0:
+        for i in range(layer.n_states * layer.n_units):
+            parameters[layer.initial + i] = gradients[layer.initial_gradient + i]
 
 
 @entry

@@ -105,7 +105,39 @@ def width_at(t, begins, L):
     return begins[t + 1] - begins[t]
 
 
+@helper
+def states_before(layer, t, slots, begins, initial, scratch, L):
+    """Where a layer's states of step t - 1 stand, and how far it is from a state, a row to the next.
+
+    Those before the first step are at ``initial``; if that is negative they are zeros, all in one row.
+    """
+    if t > 0:
+        h, width = states_at(layer, t - 1, slots, begins, L), width_at(t - 1, begins, L)
+        return h, layer.rows * area(slots, begins, L), width
+    if initial >= 0:
+        return initial + layer.initial_place * L, layer.rows * L, L
+    return scratch, 0, 0
+
+
 # Forward
+
+
+@helper
+def load_initial(net, data, members, work, initial):
+    """Gather the states before the first step, if there are any; return where they stand, or -1."""
+    L, n_rows = lanes(work), len(data.initial)
+    if n_rows == 0:
+        return -1
+    for row in range(net.initial_rows):
+        store(zeros(work, 1, 1), work, initial + row * L, 0)
+    for layer in net.layers[:-1]:
+        for s in range(layer.n_states):
+            for j in range(len(members)):
+                row = members[j] if n_rows > 1 else 0
+                for i in range(layer.n_units):
+                    place = initial + (layer.initial_place + s * layer.rows + i) * L + j
+                    work[place] = data.initial[row, layer.initial_column + s * layer.n_units + i]
+    return initial
 
 
 @helper
@@ -130,37 +162,31 @@ def affine(gate, n_inputs, weights, p, i, work, x, width):
 
 
 @helper
-def forward_step(net, work, t, slots, begins, scratch):
+def forward_step(net, work, t, slots, begins, initial, scratch):
     """All layers' states of step t, from b + U x_t + W h_{t-1} of each gate (N2).
 
     ``scratch`` has a vector of zeros, then room for the gates.
     """
     L = lanes(work)
-    width, width_before = width_at(t, begins, L), width_at(max(t - 1, 0), begins, L)
-    a = scratch + L
+    width, a = width_at(t, begins, L), scratch + L
     for layer in net.layers[:-1]:
-        x = inputs_at(layer, t, slots, begins, L)
-        h_before = states_at(layer, t - 1, slots, begins, L)
-        h = states_at(layer, t, slots, begins, L)
-        apart = layer.rows * area(slots, begins, L)
+        x, h = inputs_at(layer, t, slots, begins, L), states_at(layer, t, slots, begins, L)
+        before, apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             for p in range(0, layer.n_units, L):
                 for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
                     tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
-                    if gate.reads_h and t > 0:
+                    if gate.reads_h and before != scratch:
                         W = 1 + gate.reads_x * layer.n_inputs
                         W = gate.forward + p * gate.n_forward + W * L + i
                         tile = multiply_add(
-                            tile, net.weights, W, 1, L, work, h_before, width_before, layer.n_units
+                            tile, net.weights, W, 1, L, work, before, row, layer.n_units
                         )
                     store(tile, work, a + (g * layer.rows + p + i) * L, L)
-        before, before_apart, before_row = scratch, 0, 0
-        if t > 0:
-            before, before_apart, before_row = h_before, apart, width_before
         call_forward(
             layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
-            before, before_apart, before_row, a, layer.rows * L, h, apart, width,
+            before, apart, row, a, layer.rows * L, h, layer.rows * area(slots, begins, L), width,
             round_up(layer.n_units, TILE_ROWS),
         )  # fmt: skip
 
@@ -216,8 +242,8 @@ def room_to_predict(layout: Layout) -> int:
 
 
 def room_of_cells(layout: Layout) -> int:
-    """Rows of what ``forward_step`` calls scratch, of L lanes."""
-    return 1 + layout.widest
+    """Rows of ``forward_step``'s scratch, and of states before the first step, of L lanes."""
+    return 1 + layout.widest + layout.initial_rows
 
 
 @entry
@@ -232,11 +258,12 @@ def predict(net, data, first, last, work, y_hat):
     for start in range(first, last, L):
         starts, lengths = data.starts[start:last], data.lengths[start:last]
         members = data.members[start : min(start + L, last)]
+        initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
         alive = len(members)
         for t in range(lengths[0]):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
             load_inputs(data.values, starts, t, alive, work, x, L)
-            forward_step(net, work, t, 2, None, scratch)
+            forward_step(net, work, t, 2, None, initial, scratch)
             if data.every_step:
                 output(net, work, h, L, z)
                 softmax(work, z, out.n_units)
@@ -315,7 +342,8 @@ def output_error(work, z, K, targets, places, scratch):
 
 @helper
 def backward_step(
-    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, alive, scratch
+    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, alive, initial,
+    scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
@@ -323,7 +351,6 @@ def backward_step(
     """
     L = lanes(work)
     h, width = states_at(layer, t, T, begins, L), width_at(t, begins, L)
-    h_before = states_at(layer, t - 1, T, begins, L)
     error = errors + errors_at(layer, t, L)
     error_after = errors + errors_at(layer, t + 1, L)
     errors_apart = layer.rows * (BLOCK + 1) * L
@@ -352,9 +379,7 @@ def backward_step(
                             tile, net.weights, W, 1, L, work, delta, L, layer.n_units
                         )
             store(tile, work, dh + (p + i) * L, L)
-    before, before_apart, before_row = scratch, 0, 0
-    if t > 0:
-        before, before_apart, before_row = h_before, apart, width_at(t - 1, begins, L)
+    before, before_apart, before_row = states_before(layer, t, T, begins, initial, scratch, L)
     later, later_apart, later_row = scratch, 0, 0
     if t < T - 1:
         later, later_apart, later_row = error_after + layer.n_gates * errors_apart, errors_apart, L
@@ -368,6 +393,36 @@ def backward_step(
             for row in range(layer.n_units):
                 at = error + g * errors_apart + row * L
                 store(keep(load(work, at, 0, 1, 1), 0, alive), work, at, 0)
+
+
+@helper
+def set_initial_gradients(net, layer, gradients, work, errors, alive, scratch):
+    """Set dL/d(states before the first step), from Wᵀ δ_1 and what goes straight, to sums over lanes."""
+    L, rows = lanes(work), layer.rows
+    error, apart, dh = errors + errors_at(layer, 0, L), rows * (BLOCK + 1) * L, scratch + L
+    for p in range(0, layer.n_units, L):
+        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+            tile = zeros(work, TILE_ROWS, 1)
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                if gate.reads_h:
+                    W = gate.back_in_time + p * layer.n_units + i
+                    tile = multiply_add(
+                        tile, net.weights, W, 1, L, work, error + g * apart, L, layer.n_units
+                    )
+            store(tile, work, dh + (p + i) * L, L)
+    straight = error + layer.n_gates * apart
+    for s in range(layer.n_states):
+        has_straight = layer.straight >> s & 1
+        for i in range(layer.n_units):
+            total = work[dh] * 0
+            for j in range(alive):
+                if s == 0:
+                    total += work[dh + i * L + j]
+                if has_straight:
+                    total += work[straight + i * L + j]
+            gradients[layer.initial_gradient + s * layer.n_units + i] = total
+        straight += has_straight * apart
 
 
 @helper
@@ -504,12 +559,13 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     cell_scratch = scratch + 2 * L
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
+    initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
     gradients[:] = 0.0
     loss, correct = 0.0, 0.0
     for t in range(T):
         x, width = inputs_at(layers[0], t, T, begins, L), width_at(t, begins, L)
         load_inputs(data.values, starts, t, alive[t], work, x, width)
-        forward_step(net, work, t, T, begins, cell_scratch)
+        forward_step(net, work, t, T, begins, initial, cell_scratch)
         if not data.every_step:
             h = states_at(top, t, T, begins, L)
             collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
@@ -551,7 +607,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                     has_error_above = data.every_step or alive[t + 1] < alive[t]
                 backward_step(
                     net, layer, above, work, t, T, begins, errors, error_above, has_error_above,
-                    alive[t], cell_scratch,
+                    alive[t], initial, cell_scratch,
                 )  # fmt: skip
                 for g in range(layer.n_gates):
                     error = errors + errors_at(layer, t, L) + g * layer.rows * (BLOCK + 1) * L
@@ -564,5 +620,13 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                 add_gradients(
                     layer, gate, gradients, work, x, h, begins, of_gate, apart, begin, end, alive
                 )
+                if begin == 0 and initial >= 0 and gate.reads_h:  # the first step's h_{t-1}
+                    add_products(
+                        layer, gate, gradients, 1 + gate.reads_x * layer.input_rows, layer.n_units,
+                        work, initial + layer.initial_place * L, layer.rows, 0, None, of_gate,
+                        apart, 0, 1, alive,
+                    )  # fmt: skip
+            if begin == 0 and data.learns_initial:
+                set_initial_gradients(net, layer, gradients, work, errors, alive[0], cell_scratch)
         end = begin
     return loss, correct

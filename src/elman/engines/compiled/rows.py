@@ -56,6 +56,20 @@ def load_inputs(values, row, records, record):
 
 
 @helper
+def load_initial(net, data, i, records, record):
+    """Put the states before the first step into a record; return whether there are any."""
+    n_rows = len(data.initial)
+    row = data.members[i] if n_rows > 1 else 0
+    if n_rows:
+        for layer in net.layers[:-1]:
+            for s in range(layer.n_states):
+                column, place = layer.initial_column + s * layer.n_units, layer.place + s * layer.rows
+                for unit in range(layer.n_units):
+                    records[record + place + unit] = data.initial[row, column + unit]
+    return n_rows > 0
+
+
+@helper
 def affine(layer, gate, weights, p, wide, records, x):
     """A tile of b + U x, ``wide`` vectors of units from p on; x stands at ``x``."""
     tile = load(weights, gate.forward + p, 0, 1, wide)
@@ -147,10 +161,12 @@ def predict(net, data, first, last, work, y_hat):
     cell_scratch = scratch + WIDE * lanes(work)
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     for i in range(first, last):
+        has_initial = load_initial(net, data, i, work, net.state_rows)
         for t in range(data.lengths[i]):
             record, before = t % 2 * net.state_rows, (t + 1) % 2 * net.state_rows
             load_inputs(data.values, data.starts[i] + t, work, record)
-            forward_step(net, work, before, work, record, t == 0, cell_scratch)
+            is_first = t == 0 and not has_initial
+            forward_step(net, work, before, work, record, is_first, cell_scratch)
             if data.every_step or t == data.lengths[i] - 1:
                 output(net, work, record, work, z)
                 softmax(work, z, out.n_units, scratch)
@@ -173,7 +189,7 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
     Behind the records, from ``answers`` on, it writes ŷ. Returns whether (x_t - mean) / scale, which
     the network takes, is finite.
     """
-    net = Net(layers, gates, weights, state_rows, 0, 0)
+    net = Net(layers, gates, weights, state_rows, 0, 0, 0)
     D, out = layers[0].n_inputs, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
@@ -213,11 +229,12 @@ def output_error(work, z, K, label, weight, scratch):
 
 
 @helper
-def backward_step(net, layer, above, work, record, t, T, errors, error_above, scratch):
+def backward_step(net, layer, above, work, record, t, T, errors, error_above, first, scratch):
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
     The output's U is V. An error that there is not has a negative place. ``scratch`` has a vector of
-    zeros, then room for a tile. The errors of step t stand at ``errors``; those of t + 1 behind.
+    zeros, then room for a tile. The errors of step t stand at ``errors``; those of t + 1 behind. From
+    step ``first`` on, 0 or 1, there are states before it.
     """
     L, rows, after = lanes(work), layer.rows, errors + net.error_rows
     dh, h = scratch + L, record + layer.place
@@ -245,7 +262,7 @@ def backward_step(net, layer, above, work, record, t, T, errors, error_above, sc
                     )
         store(tile, work, dh + p, 0)
     before, before_apart, before_row = scratch, 0, 0
-    if t > 0:
+    if t >= first:
         before, before_apart, before_row = h - net.state_rows, rows, L
     later, later_apart, later_row = scratch, 0, 0
     if t < T - 1:
@@ -270,31 +287,61 @@ def sum_products(
 
 
 @helper
-def set_gradients(layer, gate, gradients, work, errors, error_step, T, step):
-    """Set a gate's db, dU and dW to their sums over all steps (N6, N7). Records are ``step`` apart."""
+def set_gradients(layer, gate, gradients, work, records, errors, error_step, first, T, step):
+    """Set a gate's db, dU and dW to their sums over all steps (N6, N7).
+
+    Records are ``step`` apart. States before it are there from step ``first`` on, 0 or 1.
+    """
     for p in range(0, layer.n_units, lanes(work)):
         total = zeros(work, 1, 1)
         for t in range(T):
             total = f.add(total, load(work, errors + t * error_step + p, 0, 1, 1))
         store(total, gradients, gate.gradient + p, 0)
-        x, h, row = layer.inputs_place, layer.place, 1
+        row = 1
         if gate.reads_x:
+            x = records + layer.inputs_place
             sum_products(
                 layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T
             )
             row += layer.input_rows
         if gate.reads_h:
-            after = errors + error_step
+            h, delta = records + (first - 1) * step + layer.place, errors + first * error_step
             sum_products(
-                layer, gate, gradients, row, layer.n_units, work, h, step, after, error_step, p,
-                T - 1,
+                layer, gate, gradients, row, layer.n_units, work, h, step, delta, error_step, p,
+                T - first,
             )  # fmt: skip
+
+
+@helper
+def set_initial_gradients(net, layer, gradients, work, errors, scratch):
+    """Set dL/d(states before the first step), from Wᵀ δ_1 and what goes straight."""
+    L, rows, at = lanes(work), layer.rows, layer.initial_gradient
+    delta = errors + layer.error_place
+    straight = delta + layer.n_gates * rows
+    for p in range(0, layer.n_units, WIDE * L):
+        tile = zeros(work, 1, WIDE)
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            if gate.reads_h:
+                W = gate.back_in_time + p
+                tile = multiply_add(
+                    tile, work, delta + g * rows, 0, 1, net.weights, W, rows, layer.n_units
+                )
+        store(tile, work, scratch + L + p, 0)
+    for s in range(layer.n_states):
+        has_straight = layer.straight >> s & 1
+        for i in range(layer.n_units):
+            error = work[scratch + L + i] if s == 0 else work[scratch]  # which is zero
+            if has_straight:
+                error += work[straight + i]
+            gradients[at + s * layer.n_units + i] = error
+        straight += has_straight * rows
 
 
 def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``."""
     a_step = layout.state_rows + layout.error_rows + layout.widest
-    return a_step * sum(lengths) + layout.unit + room_of_cells(layout)
+    return layout.state_rows + a_step * sum(lengths) + layout.unit + room_of_cells(layout)
 
 
 def train(
@@ -317,17 +364,19 @@ def train_sequence(net, data, i, targets, work, gradients):
     layers, step = net.layers, net.state_rows
     out, V = layers[-1], net.gates[-1]
     start, T = data.starts[i], data.lengths[i]
-    errors = T * step  # the records of errors, behind those of x and states
+    records = step  # behind that of the states before the first step
+    errors = records + T * step  # the records of errors
     z = errors + T * net.error_rows
     scratch = z + T * out.rows
     cell_scratch = scratch + WIDE * lanes(work)
     store(zeros(work, 1, 1), work, cell_scratch, 0)
+    first = 0 if load_initial(net, data, i, work, 0) else 1
 
     loss, correct = 0.0, 0.0
     for t in range(T):
-        record, z_t = t * step, z + t * out.rows
+        record, z_t = records + t * step, z + t * out.rows
         load_inputs(data.values, start + t, work, record)
-        forward_step(net, work, record - step, work, record, t == 0, cell_scratch)
+        forward_step(net, work, record - step, work, record, t < first, cell_scratch)
         if data.every_step or t == T - 1:
             output(net, work, record, work, z_t)
             place = start + t if data.every_step else data.members[i]
@@ -336,7 +385,7 @@ def train_sequence(net, data, i, targets, work, gradients):
             loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0
-    set_gradients(out, V, gradients, work, z, out.rows, T, step)
+    set_gradients(out, V, gradients, work, records, z, out.rows, first, T, step)
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
         for t in range(T - 1, -1, -1):
@@ -345,10 +394,19 @@ def train_sequence(net, data, i, targets, work, gradients):
             if k == len(layers) - 2:
                 error_above = z + t * out.rows if data.every_step or t == T - 1 else -1
             backward_step(
-                net, layer, above, work, t * step, t, T, errors_t, error_above, cell_scratch
-            )
+                net, layer, above, work, records + t * step, t, T, errors_t, error_above, first,
+                cell_scratch,
+            )  # fmt: skip
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             of_gate = errors + layer.error_place + g * layer.rows
-            set_gradients(layer, gate, gradients, work, of_gate, net.error_rows, T, step)
+            set_gradients(
+                layer, gate, gradients, work, records, of_gate, net.error_rows, first, T, step
+            )
+        if layer.initial >= 0:
+            if data.learns_initial:
+                set_initial_gradients(net, layer, gradients, work, errors, cell_scratch)
+            else:
+                at = layer.initial_gradient
+                gradients[at : at + layer.n_states * layer.rows] = 0.0
     return loss, correct

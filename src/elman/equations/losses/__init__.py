@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from elman.equations.losses.absolute_error import AbsoluteError
@@ -12,6 +10,7 @@ from elman.equations.losses.loss import Loss
 from elman.equations.losses.poisson import Poisson
 from elman.equations.losses.quantile import Quantile
 from elman.equations.losses.squared_error import SquaredError
+from elman.equations.naming import decode, encode
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss for loss in (CrossEntropy, SquaredError, AbsoluteError, Quantile, Poisson)
@@ -38,10 +37,7 @@ def as_loss(loss: Any) -> Loss:
 
 def encode_loss(loss: str | Loss) -> str | dict[str, Any]:
     """Return a loss's name, or its name and settings, plain enough for a model file."""
-    if isinstance(loss, str):
-        return loss
-    names: list[str] = [field.name for field in fields(loss)] if is_dataclass(loss) else []
-    return {"name": loss.name, **{name: getattr(loss, name) for name in names}}
+    return encode(loss, LOSSES)
 
 
 def decode_loss(encoded: Any) -> str | Loss:
@@ -52,26 +48,8 @@ def decode_loss(encoded: Any) -> str | Loss:
     ValueError
         If there is no loss of that name here, or it does not take these settings.
     """
-    if isinstance(encoded, str):
-        as_loss(encoded)
-        return encoded
-    settings = dict(encoded)
-    name = settings.pop("name")
-    known = LOSSES | {loss.name: loss for loss in _subclasses(Loss) if loss.name not in LOSSES}
-    if name not in known:
-        raise ValueError(
-            f"it was trained with the loss {name!r:.100}, which is not elman's. Import the module that "
-            "defines this subclass of elman.Loss, then load the model"
-        )
-    for key, value in settings.items():
-        settings[key] = tuple(value) if isinstance(value, list) else value
-    return known[name](**settings)
-
-
-def _subclasses(kind: Any) -> Iterator[type[Loss]]:
-    for subclass in kind.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)
+    loss: str | Loss = decode(encoded, LOSSES, Loss, "loss")
+    return loss
 
 
 __all__ = [
