@@ -81,6 +81,30 @@ def test_gradients_are_those_of_complex_steps(case, engine, every_step):
     assert [check for check in checks if not check.passed] == []
 
 
+@pytest.mark.parametrize("n", [1, 3, 19, 40])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_engines_compute_the_same(case, every_step, n, dtype):
+    """Few and many sequences, which go through different kernels, more than a tile of outputs."""
+    loss, each, _, _ = case
+    rng, n_numbers = np.random.default_rng(n), 5 * each
+    given = Quantile((0.2, 0.7)) if isinstance(loss, Quantile) else loss
+    data = [rng.standard_normal((T, D)) for T in rng.integers(1, 9, n)]
+    shapes = [(len(x), n_numbers) if every_step else (n_numbers,) for x in data]
+    y = [rng.poisson(2, shape) for shape in shapes]
+    weights = [rng.uniform(0, 2, shape[:-1]).round(1) + (i == 0) for i, shape in enumerate(shapes)]
+    found = {}
+    for name in ENGINES:
+        network = Network(D, (4, 3), 5 * K, loss=given, dtype=dtype, seed=1, engine=name)
+        network.parameters["c"][...] = np.linspace(-1, 1, 5 * K)
+        found[name] = *network.loss_and_gradients(data, y, weights), network.forward(data)
+    tolerance = VERSUS_NAIVE[np.dtype(dtype)]
+    assert found["compiled"][0] == pytest.approx(found["reference"][0], rel=tolerance)
+    for name, expected in found["reference"][1].items():
+        assert relative_error(found["compiled"][1][name], expected) <= tolerance
+    for actual, expected in zip(found["compiled"][2], found["reference"][2], strict=True):
+        assert relative_error(actual, expected) <= tolerance
+
+
 def test_forward_and_steps_give_y_hat(case, engine):
     loss, _, activate, _ = case
     network = network_of(loss, engine=engine)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
-    from elman.equations import Loss
+    from elman.equations.losses import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
@@ -38,7 +38,7 @@ _HOMES = {
     "GradientFlowDisplay": "elman.displays",
     "JacobianSpectrumDisplay": "elman.displays",
     "LearningCurveDisplay": "elman.displays",
-    "Loss": "elman.equations",
+    "Loss": "elman.equations.losses",
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",

@@ -25,7 +25,8 @@ from elman.data.weights import cast_weights, target_weights
 from elman.engines import Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
-from elman.equations import Cell, Loss
+from elman.equations import Cell
+from elman.equations.losses import Loss
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
 from elman.persistence import fitting_together, read_model, write_model

@@ -38,7 +38,7 @@ from elman.equations.forward import (
     softmax,
 )
 from elman.equations.learning import descend
-from elman.equations.losses import LOSSES, Loss
+from elman.equations.losses import LOSSES
 from elman.equations.losses.cross_entropy import cross_entropy, output_error, softmax_jacobian
 from elman.equations.network import LayerGradients, Trace
 
@@ -49,7 +49,6 @@ __all__ = [
     "Layer",
     "LayerGradients",
     "LayerTrace",
-    "Loss",
     "States",
     "StepTrace",
     "Trace",

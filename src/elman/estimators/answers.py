@@ -13,8 +13,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from elman._typing import Array
 from elman.data import Targets
 from elman.data.labels import as_classes
-from elman.equations import Loss
-from elman.equations.losses import Quantile
+from elman.equations.losses import Loss, Quantile
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters
 

@@ -20,7 +20,7 @@ from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
-from elman.equations import Loss
+from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
 from elman.estimators.answers import Answers, Classes, Numbers
 from elman.estimators.files import fitted_from, params_from, write_fitted

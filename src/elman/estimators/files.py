@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from elman.engines import ENGINES, Engine
-from elman.equations import Loss
 from elman.equations import Cell
 from elman.equations.cells import decode_cell, encode_cell
-from elman.equations.losses import decode_loss, encode_loss
+from elman.equations.losses import Loss, decode_loss, encode_loss
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
-from elman.equations import CELLS, LOSSES, Cell, Loss
+from elman.equations import CELLS, LOSSES, Cell
+from elman.equations.losses import Loss
 from elman.training import OPTIMIZERS, SCHEDULES
 
 

@@ -14,8 +14,7 @@ from elman._typing import Array
 from elman.data import Targets
 from elman.data.numbers import checked_numbers
 from elman.engines import State
-from elman.equations import Loss
-from elman.equations.losses import Quantile, as_loss
+from elman.equations.losses import Loss, Quantile, as_loss
 from elman.errors import DataError
 from elman.estimators.answers import Answers, Numbers
 from elman.estimators.base import BaseRNN

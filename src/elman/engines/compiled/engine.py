@@ -20,7 +20,6 @@ from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
-from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State, check_step, not_finite, shapes_of
 from elman.parameters import Parameters
 
@@ -132,7 +131,6 @@ class CompiledEngine:
     def __init__(self, n_threads: int | None = None) -> None:
         self._n_threads = n_threads
         self._buffers = Buffers()
-        self._reference = ReferenceEngine()
 
     @property
     def n_threads(self) -> int:
@@ -146,14 +144,11 @@ class CompiledEngine:
         self, parameters: Parameters, batch: Batch, targets: FlatTargets
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        if not parameters.architecture.loss_function.takes_classes:  # not compiled yet
-            return self._reference.loss_and_gradients(parameters, batch, targets)
-        labels, weights = targets.values, targets.weights
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
-        check_labels(parameters, batch, labels, weights)
+        flat = targets_of(parameters, batch, targets)
         layout, net = self._pack(kernel, parameters)
         layout.to_train()
-        sequences, flat = data_of(batch), Targets(labels, weights)
+        sequences = data_of(batch)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
@@ -176,9 +171,6 @@ class CompiledEngine:
 
     def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
         """See ``Engine.probabilities``."""
-        if not parameters.architecture.loss_function.takes_classes:
-            self._reference.probabilities(parameters, batch, y_hat)
-            return
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch)
@@ -215,8 +207,6 @@ class CompiledEngine:
         names: tuple[str, ...] | None = None,
     ) -> State:
         """See ``Engine.initial_state``."""
-        if not parameters.architecture.loss_function.takes_classes:
-            return self._reference.initial_state(parameters, n_sequences, mean, scale, names)
         shapes = shapes_of(parameters.architecture, n_sequences)
         dtype = parameters.vector.dtype
         layout, net = self._pack(rows, parameters)
@@ -268,6 +258,34 @@ def kernel_for(batch: Batch) -> Kernel:
 def n_answers(batch: Batch) -> int:
     """How many answers the sequences of a batch's data set have in all."""
     return len(batch.sequences.values if batch.every_step else batch.sequences)
+
+
+def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Targets:
+    """Return targets as compiled functions take them."""
+    architecture, dtype = parameters.architecture, parameters.vector.dtype
+    loss, K = architecture.loss_function, architecture.n_outputs
+    labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
+    constants = np.empty((0, K), dtype)
+    if loss.takes_classes:
+        labels = targets.values
+        check_labels(parameters, batch, labels, targets.weights)
+    else:
+        numbers = writable(np.ascontiguousarray(targets.values, dtype))
+        check_numbers(parameters, batch, numbers, targets.weights)
+        if given := loss.constants(K):
+            constants = np.ascontiguousarray(np.stack(given)[:, :, 0], dtype)
+    return Targets(labels, numbers, targets.weights, loss.outputs_a_number, constants)
+
+
+def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights: Array) -> None:
+    """See that compiled functions, which do not look, stay within arrays."""
+    D, n = parameters.architecture.n_features, n_answers(batch)
+    expected = (n, parameters.architecture.n_numbers)
+    if numbers.shape != expected or len(weights) != n or batch.sequences.n_features != D:
+        raise ValueError(
+            f"numbers of shape {numbers.shape} and {len(weights)} weights for {expected}, "
+            f"{batch.sequences.n_features} features for {D}"
+        )
 
 
 def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights: Array) -> None:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array
+from elman.engines.compiled.losses import Activation, Evaluation
 from elman.engines.compiled.pointwise import compiled, shape_of
 from elman.equations import Cell
+from elman.equations.losses import Loss
 from elman.parameters import Architecture
 
 LAYER = np.dtype(
@@ -25,6 +27,9 @@ LAYER = np.dtype(
             "straight",  # which states get an error straight from the step after: bit by bit
             # where the cell's compiled functions are in memory
             "cell_forward", "cell_backward",
+            # of the output: whether answers are classes, under a softmax, and else those of the loss
+            # (0 for a ŷ that is z), and what differs from output to output
+            "is_softmax", "activation", "loss", "n_constants",
             # of a step, what comes before its inputs, what is stored, and its errors
             "inputs_place", "place", "error_place",
             # of the states before the first step: in a row of ``Data.initial``, in their panels; if
@@ -84,8 +89,11 @@ class Data(NamedTuple):
 class Targets(NamedTuple):
     """What a batch ought to answer."""
 
-    labels: Array  # (n_answers_in_all,)
+    labels: Array  # (n_answers_in_all,), where answers are classes
+    numbers: Array  # (n_answers_in_all, n_numbers), where they are numbers
     weights: Array  # (n_answers_in_all,)
+    outputs_a_number: int
+    constants: Array  # (n_constants, K), what differs from output to output
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +135,13 @@ class Layout:
         return layout_of, (self.architecture, self.unit, self.dtype)
 
     def to_train(self) -> Layout:
-        """Itself, with what only training needs: the cells' backward functions."""
+        """Itself, with what only training needs: the cells' backward functions, and the loss."""
         for layer, cell in zip(self.layers, self.architecture.layer_cells, strict=False):
             if not layer["cell_backward"]:
                 layer["cell_backward"] = compiled(cell, "backward", self.dtype)
+        loss, out = self.architecture.loss_function, self.layers[-1]
+        if not (out["is_softmax"] or out["loss"]):
+            out["loss"] = compiled(Evaluation(loss, int(out["n_constants"])), "forward", self.dtype)
         return self
 
     @classmethod
@@ -192,11 +203,22 @@ class Layout:
             layer["initial_gradient"] = n_gradients
             if layer["initial"] >= 0:
                 n_gradients += up(n_units) * int(layer["n_states"])
+        _set_loss(table[-1], architecture, dtype)
         widest = int(max(up(max(sizes)), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
             place, error_place, initial_place, widest,
         )  # fmt: skip
+
+
+def _set_loss(out: Array, architecture: Architecture, dtype: np.dtype[Any]) -> None:
+    """Say what the output is: a softmax, or what a loss of numbers makes of z."""
+    loss = architecture.loss_function
+    out["is_softmax"] = loss.takes_classes
+    if not loss.takes_classes:
+        out["n_constants"] = len(loss.constants(architecture.n_outputs))
+        if type(loss).activate is not Loss.activate:
+            out["activation"] = compiled(Activation(loss), "forward", dtype)
 
 
 @lru_cache

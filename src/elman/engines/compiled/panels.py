@@ -228,6 +228,17 @@ def softmax(work, z, K):
 
 
 @helper
+def activate(out, work, z):
+    """Turn z into ŷ, lane by lane: by a softmax, or what a loss of numbers has instead."""
+    if out.is_softmax:
+        softmax(work, z, out.n_units)
+    elif out.activation:
+        L = lanes(work)
+        n = round_up(out.n_units, TILE_ROWS)
+        call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, n)
+
+
+@helper
 def collect(work, h, width, n_units, first, last, answering):
     """Copy the lanes first … last - 1 of a panel h, whose sequences end, to those that answer."""
     L = lanes(work)
@@ -266,7 +277,7 @@ def predict(net, data, first, last, work, y_hat):
             forward_step(net, work, t, 2, None, initial, scratch)
             if data.every_step:
                 output(net, work, h, L, z)
-                softmax(work, z, out.n_units)
+                activate(out, work, z)
                 write_answers(work, z, starts[:alive] + t, y_hat)
             alive_after = alive
             while alive_after and lengths[alive_after - 1] <= t + 1:
@@ -276,7 +287,7 @@ def predict(net, data, first, last, work, y_hat):
             alive = alive_after
         if not data.every_step:
             output(net, work, answering, L, z)
-            softmax(work, z, out.n_units)
+            activate(out, work, z)
             write_answers(work, z, members, y_hat)
 
 
@@ -305,7 +316,50 @@ def count_alive(lengths):
 
 
 @helper
-def output_error(work, z, K, targets, places, scratch):
+def output_error(out, work, z, targets, places, scratch):
+    """Turn z into w dL/dz, zero in lanes without a target; return Σ w L, and Σ w of right answers."""
+    if out.is_softmax:
+        return error_of_classes(work, z, out.n_units, targets, places, scratch)
+    return error_of_numbers(out, work, z, targets, places, scratch), 0.0
+
+
+@helper
+def error_of_numbers(out, work, z, targets, places, scratch):
+    """Have the loss turn z into w dL/dz; return Σ w L.
+
+    ``scratch`` has room for z, y, w, what differs from output to output, and L, as panels like z.
+    """
+    L, n, K, apart = lanes(work), len(places), out.n_units, out.rows * lanes(work)
+    y, w = scratch + apart, scratch + 2 * apart
+    values = w + (1 + out.n_constants) * apart
+    for k in range(K):
+        store(load(work, z + k * L, 0, 1, 1), work, scratch + k * L, 0)
+        for j in range(L):
+            work[y + k * L + j] = 0.0
+            work[w + k * L + j] = 0.0
+            for c in range(out.n_constants):
+                work[w + (1 + c) * apart + k * L + j] = targets.constants[c, k]
+        number = k // targets.outputs_a_number
+        for j in range(n):
+            work[y + k * L + j] = targets.numbers[places[j], number]
+            work[w + k * L + j] = targets.weights[places[j]]
+    for k in range(K, round_up(K, TILE_ROWS)):  # behind the last output
+        for panel in range(3 + out.n_constants):
+            store(zeros(work, 1, 1), work, scratch + panel * apart + k * L, 0)
+    call_forward(
+        out.loss, 3 + out.n_constants, 0, 2, work, work, scratch, 0, 0, scratch, apart, z,
+        values - z, L, round_up(K, TILE_ROWS),
+    )  # fmt: skip
+    loss = 0.0
+    for k in range(K):
+        store(keep(load(work, z + k * L, 0, 1, 1), 0, n), work, z + k * L, 0)
+        for j in range(n):
+            loss += np.float64(work[values + k * L + j])
+    return loss
+
+
+@helper
+def error_of_classes(work, z, K, targets, places, scratch):
     """Turn z into dL/dz = w (ŷ - y) (N5), zero in lanes that have no label.
 
     ``places`` are those of the lanes' labels and weights. Returns Σ w L, and Σ w over right answers.
@@ -506,8 +560,14 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``: all steps' states; the rest does not grow with them."""
     n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit)
     errors = layout.error_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
-    rest = 2 * layout.widest + 2 + room_of_cells(layout)
+    rest = 2 * layout.widest + room_of_loss(layout) + room_of_cells(layout)
     return layout.state_rows * n_lanes + (errors + rest) * layout.unit
+
+
+def room_of_loss(layout: Layout) -> int:
+    """Rows of what ``output_error`` calls scratch, of L lanes."""
+    out = layout.layers[-1]
+    return 2 if out["is_softmax"] else int((4 + out["n_constants"]) * out["rows"])
 
 
 def train(
@@ -556,7 +616,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     answering = z + out.rows * BLOCK * L
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
-    cell_scratch = scratch + 2 * L
+    cell_scratch = scratch + (2 if out.is_softmax else (4 + out.n_constants) * out.rows) * L
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
@@ -571,7 +631,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
             collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
     if not data.every_step:
         output(net, work, answering, L, answers)
-        loss, correct = output_error(work, answers, out.n_units, targets, members, scratch)
+        loss, correct = output_error(out, work, answers, targets, members, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
         add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive)
 
@@ -585,7 +645,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                 h = states_at(top, t, T, begins, L)
                 output(net, work, h, width_at(t, begins, L), z_t)
                 places = starts[: alive[t]] + t
-                part = output_error(work, z_t, out.n_units, targets, places, scratch)
+                part = output_error(out, work, z_t, targets, places, scratch)
                 loss, correct = loss + part[0], correct + part[1]
                 transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, apart)
             else:  # the errors of the sequences that end here

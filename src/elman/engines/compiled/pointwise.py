@@ -66,7 +66,9 @@ def compiled(cell: Cell, direction: str, dtype: np.dtype[Any]) -> int:
     }[direction]
     function = make(cell, VECTOR_BITS // number.bitwidth)
     function.__qualname__ = f"{type(cell).__qualname__}.{direction}"
-    on_disk = type(cell) in {type(ours) for ours in CELLS.values()}
+    on_disk = type(cell) in {type(ours) for ours in CELLS.values()} or getattr(
+        cell, "is_ours", False
+    )
     made = entry(function, key=repr(cell), on_disk=on_disk)
     signature = (*[types.CPointer(number)] * 2, *[types.intp] * n_places)
     made.compile(signature)

@@ -142,6 +142,16 @@ def softmax(work, z, K, scratch):
     return largest, work[scratch]
 
 
+@helper
+def activate(out, work, z, scratch):
+    """Turn z into ŷ: by a softmax, or what a loss of numbers has instead."""
+    if out.is_softmax:
+        softmax(work, z, out.n_units, scratch)
+    elif out.activation:
+        L = lanes(work)
+        call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, out.rows // L)
+
+
 def room_to_predict(layout: Layout) -> int:
     """See ``Kernel.room_to_predict``."""
     return 2 * layout.state_rows + layout.widest + layout.unit + room_of_cells(layout)
@@ -169,7 +179,7 @@ def predict(net, data, first, last, work, y_hat):
             forward_step(net, work, before, work, record, is_first, cell_scratch)
             if data.every_step or t == data.lengths[i] - 1:
                 output(net, work, record, work, z)
-                softmax(work, z, out.n_units, scratch)
+                activate(out, work, z, scratch)
                 place = data.starts[i] + t if data.every_step else data.members[i]
                 for k in range(out.n_units):
                     y_hat[place, k] = work[z + k]
@@ -204,7 +214,7 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
             after[record + d] = x
         forward_step(net, before, record, after, record, False, cell_scratch)
         output(net, after, record, after, z)
-        softmax(after, z, out.n_units, z + out.rows)
+        activate(out, after, z, z + out.rows)
         for k in range(out.n_units):
             after[answers + i * out.n_units + k] = after[z + k]
     return True
@@ -214,7 +224,44 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
 
 
 @helper
-def output_error(work, z, K, label, weight, scratch):
+def output_error(out, work, z, targets, place, scratch):
+    """Turn z into w dL/dz; return w L, and w if the answer is right, else 0."""
+    if out.is_softmax:
+        label, weight = targets.labels[place], targets.weights[place]
+        return error_of_class(work, z, out.n_units, label, weight, scratch)
+    return error_of_numbers(out, work, z, targets, place, scratch), 0.0
+
+
+@helper
+def error_of_numbers(out, work, z, targets, place, scratch):
+    """Have the loss turn z into w dL/dz; return w L.
+
+    ``scratch`` has room for z, y, w, what differs from output to output, and L, as rows like z.
+    """
+    L, K, apart = lanes(work), out.n_units, out.rows
+    y, w = scratch + apart, scratch + 2 * apart
+    values = w + (1 + out.n_constants) * apart
+    for k in range(K):
+        work[scratch + k] = work[z + k]
+        work[y + k] = targets.numbers[place, k // targets.outputs_a_number]
+        work[w + k] = targets.weights[place]
+        for c in range(out.n_constants):
+            work[w + (1 + c) * apart + k] = targets.constants[c, k]
+    for k in range(K, apart):  # behind the last output
+        for row in range(3 + out.n_constants):
+            work[scratch + row * apart + k] = 0.0
+    call_forward(
+        out.loss, 3 + out.n_constants, 0, 2, work, work, scratch, 0, 0, scratch, apart, z,
+        values - z, L, apart // L,
+    )  # fmt: skip
+    loss = 0.0
+    for k in range(K):
+        loss += np.float64(work[values + k])
+    return loss
+
+
+@helper
+def error_of_class(work, z, K, label, weight, scratch):
     """Turn z into dL/dz = w (ŷ - y) (N5); return w L, and w if the label's z is the largest, else 0."""
     own = work[z + label]
     is_largest = True
@@ -341,7 +388,13 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
 def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``."""
     a_step = layout.state_rows + layout.error_rows + layout.widest
-    return layout.state_rows + a_step * sum(lengths) + layout.unit + room_of_cells(layout)
+    return layout.state_rows + a_step * sum(lengths) + room_of_loss(layout) + room_of_cells(layout)
+
+
+def room_of_loss(layout: Layout) -> int:
+    """Numbers of what ``output_error`` calls scratch."""
+    out = layout.layers[-1]
+    return layout.unit if out["is_softmax"] else int((4 + out["n_constants"]) * out["rows"])
 
 
 def train(
@@ -369,6 +422,8 @@ def train_sequence(net, data, i, targets, work, gradients):
     z = errors + T * net.error_rows
     scratch = z + T * out.rows
     cell_scratch = scratch + WIDE * lanes(work)
+    if not out.is_softmax:
+        cell_scratch = scratch + (4 + out.n_constants) * out.rows
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     first = 0 if load_initial(net, data, i, work, 0) else 1
 
@@ -380,8 +435,7 @@ def train_sequence(net, data, i, targets, work, gradients):
         if data.every_step or t == T - 1:
             output(net, work, record, work, z_t)
             place = start + t if data.every_step else data.members[i]
-            label, weight = targets.labels[place], targets.weights[place]
-            part = output_error(work, z_t, out.n_units, label, weight, scratch)
+            part = output_error(out, work, z_t, targets, place, scratch)
             loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0
