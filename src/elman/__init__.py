@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
+    from elman.engines import Carry
+    from elman.equations import Cell
     from elman.equations.losses import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Architecture": "elman.parameters",
+    "Carry": "elman.engines",
+    "Cell": "elman.equations",
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "ElmanError": "elman.errors",
@@ -57,6 +61,8 @@ _HOMES = {
 
 __all__ = [
     "Architecture",
+    "Carry",
+    "Cell",
     "DataError",
     "DivergenceError",
     "ElmanError",

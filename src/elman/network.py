@@ -22,7 +22,7 @@ from elman.data.numbers import (
     step_numbers,
 )
 from elman.data.weights import cast_weights, target_weights
-from elman.engines import Engine, State, get_engine
+from elman.engines import Carry, Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import take_step
 from elman.equations import Cell
@@ -74,9 +74,10 @@ class Network:
         H of each layer, lowest first.
     n_outputs : int
         K, the classes; of a loss of numbers, how many there are, times its quantiles.
-    cell : str or sequence of str
-        ``"tanh"`` (the notes'), ``"relu"`` or ``"dense"`` (tanh without recurrence); one for all
-        layers or one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
+    cell : str, Cell, or sequence of these
+        ``"tanh"`` (the notes'), ``"relu"``, ``"dense"`` (tanh without recurrence), ``"leaky"``,
+        ``"gru"``, ``"lstm"``, or an instance of a subclass of ``elman.Cell``; one for all layers or
+        one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
         feed-forward network of N1; its W_k is U_k here.
     bias : bool
         Whether there are b and c.
@@ -88,6 +89,9 @@ class Network:
         ``"cross_entropy"`` (of classes, under a softmax); of numbers ``"squared_error"``,
         ``"absolute_error"``, ``"quantile"`` (the median), ``"poisson"`` (ŷ = exp z), or an instance:
         ``elman.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
+    learn_initial_state : bool
+        Whether the states before the first step are parameters, ``"initial1"`` (n_states · H,) and so
+        on, that begin at zero and are learned.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
@@ -125,11 +129,12 @@ class Network:
         hidden: int | Sequence[int],
         n_outputs: int,
         *,
-        cell: str | Sequence[str] = "tanh",
+        cell: str | Cell | Sequence[str | Cell] = "tanh",
         bias: bool = True,
         dtype: npt.DTypeLike = np.float32,
         seed: int | None = None,
         loss: str | Loss = "cross_entropy",
+        learn_initial_state: bool = False,
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -138,7 +143,9 @@ class Network:
         given: Any = seed
         if given is not None and (not isinstance(given, Integral) or given < 0):
             raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
-        architecture = Architecture.of(n_features, hidden, cell, n_outputs, bias, loss)
+        architecture = Architecture.of(
+            n_features, hidden, cell, n_outputs, bias, loss, learn_initial_state
+        )
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
 
@@ -160,7 +167,9 @@ class Network:
         """The dtype of parameters and results."""
         return self.parameters.vector.dtype
 
-    def forward(self, X: SequencesLike, *, every_step: bool = True) -> Array | list[Array]:
+    def forward(
+        self, X: SequencesLike, *, every_step: bool = True, initial_state: Any = None
+    ) -> Array | list[Array]:
         """Compute ŷ (N2).
 
         Parameters
@@ -168,6 +177,10 @@ class Network:
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         every_step : bool
             ŷ_t for every step, or only for each sequence's last.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
 
         Returns
         -------
@@ -181,25 +194,37 @@ class Network:
             If X is not sequences of D finite numbers a step.
         """
         sequences = self._check(X)
-        y_hat = self.predict_flat(sequences, every_step=every_step)
+        y_hat = self.predict_flat(sequences, every_step=every_step, initial_state=initial_state)
         return sequences.fold(y_hat) if every_step else y_hat
 
-    def predict_flat(self, sequences: Sequences, *, every_step: bool) -> Array:
+    def predict_flat(
+        self, sequences: Sequences, *, every_step: bool, initial_state: Any = None
+    ) -> Array:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
         n_answers = len(sequences.values) if every_step else len(sequences)
         y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
+        batch, carry = (
+            Batch.all_of(sequences, every_step),
+            self._carry(initial_state, len(sequences)),
+        )
         try:
-            self.engine.probabilities(self.parameters, Batch.all_of(sequences, every_step), y_hat)
+            self.engine.probabilities(self.parameters, batch, y_hat, carry)
         finally:
             self.engine.release()
         return y_hat
 
-    def trace(self, X: SequencesLike) -> Intermediates:
+    def _carry(self, given: Any, n: int) -> Carry | None:
+        """Check states that a caller gives; None if they are left out."""
+        return None if given is None else Carry.of(self.architecture, given, n, self.dtype)
+
+    def trace(self, X: SequencesLike, initial_state: Any = None) -> Intermediates:
         """Compute every intermediate of N2, by the reference equations.
 
         Parameters
         ----------
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
+        initial_state : Carry, or list with an entry a layer, optional
+            As in ``forward``.
 
         Returns
         -------
@@ -213,7 +238,8 @@ class Network:
         """
         sequences = self._check(X)
         (shard,) = Batch.all_of(sequences, every_step=True).shards(len(sequences))
-        trace = trace_forward(self.parameters, shard)
+        carry = self._carry(initial_state, len(sequences))
+        trace = trace_forward(self.parameters, shard, carry)
 
         def fold(blocks: Sequence[Array]) -> Any:
             columns = np.concatenate(blocks, axis=1)
@@ -302,22 +328,25 @@ class Network:
             network.engine = get_engine("reference")
         return network
 
-    def initial_state(self, n_sequences: int | None = None) -> State:
+    def initial_state(self, n_sequences: int | None = None, states: Any = None) -> State:
         """Begin to go through sequences step by step.
 
         Parameters
         ----------
         n_sequences : int, optional
             How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+        states : Carry, or list with an entry a layer, optional
+            What they begin with, as in ``forward``.
 
         Returns
         -------
         State
-            h_0 = 0, and the parameters as they are: changing them does not reach a state.
+            With the parameters as they are: changing them does not reach a state.
         """
         D = self.architecture.n_features
         mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
-        return self.engine.initial_state(self.parameters, n_sequences, mean, scale)
+        carry = self._carry(states, n_sequences or 1)
+        return self.engine.initial_state(self.parameters, n_sequences, mean, scale, carry=carry)
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
         """Take one step.

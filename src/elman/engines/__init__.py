@@ -3,6 +3,7 @@
 from numbers import Integral
 from typing import Any
 
+from elman.engines.carry import Carry
 from elman.engines.interface import Engine
 from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State
@@ -39,4 +40,4 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     return CompiledEngine(None if given == -1 else n_jobs)
 
 
-__all__ = ["ENGINES", "Engine", "ReferenceEngine", "State", "get_engine"]
+__all__ = ["ENGINES", "Carry", "Engine", "ReferenceEngine", "State", "get_engine"]

@@ -86,6 +86,10 @@ class ReferenceEngine:
             correct = float(own.weights[is_right].sum(dtype=np.float64))
 
         gradients = Parameters.of_gradients(parameters.architecture, layer_gradients, dV, dc)
+        if carry is not None:  # then the network's own initial states had no part in it
+            for name, spec in parameters.architecture.specs.items():
+                if spec.role == "initial":
+                    gradients[name][...] = 0
         total = (own.weights * loss.value(z, y, *constants)).sum().item()
         return Evaluation(total, correct, gradients)
 
@@ -154,11 +158,13 @@ def forward(parameters: Parameters, shard: Shard, carry: Carry | None = None) ->
     )
 
 
-def loss(parameters: Parameters, shard: Shard, targets: Targets) -> complex:
+def loss(
+    parameters: Parameters, shard: Shard, targets: Targets, carry: Carry | None = None
+) -> complex:
     """Compute a shard's weighted loss alone."""
     own = targets.take(shard.rows)
     y, constants = columns(own, parameters)
-    z = forward(parameters, shard).y_unactivated
+    z = forward(parameters, shard, carry).y_unactivated
     value = parameters.architecture.loss_function.value(z, y, *constants)
     total: complex = (own.weights * value).sum().item()
     return total

@@ -19,9 +19,11 @@ def encode(part: Any, table: Mapping[str, type]) -> str | dict[str, Any]:
     if isinstance(part, str):
         return part
     names = {kind: name for name, kind in table.items()}
-    settings = {field.name: getattr(part, field.name) for field in fields(part)} if (
-        is_dataclass(part)
-    ) else {}
+    settings = (
+        {field.name: getattr(part, field.name) for field in fields(part)}
+        if (is_dataclass(part))
+        else {}
+    )
     return {"name": names.get(type(part), type(part).__name__), **settings}
 
 

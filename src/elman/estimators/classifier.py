@@ -112,18 +112,48 @@ class RNNClassifier(ClassifierMixin, Classification):
 
     score = Classification.score  # not ClassifierMixin's, which knows nothing of sequences
 
-    def predict_proba(self, X: Any) -> Array:
-        """Compute each sequence's probabilities, an array (n_samples, n_classes)."""
-        return self._outputs(X)[1]
+    def predict_proba(self, X: Any, initial_state: Any = None) -> Array:
+        """Compute each sequence's probabilities, an array (n_samples, n_classes).
 
-    def predict_log_proba(self, X: Any) -> Array:
-        """Compute the logarithms of ``predict_proba``."""
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
+        """
+        return self._outputs(X, initial_state)[1]
+
+    def predict_log_proba(self, X: Any, initial_state: Any = None) -> Array:
+        """Compute the logarithms of ``predict_proba``.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
+        """
         with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
-            return np.asarray(np.log(self.predict_proba(X)))
+            return np.asarray(np.log(self.predict_proba(X, initial_state)))
 
-    def predict(self, X: Any) -> Array:
-        """Compute each sequence's most probable label, an array (n_samples,)."""
-        fitted, y_hat, _ = self._outputs(X)
+    def predict(self, X: Any, initial_state: Any = None) -> Array:
+        """Compute each sequence's most probable label, an array (n_samples,).
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
+        """
+        fitted, y_hat, _ = self._outputs(X, initial_state)
         return fitted.answers.decoded(y_hat)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

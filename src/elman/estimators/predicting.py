@@ -11,6 +11,7 @@ import numpy.typing as npt
 from elman._typing import Array
 from elman.data import Sequences
 from elman.engines import Engine, State, get_engine
+from elman.engines.carry import Carry
 from elman.engines.streaming import take_step
 from elman.errors import DataError
 from elman.estimators.fitted import Fitted, FittedAttributes
@@ -36,14 +37,17 @@ class Predicting(FittedAttributes, Hyperparameters):
         fitted = self._state
         return fitted, as_fitted(self, X, fitted.format, fitted.network.dtype)
 
-    def _outputs(self, X: Any) -> tuple[Fitted, Array, Sequences]:
+    def _outputs(self, X: Any, initial_state: Any = None) -> tuple[Fitted, Array, Sequences]:
         """Check X and compute ŷ flat: a row a sequence, or a row a step."""
         fitted, sequences = self._checked(X)
-        return fitted, self._y_hat(fitted, fitted.scaled(sequences)), sequences
+        return fitted, self._y_hat(fitted, fitted.scaled(sequences), initial_state), sequences
 
-    def _y_hat(self, fitted: Fitted, sequences: Sequences) -> Array:
+    def _y_hat(self, fitted: Fitted, sequences: Sequences, initial_state: Any = None) -> Array:
         """Compute ŷ flat, and refuse to answer where it is no number."""
-        y_hat = self._network(fitted).predict_flat(sequences, every_step=self._every_step)
+        network = self._network(fitted)
+        y_hat = network.predict_flat(
+            sequences, every_step=self._every_step, initial_state=initial_state
+        )
         finite = np.isfinite(y_hat).all(axis=1)
         if not finite.all():
             row = int(finite.argmin())
@@ -51,13 +55,15 @@ class Predicting(FittedAttributes, Hyperparameters):
             raise overflow(f" at {place} of X", fitted.network.dtype)
         return y_hat
 
-    def initial_state(self, n_sequences: int | None = None) -> State:
+    def initial_state(self, n_sequences: int | None = None, states: Any = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
 
         Parameters
         ----------
         n_sequences : int, optional
             How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+        states : Carry, or list with an entry a layer, optional
+            What they begin with, as ``predict`` takes it for ``initial_state``.
 
         Returns
         -------
@@ -82,12 +88,13 @@ class Predicting(FittedAttributes, Hyperparameters):
         True
         """
         fitted, engine = self._state, self._make_engine()
+        parameters = fitted.network.parameters
+        carry = None
+        if states is not None:
+            dtype = parameters.vector.dtype
+            carry = Carry.of(parameters.architecture, states, n_sequences or 1, dtype)
         return engine.initial_state(
-            fitted.network.parameters,
-            n_sequences,
-            fitted.mean,
-            fitted.scale,
-            fitted.format.step_names,
+            parameters, n_sequences, fitted.mean, fitted.scale, fitted.format.step_names, carry
         )
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:

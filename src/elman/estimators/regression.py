@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from elman._typing import Array
 from elman.data import Targets
 from elman.data.numbers import checked_numbers
-from elman.engines import State
+from elman.engines import Carry, State
 from elman.equations.losses import Loss, Quantile, as_loss
 from elman.errors import DataError
 from elman.estimators.answers import Answers, Numbers
@@ -35,6 +35,11 @@ class NumberState(State):
         if not np.isfinite(y_hat).all():
             raise overflow("", y_hat.dtype)
         return self.answers.decoded(y_hat), NumberState(after, self.answers)
+
+    @property
+    def carry(self) -> Carry:
+        """See ``State.carry``."""
+        return self.state.carry
 
 
 class Regression(BaseRNN, RegressorParameters):
@@ -107,13 +112,15 @@ class Regression(BaseRNN, RegressorParameters):
         )
         return Numbers.of(loss, targets.values.shape[1], by_quantile)
 
-    def initial_state(self, n_sequences: int | None = None) -> State:
+    def initial_state(self, n_sequences: int | None = None, states: Any = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
 
         Parameters
         ----------
         n_sequences : int, optional
             How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+        states : Carry, or list with an entry a layer, optional
+            What they begin with, as ``predict`` takes it for ``initial_state``.
 
         Returns
         -------
@@ -126,7 +133,7 @@ class Regression(BaseRNN, RegressorParameters):
             If there is nothing to go through them with yet.
         """
         answers = self._numbers(self._state.answers)
-        return NumberState(super().initial_state(n_sequences), answers)
+        return NumberState(super().initial_state(n_sequences, states), answers)
 
     def _numbers(self, answers: Answers) -> Numbers:
         assert isinstance(answers, Numbers)

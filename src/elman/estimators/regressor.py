@@ -54,8 +54,17 @@ class RNNRegressor(RegressorMixin, Regression):
 
     score = Regression.score  # not RegressorMixin's, which knows nothing of sequences
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, initial_state: Any = None) -> Array:
         """Predict what each sequence is to be answered with.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
 
         Returns
         -------
@@ -63,7 +72,7 @@ class RNNRegressor(RegressorMixin, Regression):
             ``(n_samples, n_numbers)`` where y had several for each; then an axis for quantiles,
             where ``quantile`` is a sequence of them.
         """
-        fitted, y_hat, _ = self._outputs(X)
+        fitted, y_hat, _ = self._outputs(X, initial_state)
         return fitted.answers.decoded(y_hat)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

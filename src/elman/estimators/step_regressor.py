@@ -32,8 +32,17 @@ class RNNStepRegressor(Regression):
 
     _every_step = True
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, initial_state: Any = None) -> Array:
         """Predict what each step is to be answered with.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
 
         Returns
         -------
@@ -42,7 +51,7 @@ class RNNStepRegressor(Regression):
             ``quantile`` is a sequence of them. Where X is a list or has padding, an object array of
             such arrays, one a sequence.
         """
-        fitted, y_hat, sequences = self._outputs(X)
+        fitted, y_hat, sequences = self._outputs(X, initial_state)
         return folded(fitted.answers.decoded(y_hat), sequences)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

@@ -38,32 +38,60 @@ class RNNTagger(Classification):
 
     _every_step = True
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, initial_state: Any = None) -> Array:
         """Compute each step's probabilities.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
 
         Returns
         -------
         array (n_samples, n_timesteps, n_classes)
             Where X is a list or has padding, an object array of (n_timesteps, n_classes) arrays.
         """
-        _, y_hat, sequences = self._outputs(X)
+        _, y_hat, sequences = self._outputs(X, initial_state)
         return folded(y_hat, sequences)
 
-    def predict_log_proba(self, X: Any) -> Array:
-        """Compute the logarithms of ``predict_proba``."""
-        _, y_hat, sequences = self._outputs(X)
+    def predict_log_proba(self, X: Any, initial_state: Any = None) -> Array:
+        """Compute the logarithms of ``predict_proba``.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
+        """
+        _, y_hat, sequences = self._outputs(X, initial_state)
         with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
             return folded(np.log(y_hat), sequences)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, initial_state: Any = None) -> Array:
         """Compute each step's most probable label.
+
+        Parameters
+        ----------
+        X
+            As in ``fit``.
+        initial_state : Carry, or list with an entry a layer, optional
+            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
+            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
+            they are zeros, or what was learned.
 
         Returns
         -------
         array (n_samples, n_timesteps)
             Where X is a list or has padding, an object array of (n_timesteps,) arrays.
         """
-        fitted, y_hat, sequences = self._outputs(X)
+        fitted, y_hat, sequences = self._outputs(X, initial_state)
         return folded(fitted.answers.decoded(y_hat), sequences)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Layer, Trace, network, recurrent_gradients
+from elman.equations import Layer, LayerGradients, Trace, network, recurrent_gradients
 from elman.errors import DataError
 from elman.explanation import terms
 from elman.explanation.slopes import Exact

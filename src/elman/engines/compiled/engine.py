@@ -15,6 +15,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
+from elman.engines.carry import Carry
 from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
@@ -118,6 +119,14 @@ class CompiledState(State):
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
         return y_hat, CompiledState(stream, after)
 
+    @property
+    def carry(self) -> Carry:
+        """See ``State.carry``."""
+        layout, n_records = self.stream.layout, self.stream.n_records
+        of_layers = self.records[:n_records].reshape(-1, layout.state_rows)
+        states = [of_layers[:, place : place + H] for place, H, _ in layout.states]
+        return Carry(layout.architecture, np.concatenate(states, axis=1))
+
 
 class CompiledEngine:
     """Computes in compiled functions, in each thread a shard of a batch.
@@ -141,14 +150,18 @@ class CompiledEngine:
         return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, targets: FlatTargets
+        self,
+        parameters: Parameters,
+        batch: Batch,
+        targets: FlatTargets,
+        carry: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         flat = targets_of(parameters, batch, targets)
         layout, net = self._pack(kernel, parameters)
         layout.to_train()
-        sequences = data_of(batch)
+        sequences = data_of(batch, parameters, carry)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
@@ -169,11 +182,13 @@ class CompiledEngine:
         buffers.give(net.weights)
         return Evaluation(loss, correct, Parameters(parameters.architecture, vector))
 
-    def probabilities(self, parameters: Parameters, batch: Batch, y_hat: Array) -> None:
+    def probabilities(
+        self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
+    ) -> None:
         """See ``Engine.probabilities``."""
         kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
         layout, net = self._pack(kernel, parameters)
-        data = data_of(batch)
+        data = data_of(batch, parameters, carry)
         expected = (n_answers(batch), parameters.architecture.n_outputs)
         if (
             y_hat.shape != expected
@@ -205,6 +220,7 @@ class CompiledEngine:
         mean: Array,
         scale: Array,
         names: tuple[str, ...] | None = None,
+        carry: Carry | None = None,
     ) -> State:
         """See ``Engine.initial_state``."""
         shapes = shapes_of(parameters.architecture, n_sequences)
@@ -214,7 +230,13 @@ class CompiledEngine:
         scaling = np.concatenate([mean, scale], dtype=dtype)
         n_records = n * layout.state_rows
         stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names)
-        return CompiledState(stream, np.zeros(rows.room_to_step(layout, n), dtype))
+        records = np.zeros(rows.room_to_step(layout, n), dtype)
+        initial = initial_of(parameters, carry)
+        if len(initial):
+            of_layers = records[:n_records].reshape(n, layout.state_rows)
+            for place, H, column in layout.states:
+                of_layers[:, place : place + H] = initial[:, column : column + H]
+        return CompiledState(stream, records)
 
     def release(self) -> None:
         """See ``Engine.release``."""

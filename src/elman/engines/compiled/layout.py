@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -133,6 +134,15 @@ class Layout:
     def __reduce__(self) -> tuple[Any, ...]:
         # in another process the cells' functions are elsewhere
         return layout_of, (self.architecture, self.unit, self.dtype)
+
+    @property
+    def states(self) -> Iterator[tuple[int, int, int]]:
+        """For each state, lowest layer first: its place (of ``rows``), units, and column in all."""
+        for layer in self.layers[:-1]:
+            H = int(layer["n_units"])
+            for s in range(int(layer["n_states"])):
+                place = int(layer["place"]) + s * int(layer["rows"])
+                yield place, H, int(layer["initial_column"]) + s * H
 
     def to_train(self) -> Layout:
         """Itself, with what only training needs: the cells' backward functions, and the loss."""

@@ -451,7 +451,7 @@ def backward_step(
 
 @helper
 def set_initial_gradients(net, layer, gradients, work, errors, alive, scratch):
-    """Set dL/d(states before the first step), from Wᵀ δ_1 and what goes straight, to sums over lanes."""
+    """Set dL/d(states before the first step), Wᵀ δ_1 and what goes straight, summed over lanes."""
     L, rows = lanes(work), layer.rows
     error, apart, dh = errors + errors_at(layer, 0, L), rows * (BLOCK + 1) * L, scratch + L
     for p in range(0, layer.n_units, L):

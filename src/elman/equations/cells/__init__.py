@@ -42,4 +42,15 @@ def decode_cell(encoded: Any) -> str | Cell:
     return cell
 
 
-__all__ = ["CELLS", "GRU", "LSTM", "Cell", "Dense", "Leaky", "Relu", "Tanh", "decode_cell", "encode_cell"]
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "Cell",
+    "Dense",
+    "Leaky",
+    "Relu",
+    "Tanh",
+    "decode_cell",
+    "encode_cell",
+]
