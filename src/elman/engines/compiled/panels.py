@@ -608,9 +608,8 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     layers = net.layers
     top, out, V = layers[-2], layers[-1], net.gates[-1]
 
-    errors = net.state_rows * area(
-        T, begins, L
-    )  # behind x and the states, all steps of a layer together
+    # behind x and the states, all steps of a layer together
+    errors = net.state_rows * area(T, begins, L)
     transposed = errors + net.error_rows * (BLOCK + 1) * L
     z = transposed + net.widest * BLOCK * L
     answering = z + out.rows * BLOCK * L
@@ -686,7 +685,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                         work, initial + layer.initial_place * L, layer.rows, 0, None, of_gate,
                         apart, 0, 1, alive,
                     )  # fmt: skip
-            if begin == 0 and data.learns_initial:
+            if begin == 0 and data.learns_initial and layer.initial >= 0:
                 set_initial_gradients(net, layer, gradients, work, errors, alive[0], cell_scratch)
         end = begin
     return loss, correct
