@@ -209,7 +209,7 @@ def test_intermediates_of_gates():
             assert list(found) == list(expected)
             for key, values in found.items():
                 assert relative_error(values, expected[key][0]) < ROUNDING
-        assert ex.gated
+        assert not ex.plain
     ex = explain(network, x, y)
     i, f, g, o = (ex.gates[gate] for gate in "ifgo")
     s_before = np.concatenate([np.zeros((1, 3)), ex.states["s"][:-1]])

@@ -12,7 +12,7 @@ from elman._typing import Array, IntArray
 from elman.equations import Cell, softmax_jacobian
 from elman.explanation import terms
 from elman.explanation.proof import Check, TotalCheck
-from elman.explanation.slopes import remembers
+from elman.explanation.slopes import is_plain, remembers
 from elman.parameters import Architecture, Parameters
 
 LEAST = float(np.finfo(np.float64).tiny)
@@ -77,10 +77,10 @@ class Arrays:
         """The cell itself."""
         return self.architecture.layer_cells[self.layer - 1]
 
-    @property
-    def gated(self) -> bool:
-        """Whether the cell is more than h = f(h_unactivated): it has gates, or a state beside h."""
-        return len(self.equations.gates) > 1 or len(self.equations.states) > 1
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the cell is h = f(h_unactivated): it has no gates, and nothing goes past them."""
+        return is_plain(self.equations)
 
     @property
     def T(self) -> int:
@@ -225,6 +225,8 @@ class Arrays:
         gates = cell.gates_reading(what)
         if len(gates) == len(cell.gates):
             return self.delta
+        if not gates:
+            return self.delta[..., :0]
         parts = np.split(self.delta, len(cell.gates), axis=-1)
         return np.concatenate([parts[g] for g in gates], axis=-1)
 

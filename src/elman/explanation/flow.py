@@ -16,7 +16,7 @@ from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import name_of
 from elman.explanation.diagnosis import diagnose
-from elman.explanation.slopes import jacobians, remembers, slopes_of_backward
+from elman.explanation.slopes import is_plain, jacobians, remembers, slopes_of_backward
 from elman.explanation.subject import Subject, subject
 from elman.parameters import Parameters
 
@@ -146,8 +146,7 @@ def gradient_flow(
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
-    gated = len(here.cell.gates) > 1 or len(here.cell.states) > 1
-    kind, verdict = diagnose(common, saturated_share, None if gated else here.W, gated=gated)
+    kind, verdict = diagnose(common, saturated_share, here.W, plain=is_plain(here.cell))
     return GradientFlow(
         layer=layer,
         cell=name_of(who.parameters.architecture.cells[layer - 1]),

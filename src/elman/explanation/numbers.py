@@ -194,9 +194,7 @@ class Numbers(Arrays):
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(
-            self.reach, self.saturated, None if self.gated else self.W, gated=self.gated
-        )
+        return diagnose(self.reach, self.saturated, self.W, plain=self.plain)
 
     @property
     def verdict(self) -> str:

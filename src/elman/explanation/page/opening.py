@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from elman.explanation.arrays import name_of
 from elman.explanation.page.markup import (
     count,
     element,
@@ -95,7 +96,7 @@ def _proofs(view: View) -> str:
 def _network(view: View) -> str:
     hidden = view.explanation.architecture.hidden
     cells = view.explanation.architecture.cells
-    layers = " + ".join(f"{H} {cell}" for H, cell in zip(hidden, cells, strict=True))
+    layers = " + ".join(f"{H} {name_of(cell)}" for H, cell in zip(hidden, cells, strict=True))
     return f"{layers} {'unit' if hidden[-1] == 1 else 'units'}"
 
 

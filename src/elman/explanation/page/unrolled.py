@@ -20,8 +20,10 @@ from elman.explanation.page.markup import (
     table,
 )
 from elman.explanation.page.svg import drawing, grid, label, rectangle
-from elman.explanation.page.view import View, capped, fit, relative
+from elman.explanation.page.view import TANH, View, capped, fit, relative
 from elman.explanation.terms import size
+
+BOUNDED = (*TANH, "leaky", "gru", "lstm")  # the cells whose h is between -1 and 1
 
 
 def unrolled(view: View) -> str:
@@ -58,7 +60,8 @@ def unrolled(view: View) -> str:
                 " Where a strip has fewer cells than there are numbers, a cell shows the largest."
                 if max(ex.H, ex.D) > 32
                 else ""
-            ),
+            )
+            + ("" if len(ex.states) == 1 else " The other states are in panel 2, with the gates."),
             "the unrolled network",
         ),
         details(
@@ -133,7 +136,7 @@ def _unrolled_picture(view: View) -> str:
     rows = [t - 1 for t in steps]
     at = _Columns(len(steps))
     h = fit(ex.h_activated[rows].T, 32, len(rows))
-    h = relative(h) if ex.cell == "relu" else h
+    h = h if ex.cell in BOUNDED else relative(h)
     x = relative(fit(ex.inputs[rows].T, 32, len(rows)))
     h_cell, x_cell = (min(11.0, 120 / len(strip)) for strip in (h, x))
     y_bars, y_loss, y_back, y_h = 56.0, 76.0, 106.0, 132.0  # from the top down

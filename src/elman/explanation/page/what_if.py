@@ -34,7 +34,7 @@ def what_if(view: View) -> str:
             "The same sequence through the same network, with W multiplied by a number. Nothing is "
             "learned in between."
         ),
-        _table(cases),
+        _table(view, cases),
         '<div class="charts">',
         _reach_chart(cases),
         _triangles(view, cases) if len(view.answering) > 1 else "",
@@ -63,7 +63,7 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
         return None
 
 
-def _table(cases: list[tuple[float, Numbers | None]]) -> str:
+def _table(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     rows = []
     for factor, ex in cases:
         if ex is None or ex.W is None:
@@ -73,7 +73,7 @@ def _table(cases: list[tuple[float, Numbers | None]]) -> str:
             [
                 f"W × {factor:g}",
                 fixed(float(np.linalg.norm(ex.W, ord=2)), 2),
-                fixed(float(ex.derivative.mean()), 3),
+                fixed(float(ex.openness.mean()), 3),
                 f"{ex.saturated:.0%}",
                 number(float(ex.reach[-1])),
                 ex.diagnosis.kind,
@@ -86,7 +86,7 @@ def _table(cases: list[tuple[float, Numbers | None]]) -> str:
         [
             "",
             "largest σ of W",
-            "mean slope f′",
+            "mean slope f′" if view.explanation.plain else "mean openness",
             "saturated units",
             f"left of an error {T - 1} back",
             "the gradient is",
