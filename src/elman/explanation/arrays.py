@@ -131,8 +131,9 @@ class Arrays:
 
     @property
     def h_0(self) -> Array:
-        """The state before the first step, (H,): zeros."""
-        return np.zeros(self.H)
+        """The state before the first step, (H,): zeros, unless it was learned."""
+        initial = self.parameters.get(f"initial{self.layer}")
+        return np.zeros(self.H) if initial is None else initial[: self.H]
 
     @cached_property
     def h_previous(self) -> Array:

@@ -39,7 +39,8 @@ class Numbers(Arrays):
             if self.layer == 1:
                 structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
-            structural = np.broadcast_to(steps == 0, (self.T, self.T))
+            nothing = (steps == 0) & (not self.h_0.any())
+            structural = np.broadcast_to(nothing, (self.T, self.T))
         return terms.term_kinds(
             self.delta_of, dh, self.left, self.slopes, self.answering_rows, structural
         )

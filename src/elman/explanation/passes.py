@@ -117,13 +117,25 @@ class Passes(NamedTuple):
                 x, self.error, self.layers, V, [0] * len(x), self.trace
             )
         if truncate is not None:
-            of_layers = []
+            reaches = self.answering < truncate  # the states before the first step
             for k, carried in enumerate(self._carried(1, truncate), start=1):
                 delta = _blocks(carried.sum(axis=2)[:, : -self._n_states(k)])
                 layer, trace = self.layers[k - 1], self.trace.layers[k - 1]
                 within = recurrent_gradients(delta, _blocks(self.inputs(k)), trace, layer)
-                of_layers.append(LayerGradients(*within, np.empty(0)))
+                initial = self._before_the_first(k, carried[0][:, reaches].sum(axis=1))
+                of_layers[k - 1] = LayerGradients(*within, initial)
         return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
+
+    def _before_the_first(self, layer: int, carried: Array) -> Array:
+        """dL/d(states before the first step), (S H,), from δ and dL/d(states) of the first, (· + S H,)."""
+        of = self.layers[layer - 1]
+        partials = self.trace.layers[layer - 1].steps[0].kept[0][..., 0]  # (S, G + S, H)
+        G, n_states = len(of.cell.gates), self._n_states(layer)
+        dh = carried[-n_states:].reshape(len(partials), -1)  # (S, H)
+        initial = np.einsum("sh,srh->rh", dh, partials[:, G:])
+        if of.W is not None:
+            initial[0] += of.W.T @ of.cell.rows_reading("h", carried[:-n_states])
+        return initial.ravel()
 
     def carried_back(self, layer: int) -> tuple[Array, list[Array]]:
         """Carry each loss back on its own (N7).

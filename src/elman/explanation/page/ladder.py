@@ -136,8 +136,13 @@ def ladder(view: View) -> str:
                 "shares of the terms of one loss",
             ),
             table(
-                "Norms of dh/dW and of its two parts. Without a state before the first, "
-                f"dh<sub>1</sub>/dW is zero.{capped(len(steps), ex.T, 'steps')}",
+                "Norms of dh/dW and of its two parts. "
+                + (
+                    "The state before the first is learned, and does not depend on W."
+                    if ex.h_0.any()
+                    else "Without a state before the first, dh<sub>1</sub>/dW is zero."
+                )
+                + f"{capped(len(steps), ex.T, 'steps')}",
                 ["", "‖explicit‖", '<span class="implicit-word">‖implicit‖</span>', "‖total‖"],
                 rows,
             ),

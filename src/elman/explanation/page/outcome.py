@@ -176,7 +176,7 @@ def _by_step(view: View) -> str:
 
 def _gradients_picture(view: View) -> str:
     ex = view.explanation
-    names = [f"U{ex.layer}", f"W{ex.layer}", f"b{ex.layer}", "V", "c"]
+    names = [*(f"{name}{ex.layer}" for name in ("U", "W", "b", "initial")), "V", "c"]
     parts, x, tallest = [], 4.0, 0.0
     for name in names:
         gradient = ex.gradients.get(name)
