@@ -10,6 +10,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.equations import Cell, softmax_jacobian
+from elman.equations.losses import Loss
 from elman.explanation import terms
 from elman.explanation.proof import Check, TotalCheck
 from elman.explanation.slopes import is_plain, remembers
@@ -47,7 +48,8 @@ class Arrays:
     h_top: Array
     y_unactivated: Array
     y_activated: Array
-    labels: IntArray
+    labels: IntArray | None
+    y: Array
     losses: Array
     output_error: Array
     delta: Array
@@ -71,6 +73,11 @@ class Arrays:
     def cell(self) -> str:
         """The name of what the layer is made of."""
         return name_of(self.architecture.cells[self.layer - 1])
+
+    @property
+    def loss_function(self) -> Loss:
+        """What the L_t are made of."""
+        return self.architecture.loss_function
 
     @property
     def equations(self) -> Cell:
@@ -99,7 +106,7 @@ class Arrays:
 
     @property
     def K(self) -> int:
-        """The classes."""
+        """The outputs: classes, or numbers."""
         return len(self.classes)
 
     @property
@@ -169,7 +176,7 @@ class Arrays:
     @property
     def answering_rows(self) -> IntArray:
         """The same, counted from 0."""
-        return np.flatnonzero(self.labels >= 0)
+        return np.flatnonzero(~np.isnan(self.losses))
 
     @property
     def loss(self) -> float:
@@ -179,12 +186,19 @@ class Arrays:
     # The output (N5, N6)
 
     def softmax_jacobian(self, t: int) -> Array:
-        """dŷ_i/dz_k at step t (N5), (K, K)."""
+        """dŷ_i/dz_k at step t (N5), (K, K), where the outputs are classes."""
+        if self.labels is None:
+            raise ValueError("there is no softmax: this model predicts numbers, not classes")
         return softmax_jacobian(self.y_activated[self._row(t)])
 
     @property
     def residual_n5(self) -> float:
-        """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5)."""
+        """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5).
+
+        NaN where numbers are predicted, not classes.
+        """
+        if self.labels is None:
+            return float("nan")
         worst = 0.0
         for t in self.answering_rows:
             y_hat, label = self.y_activated[t], self.labels[t]

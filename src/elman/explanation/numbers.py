@@ -72,7 +72,7 @@ class Numbers(Arrays):
             N8's two.
         """
         row = self._row(t)
-        if self.labels[row] < 0:
+        if row not in self.answering_rows:
             raise ValueError(
                 f"step {t} has no label, and so no loss; those with one: {self.answering}"
             )
