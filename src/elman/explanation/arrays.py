@@ -183,6 +183,15 @@ class Arrays:
         """L = Σ L_t (N3)."""
         return float(np.nansum(self.losses))
 
+    @property
+    def targets(self) -> Any:
+        """The y that ``explain`` takes of a network: one, or one for each step."""
+        if self.labels is not None:
+            return self.labels if self.every_step else self.labels[-1]
+        values = self.y[:, :: self.loss_function.outputs_a_number]
+        values = values[:, 0] if values.shape[1] == 1 else values
+        return values if self.every_step else values[-1]
+
     # The output (N5, N6)
 
     def softmax_jacobian(self, t: int) -> Array:

@@ -53,7 +53,13 @@ def _content(view: View) -> dict[str, Any]:
         "H": ex.H,
         "K": ex.K,
         "classes": [ex.classes[k] for k in view.classes],
-        "labels": ex.labels.tolist(),
+        "labels": None if ex.labels is None else ex.labels.tolist(),
+        "y": None
+        if ex.labels is not None
+        else [
+            [None if np.isnan(value) else value for value in line]
+            for line in ex.y[rows][:, view.classes].tolist()
+        ],
         "loss": ex.loss,
         "losses": losses,
         "verdict": ex.verdict,
@@ -72,9 +78,9 @@ def _content(view: View) -> dict[str, Any]:
         "y_unactivated": ex.y_unactivated[rows][:, view.classes].tolist(),
         "y_activated": ex.y_activated[rows][:, view.classes].tolist(),
         "output_error": ex.output_error[rows][:, view.classes].tolist(),
-        "targets": [
-            view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]
-        ],
+        "targets": None
+        if ex.labels is None
+        else [view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]],
         "written_rows": MATRIX,
         "triangle_steps": view.steps,
         "cells": [list(cell) for cell in view.cells],

@@ -9,6 +9,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.equations.cells import GRU, LSTM, Cell, Leaky
+from elman.equations.losses import Loss, Poisson
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.markup import (
     details,
@@ -103,12 +104,17 @@ def one_step(view: View) -> str:
         "Forward at one step",
         "N2",
         _lead(view),
-        "Each row is one vector, a cell a unit, in colours of its own scale. Below, each class has "
-        "its y_unactivated, z, and its y_activated, ŷ, as a number and as a bar; the label's class is "
-        "framed. Under a letter stands its shape, rows × columns.",
+        "Each row is one vector, a cell a unit, in colours of its own scale. Below, each "
+        + (
+            "class has its y_unactivated, z, and its y_activated, ŷ, as a number and as a bar; the "
+            "label's class is framed."
+            if view.of_classes
+            else "output has its y_unactivated, z, its y_activated, ŷ, and its target y."
+        )
+        + " Under a letter stands its shape, rows × columns.",
         *(math(line, block=True) for line in _equations(view)),
         math(z, block=True),
-        math("ŷ_t = softmax ( z_t )", block=True),
+        math(f"ŷ_t = {_activation(view)}", block=True),
         step_control(view, 2),
         figure(
             _pieces_picture(view),
@@ -141,6 +147,15 @@ def one_step(view: View) -> str:
             "and every matrix is transposed. Choose one, and keep it through the backward pass.",
         ),
     )
+
+
+def _activation(view: View) -> str:
+    loss = view.explanation.loss_function
+    if isinstance(loss, Poisson):
+        return "exp ( z_t )"
+    if view.of_classes:
+        return "softmax ( z_t )"
+    return "z_t" if type(loss).activate is Loss.activate else f"{loss.name} ( z_t )"
 
 
 def _lead(view: View) -> str:
@@ -325,13 +340,26 @@ def _answers(view: View, t: int, left: float, y: float) -> tuple[str, float]:
     wide = min(64.0, 680 / len(view.classes))
     high = 98.0  # of which the lower 40 are ŷ = 1
     parts = [
-        label(0, y + 14, "class", "row"),
+        label(0, y + 14, view.what, "row"),
         label(0, y + 32, "y_unactivated", "row code"),
         label(0, y + 49, "y_activated, ŷ", "row code"),
+        *([] if ex.labels is not None else [label(0, y + 66, "y, the target", "row code")]),
     ]
     for i, k in enumerate(view.classes):
         p, z = float(ex.y_activated[t - 1, k]), float(ex.y_unactivated[t - 1, k])
         x, middle = left + i * wide, left + i * wide + (wide - 4) / 2
+        if ex.labels is None:
+            target_k = float(ex.y[t - 1, k])
+            parts.append(
+                '<g class="class">'
+                + rectangle(x, y, wide - 4, 74, "track")
+                + label(middle, y + 14, short(ex.classes[k], 8), "name", "middle")
+                + label(middle, y + 32, fixed(z, 2), "value", "middle")
+                + label(middle, y + 49, number(p), "value", "middle")
+                + label(middle, y + 66, number(target_k), "value", "middle")
+                + "</g>"
+            )
+            continue
         target = " target" if k == ex.labels[t - 1] else ""
         parts.append(
             f'<g class="class{target}">'

@@ -119,12 +119,12 @@ def _implementation(view: View) -> list[str]:
     slope = "1 - tanh^2 ( h_unactivated )" if ex.cell in TANH else "f′ ( h_unactivated )"
     # Below the top layer, the error comes from the layer above in the place of Vᵀ(ŷ - y).
     on_top = ex.layer == len(ex.architecture.hidden)
-    error = "V^T ( ŷ_t - y_t )" if on_top else "dL_t//dh_t"
+    error = f"V^T {view.error_math}" if on_top else "dL_t//dh_t"
     names = ["V", "U"] if ex.W is None else ["V", "U", "W"]
     inputs = {"U": "x_t^T", "W": "h_{t-1}^T"}
     steps = [math(f"{name} ← {name} - α dL//d{name}", block=True) for name in names]
     lines = [element("div", *steps, class_="side-by-side")]
-    lines.append(math("dL//dV = ∑_t ( ŷ_t - y_t ) h_activated^T", block=True))
+    lines.append(math(f"dL//dV = ∑_t {view.error_math} h_activated^T", block=True))
     delta = f"{error} ⊙ [ {slope} ]" if ex.plain else "δ_t"
     lines += [math(f"dL//d{name} : {delta} · 1 · {inputs[name]}", block=True) for name in names[1:]]
     if not ex.plain:
@@ -221,6 +221,7 @@ def proofs(view: View) -> str:
             "<code>check=True</code>).",
             sums,
         )
+    error = "(ŷ<sub>k</sub> − y<sub>k</sub>)" if view.is_difference else "dL/dz<sub>k</sub>"
     failed = [check for check in ex.checks_ if not check.passed]
     worst = sorted(ex.checks_, key=lambda c: (c.passed, -c.error / (c.bound or 1.0)))[:ROWS]
     every = f"All {ex.n_terms:,} terms are" if ex.n_terms > 1 else "The only term is"
@@ -247,7 +248,7 @@ def proofs(view: View) -> str:
             f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of its "
             "term's size, ‖term‖ ‖R‖ divided by the root of the number of its entries. Allowed are 10"
             "<sup>−10</sup> of ‖term‖ ‖R‖, and what rounding does to the sum "
-            "Σ<sub>k</sub> (ŷ<sub>k</sub> − y<sub>k</sub>) z′<sub>k</sub> that both come down to, and "
+            f"Σ<sub>k</sub> {error} z′<sub>k</sub> that both come down to, and "
             "to the states on the way."
         ),
         sums,

@@ -53,6 +53,17 @@
     forward.derivative = h_activated.map((row) => row.map(slope));
   }
 
+  // Where numbers are predicted: the target, the answer, their difference, dL/dz.
+  const showResidual = (at) => {
+    const lines = document.querySelector("table.output-error").tBodies[0].rows;
+    data.y_activated[at].forEach((p, k) => {
+      const y = data.y[at][k] ?? NaN;
+      [y, p, p - y, data.output_error[at][k]].forEach((value, j) => {
+        lines[k].cells[j + 1].textContent = number(value);
+      });
+    });
+  };
+
   const showError = (at) => {
     const yHat = data.y_activated[at];
     const target = data.targets[at];
@@ -95,17 +106,21 @@
     }
     document.querySelectorAll("#answers .class").forEach((group, i) => {
       const p = data.y_activated[at][i];
+      const values = group.querySelectorAll(".value");
+      values[0].textContent = fixed(data.y_unactivated[at][i], 2);
+      values[1].textContent = number(p);
+      if (data.y !== null) {
+        values[2].textContent = number(data.y[at][i] ?? NaN);
+        return;
+      }
       const bar = group.querySelector(".bar");
       const track = group.querySelector(".track");
       const bottom = Number(track.getAttribute("y")) + Number(track.getAttribute("height"));
       bar.setAttribute("y", bottom - 40 * p);
       bar.setAttribute("height", 40 * p);
-      const [z, y] = group.querySelectorAll(".value");
-      z.textContent = fixed(data.y_unactivated[at][i], 2);
-      y.textContent = number(p);
       group.setAttribute("class", data.targets[at] === i ? "class target" : "class");
     });
-    showError(at);
+    (data.y === null ? showError : showResidual)(at);
     for (const place of document.querySelectorAll(".chosen-step")) place.textContent = t;
   };
   for (const select of selects) {

@@ -105,7 +105,7 @@ def _carried_back(view: View) -> str:
         )
     slope = "f′<sub>{}</sub>" if view.slope == "f′" else "(1 − h<sub>{}</sub>²)"
     return (
-        "Carry the output error back: δ<sub>t,t</sub> = Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>) ⊙ "
+        f"Carry the output error back: δ<sub>t,t</sub> = Vᵀ{view.error_html} ⊙ "
         f"{slope.format('t')}, and a step further "
         f"δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ {slope.format('τ')}."
     )

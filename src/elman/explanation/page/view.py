@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from elman._typing import Array
+from elman.equations.losses import CrossEntropy, Poisson, SquaredError
 from elman.explanation.numbers import Numbers
 
 Item = TypeVar("Item")
@@ -73,11 +74,45 @@ class View:
 
     @cached_property
     def classes(self) -> list[int]:
-        """The classes that are written out: those of the labels, and the likeliest."""
+        """The outputs that are written out: classes of the labels and the likeliest, or the first."""
         ex = self.explanation
+        if ex.labels is None:
+            return list(range(min(ex.K, CLASSES)))
         weight = ex.y_activated.max(axis=0).copy()
         weight[ex.labels[ex.labels >= 0]] += 1
         return strongest(weight, CLASSES)
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether classes are told apart, rather than numbers predicted."""
+        return self.explanation.labels is not None
+
+    @property
+    def what(self) -> str:
+        """What an output is of: a class, or a number."""
+        return "class" if self.of_classes else "output"
+
+    @property
+    def many(self) -> str:
+        """The same of several."""
+        return "classes" if self.of_classes else "outputs"
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether dL/dz is ŷ - y, as N5's."""
+        return isinstance(self.explanation.loss_function, CrossEntropy | SquaredError | Poisson)
+
+    @property
+    def error_math(self) -> str:
+        """How dL_t/dz_t is written, as ``math`` takes it."""
+        return "( ŷ_t - y_t )" if self.is_difference else "dL_t//dz_t"
+
+    @property
+    def error_html(self) -> str:
+        """The same as markup."""
+        if self.is_difference:
+            return "(ŷ<sub>t</sub> − y<sub>t</sub>)"
+        return "dL<sub>t</sub>/dz<sub>t</sub>"
 
     @property
     def slope(self) -> str:

@@ -36,7 +36,7 @@ def what_if(view: View) -> str:
         ),
         _table(view, cases),
         '<div class="charts">',
-        _reach_chart(cases),
+        _reach_chart(view, cases),
         _triangles(view, cases) if len(view.answering) > 1 else "",
         "</div>",
         id="what-if",
@@ -50,12 +50,11 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
         return ex
     parameters = ex.parameters.copy()
     parameters[f"W{ex.layer}"][...] *= factor
-    labels = ex.labels if ex.every_step else ex.labels[-1]
     try:
         return compute(
             Network.from_parameters(parameters, get_engine("reference")),
             ex.x,
-            labels,
+            ex.targets,
             layer=ex.layer,
             check=False,
         )
@@ -95,7 +94,7 @@ def _table(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     )
 
 
-def _reach_chart(cases: list[tuple[float, Numbers | None]]) -> str:
+def _reach_chart(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     lines = [
         Line(f"W × {factor:g}", range(len(ex.reach)), _clipped(ex.reach), class_)
         for (factor, ex), class_ in zip(cases, LINES, strict=True)
@@ -112,8 +111,7 @@ def _reach_chart(cases: list[tuple[float, Numbers | None]]) -> str:
             reference=(1.0, "all of it"),
         )
         + legend([(f"{line.class_} bare", line.name) for line in lines]),
-        "‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>)‖ by k, over all losses that have "
-        "such a step.",
+        f"‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ{view.error_html}‖ by k, over all losses that have such a step.",
         "what is left of an error",
     )
 
