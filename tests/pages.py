@@ -34,7 +34,23 @@ CASES = {
     "more than is shown": {"T": 60, "hidden": 40, "K": 14, "D": 35, "scale": 0.2, "check": False},
     "of an estimator": {"estimator": True},
     "arrays that disagree": {"noise": True},
+    "lstm": {"cell": "lstm"},
+    "gru, one label": {"cell": "gru", "every_step": False},
+    "lstm below gru": {"cell": ("lstm", "gru"), "hidden": (5, 6), "truncate": 2},
+    "leaky": {"cell": "leaky", "step": 3},
+    "gru, more than is shown": {
+        "cell": "gru",
+        "T": 60,
+        "hidden": 40,
+        "scale": 0.2,
+        "check": False,
+        "every_step": False,
+    },
+    "gates that disagree": {"cell": "lstm", "noise": True},
 }
+
+GATES = {"lstm": "ifgo", "gru": "rznm"}
+READING = {("gru", "x"): "rzn", ("gru", "h"): "rzm"}  # the others' gates read both
 
 
 @dataclass(frozen=True)
@@ -91,11 +107,17 @@ def disagreeing(ex, rng):
     gradients, after = ex.gradients.copy(), ex.update["after"].copy()
     for parameters in (gradients, after):
         parameters.vector[...] = noisy(parameters.vector)
+    several = {
+        key: {k: noisy(v) for k, v in getattr(ex, key).items()} for key in ("gates", "states")
+    }
+    partials = ex.partials * np.exp(0.1 * rng.random(ex.partials.shape))  # zeros stay
     update = {name: noisy(ex.update[name]) for name in ("norm", "learning_rate", "loss_after")}
     update |= {"after": after, "max_norm": 0.7, "clipped": True, "scale": 0.123456}
     return replace(
         ex,
         **{name: noisy(getattr(ex, name)) for name in names},
+        **several,
+        partials=partials,
         gradients=gradients,
         held=type(ex.held)(*map(float, noisy(np.array(ex.held)))),
         checks_=[noisy_check(check) for check in ex.checks_],
@@ -125,8 +147,36 @@ def numbers(values):
 # What is not an array of the explanation, but the notes make of them
 
 
+def is_plain(ex):
+    return ex.cell in ("tanh", "relu", "dense")
+
+
+def slope_of(ex):
+    """How the page calls the slope of f, or what it shows in its place."""
+    return {"tanh": "1 − h²", "dense": "1 − h²", "relu": "f′"}.get(ex.cell, "openness")
+
+
+def openness(ex):
+    return np.abs(ex.partials).max(axis=(1, 2))
+
+
+def delta_of(ex, what=None):
+    """Give δ of the gates that read x or h; of those that the terms are made of, if left out."""
+    what = what or {"U": "x", "W": "h"}[ex.of]
+    gates = GATES.get(ex.cell, "h")
+    parts = np.split(ex.delta, len(gates), axis=2)
+    reading = READING.get((ex.cell, what), gates)
+    return np.concatenate([parts[gates.index(gate)] for gate in reading], axis=2)
+
+
+def entry_of(ex, i):
+    """How an entry of δ is called."""
+    reading = READING.get((ex.cell, "h"), GATES.get(ex.cell, "h"))
+    return str(i + 1) if len(reading) == 1 else f"{reading[i // ex.H]} {i % ex.H + 1}"
+
+
 def term(ex, t, tau):
-    return np.outer(ex.delta[t - 1, tau - 1], ex.left[tau - 1])
+    return np.outer(delta_of(ex)[t - 1, tau - 1], ex.left[tau - 1])
 
 
 def jacobian_n5(ex, t):
@@ -169,6 +219,37 @@ def scaled(ex, factor):
 # What is shown
 
 
+def pieces_of(ex):
+    """Give the rows of panel 2: their key, the notes' name, what it is, and its array."""
+    if not is_plain(ex):
+        yield from pieces_of_gates(ex)
+        return
+    plus_b = "" if ex.b is None else " + b"
+    yield "U_frd", "U_frd", "U xₜ", ex.U_frd
+    yield "W_frd", "W_frd", "W hₜ₋₁", ex.W_frd
+    if ex.b is not None:
+        yield "b", "b", "the bias", np.tile(ex.b, (ex.T, 1))
+    yield "h_unactivated", "h_unactivated", f"U_frd + W_frd{plus_b}", ex.h_unactivated
+    f = "relu" if ex.cell == "relu" else "tanh"
+    yield "h_activated", "h_activated", f"{f}(h_unactivated)", ex.h_activated
+    yield "derivative", slope_of(ex), "its slope", ex.derivative
+
+
+def pieces_of_gates(ex):
+    gates = GATES.get(ex.cell, "h")
+    for gate, a in zip(gates, np.split(ex.h_unactivated, len(gates), axis=1), strict=True):
+        reads = "x" * (gate in READING.get((ex.cell, "x"), gates))
+        reads += "h" * (gate in READING.get((ex.cell, "h"), gates))
+        entering = {"x": "U xₜ + b", "h": "W hₜ₋₁ + b", "xh": "U xₜ + W hₜ₋₁ + b"}[reads]
+        yield f"unactivated-{gate}", f"a of {gate}", entering, a
+        if gate in ex.gates and gate != "m":  # m is what enters it
+            yield f"gate-{gate}", gate, "the gate’s value", ex.gates[gate]
+    yield "state-h", "hₜ", "the state that goes up", ex.states["h"]
+    if "s" in ex.states:
+        yield "state-s", "sₜ", "the state that stays", ex.states["s"]
+    yield "openness", "openness", "what comes back", openness(ex)
+
+
 def steps_of(ex):
     return evenly(range(1, ex.T + 1), ROWS)
 
@@ -190,7 +271,7 @@ def chosen_term(shown):
 
 def strongest_of_the_term(shown):
     ex, (t, tau) = shown.ex, chosen_term(shown)
-    return strongest(ex.delta[t - 1, tau - 1], 16), strongest(ex.left[tau - 1], 16)
+    return strongest(delta_of(ex)[t - 1, tau - 1], 16), strongest(ex.left[tau - 1], 16)
 
 
 def place(node, name):

@@ -203,9 +203,12 @@ ITSELF.append(ITSELF)  # given to NumPy as a seed, it ends the process
     ("settings", "message"),
     [
         ({"hidden": []}, "at least one hidden layer"),
-        ({"cell": "lstm"}, "cell must be one of tanh, relu, dense; got 'lstm'"),
+        (
+            {"cell": "lasagne"},
+            "cell must be one of tanh, relu, dense, .* elman.Cell; got 'lasagne'",
+        ),
         ({"cell": ["tanh"]}, r"1 cell\(s\) for 2 layer\(s\)"),
-        ({"cell": None}, "cell must be one of tanh, relu, dense; got None"),
+        ({"cell": None}, "cell must be one of tanh, relu, dense, .*; got None"),
         ({"cell": [["tanh"], "tanh"]}, r"cell must be one of .*got \['tanh'\]"),
         ({"bias": [0, 1]}, r"bias must be True or False; got \[0, 1\]"),
         ({"dtype": "text"}, "dtype must be float32 or float64; got 'text'"),

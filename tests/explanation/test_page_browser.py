@@ -7,6 +7,7 @@ import elman
 from browser import PATH, Browser
 from elman.explanation.page import render
 from elman.explanation.page.markup import fixed, number
+from pages import delta_of, entry_of, pieces_of
 
 pytestmark = [
     pytest.mark.skipif(PATH is None, reason="no browser is installed"),
@@ -14,11 +15,12 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def explanation():
+@pytest.fixture(scope="module", params=["tanh", "gru"])
+def explanation(request):
     rng = np.random.default_rng(3)
-    network = elman.Network(n_features=4, hidden=24, n_outputs=3, seed=1)
-    network.parameters["b1"][...] = 0.3 * rng.standard_normal(24)
+    network = elman.Network(n_features=4, hidden=24, n_outputs=3, seed=1, cell=request.param)
+    b = network.parameters["b1"]
+    b[...] = 0.3 * rng.standard_normal(len(b))
     return elman.explain(network, rng.standard_normal((7, 4)), rng.integers(3, size=7))
 
 
@@ -61,16 +63,22 @@ def shown_term(browser, explanation, t, tau):
     head, *lines = table(browser, "table.outer")
     columns = [int(name) - 1 for name in head[1:]]
     assert len(lines) == len(columns) == 16
-    for name, *cells in lines:
-        assert cells == [number(float(term[int(name) - 1, j])) for j in columns]
-    rows = [int(line[0]) - 1 for line in lines]
+    number_of = {entry_of(explanation, i): i for i in range(len(term))}
+    rows = [number_of[line[0]] for line in lines]
+    for i, (_, *cells) in zip(rows, lines, strict=True):
+        assert cells == [number(float(term[i, j])) for j in columns]
     titles = browser.evaluate(
         "Array.from(document.querySelectorAll('.outer-products title'), t => t.textContent)"
     )
     assert titles == [
-        f"row {i + 1}, column {j + 1}: {number(float(term[i, j]))}" for i in rows for j in columns
+        f"row {entry_of(explanation, i)}, column {j + 1}: {number(float(term[i, j]))}"
+        for i in rows
+        for j in columns
     ]
-    delta = np.abs(explanation.delta[t - 1, tau - 1])
+    names = "Array.from(document.querySelectorAll('.outer-names text'), t => t.textContent)"
+    several = explanation.cell == "gru"
+    assert browser.evaluate(names) == [line[0] for line in lines if several]
+    delta = np.abs(delta_of(explanation)[t - 1, tau - 1])
     assert delta[rows].min() >= np.delete(delta, rows).max()  # the strongest
     said = browser.evaluate("document.getElementById('chosen').textContent")
     assert said.startswith(f"term({t}, {tau})")
@@ -130,8 +138,7 @@ def test_every_step_can_be_chosen(browser, page, explanation, t):
     assert browser.evaluate("document.getElementById('step-3').value") == str(t)
     shown_error(browser, explanation, t)
     ex, row = explanation, t - 1
-    arrays = [ex.U_frd, ex.W_frd, np.broadcast_to(ex.b, ex.U_frd.shape)]
-    arrays += [ex.h_unactivated, ex.h_activated, ex.derivative]
+    arrays = [values for *_, values in pieces_of(ex)]
     _, *lines = table(browser, "table.pieces")
     assert len(lines) == 24
     for i, line in enumerate(lines):

@@ -7,7 +7,7 @@ import pytest
 
 from elman.explanation.page.markup import scientific
 from elman.explanation.page.view import evenly
-from pages import place, product, scaled
+from pages import is_plain, openness, place, product, scaled, slope_of
 
 
 def points_of(chart):
@@ -48,12 +48,19 @@ class Axes:
 
 
 def test_slopes(shown, pictures):
-    ex, slope = shown.ex, "f′" if shown.ex.cell == "relu" else "1 − h²"
-    chart, means, steps = pictures[f"Mean of {slope} by step"], [], range(1, ex.T + 1)
-    means = [ex.derivative[t - 1].mean() for t in steps]
-    assert points_of(chart) == written_points(f"mean {slope}", steps, means)
+    ex, slope, steps = shown.ex, slope_of(shown.ex), range(1, shown.ex.T + 1)
+    chart = pictures[f"Mean of {slope} by step"]
+    lines = {f"mean {slope}": openness(ex)}
+    if not is_plain(ex):  # what a state hands straight to itself: f of an LSTM, z of a GRU, 1 - α
+        name, place = {"lstm": ("s", (1, 5))}.get(ex.cell, ("h", (0, -1)))
+        lines[f"{name} straight on"] = ex.partials[:, *place]
+    means = {name: values.mean(axis=1) for name, values in lines.items()}
+    assert points_of(chart) == [
+        title for name, values in means.items() for title in written_points(name, steps, values)
+    ]
     if ex.T > 1:
-        Axes(chart).agree(chart.one("path", class_="line"), steps, means)
+        for path, values in zip(chart.all("path", class_="line"), means.values(), strict=True):
+            Axes(chart).agree(path, steps, values)
 
 
 def test_singular_values(shown, pictures):

@@ -12,18 +12,26 @@ import numpy as np
 from elman.explanation.page.markup import fixed, number, scientific, small
 from elman.explanation.page.view import evenly
 from pages import (
+    GATES,
+    READING,
     ROWS,
     chosen_term,
     classes_of,
+    delta_of,
     dV,
+    entry_of,
+    is_plain,
     jacobian_n5,
     label_of,
     losses_of,
     norm,
     numbers,
+    openness,
+    pieces_of,
     product,
     scaled,
     shares,
+    slope_of,
     steps_of,
     strongest_of_the_term,
     term,
@@ -42,24 +50,20 @@ def table_of_steps(shown):
         yield [str(t), y_hat, loss, fixed(norm(ex.h_activated[t - 1])), number(told)]
 
 
-def pieces_of(ex):
-    """Give the columns of panel 2: the notes' name, what it is, and its array."""
-    plus_b = "" if ex.b is None else " + b"
-    f, slope = ("relu", "f′") if ex.cell == "relu" else ("tanh", "1 − h²")
-    yield "U_frd", "U xₜ", ex.U_frd
-    yield "W_frd", "W hₜ₋₁", ex.W_frd
-    if ex.b is not None:
-        yield "b", "the bias", np.tile(ex.b, (ex.T, 1))
-    yield "h_unactivated", f"U_frd + W_frd{plus_b}", ex.h_unactivated
-    yield "h_activated", f"{f}(h_unactivated)", ex.h_activated
-    yield slope, "its slope", ex.derivative
-
-
 def table_of_pieces(shown):
     pieces = list(pieces_of(shown.ex))
-    yield ["unit", *(f"{name} {what}" for name, what, _ in pieces)]
+    yield ["unit", *(f"{name} {what}" for _, name, what, _ in pieces)]
     for i in range(min(shown.ex.H, 32)):
-        yield [f"unit {i + 1}", *(fixed(values[shown.step - 1, i]) for _, _, values in pieces)]
+        yield [f"unit {i + 1}", *(fixed(values[shown.step - 1, i]) for *_, values in pieces)]
+
+
+def table_of_gates(shown):
+    ex = shown.ex
+    shown_arrays = {f"gate {name}": values for name, values in ex.gates.items()}
+    shown_arrays |= {f"state {name}": values for name, values in ex.states.items()}
+    yield ["step t", *shown_arrays]
+    for t in steps_of(ex):
+        yield [str(t), *(fixed(np.mean(values[t - 1]), 3) for values in shown_arrays.values())]
 
 
 def table_of_the_output_error(shown):
@@ -106,6 +110,10 @@ def table_of_first_losses(shown):
 def table_of_the_parts(shown):
     ex = shown.ex
     yield ["", "‖explicit‖", "‖implicit‖", "‖total‖"]
+    if not is_plain(ex):  # they are proved where they are computed
+        for t in range(1, min(ex.T, 5) + 1):
+            yield [f"dh{t}/dW", *numbers(map(norm, (ex.explicit(t), ex.implicit(t), ex.total(t))))]
+        return
     total = np.zeros((ex.H,) * 3)
     for t in range(1, min(ex.T, 5) + 1):
         explicit = ex.explicit(t)
@@ -115,14 +123,15 @@ def table_of_the_parts(shown):
 
 
 def factors_of(ex, t, tau):
-    H, K = ex.H, ex.K
+    H, K, G = ex.H, ex.K, delta_of(ex).shape[2]
     if ex.of == "U":
-        return [f"dL{t}/dh_unactivated_{tau} {H}×1", f"x{tau}ᵀ 1×{ex.D}"]
+        return [f"dL{t}/dh_unactivated_{tau} {G}×1", f"x{tau}ᵀ 1×{ex.D}"]
     if ex.layer < len(ex.architecture.hidden):
-        return [f"dL{t}/dh_unactivated_{tau} {H}×1", f"h{tau - 1}ᵀ 1×{H}"]
-    factors = [f"dL{t}/dŷ{t} 1×{K}", f"dŷ{t}/dh{t} {K}×{H}"]
-    factors += [f"∂h{j}/∂h{j - 1} {H}×{H}" for j in range(t, tau, -1)]
-    factors += [f"∂h{tau}/∂W {H}×{H}×{H}"]
+        return [f"dL{t}/dh_unactivated_{tau} {G}×1", f"h{tau - 1}ᵀ 1×{H}"]
+    h, S = ("(h, s)", 2 * H) if ex.cell == "lstm" else ("h", H)
+    factors = [f"dL{t}/dŷ{t} 1×{K}", f"dŷ{t}/d{h}{t} {K}×{S}"]
+    factors += [f"∂{h}{j}/∂{h}{j - 1} {S}×{S}" for j in range(t, tau, -1)]
+    factors += [f"∂{h}{tau}/∂W {S}×{G}×{H}"]
     if len(factors) > 6:
         factors = [*factors[:3], f"… {len(factors) - 5} more …", *factors[-2:]]
     return factors
@@ -142,7 +151,7 @@ def table_of_the_chosen_term(shown):
     matrix = term(shown.ex, *chosen_term(shown))
     yield ["i \\ j", *(str(j + 1) for j in columns)]
     for i in rows:
-        yield [str(i + 1), *numbers(matrix[i, columns])]
+        yield [entry_of(shown.ex, i), *numbers(matrix[i, columns])]
 
 
 def table_of_the_norms(shown):
@@ -159,12 +168,11 @@ def table_of_the_norms(shown):
 
 def table_of_reasons(shown):
     ex = shown.ex
-    slope = "f′" if ex.cell == "relu" else "1 − h²"
-    yield ["step t", f"mean {slope}", "largest σ of the step", "largest σ of the product"]
+    yield ["step t", f"mean {slope_of(ex)}", "largest σ of the step", "largest σ of the product"]
     for t in steps_of(ex):
         matrices = [ex.jacobian(t), product(ex, t)] if t > 1 else []
         sigmas = numbers(np.linalg.norm(m, ord=2) for m in matrices) or ["none", "none"]
-        yield [str(t), fixed(ex.derivative[t - 1].mean()), *sigmas]
+        yield [str(t), fixed(openness(ex)[t - 1].mean()), *sigmas]
 
 
 def table_of_exponents(shown):
@@ -175,14 +183,15 @@ def table_of_exponents(shown):
 
 def table_of_what_if(shown):
     left = f"left of an error {shown.ex.T - 1} back"
-    yield ["", "largest σ of W", "mean slope f′", "saturated units", left, "the gradient is"]
+    slope = "mean slope f′" if is_plain(shown.ex) else "mean openness"
+    yield ["", "largest σ of W", slope, "saturated units", left, "the gradient is"]
     for factor in (0.1, 1, 10):
         ex = scaled(shown.ex, factor)
         sigma = np.linalg.svd(factor * shown.ex.W)[1].max()
         with np.errstate(invalid="ignore"):
             reach = norm(ex.delta[-1, 0]) / np.float64(norm(ex.V.T @ ex.output_error[-1]))
-        off = f"{100 * np.mean(ex.derivative < 0.1):.0f}%"
-        open_, kind = fixed(ex.derivative.mean(), 3), ex.diagnosis.kind
+        off = f"{100 * np.mean(openness(ex) < 0.1):.0f}%"
+        open_, kind = fixed(openness(ex).mean(), 3), ex.diagnosis.kind
         yield [f"W × {factor}", fixed(sigma, 2), open_, off, number(reach), kind]
 
 
@@ -211,7 +220,9 @@ def table_of_n8(shown):
     yield ["step t", "its own error", later, "‖δt‖, both", "‖δt ht−1ᵀ‖", "‖δt xtᵀ‖"]
     for t in steps_of(ex):
         own, both = ex.delta[t - 1, t - 1], ex.delta[:, t - 1].sum(axis=0)
-        met = [np.outer(both, left[t - 1]) for left in (ex.h_previous, ex.inputs)]
+        of_gates = [delta_of(ex, what)[:, t - 1].sum(axis=0) for what in "hx"]
+        left = (ex.h_previous[t - 1], ex.inputs[t - 1])
+        met = [np.outer(*pair) for pair in zip(of_gates, left, strict=True)]
         yield [str(t), *numbers(map(norm, [own, both - own, both, *met]))]
 
 
@@ -237,9 +248,17 @@ def table_of_whole_gradients(shown):
         yield [f"d{below(check.name)}", *written_check(check)]
 
 
+def table_of_cells(shown):
+    yield ["cell", "by backward", *PROOF[1:]]
+    for check in shown.ex.backward_:
+        yield [check.name, *written_check(check)]
+
+
 def tables_of(shown):
     """Give the tables in the page's order."""
-    yield from [table_of_steps, table_of_pieces, table_of_the_output_error]
+    yield from [table_of_steps, table_of_pieces]
+    yield from [] if is_plain(shown.ex) else [table_of_gates]
+    yield table_of_the_output_error
     yield from [table_of_the_jacobian, table_of_output_weights, table_of_first_losses]
     yield from [table_of_the_parts, table_of_the_ladder, table_of_the_chosen_term]
     yield from [table_of_the_norms, table_of_reasons, table_of_exponents]
@@ -247,7 +266,7 @@ def tables_of(shown):
         yield table_of_what_if
     yield from [table_of_truncation, table_of_gradients, table_of_n8]
     if shown.ex.checks_ is not None:
-        yield from [table_of_proofs, table_of_whole_gradients]
+        yield from [table_of_proofs, table_of_whole_gradients, table_of_cells]
 
 
 def test_every_table(shown):
@@ -270,18 +289,20 @@ def test_data_are_the_arrays(shown):
     steps, classes, n = sorted({*steps_of(ex), shown.step}), classes_of(ex), min(ex.H, 32)
     rows = np.array(steps) - 1
     cells = [(t, tau) for t in losses_of(ex) for tau in steps_of(ex) if tau <= t]
-    names = ["U_frd", "W_frd", "h_activated"]
-    for name in names:
-        np.testing.assert_array_equal(array(data["forward"].pop(name)), getattr(ex, name)[rows, :n])
+    derived = ("b", "h_unactivated", "derivative") if is_plain(ex) else ()
+    for key, _, _, values in pieces_of(ex):
+        if key not in derived:
+            np.testing.assert_array_equal(array(data["forward"].pop(key)), values[rows, :n])
     np.testing.assert_array_equal(
-        array(data.pop("delta")), [ex.delta[t - 1, tau - 1] for t, tau in cells]
+        array(data.pop("delta")), [delta_of(ex)[t - 1, tau - 1] for t, tau in cells]
     )
     np.testing.assert_array_equal(array(data.pop("left")), ex.left[np.array(steps_of(ex)) - 1])
     norms = [norm(term(ex, *cell)) for cell in cells]
     np.testing.assert_allclose(array(data.pop("norms"))[0], norms, rtol=1e-14)
-    full = {name: np.abs(values).max() or 1.0 for name, _, values in pieces_of(ex)}
-    full["derivative"] = max(1.0, full.popitem()[1])
-    full["h_activated"] = max(1.0, full["h_activated"])
+    full = {key: np.abs(values).max() or 1.0 for key, _, _, values in pieces_of(ex)}
+    for key in full:
+        if key in ("derivative", "h_activated", "openness") or key.startswith("gate-"):
+            full[key] = max(1.0, full[key])
     checked = ex.checks_ is not None
     assert "numpy.frombuffer" in data.pop("about")
     assert data == {
@@ -298,7 +319,9 @@ def test_data_are_the_arrays(shown):
         "sum_error": ex.sum_error,
         "steps": steps,
         "forward": {},
-        "b": None if ex.b is None else ex.b[:n].tolist(),
+        "derived": is_plain(ex),
+        "gates": [*READING.get((ex.cell, "h"), GATES.get(ex.cell, "h"))],
+        "b": None if ex.b is None or not is_plain(ex) else ex.b[:n].tolist(),
         "full": full,
         "y_unactivated": ex.y_unactivated[rows][:, classes].tolist(),
         "y_activated": ex.y_activated[rows][:, classes].tolist(),

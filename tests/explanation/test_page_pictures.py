@@ -11,14 +11,19 @@ from elman.explanation.page.view import evenly, fit
 from pages import (
     chosen_term,
     classes_of,
+    delta_of,
     dV,
+    entry_of,
+    is_plain,
     jacobian_n5,
     label_of,
     losses_of,
     norm,
+    pieces_of,
     place,
     scaled,
     shares,
+    slope_of,
     steps_of,
     strongest_of_the_term,
     term,
@@ -66,7 +71,8 @@ def test_every_picture_is_one_that_is_read(shown, pictures):
     expected = {"The unrolled network", "Forward at one step", "The softmax Jacobian"}
     expected |= {"Terms of dL/dV", f"Shares of the terms of loss {chosen_term(shown)[0]}"}
     expected |= {"The gradient triangle", "The outer product of the chosen term"}
-    expected |= {f"Mean of {'f′' if ex.cell == 'relu' else '1 − h²'} by step"}
+    expected |= {f"Mean of {slope_of(ex)} by step"}
+    expected |= set() if is_plain(ex) else {"Gates and states by step"}
     expected |= {"Largest singular values", "Lyapunov exponents", "The gradients"}
     expected |= {"Relative error by truncation", "Angle by truncation"}
     if ex.W is not None and ex.T > 1:
@@ -138,17 +144,14 @@ def test_strips_of_a_step(shown, pictures):
     ex, t, n = shown.ex, shown.step, min(shown.ex.H, 32)
     picture = pictures["Forward at one step"].one("g", id="pieces")
     strips = [g for g in picture.all("g") if g.get("data-piece")]
-    arrays = [("U_frd", ex.U_frd), ("W_frd", ex.W_frd)]
-    if ex.b is not None:
-        arrays.append(("b", np.tile(ex.b, (ex.T, 1))))
-    arrays += [("h_unactivated", ex.h_unactivated), ("h_activated", ex.h_activated)]
-    arrays.append(("f′" if ex.cell == "relu" else "1 − h²", ex.derivative))
+    arrays = [(name, values) for _, name, _, values in pieces_of(ex)]
     assert [word.text for word in picture.all("text", class_="code")] == [
         name for name, _ in arrays
     ]
     for strip, (name, values) in zip(strips, arrays, strict=True):
         full = np.abs(values).max()
-        if name not in ("U_frd", "W_frd", "b", "h_unactivated"):
+        raw = ("U_frd", "W_frd", "b", "h_unactivated", "hₜ", "sₜ")
+        if name not in raw and not name.startswith("a of"):
             full = max(full, 1)
         classes, titles = read_cells(strip.elements)
         assert [classes] == colours(values[t - 1 : t, :n], full)
@@ -156,6 +159,20 @@ def test_strips_of_a_step(shown, pictures):
             f"{name}, unit {i + 1}: {fixed(v)}" for i, v in enumerate(values[t - 1, :n])
         ]
         assert (np.diff([place(cell, "x") for cell in strip.elements]) > 0).all()
+
+
+def test_gates_by_step(shown, pictures):
+    ex, rows = shown.ex, np.array(steps_of(shown.ex)) - 1
+    if is_plain(ex):
+        return
+    picture = pictures["Gates and states by step"]
+    arrays = [*ex.gates.items(), *ex.states.items()]
+    assert [word.text for word in picture.all("text", class_="code")] == [
+        name for name, _ in arrays
+    ]
+    for grid, (_, values) in zip(picture.all("g", class_="grid"), arrays, strict=True):
+        strip = fit(values[rows].T, 16, len(rows))
+        assert read_grid(grid, strip.shape) == colours(strip, max(1, np.abs(values).max()))
 
 
 def test_answers_of_a_step(shown, pictures):
@@ -285,15 +302,20 @@ def test_outer_product(shown, pictures):
     ex, (t, tau) = shown.ex, chosen_term(shown)
     picture = pictures["The outer product of the chosen term"]
     rows, columns = strongest_of_the_term(shown)
-    delta, met = ex.delta[t - 1, tau - 1, rows], ex.left[tau - 1, columns]
+    delta, met = delta_of(ex)[t - 1, tau - 1, rows], ex.left[tau - 1, columns]
     letter = "h" if ex.of == "W" else "x"
+    several = ex.cell in ("lstm", "gru")
+    names = [
+        word.text for group in picture.all("g", class_="outer-names") for word in group.elements
+    ]
+    assert names == ([entry_of(ex, i) for i in rows] if several else [])
     for name, values, titles in [
-        ("delta", delta[:, None], [f"δ, unit {i + 1}" for i in rows]),
+        ("delta", delta[:, None], [f"δ, unit {entry_of(ex, i)}" for i in rows]),
         ("h", met[None], [f"{letter}, entry {j + 1}" for j in columns]),
         (
             "products",
             term(ex, t, tau)[np.ix_(rows, columns)],
-            [f"row {i + 1}, column {j + 1}" for i in rows for j in columns],
+            [f"row {entry_of(ex, i)}, column {j + 1}" for i in rows for j in columns],
         ),
     ]:
         lines = picture.one("g", class_=f"outer-{name}").elements

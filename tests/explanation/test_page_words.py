@@ -11,11 +11,14 @@ from pages import (
     ROWS,
     chosen_term,
     classes_of,
+    delta_of,
     jacobian_n5,
     label_of,
     losses_of,
     norm,
+    openness,
     page_of,
+    slope_of,
     steps_of,
     term,
 )
@@ -108,9 +111,8 @@ def test_descriptions_of_ends(shown):
         f"{some(len(steps_of(ex)), 'step')} from left to right. The error's norm is "
         f"{number(told[1])} at step {ex.T} and {number(told[0])} at step 1."
     )
-    slope = "f′" if ex.cell == "relu" else "1 − h²"
-    means = [fixed(ex.derivative[t].mean()) for t in (0, -1)]
-    said = pictures[f"Mean of {slope} by step"].elements[1].text
+    means = [fixed(openness(ex)[t].mean()) for t in (0, -1)]
+    said = pictures[f"Mean of {slope_of(ex)} by step"].elements[1].text
     assert said == f"It goes from {means[0]} to {means[1]}."
 
 
@@ -143,7 +145,7 @@ def test_chosen_term(shown):
     ex, (t, tau) = shown.ex, chosen_term(shown)
     met = f"h{tau - 1}" if ex.of == "W" else f"x{tau}"
     sizes = [
-        number(norm(a)) for a in (ex.delta[t - 1, tau - 1], ex.left[tau - 1], term(ex, t, tau))
+        number(norm(a)) for a in (delta_of(ex)[t - 1, tau - 1], ex.left[tau - 1], term(ex, t, tau))
     ]
     assert shown.outline.panels[6].one("p", id="chosen").text == (
         f"term({t}, {tau}): loss {t} by way of step {tau}. ‖δ‖ = {sizes[0]}, ‖{met}‖ = {sizes[1]}, "
@@ -224,7 +226,30 @@ def test_shapes_in_words(shown):
     H, D = shown.ex.H, shown.ex.D
     questions = [p.text for p in shown.outline.root.all("p")]
     assert any(f"xt is {D} × 1 and ht {H} × 1, so U has to be {H} × {D}" in q for q in questions)
-    assert any(f"h has {H} entries and W {H} × {H}." in q for q in questions)
+    rows = H if shown.ex.W is None else len(shown.ex.W)
+    assert any(f"h has {H} entries and W {rows} × {H}." in q for q in questions)
+
+
+def test_what_is_said_of_gates():
+    shown = page_of("lstm")
+    said = [" ".join(p.text for p in panel.all("p")) for panel in shown.outline.panels]
+    assert "W has 4 × 6 rows, 6 for each gate that reads ht−1: i, f, g, o." in said[5]
+    assert "(h,s) stands for h and s" in said[5]
+    assert "δ holds the errors of the gates i, f, g, o, one under another" in said[6]
+    captions = " ".join(part.text for part in shown.outline.root.all("figcaption"))
+    assert "The other states are in panel 2" in captions
+    assert "of dU i, f, g, o; of dW i, f, g, o; of db i, f, g, o." in captions
+    gru = page_of("gru, one label")
+    captions = " ".join(part.text for part in gru.outline.root.all("figcaption"))
+    assert "of dU r, z, n; of dW r, z, m; of db r, z, n, m." in captions
+    assert (
+        "The gate z is not the output's zt." in gru.outline.panels[2].one("p", class_="lead").text
+    )
+    assert "The other states" not in captions
+    for name in ("lstm", "gru, one label", "lstm below gru", "leaky"):
+        text = page_of(name).outline.root.text
+        for words in ("1 − h", "f′", "diag(", "tanh2"):
+            assert words not in text, (name, words)
 
 
 def test_what_is_left_out():
@@ -325,6 +350,47 @@ CHANGED = {
     },
     "upper of two layers": {
         2: [NOTES[2][0].replace("[6×3]x_t[3×1]", "[6×5]x_t[5×1]"), *NOTES[2][1:]]
+    },
+    "lstm": {
+        2: [
+            *(f"a_{g}=U_{g}[6×3]x_t[3×1]+W_{g}[6×6]h_{{t−1}}[6×1]+b_{g}[6×1]" for g in "ifgo"),
+            "i=σ(a_i),f=σ(a_f),g=tanh(a_g),o=σ(a_o)",
+            "s_t=f⊙s_{t−1}+i⊙g",
+            "h_t=o⊙tanh(s_t)",
+            *NOTES[2][1:],
+        ],
+        5: [
+            "dh_t/dW[6×24×6]=∂h_t/∂W[6×24×6]+∂h_t/∂(h,s)_{t−1}[6×12]·d(h,s)_{t−1}/dW[12×24×6]",
+            *(line.replace("∂h", "∂(h,s)").replace("/dh", "/d(h,s)") for line in NOTES[5][2:]),
+        ],
+        6: [
+            NOTES[6][0],
+            f"term(t,τ)={N7_FACTORS}".replace("∂h", "∂(h,s)").replace("/dh", "/d(h,s)"),
+        ],
+        7: [
+            "∂(h,s)_t/∂(h,s)_{t−1}=[∂(h,s)_t/∂(h,s)_{t−1}]_{straight}"
+            + "".join(f"+∂(h,s)_t/∂a_{g}W_{g}" for g in "ifgo")
+        ],
+        9: [*NOTES[9][:4], "dL/dU:δ_t·1·x_t^T", "dL/dW:δ_t·1·h_{t−1}^T"],
+    },
+    "gru, one label": {
+        2: [
+            *(f"a_{g}=U_{g}[6×3]x_t[3×1]+W_{g}[6×6]h_{{t−1}}[6×1]+b_{g}[6×1]" for g in "rz"),
+            "a_n=U_n[6×3]x_t[3×1]+b_n[6×1]",
+            "a_m=W_m[6×6]h_{t−1}[6×1]+b_m[6×1]",
+            "r=σ(a_r),z=σ(a_z),n=tanh(a_n+r⊙a_m)",
+            "h_t=(1−z)⊙n+z⊙h_{t−1}",
+            *NOTES[2][1:],
+        ],
+        5: [
+            "dh_t/dW[6×18×6]=∂h_t/∂W[6×18×6]+∂h_t/∂h_{t−1}[6×6]·dh_{t−1}/dW[6×18×6]",
+            *NOTES[5][2:],
+        ],
+        7: [
+            "∂h_t/∂h_{t−1}=[∂h_t/∂h_{t−1}]_{straight}"
+            + "".join(f"+∂h_t/∂a_{g}W_{g}" for g in "rzm")
+        ],
+        9: [*NOTES[9][:4], "dL/dU:δ_t·1·x_t^T", "dL/dW:δ_t·1·h_{t−1}^T"],
     },
     "dense, one label": {
         0: ["dL/dU=∑_t∑_{τ≤t}term(t,τ)", "term(t,τ)=δ_{t,τ}x_τ^T"],

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from elman.equations import CELLS, Layer, recurrent_layer
-from elman.equations.network import zero_states
 from elman.explanation import terms
 from elman.explanation.slopes import Exact, explicit_parts, jacobians, slopes
 from tolerances import BY_HAND, ROUNDING, relative_error
@@ -30,7 +29,7 @@ def traced(rng, layer, inputs=None):
     """A sequence forward through a layer whose cell keeps its slopes."""
     exact = layer._replace(cell=Exact(layer.cell))
     x = rng.standard_normal((T, D, 1)) if inputs is None else inputs
-    return exact, recurrent_layer(list(x), zero_states(layer, 1), exact)
+    return exact, recurrent_layer(list(x), layer.initial_states(1), exact)
 
 
 @pytest.mark.parametrize("reach", [None, 0, 2])

@@ -10,9 +10,10 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.equations import Cell, softmax_jacobian
+from elman.equations.losses import Loss
 from elman.explanation import terms
 from elman.explanation.proof import Check, TotalCheck
-from elman.explanation.slopes import remembers
+from elman.explanation.slopes import is_plain, remembers
 from elman.parameters import Architecture, Parameters
 
 LEAST = float(np.finfo(np.float64).tiny)
@@ -47,7 +48,8 @@ class Arrays:
     h_top: Array
     y_unactivated: Array
     y_activated: Array
-    labels: IntArray
+    labels: IntArray | None
+    y: Array
     losses: Array
     output_error: Array
     delta: Array
@@ -73,14 +75,19 @@ class Arrays:
         return name_of(self.architecture.cells[self.layer - 1])
 
     @property
+    def loss_function(self) -> Loss:
+        """What the L_t are made of."""
+        return self.architecture.loss_function
+
+    @property
     def equations(self) -> Cell:
         """The cell itself."""
         return self.architecture.layer_cells[self.layer - 1]
 
-    @property
-    def gated(self) -> bool:
-        """Whether the cell is more than h = f(h_unactivated): it has gates, or a state beside h."""
-        return len(self.equations.gates) > 1 or len(self.equations.states) > 1
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the cell is h = f(h_unactivated): it has no gates, and nothing goes past them."""
+        return is_plain(self.equations)
 
     @property
     def T(self) -> int:
@@ -99,7 +106,7 @@ class Arrays:
 
     @property
     def K(self) -> int:
-        """The classes."""
+        """The outputs: classes, or numbers."""
         return len(self.classes)
 
     @property
@@ -131,8 +138,9 @@ class Arrays:
 
     @property
     def h_0(self) -> Array:
-        """The state before the first step, (H,): zeros."""
-        return np.zeros(self.H)
+        """The state before the first step, (H,): zeros, unless it was learned."""
+        initial = self.parameters.get(f"initial{self.layer}")
+        return np.zeros(self.H) if initial is None else initial[: self.H]
 
     @cached_property
     def h_previous(self) -> Array:
@@ -168,22 +176,38 @@ class Arrays:
     @property
     def answering_rows(self) -> IntArray:
         """The same, counted from 0."""
-        return np.flatnonzero(self.labels >= 0)
+        return np.flatnonzero(~np.isnan(self.losses))
 
     @property
     def loss(self) -> float:
         """L = Σ L_t (N3)."""
         return float(np.nansum(self.losses))
 
+    @property
+    def targets(self) -> Any:
+        """The y that ``explain`` takes of a network: one, or one for each step."""
+        if self.labels is not None:
+            return self.labels if self.every_step else self.labels[-1]
+        values = self.y[:, :: self.loss_function.outputs_a_number]
+        values = values[:, 0] if values.shape[1] == 1 else values
+        return values if self.every_step else values[-1]
+
     # The output (N5, N6)
 
     def softmax_jacobian(self, t: int) -> Array:
-        """dŷ_i/dz_k at step t (N5), (K, K)."""
+        """dŷ_i/dz_k at step t (N5), (K, K), where the outputs are classes."""
+        if self.labels is None:
+            raise ValueError("there is no softmax: this model predicts numbers, not classes")
         return softmax_jacobian(self.y_activated[self._row(t)])
 
     @property
     def residual_n5(self) -> float:
-        """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5)."""
+        """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5).
+
+        NaN where numbers are predicted, not classes.
+        """
+        if self.labels is None:
+            return float("nan")
         worst = 0.0
         for t in self.answering_rows:
             y_hat, label = self.y_activated[t], self.labels[t]
@@ -225,6 +249,8 @@ class Arrays:
         gates = cell.gates_reading(what)
         if len(gates) == len(cell.gates):
             return self.delta
+        if not gates:
+            return self.delta[..., :0]
         parts = np.split(self.delta, len(cell.gates), axis=-1)
         return np.concatenate([parts[g] for g in gates], axis=-1)
 

@@ -23,7 +23,7 @@ class Diagnosis(NamedTuple):
     words: str
 
 
-def diagnose(reach: Array, saturated: float, W: Array | None, *, gated: bool = False) -> Diagnosis:
+def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = True) -> Diagnosis:
     """Judge how far errors get back through time.
 
     Parameters
@@ -33,10 +33,10 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, gated: bool = F
         answer told its state. NaN where it told nothing.
     saturated : float
         The share of saturated units, 0 … 1, over all steps.
-    W : array (H, H), or None
+    W : array (G_h H, H), or None
         For what to change.
-    gated : bool
-        Whether the cell has gates: then W is not looked at.
+    plain : bool
+        Whether the cell is h = f(h_unactivated); the advice for one with gates is another.
 
     Returns
     -------
@@ -67,13 +67,22 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, gated: bool = F
             f"The gradient is healthy: {_back(lags[-1])} an error is still {reach[-1]:.2g} times what "
             f"the answer said, and {share}.",
         )
+    closed = "their f' is almost 0 and lets" if plain else "they let almost"
     where = f"{_back(lags[np.argmax(lost)])} less than a thousandth of an error is left"
     if saturated >= MANY_SATURATED:
         return Diagnosis(
             "saturated",
-            f"{share[0].upper()}{share[1:]}: their f' is almost 0 and lets no error through, so that "
+            f"{share[0].upper()}{share[1:]}: {closed} no error through, so that "
             f"{where}. Standardise the inputs, keep the weights small (a larger alpha), and lower the "
             "learning rate.",
+        )
+    if not plain:
+        return Diagnosis(
+            "vanishing",
+            f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
+            "The units let go of it step by step: begin with a bias of the gate that holds the state "
+            "at which it is open (1 or more for the forget gate of an LSTM, the update gate of a "
+            "GRU), take fewer and larger steps, or give earlier steps labels (RNNTagger).",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     return Diagnosis(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from elman._memory import require_memory
-from elman._typing import IntArray
 from elman.equations import descend
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
@@ -17,6 +16,7 @@ from elman.explanation.numbers import Numbers
 from elman.explanation.passes import Passes, forward_with_answers
 from elman.explanation.proof import central_differences, check_backward, check_terms, check_totals
 from elman.explanation.subject import subject
+from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
 from elman.training.optimizers import clip_norm
 
@@ -53,10 +53,12 @@ def compute(
             raise ValueError(f"{name} must be a number above 0; got {value!r}")
 
     parameters, x = who.parameters, who.sequences.values
-    labels = np.full(len(x), -1)
-    labels[0 if who.every_step else -1 :] = who.labels
-    _require_memory(parameters, layer, labels)
-    passes = Passes.of(parameters, x, labels)
+    architecture, targets = parameters.architecture, np.asarray(who.targets)
+    wanted = Wanted.of(
+        architecture.loss_function, targets, architecture.n_outputs, len(x), who.every_step
+    )
+    _require_memory(parameters, layer, len(x), len(wanted.answering))
+    passes = Passes.of(parameters, x, wanted)
     gradients = passes.gradients()
     delta, dh = passes.carried_back(layer)
     if not (np.isfinite(delta).all() and np.isfinite(gradients.vector).all()):
@@ -112,8 +114,9 @@ def compute(
         **forward,
         h_top=passes.rows(n_layers)["h_activated"],
         y_unactivated=passes.trace.y_unactivated.T,
-        y_activated=passes.trace.y_activated.T,
-        labels=labels,
+        y_activated=wanted.loss.activate(passes.trace.y_unactivated).T,
+        labels=wanted.labels,
+        y=np.where(wanted.present, wanted.y, np.nan).T,
         losses=passes.losses(),
         output_error=passes.error.T,
         delta=delta,
@@ -128,9 +131,8 @@ def compute(
     )
 
 
-def _require_memory(parameters: Parameters, layer: int, labels: IntArray) -> None:
+def _require_memory(parameters: Parameters, layer: int, T: int, n_losses: int) -> None:
     """Refuse what takes more memory than there is: each loss has an error at each step before it."""
-    T, n_losses = len(labels), int((labels >= 0).sum())
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
@@ -173,7 +175,7 @@ def _one(y: Any, model: Any) -> Any:
             f"y has shape {labels.shape}; an RNNClassifier gives a sequence one label, and expects one "
             "here. Of a data set pass X[0], y[0]; of one-hot labels np.argmax(y)."
         )
-    return labels.tolist()
+    return labels if labels.dtype.kind == "f" else labels.tolist()
 
 
 def _update(

@@ -31,7 +31,7 @@ class Explanation(Numbers):
     seed : int or None
         The estimator's ``random_state``, where it is a number.
     classes : list of str
-        The labels by code.
+        The labels by code; the names of outputs that are numbers.
     every_step : bool
         Whether each step has a label, or only the last.
     layer : int
@@ -55,13 +55,17 @@ class Explanation(Numbers):
     h_top : array (T, H of the top layer)
         The states that answer.
     y_unactivated, y_activated : arrays (T, K)
-        N2, of every step, whether it has a label or not.
-    labels : array (T,)
-        Codes; -1 where a step has no label.
+        N2, of every step, whether it has a label or not. Numbers, where these are predicted, are as
+        the network gives them: standardised.
+    labels : array (T,), or None
+        Codes; -1 where a step has no label. None if numbers are predicted.
+    y : array (T, K)
+        The targets: one-hot rows (N3), or numbers, as the network sees them; NaN where a step has
+        none.
     losses : array (T,)
         L_t (N3); NaN where a step has no label.
     output_error : array (T, K)
-        ŷ_t - y_t (N5); zeros where a step has no label.
+        ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros where a step has no label.
     delta : array (T, T, G H)
         [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
@@ -168,7 +172,7 @@ def explain(
 
     Parameters
     ----------
-    model : RNNClassifier, RNNTagger or Network
+    model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         An estimator has to be fitted; its standardisation is applied, and its labels are named.
     x : array (n_timesteps, n_features)
         One sequence, as the model takes it. Where an estimator was fitted on rows, a row.

@@ -16,8 +16,9 @@ from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import name_of
 from elman.explanation.diagnosis import diagnose
-from elman.explanation.slopes import jacobians, remembers, slopes_of_backward
+from elman.explanation.slopes import is_plain, jacobians, remembers, slopes_of_backward
 from elman.explanation.subject import Subject, subject
+from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
 
 _SHARD = 256  # sequences at a time
@@ -87,13 +88,13 @@ def gradient_flow(
 
     Parameters
     ----------
-    model : RNNClassifier, RNNTagger or Network
+    model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         An estimator has to be fitted; its standardisation is applied.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         As the model takes it; lengths may differ.
     y : labels, optional
         As the model takes them. Left out, the least probable class of each last step is the label:
-        an error that is there, however sure the model is.
+        an error that is there, however sure the model is. Numbers are then one below each answer.
     layer : int
         The layer looked at, counted from 1, the lowest.
     seed : int
@@ -146,8 +147,7 @@ def gradient_flow(
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
-    gated = len(here.cell.gates) > 1 or len(here.cell.states) > 1
-    kind, verdict = diagnose(common, saturated_share, None if gated else here.W, gated=gated)
+    kind, verdict = diagnose(common, saturated_share, here.W, plain=is_plain(here.cell))
     return GradientFlow(
         layer=layer,
         cell=name_of(who.parameters.architecture.cells[layer - 1]),
@@ -187,18 +187,19 @@ def _reach(
     openness : T blocks (H, n_t)
         The most that the layer's units let back: f' for tanh and relu.
     """
-    y_hat = trace.y_activated.astype(np.float64)  # (K, n)
     traces = [_in_float64(of_layer) for of_layer in trace.layers[layer - 1 :]]
     ends = shard.rows  # the sequences' numbers, in the order in which they end
-    if who.labels is None:
-        labels = y_hat.argmin(axis=0)
+    loss, z = exact.architecture.loss_function, trace.y_unactivated.astype(np.float64)
+    K, n = z.shape
+    if who.targets is not None:
+        targets = who.targets[who.sequences.offsets[ends + 1] - 1 if who.every_step else ends]
+        y = loss.columns(targets, K)
+    elif loss.takes_classes:
+        y = loss.columns(z.argmin(axis=0), K)
     else:
-        labels = who.labels[who.sequences.offsets[ends + 1] - 1 if who.every_step else ends]
-    y = np.zeros_like(y_hat)
-    y[labels, np.arange(len(labels))] = 1
-
+        y = loss.activate(z) - 1
     layers, V = exact.layers[layer - 1 :], exact["V"]
-    told = V.T @ terms.exact_error(y, y_hat)
+    told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
     dh = network.answers_to_states(told, traces[-1].h, shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
     for k in reversed(range(len(layers))):

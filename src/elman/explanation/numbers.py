@@ -39,7 +39,8 @@ class Numbers(Arrays):
             if self.layer == 1:
                 structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
-            structural = np.broadcast_to(steps == 0, (self.T, self.T))
+            nothing = (steps == 0) & (not self.h_0.any())
+            structural = np.broadcast_to(nothing, (self.T, self.T))
         return terms.term_kinds(
             self.delta_of, dh, self.left, self.slopes, self.answering_rows, structural
         )
@@ -71,7 +72,7 @@ class Numbers(Arrays):
             N8's two.
         """
         row = self._row(t)
-        if self.labels[row] < 0:
+        if row not in self.answering_rows:
             raise ValueError(
                 f"step {t} has no label, and so no loss; those with one: {self.answering}"
             )
@@ -194,9 +195,7 @@ class Numbers(Arrays):
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(
-            self.reach, self.saturated, None if self.gated else self.W, gated=self.gated
-        )
+        return diagnose(self.reach, self.saturated, self.W, plain=self.plain)
 
     @property
     def verdict(self) -> str:

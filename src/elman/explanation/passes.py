@@ -16,6 +16,7 @@ from elman.equations import Layer, LayerGradients, Trace, network, recurrent_gra
 from elman.errors import DataError
 from elman.explanation import terms
 from elman.explanation.slopes import Exact
+from elman.explanation.wanted import Wanted
 from elman.network import gate_values
 from elman.parameters import Parameters
 
@@ -29,12 +30,12 @@ class Passes(NamedTuple):
     parameters: Parameters
     layers: list[Layer]  # whose cells go back by exact slopes
     x: Array  # (T, D)
-    labels: IntArray  # (T,), -1 where there is none
+    wanted: Wanted
     trace: Trace
-    error: Array  # (K, T), ŷ - y; zeros where a step has no label
+    error: Array  # (K, T), ŷ - y; zeros where a step has no target
 
     @classmethod
-    def of(cls, parameters: Parameters, x: Array, labels: IntArray) -> Passes:
+    def of(cls, parameters: Parameters, x: Array, wanted: Wanted) -> Passes:
         """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
         layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
@@ -45,15 +46,14 @@ class Passes(NamedTuple):
                 f"the network's states overflow at step {step} of this sequence; expected finite "
                 "numbers. Explain a model with smaller weights, or scale x."
             )
-        # A step without a label has an empty column y, and so no loss and no error (N3, N5).
-        y = (labels == np.arange(len(parameters["V"]))[:, None]).astype(np.float64)
-        error = terms.exact_error(y, trace.y_activated)
-        return cls(parameters, layers, x, labels, trace, error)
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it goes back
+            error = wanted.error(trace.y_unactivated)
+        return cls(parameters, layers, x, wanted, trace, error)
 
     @property
     def answering(self) -> IntArray:
         """The steps with a loss, from 0."""
-        return np.flatnonzero(self.labels >= 0)
+        return self.wanted.answering
 
     def inputs(self, layer: int) -> Array:
         """What a layer's U multiplies, (T, D)."""
@@ -105,8 +105,7 @@ class Passes(NamedTuple):
 
     def losses_of(self, z: Array) -> Array:
         """L_t of the steps with a label, for y_unactivated (K, T)."""
-        columns = z.T[self.answering, :, None]
-        return terms.exact_losses(columns, self.labels[self.answering])[:, 0]
+        return self.wanted.losses(z.T[self.answering, :, None])[:, 0]
 
     def gradients(self, truncate: int | None = None) -> Parameters:
         """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
@@ -117,13 +116,25 @@ class Passes(NamedTuple):
                 x, self.error, self.layers, V, [0] * len(x), self.trace
             )
         if truncate is not None:
-            of_layers = []
+            reaches = self.answering < truncate  # the states before the first step
             for k, carried in enumerate(self._carried(1, truncate), start=1):
                 delta = _blocks(carried.sum(axis=2)[:, : -self._n_states(k)])
                 layer, trace = self.layers[k - 1], self.trace.layers[k - 1]
                 within = recurrent_gradients(delta, _blocks(self.inputs(k)), trace, layer)
-                of_layers.append(LayerGradients(*within, np.empty(0)))
+                initial = self._before_the_first(k, carried[0][:, reaches].sum(axis=1))
+                of_layers[k - 1] = LayerGradients(*within, initial)
         return Parameters.of_gradients(self.parameters.architecture, of_layers, dV, dc)
+
+    def _before_the_first(self, layer: int, carried: Array) -> Array:
+        """dL/d(states before the first step), (S H,), from δ and dL/d(states) at that step."""
+        of = self.layers[layer - 1]
+        partials = self.trace.layers[layer - 1].steps[0].kept[0][..., 0]  # (S, G + S, H)
+        G, n_states = len(of.cell.gates), self._n_states(layer)
+        dh = carried[-n_states:].reshape(len(partials), -1)  # (S, H)
+        initial: Array = np.einsum("sh,srh->rh", dh, partials[:, G:])
+        if of.W is not None:
+            initial[0] += of.W.T @ of.cell.rows_reading("h", carried[:-n_states])
+        return initial.ravel()
 
     def carried_back(self, layer: int) -> tuple[Array, list[Array]]:
         """Carry each loss back on its own (N7).
@@ -143,6 +154,14 @@ class Passes(NamedTuple):
         delta = np.zeros((T, T, found[0][0].shape[2]))
         delta[self.answering] = found[0][0]
         return delta, [dh for _, dh in found]
+
+    def rounded(self) -> Array:
+        """What the rounding of the outputs' errors is relative to, (T, K): ``Wanted.rounded``."""
+        V, c = self.parameters["V"], self.parameters.get("c")
+        size = np.abs(V) @ np.abs(self.rows(len(self.layers))["h_activated"].T)
+        if c is not None:
+            size = size + np.abs(c)[:, None]
+        return self.wanted.rounded(self.trace.y_unactivated, size).T
 
     def errors_of_states(self) -> list[Array]:
         """dL/d(states) of all losses together: of each layer (T, S H)."""

@@ -11,6 +11,8 @@ What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what round
     |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps ( Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|
                                                   +  Σ_j Σ_i |dL_t/ds_{j,i}| m_{j,i} )  +  1e-287
 
+Of a loss of numbers ŷ - y stands for dL/dz, and counts together with what it is rounded by: it is a
+difference.
 z'_t is by how much y_unactivated moves along R, so that the product is a sum of these numbers over
 k: where they all but cancel, the digits that are left are few. In the same way it is a sum over the
 states s_j of each step j from τ to t. m_j is by how much these move, each part taken by its
@@ -121,7 +123,7 @@ class Moved(NamedTuple):
     states: list[list[Array]]  # m of each layer that moves: block k is (S H, n_k), k steps on
 
     def summed(self, error: Array) -> Array:
-        """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y (A, K)."""
+        """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y, or what it is rounded by, (A, K)."""
         return np.asarray(np.einsum("ak,akn->an", np.abs(error), np.abs(self.z.imag)) / STEP)
 
     def inside(self, dh: Sequence[Array], taus: IntArray) -> Array:
@@ -188,9 +190,9 @@ def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: Int
     z = np.repeat(output(plain.astype(dtype), V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
     for k, h in enumerate(moved[-1].h):
         steps = taus[: h.shape[1]] + k
-        (columns,) = np.nonzero(passes.labels[steps] >= 0)
+        (columns,) = np.nonzero(passes.wanted.present[steps])
         z[np.searchsorted(answering, steps[columns]), :, columns] = output(h, V, c)[0].T[columns]
-    losses = terms.exact_losses(z, passes.labels[answering])
+    losses = passes.wanted.losses(z)
     return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
 
 
@@ -248,11 +250,12 @@ def check_terms(
     name, answering = passes.name_of_terms(layer), passes.answering
     matrix = passes.parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
+    rounded = passes.rounded()
     found, summed, inside = [], [], []
     for taus in _side_by_side(len(passes.x)):
         moved = pass_forward(passes, layer, {name: matrix + 1j * STEP * R}, taus)
         found.append(moved.losses.imag / STEP)
-        summed.append(moved.summed(passes.error.T[answering]))
+        summed.append(moved.summed(rounded[answering]))
         inside.append(moved.inside(dh, taus))
 
     cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
@@ -290,7 +293,7 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     rng = np.random.default_rng(seed)
     answering, start = passes.answering, np.zeros(1, np.int64)
     moving, x = passes.parameters.astype(np.complex128), passes.x.astype(np.complex128)
-    error = passes.error.T[answering]
+    error = passes.rounded()[answering]
     dh = [of_layer[None] for of_layer in passes.errors_of_states()]
     made_of = np.array(  # (T, H)
         [np.abs([*s.states, *s.kept[2:]]).sum(axis=0)[:, 0] for s in passes.trace.layers[-1].steps]
@@ -302,7 +305,7 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
         trace = forward_with_answers(moving, x, moving.layers)
         moving[name].imag[...] = 0
         z = trace.y_unactivated.T[answering, :, None]
-        losses = terms.exact_losses(z, passes.labels[answering])
+        losses = passes.wanted.losses(z)
         states = [
             magnitudes(*traces, taus=start)
             for traces in zip(trace.layers, passes.trace.layers, strict=True)

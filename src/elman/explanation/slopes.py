@@ -81,11 +81,21 @@ def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) 
     return found
 
 
-def remembers(cell: Cell) -> bool:
-    """Whether errors go back a step in a layer: by W, or straight from state to state before."""
-    point = np.random.default_rng(0).standard_normal((len(cell.gates) + len(cell.states), 1))
+def goes_straight(cell: Cell) -> bool:
+    """Whether errors go from a state straight to one before, not by way of W."""
+    point = np.random.default_rng(0).standard_normal((len(cell.gates) + len(cell.states), 1, 1))
     a, before = tuple(point[: len(cell.gates)]), tuple(point[len(cell.gates) :])
-    return cell.recurrent or bool(slopes(cell, a, before).states[:, len(cell.gates) :].any())
+    return bool(slopes(cell, a, before).states[:, len(cell.gates) :].any())
+
+
+def remembers(cell: Cell) -> bool:
+    """Whether errors go back a step in a layer: by W, or straight."""
+    return cell.recurrent or goes_straight(cell)
+
+
+def is_plain(cell: Cell) -> bool:
+    """Whether a cell is h = f(h_unactivated), so that f' says all of it."""
+    return len(cell.gates) == len(cell.states) == 1 and not goes_straight(cell)
 
 
 class Exact(Cell):

@@ -9,10 +9,11 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Sequences
+from elman.equations.losses import Quantile
 from elman.errors import DataError
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.network import Network
-from elman.parameters import Parameters
+from elman.parameters import Architecture, Parameters
 
 
 class Subject(NamedTuple):
@@ -26,12 +27,13 @@ class Subject(NamedTuple):
         A copy.
     sequences : Sequences
         As the network sees them: standardised.
-    labels : array (n_sequences,) or (n_steps_in_all,), or None
-        As ``every_step`` says; codes 0 … K - 1.
+    targets : array (n_sequences, …) or (n_steps_in_all, …), or None
+        As ``every_step`` says; codes 0 … K - 1, or an axis more for numbers, as the network sees
+        them: standardised.
     every_step : bool
-        Whether each step has a label.
+        Whether each step has a target.
     classes : list of str
-        The labels by code.
+        The outputs' names: the labels by code, or those of numbers.
     learning_rate, max_norm, seed : number or None
         Those of the estimator.
     """
@@ -39,7 +41,7 @@ class Subject(NamedTuple):
     name: str
     parameters: Parameters
     sequences: Sequences
-    labels: IntArray | None
+    targets: Array | None
     every_step: bool
     classes: list[str]
     learning_rate: float | None = None
@@ -61,7 +63,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
 
     Parameters
     ----------
-    model : RNNClassifier, RNNTagger or Network
+    model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         An estimator has to be fitted.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         As the model takes them: not standardised.
@@ -81,51 +83,58 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     if isinstance(model, Network):
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
-        if not model.architecture.loss_function.takes_classes:
-            raise ValueError(
-                "only networks under a softmax can be explained yet; this one predicts numbers, with "
-                f"the loss {model.architecture.loss!r}"
-            )
         _check_finite(model.parameters)
         network = model.astype(np.float64 if exact else model.dtype)
-        sequences, every_step, labels = network._check(X), False, None
+        sequences, every_step, values = network._check(X), False, None
         if y is not None:
             examples = network._examples(X, y)
-            every_step, labels = examples.targets.every_step, examples.targets.values
-        classes = [str(k) for k in range(model.architecture.n_outputs)]
-        return Subject("Network", network.parameters, sequences, labels, every_step, classes)
-    if isinstance(model, RNNRegressor | RNNStepRegressor):
-        raise ValueError(
-            f"only networks under a softmax can be explained yet; an {type(model).__name__} predicts "
-            "numbers"
-        )
-    if not isinstance(model, RNNClassifier | RNNTagger):
+            every_step, values = examples.targets.every_step, examples.targets.values
+        names = output_names(model.architecture)
+        return Subject("Network", network.parameters, sequences, values, every_step, names)
+    if not isinstance(model, RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor):
         raise TypeError(
-            f"model is a {type(model).__name__}; expected a fitted RNNClassifier or RNNTagger, or a "
-            "Network."
+            f"model is a {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
+            "RNNRegressor or RNNStepRegressor, or a Network."
         )
     with warnings.catch_warnings():  # an array is as good as the table that had the names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         fitted, sequences = model._checked(X)
     _check_finite(fitted.network.parameters)
-    labels = None
-    if y is not None:
-        labels = model._examples(y, sequences, None, fitted.answers).targets.values
-        labels = _codes(model.classes_, labels)
-    sequences = fitted.scaled(sequences)
     dtype = np.dtype(np.float64) if exact else fitted.network.dtype
-    values = sequences.values.astype(dtype, copy=False)
+    values, names = None, output_names(fitted.network.architecture)
+    if isinstance(model, RNNClassifier | RNNTagger):
+        names = [str(label) for label in model.classes_]
+    if y is not None:
+        targets = model._examples(y, sequences, None, fitted.answers).targets
+        if isinstance(model, RNNClassifier | RNNTagger):
+            values = _codes(model.classes_, targets.values)
+        else:
+            values = fitted.answers.scaled(fitted.answers.encoded(targets), dtype).values
+    sequences = fitted.scaled(sequences)
+    cast = sequences.values.astype(dtype, copy=False)
     return Subject(
         type(model).__name__,
         fitted.network.parameters.astype(dtype),
-        Sequences(values, sequences.offsets, sequences.stacked),
-        labels,
+        Sequences(cast, sequences.offsets, sequences.stacked),
+        values,
         model._every_step,
-        [str(label) for label in model.classes_],
+        names,
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
     )
+
+
+def output_names(architecture: Architecture) -> list[str]:
+    """Name the outputs: classes by their codes, numbers by y, or y₁ …, with their quantiles."""
+    loss, K = architecture.loss_function, architecture.n_outputs
+    if loss.takes_classes:
+        return [str(k) for k in range(K)]
+    each = loss.outputs_a_number
+    numbers = [f"y{i + 1}" if each < K else "y" for i in range(K // each)]
+    if isinstance(loss, Quantile):
+        return [f"{name} at {100 * tau:g} %" for name in numbers for tau in loss.quantiles]
+    return [f"{name}.{j + 1}" if each > 1 else name for name in numbers for j in range(each)]
 
 
 def _check_finite(parameters: Parameters) -> None:

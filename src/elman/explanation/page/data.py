@@ -28,6 +28,11 @@ def data_block(view: View) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+def derived(view: View) -> bool:
+    """Whether the script computes the other pieces; of a cell that it does not know it is given all."""
+    return view.explanation.plain and view.f != "f"
+
+
 def _content(view: View) -> dict[str, Any]:
     ex = view.explanation
     steps = sorted({*view.steps, view.step})
@@ -48,7 +53,13 @@ def _content(view: View) -> dict[str, Any]:
         "H": ex.H,
         "K": ex.K,
         "classes": [ex.classes[k] for k in view.classes],
-        "labels": ex.labels.tolist(),
+        "labels": None if ex.labels is None else ex.labels.tolist(),
+        "y": None
+        if ex.labels is not None
+        else [
+            [None if np.isnan(value) else value for value in line]
+            for line in ex.y[rows][:, view.classes].tolist()
+        ],
         "loss": ex.loss,
         "losses": losses,
         "verdict": ex.verdict,
@@ -59,22 +70,24 @@ def _content(view: View) -> dict[str, Any]:
         "forward": {
             piece.key: _array(piece.values[rows, : view.units])
             for piece in pieces(view)
-            if piece.key in CARRIED
+            if piece.key in CARRIED or not derived(view)
         },
-        "b": None if ex.b is None else ex.b[: view.units].tolist(),
+        "derived": derived(view),
+        "b": ex.b[: view.units].tolist() if ex.b is not None and ex.plain else None,
         "full": {piece.key: scale_of(piece) for piece in pieces(view)},
         "y_unactivated": ex.y_unactivated[rows][:, view.classes].tolist(),
         "y_activated": ex.y_activated[rows][:, view.classes].tolist(),
         "output_error": ex.output_error[rows][:, view.classes].tolist(),
-        "targets": [
-            view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]
-        ],
+        "targets": None
+        if ex.labels is None
+        else [view.classes.index(int(k)) if k in view.classes else -1 for k in ex.labels[rows]],
         "written_rows": MATRIX,
         "triangle_steps": view.steps,
         "cells": [list(cell) for cell in view.cells],
         "kinds": [str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells],
         "norms": _array(np.array([[ex.norms[t - 1, tau - 1] for t, tau in view.cells]])),
-        "delta": _array(np.array([ex.delta[t - 1, tau - 1] for t, tau in view.cells])),
+        "delta": _array(np.array([ex.delta_of[t - 1, tau - 1] for t, tau in view.cells])),
+        "gates": view.delta_gates,
         "of": ex.of,
         "left": _array(ex.left[np.array(view.steps) - 1]),
     }

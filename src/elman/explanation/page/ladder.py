@@ -21,7 +21,8 @@ from elman.explanation.page.markup import (
     table,
 )
 from elman.explanation.page.svg import drawing, label, rectangle
-from elman.explanation.page.view import ROWS, View, capped
+from elman.explanation.page.view import ROWS, TANH, View, capped
+from elman.explanation.slopes import explicit_parts
 from elman.explanation.terms import size
 
 LAGS = 8  # bars, at the most
@@ -39,15 +40,16 @@ def parts_of(explanation: Numbers, last: int) -> list[Parts]:
     """Measure dh_t/dW for t = 1 … last without a third-order tensor.
 
     dh_t/dW = Σ_τ P_τ ⊗ h_{τ-1} with P_τ = ∂h_t/∂h_{t-1} … ∂h_{τ+1}/∂h_τ diag(f'_τ), and the inner
-    product of two such terms is that of their P times that of their h.
+    product of two such terms is that of their P times that of their h. Of a cell with several
+    states all go along, and the rows of h are measured.
     """
     ex = explanation
-    products = np.zeros((0, ex.H, ex.H))
+    part = explicit_parts(ex.equations, ex.partials)  # (T, S H, G_h H)
+    products = np.zeros((0, *part.shape[1:]))
     found = []
     for t in range(1, last + 1):
-        own = np.diag(ex.derivative[t - 1])[None]
-        products = np.concatenate([ex.jacobian(t) @ products, own])
-        flat = products.reshape(t, -1)
+        products = np.concatenate([ex.jacobian(t) @ products, part[t - 1][None]])
+        flat = products[:, : ex.H].reshape(t, -1)
         h = ex.h_previous[:t]
         gram = (flat @ flat.T) * (h @ h.T)
         sums = (gram[-1, -1], gram[:-1, :-1].sum(), gram.sum())
@@ -58,8 +60,9 @@ def parts_of(explanation: Numbers, last: int) -> list[Parts]:
 def ladder(view: View) -> str:
     """Panel 5: explicit and implicit, and the switch that holds h_{t-1} constant."""
     ex = view.explanation
-    H = ex.H
-    cube = f"{H}×{H}×{H}"
+    H, n_rows = ex.H, ex.H if ex.W is None else len(ex.W)
+    S, h = H * len(ex.states), view.states
+    cube, whole = f"{H}×{n_rows}×{H}", f"{S}×{n_rows}×{H}"
     steps = parts_of(ex, min(ex.T, 5))
     rows = [
         [
@@ -93,30 +96,32 @@ def ladder(view: View) -> str:
         5,
         "The ladder",
         "N7",
-        "h<sub>t</sub> depends on W twice: directly, and through h<sub>t−1</sub>, which depends "
+        f"h<sub>t</sub> depends on W twice: directly, and through {h}<sub>t−1</sub>, which depends "
         "on W too. "
         "The product rule gives a part for each." + _unusual(view),
         "Read an equation from left to right. Each bracket goes one step further back. Under a "
         "factor stands its shape.",
         math(
-            f"dh_t//dW::{cube} = ∂h_t//∂W::{cube} + ∂h_t//∂h_{{t-1}}::{H}×{H} · "
-            f"dh_{{t-1}}//dW::{cube}",
+            f"dh_t//dW::{cube} = ∂h_t//∂W::{cube} + ∂h_t//∂{h}_{{t-1}}::{H}×{S} · "
+            f"d{h}_{{t-1}}//dW::{whole}",
             block=True,
         ),
-        math(f"dh_1//dW = h_0 ( {_first_slope(ex.cell)} )", block=True),
+        _first_step(view),
         paragraph(
-            "The first part is <em>explicit</em>: h<sub>t−1</sub> held constant. The second is "
+            f"The first part is <em>explicit</em>: {h}<sub>t−1</sub> held constant. The second is "
             "<em>implicit</em>. Written out for the first three losses:"
         ),
         '<div class="ladder">',
-        math("dL_1//dW = dL_1//dŷ_1 · dŷ_1//dh_1 · ∂h_1//∂W", block=True),
-        math(
-            "dL_2//dW = dL_2//dŷ_2 · dŷ_2//dh_2 · [ ∂h_2//∂W + ∂h_2//∂h_1 · ∂h_1//∂W ]", block=True
-        ),
-        math(
-            "dL_3//dW = dL_3//dŷ_3 · dŷ_3//dh_3 · "
-            "[ ∂h_3//∂W + ∂h_3//∂h_2 · ( ∂h_2//∂W + ∂h_2//∂h_1 · ∂h_1//∂W ) ]",
-            block=True,
+        *(
+            math(f"dL_{t}//dW = dL_{t}//dŷ_{t} · dŷ_{t}//d{h}_{t} · {way}", block=True)
+            for t, way in [
+                (1, f"∂{h}_1//∂W"),
+                (2, f"[ ∂{h}_2//∂W + ∂{h}_2//∂{h}_1 · ∂{h}_1//∂W ]"),
+                (
+                    3,
+                    f"[ ∂{h}_3//∂W + ∂{h}_3//∂{h}_2 · ( ∂{h}_2//∂W + ∂{h}_2//∂{h}_1 · ∂{h}_1//∂W ) ]",
+                ),
+            ]
         ),
         "</div>",
         _first_losses(view),
@@ -131,8 +136,13 @@ def ladder(view: View) -> str:
                 "shares of the terms of one loss",
             ),
             table(
-                "Norms of dh/dW and of its two parts. Without a state before the first, "
-                f"dh<sub>1</sub>/dW is zero.{capped(len(steps), ex.T, 'steps')}",
+                "Norms of dh/dW and of its two parts. "
+                + (
+                    "The state before the first is learned, and does not depend on W."
+                    if ex.h_0.any()
+                    else "Without a state before the first, dh<sub>1</sub>/dW is zero."
+                )
+                + f"{capped(len(steps), ex.T, 'steps')}",
                 ["", "‖explicit‖", '<span class="implicit-word">‖implicit‖</span>', "‖total‖"],
                 rows,
             ),
@@ -142,8 +152,8 @@ def ladder(view: View) -> str:
         _ladder_table(rungs, t, ex.of),
         question(
             "What shape is dh/dW?",
-            f"h has {H} entries and W {H} × {H}. Each entry of h has a derivative by each of W: "
-            f"{H} × {H} × {H} numbers, a third-order tensor. Nobody stores it. Multiplied from "
+            f"h has {H} entries and W {n_rows} × {H}. Each entry of h has a derivative by each of W: "
+            f"{H} × {n_rows} × {H} numbers, a third-order tensor. Nobody stores it. Multiplied from "
             "the left "
             "by the error δ, each explicit part shrinks to one outer product, δ h<sub>τ−1</sub>ᵀ.",
         ),
@@ -178,9 +188,22 @@ def _unusual(view: View) -> str:
     return view.nothing_back
 
 
-def _first_slope(cell: str) -> str:
-    inside = "( U x_1 + W h_0 )"
-    return f"f′ {inside}" if cell == "relu" else f"1 - tanh^2 {inside}"
+def _first_step(view: View) -> str:
+    ex = view.explanation
+    if ex.plain:
+        inside = "( U x_1 + W h_0 )"
+        slope = f"1 - tanh^2 {inside}" if ex.cell in TANH else f"f′ {inside}"
+        return math(f"dh_1//dW = h_0 ( {slope} )", block=True)
+    more = ""
+    if len(ex.states) > 1:
+        names = " and ".join(f"<em>{name}</em>" for name in ex.states)
+        more = f" {view.states} stands for {names}, one under another: each depends on W."
+    return paragraph(
+        f"W has {len(ex.delta_of[0, 0]) // ex.H} × {ex.H} rows, {ex.H} for each gate that reads "
+        f"h<sub>t−1</sub>: {', '.join(view.delta_gates)}.{more}"
+        if ex.W is not None
+        else f"This layer has no W.{more}"
+    )
 
 
 def _first_losses(view: View) -> str:
@@ -193,7 +216,7 @@ def _first_losses(view: View) -> str:
     for t in losses:
         terms = [number(ex.norms[t - 1, t - 1 - k]) if k < t else "" for k in range(n_back)]
         told = float(size(ex.V.T @ ex.output_error[t - 1]))
-        whole = ex.delta[t - 1, :t].T @ ex.left[:t]
+        whole = ex.delta_of[t - 1, :t].T @ ex.left[:t]
         rows.append(
             [f"dL<sub>{t}</sub>/d{ex.of}", number(told), *terms, number(float(size(whole.ravel())))]
         )
@@ -252,7 +275,7 @@ def _factors(factors: list[dict[str, Any]]) -> str:
 
 def subscripts(name: str) -> str:
     """Write h_3 with its subscript; names of arrays keep their underscores."""
-    return re.sub(r"(?<=[hLŷx])_(\d+)", r"<sub>\1</sub>", name)
+    return re.sub(r"(?<=[hLŷx)])_(\d+)", r"<sub>\1</sub>", name)
 
 
 _PARTS_KEY = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from elman._typing import IntArray
+from elman.explanation.arrays import name_of
 from elman.explanation.page.markup import (
     count,
     element,
@@ -22,9 +24,7 @@ def verdict(view: View) -> str:
         ("Sequence", f"{count(ex.T, 'step')} of {count(ex.x.shape[1], 'feature')}", "T × D"),
         ("Network", _network(view), "H, cells"),
         ("Seed", "none given" if ex.seed is None else f"{ex.seed}", "the model's random_state"),
-        ("Classes", f"{ex.K}", "K"),
-        ("Labels", _labels(view), "y"),
-        ("Answer", _answer(view), "largest ŷ at the last loss"),
+        *_wanted(view),
         ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),
         ("Terms", f"{ex.n_terms:,}", f"of dL/d{ex.of}"),
         ("Loss", number(ex.loss, 7), "L, the sum of all L<sub>t</sub>"),
@@ -95,23 +95,47 @@ def _proofs(view: View) -> str:
 def _network(view: View) -> str:
     hidden = view.explanation.architecture.hidden
     cells = view.explanation.architecture.cells
-    layers = " + ".join(f"{H} {cell}" for H, cell in zip(hidden, cells, strict=True))
+    layers = " + ".join(f"{H} {name_of(cell)}" for H, cell in zip(hidden, cells, strict=True))
     return f"{layers} {'unit' if hidden[-1] == 1 else 'units'}"
 
 
-def _labels(view: View) -> str:
+def _wanted(view: View) -> list[tuple[str, str, str]]:
+    """Say what the outputs are, what they ought to be, and what the last one is."""
+    ex = view.explanation
+    if ex.labels is not None:
+        return [
+            ("Classes", f"{ex.K}", "K"),
+            ("Labels", _labels(view, ex.labels), "y"),
+            ("Answer", _answer(view, ex.labels), "largest ŷ at the last loss"),
+        ]
+    last = ex.answering[-1] - 1
+    ys, y_hats = (", ".join(number(v) for v in of[last, :4]) for of in (ex.y, ex.y_activated))
+    more = ", …" if ex.K > 4 else ""
+    steps = f"a target for each of {count(ex.T, 'step')}" if ex.every_step else "one, at the end"
+    return [
+        ("Outputs", f"{ex.K}: {text(', '.join(ex.classes[:4]))}{more}", "K"),
+        ("Targets", steps, f"y, by {text(ex.loss_function.name.replace('_', ' '))}"),
+        (
+            "Answer",
+            f"ŷ = {y_hats}{more} for y = {ys}{more}",
+            "at the last loss, in the network's units",
+        ),
+    ]
+
+
+def _labels(view: View, labels: IntArray) -> str:
     ex = view.explanation
     if not ex.every_step:
-        return f"“{text(ex.classes[ex.labels[-1]])}”, for the whole sequence"
-    names = [text(ex.classes[k]) if k >= 0 else "–" for k in ex.labels[:12]]
+        return f"“{text(ex.classes[labels[-1]])}”, for the whole sequence"
+    names = [text(ex.classes[k]) if k >= 0 else "–" for k in labels[:12]]
     more = f" … ({ex.T} in all)" if ex.T > 12 else ""
     return " ".join(names) + more
 
 
-def _answer(view: View) -> str:
+def _answer(view: View, labels: IntArray) -> str:
     ex = view.explanation
     y_hat = ex.y_activated[ex.answering[-1] - 1]
     best = int(y_hat.argmax())
-    right = "right" if best == ex.labels[ex.answering[-1] - 1] else "wrong"
+    right = "right" if best == labels[ex.answering[-1] - 1] else "wrong"
     p = float(y_hat[best])
     return f"“{text(ex.classes[best])}” with ŷ = {number(p)}: {right}"

@@ -25,7 +25,7 @@ from elman.explanation.page.markup import (
     text,
 )
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
-from elman.explanation.page.view import ROWS, View, capped, evenly, fit, relative
+from elman.explanation.page.view import ROWS, TANH, View, capped, evenly, fit, relative
 from elman.explanation.proof import SIDE
 from elman.explanation.terms import size
 
@@ -78,7 +78,7 @@ def totals(view: View) -> str:
             _gradients_picture(view),
             f"The gradients of layer {ex.layer} and of the output. A large matrix is shrunk: a "
             "cell "
-            "shows the largest entry of its block.",
+            "shows the largest entry of its block." + _gates_in_rows(view),
             "the gradients",
         ),
         paragraph(
@@ -100,22 +100,40 @@ def totals(view: View) -> str:
     )
 
 
+def _gates_in_rows(view: View) -> str:
+    cell = view.explanation.equations
+    if len(cell.gates) == 1:
+        return ""
+    of_x, of_h = ([cell.gates[g] for g in cell.gates_reading(what)] for what in "xh")
+    rows = [("U", of_x), ("W", of_h), ("b", [*cell.gates])]
+    return (
+        " Rows stand gate under gate: "
+        + "; ".join(f"of d{name} {', '.join(gates)}" for name, gates in rows if gates)
+        + "."
+    )
+
+
 def _implementation(view: View) -> list[str]:
     """Write N4, and N8 with its factors in the notes' order."""
     ex = view.explanation
-    slope = "f′ ( h_unactivated )" if ex.cell == "relu" else "1 - tanh^2 ( h_unactivated )"
+    slope = "1 - tanh^2 ( h_unactivated )" if ex.cell in TANH else "f′ ( h_unactivated )"
     # Below the top layer, the error comes from the layer above in the place of Vᵀ(ŷ - y).
     on_top = ex.layer == len(ex.architecture.hidden)
-    error = "V^T ( ŷ_t - y_t )" if on_top else "dL_t//dh_t"
+    error = f"V^T {view.error_math}" if on_top else "dL_t//dh_t"
     names = ["V", "U"] if ex.W is None else ["V", "U", "W"]
     inputs = {"U": "x_t^T", "W": "h_{t-1}^T"}
     steps = [math(f"{name} ← {name} - α dL//d{name}", block=True) for name in names]
     lines = [element("div", *steps, class_="side-by-side")]
-    lines.append(math("dL//dV = ∑_t ( ŷ_t - y_t ) h_activated^T", block=True))
-    lines += [
-        math(f"dL//d{name} : {error} ⊙ [ {slope} ] · 1 · {inputs[name]}", block=True)
-        for name in names[1:]
-    ]
+    lines.append(math(f"dL//dV = ∑_t {view.error_math} h_activated^T", block=True))
+    delta = f"{error} ⊙ [ {slope} ]" if ex.plain else "δ_t"
+    lines += [math(f"dL//d{name} : {delta} · 1 · {inputs[name]}", block=True) for name in names[1:]]
+    if not ex.plain:
+        lines.append(
+            paragraph(
+                "δ<sub>t</sub> is the error at the gates' pre-activations, gate under gate; of it U "
+                "takes the rows of the gates that read x, and W those of the gates that read h."
+            )
+        )
     return [
         *lines,
         paragraph(
@@ -128,12 +146,15 @@ def _implementation(view: View) -> list[str]:
 def _by_step(view: View) -> str:
     """Put N8's numbers to each step: its own error, and what later steps send back."""
     ex = view.explanation
+    factors = [(ex.delta_of_gates("h"), ex.h_previous), (ex.delta_of_gates("x"), ex.inputs)]
     rows = []
     for t in view.steps:
         own = ex.delta[t - 1, t - 1]
         later = ex.delta[t:, t - 1].sum(axis=0)
         errors = [float(size(error)) for error in (own, later, own + later)]
-        products = [errors[-1] * float(size(met[t - 1])) for met in (ex.h_previous, ex.inputs)]
+        products = [
+            float(size(of[:, t - 1].sum(axis=0))) * float(size(met[t - 1])) for of, met in factors
+        ]
         rows.append([str(t), *map(number, errors + products)])
     return details(
         "Numbers of N8, step by step",
@@ -155,7 +176,7 @@ def _by_step(view: View) -> str:
 
 def _gradients_picture(view: View) -> str:
     ex = view.explanation
-    names = [f"U{ex.layer}", f"W{ex.layer}", f"b{ex.layer}", "V", "c"]
+    names = [*(f"{name}{ex.layer}" for name in ("U", "W", "b", "initial")), "V", "c"]
     parts, x, tallest = [], 4.0, 0.0
     for name in names:
         gradient = ex.gradients.get(name)
@@ -200,6 +221,7 @@ def proofs(view: View) -> str:
             "<code>check=True</code>).",
             sums,
         )
+    error = "(ŷ<sub>k</sub> − y<sub>k</sub>)" if view.is_difference else "dL/dz<sub>k</sub>"
     failed = [check for check in ex.checks_ if not check.passed]
     worst = sorted(ex.checks_, key=lambda c: (c.passed, -c.error / (c.bound or 1.0)))[:ROWS]
     every = f"All {ex.n_terms:,} terms are" if ex.n_terms > 1 else "The only term is"
@@ -226,7 +248,8 @@ def proofs(view: View) -> str:
             f"no digit is lost. {said} The worst error is {small(ex.worst_error or 0.0)} of its "
             "term's size, ‖term‖ ‖R‖ divided by the root of the number of its entries. Allowed are 10"
             "<sup>−10</sup> of ‖term‖ ‖R‖, and what rounding does to the sum "
-            "Σ<sub>k</sub> (ŷ<sub>k</sub> − y<sub>k</sub>) z′<sub>k</sub> that both come down to."
+            f"Σ<sub>k</sub> {error} z′<sub>k</sub> that both come down to, and "
+            "to the states on the way."
         ),
         sums,
         element("div", _errors_chart(view), _central_chart(view), class_="charts"),
@@ -248,6 +271,7 @@ def proofs(view: View) -> str:
                 ],
             ),
             _totals_table(view),
+            _backward_table(view),
             open=bool(failed),
         ),
         question(
@@ -349,6 +373,26 @@ def _totals_table(view: View) -> str:
         [
             [
                 f"d{subscript(c.name)}",
+                scientific(c.expected),
+                scientific(c.found),
+                small(c.error),
+                small(c.bound),
+                "proved" if c.passed else "<strong>✗ failed</strong>",
+            ]
+            for c in rows
+        ],
+    )
+
+
+def _backward_table(view: View) -> str:
+    rows = view.explanation.backward_ or []
+    return table(
+        "Slopes of the cells, by their way back and by their way forward: where the two are furthest "
+        "apart, over the steps of this sequence and at some random points.",
+        ["cell", "by backward", "by the complex step", "error", "allowed", ""],
+        [
+            [
+                text(c.name),
                 scientific(c.expected),
                 scientific(c.found),
                 small(c.error),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.explanation.arrays import LEAST
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.forward import step_control
 from elman.explanation.page.markup import (
     details,
+    element,
     figure,
     math,
     number,
@@ -20,19 +21,104 @@ from elman.explanation.page.markup import (
     table,
     text,
 )
-from elman.explanation.page.svg import drawing, grid, label, rectangle
+from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend, rectangle
+from elman.explanation.page.unrolled import loss_math
 from elman.explanation.page.view import View, capped, evenly, relative
 
+CHARTS = 3  # of outputs
 LOSSES = 4  # whose terms of dL/dV are drawn
 
 
-def softmax_error(view: View) -> str:
-    """Panel 3: N5 with its two cases, and that they end in ŷ - y."""
+def output_error(view: View) -> str:
+    """Panel 3: the error that goes back from the outputs."""
+    labels = view.explanation.labels
+    return residual(view) if labels is None else softmax_error(view, labels)
+
+
+def residual(view: View) -> str:
+    """Panel 3 where numbers are predicted: answers, targets, and the derivative of the loss."""
+    ex, t, shown = view.explanation, view.step, view.classes
+    at_step = f'at step <span class="chosen-step">{t}</span>'
+    how = (
+        "Its derivative is the residual ŷ − y, as it is for a softmax."
+        if view.is_difference
+        else "Its derivative is dL/dz; the residual ŷ − y is beside it."
+    )
+    return panel(
+        3,
+        "The output error",
+        "N5",
+        f"The loss says how far an answer is from its target. {how}",
+        "A line is what the network answers at each step, a dot what it ought to. All is in the "
+        "network's units: an estimator brings numbers to mean 0 and deviation 1.",
+        math(f"L_t = {loss_math(view)}", block=True),
+        *([math("dL_t//dz_t = ŷ_t - y_t", block=True)] if view.is_difference else []),
+        step_control(view, 3),
+        element(
+            "div",
+            *(_answers_chart(view, k) for k in shown[:CHARTS]),
+            class_="charts",
+        ),
+        table(
+            f"From answer to error {at_step}.{capped(len(shown), ex.K, 'outputs')} "
+            + ("" if ex.every_step else "Steps before the last have no target, and no error."),
+            [
+                "output k",
+                "y<sub>k</sub>",
+                "ŷ<sub>k</sub>",
+                "ŷ<sub>k</sub> − y<sub>k</sub>",
+                "dL/dz<sub>k</sub>",
+            ],
+            [
+                [
+                    text(ex.classes[k]),
+                    number(ex.y[t - 1, k]),
+                    number(ex.y_activated[t - 1, k]),
+                    number(ex.y_activated[t - 1, k] - ex.y[t - 1, k]),
+                    number(ex.output_error[t - 1, k]),
+                ]
+                for k in shown
+            ],
+            class_="output-error",
+        ),
+        question(
+            "Why is there no softmax here?",
+            "A softmax makes probabilities of classes: they are above 0, and their sum is 1. A number "
+            "that is predicted need be neither. With half the squared difference for a loss the error "
+            "is ŷ − y all the same, and everything from panel 4 on is as it is for classes.",
+        ),
+    )
+
+
+def _answers_chart(view: View, k: int) -> str:
+    ex = view.explanation
+    steps = list(range(1, ex.T + 1))
+    name = text(ex.classes[k])
+    return figure(
+        chart(
+            f"Answers and targets, {name}",
+            f"ŷ goes from {number(ex.y_activated[0, k])} to {number(ex.y_activated[-1, k])}.",
+            [
+                Line("ŷ", steps, ex.y_activated[:, k].tolist(), "line-1"),
+                Line("y", steps, ex.y[:, k].tolist(), "points line-2"),
+            ],
+            "step t",
+            name,
+        )
+        + legend([("line-1", "ŷ, the answer"), ("points line-2", "y, the target")]),
+        f"{name}: answers and targets by step."
+        + (f" {CHARTS} of {ex.K} outputs are drawn." if ex.K > CHARTS else ""),
+        f"answers and targets of {name}",
+    )
+
+
+def softmax_error(view: View, labels: IntArray) -> str:
+    """Panel 3 of classes: N5 with its two cases, and that they end in ŷ - y."""
     ex = view.explanation
     t = view.step
     classes = view.classes
     jacobian = ex.softmax_jacobian(t)
-    y_hat, label_k = ex.y_activated[t - 1], int(ex.labels[t - 1])
+    y_hat, label_k = ex.y_activated[t - 1], int(labels[t - 1])
     upstream, product = np.nan, np.zeros(ex.K)  # a step without a label has no y, and no error
     if label_k >= 0:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -72,7 +158,7 @@ def softmax_error(view: View) -> str:
             f"difference over all steps is {small(ex.residual_n5)}."
             + (
                 ""
-                if (ex.y_activated[ex.answering_rows, ex.labels[ex.answering_rows]] >= LEAST).all()
+                if (ex.y_activated[ex.answering_rows, labels[ex.answering_rows]] >= LEAST).all()
                 else " Where ŷ of the label is below all numbers, −y/ŷ is none; the error still is."
             ),
             [
@@ -178,11 +264,11 @@ def output_weights(view: View) -> str:
             if one
             else "dL/dV is their sum."
         ),
-        "A row is a class, a column a unit of the state. "
+        f"A row is {'a class' if view.of_classes else 'an output'}, a column a unit of the state. "
         + ("" if one else "Above, what a loss adds; below, the sum so far. ")
         + "Blue is negative, orange positive.",
-        math("dL_t//dV = ( ŷ_t - y_t ) h_t^T", block=True),
-        math("dL//dV = ∑_t ( ŷ_t - y_t ) h_t^T", block=True),
+        math(f"dL_t//dV = {view.error_math} h_t^T", block=True),
+        math(f"dL//dV = ∑_t {view.error_math} h_t^T", block=True),
         figure(
             _output_weights_picture(view),
             "Terms of dL/dV"
@@ -197,7 +283,7 @@ def output_weights(view: View) -> str:
                 f"Norms.{capped(len(view.answering), len(ex.answering), 'losses')}",
                 [
                     "step t",
-                    "‖ŷ<sub>t</sub> − y<sub>t</sub>‖",
+                    f"‖{view.error_html.strip('()')}‖",
                     "‖h<sub>t</sub>‖",
                     "‖term‖",
                     "‖sum so far‖",
@@ -219,7 +305,7 @@ def _output_weights_picture(view: View) -> str:
     kinds = [("term", ex.dV_term)]
     if len(ex.answering) > 1:
         kinds.append(("sum so far", ex.dV_running))
-    parts = [label(0, top - 14, "class", "tick")]
+    parts = [label(0, top - 14, view.what, "tick")]
     for line, (name, matrix) in enumerate(kinds):
         y = top + line * (high + 44)
         parts += [
@@ -237,7 +323,7 @@ def _output_weights_picture(view: View) -> str:
         left + len(steps) * (wide + gap) - gap + 4,
         top + len(kinds) * (high + 44) - 30,
         "Terms of dL/dV",
-        "Each is one outer product of error and state: classes down, units across.",
+        f"Each is one outer product of error and state: {view.many} down, units across.",
         *parts,
         class_="wide",
     )

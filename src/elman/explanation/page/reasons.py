@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from elman._typing import Array
 from elman.explanation.page.markup import (
     count,
     details,
@@ -20,6 +21,7 @@ from elman.explanation.page.svg import Line, chart, legend
 from elman.explanation.page.view import ROWS, View, capped, evenly
 from elman.explanation.page.what_if import what_if
 
+LINES = ("line-1", "line-2", "line-3")
 SMALL = (330.0, 230.0)  # a chart, three to a row
 
 
@@ -30,25 +32,12 @@ def reasons(view: View) -> str:
     """Panel 7: slopes, singular values, Lyapunov exponents."""
     ex = view.explanation
     steps = list(range(1, ex.T + 1))
-    slope = view.slope
-    means = ex.derivative.mean(axis=1)
+    slope, h = view.slope, view.states
+    means = ex.openness.mean(axis=1)
     shown = evenly(steps, ROWS)
     exponents = list(enumerate(ex.lyapunov.tolist(), start=1))
     charts = [
-        figure(
-            chart(
-                f"Mean of {slope} by step",
-                f"It goes from {fixed(means[0])} to {fixed(means[-1])}.",
-                [Line(f"mean {slope}", steps, means.tolist(), "line-1")],
-                "step t",
-                f"mean {slope}",
-                y_range=(0.0, 1.0),
-                size=SMALL,
-            ),
-            f"How open the units are: 1 lets everything back, 0 nothing ({slope} is the slope of "
-            "f).",
-            f"mean {slope}",
-        ),
+        _open_chart(view, steps, means),
         figure(
             chart(
                 "Largest singular values",
@@ -67,10 +56,11 @@ def reasons(view: View) -> str:
             )
             + legend(
                 [
-                    ("line-1", "∂h<sub>t</sub>/∂h<sub>t−1</sub>"),
+                    ("line-1", f"∂{h}<sub>t</sub>/∂{h}<sub>t−1</sub>"),
                     (
                         "line-2",
-                        "product ∂h<sub>T</sub>/∂h<sub>T−1</sub> … ∂h<sub>t</sub>/∂h<sub>t−1</sub>",
+                        f"product ∂{h}<sub>T</sub>/∂{h}<sub>T−1</sub> … "
+                        f"∂{h}<sub>t</sub>/∂{h}<sub>t−1</sub>",
                     ),
                 ]
             ),
@@ -96,16 +86,11 @@ def reasons(view: View) -> str:
         7,
         "Why it vanishes or explodes",
         "N7",
-        f"Going back a step multiplies the error by a Jacobian: diag({slope}) times W. "
-        "Many factors below 1 leave nothing. Many above 1 leave too much." + view.nothing_back,
+        f"{_one_step_back(view)} Many factors below 1 leave nothing. Many above 1 leave too much."
+        + view.nothing_back,
         "A line at 1 (or 0, for exponents) means that an error keeps its length. "
         "Below it shrinks, above it grows.",
-        math(
-            "∂h_t//∂h_{t-1} = diag ( 1 - h_t^2 ) W"
-            if ex.cell != "relu"
-            else "∂h_t//∂h_{t-1} = diag ( f′ ) W",
-            block=True,
-        ),
+        math(_jacobian(view), block=True),
         element("div", *charts, class_="charts three"),
         details(
             "Numbers of each step",
@@ -129,6 +114,67 @@ def reasons(view: View) -> str:
             ),
         ),
         what_if(view),
+    )
+
+
+def _one_step_back(view: View) -> str:
+    if view.explanation.plain:
+        return f"Going back a step multiplies the error by a Jacobian: diag({view.slope}) times W."
+    return (
+        "Going back a step multiplies the error by a Jacobian: what each gate lets through, times its "
+        "rows of W, and what a state hands straight to the next."
+    )
+
+
+def _jacobian(view: View) -> str:
+    """Write ∂h_t/∂h_{t-1}; of a cell with gates that of all states."""
+    h = view.states
+    if view.explanation.plain:
+        slope = "1 - h_t^2" if view.slope == "1 − h²" else "f′"
+        return f"∂h_t//∂h_{{t-1}} = diag ( {slope} ) W"
+    parts = [f"∂{h}_t//∂a_{gate} W_{gate}" for gate in view.delta_gates] * (
+        view.explanation.W is not None
+    )
+    straight = f"[ ∂{h}_t//∂{h}_{{t-1}} ]_{{straight}}"
+    return f"∂{h}_t//∂{h}_{{t-1}} = {' + '.join([straight, *parts])}"
+
+
+def _open_chart(view: View, steps: list[int], means: Array) -> str:
+    """Draw how open the units are; of a cell with gates also what goes straight on."""
+    ex, slope = view.explanation, view.slope
+    lines = [Line(f"mean {slope}", steps, means.tolist(), "line-1")]
+    names = []
+    if not ex.plain:
+        G = len(ex.equations.gates)
+        for s, state in enumerate(ex.states):
+            straight = ex.partials[:, s, G + s]
+            if straight.any() and len(lines) < len(LINES):
+                of_state = straight.mean(axis=1).tolist()
+                lines.append(Line(f"{state} straight on", steps, of_state, LINES[len(lines)]))
+                names.append(f"∂{state}<sub>t</sub>/∂{state}<sub>t−1</sub> past W")
+    top = max(1.0, *(max(line.y) for line in lines))
+    return figure(
+        chart(
+            f"Mean of {slope} by step",
+            f"It goes from {fixed(means[0])} to {fixed(means[-1])}.",
+            lines,
+            "step t",
+            f"mean {slope}",
+            y_range=(0.0, top),
+            size=SMALL,
+        )
+        + (
+            legend([(line.class_, name) for line, name in zip(lines, [slope, *names], strict=True)])
+            if names
+            else ""
+        ),
+        f"How open the units are: 1 lets everything back, 0 nothing ({slope} is "
+        + (
+            "the slope of f)."
+            if ex.plain
+            else "the largest slope of a state by a gate or a state before)."
+        ),
+        f"mean {slope}",
     )
 
 

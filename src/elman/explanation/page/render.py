@@ -13,7 +13,7 @@ from elman.explanation.page.ladder import ladder
 from elman.explanation.page.markup import element, text
 from elman.explanation.page.opening import verdict
 from elman.explanation.page.outcome import data, proofs, totals
-from elman.explanation.page.output import output_weights, softmax_error
+from elman.explanation.page.output import output_error, output_weights
 from elman.explanation.page.reasons import reasons, truncated
 from elman.explanation.page.triangle import gradient_triangle
 from elman.explanation.page.unrolled import unrolled
@@ -23,7 +23,7 @@ PANELS = {
     "Verdict": verdict,
     "Unrolled network": unrolled,
     "Forward": one_step,
-    "Output error": softmax_error,
+    "Output error": output_error,
     "Output weights": output_weights,
     "Ladder": ladder,
     "Gradient triangle": gradient_triangle,

@@ -43,14 +43,25 @@
 
   // Panels 2 and 3: a step
   const selects = document.querySelectorAll("select.step");
-  const [U_frd, W_frd, h_activated] = Object.values(data.forward).map(rowsOf);
-  const slope = (h) => (data.cell === "relu" ? Number(h > 0) : 1 - h * h);
-  const forward = {
-    U_frd,
-    W_frd,
-    h_unactivated: U_frd.map((row, t) => row.map((u, i) => u + W_frd[t][i] + (data.b?.[i] ?? 0))),
-    h_activated,
-    derivative: h_activated.map((row) => row.map(slope)),
+  const forward = Object.fromEntries(
+    Object.entries(data.forward).map(([key, array]) => [key, rowsOf(array)]));
+  if (data.derived) {  // of a cell with gates the page carries all
+    const { U_frd, W_frd, h_activated } = forward;
+    const slope = (h) => (data.cell === "relu" ? Number(h > 0) : 1 - h * h);
+    forward.h_unactivated =
+      U_frd.map((row, t) => row.map((u, i) => u + W_frd[t][i] + (data.b?.[i] ?? 0)));
+    forward.derivative = h_activated.map((row) => row.map(slope));
+  }
+
+  // Where numbers are predicted: the target, the answer, their difference, dL/dz.
+  const showResidual = (at) => {
+    const lines = document.querySelector("table.output-error").tBodies[0].rows;
+    data.y_activated[at].forEach((p, k) => {
+      const y = data.y[at][k] ?? NaN;
+      [y, p, p - y, data.output_error[at][k]].forEach((value, j) => {
+        lines[k].cells[j + 1].textContent = number(value);
+      });
+    });
   };
 
   const showError = (at) => {
@@ -95,17 +106,21 @@
     }
     document.querySelectorAll("#answers .class").forEach((group, i) => {
       const p = data.y_activated[at][i];
+      const values = group.querySelectorAll(".value");
+      values[0].textContent = fixed(data.y_unactivated[at][i], 2);
+      values[1].textContent = number(p);
+      if (data.y !== null) {
+        values[2].textContent = number(data.y[at][i] ?? NaN);
+        return;
+      }
       const bar = group.querySelector(".bar");
       const track = group.querySelector(".track");
       const bottom = Number(track.getAttribute("y")) + Number(track.getAttribute("height"));
       bar.setAttribute("y", bottom - 40 * p);
       bar.setAttribute("height", 40 * p);
-      const [z, y] = group.querySelectorAll(".value");
-      z.textContent = fixed(data.y_unactivated[at][i], 2);
-      y.textContent = number(p);
       group.setAttribute("class", data.targets[at] === i ? "class target" : "class");
     });
-    showError(at);
+    (data.y === null ? showError : showResidual)(at);
     for (const place of document.querySelectorAll(".chosen-step")) place.textContent = t;
   };
   for (const select of selects) {
@@ -126,6 +141,9 @@
   });
   const indices = new Map(data.cells.map(([t, tau], i) => [`${t} ${tau}`, i]));
   const table = document.querySelector("table.outer");
+  // An entry of δ: the unit, and of a cell with gates the gate.
+  const entry = (i) => (data.gates.length === 1 ? `${i + 1}`
+    : `${data.gates[Math.floor(i / data.H)]} ${i % data.H + 1}`);
 
   const showTerm = (cell) => {
     const [t, tau] = cell.dataset.cell.split(" ").map(Number);
@@ -150,20 +168,23 @@
     const [fullDelta, fullLeft] = [largest(rows.map((i) => delta[i])), largest(across.map((j) => left[j]))];
     const products = rows.flatMap((i) => across.map((j) => delta[i] * left[j]));
     const full = largest(products);
+    document.querySelectorAll(".outer-names text").forEach((name, r) => {
+      name.textContent = entry(rows[r]);
+    });
     document.querySelectorAll(".outer-delta rect").forEach((c, r) => paint(
-      c, diverging(delta[rows[r]] / fullDelta), `δ, unit ${rows[r] + 1}: ${number(delta[rows[r]])}`));
+      c, diverging(delta[rows[r]] / fullDelta), `δ, unit ${entry(rows[r])}: ${number(delta[rows[r]])}`));
     document.querySelectorAll(".outer-h rect").forEach((c, k) => paint(
       c, diverging(left[across[k]] / fullLeft),
       `${letter}, entry ${across[k] + 1}: ${number(left[across[k]])}`));
     document.querySelectorAll(".outer-products rect").forEach((c, n) => {
       const [i, j] = [rows[Math.floor(n / across.length)], across[n % across.length]];
       paint(c, diverging(products[n] / full),
-        `row ${i + 1}, column ${j + 1}: ${number(products[n])}`);
+        `row ${entry(i)}, column ${j + 1}: ${number(products[n])}`);
     });
     across.forEach((j, k) => { table.tHead.rows[0].cells[k + 1].textContent = j + 1; });
     rows.forEach((i, r) => {
       const line = table.tBodies[0].rows[r].cells;
-      line[0].textContent = i + 1;
+      line[0].textContent = entry(i);
       across.forEach((j, k) => { line[k + 1].textContent = number(delta[i] * left[j]); });
     });
   };

@@ -42,7 +42,6 @@ def gradient_triangle(view: View) -> str:
     n_terms = len(view.cells)
     kinds = Counter(str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells)
     said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
-    slope = "f′<sub>{}</sub>" if ex.cell == "relu" else "(1 − h<sub>{}</sub>²)"
     some = capped(n_terms, ex.n_terms, "terms") if _left_out(view) else ""
     return panel(
         6,
@@ -68,7 +67,7 @@ def gradient_triangle(view: View) -> str:
             f"‖term(t, τ)‖ of {count(n_terms, 'term')}: {said}.{some}",
             "the gradient triangle",
         ),
-        _kinds_key(),
+        _kinds_key(view),
         _chosen(view),
         details("Numbers of all terms", _norms(view)),
         question(
@@ -79,9 +78,7 @@ def gradient_triangle(view: View) -> str:
         ),
         question(
             "How does the final expression come out?",
-            "Carry the output error back: δ<sub>t,t</sub> = Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>) ⊙ "
-            f"{slope.format('t')}, and a step further "
-            f"δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ {slope.format('τ')}. At each step multiply "
+            _carried_back(view) + " At each step multiply "
             "by what W met there, "
             "h<sub>τ−1</sub>ᵀ. Summed over t first, δ<sub>τ</sub> goes back once and not T "
             "times: that is N8's "
@@ -98,12 +95,29 @@ def gradient_triangle(view: View) -> str:
     )
 
 
+def _carried_back(view: View) -> str:
+    """Say how δ goes back, in words and letters."""
+    if not view.explanation.plain:
+        return (
+            "Carry the output error back: the error of the states is multiplied by the slope of the "
+            "states by each gate, which gives δ<sub>t,t</sub>, gate under gate. A step further comes "
+            "Wᵀδ<sub>t,τ+1</sub>, and what the cell hands straight from state to state before."
+        )
+    slope = "f′<sub>{}</sub>" if view.slope == "f′" else "(1 − h<sub>{}</sub>²)"
+    return (
+        f"Carry the output error back: δ<sub>t,t</sub> = Vᵀ{view.error_html} ⊙ "
+        f"{slope.format('t')}, and a step further "
+        f"δ<sub>t,τ</sub> = Wᵀδ<sub>t,τ+1</sub> ⊙ {slope.format('τ')}."
+    )
+
+
 def _product(view: View) -> list[str]:
     """Write a term as N7's product; in a lower layer errors come by more ways than this one."""
     ex = view.explanation
     if ex.W is None or ex.layer < len(ex.architecture.hidden):
         return []
-    factors = "dL_t//dŷ_t · dŷ_t//dh_t · ( ∏_{j=τ+1}^t ∂h_j//∂h_{j-1} ) · ∂h_τ//∂W"
+    h = view.states
+    factors = f"dL_t//dŷ_t · dŷ_t//d{h}_t · ( ∏_{{j=τ+1}}^t ∂{h}_j//∂{h}_{{j-1}} ) · ∂{h}_τ//∂W"
     return [math(f"term ( t , τ ) = {factors}", block=True)]
 
 
@@ -116,6 +130,10 @@ def _lead(view: View) -> str:
     else:
         lead += "The row of a loss has as many cells as steps led to it. "
     lead += f"All cells together are dL/d{ex.of}."
+    if len(view.delta_gates) > 1:
+        lead += (
+            f" δ holds the errors of the gates {', '.join(view.delta_gates)}, one under another."
+        )
     if ex.W is None:
         lead += " This layer has no W: the terms are those of U." + view.nothing_back
     elif ex.layer < len(ex.architecture.hidden):
@@ -229,20 +247,24 @@ def _picture(view: View) -> str:
     )
 
 
-def _kinds_key() -> str:
+def _kinds_key(view: View) -> str:
     items = "".join(
         f'<li><svg width="22" height="16" aria-hidden="true"><rect class="'
         f'{sequential(0.7) if kind == "live" else kind}" x="1" y="1" width="20" height="14"/></svg>'
-        f"<span><b>{words.split(':')[0]}</b>:{words.split(':')[1]}</span></li>"
+        f"<span><b>{words.split(':')[0]}</b>:{_of_cell(view, words.split(':')[1])}</span></li>"
         for kind, words in KINDS.items()
     )
     return f'<ul class="legend kinds">{items}</ul>'
 
 
+def _of_cell(view: View, words: str) -> str:
+    return words if view.explanation.plain else words.replace("f′ is near 0", "units are shut")
+
+
 def describe(view: View, t: int, tau: int) -> str:
     """Say what a term is, as the script does for the one that is chosen."""
     ex = view.explanation
-    delta, met = float(size(ex.delta[t - 1, tau - 1])), float(size(ex.left[tau - 1]))
+    delta, met = float(size(ex.delta_of[t - 1, tau - 1])), float(size(ex.left[tau - 1]))
     name = f"h<sub>{tau - 1}</sub>" if ex.of == "W" else f"x<sub>{tau}</sub>"
     norm, kind = float(ex.norms[t - 1, tau - 1]), str(ex.kinds[t - 1, tau - 1])
     return (
@@ -254,7 +276,7 @@ def describe(view: View, t: int, tau: int) -> str:
 def _chosen(view: View) -> str:
     ex = view.explanation
     t, tau = view.cell
-    delta, met = ex.delta[t - 1, tau - 1], ex.left[tau - 1]
+    delta, met = ex.delta_of[t - 1, tau - 1], ex.left[tau - 1]
     rows, columns = strongest(delta, MATRIX), strongest(met, MATRIX)
     name = "h" if ex.of == "W" else "x"
     cut = ""
@@ -281,7 +303,10 @@ def _chosen(view: View) -> str:
             table(
                 f"δ<sub>i</sub> {name}<sub>j</sub>: row i, column j.{cut}",
                 ["i \\ j", *(str(j + 1) for j in columns)],
-                [[str(i + 1), *(number(float(delta[i] * met[j])) for j in columns)] for i in rows],
+                [
+                    [view.entry(i), *(number(float(delta[i] * met[j])) for j in columns)]
+                    for i in rows
+                ],
                 class_="outer",
             ),
         ),
@@ -295,7 +320,8 @@ def _outer_picture(
 ) -> str:
     pitch, _ = view.sizes["outer"]
     name = "h" if view.explanation.of == "W" else "x"
-    left, top, away = 26.0, 44.0, 8.0
+    several = len(view.delta_gates) > 1
+    left, top, away = 58.0 if several else 26.0, 44.0, 8.0
     x, y = left + pitch + away, top + pitch + away
 
     def cells(values: Array, x: float, y: float, title: Callable[[int, int], str]) -> str:
@@ -311,19 +337,24 @@ def _outer_picture(
             for i, line in enumerate(values.tolist())
         )
 
+    names = "".join(
+        label(left - 6, y + (i + 0.5) * pitch + 4, view.entry(row_i), "tick", "end")
+        for i, row_i in enumerate(rows if several else [])
+    )
     d, g = delta[rows], met[columns]
-    left_column = cells(d[:, None], left, y, lambda i, _: f"δ, unit {rows[i] + 1}")
+    left_column = cells(d[:, None], left, y, lambda i, _: f"δ, unit {view.entry(rows[i])}")
     top_row = cells(g[None], x, top, lambda _, j: f"{name}, entry {columns[j] + 1}")
     products = cells(
-        np.outer(d, g), x, y, lambda i, j: f"row {rows[i] + 1}, column {columns[j] + 1}"
+        np.outer(d, g), x, y, lambda i, j: f"row {view.entry(rows[i])}, column {columns[j] + 1}"
     )
     return drawing(
         x + len(columns) * pitch + 4,
         y + len(rows) * pitch + 4,
         "The outer product of the chosen term",
         f"A column for δ, a row for {name}, and a matrix of their products.",
-        label(0, y + 13, "δ", "axis"),
+        label(left - 26 if not several else left, y - 14 if several else y + 13, "δ", "axis"),
         label(x, top - 8, f"{name}ᵀ", "axis"),
+        f'<g class="outer-names">{names}</g>' if several else "",
         f'<g class="outer-delta">{left_column}</g><g class="outer-h">{top_row}</g>',
         f'<g class="outer-products">{products}</g>',
         class_="drawing",

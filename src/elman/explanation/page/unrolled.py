@@ -7,6 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from elman._typing import Array
+from elman.equations.losses import (
+    AbsoluteError,
+    CrossEntropy,
+    Loss,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.markup import (
     count,
@@ -20,8 +28,10 @@ from elman.explanation.page.markup import (
     table,
 )
 from elman.explanation.page.svg import drawing, grid, label, rectangle
-from elman.explanation.page.view import View, capped, fit, relative
+from elman.explanation.page.view import TANH, View, capped, fit, relative
 from elman.explanation.terms import size
+
+BOUNDED = (*TANH, "leaky", "gru", "lstm")  # the cells whose h is between -1 and 1
 
 
 def unrolled(view: View) -> str:
@@ -48,24 +58,31 @@ def unrolled(view: View) -> str:
         "Time runs from left to right. Colours of x and h are signs and sizes: blue below zero, "
         "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖: what all losses from t "
         "on tell step t.",
-        math("L_t = - ∑_k y_{t,k} log ŷ_{t,k}", block=True),
+        math(f"L_t = {loss_math(view)}", block=True),
         math(_sum_of_losses(view), block=True),
         figure(
             _unrolled_picture(view),
-            f"Inputs, states, the probability of the label, the losses, and the error on its way "
+            f"Inputs, states, {_followed(view)[1]}, the losses, and the error on its way "
             f"back.{_hollow(view)}{capped(len(steps), ex.T, 'steps')}"
             + (
                 " Where a strip has fewer cells than there are numbers, a cell shows the largest."
                 if max(ex.H, ex.D) > 32
                 else ""
-            ),
+            )
+            + ("" if len(ex.states) == 1 else " The other states are in panel 2, with the gates."),
             "the unrolled network",
         ),
         details(
             "Numbers of each step",
             table(
                 f"The steps, one a row.{capped(len(steps), ex.T, 'steps')}",
-                ["step t", "ŷ of the label", "L<sub>t</sub>", "‖h<sub>t</sub>‖", "‖δ<sub>t</sub>‖"],
+                [
+                    "step t",
+                    _followed(view)[0],
+                    "L<sub>t</sub>",
+                    "‖h<sub>t</sub>‖",
+                    "‖δ<sub>t</sub>‖",
+                ],
                 rows,
             ),
         ),
@@ -99,11 +116,35 @@ def _hollow(view: View) -> str:
     return " Dashed bars: the answer at steps without a loss."
 
 
+_LOSSES: dict[type[Loss], str] = {
+    CrossEntropy: "- ∑_k y_{t,k} log ŷ_{t,k}",
+    SquaredError: "½ ∑_k ( ŷ_{t,k} - y_{t,k} )^2",
+    AbsoluteError: "∑_k | ŷ_{t,k} - y_{t,k} |",
+    Quantile: "∑_k max ( τ_k ( y_{t,k} - ŷ_{t,k} ) , ( τ_k - 1 ) ( y_{t,k} - ŷ_{t,k} ) )",
+    Poisson: "∑_k ( ŷ_{t,k} - y_{t,k} log ŷ_{t,k} )",
+}
+
+
+def loss_math(view: View) -> str:
+    """Write L_t; a loss of a user's own by its name."""
+    loss = view.explanation.loss_function
+    return _LOSSES.get(type(loss), f"{loss.name} ( z_t , y_t )")
+
+
+def _followed(view: View) -> tuple[str, str]:
+    """What the bars are, in letters and in words."""
+    if view.of_classes:
+        return "ŷ of the label", "the probability of the label"
+    return "‖ŷ − y‖", "how far answers are from their targets"
+
+
 def _p_target(view: View, t: int) -> float:
+    """Give ŷ of the label, or the distance of numbers from their targets."""
     ex = view.explanation
-    k = int(ex.labels[t - 1])
-    if k < 0 and not ex.every_step:
-        k = int(ex.labels[-1])
+    row = t - 1 if t in ex.answering or ex.every_step else ex.T - 1
+    if ex.labels is None:
+        return float(np.linalg.norm(ex.y_activated[t - 1] - ex.y[row]))
+    k = int(ex.labels[row])
     return float(ex.y_activated[t - 1, k]) if k >= 0 else float("nan")
 
 
@@ -133,7 +174,7 @@ def _unrolled_picture(view: View) -> str:
     rows = [t - 1 for t in steps]
     at = _Columns(len(steps))
     h = fit(ex.h_activated[rows].T, 32, len(rows))
-    h = relative(h) if ex.cell == "relu" else h
+    h = h if ex.cell in BOUNDED else relative(h)
     x = relative(fit(ex.inputs[rows].T, 32, len(rows)))
     h_cell, x_cell = (min(11.0, 120 / len(strip)) for strip in (h, x))
     y_bars, y_loss, y_back, y_h = 56.0, 76.0, 106.0, 132.0  # from the top down
@@ -142,13 +183,13 @@ def _unrolled_picture(view: View) -> str:
     norms = _carried_back(view)[rows]
 
     parts = [
-        label(0, y_bars - 12, "ŷ of the label", "row"),
+        label(0, y_bars - 12, _followed(view)[0], "row"),
         label(0, y_loss, "loss L", "row"),
         label(0, y_back + 4, "error back, δ", "row backward"),
         label(0, y_h + 13, "state h", "row"),
         label(0, y_x + 13, "input x" if ex.layer == 1 else f"h of layer {ex.layer - 1}", "row"),
         label(0, bottom + 20, "step t", "row"),
-        label(at.left - 7, y_bars - 36, "1", "tick", "end"),
+        label(at.left - 7, y_bars - 36, _full_bar(view)[1], "tick", "end"),
         label(at.left - 7, y_bars + 4, "0", "tick", "end"),
         f'<path class="axisline" d="M{at.left:.1f} {y_bars}H{at.right:.1f}"/>',
         *_bars(view, at, y_bars, y_loss),
@@ -177,15 +218,24 @@ def _unrolled_picture(view: View) -> str:
     )
 
 
+def _full_bar(view: View) -> tuple[float, str]:
+    """What a bar of full height is: 1, or the largest distance."""
+    if view.of_classes:
+        return 1.0, "1"
+    largest = max([_p_target(view, t) for t in view.steps], default=0.0) or 1.0
+    return largest, number(largest, 2)
+
+
 def _bars(view: View, at: _Columns, y: float, y_loss: float) -> Iterator[str]:
-    ex = view.explanation
+    ex, (full, _), (what, _) = view.explanation, _full_bar(view), _followed(view)
     for i, t in enumerate(view.steps):
         p = _p_target(view, t)
         answers = t in ex.answering
         if p == p:
-            said = f"step {t}: ŷ of the label {number(p)}"
+            said = f"step {t}: {what} {number(p)}"
             name = "bar" if answers else "bar hollow"
-            yield rectangle(at.start(i), y - 40 * p, at.width, max(40 * p, 0.8), name, said)
+            tall = 40 * p / full
+            yield rectangle(at.start(i), y - tall, at.width, max(tall, 0.8), name, said)
         if answers and at.pitch > 25:  # else there is no room; the table has it
             loss = fixed(ex.losses[t - 1], 2 if at.pitch > 29 else 1)
             yield label(at.middle(i), y_loss, loss, "tick", "middle")

@@ -11,9 +11,12 @@ from typing import TypeVar
 import numpy as np
 
 from elman._typing import Array
+from elman.equations.losses import CrossEntropy, Poisson, SquaredError
 from elman.explanation.numbers import Numbers
 
 Item = TypeVar("Item")
+
+TANH = ("tanh", "dense")  # the cells whose f is tanh
 
 STEPS = 50  # rows and columns of the triangle, rows of a table
 UNITS = 32  # cells of a strip
@@ -52,7 +55,7 @@ class View:
 
     @cached_property
     def _n_steps(self) -> int:
-        n_losses, H = len(self.explanation.answering), self.explanation.H
+        n_losses, H = len(self.explanation.answering), self.explanation.delta_of.shape[2]
         n = min(STEPS, self.explanation.T)
         while n > 1 and (min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n) * H > NUMBERS:
             n -= 1
@@ -71,16 +74,79 @@ class View:
 
     @cached_property
     def classes(self) -> list[int]:
-        """The classes that are written out: those of the labels, and the likeliest."""
+        """The outputs that are written out: classes of the labels and the likeliest, or the first."""
         ex = self.explanation
+        if ex.labels is None:
+            return list(range(min(ex.K, CLASSES)))
         weight = ex.y_activated.max(axis=0).copy()
         weight[ex.labels[ex.labels >= 0]] += 1
         return strongest(weight, CLASSES)
 
     @property
+    def of_classes(self) -> bool:
+        """Whether classes are told apart, rather than numbers predicted."""
+        return self.explanation.labels is not None
+
+    @property
+    def what(self) -> str:
+        """What an output is of: a class, or a number."""
+        return "class" if self.of_classes else "output"
+
+    @property
+    def many(self) -> str:
+        """The same of several."""
+        return "classes" if self.of_classes else "outputs"
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether dL/dz is ŷ - y, as N5's."""
+        return isinstance(self.explanation.loss_function, CrossEntropy | SquaredError | Poisson)
+
+    @property
+    def error_math(self) -> str:
+        """How dL_t/dz_t is written, as ``math`` takes it."""
+        return "( ŷ_t - y_t )" if self.is_difference else "dL_t//dz_t"
+
+    @property
+    def error_html(self) -> str:
+        """The same as markup."""
+        if self.is_difference:
+            return "(ŷ<sub>t</sub> − y<sub>t</sub>)"
+        return "dL<sub>t</sub>/dz<sub>t</sub>"
+
+    @property
     def slope(self) -> str:
-        """How f' is written."""
-        return "f′" if self.explanation.cell == "relu" else "1 − h²"
+        """How f' is written; where a cell is more than an f, what stands in its place."""
+        if not self.explanation.plain:
+            return "openness"
+        return "1 − h²" if self.explanation.cell in TANH else "f′"
+
+    @property
+    def f(self) -> str:
+        """How the f of a plain cell is written."""
+        cell = self.explanation.cell
+        return "tanh" if cell in TANH else "relu" if cell == "relu" else "f"
+
+    @property
+    def states(self) -> str:
+        """How all states of a cell are written: h, or (h, s)."""
+        names = list(self.explanation.states)
+        return names[0] if len(names) == 1 else f"({','.join(names)})"
+
+    def entry(self, i: int) -> str:
+        """Name an entry of δ: the unit, and of a cell with gates the gate."""
+        ex = self.explanation
+        gates = self.delta_gates
+        return f"{i + 1}" if len(gates) == 1 else f"{gates[i // ex.H]} {i % ex.H + 1}"
+
+    @cached_property
+    def delta_gates(self) -> list[str]:
+        """The gates whose δ the terms are made of, one under another."""
+        cell = self.explanation.equations
+        return [
+            cell.gates[g]
+            for g in cell.gates_reading("h" if self.explanation.W is not None else "x")
+        ]
 
     @property
     def left_math(self) -> str:
@@ -104,7 +170,7 @@ class View:
         """The width and height of a cell, by the picture it is in."""
         n, n_losses = len(self.steps), len(self.answering)
         pitch = min(max(760 / n, 15.0), 80.0)
-        written = min(self.explanation.H, MATRIX)
+        written = min(self.explanation.delta_of.shape[2], MATRIX)
         outer = min(max(380 / written, 18.0), 40.0)
         return {
             "pieces": (min(max(720 / self.units, 13.0), 40.0), 22.0),

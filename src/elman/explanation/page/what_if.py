@@ -34,9 +34,9 @@ def what_if(view: View) -> str:
             "The same sequence through the same network, with W multiplied by a number. Nothing is "
             "learned in between."
         ),
-        _table(cases),
+        _table(view, cases),
         '<div class="charts">',
-        _reach_chart(cases),
+        _reach_chart(view, cases),
         _triangles(view, cases) if len(view.answering) > 1 else "",
         "</div>",
         id="what-if",
@@ -50,12 +50,11 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
         return ex
     parameters = ex.parameters.copy()
     parameters[f"W{ex.layer}"][...] *= factor
-    labels = ex.labels if ex.every_step else ex.labels[-1]
     try:
         return compute(
             Network.from_parameters(parameters, get_engine("reference")),
             ex.x,
-            labels,
+            ex.targets,
             layer=ex.layer,
             check=False,
         )
@@ -63,7 +62,7 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
         return None
 
 
-def _table(cases: list[tuple[float, Numbers | None]]) -> str:
+def _table(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     rows = []
     for factor, ex in cases:
         if ex is None or ex.W is None:
@@ -73,7 +72,7 @@ def _table(cases: list[tuple[float, Numbers | None]]) -> str:
             [
                 f"W × {factor:g}",
                 fixed(float(np.linalg.norm(ex.W, ord=2)), 2),
-                fixed(float(ex.derivative.mean()), 3),
+                fixed(float(ex.openness.mean()), 3),
                 f"{ex.saturated:.0%}",
                 number(float(ex.reach[-1])),
                 ex.diagnosis.kind,
@@ -86,7 +85,7 @@ def _table(cases: list[tuple[float, Numbers | None]]) -> str:
         [
             "",
             "largest σ of W",
-            "mean slope f′",
+            "mean slope f′" if view.explanation.plain else "mean openness",
             "saturated units",
             f"left of an error {T - 1} back",
             "the gradient is",
@@ -95,7 +94,7 @@ def _table(cases: list[tuple[float, Numbers | None]]) -> str:
     )
 
 
-def _reach_chart(cases: list[tuple[float, Numbers | None]]) -> str:
+def _reach_chart(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     lines = [
         Line(f"W × {factor:g}", range(len(ex.reach)), _clipped(ex.reach), class_)
         for (factor, ex), class_ in zip(cases, LINES, strict=True)
@@ -112,8 +111,7 @@ def _reach_chart(cases: list[tuple[float, Numbers | None]]) -> str:
             reference=(1.0, "all of it"),
         )
         + legend([(f"{line.class_} bare", line.name) for line in lines]),
-        "‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ(ŷ<sub>t</sub> − y<sub>t</sub>)‖ by k, over all losses that have "
-        "such a step.",
+        f"‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ{view.error_html}‖ by k, over all losses that have such a step.",
         "what is left of an error",
     )
 
