@@ -69,24 +69,36 @@ class Mutation:
 
 MUTATIONS = {
     "transpose of W dropped": Mutation(
-        "backward", "errors_through_time", "W.T @ delta[-1]", "W @ delta[-1]"
+        "backward",
+        "errors_through_time",
+        'layer.W.T @ cell.rows_reading("h", delta[-1])',
+        'np.concatenate([W.T for W in np.split(layer.W.T, len(layer.W) // len(dh[t]), axis=1)], axis=1)'
+        ' @ cell.rows_reading("h", delta[-1])',
     ),
     "nothing from later steps": Mutation(
-        "backward", "errors_through_time", "W.T @ delta[-1]", "0 * (W.T @ delta[-1])"
+        "backward", "errors_through_time", "layer.W.T @", "0 * layer.W.T @"
     ),
     "later steps before the derivative": Mutation(
-        "backward", "errors_through_time", "W.T @ delta[-1]", "W.T @ dh[-len(delta)]"
+        "backward",
+        "errors_through_time",
+        'cell.rows_reading("h", delta[-1])',
+        "np.concatenate([d[0]] * (len(layer.W) // len(d[0])))",
     ),
     "later steps to the wrong sequences": Mutation(
-        "backward", "errors_through_time", "dL_dh[:, :n_next]", "dL_dh[:, -n_next:]"
+        "backward",
+        "errors_through_time",
+        "d_state[:, : later.shape[1]]",
+        "d_state[:, d_state.shape[1] - later.shape[1] :]",
     ),
-    "derivative 1 - h": Mutation(
-        "network", "gradients", "layers[k].cell.derivative(h_t)", "(1 - h_t)"
+    "what goes straight forgotten": Mutation(
+        "backward", "errors_through_time", "list(straight)", "[None] * len(straight)"
     ),
-    "derivative of tanh for every cell": Mutation(
-        "network", "gradients", "layers[k].cell.derivative(h_t)", "(1 - h_t**2)"
+    "what goes straight replaced by what goes through W": Mutation(
+        "backward",
+        "errors_through_time",
+        "through_W if d_before[0] is None else d_before[0] + through_W",
+        "through_W",
     ),
-    "derivative forgotten": Mutation("backward", "errors_through_time", "dL_dh * slope", "dL_dh"),
     "last step forgotten": Mutation(
         "backward",
         "recurrent_gradients",
@@ -99,8 +111,8 @@ MUTATIONS = {
     "h_t for h_{t-1}": Mutation(
         "backward",
         "recurrent_gradients",
-        "zip(h_activated[:-1], delta",
-        "zip(h_activated[1:], delta",
+        "trace.before(t)[0]",
+        "trace.steps[t].h_activated",
     ),
     "mean for a sum in db": Mutation(
         "backward", "recurrent_gradients", "deltas.sum(axis=1)", "deltas.mean(axis=1)"
@@ -128,10 +140,13 @@ MUTATIONS = {
         "network", "answers_to_states", "start += n_answers", "start += 0"
     ),
     "layers below get nothing": Mutation(
-        "network", "gradients", "layers[k].U.T @ delta_t for", "0 * layers[k].U.T @ delta_t for"
+        "network", "gradients", "layer.U.T @", "0 * layer.U.T @"
     ),
     "layers below before the derivative": Mutation(
-        "network", "gradients", "U.T @ delta_t for delta_t in delta", "U.T @ dh_t for dh_t in dh"
+        "network",
+        "gradients",
+        'layer.cell.rows_reading("x", delta_t) for delta_t in delta',
+        "np.concatenate([dh_t] * (len(layer.U) // len(dh_t))) for dh_t in dh",
     ),
     "one entry by one part in a million": Mutation(
         "backward", "output_gradients", "V.T @ error", "V.T @ error * (1 + 1e-6 * (h > 0))"

@@ -21,6 +21,9 @@ class Cell(StrEnum):  # typer takes no list of Literals
     TANH = "tanh"
     RELU = "relu"
     DENSE = "dense"
+    LEAKY = "leaky"
+    GRU = "gru"
+    LSTM = "lstm"
 
 
 _network = partial(typer.Option, rich_help_panel="The network")
