@@ -155,3 +155,16 @@ def test_y_hat_is_torchs(cell, n_layers, lengths, bias, dtype, engine):
     y_hat = np.concatenate(network.forward(X))
     expected = exp_z / exp_z.sum(axis=1, keepdims=True)
     assert relative_error(y_hat, expected) <= VERSUS_TORCH[np.dtype(dtype)]
+
+
+@over_every_case
+def test_trace_goes_through_torchs_states(cell, n_layers, lengths, bias):
+    network = make_network(cell, n_layers, bias, np.float64, "reference")
+    X = [x.astype(np.float64) for x in problem("steps", lengths)[0]]
+    trace, case = network.trace(X), f"{cell}-{n_layers}-{lengths}-{bias}"
+    tolerance = VERSUS_TORCH[np.dtype(np.float64)]
+    h, z = np.concatenate(trace.h_activated[-1]), np.concatenate(trace.y_unactivated)
+    assert relative_error(np.hstack([h, z]), GIVEN[f"{case}-forward"]) <= tolerance
+    if cell == "lstm":
+        s = [[of_steps[-1] for of_steps in states["s"]] for states in trace.states]
+        assert relative_error(s, GIVEN[f"{case}-s"]) <= tolerance
