@@ -7,8 +7,10 @@ import pytest
 
 import naive
 from elman import Network
+from elman.engines import get_engine
 from elman.engines.compiled import engine as compiled
 from elman.equations.cells import Leaky
+from elman.parameters import Architecture, Parameters
 from tolerances import VERSUS_TORCH, relative_error
 
 
@@ -168,3 +170,34 @@ def test_trace_goes_through_torchs_states(cell, n_layers, lengths, bias):
     if cell == "lstm":
         s = [[of_steps[-1] for of_steps in states["s"]] for states in trace.states]
         assert relative_error(s, GIVEN[f"{case}-s"]) <= tolerance
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("cell", ROWS)
+def test_gradients_of_first_states_are_torchs(cell, n_layers, lengths, dtype, engine):
+    (K, H), D = GIVEN["V"].shape, GIVEN["X"].shape[2]
+    architecture = Architecture(
+        D,
+        (H,) * n_layers,
+        (Leaky(ALPHA) if cell == "leaky" else cell,) * n_layers,
+        K,
+        learn_initial_state=True,
+    )
+    network = Network.from_parameters(Parameters.zeros(architecture, dtype), get_engine(engine))
+    n_states = 2 if cell == "lstm" else 1
+    initial = GIVEN["initial"][:n_states, :n_layers]  # h_0, and s_0, of each layer
+    given = parameters(cell, n_layers, bias=True)
+    given |= {f"initial{k + 1}": initial[:, k].ravel() for k in range(n_layers)}
+    for name, array in network.parameters.items():
+        array[...] = given[name]
+    X, y = problem("steps", lengths)
+    loss, gradients = network.loss_and_gradients([x.astype(dtype) for x in X], y, GIVEN["weights"])
+
+    tolerance = VERSUS_TORCH[np.dtype(dtype)]
+    expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-steps-{lengths}-bias-initial"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    check_gradients(gradients, expected[: -initial.size], tolerance)
+    of_initial = [gradients[f"initial{k + 1}"].reshape(n_states, H) for k in range(n_layers)]
+    expected_initial = np.reshape(expected[-initial.size :], initial.shape)
+    assert relative_error(np.stack(of_initial, axis=1), expected_initial) <= tolerance
