@@ -6,6 +6,7 @@ own, term by term. Of a cell only what it computes is written here; complex-step
 its derivatives, one pre-activation and one state at a time.
 
 A network is a mapping of arrays (U1, W1, b1, …, V, c) and the cell of each layer: its name, or a Cell.
+Where there is initial1, it has layer 1's states before the first step, one behind another.
 """
 
 from collections.abc import Callable
@@ -121,7 +122,9 @@ def forward(network, cells, x):
     for k, cell in enumerate(cells, start=1):
         layer = Layer(network, k, cell)
         U, W, b = (network.get(f"{matrix}{k}") for matrix in "UWb")
-        a_k, states_k = [], [(np.zeros(layer.H),) * layer.cell.n_states]
+        n_states = layer.cell.n_states
+        first = network.get(f"initial{k}", np.zeros(n_states * layer.H))
+        a_k, states_k = [], [tuple(np.split(first, n_states))]
         for x_t in inputs:
             a_k.append(layer.pre_activations(U, W, b, x_t, states_k[-1][0]))
             states_k.append(layer.cell.step(*a_k[-1], *states_k[-1]))
@@ -193,6 +196,9 @@ class _Ladder:
                 d_after = [dL_dh + from_above, *others]
                 below = self.x[tau] if k == 1 else self.states[k - 2][tau + 1][0]
                 from_above, later[k - 1] = self._back(gradients, k, tau, d_after, below)
+        for k, d_first in enumerate(later, start=1):
+            if f"initial{k}" in gradients:
+                gradients[f"initial{k}"] += np.concatenate(d_first)
 
     def _back(self, gradients, k, tau, d_after, below):
         """One step of one layer back: add its terms; return dL/d(below) and dL/d(states before)."""

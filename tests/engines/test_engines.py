@@ -29,6 +29,7 @@ class Case:
     bias: bool = True
     n_features: int = 3
     n_outputs: int = 3
+    learns_first_states: bool = False
 
 
 CASES = {
@@ -67,6 +68,10 @@ CASES = {
     "gates, ragged": Case(RAGGED, (5, 17, 3), ("gru", "lstm", "leaky"), n_features=2),
     "gates and none, ragged": Case(RAGGED, (5, 3, 4, 7), ("tanh", "lstm", Leaky(0.2), "gru")),
     "gates, no bias": Case((4,) * 3, (3, 5, 2), ("lstm", "dense", "gru"), bias=False),
+    "first states, ragged": Case(
+        RAGGED, (5, 17, 3), ("lstm", "tanh", "gru"), n_features=2, learns_first_states=True
+    ),
+    "first states, few": Case((50, 2), (17, 3), ("relu", "lstm"), learns_first_states=True),
     "wide gates, few": Case((9, 2), (33, 50, 18), ("lstm", "gru", "lstm"), n_features=19),
 }
 
@@ -81,7 +86,12 @@ class Problem:
             naive.leaky(cell.alpha) if isinstance(cell, Leaky) else cell for cell in case.cells
         ]
         architecture = Architecture(
-            case.n_features, case.hidden, case.cells, case.n_outputs, case.bias
+            case.n_features,
+            case.hidden,
+            case.cells,
+            case.n_outputs,
+            case.bias,
+            learn_initial_state=case.learns_first_states,
         )
         self.parameters = Parameters.zeros(architecture, dtype)
         for array in self.parameters.values():  # states neither die out nor saturate

@@ -7,8 +7,10 @@ import pytest
 
 import naive
 from elman import Network
+from elman.engines import get_engine
 from elman.engines.compiled import engine as compiled
 from elman.equations.cells import Leaky
+from elman.parameters import Architecture, Parameters
 from tolerances import VERSUS_TORCH, relative_error
 
 
@@ -18,6 +20,7 @@ def read(name):
 
 
 GIVEN = read("torch_cells.npz")
+FLOAT64 = np.dtype(np.float64)
 WEIGHTS = GIVEN["weights"].astype(np.float64)
 LENGTHS = {"equal": (9,) * 5, "ragged": (4, 9, 1, 6, 6)}
 ALPHA = 0.3
@@ -77,7 +80,7 @@ def test_naive_loop_computes_torchs_loss_and_gradients(cell, n_layers, lengths, 
     result = naive.loss_and_gradients(network, cells, X, y, weights)
 
     expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-{labels}-{lengths}-{bias}"]
-    tolerance = VERSUS_TORCH[np.dtype(np.float64)]
+    tolerance = VERSUS_TORCH[FLOAT64]
     assert result.loss == pytest.approx(expected_loss, rel=tolerance)
     check_gradients(result.gradients, expected, tolerance)
 
@@ -88,13 +91,42 @@ def test_naive_loop_goes_through_torchs_states(cell, n_layers, lengths, bias):
     cells = (naive.leaky(ALPHA) if cell == "leaky" else cell,) * n_layers
     of_sequences = [naive.forward(network, cells, x) for x in problem("steps", lengths)[0]]
     case = f"{cell}-{n_layers}-{lengths}-{bias}"
-    expected, tolerance = GIVEN[f"{case}-forward"], VERSUS_TORCH[np.dtype(np.float64)]
+    expected, tolerance = GIVEN[f"{case}-forward"], VERSUS_TORCH[FLOAT64]
     h = [h_t for _, states, _, _ in of_sequences for h_t, *_ in states[-1][1:]]
     z = [z_t for _, _, of_steps, _ in of_sequences for z_t in of_steps]
     assert relative_error(np.hstack([h, z]), expected) <= tolerance
     if cell == "lstm":
         s = [[states[k][-1][1] for _, states, _, _ in of_sequences] for k in range(n_layers)]
         assert relative_error(s, GIVEN[f"{case}-s"]) <= tolerance
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("cell", ROWS)
+def test_naive_loop_computes_torchs_gradients_of_first_states(cell, n_layers, lengths):
+    cells = (naive.leaky(ALPHA) if cell == "leaky" else cell,) * n_layers
+    X, y = problem("steps", lengths)
+    weights = [w / len(X) * np.ones(len(x)) for w, x in zip(WEIGHTS, X, strict=True)]
+    network = parameters(cell, n_layers, bias=True) | first_states(cell, n_layers)
+    result = naive.loss_and_gradients(network, cells, X, y, weights)
+    check_with_first_states(cell, n_layers, lengths, *result[::2], VERSUS_TORCH[FLOAT64])
+
+
+def first_states(cell, n_layers):
+    """The states before the first step, as parameters: h, and of an LSTM s behind it."""
+    initial = GIVEN["initial"][: 2 if cell == "lstm" else 1]
+    return {f"initial{k + 1}": initial[:, k].ravel() for k in range(n_layers)}
+
+
+def check_with_first_states(cell, n_layers, lengths, loss, gradients, tolerance):
+    """Compare with a case that has the gradients of h_0 of each layer, and of s_0, at its end."""
+    expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-steps-{lengths}-bias-initial"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    H = GIVEN["V"].shape[1]
+    of_initial = [gradients[f"initial{k + 1}"].reshape(-1, H) for k in range(n_layers)]
+    initial = np.stack(of_initial, axis=1)
+    check_gradients(gradients, expected[: -initial.size], tolerance)
+    assert relative_error(initial.ravel(), expected[-initial.size :]) <= tolerance
 
 
 @pytest.fixture(params=["reference", "panels", "rows"])
@@ -155,3 +187,37 @@ def test_y_hat_is_torchs(cell, n_layers, lengths, bias, dtype, engine):
     y_hat = np.concatenate(network.forward(X))
     expected = exp_z / exp_z.sum(axis=1, keepdims=True)
     assert relative_error(y_hat, expected) <= VERSUS_TORCH[np.dtype(dtype)]
+
+
+@over_every_case
+def test_trace_goes_through_torchs_states(cell, n_layers, lengths, bias):
+    network = make_network(cell, n_layers, bias, np.float64, "reference")
+    X = [x.astype(np.float64) for x in problem("steps", lengths)[0]]
+    trace, case = network.trace(X), f"{cell}-{n_layers}-{lengths}-{bias}"
+    tolerance = VERSUS_TORCH[FLOAT64]
+    h, z = np.concatenate(trace.h_activated[-1]), np.concatenate(trace.y_unactivated)
+    assert relative_error(np.hstack([h, z]), GIVEN[f"{case}-forward"]) <= tolerance
+    if cell == "lstm":
+        s = [[of_steps[-1] for of_steps in states["s"]] for states in trace.states]
+        assert relative_error(s, GIVEN[f"{case}-s"]) <= tolerance
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("cell", ROWS)
+def test_gradients_of_first_states_are_torchs(cell, n_layers, lengths, dtype, engine):
+    (K, H), D = GIVEN["V"].shape, GIVEN["X"].shape[2]
+    architecture = Architecture(
+        D,
+        (H,) * n_layers,
+        (Leaky(ALPHA) if cell == "leaky" else cell,) * n_layers,
+        K,
+        learn_initial_state=True,
+    )
+    network = Network.from_parameters(Parameters.zeros(architecture, dtype), get_engine(engine))
+    given = parameters(cell, n_layers, bias=True) | first_states(cell, n_layers)
+    for name, array in network.parameters.items():
+        array[...] = given[name]
+    X, y = problem("steps", lengths)
+    result = network.loss_and_gradients([x.astype(dtype) for x in X], y, GIVEN["weights"])
+    check_with_first_states(cell, n_layers, lengths, *result, VERSUS_TORCH[np.dtype(dtype)])

@@ -328,7 +328,8 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
 def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
     values = writable(batch.sequences.values)
-    initial, learns = initial_of(parameters, carry), carry is None
+    initial = initial_of(parameters, carry)
+    learns = carry is None and parameters.architecture.learn_initial_state
     if len(initial) not in (0, 1, len(batch.sequences)):
         raise ValueError(f"states of {len(initial)} sequences for {len(batch.sequences)}")
     return Data(
