@@ -185,7 +185,7 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
         In the order of ``GRID``.
     """
     for number, (every_step, n_layers, cell, bias, ragged, loss) in enumerate(GRID):
-        # Every loss sees the same networks and sequences. With this 6 none of seed 0 is dead, or all but
+        # Every loss sees the same networks and sequences; with 6, of seed 0 none is dead or all but
         # cancels.
         rng = np.random.default_rng([seed, 6, number % (len(GRID) // len(LOSSES))])
         network = Network(

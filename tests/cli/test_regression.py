@@ -121,7 +121,6 @@ def test_validation_file_is_watched(run):
     [
         (["ragged.npz", "--loss", "poisson"], "no effect with --task classification", 2),
         (["ragged.npz", *REGRESSION, "--class-weight", "balanced"], "no effect with --task reg", 2),
-        (["ragged.npz", *REGRESSION, "--diagnose"], "no effect with --task regression", 2),
         (["ragged.npz", *REGRESSION, "--quantile", 0.5], "it needs --loss quantile", 2),
         (["digits", *REGRESSION], "it has no effect on digits", 2),
         (["ragged.npz", *REGRESSION, "--loss", "poisson"], "numbers below zero", 1),
@@ -139,6 +138,11 @@ def test_what_numbers_do_not_have_is_refused(run):
     run("train", "ragged.npz", *REGRESSION)
     result = run("predict", "ragged.safetensors", "ragged.npz", "--probabilities")
     assert result.exit_code == 2
-    result = run("explain", "ragged.safetensors", "ragged.npz")
-    assert result.exit_code == 2
-    assert "can be explained yet" in result.output
+
+
+def test_numbers_are_diagnosed_and_explained(run):
+    result = run("train", "ragged.npz", *REGRESSION, "--diagnose")
+    assert "epoch 4: gradient " in result.output
+    result = run("explain", "ragged.safetensors", "ragged.npz", "--html", "page.html")
+    assert result.exit_code == 0, result.output
+    assert "terms proved" in result.output

@@ -103,7 +103,7 @@ def train(
     inputs = files_read(source, data_dir)
     check_targets([model, curve], inputs if validation is None else [*inputs, validation])
     is_regression = task == "regression"
-    _refuse_of_other_task(task, class_weight, loss, quantile, diagnose)
+    _refuse_of_other_task(task, class_weight, loss, quantile)
     if plot is not None:
         from elman.cli.picture import check_drawable
 
@@ -128,12 +128,11 @@ def _refuse_of_other_task(
     class_weight: str,
     loss: str | None,
     quantile: list[float] | None,
-    diagnose: bool,
 ) -> None:
     """Refuse options that would do nothing."""
     idle: dict[str, Any]
     if task == "regression":
-        idle = {"--class-weight": class_weight != "none", "--diagnose": diagnose}
+        idle = {"--class-weight": class_weight != "none"}
     else:
         idle = {"--loss": loss, "--quantile": quantile}
     if loss != "quantile" and quantile and task == "regression":

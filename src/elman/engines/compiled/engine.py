@@ -287,16 +287,17 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
     architecture, dtype = parameters.architecture, parameters.vector.dtype
     loss, K = architecture.loss_function, architecture.n_outputs
     labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
-    constants = np.empty((0, K), dtype)
+    constants, weights = np.empty((0, K), dtype), targets.weights
     if loss.takes_classes:
         labels = targets.values
         check_labels(parameters, batch, labels, targets.weights)
     else:
         numbers = writable(np.ascontiguousarray(targets.values, dtype))
         check_numbers(parameters, batch, numbers, targets.weights)
+        weights = np.ascontiguousarray(weights, dtype)
         if given := loss.constants(K):
             constants = np.ascontiguousarray(np.stack(given)[:, :, 0], dtype)
-    return Targets(labels, numbers, targets.weights, loss.outputs_a_number, constants)
+    return Targets(labels, numbers, weights, loss.outputs_a_number, constants)
 
 
 def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights: Array) -> None:

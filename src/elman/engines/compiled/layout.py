@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled.losses import Activation, Evaluation
+from elman.engines.compiled.losses import Activation, compiled_loss
 from elman.engines.compiled.pointwise import compiled, shape_of
+from elman.engines.compiled.tiles import VECTOR_BITS
 from elman.equations import Cell
 from elman.equations.losses import Loss
 from elman.parameters import Architecture
@@ -151,7 +152,8 @@ class Layout:
                 layer["cell_backward"] = compiled(cell, "backward", self.dtype)
         loss, out = self.architecture.loss_function, self.layers[-1]
         if not (out["is_softmax"] or out["loss"]):
-            out["loss"] = compiled(Evaluation(loss, int(out["n_constants"])), "forward", self.dtype)
+            of_panels = self.unit == VECTOR_BITS // (8 * self.dtype.itemsize)
+            out["loss"] = compiled_loss(loss, of_panels, self.dtype)
         return self
 
     @classmethod

@@ -24,6 +24,7 @@ from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
@@ -320,42 +321,12 @@ def output_error(out, work, z, targets, places, scratch):
     """Turn z into w dL/dz, zero in lanes without a target; return Σ w L, and Σ w of right answers."""
     if out.is_softmax:
         return error_of_classes(work, z, out.n_units, targets, places, scratch)
-    return error_of_numbers(out, work, z, targets, places, scratch), 0.0
-
-
-@helper
-def error_of_numbers(out, work, z, targets, places, scratch):
-    """Have the loss turn z into w dL/dz; return Σ w L.
-
-    ``scratch`` has room for z, y, w, what differs from output to output, and L, as panels like z.
-    """
-    L, n, K, apart = lanes(work), len(places), out.n_units, out.rows * lanes(work)
-    y, w = scratch + apart, scratch + 2 * apart
-    values = w + (1 + out.n_constants) * apart
-    for k in range(K):
-        store(load(work, z + k * L, 0, 1, 1), work, scratch + k * L, 0)
-        for j in range(L):
-            work[y + k * L + j] = 0.0
-            work[w + k * L + j] = 0.0
-            for c in range(out.n_constants):
-                work[w + (1 + c) * apart + k * L + j] = targets.constants[c, k]
-        number = k // targets.outputs_a_number
-        for j in range(n):
-            work[y + k * L + j] = targets.numbers[places[j], number]
-            work[w + k * L + j] = targets.weights[places[j]]
-    for k in range(K, round_up(K, TILE_ROWS)):  # behind the last output
-        for panel in range(3 + out.n_constants):
-            store(zeros(work, 1, 1), work, scratch + panel * apart + k * L, 0)
-    call_forward(
-        out.loss, 3 + out.n_constants, 0, 2, work, work, scratch, 0, 0, scratch, apart, z,
-        values - z, L, round_up(K, TILE_ROWS),
+    loss = call_loss(
+        out.loss, work, targets.numbers, targets.weights, targets.constants, places, 0, len(places),
+        z, scratch, out.n_units, out.rows, targets.numbers.shape[1], targets.outputs_a_number,
+        out.n_constants, (N_PANELS + out.n_constants) * lanes(work),
     )  # fmt: skip
-    loss = 0.0
-    for k in range(K):
-        store(keep(load(work, z + k * L, 0, 1, 1), 0, n), work, z + k * L, 0)
-        for j in range(n):
-            loss += np.float64(work[values + k * L + j])
-    return loss
+    return loss, 0.0
 
 
 @helper
@@ -567,7 +538,7 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
 def room_of_loss(layout: Layout) -> int:
     """Rows of what ``output_error`` calls scratch, of L lanes."""
     out = layout.layers[-1]
-    return 2 if out["is_softmax"] else int((4 + out["n_constants"]) * out["rows"])
+    return 2 if out["is_softmax"] else int((N_PANELS + out["n_constants"]) * out["rows"])
 
 
 def train(
@@ -615,7 +586,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     answering = z + out.rows * BLOCK * L
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
-    cell_scratch = scratch + (2 if out.is_softmax else (4 + out.n_constants) * out.rows) * L
+    cell_scratch = scratch + (2 if out.is_softmax else (N_PANELS + out.n_constants) * out.rows) * L
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)

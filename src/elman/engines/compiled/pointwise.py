@@ -224,9 +224,10 @@ def _call(context: Any, builder: ir.IRBuilder, address: Any, arrays: Any, places
     return context.get_dummy_value()
 
 
-def _check(
+def check_place(
     context: Any, builder: ir.IRBuilder, array: Any, name: str, place: Any, *axes: Any
 ) -> None:
+    """See in checked mode that vectors at a place, and along axes, lie within an array."""
     if CHECKED:
         kind, value = array
         length = context.make_array(kind)(context, builder, value).nitems
@@ -247,7 +248,7 @@ def call_forward(  # type: ignore[no-untyped-def]
         places = args[6:]
         before, before_step, before_row, a, a_step, after, after_step, after_row, n = places
         L = VECTOR_BITS // arrays[0][0].dtype.bitwidth
-        _check(
+        check_place(
             context,
             builder,
             arrays[0],
@@ -256,8 +257,8 @@ def call_forward(  # type: ignore[no-untyped-def]
             (n, before_row),
             (n_states, before_step),
         )
-        _check(context, builder, arrays[1], "cell, a,", a, (n, L), (n_gates, a_step))
-        _check(
+        check_place(context, builder, arrays[1], "cell, a,", a, (n, L), (n_gates, a_step))
+        check_place(
             context,
             builder,
             arrays[1],
@@ -287,7 +288,7 @@ def call_backward(  # type: ignore[no-untyped-def]
          after_row, error, error_step, error_row, n) = places  # fmt: skip
         L = VECTOR_BITS // arrays[0][0].dtype.bitwidth
         source, work = arrays
-        _check(
+        check_place(
             context,
             builder,
             source,
@@ -296,14 +297,14 @@ def call_backward(  # type: ignore[no-untyped-def]
             (n, before_row),
             (n_states, before_step),
         )
-        _check(context, builder, work, "cell, dh,", dh, (n, L))
-        _check(
+        check_place(context, builder, work, "cell, dh,", dh, (n, L))
+        check_place(
             context, builder, work, "cell, later,", later, (n, later_row), (n_straight, later_step)
         )
-        _check(
+        check_place(
             context, builder, work, "cell, after,", after, (n, after_row), (n_stored, after_step)
         )
-        _check(
+        check_place(
             context, builder, work, "cell, error,", error, (n, error_row), (n_errors, error_step)
         )
         return _call(context, builder, address, arrays, places)

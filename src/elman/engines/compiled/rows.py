@@ -18,6 +18,7 @@ from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import packing
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
@@ -227,40 +228,20 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
 
 
 @helper
-def output_error(out, work, z, targets, place, scratch):
-    """Turn z into w dL/dz; return w L, and w if the answer is right, else 0."""
+def output_error(out, work, z, targets, places, place, scratch):
+    """Turn z into w dL/dz; return w L, and w if the answer is right, else 0.
+
+    Targets stand at ``place``; ``places`` is any array of such.
+    """
     if out.is_softmax:
         label, weight = targets.labels[place], targets.weights[place]
         return error_of_class(work, z, out.n_units, label, weight, scratch)
-    return error_of_numbers(out, work, z, targets, place, scratch), 0.0
-
-
-@helper
-def error_of_numbers(out, work, z, targets, place, scratch):
-    """Have the loss turn z into w dL/dz; return w L.
-
-    ``scratch`` has room for z, y, w, what differs from output to output, and L, as rows like z.
-    """
-    L, K, apart = lanes(work), out.n_units, out.rows
-    y, w = scratch + apart, scratch + 2 * apart
-    values = w + (1 + out.n_constants) * apart
-    for k in range(K):
-        work[scratch + k] = work[z + k]
-        work[y + k] = targets.numbers[place, k // targets.outputs_a_number]
-        work[w + k] = targets.weights[place]
-        for c in range(out.n_constants):
-            work[w + (1 + c) * apart + k] = targets.constants[c, k]
-    for k in range(K, apart):  # behind the last output
-        for row in range(3 + out.n_constants):
-            work[scratch + row * apart + k] = 0.0
-    call_forward(
-        out.loss, 3 + out.n_constants, 0, 2, work, work, scratch, 0, 0, scratch, apart, z,
-        values - z, L, apart // L,
+    loss = call_loss(
+        out.loss, work, targets.numbers, targets.weights, targets.constants, places, place, 1, z,
+        scratch, out.n_units, out.rows, targets.numbers.shape[1], targets.outputs_a_number,
+        out.n_constants, N_PANELS + out.n_constants,
     )  # fmt: skip
-    loss = 0.0
-    for k in range(K):
-        loss += np.float64(work[values + k])
-    return loss
+    return loss, 0.0
 
 
 @helper
@@ -397,7 +378,7 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
 def room_of_loss(layout: Layout) -> int:
     """Numbers of what ``output_error`` calls scratch."""
     out = layout.layers[-1]
-    return layout.unit if out["is_softmax"] else int((4 + out["n_constants"]) * out["rows"])
+    return layout.unit if out["is_softmax"] else int((N_PANELS + out["n_constants"]) * out["rows"])
 
 
 def train(
@@ -426,7 +407,7 @@ def train_sequence(net, data, i, targets, work, gradients):
     scratch = z + T * out.rows
     cell_scratch = scratch + WIDE * lanes(work)
     if not out.is_softmax:
-        cell_scratch = scratch + (4 + out.n_constants) * out.rows
+        cell_scratch = scratch + (N_PANELS + out.n_constants) * out.rows
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     first = 0 if load_initial(net, data, i, work, 0) else 1
 
@@ -438,7 +419,7 @@ def train_sequence(net, data, i, targets, work, gradients):
         if data.every_step or t == T - 1:
             output(net, work, record, work, z_t)
             place = start + t if data.every_step else data.members[i]
-            part = output_error(out, work, z_t, targets, place, scratch)
+            part = output_error(out, work, z_t, targets, data.members, place, scratch)
             loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0

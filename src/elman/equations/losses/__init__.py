@@ -27,6 +27,13 @@ def as_loss(loss: Any) -> Loss:
         If there is none of that name, or it is something else.
     """
     if isinstance(loss, Loss):
+        try:
+            hash(loss)
+        except TypeError:
+            raise ValueError(
+                f"{loss!r} cannot be hashed; make its class a dataclass(frozen=True) whose fields are "
+                "numbers or tuples of them"
+            ) from None
         return loss
     if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(
