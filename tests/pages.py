@@ -10,6 +10,7 @@ from functools import cache, reduce
 import numpy as np
 
 import elman
+from elman.equations.losses import Quantile
 from elman.explanation.page import render
 from elman.explanation.page.markup import number
 from elman.explanation.page.view import evenly, strongest
@@ -46,6 +47,10 @@ CASES = {
         "check": False,
         "every_step": False,
     },
+    "numbers": {"loss": "squared_error", "K": 2, "cell": "gru"},
+    "one count": {"loss": "poisson", "K": 1, "every_step": False},
+    "quantiles": {"loss": Quantile((0.1, 0.5, 0.9)), "K": 6, "every_step": False, "step": 3},
+    "numbers that disagree": {"loss": "absolute_error", "K": 1, "noise": True},
     "gates that disagree": {"cell": "lstm", "noise": True},
 }
 
@@ -65,7 +70,7 @@ class Shown:
 
 def make(
     *, T=7, D=3, hidden=6, K=4, every_step=True, cell="tanh", bias=True, scale=0.6,
-    certain=False, noise=False, estimator=False, **options,
+    certain=False, noise=False, estimator=False, loss="cross_entropy", **options,
 ):  # fmt: skip
     rng = np.random.default_rng(8)
     x = rng.standard_normal((T, D))
@@ -75,11 +80,14 @@ def make(
         model = elman.RNNClassifier(6, max_iter=2, random_state=5, engine="reference").fit(X, y)
         return elman.explain(model, X[0], "<up>", **options)
     network = elman.Network(
-        n_features=D, hidden=hidden, n_outputs=K, cell=cell, bias=bias, dtype=np.float64
+        n_features=D, hidden=hidden, n_outputs=K, cell=cell, bias=bias, dtype=np.float64, loss=loss
     )
     vector = network.parameters.vector
     vector[...] = scale * rng.standard_normal(len(vector))
     y = rng.integers(K, size=T) if every_step else int(rng.integers(K))
+    if loss != "cross_entropy":
+        y = rng.exponential(size=(T, network.architecture.n_numbers))
+        y = (y if every_step else y[-1]).squeeze()
     if certain:
         network.parameters["c"][...] = [0, 0, 1e4, 0]
         y = np.full(T, 2)
@@ -188,6 +196,17 @@ def dV(ex, steps):
     return sum(np.outer(ex.output_error[t - 1], ex.h_top[t - 1]) for t in steps)
 
 
+def followed(ex, t):
+    """Give ŷ of the label; of numbers how far they are from their targets. One target stays."""
+    if ex.labels is None:
+        return norm(ex.y_activated[t - 1] - ex.y[t - 1 if ex.every_step else -1])
+    return ex.y_activated[t - 1, label_of(ex, t)]
+
+
+def what_is_followed(ex):
+    return "‖ŷ − y‖" if ex.labels is None else "ŷ of the label"
+
+
 def label_of(ex, t):
     """Give the class whose ŷ is followed; with one label it is the same at each step."""
     return ex.labels[t - 1 if ex.every_step else -1]
@@ -211,7 +230,7 @@ def scaled(ex, factor):
         return ex
     parameters = ex.parameters.copy()
     parameters[f"W{ex.layer}"][...] *= factor
-    y = ex.labels if ex.every_step else ex.labels[-1]
+    y = ex.targets
     network = elman.Network.from_parameters(parameters)
     return elman.explain(network, ex.x, y, layer=ex.layer, check=False)
 
@@ -259,6 +278,8 @@ def losses_of(ex):
 
 
 def classes_of(ex):
+    if ex.labels is None:
+        return list(range(ex.K))
     weight = ex.y_activated.max(axis=0)
     weight[[k for k in ex.labels if k >= 0]] += 1
     return strongest(weight, 12)

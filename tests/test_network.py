@@ -147,6 +147,51 @@ def test_initial_state_is_of_one_sequence_and_begins_at_zero(engine):
     np.testing.assert_array_equal(y_hat, network.forward(x[None, None])[0, 0])
 
 
+def other_networks():
+    network = network_of(engine="reference")
+    yield "other parameters", network_of(engine="reference", seed=2)
+    yield "another engine", network_of(engine="compiled")
+    yield "another dtype", network.astype(np.float32)
+    yield "another shape", Network(D, 5, K, dtype=np.float64, engine="reference")
+
+
+@pytest.mark.parametrize("other", list(other_networks()), ids=lambda pair: pair[0])
+def test_state_of_another_network_is_refused(other):
+    network, x = network_of(engine="reference"), np.random.default_rng(9).standard_normal(D)
+    _, theirs = other[1].step(x.astype(other[1].dtype), other[1].initial_state())
+    for state in (other[1].initial_state(), theirs):
+        with pytest.raises(
+            ValueError, match=r"state is that of another network.*initial_state\(\)"
+        ):
+            network.step(x, state)
+    with pytest.raises(TypeError, match="state is a NoneType; expected the State of"):
+        network.step(x, None)
+
+
+def test_state_of_an_equal_network_is_its_own(engine):
+    """As in another process, that has read the same file."""
+    network, x = network_of(engine=engine), np.random.default_rng(9).standard_normal(D)
+    expected, state = network.step(x, network.initial_state())
+    equal = network_of(engine=engine)
+    for given in (state, pickle.loads(pickle.dumps(state))):
+        after, _ = equal.step(x, given)
+        np.testing.assert_array_equal(after, network.step(x, state)[0])
+    copied = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(copied.step(x, copied.initial_state())[0], expected)
+
+
+def test_state_from_before_a_change_is_the_networks_own(engine):
+    network, x = network_of(engine=engine), np.random.default_rng(9).standard_normal(D)
+    state = network.initial_state()
+    expected, _ = network.step(x, state)
+    equal = network_of(engine=engine)
+    network.parameters.vector[...] *= 2
+    np.testing.assert_array_equal(network.step(x, state)[0], expected)
+    equal.parameters.vector[...] *= 3
+    with pytest.raises(ValueError, match="with other parameters"):
+        equal.step(x, network.initial_state())
+
+
 THREE = np.random.default_rng(9).standard_normal((3, 2, D))
 
 

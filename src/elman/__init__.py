@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from elman.check import check_gradients
     from elman.displays import (
         ForwardDisplay,
+        GatesDisplay,
         GradientFlowDisplay,
         JacobianSpectrumDisplay,
         LearningCurveDisplay,
@@ -38,6 +39,7 @@ _HOMES = {
     "ElmanError": "elman.errors",
     "Explanation": "elman.explanation",
     "ForwardDisplay": "elman.displays",
+    "GatesDisplay": "elman.displays",
     "GradientFlow": "elman.explanation",
     "GradientFlowDisplay": "elman.displays",
     "JacobianSpectrumDisplay": "elman.displays",
@@ -68,6 +70,7 @@ __all__ = [
     "ElmanError",
     "Explanation",
     "ForwardDisplay",
+    "GatesDisplay",
     "GradientFlow",
     "GradientFlowDisplay",
     "JacobianSpectrumDisplay",

@@ -24,7 +24,7 @@ from elman.data.numbers import (
 from elman.data.weights import cast_weights, target_weights
 from elman.engines import Carry, Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
-from elman.engines.streaming import take_step
+from elman.engines.streaming import Streams
 from elman.equations import Cell
 from elman.equations.losses import Loss
 from elman.errors import DataError
@@ -148,6 +148,7 @@ class Network:
         )
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
+        self._streams = Streams()
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, engine: Engine | None = None) -> Network:
@@ -155,6 +156,7 @@ class Network:
         network = cls.__new__(cls)
         network.engine = get_engine() if engine is None else engine
         network.parameters = parameters
+        network._streams = Streams()
         return network
 
     @property
@@ -323,7 +325,7 @@ class Network:
         complex128 is for complex-step differentiation; what it computes, the reference engine does.
         """
         network = copy(self)
-        network.parameters = self.parameters.astype(dtype)
+        network.parameters, network._streams = self.parameters.astype(dtype), Streams()
         if network.dtype.kind == "c":
             network.engine = get_engine("reference")
         return network
@@ -346,7 +348,8 @@ class Network:
         D = self.architecture.n_features
         mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
         carry = self._carry(states, n_sequences or 1)
-        return self.engine.initial_state(self.parameters, n_sequences, mean, scale, carry=carry)
+        state = self.engine.initial_state(self.parameters, n_sequences, mean, scale, carry=carry)
+        return self._streams.begin(state)
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
         """Take one step.
@@ -369,8 +372,10 @@ class Network:
             If x_t is not that, or not finite.
         TypeError
             If ``state`` is no state.
+        ValueError
+            If it is one of another network. One from before the parameters changed is its own.
         """
-        return take_step(x_t, state)
+        return self._streams.step(x_t, state, self.initial_state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a model file (safetensors), replacing what is there at once.

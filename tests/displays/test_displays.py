@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 import elman
 from elman import (
     ForwardDisplay,
+    GatesDisplay,
     GradientFlowDisplay,
     JacobianSpectrumDisplay,
     LearningCurveDisplay,
@@ -330,3 +331,60 @@ def test_jacobian_spectrum_needs_a_w_and_two_steps(cell, T, message):
 def test_one_step(cls):
     network = Network(2, 1, 2, seed=0)
     draw(cls.from_estimator(network, np.ones((1, 2)), 1))
+
+
+# Gates, and numbers
+
+
+@pytest.fixture(scope="module")
+def of_gates():
+    rng = np.random.default_rng(0)
+    network = Network(2, 5, 3, cell="lstm", dtype=np.float64, seed=0)
+    return explain(network, rng.standard_normal((7, 2)), rng.integers(3, size=7), check=False)
+
+
+def test_gates_and_states(of_gates):
+    display = draw(GatesDisplay.from_explanation(of_gates))
+    assert list(display.values) == ["gate i", "gate f", "gate g", "gate o", "state h", "state s"]
+    for axes, (name, values) in zip(display.axes_, display.values.items(), strict=True):
+        assert axes.get_ylabel() == name
+        np.testing.assert_array_equal(axes.images[0].get_array(), values.T)
+    np.testing.assert_array_equal(display.values["gate f"], of_gates.gates["f"])
+    given = Figure().subplots(6)
+    assert GatesDisplay.from_explanation(of_gates, ax=given).axes_ == list(given)
+
+
+@pytest.mark.parametrize(
+    ("ax", "error", "message"),
+    [
+        (3, TypeError, "ax is a int; expected 6"),
+        ([3] * 6, TypeError, "expected 6"),
+        ([], ValueError, "0 Axes"),
+    ],
+)
+def test_axes_of_gates_are_checked(of_gates, ax, error, message):
+    with pytest.raises(error, match=message):
+        GatesDisplay.from_explanation(of_gates, ax=ax)
+
+
+@pytest.mark.parametrize("cls", [*OF_EXPLANATION, GatesDisplay])
+def test_displays_of_gates(cls, of_gates):
+    draw(cls.from_explanation(of_gates))
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+def test_displays_of_numbers(every_step):
+    rng = np.random.default_rng(0)
+    network = Network(2, 5, 2, loss="squared_error", dtype=np.float64, seed=0)
+    x, y = rng.standard_normal((7, 2)), rng.standard_normal((7, 2))
+    ex = explain(network, x, y if every_step else y[-1], check=False)
+    for cls in (GradientFlowDisplay, JacobianSpectrumDisplay, TermLadderDisplay, GatesDisplay):
+        draw(cls.from_explanation(ex))
+    answers = draw(ForwardDisplay.from_explanation(ex)).axes_[1]
+    for k in range(2):
+        line, crosses = answers.lines[2 * k : 2 * k + 2]
+        np.testing.assert_array_equal(line.get_ydata(), ex.y_activated[:, k])
+        np.testing.assert_array_equal(crosses.get_ydata(), ex.y[:, k])
+    for use in (lambda: SoftmaxJacobianDisplay(ex), lambda: ForwardDisplay(ex).probabilities):
+        with pytest.raises(ValueError, match="this model predicts numbers, not classes"):
+            use()

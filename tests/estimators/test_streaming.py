@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from elman import DataError, RNNClassifier, RNNTagger
+from elman import DataError, RNNClassifier, RNNRegressor, RNNTagger
 from tolerances import VERSUS_NAIVE, relative_error
 
 rng = np.random.default_rng(0)
@@ -193,3 +193,25 @@ def test_step_that_overflows_on_standardising_is_refused_in_words(data, engine, 
 def test_unfitted_estimator_has_no_state(estimator):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         estimator.initial_state()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_state_of_another_estimator_is_refused(engine):
+    fitted = RNNClassifier(engine=engine, **SETTINGS).fit(X, LAST)
+    other = RNNClassifier(engine=engine, **SETTINGS | {"random_state": 1}).fit(X, LAST)
+    scaled = RNNClassifier(engine=engine, **SETTINGS).fit(X * 2, LAST)  # the same weights
+    for state in (other.initial_state(), scaled.initial_state()):
+        with pytest.raises(ValueError, match=r"state is that of another network.*standardisation"):
+            fitted.step(X[0, 0], state)
+    equal = RNNClassifier(engine=engine, **SETTINGS).fit(X, LAST)
+    expected, _ = fitted.step(X[0, 0], fitted.initial_state())
+    np.testing.assert_array_equal(fitted.step(X[0, 0], equal.initial_state())[0], expected)
+
+
+def test_state_of_another_regressor_is_refused():
+    fitted, other = (
+        RNNRegressor(**SETTINGS | {"random_state": seed}).fit(X, X[:, 0, 0]) for seed in (0, 1)
+    )
+    fitted.step(X[0, 0], fitted.initial_state())
+    with pytest.raises(ValueError, match="state is that of another network"):
+        fitted.step(X[0, 0], other.initial_state())

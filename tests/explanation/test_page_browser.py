@@ -7,7 +7,7 @@ import elman
 from browser import PATH, Browser
 from elman.explanation.page import render
 from elman.explanation.page.markup import fixed, number
-from pages import delta_of, entry_of, pieces_of
+from pages import delta_of, entry_of, page_of, pieces_of
 
 pytestmark = [
     pytest.mark.skipif(PATH is None, reason="no browser is installed"),
@@ -149,6 +149,32 @@ def test_every_step_can_be_chosen(browser, page, explanation, t):
     assert shown[1::2] == [number(p) for p in ex.y_activated[row].tolist()]
     targets = "Array.from(document.querySelectorAll('#answers .class'), g => g.classList.length)"
     assert browser.evaluate(targets).index(2) == ex.labels[row]
+
+
+def test_every_step_of_numbers_can_be_chosen(browser, tmp_path):
+    shown = page_of("numbers")
+    ex, path = shown.ex, tmp_path / "numbers.html"
+    path.write_text(shown.page, encoding="utf-8")
+    browser.open(path)
+    for t in (2, 7):
+        browser.evaluate(
+            f"(() => {{ const s = document.getElementById('step-3'); s.value = '{t}'; "
+            "s.dispatchEvent(new Event('change')); })()"
+        )
+        _, *lines = table(browser, "table.output-error")
+        y, y_hat, error = (of[t - 1].tolist() for of in (ex.y, ex.y_activated, ex.output_error))
+        assert [line[1:] for line in lines] == [
+            [number(value) for value in (y[k], y_hat[k], y_hat[k] - y[k], error[k])]
+            for k in range(2)
+        ]
+        texts = "Array.from(document.querySelectorAll('#answers .value'), v => v.textContent)"
+        z = ex.y_unactivated[t - 1].tolist()
+        assert browser.evaluate(texts) == [
+            written
+            for k in range(2)
+            for written in (fixed(z[k], 2), number(y_hat[k]), number(y[k]))
+        ]
+        assert browser.complaints() == []
 
 
 def shown_error(browser, explanation, t):

@@ -63,6 +63,16 @@ def test_slopes(shown, pictures):
             Axes(chart).agree(path, steps, values)
 
 
+def test_answers_and_targets(shown, pictures):
+    ex, steps = shown.ex, range(1, shown.ex.T + 1)
+    for k, name in enumerate(ex.classes[:3] if ex.labels is None else []):
+        chart = pictures[f"Answers and targets, {name}"]
+        assert points_of(chart) == written_points("ŷ", steps, ex.y_activated[:, k])
+        axes = Axes(chart)
+        axes.agree(chart.one("path", class_="line"), steps, ex.y_activated[:, k])
+        axes.agree(chart.one("path", class_="points"), steps, ex.y[:, k])
+
+
 def test_singular_values(shown, pictures):
     ex, chart, steps = shown.ex, pictures["Largest singular values"], range(2, shown.ex.T + 1)
     lines = {

@@ -20,9 +20,9 @@ from pages import (
     delta_of,
     dV,
     entry_of,
+    followed,
     is_plain,
     jacobian_n5,
-    label_of,
     losses_of,
     norm,
     numbers,
@@ -35,6 +35,7 @@ from pages import (
     steps_of,
     strongest_of_the_term,
     term,
+    what_is_followed,
 )
 
 # Tables
@@ -42,10 +43,10 @@ from pages import (
 
 def table_of_steps(shown):
     ex = shown.ex
-    yield ["step t", "ŷ of the label", "Lt", "‖ht‖", "‖δt‖"]
+    yield ["step t", what_is_followed(ex), "Lt", "‖ht‖", "‖δt‖"]
     for t in steps_of(ex):
         loss = number(ex.losses[t - 1]) if t in ex.answering else "no loss"
-        y_hat = number(ex.y_activated[t - 1, label_of(ex, t)])
+        y_hat = number(followed(ex, t))
         told = norm(sum(ex.delta[j - 1, t - 1] for j in ex.answering))
         yield [str(t), y_hat, loss, fixed(norm(ex.h_activated[t - 1])), number(told)]
 
@@ -78,6 +79,14 @@ def table_of_the_output_error(shown):
         yield [ex.classes[k], f"{y[k]:.0f}", *numbers(values)]
 
 
+def table_of_residuals(shown):
+    ex, row = shown.ex, shown.step - 1
+    yield ["output k", "yk", "ŷk", "ŷk − yk", "dL/dzk"]
+    for k in range(ex.K):
+        y, y_hat = ex.y[row, k], ex.y_activated[row, k]
+        yield [ex.classes[k], *numbers([y, y_hat, y_hat - y, ex.output_error[row, k]])]
+
+
 def table_of_the_jacobian(shown):
     ex, classes = shown.ex, classes_of(shown.ex)
     yield ["i \\ k", *(ex.classes[k] for k in classes)]
@@ -87,7 +96,8 @@ def table_of_the_jacobian(shown):
 
 def table_of_output_weights(shown):
     ex = shown.ex
-    yield ["step t", "‖ŷt − yt‖", "‖ht‖", "‖term‖", "‖sum so far‖"]
+    error = "‖dLt/dzt‖" if ex.loss_function.name in ("absolute_error", "quantile") else "‖ŷt − yt‖"
+    yield ["step t", error, "‖ht‖", "‖term‖", "‖sum so far‖"]
     for t in losses_of(ex):
         so_far = dV(ex, range(1, t + 1))
         arrays = [ex.output_error[t - 1], ex.h_top[t - 1], dV(ex, [t]), so_far]
@@ -258,8 +268,11 @@ def tables_of(shown):
     """Give the tables in the page's order."""
     yield from [table_of_steps, table_of_pieces]
     yield from [] if is_plain(shown.ex) else [table_of_gates]
-    yield table_of_the_output_error
-    yield from [table_of_the_jacobian, table_of_output_weights, table_of_first_losses]
+    if shown.ex.labels is None:
+        yield table_of_residuals
+    else:
+        yield from [table_of_the_output_error, table_of_the_jacobian]
+    yield from [table_of_output_weights, table_of_first_losses]
     yield from [table_of_the_parts, table_of_the_ladder, table_of_the_chosen_term]
     yield from [table_of_the_norms, table_of_reasons, table_of_exponents]
     if shown.ex.W is not None and shown.ex.T > 1:
@@ -310,7 +323,12 @@ def test_data_are_the_arrays(shown):
         "command": None,
         **{name: getattr(ex, name) for name in ("layer", "cell", "T", "D", "H", "K", "of")},
         "classes": [ex.classes[k] for k in classes],
-        "labels": ex.labels.tolist(),
+        "labels": None if ex.labels is None else ex.labels.tolist(),
+        "y": None
+        if ex.labels is not None
+        else [
+            [None if value != value else value for value in line] for line in ex.y[rows].tolist()
+        ],
         "loss": np.nansum(ex.losses),
         "losses": {str(t): ex.losses[t - 1] for t in ex.answering},
         "verdict": ex.verdict,
@@ -326,7 +344,9 @@ def test_data_are_the_arrays(shown):
         "y_unactivated": ex.y_unactivated[rows][:, classes].tolist(),
         "y_activated": ex.y_activated[rows][:, classes].tolist(),
         "output_error": ex.output_error[rows][:, classes].tolist(),
-        "targets": [classes.index(k) if k in classes else -1 for k in ex.labels[rows]],
+        "targets": None
+        if ex.labels is None
+        else [classes.index(k) if k in classes else -1 for k in ex.labels[rows]],
         "written_rows": 16,
         "triangle_steps": steps_of(ex),
         "cells": [list(cell) for cell in cells],

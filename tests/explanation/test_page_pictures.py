@@ -14,9 +14,9 @@ from pages import (
     delta_of,
     dV,
     entry_of,
+    followed,
     is_plain,
     jacobian_n5,
-    label_of,
     losses_of,
     norm,
     pieces_of,
@@ -27,6 +27,7 @@ from pages import (
     steps_of,
     strongest_of_the_term,
     term,
+    what_is_followed,
 )
 
 PIXEL = 0.11  # places are written with one digit
@@ -68,7 +69,12 @@ def in_rows(cells, n_columns):
 
 def test_every_picture_is_one_that_is_read(shown, pictures):
     ex = shown.ex
-    expected = {"The unrolled network", "Forward at one step", "The softmax Jacobian"}
+    expected = {"The unrolled network", "Forward at one step"}
+    expected |= (
+        {f"Answers and targets, {name}" for name in ex.classes[:3]}
+        if ex.labels is None
+        else {"The softmax Jacobian"}
+    )
     expected |= {"Terms of dL/dV", f"Shares of the terms of loss {chosen_term(shown)[0]}"}
     expected |= {"The gradient triangle", "The outer product of the chosen term"}
     expected |= {f"Mean of {slope_of(ex)} by step"}
@@ -101,14 +107,16 @@ def test_states_and_inputs(shown, pictures):
 def test_bars_of_the_answers(shown, pictures):
     ex, picture = shown.ex, pictures["The unrolled network"]
     bars = picture.all("rect", class_="bar")
-    y_hat = [ex.y_activated[t - 1, label_of(ex, t)] for t in steps_of(ex)]
+    y_hat = [followed(ex, t) for t in steps_of(ex)]
+    full = max(y_hat) if ex.labels is None else 1
     assert [bar.elements[0].text for bar in bars] == [
-        f"step {t}: ŷ of the label {number(p)}" for t, p in zip(steps_of(ex), y_hat, strict=True)
+        f"step {t}: {what_is_followed(ex)} {number(p)}"
+        for t, p in zip(steps_of(ex), y_hat, strict=True)
     ]
     heights = [place(bar, "height") for bar in bars]
-    assert heights == pytest.approx([max(40 * p, 0.8) for p in y_hat], abs=PIXEL)
+    assert heights == pytest.approx([max(40 * p / full, 0.8) for p in y_hat], abs=PIXEL)
     bottoms = [place(bar, "y") + place(bar, "height") for bar in bars]
-    standing = [b for b, p in zip(bottoms, y_hat, strict=True) if p > 0.02]
+    standing = [b for b, p in zip(bottoms, y_hat, strict=True) if p > 0.02 * full]
     assert standing == pytest.approx([56] * len(standing), abs=2 * PIXEL)
     hollow = [t for t, bar in zip(steps_of(ex), bars, strict=True) if bar.has("class", "hollow")]
     assert hollow == [t for t in steps_of(ex) if t not in ex.answering]
@@ -181,6 +189,9 @@ def test_answers_of_a_step(shown, pictures):
     for k, group in zip(classes_of(ex), groups, strict=True):
         z, y_hat = ex.y_unactivated[row, k], ex.y_activated[row, k]
         name, *values = [word.text for word in group.all("text")]
+        if ex.labels is None:
+            assert values == [fixed(z, 2), number(y_hat), number(ex.y[row, k])]
+            continue
         assert name == ex.classes[k]
         assert values == [fixed(z, 2), number(y_hat)]
         track, bar = group.all("rect")
@@ -192,6 +203,8 @@ def test_answers_of_a_step(shown, pictures):
 
 def test_softmax_jacobian(shown, pictures):
     ex, classes = shown.ex, classes_of(shown.ex)
+    if ex.labels is None:
+        return
     matrix = jacobian_n5(ex, shown.step)[np.ix_(classes, classes)]
     cells = pictures["The softmax Jacobian"].one("g", id="jacobian").all("rect")
     roots = np.sign(matrix) * np.sqrt(np.abs(matrix))

@@ -7,11 +7,13 @@ from elman import Network, explain
 from elman.equations import network as equations_network
 from elman.equations.cells import LSTM, Cell
 from elman.equations.functions import sigmoid, sigmoid_slope, tanh, tanh_slope
+from elman.equations.losses import Loss, Quantile
 from elman.errors import DataError
 from elman.explanation import proof, terms
 from elman.explanation.passes import Passes
 from elman.explanation.proof import check_terms
-from elman.parameters import Parameters
+from elman.explanation.wanted import Wanted
+from elman.parameters import Architecture, Parameters, initialize
 from unrolled import losses
 
 T, D, H, K = 6, 3, 4, 3
@@ -236,7 +238,8 @@ def test_nothing_is_checked_unless_asked():
 
 def test_check_terms_sees_what_it_is_given():
     network, x, y = make()
-    passes = Passes.of(network.parameters, x, y)
+    wanted = Wanted.of(network.architecture.loss_function, y, K, T, every_step=True)
+    passes = Passes.of(network.parameters, x, wanted)
     delta, dh = passes.carried_back(1)
     assert all(check.passed for check in check_terms(passes, 1, delta, dh))
     assert sum(check.passed for check in check_terms(passes, 1, 2 * delta, dh)) == T
@@ -288,6 +291,101 @@ def test_bound_of_what_does_not_cancel_is_a_relative_one(cell):
     for check in ex.checks_:
         norm = check.size * np.sqrt(ex.parameters[f"{ex.of}1"].size)
         assert check.bound <= 1.1e-10 * norm + 1e-287
+
+
+# Losses of numbers, and first states
+
+
+class Cubed(Loss):
+    """A loss of one's own."""
+
+    def value(self, z, y):
+        return (z - y) ** 4 / 4
+
+    def error(self, y_hat, y):
+        return (y_hat - y) ** 3
+
+
+LOSSES = ["squared_error", "absolute_error", "poisson", Quantile((0.2, 0.8)), Cubed()]
+
+
+def make_numbers(loss, cell, every_step, seed=0):
+    rng = np.random.default_rng(seed)
+    network = Network(D, H, 4, cell=cell, dtype=np.float64, loss=loss, engine="reference")
+    network.parameters.vector[...] = 0.7 * rng.standard_normal(len(network.parameters.vector))
+    y = rng.exponential(size=(T, network.architecture.n_numbers))
+    return network, rng.standard_normal((T, D)), y if every_step else y[-1]
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("cell", ["tanh", "lstm"])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: getattr(loss, "name", loss))
+def test_losses_of_numbers_are_proved(loss, cell, every_step):
+    network, x, y = make_numbers(loss, cell, every_step)
+    ex = explain(network, x, y)
+    assert ex.passed
+    assert ex.n_proved == ex.n_terms == (T * (T + 1) // 2 if every_step else T)
+    assert ex.worst_error < 1e-12
+    assert ex.labels is None
+    expected, gradients = network.loss_and_gradients(x[None], y[None])
+    assert ex.loss == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(ex.gradients.vector, gradients.vector, rtol=1e-9, atol=1e-13)
+    error = network.architecture.loss_function.error
+    z, answering = ex.y_activated.T, ex.answering_rows
+    constants = network.architecture.loss_function.constants(4)
+    np.testing.assert_allclose(
+        ex.output_error[answering].T,
+        error(z[:, answering], ex.y[answering].T, *constants),
+        rtol=1e-13,
+    )
+    with pytest.raises(ValueError, match="no softmax: this model predicts numbers"):
+        ex.softmax_jacobian(1)
+
+
+@pytest.mark.parametrize("near", [1e-6, 1e-10, 1e-13])
+def test_answers_near_their_targets_are_proved(near):
+    """ŷ - y has few digits then, and the bound says so; it is not vacuous before none are left."""
+    network, x, _ = make_numbers("squared_error", "tanh", True)
+    y_hat = explain(network, x, np.zeros((T, 4)), check=False).y_activated
+    ex = explain(network, x, y_hat * (1 + near))
+    assert ex.passed
+    if near > 1e-13:
+        assert_none_is_vacuous(ex)
+
+
+def test_wrong_error_of_a_loss_is_found():
+    class Off(Cubed):
+        def error(self, y_hat, y):
+            return (y_hat - y) ** 3 * (1 + 1e-6)
+
+    ex = explain(*make_numbers(Off(), "tanh", True))
+    assert ex.n_proved == T  # those of step 1, which are zero
+    assert not ex.passed
+
+
+@pytest.mark.parametrize("cells", [("tanh",), ("lstm", "gru"), ("dense", "leaky")])
+def test_learned_first_states_are_proved(cells):
+    architecture = Architecture(D, (H,) * len(cells), cells, K, learn_initial_state=True)
+    rng = np.random.default_rng(1)
+    parameters = initialize(architecture, rng, np.float64)
+    parameters.vector[...] = 0.7 * rng.standard_normal(len(parameters.vector))
+    network = Network.from_parameters(parameters)
+    x, y = rng.standard_normal((T, D)), rng.integers(K, size=T)
+    for layer in range(1, len(cells) + 1):
+        ex = explain(network, x, y, layer=layer)
+        assert ex.passed
+        assert f"initial{layer}" in {check.name for check in ex.totals_}
+        assert not (ex.kinds[:, 0] == "structural").any()
+        assert (ex.h_previous[0] == parameters[f"initial{layer}"][:H]).all() or ex.W is None
+    whole = explain(network, x, y, truncate=T, learning_rate=1.0, check=False)
+    cut = explain(network, x, y, truncate=2, learning_rate=1.0, check=False)
+    step = parameters.vector - whole.update["after"].vector
+    np.testing.assert_allclose(step, whole.gradients.vector, rtol=1e-9, atol=1e-13)
+    # Two steps back from the first two losses, and no more, are the states before the first.
+    early = explain(network, x[:2], y[:2], check=False)
+    for k in range(1, len(cells) + 1):
+        step = parameters[f"initial{k}"] - cut.update["after"][f"initial{k}"]
+        np.testing.assert_allclose(step, early.gradients[f"initial{k}"], rtol=1e-9, atol=1e-13)
 
 
 class Held(Cell):

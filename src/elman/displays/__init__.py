@@ -2,7 +2,8 @@
 
 learning_curve    loss and accuracy, an epoch
 of_explanation    what the displays of one sequence's explanation share
-forward           the states h_t, and ŷ of the label
+forward           the states h_t, and ŷ of the label, or the numbers
+gates             gates and states of a cell, step by step
 softmax_jacobian  the two cases of N5
 term_ladder       the terms of N7, and three kinds of nothing
 gradient_flow     what is left of an error so many steps back, and why
@@ -11,6 +12,7 @@ drawing           axes, colours and names
 """
 
 from elman.displays.forward import ForwardDisplay
+from elman.displays.gates import GatesDisplay
 from elman.displays.gradient_flow import GradientFlowDisplay
 from elman.displays.jacobian_spectrum import JacobianSpectrumDisplay
 from elman.displays.learning_curve import LearningCurveDisplay
@@ -19,6 +21,7 @@ from elman.displays.term_ladder import TermLadderDisplay
 
 __all__ = [
     "ForwardDisplay",
+    "GatesDisplay",
     "GradientFlowDisplay",
     "JacobianSpectrumDisplay",
     "LearningCurveDisplay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,22 @@ def two_axes(
             f"plt.subplots{shape}"
         ) from None
     return one_axes(first), one_axes(second)
+
+
+def several_axes(ax: Sequence[Axes] | None, n: int, size: tuple[float, float]) -> list[Axes]:
+    """Take n axes given, or make a figure of ``size`` inches for them, one under another."""
+    if ax is None:
+        made = _figure(size).subplots(n, 1, sharex=True, squeeze=False)
+        return list(made[:, 0])
+    try:
+        given = [one_axes(axes) for axes in ax]
+    except TypeError:
+        raise TypeError(
+            f"ax is a {type(ax).__name__}; expected {n} matplotlib Axes, as from plt.subplots({n})"
+        ) from None
+    if len(given) != n:
+        raise ValueError(f"ax has {len(given)} Axes; expected {n}, one for each gate and state")
+    return given
 
 
 def _figure(size: tuple[float, float]) -> Any:

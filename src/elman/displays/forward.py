@@ -11,14 +11,20 @@ from elman.displays.drawing import BLUE, DIVERGING, SEQUENTIAL, plain, tidy, two
 from elman.displays.of_explanation import ExplanationDisplay
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from elman.displays.drawing import Pair
 
 
+_OUTPUTS = 4  # that are drawn, where numbers are predicted
+
+
 class ForwardDisplay(ExplanationDisplay):
-    """The states h_t step by step, and the probability ŷ of the label (N2).
+    """The states h_t step by step, and the probability ŷ of the label, or the numbers (N2).
 
     Above, a column is a state h_t, a row one unit. Below, ŷ_t of the label: of a step without one,
-    that of the next label. Filled circles are the steps that have a loss.
+    that of the next label. Filled circles are the steps that have a loss. Where numbers are predicted,
+    a line is an answer ŷ_t, in the network's units, and crosses are its targets.
 
     Parameters
     ----------
@@ -34,16 +40,24 @@ class ForwardDisplay(ExplanationDisplay):
 
     @property
     def probabilities(self) -> Array:
-        """ŷ_t of the label, (T,)."""
+        """ŷ_t of the label, (T,).
+
+        Raises
+        ------
+        ValueError
+            If numbers are predicted.
+        """
         ex = self.explanation
         probabilities: Array = ex.y_activated[np.arange(ex.T), self._labels]
         return probabilities
 
     @property
     def _labels(self) -> IntArray:
-        answering = np.flatnonzero(self.explanation.labels >= 0)
-        upcoming = np.searchsorted(answering, np.arange(self.explanation.T))
-        labels: IntArray = self.explanation.labels[answering[upcoming]]
+        ex = self.explanation
+        if ex.labels is None:
+            raise ValueError("there are no labels: this model predicts numbers, not classes")
+        upcoming = np.searchsorted(ex.answering_rows, np.arange(ex.T))
+        labels: IntArray = ex.labels[ex.answering_rows[upcoming]]
         return labels
 
     def plot(self, *, ax: Pair | None = None) -> Self:
@@ -80,18 +94,37 @@ class ForwardDisplay(ExplanationDisplay):
         self.figure_.colorbar(image, ax=states, label="$h_t$", pad=0.02)
         states.set(ylabel="unit", title=f"states of layer {ex.layer}: {ex.H} {ex.cell} units")
 
-        steps = np.arange(1, ex.T + 1)
-        has_loss = ex.labels >= 0
-        answers.plot(steps, self.probabilities, color=BLUE, marker="o", mfc="white", ms=5)
-        answers.plot(steps[has_loss], self.probabilities[has_loss], "o", color=BLUE, ms=5)
-        answers.set(xlabel="step $t$", ylim=(-0.08, 1.08), xlim=(0.5, ex.T + 0.5))
-        names = {ex.classes[label] for label in self._labels}
-        label = f"label {plain(names.pop())}" if len(names) == 1 else "its label"
-        answers.set_ylabel(rf"$\hat{{y}}_t$ of {label}")
-        answers.yaxis.set_major_formatter("{x:.0%}")
+        answers.set(xlabel="step $t$", xlim=(0.5, ex.T + 0.5))
+        if ex.labels is None:
+            self._draw_numbers(answers)
+        else:
+            self._draw_probabilities(answers)
         for axes in self.axes_:
             whole_numbers(axes.xaxis)
         whole_numbers(states.yaxis)
         tidy(states, grid=False)
         tidy(answers)
         return self
+
+    def _draw_probabilities(self, answers: Axes) -> None:
+        ex, steps = self.explanation, np.arange(1, self.explanation.T + 1)
+        has_loss = ex.answering_rows
+        answers.plot(steps, self.probabilities, color=BLUE, marker="o", mfc="white", ms=5)
+        answers.plot(steps[has_loss], self.probabilities[has_loss], "o", color=BLUE, ms=5)
+        answers.set(ylim=(-0.08, 1.08))
+        names = {ex.classes[label] for label in self._labels}
+        label = f"label {plain(names.pop())}" if len(names) == 1 else "its label"
+        answers.set_ylabel(rf"$\hat{{y}}_t$ of {label}")
+        answers.yaxis.set_major_formatter("{x:.0%}")
+
+    def _draw_numbers(self, answers: Axes) -> None:
+        ex, steps = self.explanation, np.arange(1, self.explanation.T + 1)
+        for k, name in enumerate(ex.classes[:_OUTPUTS]):
+            color = f"C{k}"
+            answers.plot(
+                steps, ex.y_activated[:, k], color=color, marker="o", ms=4, label=plain(name)
+            )
+            answers.plot(steps, ex.y[:, k], "x", color=color, ms=6)
+        answers.set_ylabel(r"$\hat{y}_t$, and $y_t$ ($\times$)")
+        if ex.K > 1:
+            answers.legend(frameon=False, fontsize="small")

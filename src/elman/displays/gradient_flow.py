@@ -20,8 +20,8 @@ class GradientFlowDisplay:
     """What is left of an error k steps back, and the saturated units that it met.
 
     On the left ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale; of a data set the
-    median, in a band from 10 % to 90 % of the sequences. On the right the share of units whose f' is
-    below 0.1, by step.
+    median, in a band from 10 % to 90 % of the sequences. On the right the share of units that let less
+    than 0.1 of an error through, f' < 0.1 for tanh, by step.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class GradientFlowDisplay:
 
         Parameters
         ----------
-        estimator : RNNClassifier, RNNTagger or Network
+        estimator : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         y : labels, optional
             See ``elman.gradient_flow``.
@@ -100,7 +100,7 @@ class GradientFlowDisplay:
             A new figure if left out.
         """
         ex = check_explanation(explanation)
-        saturated = (ex.derivative < SATURATED).mean(axis=1)
+        saturated = (ex.openness < SATURATED).mean(axis=1)
         title = f"layer {ex.layer}, one sequence: {ex.diagnosis.kind}"
         return cls(ex.reach, saturated, title=title).plot(ax=ax)
 
@@ -138,7 +138,7 @@ class GradientFlowDisplay:
 
         steps = np.arange(1, len(self.saturated) + 1)
         right.bar(steps, self.saturated, color=ORANGE)
-        right.set(xlabel="step $t$", ylabel="saturated units", title="$f' < 0.1$")
+        right.set(xlabel="step $t$", ylabel="saturated units", title="less than 0.1 goes back")
         right.set(xlim=(0.4, len(steps) + 0.6), ylim=(0, 1))
         right.yaxis.set_major_formatter("{x:.0%}")
         for axes in self.axes_:

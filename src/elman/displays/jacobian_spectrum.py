@@ -9,6 +9,7 @@ import numpy as np
 from elman.displays.drawing import BLUE, GREY, ORANGE, log_scale, tidy, two_axes, whole_numbers
 from elman.displays.of_explanation import ExplanationDisplay
 from elman.explanation import Explanation
+from elman.explanation.slopes import remembers
 
 if TYPE_CHECKING:
     from elman.displays.drawing import Pair
@@ -20,7 +21,7 @@ class JacobianSpectrumDisplay(ExplanationDisplay):
     On the left the largest singular value of each ∂h_t/∂h_{t-1} and of the running product
     ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, on a log scale: below 1 it shrinks whatever passes. On the right
     the largest finite-time Lyapunov exponents: the rates, a step, at which directions grow
-    (above 0) or shrink.
+    (above 0) or shrink. Of a cell with several states h stands for all of them.
 
     Parameters
     ----------
@@ -37,10 +38,10 @@ class JacobianSpectrumDisplay(ExplanationDisplay):
 
     def __init__(self, explanation: Explanation) -> None:
         super().__init__(explanation)
-        if explanation.W is None:
+        if not remembers(explanation.equations):
             raise ValueError(
-                f"layer {explanation.layer} is dense: it has no W, and so no ∂h_t/∂h_{{t-1}} to draw. "
-                "Explain another layer."
+                f"layer {explanation.layer} is {explanation.cell}: it has no W, and so no "
+                "∂h_t/∂h_{t-1} to draw. Explain another layer."
             )
         if explanation.T == 1:
             raise ValueError(
@@ -66,8 +67,9 @@ class JacobianSpectrumDisplay(ExplanationDisplay):
         self.figure_: Any = left.figure
 
         steps = np.arange(2, ex.T + 1)
-        one = r"$\partial h_t/\partial h_{t-1}$"
-        product = r"$\partial h_T/\partial h_{T-1}\;\cdots\;$" + one
+        h = "h" if len(ex.states) == 1 else f"({','.join(ex.states)})"
+        one = rf"$\partial {h}_t/\partial {h}_{{t-1}}$"
+        product = rf"$\partial {h}_T/\partial {h}_{{T-1}}\;\cdots\;$" + one
         for values, color, marker, label in (
             (ex.singular, BLUE, "o", one),
             (ex.product_singular, ORANGE, "s", f"{product}, $T={ex.T}$"),

@@ -27,7 +27,7 @@ class ExplanationDisplay(ABC):
 
         Parameters
         ----------
-        estimator : RNNClassifier, RNNTagger or Network
+        estimator : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         x : array (n_timesteps, n_features)
         y : label, or array (n_timesteps,) of labels
         layer : int

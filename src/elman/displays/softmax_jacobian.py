@@ -60,7 +60,7 @@ class SoftmaxJacobianDisplay(ExplanationDisplay):
 
         Parameters
         ----------
-        estimator : RNNClassifier, RNNTagger or Network
+        estimator : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         x : array (n_timesteps, n_features)
         y : label, or array (n_timesteps,) of labels
         step : int, optional

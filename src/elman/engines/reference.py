@@ -12,7 +12,7 @@ from elman._typing import Array
 from elman.data import Batch, Shard, Targets
 from elman.engines.carry import Carry
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import State, check_step, not_finite, shapes_of
+from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
 from elman.equations import States, Trace, network
 from elman.parameters import Parameters
 
@@ -27,6 +27,7 @@ class ReferenceState(State):
     scale: Array
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
     names: tuple[str, ...] | None
+    digest: bytes  # of what it was made from
 
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, ReferenceState]:
         """See ``State.step``."""
@@ -48,6 +49,11 @@ class ReferenceState(State):
         """See ``State.carry``."""
         states = [state.T for of_layer in self.states for state in of_layer]
         return Carry(self.parameters.architecture, np.concatenate(states, axis=1))
+
+    @property
+    def origin(self) -> bytes:
+        """See ``State.origin``."""
+        return self.digest
 
 
 class ReferenceEngine:
@@ -117,7 +123,8 @@ class ReferenceEngine:
             states = [layer.initial_states(n) for layer in parameters.layers]
         else:
             states = carry.columns(np.arange(n))
-        return ReferenceState(parameters.copy(), states, mean, scale, shapes, names)
+        origin = origin_of("reference", parameters, mean, scale, names)
+        return ReferenceState(parameters.copy(), states, mean, scale, shapes, names, origin)
 
     def release(self) -> None:
         """See ``Engine.release``: nothing is kept."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from hashlib import sha256
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +14,7 @@ from elman._typing import Array
 from elman.data.sequences import column_names, numeric
 from elman.engines.carry import Carry
 from elman.errors import DataError
-from elman.parameters import Architecture
+from elman.parameters import Architecture, Parameters
 
 
 class State:
@@ -46,21 +48,85 @@ class State:
         """The states, a copy, with a row a sequence: what other sequences may go on from."""
         raise NotImplementedError
 
+    @property
+    def origin(self) -> bytes:
+        """What it was made from, as ``origin_of`` says it."""
+        raise NotImplementedError
 
-def take_step(x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
-    """Call ``state.step``, where ``state`` comes from a caller.
 
-    Raises
-    ------
-    TypeError
-        If it is no state.
+def origin_of(
+    engine: str, parameters: Parameters, mean: Array, scale: Array, names: tuple[str, ...] | None
+) -> bytes:
+    """Digest what the answers of a state depend on: who has the same, answers the same.
+
+    Parameters
+    ----------
+    engine : str
+        Its name.
+    parameters, mean, scale, names
+        As in ``Engine.initial_state``.
     """
-    if not isinstance(state, State):
-        raise TypeError(
-            f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
-            "step before: probabilities, state = model.step(x_t, state)."
-        )
-    return state.step(x_t)
+    digest = sha256(
+        repr((engine, parameters.architecture, parameters.vector.dtype, names)).encode()
+    )
+    for array in (parameters.vector, mean, scale):
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+class Streams:
+    """Those who step through sequences with one network or estimator, which knows its own states.
+
+    Its own are those that it began, be they from before a change of its parameters, and those that an
+    equal one began: a copy, or the same model file in another process.
+    """
+
+    def __init__(self) -> None:
+        self._origins: set[bytes] = set()
+
+    def begin(self, state: State) -> State:
+        """Know a state as one's own, and those that follow it."""
+        self._origins.add(state.origin)
+        return state
+
+    def step(
+        self, x_t: npt.ArrayLike, state: State, begin: Callable[[], State]
+    ) -> tuple[Array, State]:
+        """Call ``state.step``, where ``state`` comes from a caller.
+
+        Parameters
+        ----------
+        x_t : array
+        state : State
+        begin : function
+            Makes a state of the network as it is.
+
+        Raises
+        ------
+        TypeError
+            If it is no state.
+        ValueError
+            If it is a state of another network.
+        """
+        if not isinstance(state, State):
+            raise TypeError(
+                f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
+                "step before: probabilities, state = model.step(x_t, state)."
+            )
+        if state.origin not in self._origins:
+            own = self.begin(begin())
+            if state.origin != own.origin:
+                theirs, ours = state.carry.architecture, own.carry.architecture
+                differ = (
+                    f"of {theirs}, and this is {ours}"
+                    if theirs != ours
+                    else ("with other parameters, another standardisation or another engine")
+                )
+                raise ValueError(
+                    f"state is that of another network, {differ}. Give a state of this one's "
+                    "initial_state(), or of the step before."
+                )
+        return state.step(x_t)
 
 
 def check_step(

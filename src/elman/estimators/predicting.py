@@ -12,7 +12,7 @@ from elman._typing import Array
 from elman.data import Sequences
 from elman.engines import Engine, State, get_engine
 from elman.engines.carry import Carry
-from elman.engines.streaming import take_step
+from elman.engines.streaming import Streams
 from elman.errors import DataError
 from elman.estimators.fitted import Fitted, FittedAttributes
 from elman.estimators.hyperparameters import Hyperparameters
@@ -93,9 +93,16 @@ class Predicting(FittedAttributes, Hyperparameters):
         if states is not None:
             dtype = parameters.vector.dtype
             carry = Carry.of(parameters.architecture, states, n_sequences or 1, dtype)
-        return engine.initial_state(
+        state = engine.initial_state(
             parameters, n_sequences, fitted.mean, fitted.scale, fitted.format.step_names, carry
         )
+        return self._own_streams.begin(state)
+
+    @property
+    def _own_streams(self) -> Streams:
+        if not hasattr(self, "_streams"):
+            self._streams = Streams()
+        return self._streams
 
     def step(self, x_t: npt.ArrayLike, state: State) -> tuple[Array, State]:
         """Take one step.
@@ -121,8 +128,10 @@ class Predicting(FittedAttributes, Hyperparameters):
             If x_t does not have that shape, or is not finite, or overflows on standardising.
         TypeError
             If ``state`` is no state.
+        ValueError
+            If it is one of another estimator. One from before this was fitted anew is its own.
         """
-        y_hat, after = take_step(x_t, state)
+        y_hat, after = self._own_streams.step(x_t, state, self.initial_state)
         if isnan(y_hat.item(0)) if y_hat.ndim < 2 else np.isnan(y_hat[:, 0]).any():
             raise overflow("", y_hat.dtype)
         return y_hat, after

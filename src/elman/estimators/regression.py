@@ -41,6 +41,11 @@ class NumberState(State):
         """See ``State.carry``."""
         return self.state.carry
 
+    @property
+    def origin(self) -> bytes:
+        """See ``State.origin``."""
+        return self.state.origin
+
 
 class Regression(BaseRNN, RegressorParameters):
     """Fits a network to numbers."""

@@ -82,7 +82,8 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = T
             f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
             "The units let go of it step by step: begin with a bias of the gate that holds the state "
             "at which it is open (1 or more for the forget gate of an LSTM, the update gate of a "
-            "GRU), take fewer and larger steps, or give earlier steps labels (RNNTagger).",
+            "GRU), take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
+            "RNNStepRegressor).",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     return Diagnosis(
@@ -93,7 +94,8 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = T
             "as a new network does, and penalise it less (a smaller alpha)."
             if sigma < SMALL
             else "It is f' below 1 that shrinks it step by step: keep U and the inputs small, take "
-            'cells of cell="relu", fewer and larger steps, or give earlier steps labels (RNNTagger).'
+            'cells of cell="gru" or "lstm", fewer and larger steps, or give earlier steps targets of '
+            "their own (RNNTagger, RNNStepRegressor)."
         ),
     )
 

@@ -43,11 +43,6 @@ def compute(
     layer = who.layer(layer)
     if truncate is not None and not (_is_number(truncate, Integral) and truncate >= 0):
         raise ValueError(f"truncate must be a whole number of steps, 0 or more; got {truncate!r}")
-    if truncate is not None and who.parameters.architecture.learn_initial_state:
-        raise ValueError(
-            "truncate is not there for a model with learn_initial_state=True: how much of the initial "
-            "states' gradient a cut leaves is not computed yet. Leave truncate out."
-        )
     for name, value in (("learning_rate", learning_rate), ("max_norm", max_norm)):
         if value is not None and not (_is_number(value, Real) and 0 < value < np.inf):
             raise ValueError(f"{name} must be a number above 0; got {value!r}")

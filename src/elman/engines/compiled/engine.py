@@ -21,7 +21,7 @@ from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import State, check_step, not_finite, shapes_of
+from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
 from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
@@ -94,6 +94,7 @@ class Stream(NamedTuple):
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
     n_records: int  # numbers of the records of all sequences; behind them is a place for ŷ and more
     names: tuple[str, ...] | None  # of the features
+    origin: bytes
 
 
 class CompiledState(State):
@@ -108,7 +109,7 @@ class CompiledState(State):
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
         """See ``State.step``."""
         stream = self.stream
-        layout, weights, scaling, dtype, (x_shape, y_shape), n_records, names = stream
+        layout, weights, scaling, dtype, (x_shape, y_shape), n_records, names, _ = stream
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step(
@@ -126,6 +127,11 @@ class CompiledState(State):
         of_layers = self.records[:n_records].reshape(-1, layout.state_rows)
         states = [of_layers[:, place : place + H] for place, H, _ in layout.states]
         return Carry(layout.architecture, np.concatenate(states, axis=1))
+
+    @property
+    def origin(self) -> bytes:
+        """See ``State.origin``."""
+        return self.stream.origin
 
 
 class CompiledEngine:
@@ -229,7 +235,8 @@ class CompiledEngine:
         n = n_sequences or 1
         scaling = np.concatenate([mean, scale], dtype=dtype)
         n_records = n * layout.state_rows
-        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names)
+        origin = origin_of("compiled", parameters, mean, scale, names)
+        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names, origin)
         records = np.zeros(rows.room_to_step(layout, n), dtype)
         initial = initial_of(parameters, carry)
         if len(initial):

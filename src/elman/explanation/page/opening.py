@@ -118,7 +118,7 @@ def _wanted(view: View) -> list[tuple[str, str, str]]:
         (
             "Answer",
             f"ŷ = {y_hats}{more} for y = {ys}{more}",
-            "at the last loss, in the network's units",
+            "at the last loss",
         ),
     ]
 

@@ -89,7 +89,8 @@ def unrolled(view: View) -> str:
         question(
             "The loss changes from step to step. Which one is differentiated?",
             "All of them. L is the sum of the L<sub>t</sub> (N3), and each has its own row in the "
-            "triangle of panel 6. With one label for the whole sequence, L<sub>T</sub> alone is "
+            f"triangle of panel 6. With one {'label' if view.of_classes else 'target'} for the whole "
+            "sequence, L<sub>T</sub> alone is "
             "there.",
         ),
     )
