@@ -72,7 +72,7 @@ MUTATIONS = {
         "backward",
         "errors_through_time",
         'layer.W.T @ cell.rows_reading("h", delta[-1])',
-        'np.concatenate([W.T for W in np.split(layer.W.T, len(layer.W) // len(dh[t]), axis=1)], axis=1)'
+        "np.concatenate([W.T for W in np.split(layer.W.T, len(layer.W) // len(dh[t]), axis=1)], axis=1)"
         ' @ cell.rows_reading("h", delta[-1])',
     ),
     "nothing from later steps": Mutation(
@@ -139,9 +139,7 @@ MUTATIONS = {
     "always the first answers": Mutation(
         "network", "answers_to_states", "start += n_answers", "start += 0"
     ),
-    "layers below get nothing": Mutation(
-        "network", "gradients", "layer.U.T @", "0 * layer.U.T @"
-    ),
+    "layers below get nothing": Mutation("network", "gradients", "layer.U.T @", "0 * layer.U.T @"),
     "layers below before the derivative": Mutation(
         "network",
         "gradients",
