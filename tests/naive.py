@@ -7,6 +7,7 @@ its derivatives, one pre-activation and one state at a time.
 
 A network is a mapping of arrays (U1, W1, b1, …, V, c) and the cell of each layer: its name, or a Cell.
 Where there is initial1, it has layer 1's states before the first step, one behind another.
+Where there is a U1_reverse, it goes in both directions.
 """
 
 from collections.abc import Callable
@@ -59,7 +60,7 @@ CELLS = {
 class Layer:
     """A layer's cell and its parameters, gate by gate: a gate has None for what it does not read."""
 
-    def __init__(self, network, k, cell):
+    def __init__(self, network, k, cell):  # of a reverse layer, k is "1_reverse"
         self.cell = CELLS[cell] if isinstance(cell, str) else cell
         reads = self.cell.reads
         self.H = len(network[f"U{k}"]) // sum("x" in read for read in reads)
@@ -137,13 +138,18 @@ def forward(network, cells, x):
     return a, states, z, y_hat
 
 
-def probabilities(network, cells, x):
-    """ŷ_t of one sequence, (T, K)."""
-    return np.array(forward(network, cells, x)[3])
+def probabilities(network, cells, x, every_step=True):
+    """ŷ_t of one sequence, (T, K), or of its last step alone, (1, K)."""
+    if "U1_reverse" in network:
+        return np.array(_BothWays(network, cells, x).answers(every_step)[1])
+    y_hat = np.array(forward(network, cells, x)[3])
+    return y_hat if every_step else y_hat[-1:]
 
 
 def loss_and_gradients(network, cells, X, y, weights):
     """Σ w L over labels y[i], one a sequence or T of them, with weights of the same shapes."""
+    if "U1_reverse" in network:
+        return _loss_and_gradients_both_ways(network, cells, X, y, weights)
     network, loss, correct = in_float64(network), 0.0, 0.0
     gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
     for x, y_i, w_i in zip(X, y, weights, strict=True):
@@ -221,3 +227,104 @@ class _Ladder:
     @staticmethod
     def _chain(d_after, slopes):
         return sum(d * slope for d, slope in zip(d_after, slopes, strict=True))
+
+
+# Both directions
+
+
+def _loss_and_gradients_both_ways(network, cells, X, y, weights):
+    network, loss, correct = in_float64(network), 0.0, 0.0
+    gradients = {name: np.zeros(np.shape(array)) for name, array in network.items()}
+    for x, y_i, w_i in zip(X, y, weights, strict=True):
+        passes, every_step = _BothWays(network, cells, x), np.ndim(y_i) > 0
+        z, y_hat = passes.answers(every_step)
+        labels, factors = np.atleast_1d(y_i), np.atleast_1d(w_i)
+        for t, (label, weight) in enumerate(zip(labels, factors, strict=True)):
+            loss += weight * -np.log(y_hat[t][label])
+            correct += weight * (np.argmax(z[t]) == label)
+            passes.add(gradients, _dL_dz(y_hat[t], label, weight), t if every_step else None)
+    return Result(loss, correct, gradients)
+
+
+class _BothWays:
+    """One sequence through levels of two layers: the reverse one takes the sequence turned round."""
+
+    def __init__(self, network, cells, x):
+        self.network = in_float64(network)
+        self.passes = []  # of each level, two
+        inputs = [x_t.astype(np.float64) for x_t in x]
+        for k, cell in enumerate(cells, start=1):
+            level = [_Pass(self.network, f"{k}", cell, inputs)]
+            level.append(_Pass(self.network, f"{k}_reverse", cell, inputs[::-1]))
+            self.passes.append(level)
+            both = zip(level[0].h, level[1].h[::-1], strict=True)
+            inputs = [np.concatenate(pair) for pair in both]
+        self.of_steps = inputs
+        self.of_sequence = np.concatenate([one.h[-1] for one in self.passes[-1]])
+
+    def answers(self, every_step):
+        """The z and the ŷ of every step, or of the whole sequence."""
+        V = self.network["V"]
+        c = self.network.get("c", np.zeros(len(V)))
+        z = [V @ h + c for h in (self.of_steps if every_step else [self.of_sequence])]
+        return z, [np.exp(z_t) / sum(np.exp(z_t)) for z_t in z]
+
+    def add(self, gradients, dL_dz, t):
+        """Add the gradients of one loss, at step t, or of the whole sequence (None)."""
+        h = self.of_sequence if t is None else self.of_steps[t]
+        gradients["V"] += np.outer(dL_dz, h)
+        if "c" in gradients:
+            gradients["c"] += dL_dz
+        T = len(self.of_steps)
+        onward, reverse = np.split(self.network["V"].T @ dL_dz, 2)
+        above = [[np.zeros(len(onward)) for _ in range(T)] for _ in range(2)]
+        above[0][T - 1 if t is None else t] = onward  # each in the order in which its layer goes
+        above[1][T - 1 if t is None else T - 1 - t] = reverse
+        for level in reversed(self.passes):
+            below = level[0].back(gradients, above[0])
+            below_reverse = level[1].back(gradients, above[1])[::-1]
+            d_inputs = [a + b for a, b in zip(below, below_reverse, strict=True)]
+            halves = [np.split(d, 2) for d in d_inputs] if level is not self.passes[0] else []
+            above = [[d for d, _ in halves], [d for _, d in halves][::-1]]
+
+
+class _Pass:
+    """One layer, in the order in which it goes."""
+
+    def __init__(self, network, key, cell, inputs):
+        self.key, self.inputs, self.layer = key, inputs, Layer(network, key, cell)
+        self.matrices = [network.get(f"{matrix}{key}") for matrix in "UWb"]
+        n_states = self.layer.cell.n_states
+        first = network.get(f"initial{key}", np.zeros(n_states * self.layer.H))
+        self.states, self.derivatives = [tuple(np.split(first, n_states))], []
+        for x_t in inputs:
+            a = self.layer.pre_activations(*self.matrices, x_t, self.states[-1][0])
+            self.derivatives.append(self.layer.derivatives(a, self.states[-1]))
+            self.states.append(self.layer.cell.step(*a, *self.states[-1]))
+
+    @property
+    def h(self):
+        return [h for h, *_ in self.states[1:]]
+
+    def back(self, gradients, above):
+        """Add the terms of all steps; return what goes to the inputs of each."""
+        layer, (U, W, _), key = self.layer, self.matrices, self.key
+        later, below = [np.zeros(layer.H)] * layer.cell.n_states, []
+        for i in reversed(range(len(above))):
+            d_after = [later[0] + above[i], *later[1:]]
+            of_gates, of_states = self.derivatives[i]
+            later, d_below = [_Ladder._chain(d_after, s) for s in of_states], 0.0
+            for slopes, (u, w, b) in zip(of_gates, layer.gates(), strict=True):
+                delta = _Ladder._chain(d_after, slopes)
+                if u is not None:
+                    gradients[f"U{key}"][u] += np.outer(delta, self.inputs[i])
+                    d_below = d_below + U[u].T @ delta
+                if w is not None:
+                    gradients[f"W{key}"][w] += np.outer(delta, self.states[i][0])
+                    later[0] = later[0] + W[w].T @ delta
+                if b is not None:
+                    gradients[f"b{key}"][b] += delta
+            below.append(d_below)
+        if f"initial{key}" in gradients:
+            gradients[f"initial{key}"] += np.concatenate(later)
+        return below[::-1]

@@ -38,7 +38,8 @@ class Intermediates:
 
     Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list or
     has padding.
-    All but the last two are lists with an entry a layer, lowest first.
+    All but the last two are lists with an entry a layer, lowest first; in both directions there are
+    two, the forward one's and the reverse one's, in which h_{t-1} stands for the state of step t + 1.
 
     Attributes
     ----------
@@ -92,6 +93,9 @@ class Network:
     learn_initial_state : bool
         Whether the states before the first step are parameters, ``"initial1"`` (n_states · H,) and so
         on, that begin at zero and are learned.
+    bidirectional : bool
+        Whether beside each layer another one goes from the last step to the first (Schuster and Paliwal
+        1997). A step's answer then reads both, and a sequence's the last state of each direction.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
@@ -104,7 +108,8 @@ class Network:
     engine : Engine
     parameters : Parameters
         ``parameters["U1"]`` (H, D), ``["W1"]`` (H, H), ``["b1"]`` (H,), then layer 2, and at last
-        ``["V"]`` (K, H) and ``["c"]`` (K,). Write into them as you like:
+        ``["V"]`` (K, H) and ``["c"]`` (K,). In both directions ``["U1_reverse"]`` (H, D), … follow
+        those of the forward layer, and V is (K, 2 H). Write into them as you like:
         ``parameters["V"][...] = 0``.
 
     Raises
@@ -135,6 +140,7 @@ class Network:
         seed: int | None = None,
         loss: str | Loss = "cross_entropy",
         learn_initial_state: bool = False,
+        bidirectional: bool = False,
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -144,7 +150,7 @@ class Network:
         if given is not None and (not isinstance(given, Integral) or given < 0):
             raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
         architecture = Architecture.of(
-            n_features, hidden, cell, n_outputs, bias, loss, learn_initial_state
+            n_features, hidden, cell, n_outputs, bias, loss, learn_initial_state, bidirectional
         )
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
@@ -252,7 +258,7 @@ class Network:
         z = trace.y_unactivated
         answers = (fold([z]), fold([self.architecture.loss_function.activate(z)]))
         found = Intermediates([], [], [], [], [], [], *answers)
-        for cell, of_layer in zip(self.architecture.layer_cells, trace.layers, strict=True):
+        for (_, cell, _, _), of_layer in zip(self.architecture.stack, trace.layers, strict=True):
             U_frd, W_frd, h_unactivated, states, kept = zip(*of_layer.steps, strict=True)
             of_states = [fold(state) for state in zip(*states, strict=True)]
             found.U_frd.append(fold(U_frd))

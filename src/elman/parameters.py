@@ -2,7 +2,8 @@
 
 Layer k has U_k (H, D), W_k (H, H) and b_k (H,); the output has V (K, H) and c (K,). Of a cell with
 gates, U_k, W_k and b_k have H rows for each gate. Layers count from 1, lowest first, as in the notes'
-first page.
+first page. In both directions the forward ones keep their names, and the backward ones are U1_reverse,
+W1_reverse and b1_reverse; what stands above reads both h, one below the other, (2 H,).
 """
 
 from __future__ import annotations
@@ -60,6 +61,26 @@ class ParameterSpec(NamedTuple):
         return self.role in ("input", "recurrent", "output")
 
 
+class LayerSpec(NamedTuple):
+    """What a layer is.
+
+    Attributes
+    ----------
+    key : str
+        What its parameters' names end in: ``"1"``, or ``"1_reverse"``.
+    cell : Cell
+    n_units : int
+        H.
+    reverse : bool
+        Whether it goes from the last step to the first.
+    """
+
+    key: str
+    cell: Cell
+    n_units: int
+    reverse: bool
+
+
 @dataclass(frozen=True)
 class Architecture:
     """The shape of a network.
@@ -81,6 +102,8 @@ class Architecture:
     learn_initial_state : bool
         Whether each layer's states before the first step are parameters, ``initial1`` (n_states·H,)
         and so on, rather than zeros.
+    bidirectional : bool
+        Whether beside each layer another one goes from the last step to the first.
     """
 
     n_features: int
@@ -90,6 +113,7 @@ class Architecture:
     bias: bool = True
     loss: str | Loss = "cross_entropy"
     learn_initial_state: bool = False
+    bidirectional: bool = False
 
     @classmethod
     def of(
@@ -101,6 +125,7 @@ class Architecture:
         bias: bool,
         loss: str | Loss = "cross_entropy",
         learn_initial_state: bool = False,
+        bidirectional: bool = False,
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
@@ -108,16 +133,16 @@ class Architecture:
             for size in (hidden if np.iterable(hidden) else [hidden])
         )
         cells: Any = cell
-        given_bias: Any = bias
         one_for_all = isinstance(cells, str) or not np.iterable(cells)
         return cls(
             _integer("n_features", n_features),
             sizes,
             (cells,) * len(sizes) if one_for_all else tuple(cells),
             _integer("n_outputs", n_outputs),
-            bool(given_bias) if isinstance(given_bias, np.bool_) else given_bias,
+            _boolean(bias),
             loss,
-            learn_initial_state,
+            _boolean(learn_initial_state),
+            _boolean(bidirectional),
         )
 
     @classmethod
@@ -131,6 +156,7 @@ class Architecture:
             settings["bias"],
             decode_loss(settings.get("loss", "cross_entropy")),
             settings.get("learn_initial_state", False),
+            settings.get("bidirectional", False),
         )
 
     @property
@@ -174,7 +200,7 @@ class Architecture:
                     f"cell must be one of {', '.join(CELLS)}, or an instance of a subclass of "
                     f"elman.Cell; got {cell!r}"
                 )
-        for name in ("bias", "learn_initial_state"):
+        for name in ("bias", "learn_initial_state", "bidirectional"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         each = self.loss_function.outputs_a_number
@@ -195,20 +221,43 @@ class Architecture:
         return tuple(CELLS[cell] if isinstance(cell, str) else cell for cell in self.cells)
 
     @cached_property
+    def stack(self) -> tuple[LayerSpec, ...]:
+        """What every layer is, lowest first, and of each level the forward one first."""
+        layers = zip(self.hidden, self.layer_cells, strict=True)
+        return tuple(
+            LayerSpec(f"{k}{direction}", cell, H, direction != "")
+            for k, (H, cell) in enumerate(layers, start=1)
+            for direction in self.directions
+        )
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What stands behind the names of a layer's parameters, for each direction."""
+        return ("", "_reverse")[: 1 + self.bidirectional]
+
+    @cached_property
     def specs(self) -> dict[str, ParameterSpec]:
         """What every parameter is, by name, in the order of the parameter vector."""
         specs = []
         n_inputs = self.n_features
         for k, (H, cell) in enumerate(zip(self.hidden, self.layer_cells, strict=True), start=1):
             of_x, of_h = (tuple(cell.gates[g] for g in cell.gates_reading(what)) for what in "xh")
-            specs.append(ParameterSpec(f"U{k}", (len(of_x) * H, n_inputs), k, "input", of_x))
-            if of_h:
-                specs.append(ParameterSpec(f"W{k}", (len(of_h) * H, H), k, "recurrent", of_h))
-            if self.bias:
-                specs.append(ParameterSpec(f"b{k}", (len(cell.gates) * H,), k, "bias", cell.gates))
-            if self.learn_initial_state:
-                specs.append(ParameterSpec(f"initial{k}", (len(cell.states) * H,), k, "initial"))
-            n_inputs = H
+            shapes = {
+                "U": ((len(of_x) * H, n_inputs), "input", of_x),
+                "W": ((len(of_h) * H, H), "recurrent", of_h),
+                "b": ((len(cell.gates) * H,), "bias", cell.gates),
+                "initial": ((len(cell.states) * H,), "initial", ()),
+            }
+            if not of_h:
+                del shapes["W"]
+            if not self.bias:
+                del shapes["b"]
+            if not self.learn_initial_state:
+                del shapes["initial"]
+            for direction in self.directions:
+                for name, (shape, role, gates) in shapes.items():
+                    specs.append(ParameterSpec(f"{name}{k}{direction}", shape, k, role, gates))
+            n_inputs = H * len(self.directions)
         specs.append(ParameterSpec("V", (self.n_outputs, n_inputs), None, "output"))
         if self.bias:
             specs.append(ParameterSpec("c", (self.n_outputs,), None, "bias"))
@@ -228,6 +277,11 @@ def _integer(name: str, size: Any) -> int:
         return index(size)
     except TypeError:
         raise ValueError(f"{name} must be an integer of at least 1; got {size!r}") from None
+
+
+def _boolean(value: Any) -> Any:
+    """Return NumPy's True and False as Python's, which a model file takes."""
+    return bool(value) if isinstance(value, np.bool_) else value
 
 
 class Parameters(Mapping[str, Array]):
@@ -270,7 +324,7 @@ class Parameters(Mapping[str, Array]):
         Parameters
         ----------
         architecture : Architecture
-        of_layers : list of LayerGradients, lowest layer first
+        of_layers : list of LayerGradients, lowest layer first, as in ``layers``
         dV : array (K, H)
         dc : array (K,)
 
@@ -280,8 +334,8 @@ class Parameters(Mapping[str, Array]):
             Of dV's dtype.
         """
         computed = {"V": dV, "c": dc}
-        for k, of_layer in enumerate(of_layers, start=1):
-            computed |= {f"{name}{k}": array for name, array in of_layer._asdict().items()}
+        for spec, of_layer in zip(architecture.stack, of_layers, strict=True):
+            computed |= {f"{name}{spec.key}": array for name, array in of_layer._asdict().items()}
         gradients = cls.zeros(architecture, dV.dtype)
         for name, gradient in gradients.items():
             gradient[...] = computed[name]
@@ -297,16 +351,17 @@ class Parameters(Mapping[str, Array]):
 
     @property
     def layers(self) -> list[Layer]:
-        """The parameters layer by layer, as the equations take them."""
+        """The parameters layer by layer, as the equations take them: of each level forward, reverse."""
         return [
             Layer(
                 cell,
-                self[f"U{k}"],
-                self.get(f"W{k}"),
-                self.get(f"b{k}"),
-                self.get(f"initial{k}"),
+                self[f"U{key}"],
+                self.get(f"W{key}"),
+                self.get(f"b{key}"),
+                self.get(f"initial{key}"),
+                reverse,
             )
-            for k, cell in enumerate(self.architecture.layer_cells, start=1)
+            for key, cell, _, reverse in self.architecture.stack
         ]
 
     def gate(self, name: str, gate: str) -> Array:

@@ -30,6 +30,7 @@ class Case:
     n_features: int = 3
     n_outputs: int = 3
     learns_first_states: bool = False
+    bidirectional: bool = False
 
 
 CASES = {
@@ -73,6 +74,18 @@ CASES = {
     ),
     "first states, few": Case((50, 2), (17, 3), ("relu", "lstm"), learns_first_states=True),
     "wide gates, few": Case((9, 2), (33, 50, 18), ("lstm", "gru", "lstm"), n_features=19),
+    "both ways, one": Case((1,), (1,), ("tanh",), n_features=1, n_outputs=1, bidirectional=True),
+    "both ways, notes": Case((5,) * 4, (3,), ("tanh",), bias=False, bidirectional=True),
+    "both ways, ragged": Case(RAGGED, (17, 3), ("tanh", "relu"), bidirectional=True),
+    "both ways, gates": Case((50, 1, 33, 2), (17,), ("lstm",), n_features=5, bidirectional=True),
+    "both ways, many": Case((2, 1, 3) * 31, (5, 20), ("gru", "leaky"), bidirectional=True),
+    "both ways, three": Case(
+        (9, 2, 9), (33, 50, 18), ("lstm", "dense", "gru"), n_features=19, bidirectional=True
+    ),
+    "both ways, first states": Case(
+        (9, 1, 4, 9, 2), (17, 5), ("lstm", "gru"), learns_first_states=True, bidirectional=True
+    ),
+    "both ways, no bias": Case((4,) * 3, (3, 9), ("gru", "lstm"), bias=False, bidirectional=True),
 }
 
 
@@ -92,6 +105,7 @@ class Problem:
             case.n_outputs,
             case.bias,
             learn_initial_state=case.learns_first_states,
+            bidirectional=case.bidirectional,
         )
         self.parameters = Parameters.zeros(architecture, dtype)
         for array in self.parameters.values():  # states neither die out nor saturate
@@ -163,9 +177,10 @@ def test_loss_and_gradients_are_the_naive_loops(engine, problem, dtype):
 
 
 def test_probabilities_are_the_naive_loops_in_the_order_of_rows(engine, problem, dtype):
-    of_sequences = [naive.probabilities(problem.parameters, problem.cells, x) for x in problem.X]
-    if not problem.every_step:
-        of_sequences = [y_hat[-1:] for y_hat in of_sequences]
+    of_sequences = [
+        naive.probabilities(problem.parameters, problem.cells, x, problem.every_step)
+        for x in problem.X
+    ]
     actual = problem.probabilities(engine)
     assert relative_error(actual, np.concatenate(of_sequences)) <= VERSUS_NAIVE[dtype]
 
@@ -252,6 +267,12 @@ def test_stream_keeps_the_weights_it_began_with(engine, dtype):
     problem.parameters.vector[...] = 0
     after, _ = state.step(x_t)
     np.testing.assert_array_equal(after, before)
+
+
+def test_both_directions_cannot_go_step_by_step(engine, dtype):
+    problem = Problem(CASES["both ways, notes"], dtype, every_step=True)
+    with pytest.raises(ValueError, match="reverse layers begin at the end of the sequence"):
+        begin(engine, problem, None)
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, "a"])

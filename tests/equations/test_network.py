@@ -5,7 +5,16 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from elman.equations import CELLS, Layer, network, output_error, softmax
+from elman.check import complex_step
+from elman.equations import (
+    CELLS,
+    Layer,
+    errors_through_time,
+    network,
+    output_error,
+    recurrent_layer,
+    softmax,
+)
 from tolerances import BY_HAND, ROUNDING, relative_error
 
 D, K = 3, 4
@@ -17,15 +26,17 @@ def rng():
     return np.random.default_rng(11)
 
 
-def draw_layers(rng, cells, dtype=np.float64):
+def draw_layers(rng, cells, dtype=np.float64, bidirectional=False):
     layers, n_inputs = [], D
+    directions = (False, True)[: 1 + bidirectional]
     for H, name in zip(HIDDEN[: len(cells)], cells, strict=True):
         cell = CELLS[name]
         G, G_x, G_h = len(cell.gates), *(len(cell.gates_reading(what)) for what in "xh")
         shapes = ((G_x * H, n_inputs), (G_h * H, H), G * H)
-        U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
-        layers.append(Layer(cell, U, W if cell.recurrent else None, b))
-        n_inputs = H
+        for reverse in directions:
+            U, W, b = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+            layers.append(Layer(cell, U, W if cell.recurrent else None, b, reverse=reverse))
+        n_inputs = H * len(directions)
     V, c = rng.standard_normal((K, n_inputs)).astype(dtype), rng.standard_normal(K).astype(dtype)
     return layers, V, c
 
@@ -76,14 +87,18 @@ def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
     assert relative_error(dc, expected[3][1]) <= BY_HAND
 
 
+directions = pytest.mark.parametrize(
+    "bidirectional", [False, True], ids=["forward", "both directions"]
+)
 CELL_STACKS = [("tanh",), ("relu", "tanh"), ("tanh", "dense", "relu"), ("lstm", "gru", "leaky")]
 
 
 @pytest.mark.parametrize("every_step", [True, False], ids=["label a step", "label a sequence"])
+@directions
 @pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
-def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step):
+def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step, bidirectional):
     lengths = (6, 6, 4, 1)  # longest first
-    layers, V, c = draw_layers(rng, cells)
+    layers, V, c = draw_layers(rng, cells, bidirectional=bidirectional)
     counts = [sum(length > t for length in lengths) for t in range(6)]
     X = [rng.standard_normal((D, length)) for length in lengths]
     x = [np.stack([x_i[:, t] for x_i in X[:n_t]], axis=1) for t, n_t in enumerate(counts)]
@@ -127,9 +142,10 @@ def test_first_states_carry_on_where_a_sequence_was_cut(rng, cells):
     assert relative_error(y_activated, whole.y_activated) <= ROUNDING
 
 
+@directions
 @pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
-def test_what_backward_takes_is_left_as_it_was(rng, cells):
-    layers, V, c = draw_layers(rng, cells)
+def test_what_backward_takes_is_left_as_it_was(rng, cells, bidirectional):
+    layers, V, c = draw_layers(rng, cells, bidirectional=bidirectional)
     x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
     trace = network.forward(x, layers, V, c, [0] * 4)
     arrays = [
@@ -140,7 +156,7 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
         trace.h_answering,
         trace.y_activated,
     ]
-    arrays += [array for layer in layers for array in layer[1:] if array is not None]
+    arrays += [array for layer in layers for array in layer[1:4] if array is not None]
     before = [array.copy() for array in arrays]
     once = gradients(x, y, layers, V, [0] * 4, trace)
     again = gradients(x, y, layers, V, [0] * 4, trace)
@@ -150,14 +166,19 @@ def test_what_backward_takes_is_left_as_it_was(rng, cells):
     np.testing.assert_array_equal(once[0][0][0], again[0][0][0])
 
 
+@directions
 @pytest.mark.parametrize("cells", CELL_STACKS, ids="-".join)
-def test_complex_numbers_go_forward_and_back(rng, cells):
-    layers, V, c = draw_layers(rng, cells)
+def test_complex_numbers_go_forward_and_back(rng, cells, bidirectional):
+    layers, V, c = draw_layers(rng, cells, bidirectional=bidirectional)
     x, y = rng.standard_normal((4, D, 3)), weighted_labels(rng, 12)
     real = gradients(x, y, layers, V, [0] * 4, network.forward(x, layers, V, c, [0] * 4))
     layers = [
-        Layer(cell, *(None if array is None else array.astype(complex) for array in arrays))
-        for cell, *arrays in layers
+        layer._replace(
+            U=layer.U.astype(complex),
+            W=None if layer.W is None else layer.W.astype(complex),
+            b=layer.b.astype(complex),
+        )
+        for layer in layers
     ]
     V, c = V.astype(complex), c.astype(complex)
     trace = network.forward(x, layers, V, c, [0] * 4)
@@ -167,3 +188,51 @@ def test_complex_numbers_go_forward_and_back(rng, cells):
     for actual, expected in zip(of_layers, real[0], strict=True):
         for gradient, gradient_expected in zip(actual, expected, strict=True):
             assert relative_error(gradient, gradient_expected) <= BY_HAND
+
+
+# Layers that go from the last step to the first
+
+
+def test_a_reverse_layer_is_a_forward_one_of_sequences_turned_round(rng):
+    (layer, *_), _, _ = draw_layers(rng, ["lstm"])
+    x = rng.standard_normal((6, D, 4))
+    initial = tuple(rng.standard_normal((layer.n_units, 4)) for _ in layer.cell.states)
+    turned = recurrent_layer(x[::-1], initial, layer)
+    trace = recurrent_layer(x, initial, layer._replace(reverse=True))
+    np.testing.assert_array_equal(trace.h, turned.h[::-1])
+    dh = rng.standard_normal((6, layer.n_units, 4))
+    delta, d_initial = errors_through_time(dh, trace, layer._replace(reverse=True))
+    expected, d_initial_expected = errors_through_time(dh[::-1], turned, layer)
+    np.testing.assert_array_equal(delta, expected[::-1])
+    np.testing.assert_array_equal(d_initial, d_initial_expected)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ["tanh", "leaky", "lstm"])
+def test_errors_reach_the_states_that_ragged_sequences_begin_with(rng, name, reverse):
+    (layer, *_), _, _ = draw_layers(rng, [name])
+    layer = layer._replace(reverse=reverse)
+    counts = (4, 4, 3, 3, 1)
+    x = [rng.standard_normal((D, n)) for n in counts]
+    r = [rng.standard_normal((layer.n_units, n)) for n in counts]  # the loss is Σ_t r_t · h_t
+    initial = [rng.standard_normal((layer.n_units, 4)).astype(complex) for _ in layer.cell.states]
+
+    def loss():
+        h = recurrent_layer(x, tuple(initial), layer).h
+        return sum((r_t * h_t).sum() for r_t, h_t in zip(r, h, strict=True))
+
+    _, found = errors_through_time(
+        r, recurrent_layer(x, tuple(s.real for s in initial), layer), layer
+    )
+    for state, of_state in zip(initial, found, strict=True):
+        expected = complex_step(loss, state.reshape(-1)).reshape(state.shape)
+        assert relative_error(of_state, expected) <= BY_HAND
+
+
+def test_a_sequence_reads_the_last_state_of_each_direction(rng):
+    layers, V, c = draw_layers(rng, ["tanh"], bidirectional=True)
+    x = [rng.standard_normal((D, n)) for n in (3, 2, 2, 1)]
+    trace = network.forward(x, layers, V, c, [2, 2, 1, 0])
+    onward, reverse = (of_layer.h for of_layer in trace.layers)
+    last = np.stack([onward[0][:, 2], onward[2][:, 1], onward[3][:, 0]], axis=1)
+    np.testing.assert_array_equal(trace.h_answering, [*last, *reverse[0][:, [2, 1, 0]]])

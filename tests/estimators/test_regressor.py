@@ -286,7 +286,7 @@ def test_warm_start_goes_on():
     first = model.loss_
     assert model.fit(X, Y).loss_ < first
     assert model.n_iter_ == 6
-    with pytest.raises(ValueError, match="bias and loss cannot change once training has begun"):
+    with pytest.raises(ValueError, match="bias and loss cannot change once training"):
         model.set_params(loss="absolute_error").fit(X, Y)
 
 

@@ -60,9 +60,9 @@ def problem(labels, lengths):
     return X, [y_i[:n] for y_i, n in zip(GIVEN["y_steps"], LENGTHS[lengths], strict=True)]
 
 
-def check_gradients(gradients, expected, tolerance):
+def check_gradients(gradients, expected, tolerance, names=NAMES):
     """Compare gradients with what stands in a case behind the loss."""
-    names = [name for name in NAMES if name in gradients]
+    names = [name for name in names if name in gradients]
     assert len(expected) == sum(gradients[name].size for name in names)
     ends = np.cumsum([gradients[name].size for name in names])
     for name, part in zip(names, np.split(expected, ends[:-1]), strict=True):
@@ -221,3 +221,48 @@ def test_gradients_of_first_states_are_torchs(cell, n_layers, lengths, dtype, en
     X, y = problem("steps", lengths)
     result = network.loss_and_gradients([x.astype(dtype) for x in X], y, GIVEN["weights"])
     check_with_first_states(cell, n_layers, lengths, *result, VERSUS_TORCH[np.dtype(dtype)])
+
+
+# Both directions
+
+DIRECTIONS = read("torch_directions.npz")
+GATES = {"tanh": (1, 1)} | ROWS
+
+
+def both_ways(cell, n_layers, dtype, engine):
+    """A network in both directions, with the parameters that were drawn."""
+    (K, H), D = DIRECTIONS["V"].shape, DIRECTIONS["X"].shape[2]
+    network = Network(
+        D,
+        [H // 2] * n_layers,
+        K,
+        cell=cell,
+        dtype=dtype,
+        engine=engine,
+        bidirectional=True,
+    )
+    of_matrix, of_bias = (n * H // 2 for n in GATES[cell])
+    for name, array in network.parameters.items():
+        rows = {"U": of_matrix, "W": of_matrix, "b": of_bias}.get(name[0], K)
+        array[...] = DIRECTIONS[name][:rows]
+    return network
+
+
+@pytest.mark.parametrize("labels", ["steps", "last"])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_both_directions_are_torchs(cell, n_layers, lengths, labels, dtype, engine):
+    network = both_ways(cell, n_layers, dtype, engine)
+    X = [x[:n].astype(dtype) for x, n in zip(DIRECTIONS["X"], LENGTHS[lengths], strict=True)]
+    y = DIRECTIONS["y_last"]
+    if labels == "steps":
+        pairs = zip(DIRECTIONS["y_steps"], LENGTHS[lengths], strict=True)
+        y = [y_i[:n] for y_i, n in pairs]
+    loss, gradients = network.loss_and_gradients(X, y, DIRECTIONS["weights"])
+
+    tolerance = VERSUS_TORCH[np.dtype(dtype)]
+    expected_loss, *expected = DIRECTIONS[f"{cell}-{n_layers}-{labels}-{lengths}-bias"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    check_gradients(gradients, expected, tolerance, tuple(gradients))

@@ -79,6 +79,13 @@ Hidden: TypeAlias = Annotated[
 Cells: TypeAlias = Annotated[
     list[Cell] | None, _network(help="The cell of all layers; repeat it for a cell a layer.")
 ]
+Bidirectional: TypeAlias = Annotated[
+    bool | None,
+    _network(
+        "--bidirectional/--one-direction",
+        help="Whether beside each layer another one goes from the last step to the first.",
+    ),
+]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
     bool | None, _network(help="Bring each feature to mean 0, deviation 1.")

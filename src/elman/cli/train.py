@@ -34,6 +34,7 @@ def train(
     as_json: Json = False,
     hidden: options.Hidden = None,
     cell: options.Cells = None,
+    bidirectional: options.Bidirectional = None,
     bias: options.Bias = None,
     standardize: options.Standardize = None,
     step_size: options.StepSize = None,
@@ -71,6 +72,7 @@ def train(
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,
         "cell": cells[0] if len(cells) == 1 else cells or None,
+        "bidirectional": bidirectional,
         "bias": bias,
         "standardize": standardize,
         "step_size": step_size,
@@ -104,6 +106,10 @@ def train(
     check_targets([model, curve], inputs if validation is None else [*inputs, validation])
     is_regression = task == "regression"
     _refuse_of_other_task(task, class_weight, loss, quantile)
+    if bidirectional and diagnose:
+        raise typer.BadParameter(
+            "bidirectional networks cannot be explained yet", param_hint="--diagnose"
+        )
     if plot is not None:
         from elman.cli.picture import check_drawable
 

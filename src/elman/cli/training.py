@@ -164,6 +164,7 @@ class Training:
         hidden, cell = estimator.hidden_layer_sizes, estimator.cell
         sizes = "+".join(map(str, hidden if isinstance(hidden, tuple) else (hidden,)))
         cells = cell if isinstance(cell, str) else "+".join(cell)
+        cells = f"bidirectional {cells}" if estimator.bidirectional else cells
         return (
             f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"

@@ -79,7 +79,7 @@ class Carry:
         """For each layer, lowest first, the states by name, views (n_sequences, H)."""
         found = []
         start = 0
-        for H, cell in zip(self.architecture.hidden, self.architecture.layer_cells, strict=True):
+        for _, cell, H, _ in self.architecture.stack:
             ends = range(start, start + (len(cell.states) + 1) * H, H)
             parts = [self.values[:, a:b] for a, b in pairwise(ends)]
             found.append(dict(zip(cell.states, parts, strict=True)))
@@ -98,21 +98,21 @@ class Carry:
 
 def n_states(architecture: Architecture) -> int:
     """The numbers of all layers' states, for one sequence."""
-    cells = zip(architecture.hidden, architecture.layer_cells, strict=True)
-    return sum(H * len(cell.states) for H, cell in cells)
+    return sum(layer.n_units * len(layer.cell.states) for layer in architecture.stack)
 
 
 def _joined(architecture: Architecture, given: Any, n: int) -> Array:
     """Put what a caller gives for each layer side by side."""
-    expected = f"a Carry, or a list of {len(architecture.hidden)} entries, one a layer"
+    expected = f"a Carry, or a list of {len(architecture.stack)} entries, one a layer"
+    if architecture.bidirectional:
+        expected += " and direction"
     if isinstance(given, np.ndarray | str | Mapping) or not np.iterable(given):
         raise DataError(f"initial_state is a {type(given).__name__}; expected {expected}.")
     entries = list(given)
-    if len(entries) != len(architecture.hidden):
+    if len(entries) != len(architecture.stack):
         raise DataError(f"initial_state has {len(entries)} entries; expected {expected}.")
     parts = []
-    layers = zip(entries, architecture.hidden, architecture.layer_cells, strict=True)
-    for k, (entry, H, cell) in enumerate(layers, start=1):
+    for entry, (k, cell, H, _) in zip(entries, architecture.stack, strict=True):
         named = entry if isinstance(entry, Mapping) else {"h": entry}
         unknown = set(named) - set(cell.states)
         if unknown:

@@ -172,7 +172,18 @@ def not_finite(x_t: Array, mean: Array, scale: Array) -> DataError:
 
 
 def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Shapes of x_t and ŷ_t for n sequences side by side, or for one without an axis."""
+    """Shapes of x_t and ŷ_t for n sequences side by side, or for one without an axis.
+
+    Raises
+    ------
+    ValueError
+        If n is no number of sequences, or the network needs the whole sequence for an answer.
+    """
+    if architecture.bidirectional:
+        raise ValueError(
+            "a bidirectional network cannot go step by step: its reverse layers begin at the end of "
+            "the sequence. Give it whole sequences, or take one with bidirectional=False."
+        )
     given: Any = n
     if given is not None and (not isinstance(given, Integral) or given < 1):
         raise ValueError(f"n_sequences must be an integer of at least 1, or None; got {n!r}")

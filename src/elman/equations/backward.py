@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elman._typing import Array
-from elman.equations.forward import Layer, LayerTrace, States
+from elman.equations.forward import Layer, LayerTrace, States, order_of
 
 
 def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Array]:
@@ -39,7 +39,7 @@ def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Ar
 def errors_through_time(
     dh: Sequence[Array], trace: LayerTrace, layer: Layer
 ) -> tuple[list[Array], States]:
-    """Carry the error back from the last step to the first (N7).
+    """Carry the error back, from the step that the layer took last to its first one (N7).
 
     N7 carries each loss L_t back to each step τ on its own, δ_{t,τ}, by one factor of its product
 
@@ -50,7 +50,7 @@ def errors_through_time(
         δ_t = [ dL/dh_t from above + Wᵀ δ_{t+1} ] ⊙ [1 - tanh²(h_unactivated)]
 
     The last factor is the cell's; one with gates makes a δ of each. What a cell sends straight to
-    its states before, past W, is added.
+    its states before, past W, is added. In a reverse layer δ_{t-1} stands for δ_{t+1}.
 
     Parameters
     ----------
@@ -64,25 +64,31 @@ def errors_through_time(
     delta : T blocks (G H, n_t)
         δ_1 … δ_T, gate under gate.
     d_initial : one array (H, n_1) a state
-        dL/d(state before the first step).
+        dL/d(state before the first step that the layer takes).
     """
-    cell = layer.cell
-    delta: list[Array] = []  # last step first, turned round at the end
+    cell, T = layer.cell, len(dh)
+    delta: list[Array] = []  # as they are computed, brought into the order of steps at the end
     d_before: list[Array | None] = [None] * len(cell.states)
-    for t in reversed(range(len(dh))):
+    d_initial = tuple(np.zeros_like(dh[0]) for _ in cell.states)
+    for t in order_of(T, not layer.reverse):
         step = trace.steps[t]
         d = [dh[t].copy(), *(np.zeros_like(dh[t]) for _ in cell.states[1:])]
         for d_state, later in zip(d, d_before, strict=True):
-            if later is not None:
-                d_state[:, : later.shape[1]] += later  # those that ended at t have no later step
+            if later is not None:  # those that ended at t have no later step
+                n_both = min(d_state.shape[1], later.shape[1])
+                d_state[:, :n_both] += later[:, :n_both]
         da, straight = cell.backward(tuple(d), step.kept, step.states, trace.before(t))
         delta.append(np.concatenate(da) if len(da) > 1 else da[0])
         d_before = list(straight)
         if layer.W is not None:
             through_W = layer.W.T @ cell.rows_reading("h", delta[-1])
             d_before[0] = through_W if d_before[0] is None else d_before[0] + through_W
-    zeros = np.zeros_like(dh[0])
-    return delta[::-1], tuple(zeros if d is None else d for d in d_before)
+        previous = t + 1 if layer.reverse else t - 1
+        n_going_on = dh[previous].shape[1] if 0 <= previous < T else 0
+        for d_first, before in zip(d_initial, d_before, strict=True):
+            if before is not None:  # the other sequences begin with this step
+                d_first[:, n_going_on : before.shape[1]] = before[:, n_going_on:]
+    return delta if layer.reverse else delta[::-1], d_initial
 
 
 def recurrent_gradients(

@@ -18,13 +18,18 @@ States: TypeAlias = tuple[Array, ...]
 
 
 class Layer(NamedTuple):
-    """One layer's cell and parameters: G gates, G_x of them reading x, and G_h reading h."""
+    """One layer's cell and parameters: G gates, G_x of them reading x, and G_h reading h.
+
+    A ``reverse`` layer goes from the last step to the first: its state before step t is that of
+    step t + 1, and a sequence's first state stands before its last step. The equations are the same.
+    """
 
     cell: Cell
     U: Array  # (G_x H, D)
     W: Array | None  # (G_h H, H); None without recurrence
     b: Array | None  # (G H,); None without bias
     initial: Array | None = None  # (states · H,), those before the first step; None: zeros
+    reverse: bool = False
 
     @property
     def n_units(self) -> int:
@@ -55,21 +60,41 @@ class StepTrace(NamedTuple):
 
 
 class LayerTrace(NamedTuple):
-    """What going forward leaves of one layer: the states before the first step, and T steps."""
+    """What going forward leaves of one layer: the states that sequences begin with, and T steps."""
 
     initial: States
     steps: list[StepTrace]
+    reverse: bool = False
 
     def before(self, t: int) -> States:
         """The states before step t, counted from 0, of the sequences that have it."""
-        states = self.steps[t - 1].states if t else self.initial
-        n_t = self.steps[t].h_unactivated.shape[1]
-        return tuple(state[:, :n_t] for state in states)
+        previous = t + 1 if self.reverse else t - 1
+        taken = self.steps[previous].states if 0 <= previous < len(self.steps) else None
+        return states_before(taken, self.initial, self.steps[t].h_unactivated.shape[1])
 
     @property
     def h(self) -> list[Array]:
         """h_1 … h_T, T blocks (H, n_t)."""
         return [step.h_activated for step in self.steps]
+
+
+def states_before(taken: States | None, initial: States, n: int) -> States:
+    """The states before a step of n sequences, of those after the step that was taken last.
+
+    Of these some may have ended. Those that begin have their initial states.
+    """
+    if taken is None:
+        taken = tuple(state[:, :0] for state in initial)
+    n_going_on = min(n, taken[0].shape[1])
+    if n_going_on == n:
+        return tuple(state[:, :n] for state in taken)
+    pairs = zip(taken, initial, strict=True)
+    return tuple(np.concatenate([s, first[:, n_going_on:n]], axis=1) for s, first in pairs)
+
+
+def order_of(n_steps: int, reverse: bool) -> range:
+    """The steps, counted from 0, in the order in which a layer takes them."""
+    return range(n_steps)[::-1] if reverse else range(n_steps)
 
 
 def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
@@ -115,21 +140,20 @@ def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerT
     x : T blocks (D, n_t)
         The inputs, x_1 … x_T.
     initial : one array (H, n_1) a state
-        The states before the first step, h_0 first.
+        The states before each sequence's first step (of a reverse layer its last), h_0 first.
     layer : Layer
 
     Returns
     -------
     LayerTrace
+        Its steps are t = 1 … T, in whatever order they were taken.
     """
     steps: list[StepTrace] = []
-    for x_t in x:
-        states = steps[-1].states if steps else initial
-        before = tuple(
-            state[:, : x_t.shape[1]] for state in states
-        )  # whose sequences have a step t
-        steps.append(recurrent_step(x_t, before, layer))
-    return LayerTrace(initial, steps)
+    for t in order_of(len(x), layer.reverse):
+        taken = steps[-1].states if steps else None
+        before = states_before(taken, initial, x[t].shape[1])
+        steps.append(recurrent_step(x[t], before, layer))
+    return LayerTrace(initial, steps[::-1] if layer.reverse else steps, layer.reverse)
 
 
 def output(h: Array, V: Array, c: Array | None) -> tuple[Array, Array]:

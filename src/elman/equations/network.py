@@ -1,7 +1,9 @@
 """N1, the layered network and its chain rule: layers one above another under one softmax.
 
 The states of layer k, N1's O_k, are the inputs of layer k + 1, step by step; the error goes back the
-same way.
+same way. Where layers go in both directions, two with the same inputs stand side by side: the forward
+one, then the reverse one. Their states, one below the other, are the inputs of what is above.
+
 With ``dense`` cells and T = 1 this is the feed-forward network of the notes' first page, whose W_k are
 called U here, since they multiply what comes from below.
 
@@ -24,8 +26,8 @@ class Trace(NamedTuple):
     The answers stand side by side, step by step: those of step 1, then those of step 2, …
     """
 
-    layers: list[LayerTrace]  # lowest first
-    h_answering: Array  # (H, m), the top layer's states that answer
+    layers: list[LayerTrace]  # lowest first; in both directions forward, reverse, forward, …
+    h_answering: Array  # (H, m), the top layer's states that answer; of both directions (2 H, m)
     y_unactivated: Array  # (K, m)
     y_activated: Array  # (K, m)
 
@@ -53,13 +55,16 @@ def forward(
     ----------
     x : T blocks (D, n_t)
     layers : list of Layer, lowest first
+        A reverse layer stands beside the forward one before it.
     V : array (K, H)
+        (K, 2 H) where there are both directions.
     c : array (K,) or None
     answers_from : T integers, a_t
         At step t the columns from a_t on give an answer: all of them where every
-        step has a label (0), only those that end at t where a sequence has one (n_{t+1}).
+        step has a label (0), only those that end at t where a sequence has one (n_{t+1}). In that case
+        a reverse layer answers with its own last state, that of the sequence's first step.
     initial : for each layer one array (H, n_1) a state, optional
-        The states before the first step; if left out the layers' own, zeros or learned.
+        The states that sequences begin with; if left out the layers' own, zeros or learned.
 
     Returns
     -------
@@ -69,13 +74,45 @@ def forward(
         initial = [layer.initial_states(x[0].shape[1]) for layer in layers]
     traces: list[LayerTrace] = []
     inputs = x
-    for layer, states in zip(layers, initial, strict=True):
-        traces.append(recurrent_layer(inputs, states, layer))
-        inputs = traces[-1].h
-    h_answering = np.concatenate(
-        [h[:, first:] for h, first in zip(inputs, answers_from, strict=True)], axis=1
-    )
+    for level in levels(layers):
+        for k in level:
+            traces.append(recurrent_layer(inputs, initial[k], layers[k]))
+        inputs = stacked([traces[k].h for k in level])
+    h_answering = np.concatenate([answering(traces[k], answers_from) for k in level])
     return Trace(traces, h_answering, *output(h_answering, V, c))
+
+
+def levels(layers: Sequence[Layer]) -> list[list[int]]:
+    """The numbers of the layers with the same inputs, lowest first: one, or two in both directions."""
+    found: list[list[int]] = []
+    for k, layer in enumerate(layers):
+        if layer.reverse and found:
+            found[-1].append(k)
+        else:
+            found.append([k])
+    return found
+
+
+def stacked(of_layers: Sequence[Sequence[Array]]) -> Sequence[Array]:
+    """What layers side by side have, T blocks each, one below the other."""
+    if len(of_layers) == 1:
+        return of_layers[0]
+    return [np.concatenate(blocks) for blocks in zip(*of_layers, strict=True)]
+
+
+def answering(trace: LayerTrace, answers_from: Sequence[int] | IntArray) -> Array:
+    """The states of a top layer that answer, (H, m)."""
+    h = trace.h
+    answers = zip(h, answers_from, steps_read(trace, answers_from), strict=True)
+    return np.concatenate(
+        [h[read][:, first : h_t.shape[1]] for h_t, first, read in answers], axis=1
+    )
+
+
+def steps_read(trace: LayerTrace, answers_from: Sequence[int] | IntArray) -> list[int]:
+    """The step whose state an answer at each step reads: that step, or where a sequence answers 1."""
+    T = len(trace.steps)
+    return [0] * T if trace.reverse and any(answers_from) else list(range(T))
 
 
 def gradients(
@@ -108,25 +145,37 @@ def gradients(
     """
     dV, dc, dh_answering = output_gradients(error, trace.h_answering, V)
 
-    dh = answers_to_states(dh_answering, trace.layers[-1].h, answers_from)
-    layer_gradients = []
-    for k in reversed(range(len(layers))):
-        layer, of_layer = layers[k], trace.layers[k]
-        inputs = trace.layers[k - 1].h if k > 0 else x
-        delta, d_initial = errors_through_time(dh, of_layer, layer)
-        layer_gradients.append(
-            LayerGradients(
-                *recurrent_gradients(delta, inputs, of_layer, layer),
-                np.concatenate([d.sum(axis=1) for d in d_initial]),
+    of_levels = levels(layers)
+    parts = np.split(dh_answering, len(of_levels[-1]))
+    dh = {
+        k: answers_to_states(part, trace.layers[k], answers_from)
+        for k, part in zip(of_levels[-1], parts, strict=True)
+    }
+    layer_gradients: list[LayerGradients] = []
+    for i in reversed(range(len(of_levels))):
+        below = of_levels[i - 1] if i > 0 else []
+        inputs = stacked([trace.layers[k].h for k in below]) if below else x
+        d_inputs: list[Array] = []
+        for k in reversed(of_levels[i]):
+            layer, of_layer = layers[k], trace.layers[k]
+            delta, d_initial = errors_through_time(dh[k], of_layer, layer)
+            layer_gradients.append(
+                LayerGradients(
+                    *recurrent_gradients(delta, inputs, of_layer, layer),
+                    np.concatenate([d.sum(axis=1) for d in d_initial]),
+                )
             )
-        )
-        if k > 0:  # one factor dO_k/dO_{k-1} more
-            dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
+            if below:  # one factor dO_k/dO_{k-1} more
+                down = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
+                both = zip(d_inputs, down, strict=True)
+                d_inputs = [a + b for a, b in both] if d_inputs else down
+        for j, k in enumerate(below):
+            dh[k] = [np.split(d, len(below))[j] for d in d_inputs]
     return layer_gradients[::-1], dV, dc
 
 
 def answers_to_states(
-    dh_answering: Array, h_activated: Sequence[Array], answers_from: Sequence[int] | IntArray
+    dh_answering: Array, trace: LayerTrace, answers_from: Sequence[int] | IntArray
 ) -> list[Array]:
     """Sort by step what the answers tell their states.
 
@@ -134,8 +183,8 @@ def answers_to_states(
     ----------
     dh_answering : array (H, m)
         dL/dO_K of each answer, from ``output_gradients``.
-    h_activated : T blocks (H, n_t)
-        The top layer's states, without h_0.
+    trace : LayerTrace
+        A top layer's.
     answers_from : T integers
         As in ``forward``.
 
@@ -144,11 +193,12 @@ def answers_to_states(
     T blocks (H, n_t)
         dL/dO_K by step: an answer's for the columns that answer, 0 for the others.
     """
-    dh = []
+    dh = [np.zeros_like(h_t) for h_t in trace.h]
     start = 0
-    for h_t, first in zip(h_activated, answers_from, strict=True):
+    for h_t, first, read in zip(
+        trace.h, answers_from, steps_read(trace, answers_from), strict=True
+    ):
         n_answers = h_t.shape[1] - first
-        dh.append(np.zeros_like(h_t))
-        dh[-1][:, first:] = dh_answering[:, start : start + n_answers]
+        dh[read][:, first : h_t.shape[1]] = dh_answering[:, start : start + n_answers]
         start += n_answers
     return dh

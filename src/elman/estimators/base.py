@@ -224,9 +224,9 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         answers = self._known(examples.targets, answers_before, classes)
         if before and self._architecture(sequences, answers) != before.network.architecture:
             raise InvalidParameterError(
-                "hidden_layer_sizes, cell, bias and loss cannot change once training has begun: it "
-                f"goes on with {before.network.architecture}. Set them back, or fit with "
-                "warm_start=False."
+                "hidden_layer_sizes, cell, bidirectional, bias and loss cannot change once training "
+                f"has begun: it goes on with {before.network.architecture}. Set them back, or fit "
+                "with warm_start=False."
             )
         return Prepared(self._encoded(examples, answers), answers, format, before)
 
@@ -275,6 +275,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
                 bool(self.bias),
                 self._loss(),
                 bool(self.learn_initial_state),
+                bool(self.bidirectional),
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None

@@ -27,6 +27,10 @@ class RNNClassifier(ClassifierMixin, Classification):
         H of each layer, lowest first.
     cell : {"tanh", "relu", "dense"} or sequence of these
         What the layers are made of; ``"dense"`` has no recurrence.
+    bidirectional : bool
+        Whether beside each layer another one goes from the last step to the first. A step is then
+        answered from both, a sequence from the last state of each direction. Answers need whole
+        sequences: ``step`` refuses.
     solver : {"adam", "sgd", "momentum", "nesterov", "rmsprop"}
         The optimizer.
     alpha : float

@@ -28,6 +28,7 @@ class Hyperparameters(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions(set(CELLS)), Cell, "array-like"],
+        "bidirectional": ["boolean"],
         "solver": [StrOptions(set(OPTIMIZERS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -61,6 +62,7 @@ class Hyperparameters(BaseEstimator):
         hidden_layer_sizes: Any = (64,),
         *,
         cell: Any = "tanh",
+        bidirectional: bool = False,
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -90,6 +92,7 @@ class Hyperparameters(BaseEstimator):
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
+        self.bidirectional = bidirectional
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -138,6 +141,7 @@ class ClassifierParameters(Hyperparameters):
         hidden_layer_sizes: Any = (64,),
         *,
         cell: Any = "tanh",
+        bidirectional: bool = False,
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -169,6 +173,7 @@ class ClassifierParameters(Hyperparameters):
         super().__init__(
             hidden_layer_sizes,
             cell=cell,
+            bidirectional=bidirectional,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
@@ -213,6 +218,7 @@ class RegressorParameters(Hyperparameters):
         hidden_layer_sizes: Any = (64,),
         *,
         cell: Any = "tanh",
+        bidirectional: bool = False,
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -245,6 +251,7 @@ class RegressorParameters(Hyperparameters):
         super().__init__(
             hidden_layer_sizes,
             cell=cell,
+            bidirectional=bidirectional,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,

@@ -200,7 +200,7 @@ def _reach(
         y = loss.activate(z) - 1
     layers, V = exact.layers[layer - 1 :], exact["V"]
     told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
-    dh = network.answers_to_states(told, traces[-1].h, shard.answers_from)
+    dh = network.answers_to_states(told, traces[-1], shard.answers_from)
     size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
     for k in reversed(range(len(layers))):
         cell = layers[k].cell

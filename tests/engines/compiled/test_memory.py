@@ -12,7 +12,7 @@ import pytest
 from numba import njit
 
 from elman import Network
-from elman.engines.compiled import memory, packing, panels, rows, threads, tiles
+from elman.engines.compiled import bidirectional, memory, packing, panels, rows, threads, tiles
 from elman.engines.compiled.layout import Targets
 from elman.engines.compiled.memory import CHECKED, OutOfBoundsError
 
@@ -216,11 +216,12 @@ def test_indexes_of_other_peoples_functions_count_from_the_end():
 
 @checked
 @pytest.mark.parametrize("name", ["room_to_train", "room_to_predict"])
-@pytest.mark.parametrize(("module", "n"), [(rows, 2), (panels, 9)], ids=["rows", "panels"])
+@pytest.mark.parametrize(("module", "n"), [(rows, 2), (panels, 9), (bidirectional, 9)])
 def test_room_that_is_too_small_raises(monkeypatch, module, n, name):
     room = getattr(module, name)
     monkeypatch.setattr(module, name, lambda *arguments: room(*arguments) // 2)
-    network, X = Network(2, 17, 3, seed=0, dtype=np.float64), np.ones((n, 4, 2))
+    both, X = module is bidirectional, np.ones((n, 4, 2))
+    network = Network(2, 17, 3, seed=0, dtype=np.float64, bidirectional=both)
     message = rf"{module.__name__}\.\w+: .* of an array of length"
     arguments = (X, [0] * n) if name == "room_to_train" else (X,)
     compute = network.loss_and_gradients if name == "room_to_train" else network.forward
@@ -258,6 +259,7 @@ def test_bell_that_is_not_there_raises():
 
 @checked
 def test_what_is_compiled_is_not_kept_on_disk():
-    for module, train in [(panels, "train_shard"), (rows, "train_sequence")]:
+    trains = {panels: "train_shard", rows: "train_sequence", bidirectional: "train_shard"}
+    for module, train in trains.items():
         for name in ("pack", "unpack", "predict", train):
             assert getattr(module, name).stats.cache_path is None

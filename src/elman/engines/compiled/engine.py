@@ -16,7 +16,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
 from elman.engines.carry import Carry
-from elman.engines.compiled import panels, rows
+from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
 from elman.engines.compiled.threads import available_threads, run
@@ -31,7 +31,7 @@ FEW = 3  # sequences: up to it, lanes are better filled with units than with seq
 
 
 class Kernel(Protocol):
-    """What ``rows``, for a few sequences, and ``panels``, for many, have in common.
+    """What ``rows``, for a few sequences, ``panels``, for many, and ``bidirectional`` have in common.
 
     The compiled ones do not look where they read and write, other than in checked mode (``memory``):
     ``work`` has the room that they say.
@@ -49,8 +49,8 @@ class Kernel(Protocol):
         """How many numbers ``train`` works in, for sequences of these lengths."""
         ...
 
-    def room_to_predict(self, layout: Layout) -> int:
-        """How many numbers ``predict`` works in."""
+    def room_to_predict(self, layout: Layout, lengths: list[int]) -> int:
+        """How many numbers ``predict`` works in, for sequences of these lengths, the longest first."""
         ...
 
     def pack(self, layers: Array, gates: Array, parameters: Array, weights: Array) -> None:
@@ -163,7 +163,11 @@ class CompiledEngine:
         carry: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
+        kernel, dtype, buffers = (
+            kernel_for(parameters, batch),
+            parameters.vector.dtype,
+            self._buffers,
+        )
         flat = targets_of(parameters, batch, targets)
         layout, net = self._pack(kernel, parameters)
         layout.to_train()
@@ -192,7 +196,11 @@ class CompiledEngine:
         self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
     ) -> None:
         """See ``Engine.probabilities``."""
-        kernel, dtype, buffers = kernel_for(batch), parameters.vector.dtype, self._buffers
+        kernel, dtype, buffers = (
+            kernel_for(parameters, batch),
+            parameters.vector.dtype,
+            self._buffers,
+        )
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch, parameters, carry)
         expected = (n_answers(batch), parameters.architecture.n_outputs)
@@ -210,9 +218,10 @@ class CompiledEngine:
 
         def answer(i: int) -> None:
             first, last = i * size, min((i + 1) * size, len(batch))
-            work = buffers.take(kernel.room_to_predict(layout), dtype)
+            lengths = batch.lengths[first:last].tolist()
+            work = buffers.take_room(kernel.room_to_predict(layout, lengths), dtype)
             kernel.predict(net, data, first, last, work, answers)
-            buffers.give(work)
+            buffers.give_room(work)
 
         self._run(answer, -(-len(batch) // size), batch, 2 * layout.n_gradients)
         buffers.give(net.weights)
@@ -279,8 +288,10 @@ class CompiledEngine:
         return run(task, n_tasks, 1 if small else self.n_threads)
 
 
-def kernel_for(batch: Batch) -> Kernel:
+def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     """Choose what computes a batch."""
+    if parameters.architecture.bidirectional:
+        return bidirectional
     return rows if len(batch) <= FEW else panels
 
 

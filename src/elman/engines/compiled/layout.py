@@ -24,6 +24,9 @@ LAYER = np.dtype(
         for name in (
             # sizes; rows are the units (or inputs) rounded up to whole vectors
             "n_inputs", "input_rows", "n_units", "rows",
+            # rows of the panel that its h of a step is part of, and whether it is the lower part, of a
+            # layer that goes from the last step to the first
+            "panel_rows", "reverse",
             # what it is; what is stored of a step are the states, and what the cell keeps
             "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "has_layer_below",
             "straight",  # which states get an error straight from the step after: bit by bit
@@ -43,7 +46,8 @@ LAYER = np.dtype(
 """A layer's entry in the table that compiled functions get; the last one is the output's.
 
 Places count rows in ``panels``, and numbers in ``rows``. What is stored of a layer, its states first,
-is ``rows`` apart from one to the next. So are its errors: those of the gates, then those that go
+is ``panel_rows`` apart from one to the next: ``rows``, and more only in both directions, whose layers
+share a panel for each value. Its errors are ``rows`` apart: those of the gates, then those that go
 straight to each state before.
 """
 
@@ -147,7 +151,8 @@ class Layout:
 
     def to_train(self) -> Layout:
         """Itself, with what only training needs: the cells' backward functions, and the loss."""
-        for layer, cell in zip(self.layers, self.architecture.layer_cells, strict=False):
+        cells = [spec.cell for spec in self.architecture.stack]
+        for layer, cell in zip(self.layers[:-1], cells, strict=True):
             if not layer["cell_backward"]:
                 layer["cell_backward"] = compiled(cell, "backward", self.dtype)
         loss, out = self.architecture.loss_function, self.layers[-1]
@@ -164,20 +169,29 @@ class Layout:
             return -(-n // unit) * unit
 
         starts = _starts(architecture)
-        n_layers = len(architecture.hidden)
-        table = np.zeros(n_layers + 1, LAYER)
+        stack, n_directions = architecture.stack, len(architecture.directions)
+        table = np.zeros(len(stack) + 1, LAYER)
         gates: list[Array] = []
-        sizes = (architecture.n_features, *architecture.hidden, architecture.n_outputs)
-        n_weights = n_gradients = place = error_place = initial_column = initial_place = 0
+        place = input_rows = up(architecture.n_features)
+        n_weights = n_gradients = error_place = initial_column = initial_place = 0
         for k, layer in enumerate(table):
-            cell = architecture.layer_cells[k] if k < n_layers else None
-            n_inputs, n_units = sizes[k], sizes[k + 1]
+            key, cell, n_units, reverse = (
+                stack[k] if k < len(stack) else ("", None, architecture.n_outputs, False)
+            )
+            level = k // n_directions
+            if level == 0:
+                n_inputs = architecture.n_features
+            else:
+                below = table[(level - 1) * n_directions]
+                n_inputs = int(below["n_units"]) * n_directions
+                input_rows, layer["inputs_place"] = below["panel_rows"], below["place"]
             layer["n_inputs"], layer["n_units"] = n_inputs, n_units
-            layer["input_rows"], layer["rows"] = up(n_inputs), up(n_units)
-            layer["has_layer_below"] = k > 0
+            layer["input_rows"], layer["rows"] = input_rows, up(n_units)
+            # rounded up, the lower part still fits in
+            layer["panel_rows"] = up((n_directions - 1) * n_units + up(n_units))
+            layer["reverse"] = reverse
+            layer["has_layer_below"] = level > 0
             layer["first_gate"], layer["n_gates"] = len(gates), 1
-            layer["inputs_place"] = place
-            place += up(n_inputs) if k == 0 else 0
             n_errors = 0
             if cell is not None:
                 n_kept, straight = shape_of(cell)
@@ -191,32 +205,33 @@ class Layout:
                 initial_place += up(n_units) * len(cell.states)
                 n_errors = len(cell.gates) + len(straight)
             layer["place"], layer["error_place"] = place, error_place
-            place += up(n_units) * int(layer["n_stored"])
+            if reverse:
+                layer["place"] = table[k - 1]["place"]
+            else:
+                place += int(layer["panel_rows"]) * int(layer["n_stored"])
             error_place += up(n_units) * n_errors
             for g in range(int(layer["n_gates"])):
                 gate = np.zeros((), GATE)
-                _place_in_parameters(gate, starts, k + 1, g, n_inputs, n_units, cell)
+                _place_in_parameters(gate, starts, key, g, n_inputs, n_units, cell)
                 gate["n_forward"] = 1 + gate["reads_x"] * n_inputs + gate["reads_h"] * n_units
                 gate["forward"] = n_weights
                 n_weights += up(n_units) * int(gate["n_forward"])
                 gate["back_down"] = n_weights  # no error goes down to x
-                n_weights += up(n_inputs) * n_units * int(gate["reads_x"]) * (k > 0)
+                n_weights += up(n_inputs) * n_units * int(gate["reads_x"]) * (level > 0)
                 gate["back_in_time"] = n_weights
                 n_weights += up(n_units) * n_units * int(gate["reads_h"])
                 gate["gradient"] = n_gradients
                 gate["gradient_rows"] = (
-                    1 + gate["reads_x"] * up(n_inputs) + gate["reads_h"] * up(n_units)
+                    1 + gate["reads_x"] * input_rows + gate["reads_h"] * up(n_units)
                 )
                 n_gradients += up(n_units) * int(gate["gradient_rows"])
                 gates.append(gate)
-            if k > 0:
-                layer["inputs_place"] = table[k - 1]["place"]
-            layer["initial"] = starts.get(f"initial{k + 1}", -1)
+            layer["initial"] = starts.get(f"initial{key}", -1)
             layer["initial_gradient"] = n_gradients
             if layer["initial"] >= 0:
                 n_gradients += up(n_units) * int(layer["n_states"])
         _set_loss(table[-1], architecture, dtype)
-        widest = int(max(up(max(sizes)), (table["rows"] * table["n_gates"]).max()))
+        widest = int(max(up(architecture.n_features), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
             place, error_place, initial_place, widest,
@@ -250,14 +265,14 @@ def _starts(architecture: Architecture) -> dict[str, int]:
 
 
 def _place_in_parameters(
-    gate: Array, starts: dict[str, int], k: int, g: int, D: int, H: int, cell: Cell | None
+    gate: Array, starts: dict[str, int], key: str, g: int, D: int, H: int, cell: Cell | None
 ) -> None:
-    """Say where the rows of gate g of layer k begin; without a cell it is the output."""
+    """Say where the rows of a layer's gate g begin; without a cell it is the output."""
     if cell is None:
         gate["U"], gate["W"], gate["b"], gate["reads_x"] = starts["V"], -1, starts.get("c", -1), 1
         return
     of_x, of_h = cell.gates_reading("x"), cell.gates_reading("h")
     gate["reads_x"], gate["reads_h"] = g in of_x, g in of_h
-    gate["U"] = starts[f"U{k}"] + of_x.index(g) * H * D if g in of_x else -1
-    gate["W"] = starts[f"W{k}"] + of_h.index(g) * H * H if g in of_h else -1
-    gate["b"] = starts[f"b{k}"] + g * H if f"b{k}" in starts else -1
+    gate["U"] = starts[f"U{key}"] + of_x.index(g) * H * D if g in of_x else -1
+    gate["W"] = starts[f"W{key}"] + of_h.index(g) * H * H if g in of_h else -1
+    gate["b"] = starts[f"b{key}"] + g * H if f"b{key}" in starts else -1

@@ -248,8 +248,8 @@ def collect(work, h, width, n_units, first, last, answering):
             work[answering + i * L + j] = work[h + i * width + j]
 
 
-def room_to_predict(layout: Layout) -> int:
-    """See ``Kernel.room_to_predict``."""
+def room_to_predict(layout: Layout, lengths: list[int]) -> int:
+    """See ``Kernel.room_to_predict``: two steps of one are enough, whatever the lengths."""
     return (2 * layout.state_rows + 2 * layout.widest + room_of_cells(layout)) * layout.unit
 
 
@@ -421,10 +421,10 @@ def backward_step(
 
 
 @helper
-def set_initial_gradients(net, layer, gradients, work, errors, alive, scratch):
-    """Set dL/d(states before the first step), Wᵀ δ_1 and what goes straight, summed over lanes."""
+def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, scratch):
+    """Add dL/d(states before step t), Wᵀ δ_t and what goes straight, over lanes that begin with it."""
     L, rows = lanes(work), layer.rows
-    error, apart, dh = errors + errors_at(layer, 0, L), rows * (BLOCK + 1) * L, scratch + L
+    error, apart, dh = errors + errors_at(layer, t, L), rows * (BLOCK + 1) * L, scratch + L
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
@@ -441,12 +441,12 @@ def set_initial_gradients(net, layer, gradients, work, errors, alive, scratch):
         has_straight = layer.straight >> s & 1
         for i in range(layer.n_units):
             total = work[dh] * 0
-            for j in range(alive):
+            for j in range(first, last):
                 if s == 0:
                     total += work[dh + i * L + j]
                 if has_straight:
                     total += work[straight + i * L + j]
-            gradients[layer.initial_gradient + s * layer.n_units + i] = total
+            gradients[layer.initial_gradient + s * layer.n_units + i] += total
         straight += has_straight * apart
 
 
@@ -657,6 +657,8 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                         apart, 0, 1, alive,
                     )  # fmt: skip
             if begin == 0 and data.learns_initial and layer.initial >= 0:
-                set_initial_gradients(net, layer, gradients, work, errors, alive[0], cell_scratch)
+                add_initial_gradients(
+                    net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch
+                )
         end = begin
     return loss, correct

@@ -156,7 +156,7 @@ def activate(out, work, z, scratch):
         call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, out.rows // L)
 
 
-def room_to_predict(layout: Layout) -> int:
+def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``."""
     return 2 * layout.state_rows + layout.widest + layout.unit + room_of_cells(layout)
 

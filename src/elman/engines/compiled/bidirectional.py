@@ -1,0 +1,461 @@
+"""Networks in both directions, in compiled functions: layer after layer, in panels as ``panels`` has.
+
+A layer needs all steps of the layers below. So forward each layer goes through all steps before the
+next one begins. Back, from the top down, each goes through its steps the other way round, a block of
+them at a time, and adds its part to dL/dh of the states below.
+
+The two layers of a level share a panel a step for each value that is stored: the forward one has the
+upper rows, the reverse one those below. So the panel of h is what the layers above read. Rounded up,
+the rows of the forward layer reach into those of the reverse one, which writes its own later.
+
+Sequences stand longest first, and a reverse layer begins with their last steps: after step t the lanes
+n_t … n_{t-1} - 1 get the states that their sequences begin with. Those behind compute for nothing.
+
+Letters: T steps, D features, H units, K outputs, L lanes.
+"""
+
+from __future__ import annotations
+
+from elman._typing import Array
+from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.panels import (
+    BLOCK,
+    activate,
+    add_initial_gradients,
+    add_products,
+    add_sums,
+    affine,
+    at_once,
+    collect,
+    count_alive,
+    errors_at,
+    inputs_at,
+    load_initial,
+    load_inputs,
+    output,
+    output_error,
+    pack,
+    room_of_cells,
+    room_of_loss,
+    round_up,
+    transpose_panel,
+    unit,
+    unpack,
+    write_answers,
+)
+from elman.engines.compiled.pointwise import call_backward, call_forward
+from elman.engines.compiled.tiles import (
+    TILE_ROWS,
+    keep,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    zeros,
+)
+
+__all__ = [
+    "at_once",
+    "pack",
+    "predict",
+    "room_to_predict",
+    "room_to_train",
+    "train",
+    "unit",
+    "unpack",
+]
+
+
+@helper
+def values_at(layer, t, T, L):
+    """Where a layer's h_t stands; what else it stores of a step is ``apart`` further."""
+    first_row = layer.reverse * layer.n_units
+    return (layer.place * T + t * layer.panel_rows + first_row) * L
+
+
+@helper
+def apart(layer, T, L):
+    """How far it is from one value that is stored to the next."""
+    return layer.panel_rows * T * L
+
+
+@helper
+def before_at(layer, t, T, initial, scratch, L):
+    """Where the states before step t stand, and how far it is from a state, a row to the next.
+
+    Those that sequences begin with are at ``initial``; if that is negative, they are the zeros at
+    ``scratch``, all in one row.
+    """
+    t_before = t + 1 if layer.reverse else t - 1
+    if 0 <= t_before < T:
+        return values_at(layer, t_before, T, L), apart(layer, T, L), L
+    if initial >= 0:
+        return initial + layer.initial_place * L, layer.rows * L, L
+    return scratch, 0, 0
+
+
+# Forward
+
+
+@helper
+def forward(net, data, first, last, work, alive, initial, scratch):
+    """All layers' states of all steps (N2), of the sequences first … last - 1.
+
+    ``scratch`` has a vector of zeros, then room for the gates.
+    """
+    L, T = lanes(work), len(alive) - 1
+    starts = data.starts[first:last]
+    for t in range(T):
+        x = inputs_at(net.layers[0], t, T, None, L)
+        load_inputs(data.values, starts, t, alive[t], work, x, L)
+    for layer in net.layers[:-1]:
+        for i in range(T):
+            t = T - 1 - i if layer.reverse else i
+            forward_step(net, layer, work, t, T, initial, scratch)
+            if layer.reverse and t > 0:
+                begin_sequences(layer, work, t, T, alive[t], alive[t - 1], initial)
+
+
+@helper
+def begin_sequences(layer, work, t, T, first, last, initial):
+    """Put the states that sequences begin with into the lanes first … last - 1, as those of step t."""
+    L = lanes(work)
+    for s in range(layer.n_states):
+        h = values_at(layer, t, T, L) + s * apart(layer, T, L)
+        h_0 = initial + (layer.initial_place + s * layer.rows) * L
+        for i in range(layer.n_units):
+            for j in range(first, last):
+                work[h + i * L + j] = work[h_0 + i * L + j] if initial >= 0 else 0.0
+
+
+@helper
+def forward_step(net, layer, work, t, T, initial, scratch):
+    """A layer's states of step t, from b + U x_t + W h of the step before, of each gate (N2)."""
+    L = lanes(work)
+    x, a, h = inputs_at(layer, t, T, None, L), scratch + L, values_at(layer, t, T, L)
+    before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
+    for g in range(layer.n_gates):
+        gate = net.gates[layer.first_gate + g]
+        W = 1 + gate.reads_x * layer.n_inputs
+        for p in range(0, layer.n_units, L):
+            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, L)
+                if gate.reads_h:
+                    W_p = gate.forward + p * gate.n_forward + W * L + i
+                    tile = multiply_add(
+                        tile, net.weights, W_p, 1, L, work, before, before_row, layer.n_units
+                    )
+                store(tile, work, a + (g * layer.rows + p + i) * L, L)
+    call_forward(
+        layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
+        before, before_apart, before_row, a, layer.rows * L, h, apart(layer, T, L), L,
+        round_up(layer.n_units, TILE_ROWS),
+    )  # fmt: skip
+
+
+@helper
+def mask_rows(work, source, n, first, last, target):
+    """Copy n rows of a panel in the lanes first … last - 1, with zeros in the others."""
+    L = lanes(work)
+    for row in range(n):
+        store(keep(load(work, source + row * L, 0, 1, 1), first, last), work, target + row * L, 0)
+
+
+@helper
+def collect_last(net, work, alive, answering):
+    """Copy the last states of each direction, of all sequences, to a panel (2 H, L)."""
+    L, T = lanes(work), len(alive) - 1
+    onward, reverse = net.layers[-3], net.layers[-2]
+    for t in range(T):
+        h = values_at(onward, t, T, L)
+        collect(work, h, L, onward.n_units, alive[t + 1], alive[t], answering)
+    h = values_at(reverse, 0, T, L)
+    collect(work, h, L, reverse.n_units, 0, alive[0], answering + onward.n_units * L)
+
+
+def room_to_predict(layout: Layout, lengths: list[int]) -> int:
+    """See ``Kernel.room_to_predict``: the states of all steps."""
+    out = layout.layers[-1]
+    rest = int(out["rows"] + out["input_rows"]) + room_of_cells(layout)
+    return (layout.state_rows * lengths[0] + rest) * layout.unit
+
+
+@entry
+def predict(net, data, first, last, work, y_hat):
+    """Write ŷ of the sequences first … last - 1, L at a time, to their places in ``y_hat``."""
+    L, out = lanes(work), net.layers[-1]
+    for start in range(first, last, L):
+        end = min(start + L, last)
+        alive = count_alive(data.lengths[start:end])
+        T = len(alive) - 1
+        z = net.state_rows * T * L  # behind x and the states
+        answering = z + out.rows * L
+        scratch = answering + out.input_rows * L
+        store(zeros(work, 1, 1), work, scratch, 0)
+        members = data.members[start:end]
+        initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
+        forward(net, data, start, end, work, alive, initial, scratch)
+        if data.every_step:
+            for t in range(T):
+                output(net, work, inputs_at(out, t, T, None, L), L, z)
+                activate(out, work, z)
+                write_answers(work, z, data.starts[start : start + alive[t]] + t, y_hat)
+        else:
+            collect_last(net, work, alive, answering)
+            output(net, work, answering, L, z)
+            activate(out, work, z)
+            write_answers(work, z, members, y_hat)
+
+
+# Forward, the loss, and back
+
+
+@helper
+def add_down(net, layer, work, errors, errors_apart, is_first, dh):
+    """Uᵀ δ_t, what a layer sends to the states that it reads: set, or added to what is there."""
+    L = lanes(work)
+    for p in range(0, layer.n_inputs, L):
+        for i in range(0, min(L, layer.n_inputs - p), TILE_ROWS):
+            tile = zeros(work, TILE_ROWS, 1)
+            if not is_first:
+                tile = load(work, dh + (p + i) * L, L, TILE_ROWS, 1)
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                if gate.reads_x:
+                    U, delta = gate.back_down + p * layer.n_units + i, errors + g * errors_apart
+                    tile = multiply_add(tile, net.weights, U, 1, L, work, delta, L, layer.n_units)
+            store(tile, work, dh + (p + i) * L, L)
+
+
+@helper
+def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch):
+    """δ_t of each gate, from dL/dh_t from above and Wᵀ δ of the step after, through the cell (N7).
+
+    For a reverse layer the step after is t - 1. ``scratch`` has a vector of zeros, then room for dh.
+    """
+    L = lanes(work)
+    t_after = t - 1 if layer.reverse else t + 1
+    error, error_after = errors + errors_at(layer, t, L), errors + errors_at(layer, t_after, L)
+    errors_apart, dh = layer.rows * (BLOCK + 1) * L, scratch + L
+    has_later = 0 <= t_after < T
+    for p in range(0, layer.n_units, L):
+        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+            tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
+            if has_later:
+                for g in range(layer.n_gates):
+                    gate = net.gates[layer.first_gate + g]
+                    if gate.reads_h:
+                        W = gate.back_in_time + p * layer.n_units + i
+                        delta = error_after + g * errors_apart
+                        tile = multiply_add(
+                            tile, net.weights, W, 1, L, work, delta, L, layer.n_units
+                        )
+            store(tile, work, dh + (p + i) * L, L)
+    before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
+    later, later_apart, later_row = scratch, 0, 0
+    if has_later:
+        later, later_apart, later_row = error_after + layer.n_gates * errors_apart, errors_apart, L
+    call_backward(
+        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
+        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
+        later_row, values_at(layer, t, T, L), apart(layer, T, L), L, error, errors_apart, L,
+        round_up(layer.n_units, TILE_ROWS),
+    )  # fmt: skip
+    if alive < L:  # those that are not there at step t have no error
+        for g in range(layer.n_gates + layer.n_straight):
+            at = error + g * errors_apart
+            mask_rows(work, at, layer.n_units, 0, alive, at)
+
+
+@helper
+def add_layer_gradients(layer, gate, gradients, work, T, errors, step, begin, end, alive, initial):
+    """Add the steps begin … end - 1 to a gate's db, dU and dW (N6, N7), as ``panels`` does."""
+    L = lanes(work)
+    add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
+    row = 1
+    if gate.reads_x:
+        x = inputs_at(layer, 0, T, None, L)
+        add_products(
+            layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, None,
+            errors, step, begin, end, alive,
+        )  # fmt: skip
+        row += layer.input_rows
+    if gate.reads_h:
+        ago, first, last, t_0 = 1, max(begin, 1), end, 0
+        if layer.reverse:
+            ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
+        add_products(
+            layer, gate, gradients, row, layer.n_units, work, values_at(layer, 0, T, L),
+            layer.panel_rows, ago, None, errors, step, first, last, alive,
+        )  # fmt: skip
+        if initial >= 0 and begin <= t_0 < end:  # the states before the first step taken
+            h_0 = initial + (layer.initial_place - t_0 * layer.rows) * L
+            add_products(
+                layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,
+                errors, step, t_0, t_0 + 1, alive,
+            )  # fmt: skip
+
+
+@helper
+def backward_layer(
+    net, layer, gradients, work, alive, errors, transposed, dh, is_first, dh_below, initial,
+    learns_initial, scratch,
+):  # fmt: skip
+    """Take a layer's errors back through its steps, and add its gradients.
+
+    dL/dh of all steps, of the level, stands at ``dh``; that of the level below at ``dh_below``.
+    """
+    L, T = lanes(work), len(alive) - 1
+    step = BLOCK * L * L  # the transposed errors of L units from those of the next
+    gate_apart, errors_apart = layer.rows // L * step, layer.rows * (BLOCK + 1) * L
+    for start in range(0, T, BLOCK):
+        n = min(BLOCK, T - start)
+        begin = start if layer.reverse else T - start - n
+        transposed_0 = transposed - begin * L * L  # where step 0 would be
+        for i in range(n):
+            t = begin + i if layer.reverse else begin + n - 1 - i
+            dh_t = dh + (t * layer.panel_rows + layer.reverse * layer.n_units) * L
+            backward_step(net, layer, work, t, T, errors, dh_t, alive[t], initial, scratch)
+            error = errors + errors_at(layer, t, L)
+            if layer.has_layer_below:
+                below = dh_below + t * layer.input_rows * L
+                add_down(net, layer, work, error, errors_apart, is_first, below)
+            for g in range(layer.n_gates):
+                to = transposed_0 + g * gate_apart + t * L * L
+                transpose_panel(work, error + g * errors_apart, layer.rows, to, step)
+            if learns_initial and layer.initial >= 0:
+                first, last = alive[t + 1], alive[t]  # of a reverse layer, those that begin here
+                if not layer.reverse:
+                    first, last = 0, alive[t] if t == 0 else 0
+                if first < last:
+                    add_initial_gradients(
+                        net, layer, gradients, work, errors, t, first, last, scratch
+                    )
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            of_gate = transposed_0 + g * gate_apart
+            add_layer_gradients(
+                layer, gate, gradients, work, T, of_gate, step, begin, begin + n, alive, initial
+            )
+
+
+@helper
+def answer_steps(
+    net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
+):
+    """Answer at every step; add dV and dc, and set dL/dh of the top level's states.
+
+    Returns Σ w L, and Σ w over the right answers.
+    """
+    L, T, out, V = lanes(work), len(alive) - 1, net.layers[-1], net.gates[-1]
+    loss, correct, step = 0.0, 0.0, BLOCK * L * L
+    for begin in range(0, T, BLOCK):
+        end, transposed_0 = min(begin + BLOCK, T), transposed - begin * L * L
+        for t in range(begin, end):
+            output(net, work, inputs_at(out, t, T, None, L), L, z)
+            places = data.starts[first : first + alive[t]] + t
+            part = output_error(out, work, z, targets, places, scratch)
+            loss, correct = loss + part[0], correct + part[1]
+            transpose_panel(work, z, out.rows, transposed_0 + t * L * L, step)
+            add_down(net, out, work, z, 0, True, dh + t * out.input_rows * L)
+        add_layer_gradients(out, V, gradients, work, T, transposed_0, step, begin, end, alive, -1)
+    return loss, correct
+
+
+@helper
+def answer_last(
+    net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
+):
+    """Answer once a sequence; else as ``answer_steps``. Behind z there is room for states, twice."""
+    L, T, out, V = lanes(work), len(alive) - 1, net.layers[-1], net.gates[-1]
+    answering = z + out.rows * L
+    dh_answering, H = answering + out.input_rows * L, net.layers[-2].n_units
+    collect_last(net, work, alive, answering)
+    output(net, work, answering, L, z)
+    places = data.members[first:last]
+    loss, correct = output_error(out, work, z, targets, places, scratch)
+    transpose_panel(work, z, out.rows, transposed, L * L)
+    add_sums(out, V, gradients, work, transposed, L * L, 0, 1, alive)
+    add_products(
+        out, V, gradients, 1, out.n_inputs, work, answering, out.input_rows, 0, None,
+        transposed, L * L, 0, 1, alive,
+    )  # fmt: skip
+    add_down(net, out, work, z, 0, True, dh_answering)
+    for t in range(T):
+        dh_t = dh + t * out.input_rows * L
+        mask_rows(work, dh_answering, H, alive[t + 1], alive[t], dh_t)
+        n_beginning = alive[0] if t == 0 else 0
+        mask_rows(work, dh_answering + H * L, H, 0, n_beginning, dh_t + H * L)
+    return loss, correct
+
+
+def room_to_train(layout: Layout, lengths: list[int]) -> int:
+    """See ``Kernel.room_to_train``: the states of all steps, and dL/dh of a level and the one below."""
+    out, T = layout.layers[-1], lengths[0]
+    n_levels = len(layout.architecture.hidden)
+    dh = min(n_levels, 2) * int(layout.layers["panel_rows"][:-1].max())
+    errors = layout.error_rows * (BLOCK + 1) + layout.widest * BLOCK
+    rest = int(out["rows"] + 2 * out["input_rows"])
+    rest += room_of_loss(layout) + room_of_cells(layout)
+    return ((layout.state_rows + dh) * T + errors + rest) * layout.unit
+
+
+def train(
+    net: Net,
+    data: Data,
+    first: int,
+    lengths: list[int],
+    targets: Targets,
+    work: Array,
+    gradients: Array,
+) -> tuple[float, float]:
+    """See ``Kernel.train``: over the L sequences from the first one on."""
+    loss, correct = train_shard(net, data, first, targets, work, gradients)
+    return loss, correct
+
+
+@entry
+def train_shard(net, data, first, targets, work, gradients):
+    """Compute loss and gradients over the L sequences from the first one on.
+
+    Returns Σ w L, and Σ w over the right answers.
+    """
+    L, layers, out = lanes(work), net.layers, net.layers[-1]
+    last = min(first + L, len(data.lengths))
+    alive = count_alive(data.lengths[first:last])
+    T = len(alive) - 1
+    highest = 0
+    for layer in layers[:-1]:
+        highest = max(highest, layer.panel_rows)
+
+    dh = net.state_rows * T * L  # behind x and the states
+    dh_below = dh + highest * T * L if len(layers) > 3 else dh  # one level has none below
+    errors = dh_below + highest * T * L
+    transposed = errors + net.error_rows * (BLOCK + 1) * L
+    z = transposed + net.widest * BLOCK * L
+    scratch = z + (out.rows + 2 * out.input_rows) * L
+    cell_scratch = scratch + (2 if out.is_softmax else (4 + out.n_constants) * out.rows) * L
+
+    store(zeros(work, 1, 1), work, cell_scratch, 0)
+    gradients[:] = 0.0
+    members = data.members[first:last]
+    initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
+    forward(net, data, first, last, work, alive, initial, cell_scratch)
+    if data.every_step:
+        loss, correct = answer_steps(
+            net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
+        )
+    else:
+        loss, correct = answer_last(
+            net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
+        )
+    for k in range(len(layers) - 2, -1, -1):
+        layer, is_first = layers[k], layers[k].reverse == 1
+        backward_layer(
+            net, layer, gradients, work, alive, errors, transposed, dh, is_first, dh_below, initial,
+            data.learns_initial, cell_scratch,
+        )  # fmt: skip
+        if not layer.reverse:
+            dh, dh_below = dh_below, dh
+    return loss, correct
