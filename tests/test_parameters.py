@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,51 @@ def test_without_bias_there_are_no_b_and_c():
     assert list(architecture.shapes) == ["U1", "W1", "U2", "W2", "V"]
 
 
+def test_gates_stand_one_under_another():
+    architecture = Architecture(3, (5, 4), ("gru", "lstm"), 2, learn_initial_state=True)
+    assert architecture.shapes == {
+        "U1": (15, 3),
+        "W1": (15, 5),
+        "b1": (20,),
+        "initial1": (5,),
+        "U2": (16, 5),
+        "W2": (16, 4),
+        "b2": (16,),
+        "initial2": (8,),
+        "V": (2, 4),
+        "c": (2,),
+    }
+    specs = architecture.specs
+    assert specs["U1"].gates == ("r", "z", "n")
+    assert specs["W1"].gates == ("r", "z", "m")
+    assert {name for name, spec in specs.items() if spec.penalised} == {"U1", "W1", "U2", "W2", "V"}
+    assert {spec.role for spec in specs.values()} == {
+        "input", "recurrent", "bias", "initial", "output",
+    }  # fmt: skip
+
+
+def test_a_gate_is_a_view():
+    parameters = drawn(Architecture(3, (5,), ("gru",), 2))
+    parameters.gate("W1", "m")[...] = 7
+    np.testing.assert_array_equal(parameters["W1"][10:], 7)
+    assert (parameters["W1"][:10] != 7).all()
+    with pytest.raises(KeyError, match="U1 has rows of r, z, n; got 'm'"):
+        parameters.gate("U1", "m")
+    with pytest.raises(KeyError, match="V has rows of no gate"):
+        parameters.gate("V", "r")
+
+
+def test_gated_cells_begin_gate_by_gate():
+    parameters = drawn(Architecture(3, (6,), ("lstm",), 2, learn_initial_state=True))
+    for gate in "ifgo":
+        W = parameters.gate("W1", gate)
+        np.testing.assert_allclose(W @ W.T, np.eye(6), rtol=0, atol=1e-5)
+        U, bound = parameters.gate("U1", gate), np.sqrt(6 / (6 + 3))
+        assert abs(U).max() <= bound
+        np.testing.assert_array_equal(parameters.gate("b1", gate), gate == "f")
+    assert not parameters["initial1"].any()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -53,12 +99,18 @@ def test_without_bias_there_are_no_b_and_c():
         ({"hidden": (5, np.True_, 6)}, "every size must be an integer of at least 1; got "),
         ({"hidden": (), "cells": ()}, "there must be at least one hidden layer"),
         ({"cells": ("tanh", "tanh")}, r"2 cell\(s\) for 3 layer\(s\)"),
-        ({"cells": ("tanh", "gru", "relu")}, "cell must be one of tanh, relu, dense; got 'gru'"),
+        (
+            {"cells": ("tanh", "gra", "relu")},
+            "cell must be one of tanh, relu, dense, leaky, gru, lstm, or an instance of a subclass "
+            "of elman.Cell; got 'gra'",
+        ),
+        ({"bias": 1}, "bias must be True or False; got 1"),
+        ({"learn_initial_state": None}, "learn_initial_state must be True or False; got None"),
     ],
 )
 def test_a_bad_architecture_is_refused(changed, message):
     with pytest.raises(ValueError, match=message):
-        Architecture(**(vars(STACK) | changed))
+        replace(STACK, **changed)
 
 
 @pytest.mark.parametrize("name", ["n_features", "n_outputs"])

@@ -80,7 +80,9 @@ def test_dense_layers_and_one_step_are_the_feed_forward_network(rng):
             expected[k][0] += np.outer(dL_da[k], O[k])
             expected[k][1] += dL_da[k]
 
-    for (dU, _, db), (dU_expected, db_expected) in zip(layer_gradients, expected[:3], strict=True):
+    for (dU, _, db, _), (dU_expected, db_expected) in zip(
+        layer_gradients, expected[:3], strict=True
+    ):
         assert relative_error(dU, dU_expected) <= BY_HAND
         assert relative_error(db, db_expected) <= BY_HAND
     assert relative_error(dV, expected[3][0]) <= BY_HAND
@@ -110,7 +112,7 @@ def test_ragged_columns_are_each_sequence_alone(rng, cells, every_step, bidirect
     trace = network.forward(x, layers, V, c, answers_from)
     layer_gradients, dV, dc = gradients(x, y, layers, V, answers_from, trace)
 
-    expected_layers = [[0, 0, 0] for _ in layers]
+    expected_layers = [[0, 0, 0, 0] for _ in layers]
     expected_dV, expected_dc = 0, 0
     for i, length in enumerate(lengths):
         mine = [m for m, (_, j) in enumerate(places) if j == i]

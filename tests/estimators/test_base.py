@@ -169,7 +169,7 @@ def test_doubles_too_large_for_a_float32_model_are_refused():
 
 INVALID = {
     "hidden_layer_sizes": [0, -3, 2.5, "64", (3, 0), (2.5,), ()],
-    "cell": ["lstm", 3, ("tanh", "tanh"), ("lstm",)],
+    "cell": ["gra", 3, ("tanh", "tanh"), ("gra",)],
     "solver": ["lbfgs", None],
     "alpha": [-0.1, "a"],
     "batch_size": [0, 2.5, "all"],
@@ -191,6 +191,8 @@ INVALID = {
     "clip_norm": [0.0, "a"],
     "class_weight": ["even", 3],
     "bias": ["yes"],
+    "learn_initial_state": ["no"],
+    "bidirectional": [3],
     "standardize": [None],
     "step_size": [0, 1.5],
     "engine": ["quantum"],
@@ -513,7 +515,7 @@ def test_buffers_go_when_fitting_ends_however_it_ends(monkeypatch, method, error
     estimator = classifier(max_iter=1, hidden_layer_sizes=64)
     with pytest.raises(error) if error else nullcontext():
         getattr(estimator, method)(steps, np.arange(64) % 2)
-    assert kept[0] > 10**6
+    assert kept[0] > 5e5  # the states of one shard: how many there are depends on the threads
     assert trainers[0].engine._buffers.nbytes < 4e5
 
 
