@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import elman
-from elman import ModelFileError, Network, RNNClassifier, RNNTagger
+from elman import ModelFileError, Network, RNNClassifier, RNNRegressor, RNNTagger
 from elman.estimators.answers import Classes
 from elman.persistence import read_model, write_model
 
@@ -215,6 +215,29 @@ SPOILT = {
     "too few names": lambda m: spoil(m, format=replace(m._fitted.format, names=("a",))),
     "another number of features": lambda m: spoil(m, format=replace(m._fitted.format, n_columns=3)),
 }
+
+
+OF_NUMBERS = {
+    "a deviation of 0": lambda m: m.target_scale_.fill(0),
+    "a mean that is NaN": lambda m: m.target_mean_.fill(np.nan),
+    "too many numbers": lambda m: spoil_numbers(m, mean=np.zeros(2), scale=np.ones(2)),
+    "numbers of float32": lambda m: spoil_numbers(m, mean=np.zeros(1, np.float32)),
+    "quantiles that are no truth value": lambda m: spoil_numbers(m, by_quantile=1),
+    "classes": lambda m: spoil(m, answers=Classes(np.array([0]))),
+}
+
+
+def spoil_numbers(model, **parts):
+    spoil(model, answers=replace(model._fitted.answers, **parts))
+
+
+@pytest.mark.parametrize("change", OF_NUMBERS.values(), ids=OF_NUMBERS)
+def test_numbers_that_could_not_be_loaded_are_not_saved(tmp_path, change):
+    model = RNNRegressor(3, max_iter=1).fit(np.ones((9, 4, 2)), np.arange(9.0))
+    change(model)
+    with pytest.raises(ValueError, match=r"target_mean_|True or False|no loss of classes"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("change", SPOILT.values(), ids=SPOILT)

@@ -6,7 +6,7 @@ import pytest
 import elman
 import naive
 from elman import DataError, Network, check_gradients
-from elman.engines import ENGINES
+from elman.engines import ENGINES, get_engine
 from elman.equations.losses import Quantile
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -103,6 +103,21 @@ def test_both_engines_compute_the_same(case, every_step, n, dtype):
         assert relative_error(found["compiled"][1][name], expected) <= tolerance
     for actual, expected in zip(found["compiled"][2], found["reference"][2], strict=True):
         assert relative_error(actual, expected) <= tolerance
+
+
+def test_sequences_that_have_ended_do_no_harm(case):
+    """A lane whose sequence has ended computes on, and here it overflows."""
+    loss, n_numbers, _, _ = case
+    network = Network(D, 3, K, cell="relu", loss=loss, dtype=np.float64, seed=0)
+    network.parameters["U1"][...] = 1
+    network.parameters["W1"][...] = 10 * np.eye(3)
+    data = [np.zeros((400, D)), *[np.ones((1, D))] * 19]
+    y = [np.ones((len(x), n_numbers)) for x in data]
+    loss, gradients = network.loss_and_gradients(data, y)
+    network.engine = get_engine("reference")
+    expected, of_reference = network.loss_and_gradients(data, y)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    assert relative_error(gradients.vector, of_reference.vector) <= VERSUS_NAIVE[network.dtype]
 
 
 def test_forward_and_steps_give_y_hat(case, engine):

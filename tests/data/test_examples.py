@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from elman.data import Examples, Targets, as_sequences
 from elman.data.labels import checked_labels, refuse_other_kind
 from elman.errors import DataError
+from learners import LENGTHS, examples_of
 
 RAGGED = as_sequences([np.ones((n, 2)) * n for n in (3, 1, 4)])
 
@@ -80,3 +81,30 @@ def test_leaving_out_weight_zero_keeps_all_other_labels(lengths, data):
     np.testing.assert_array_equal(
         present.sequences.values, sequences.values[present.targets.values]
     )
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+def test_taking_examples_takes_what_belongs_to_them(every_step):
+    examples = examples_of(LENGTHS, every_step, weights=np.arange(1, 8))
+    sequences, offsets = examples.sequences, examples.sequences.offsets
+    indices = np.array([5, 0, 6, 0])
+    taken = examples.take(indices)
+    rows = [np.arange(offsets[i], offsets[i + 1]) if every_step else [i] for i in indices]
+    found, given = taken.targets, examples.targets
+    np.testing.assert_array_equal(found.values, given.values[np.concatenate(rows)])
+    np.testing.assert_array_equal(found.weights, given.weights[np.concatenate(rows)])
+    assert found.every_step == every_step
+    for x, i in zip(taken.sequences, indices, strict=True):
+        np.testing.assert_array_equal(x, sequences[i])
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+def test_mean_weight_is_over_sequences_however_long(every_step):
+    examples = examples_of((4, 1, 2), every_step, weights=(1, 5, 3))
+    assert examples.mean_weight == 3
+
+
+def test_mean_weight_of_steps_is_their_mean_in_each_sequence():
+    examples = examples_of((2, 1), every_step=True)
+    examples.targets.weights[...] = [1, 2, 7]
+    assert examples.mean_weight == (1.5 + 7) / 2

@@ -194,7 +194,6 @@ class Numbers(Answers):
             If one is too large for the dtype.
         """
         values = (targets.values - self.mean) / self.scale
-        values[~targets.present] = 0
         with np.errstate(over="ignore"):  # an infinity is reported
             cast = values.astype(dtype)
         if not np.isfinite(cast).all():
