@@ -23,7 +23,7 @@ UNITS = 32  # cells of a strip
 MATRIX = 16  # rows and columns of a matrix that is written out
 ROWS = 50  # rows of a table
 CLASSES = 12  # of an output that are written out
-NUMBERS = 60_000  # in the error vectors δ that the page carries: 640 KB
+NUMBERS = 60_000  # in the error vectors δ that the page carries, and pieces of steps: 640 KB
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,17 @@ class View:
 
     @cached_property
     def _n_steps(self) -> int:
-        n_losses, H = len(self.explanation.answering), self.explanation.delta_of.shape[2]
-        n = min(STEPS, self.explanation.T)
-        while n > 1 and (min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n) * H > NUMBERS:
+        ex = self.explanation
+        n_losses, width = len(ex.answering), ex.delta_of.shape[2]
+        cell = ex.equations  # of one with gates the page carries all pieces of a step
+        carried = 0 if ex.plain else (2 * len(cell.gates) + len(cell.states) + 1) * self.units
+
+        def numbers(n: int) -> float:
+            terms = min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n
+            return terms * width + n * carried
+
+        n = min(STEPS, ex.T)
+        while n > 1 and numbers(n) > NUMBERS:
             n -= 1
         return n
 
