@@ -173,7 +173,7 @@ class Architecture:
             settings["loss"] = encode_loss(self.loss)
         return settings
 
-    @property
+    @cached_property
     def loss_function(self) -> Loss:
         """The loss itself, by whichever name it is known."""
         return as_loss(self.loss)

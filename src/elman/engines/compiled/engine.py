@@ -170,7 +170,7 @@ class CompiledEngine:
         )
         flat = targets_of(parameters, batch, targets)
         layout, net = self._pack(kernel, parameters)
-        layout.to_train()
+        layout = layout.to_train
         sequences = data_of(batch, parameters, carry)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -149,6 +149,7 @@ class Layout:
                 place = int(layer["place"]) + s * int(layer["rows"])
                 yield place, H, int(layer["initial_column"]) + s * H
 
+    @cached_property
     def to_train(self) -> Layout:
         """Itself, with what only training needs: the cells' backward functions, and the loss."""
         cells = [spec.cell for spec in self.architecture.stack]
