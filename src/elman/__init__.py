@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from elman.engines import Carry
     from elman.equations import Cell
+    from elman.equations.dropout import Dropout
     from elman.equations.losses import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
@@ -36,6 +37,7 @@ _HOMES = {
     "Cell": "elman.equations",
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
+    "Dropout": "elman.equations.dropout",
     "ElmanError": "elman.errors",
     "Explanation": "elman.explanation",
     "ForwardDisplay": "elman.displays",
@@ -67,6 +69,7 @@ __all__ = [
     "Cell",
     "DataError",
     "DivergenceError",
+    "Dropout",
     "ElmanError",
     "Explanation",
     "ForwardDisplay",

@@ -18,7 +18,9 @@ import numpy as np
 
 from elman._typing import Array, SequencesLike
 from elman.engines.reference import loss as reference_loss
+from elman.equations.dropout import Dropout
 from elman.equations.losses import LOSSES, Quantile
+from elman.equations.readouts import READOUTS
 from elman.network import Network
 from elman.parameters import Parameters
 
@@ -54,7 +56,11 @@ class GradientCheck:
 
 
 def check_gradients(
-    network: Network, X: SequencesLike, y: Any, sample_weight: Any = None
+    network: Network,
+    X: SequencesLike,
+    y: Any,
+    sample_weight: Any = None,
+    dropout: Dropout | None = None,
 ) -> list[GradientCheck]:
     """Check the loss of a network, and every entry of every gradient.
 
@@ -66,8 +72,8 @@ def check_gradients(
     Parameters
     ----------
     network : Network
-    X, y, sample_weight
-        As in ``Network.loss_and_gradients``.
+    X, y, sample_weight, dropout
+        As in ``Network.loss_and_gradients``. Masks of dropout are the same in the proof.
 
     Returns
     -------
@@ -89,14 +95,14 @@ def check_gradients(
     True
     """
     network = network.astype(np.float64)
-    loss, gradients = network.loss_and_gradients(X, y, sample_weight)
+    loss, gradients = network.loss_and_gradients(X, y, sample_weight, dropout)
     complex_network = network.astype(np.complex128)
     parameters = complex_network.parameters
     batch, targets = complex_network.batch(X, y, sample_weight)
     (shard,) = batch.shards(len(batch))
 
     def expected_loss() -> complex:
-        return reference_loss(parameters, shard, targets)
+        return reference_loss(parameters, shard, targets, dropout=dropout)
 
     checks = [_compare("loss", np.array(loss), np.array(expected_loss().real))]
     derivative = complex_step(expected_loss, parameters.vector)
@@ -149,6 +155,7 @@ class GridCell:
     bias: bool
     ragged: bool
     loss: str
+    readout: str
     checks: list[GradientCheck]
 
     @property
@@ -157,10 +164,8 @@ class GridCell:
         return max(self.checks, key=lambda check: (np.isnan(check.error), check.error))
 
 
-GRID = [
-    (every_step, n_layers, cell, bias, ragged, loss)
-    for loss, every_step, n_layers, cell, bias, ragged in product(
-        LOSSES,
+NETWORKS = [
+    *product(
         (False, True),
         (1, 2, 3),
         ("tanh", "relu", "dense", "mixed"),
@@ -169,9 +174,20 @@ GRID = [
     )
 ]
 
+# A readout stands between the states and V: it knows nothing of losses, which come behind.
+OUTPUTS = [(loss, "last") for loss in LOSSES]
+OUTPUTS += [("cross_entropy", readout) for readout in READOUTS if readout != "last"]
+
+GRID = [
+    (*of_network, loss, readout)
+    for loss, readout in OUTPUTS
+    for of_network in NETWORKS
+    if readout == "last" or not of_network[0]
+]
+
 
 def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
-    """Check loss and gradients over every combination of loss, label, layers, cell, bias and lengths.
+    """Check loss and gradients over combinations of loss, readout, label, layers, cell, bias, lengths.
 
     Parameters
     ----------
@@ -184,10 +200,11 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
     GridCell
         In the order of ``GRID``.
     """
-    for number, (every_step, n_layers, cell, bias, ragged, loss) in enumerate(GRID):
-        # Every loss sees the same networks and sequences; with 6, of seed 0 none is dead or all but
-        # cancels.
-        rng = np.random.default_rng([seed, 6, number % (len(GRID) // len(LOSSES))])
+    for every_step, n_layers, cell, bias, ragged, loss, readout in GRID:
+        # Every loss and readout sees the same networks and sequences. With this 6 none of seed 0 is
+        # dead, or all but cancels.
+        number = NETWORKS.index((every_step, n_layers, cell, bias, ragged))
+        rng = np.random.default_rng([seed, 6, number])
         network = Network(
             n_features=3,
             hidden=(4, 3, 5)[:n_layers],
@@ -196,6 +213,7 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
             bias=bias,
             dtype=np.float64,
             loss=Quantile((0.2, 0.5, 0.9)) if loss == "quantile" else loss,
+            readout=readout,
             engine=engine,
         )
         # Large enough to bend tanh, and no zeros: a forgotten bias or step must show.
@@ -207,7 +225,7 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
             weights = [rng.uniform(0.5, 2.0, length) for length in lengths]
         y = [_target(loss, length if every_step else None, rng) for length in lengths]
         checks = check_gradients(network, X, y, weights)
-        yield GridCell(every_step, n_layers, cell, bias, ragged, loss, checks)
+        yield GridCell(every_step, n_layers, cell, bias, ragged, loss, readout, checks)
 
 
 def _target(loss: str, length: int | None, rng: np.random.Generator) -> Any:

@@ -26,6 +26,7 @@ from elman.engines import Carry, Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
 from elman.engines.streaming import Streams
 from elman.equations import Cell
+from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters, initialize
@@ -96,6 +97,9 @@ class Network:
     bidirectional : bool
         Whether beside each layer another one goes from the last step to the first (Schuster and Paliwal
         1997). A step's answer then reads both, and a sequence's the last state of each direction.
+    readout : {"last", "mean", "max"}
+        What V multiplies: the last state of the top layer, or its states' mean or largest values over
+        the steps so far; of equal ones the first step's counts. For one target a sequence.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
@@ -141,6 +145,7 @@ class Network:
         loss: str | Loss = "cross_entropy",
         learn_initial_state: bool = False,
         bidirectional: bool = False,
+        readout: str = "last",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -150,7 +155,15 @@ class Network:
         if given is not None and (not isinstance(given, Integral) or given < 0):
             raise ValueError(f"seed must be an integer of at least 0, or None; got {seed!r}")
         architecture = Architecture.of(
-            n_features, hidden, cell, n_outputs, bias, loss, learn_initial_state, bidirectional
+            n_features,
+            hidden,
+            cell,
+            n_outputs,
+            bias,
+            loss,
+            learn_initial_state,
+            bidirectional,
+            readout,
         )
         self.engine = get_engine(engine, n_jobs)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
@@ -271,7 +284,7 @@ class Network:
         return found
 
     def loss_and_gradients(
-        self, X: SequencesLike, y: Any, sample_weight: Any = None
+        self, X: SequencesLike, y: Any, sample_weight: Any = None, dropout: Dropout | None = None
     ) -> tuple[float, Parameters]:
         """Compute the loss and every gradient.
 
@@ -287,6 +300,9 @@ class Network:
             (n_timesteps, n_numbers).
         sample_weight : array (n_samples,), or a list of (n_timesteps,) for labels at each step
             w_i; 1 if left out.
+        dropout : Dropout, optional
+            What is dropped, ``elman.Dropout(rate, recurrent_rate, seed, update)``; nothing if left
+            out.
 
         Returns
         -------
@@ -301,7 +317,9 @@ class Network:
         """
         batch, targets = self.batch(X, y, sample_weight)
         try:
-            evaluation = self.engine.loss_and_gradients(self.parameters, batch, targets)
+            evaluation = self.engine.loss_and_gradients(
+                self.parameters, batch, targets, dropout=dropout
+            )
         finally:
             self.engine.release()
         return evaluation.loss, evaluation.gradients
@@ -430,6 +448,7 @@ class Network:
         if not self.architecture.loss_function.takes_classes:
             return self._number_examples(sequences, y, sample_weight)
         every_step = has_step_labels(y)
+        self._require_one_target(every_step)
         labels = step_labels(y, sequences) if every_step else sequence_labels(y, len(sequences))
         weights = target_weights(sample_weight, sequences, every_step)
         examples = Examples(sequences, Targets(labels, weights, every_step)).present()
@@ -444,10 +463,19 @@ class Network:
             )
         return examples.with_targets(replace(targets, values=targets.values.astype(np.int64)))
 
+    def _require_one_target(self, every_step: bool) -> None:
+        readout = self.architecture.readout
+        if every_step and readout != "last":
+            raise DataError(
+                f"y has a target for each step, and readout={readout!r} reads a sequence as a whole; "
+                "expected one target a sequence. Steps are learnt with readout='last'."
+            )
+
     def _number_examples(self, sequences: Sequences, y: Any, sample_weight: Any) -> Examples:
         """Check sequences with numbers to predict; what has weight 0 is left out."""
         n_numbers = self.architecture.n_numbers
         every_step = has_step_numbers(y, n_numbers)
+        self._require_one_target(every_step)
         values = (step_numbers if every_step else sequence_numbers)(y, sequences)
         weights = target_weights(sample_weight, sequences, every_step)
         examples = Examples(sequences, Targets(values, weights, every_step)).present()

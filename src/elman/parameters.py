@@ -25,6 +25,7 @@ from elman._typing import Array
 from elman.equations import CELLS, Cell, Layer, LayerGradients
 from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import Loss, as_loss, decode_loss, encode_loss
+from elman.equations.readouts import READOUTS
 
 logger = logging.getLogger("elman")
 
@@ -104,6 +105,8 @@ class Architecture:
         and so on, rather than zeros.
     bidirectional : bool
         Whether beside each layer another one goes from the last step to the first.
+    readout : str
+        A name of ``equations.readouts.READOUTS``: what of a sequence's steps V multiplies.
     """
 
     n_features: int
@@ -114,6 +117,7 @@ class Architecture:
     loss: str | Loss = "cross_entropy"
     learn_initial_state: bool = False
     bidirectional: bool = False
+    readout: str = "last"
 
     @classmethod
     def of(
@@ -126,6 +130,7 @@ class Architecture:
         loss: str | Loss = "cross_entropy",
         learn_initial_state: bool = False,
         bidirectional: bool = False,
+        readout: str = "last",
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
@@ -143,6 +148,7 @@ class Architecture:
             loss,
             _boolean(learn_initial_state),
             _boolean(bidirectional),
+            readout,
         )
 
     @classmethod
@@ -157,6 +163,7 @@ class Architecture:
             decode_loss(settings.get("loss", "cross_entropy")),
             settings.get("learn_initial_state", False),
             settings.get("bidirectional", False),
+            settings.get("readout", "last"),
         )
 
     @property
@@ -203,6 +210,8 @@ class Architecture:
         for name in ("bias", "learn_initial_state", "bidirectional"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
+        if not isinstance(self.readout, str) or self.readout not in READOUTS:
+            raise ValueError(f"readout must be one of {', '.join(READOUTS)}; got {self.readout!r}")
         each = self.loss_function.outputs_a_number
         if self.n_outputs % each:
             raise ValueError(

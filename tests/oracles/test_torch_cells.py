@@ -55,7 +55,7 @@ def parameters(cell, n_layers, bias):
 def problem(labels, lengths):
     """The sequences and their labels."""
     X = [x[:n] for x, n in zip(GIVEN["X"], LENGTHS[lengths], strict=True)]
-    if labels == "last":
+    if labels != "steps":
         return X, GIVEN["y_last"]
     return X, [y_i[:n] for y_i, n in zip(GIVEN["y_steps"], LENGTHS[lengths], strict=True)]
 
@@ -143,7 +143,7 @@ def dtype(request):
     return request.param
 
 
-def make_network(cell, n_layers, bias, dtype, engine):
+def make_network(cell, n_layers, bias, dtype, engine, readout="last"):
     (K, H), D = GIVEN["V"].shape, GIVEN["X"].shape[2]
     network = Network(
         D,
@@ -152,6 +152,7 @@ def make_network(cell, n_layers, bias, dtype, engine):
         cell=Leaky(ALPHA) if cell == "leaky" else cell,
         bias=bias == "bias",
         dtype=dtype,
+        readout=readout,
         engine=engine,
     )
     given = parameters(cell, n_layers, bias == "bias")
@@ -173,6 +174,21 @@ def test_loss_and_gradients_are_torchs(cell, n_layers, lengths, bias, labels, dt
 
     tolerance = VERSUS_TORCH[np.dtype(dtype)]
     expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-{labels}-{lengths}-{bias}"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    check_gradients(gradients, expected, tolerance)
+
+
+@pytest.mark.parametrize("readout", ["mean", "max"])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("cell", ROWS)
+def test_loss_and_gradients_of_readouts_are_torchs(cell, n_layers, lengths, readout, dtype, engine):
+    network = make_network(cell, n_layers, "bias", dtype, engine, readout)
+    X, y = problem("last", lengths)
+    X = [x.astype(dtype) for x in X]
+    loss, gradients = network.loss_and_gradients(X, y, GIVEN["weights"])
+    tolerance = VERSUS_TORCH[np.dtype(dtype)]
+    expected_loss, *expected = GIVEN[f"{cell}-{n_layers}-{readout}-{lengths}-bias"]
     assert loss == pytest.approx(expected_loss, rel=tolerance)
     check_gradients(gradients, expected, tolerance)
 

@@ -50,6 +50,7 @@ def check(
         rows = [
             {
                 "loss": cell.loss,
+                "readout": cell.readout,
                 "cell": cell.cell,
                 "n_layers": cell.n_layers,
                 "bias": cell.bias,
@@ -104,11 +105,16 @@ def _table(grid: list[GridCell]) -> Table:
     for cell in sorted(grid, key=lambda cell: (cell.cell, cell.n_layers)):
         for check in cell.checks:
             row = cell.loss if check.name == "loss" else f"{cell.n_layers} × {cell.cell}"
+            if cell.readout != "last":
+                row = f"{cell.readout} of steps"
             found[row, cell.every_step, cell.bias].append(check)
     for row in dict.fromkeys(row for row, _, _ in found):
         texts = []
         for column in columns:
             checks = found[row, *column]
+            if not checks:  # a readout of all steps has no label a step
+                texts.append(Text("–"))
+                continue
             error = np.max([check.error for check in checks])  # NaN if one is
             passed = all(check.passed for check in checks)
             texts.append(Text(f"{error:.1e}", style="green" if passed else "bold red"))
@@ -118,7 +124,8 @@ def _table(grid: list[GridCell]) -> Table:
 
 def _describe(cell: GridCell) -> str:
     return (
-        f"{cell.loss}, {cell.n_layers} {cell.cell}, {'bias' if cell.bias else 'no bias'}, "
+        f"{cell.loss}, {cell.readout}, {cell.n_layers} {cell.cell}, "
+        f"{'bias' if cell.bias else 'no bias'}, "
         f"{'label per step' if cell.every_step else 'one label'}, "
         f"{'ragged' if cell.ragged else 'equal lengths'}"
     )

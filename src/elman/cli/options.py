@@ -86,6 +86,11 @@ Bidirectional: TypeAlias = Annotated[
         help="Whether beside each layer another one goes from the last step to the first.",
     ),
 ]
+ReadoutName: TypeAlias = Literal["last", "mean", "max"]
+ReadoutOption: TypeAlias = Annotated[
+    ReadoutName | None,
+    _network("--readout", help="What the output sees: the last state, or mean or maxima of all."),
+]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
     bool | None, _network(help="Bring each feature to mean 0, deviation 1.")
@@ -114,6 +119,12 @@ Warmup: TypeAlias = Annotated[
 BatchSize: TypeAlias = Annotated[int | None, _learning(help="Sequences to an update.")]
 Clip: TypeAlias = Annotated[
     float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.")
+]
+DropoutRate: TypeAlias = Annotated[
+    float | None, _learning("--dropout", help="Share of the units left out on their way up.")
+]
+RecurrentDropout: TypeAlias = Annotated[
+    float | None, _learning(help="Share of the units left out on their way to the next step.")
 ]
 Alpha: TypeAlias = Annotated[float | None, _learning(help="Penalty on squared weights.")]
 Momentum: TypeAlias = Annotated[float | None, _learning(help="For momentum and nesterov.")]

@@ -12,6 +12,7 @@ from elman._typing import Array
 from elman.data import Batch, Targets
 from elman.engines.carry import Carry
 from elman.engines.streaming import State
+from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
 
 
@@ -37,7 +38,12 @@ class Engine(Protocol):
     """The interface that every engine implements."""
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, targets: Targets, carry: Carry | None = None
+        self,
+        parameters: Parameters,
+        batch: Batch,
+        targets: Targets,
+        carry: Carry | None = None,
+        dropout: Dropout | None = None,
     ) -> Evaluation:
         """Compute the loss and its gradients over a batch.
 
@@ -54,6 +60,9 @@ class Engine(Protocol):
         carry : Carry, optional
             The states before the first steps, a row for each of ``batch.sequences``; if left out
             the network's own, zeros or learned.
+        dropout : Dropout, optional
+            What is dropped; if left out, nothing is. A sequence's masks go by its number in
+            ``batch.sequences``.
 
         Returns
         -------

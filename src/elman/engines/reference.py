@@ -13,7 +13,9 @@ from elman.data import Batch, Shard, Targets
 from elman.engines.carry import Carry
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
-from elman.equations import States, Trace, network
+from elman.equations import Layer, States, Trace, network, output
+from elman.equations.dropout import IN_TIME, UP, Dropout
+from elman.equations.readouts import READOUTS
 from elman.parameters import Parameters
 
 
@@ -23,6 +25,8 @@ class ReferenceState(State):
 
     parameters: Parameters
     states: list[States]  # of each layer, lowest first, each (H, n)
+    carried: Array | None  # (H, n), what the readout carries; None before the first step
+    n_steps: int
     mean: Array
     scale: Array
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
@@ -40,8 +44,14 @@ class ReferenceState(State):
         trace = network.forward(
             [x.T], parameters.layers, parameters["V"], parameters.get("c"), [0], self.states
         )
-        after = replace(self, states=[layer.steps[-1].states for layer in trace.layers])
-        y_hat = parameters.architecture.loss_function.activate(trace.y_unactivated)
+        readout, n_steps = READOUTS[parameters.architecture.readout], self.n_steps + 1
+        ((carried,),) = trace.carried  # of one layer, one step
+        if self.carried is not None:
+            carried = readout.carry(self.carried, carried)
+        states = [layer.steps[-1].states for layer in trace.layers]
+        after = replace(self, states=states, carried=carried, n_steps=n_steps)
+        z, _ = output(readout.read(carried, n_steps), parameters["V"], parameters.get("c"))
+        y_hat = parameters.architecture.loss_function.activate(z)
         return y_hat.T.reshape(y_shape), after
 
     @property
@@ -68,23 +78,42 @@ class ReferenceEngine:
     shard_size = 128
 
     def loss_and_gradients(
-        self, parameters: Parameters, batch: Batch, targets: Targets, carry: Carry | None = None
+        self,
+        parameters: Parameters,
+        batch: Batch,
+        targets: Targets,
+        carry: Carry | None = None,
+        dropout: Dropout | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         shards = batch.shards(self.shard_size)
-        return tree_sum(self._evaluate(parameters, shard, targets, carry) for shard in shards)
+        dropout = dropout and dropout.checked()
+        return tree_sum(
+            self._evaluate(parameters, shard, targets, carry, dropout) for shard in shards
+        )
 
     def _evaluate(
-        self, parameters: Parameters, shard: Shard, targets: Targets, carry: Carry | None
+        self,
+        parameters: Parameters,
+        shard: Shard,
+        targets: Targets,
+        carry: Carry | None,
+        dropout: Dropout | None,
     ) -> Evaluation:
         own = targets.take(shard.rows)
-        layers, V = parameters.layers, parameters["V"]
-        trace = forward(parameters, shard, carry)
+        layers, V = layers_of(parameters, shard, dropout), parameters["V"]
+        trace = forward(parameters, shard, carry, dropout)
         loss, z = parameters.architecture.loss_function, trace.y_unactivated
         y, constants = columns(own, parameters)
         error = own.weights * loss.error(loss.activate(z), y, *constants)
         layer_gradients, dV, dc = network.gradients(
-            shard.x, error.astype(z.dtype, copy=False), layers, V, shard.answers_from, trace
+            shard.x,
+            error.astype(z.dtype, copy=False),
+            layers,
+            V,
+            shard.answers_from,
+            trace,
+            parameters.architecture.readout,
         )
         correct = 0.0
         if loss.takes_classes:
@@ -124,7 +153,9 @@ class ReferenceEngine:
         else:
             states = carry.columns(np.arange(n))
         origin = origin_of("reference", parameters, mean, scale, names)
-        return ReferenceState(parameters.copy(), states, mean, scale, shapes, names, origin)
+        return ReferenceState(
+            parameters.copy(), states, None, 0, mean, scale, shapes, names, origin
+        )
 
     def release(self) -> None:
         """See ``Engine.release``: nothing is kept."""
@@ -153,25 +184,51 @@ def _add(a: Evaluation, b: Evaluation) -> Evaluation:
     return Evaluation(a.loss + b.loss, a.correct + b.correct, total)
 
 
-def forward(parameters: Parameters, shard: Shard, carry: Carry | None = None) -> Trace:
+def layers_of(parameters: Parameters, shard: Shard, dropout: Dropout | None) -> list[Layer]:
+    """The layers, with the masks that dropout has for a shard's sequences."""
+    if dropout is None:
+        return parameters.layers
+    dtype, layers = parameters.vector.real.dtype, []
+    for k, layer in enumerate(parameters.layers):
+        up, in_time = (dropout.mask(way, k, shard.members, layer.n_units) for way in (UP, IN_TIME))
+        layers.append(
+            layer._replace(
+                up_mask=None if up is None else up.astype(dtype),
+                in_time_mask=None if in_time is None else in_time.astype(dtype),
+            )
+        )
+    return layers
+
+
+def forward(
+    parameters: Parameters,
+    shard: Shard,
+    carry: Carry | None = None,
+    dropout: Dropout | None = None,
+) -> Trace:
     """Run a shard forward, all states kept."""
     return network.forward(
         shard.x,
-        parameters.layers,
+        layers_of(parameters, shard, dropout),
         parameters["V"],
         parameters.get("c"),
         shard.answers_from,
         None if carry is None else carry.columns(shard.members),
+        parameters.architecture.readout,
     )
 
 
 def loss(
-    parameters: Parameters, shard: Shard, targets: Targets, carry: Carry | None = None
+    parameters: Parameters,
+    shard: Shard,
+    targets: Targets,
+    carry: Carry | None = None,
+    dropout: Dropout | None = None,
 ) -> complex:
     """Compute a shard's weighted loss alone."""
     own = targets.take(shard.rows)
     y, constants = columns(own, parameters)
-    z = forward(parameters, shard, carry).y_unactivated
+    z = forward(parameters, shard, carry, dropout).y_unactivated
     value = parameters.architecture.loss_function.value(z, y, *constants)
     total: complex = (own.weights * value).sum().item()
     return total

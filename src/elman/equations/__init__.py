@@ -12,6 +12,8 @@ floating or complex dtype, so that complex-step differentiation can prove it.
     N7  back-propagation through time            ``backward.errors_through_time``
     N8  the gradients as implemented             ``backward.recurrent_gradients``
 
+What V reads of a sequence's steps, other than the last: ``readouts``.
+
 Letters, everywhere: T steps, n sequences alive at a step, m answers, D features, H units, K outputs,
 G gates of a cell (G_x of them read x, G_h read h).
 Vectors are columns and *columns are sequences*: x_t is (D, n), h_t is (H, n), ŷ_t is (K, n).

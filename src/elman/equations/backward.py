@@ -81,7 +81,7 @@ def errors_through_time(
         delta.append(np.concatenate(da) if len(da) > 1 else da[0])
         d_before = list(straight)
         if layer.W is not None:
-            through_W = layer.W.T @ cell.rows_reading("h", delta[-1])
+            through_W = layer.into_W(layer.W.T @ cell.rows_reading("h", delta[-1]))
             d_before[0] = through_W if d_before[0] is None else d_before[0] + through_W
         previous = t + 1 if layer.reverse else t - 1
         n_going_on = dh[previous].shape[1] if 0 <= previous < T else 0
@@ -114,7 +114,7 @@ def recurrent_gradients(
     dW : array (G_h H, H)
     db : array (G H,)
     """
-    h_previous = [trace.before(t)[0] for t in range(len(delta))]
+    h_previous = [layer.into_W(trace.before(t)[0]) for t in range(len(delta))]
     deltas = np.concatenate(delta, axis=1)  # (G H, Σ n_t)
     of_x, of_h = (layer.cell.rows_reading(what, deltas) for what in "xh")
     dU = of_x @ np.concatenate(list(x), axis=1).T

@@ -30,6 +30,8 @@ class Layer(NamedTuple):
     b: Array | None  # (G H,); None without bias
     initial: Array | None = None  # (states · H,), those before the first step; None: zeros
     reverse: bool = False
+    up_mask: Array | None = None  # (H, n_1), what multiplies h_t on its way up; None: nothing
+    in_time_mask: Array | None = None  # (H, n_1), what multiplies h_{t-1} on its way into W
 
     @property
     def n_units(self) -> int:
@@ -42,6 +44,15 @@ class Layer(NamedTuple):
         if self.initial is None:
             return tuple(np.zeros((H, n), self.U.dtype) for _ in range(n_states))
         return tuple(np.repeat(s[:, None], n, axis=1) for s in np.split(self.initial, n_states))
+
+    def upward(self, blocks: Sequence[Array]) -> Sequence[Array]:
+        """Mask states on their way up, or errors on their way back from there; T blocks (H, n_t)."""
+        mask = self.up_mask
+        return blocks if mask is None else [mask[:, : of.shape[1]] * of for of in blocks]
+
+    def into_W(self, h: Array) -> Array:
+        """Mask h_{t-1} on its way into W, or an error on its way back from there; (H, n_t)."""
+        return h if self.in_time_mask is None else self.in_time_mask[:, : h.shape[1]] * h
 
 
 class StepTrace(NamedTuple):
@@ -113,7 +124,7 @@ def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
     """
     cell, n_gates = layer.cell, len(layer.cell.gates)
     U_frd = layer.U @ x_t
-    W_frd = np.zeros_like(U_frd) if layer.W is None else layer.W @ before[0]
+    W_frd = np.zeros_like(U_frd) if layer.W is None else layer.W @ layer.into_W(before[0])
     h_unactivated = _enter(cell, U_frd, W_frd)
     if layer.b is not None:
         h_unactivated = h_unactivated + layer.b[:, None]

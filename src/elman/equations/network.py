@@ -18,6 +18,7 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.equations.backward import errors_through_time, output_gradients, recurrent_gradients
 from elman.equations.forward import Layer, LayerTrace, States, output, recurrent_layer
+from elman.equations.readouts import READOUTS, carry, errors_of_states, read
 
 
 class Trace(NamedTuple):
@@ -27,9 +28,11 @@ class Trace(NamedTuple):
     """
 
     layers: list[LayerTrace]  # lowest first; in both directions forward, reverse, forward, …
-    h_answering: Array  # (H, m), the top layer's states that answer; of both directions (2 H, m)
+    h_answering: Array  # (H, m), the top layer's states that answer, or what is read of its steps;
+    # of both directions (2 H, m)
     y_unactivated: Array  # (K, m)
     y_activated: Array  # (K, m)
+    carried: list[list[Array]]  # of each top layer T blocks (H, n_t), what its readout carries
 
 
 class LayerGradients(NamedTuple):
@@ -48,6 +51,7 @@ def forward(
     c: Array | None,
     answers_from: Sequence[int] | IntArray,
     initial: Sequence[States] | None = None,
+    readout: str = "last",
 ) -> Trace:
     """Propagate sequences forward through all layers and steps (N1, N2).
 
@@ -65,6 +69,8 @@ def forward(
         a reverse layer answers with its own last state, that of the sequence's first step.
     initial : for each layer one array (H, n_1) a state, optional
         The states that sequences begin with; if left out the layers' own, zeros or learned.
+    readout : str
+        What V multiplies: a name of ``readouts.READOUTS``.
 
     Returns
     -------
@@ -77,9 +83,15 @@ def forward(
     for level in levels(layers):
         for k in level:
             traces.append(recurrent_layer(inputs, initial[k], layers[k]))
-        inputs = stacked([traces[k].h for k in level])
-    h_answering = np.concatenate([answering(traces[k], answers_from) for k in level])
-    return Trace(traces, h_answering, *output(h_answering, V, c))
+        inputs = stacked([layers[k].upward(traces[k].h) for k in level])
+    carried = [carry(READOUTS[readout], layers[k].upward(traces[k].h)) for k in level]
+    h_answering = np.concatenate(
+        [
+            answering(read(READOUTS[readout], of), traces[k], answers_from, readout)
+            for k, of in zip(level, carried, strict=True)
+        ]
+    )
+    return Trace(traces, h_answering, *output(h_answering, V, c), carried)
 
 
 def levels(layers: Sequence[Layer]) -> list[list[int]]:
@@ -100,19 +112,30 @@ def stacked(of_layers: Sequence[Sequence[Array]]) -> Sequence[Array]:
     return [np.concatenate(blocks) for blocks in zip(*of_layers, strict=True)]
 
 
-def answering(trace: LayerTrace, answers_from: Sequence[int] | IntArray) -> Array:
-    """The states of a top layer that answer, (H, m)."""
-    h = trace.h
-    answers = zip(h, answers_from, steps_read(trace, answers_from), strict=True)
+def answering(
+    r: Sequence[Array],
+    trace: LayerTrace,
+    answers_from: Sequence[int] | IntArray,
+    readout: str,
+) -> Array:
+    """What answers read of a top layer's steps, r_1 … r_T: (H, m)."""
+    answers = zip(r, answers_from, steps_read(trace, answers_from, readout), strict=True)
     return np.concatenate(
-        [h[read][:, first : h_t.shape[1]] for h_t, first, read in answers], axis=1
+        [r[step][:, first : r_t.shape[1]] for r_t, first, step in answers], axis=1
     )
 
 
-def steps_read(trace: LayerTrace, answers_from: Sequence[int] | IntArray) -> list[int]:
-    """The step whose state an answer at each step reads: that step, or where a sequence answers 1."""
+def steps_read(
+    trace: LayerTrace, answers_from: Sequence[int] | IntArray, readout: str
+) -> list[int]:
+    """The step whose r_t an answer at each step reads: that step.
+
+    Of a reverse layer's last states, where a sequence answers once, it is step 1.
+    """
     T = len(trace.steps)
-    return [0] * T if trace.reverse and any(answers_from) else list(range(T))
+    if readout == "last" and trace.reverse and any(answers_from):
+        return [0] * T
+    return list(range(T))
 
 
 def gradients(
@@ -122,6 +145,7 @@ def gradients(
     V: Array,
     answers_from: Sequence[int] | IntArray,
     trace: Trace,
+    readout: str = "last",
 ) -> tuple[list[LayerGradients], Array, Array]:
     """Go back through the layers, top to bottom (N1), and in each through time (N7, N8).
 
@@ -132,7 +156,7 @@ def gradients(
     x : T blocks (D, n_t)
     error : array (K, m)
         ŷ - y of each answer (N5), from ``output_error``.
-    layers, V, answers_from
+    layers, V, answers_from, readout
         As in ``forward``.
     trace : Trace
         What ``forward`` returned.
@@ -147,18 +171,19 @@ def gradients(
 
     of_levels = levels(layers)
     parts = np.split(dh_answering, len(of_levels[-1]))
-    dh = {
-        k: answers_to_states(part, trace.layers[k], answers_from)
-        for k, part in zip(of_levels[-1], parts, strict=True)
-    }
+    dh: dict[int, Sequence[Array]] = {}
+    for k, part, carried in zip(of_levels[-1], parts, trace.carried, strict=True):
+        dr = answers_to_states(part, trace.layers[k], answers_from, readout)
+        h = layers[k].upward(trace.layers[k].h)
+        dh[k] = errors_of_states(READOUTS[readout], dr, h, carried)
     layer_gradients: list[LayerGradients] = []
     for i in reversed(range(len(of_levels))):
         below = of_levels[i - 1] if i > 0 else []
-        inputs = stacked([trace.layers[k].h for k in below]) if below else x
+        inputs = stacked([layers[k].upward(trace.layers[k].h) for k in below]) if below else x
         d_inputs: list[Array] = []
         for k in reversed(of_levels[i]):
             layer, of_layer = layers[k], trace.layers[k]
-            delta, d_initial = errors_through_time(dh[k], of_layer, layer)
+            delta, d_initial = errors_through_time(layer.upward(dh[k]), of_layer, layer)
             layer_gradients.append(
                 LayerGradients(
                     *recurrent_gradients(delta, inputs, of_layer, layer),
@@ -175,7 +200,10 @@ def gradients(
 
 
 def answers_to_states(
-    dh_answering: Array, trace: LayerTrace, answers_from: Sequence[int] | IntArray
+    dh_answering: Array,
+    trace: LayerTrace,
+    answers_from: Sequence[int] | IntArray,
+    readout: str = "last",
 ) -> list[Array]:
     """Sort by step what the answers tell their states.
 
@@ -185,7 +213,7 @@ def answers_to_states(
         dL/dO_K of each answer, from ``output_gradients``.
     trace : LayerTrace
         A top layer's.
-    answers_from : T integers
+    answers_from, readout
         As in ``forward``.
 
     Returns
@@ -195,10 +223,10 @@ def answers_to_states(
     """
     dh = [np.zeros_like(h_t) for h_t in trace.h]
     start = 0
-    for h_t, first, read in zip(
-        trace.h, answers_from, steps_read(trace, answers_from), strict=True
+    for h_t, first, step in zip(
+        trace.h, answers_from, steps_read(trace, answers_from, readout), strict=True
     ):
         n_answers = h_t.shape[1] - first
-        dh[read][:, first : h_t.shape[1]] = dh_answering[:, start : start + n_answers]
+        dh[step][:, first : h_t.shape[1]] = dh_answering[:, start : start + n_answers]
         start += n_answers
     return dh

@@ -20,6 +20,7 @@ from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
+from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
 from elman.estimators.answers import Answers, Classes, Numbers
@@ -224,9 +225,9 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         answers = self._known(examples.targets, answers_before, classes)
         if before and self._architecture(sequences, answers) != before.network.architecture:
             raise InvalidParameterError(
-                "hidden_layer_sizes, cell, bidirectional, bias and loss cannot change once training "
-                f"has begun: it goes on with {before.network.architecture}. Set them back, or fit "
-                "with warm_start=False."
+                "hidden_layer_sizes, cell, bidirectional, readout, bias and loss cannot change once "
+                f"training has begun: it goes on with {before.network.architecture}. Set them back, "
+                "or fit with warm_start=False."
             )
         return Prepared(self._encoded(examples, answers), answers, format, before)
 
@@ -266,6 +267,11 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
 
     def _architecture(self, sequences: Sequences, answers: Answers) -> Architecture:
         D = sequences.n_features
+        if self._every_step and self.readout != "last":
+            raise InvalidParameterError(
+                f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
+                "step; leave it at 'last'."
+            )
         try:
             return Architecture.of(
                 D,
@@ -276,6 +282,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
                 self._loss(),
                 bool(self.learn_initial_state),
                 bool(self.bidirectional),
+                self.readout,
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
@@ -307,7 +314,13 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             shuffle=self.shuffle,
             alpha=float(self.alpha) / mean_weight,
             max_norm=self.clip_norm and float(self.clip_norm),
+            dropout=self._dropout(fitted.rng),
         )
+
+    def _dropout(self, rng: np.random.Generator) -> Dropout | None:
+        """What is dropped, by a seed that is drawn only where something is."""
+        rates = float(self.dropout), float(self.recurrent_dropout)
+        return Dropout(*rates, seed=int(rng.integers(2**63)), update=0) if any(rates) else None
 
     def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
         """Keep a fraction of the sequences aside, of each class alike where a sequence has one."""

@@ -16,7 +16,7 @@ from elman.estimators.classification import Classification
 
 
 class RNNClassifier(ClassifierMixin, Classification):
-    """A recurrent network that gives each sequence one label, from its last step.
+    """A recurrent network that gives each sequence one label, from its last step, or from all.
 
     Minimises the mean cross-entropy of the last step's softmax: of the notes' L = Σ L_t (N3) only
     L_T counts.
@@ -71,6 +71,16 @@ class RNNClassifier(ClassifierMixin, Classification):
         The largest norm of the gradient of all parameters together.
     class_weight : dict, "balanced" or None
         Multiplies the loss of each class.
+    dropout : float
+        The share of a layer's units that are left out, on their way up to the next layer or to the
+        output, in training alone; those that are left count for them (1 / (1 - p)). Which they are is
+        drawn anew for each sequence and each update, and stays the same for all steps (Gal and
+        Ghahramani 2016). What is drawn depends on ``random_state``, not on the engine or ``n_jobs``.
+    recurrent_dropout : float
+        The same on their way into W, to the next step.
+    readout : {"last", "mean", "max"}
+        What of a sequence's steps the output sees: the state of the last, or their states' mean or
+        largest values, unit by unit.
     bias : bool
         Whether there are b and c.
     standardize : bool

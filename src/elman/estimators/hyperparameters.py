@@ -14,6 +14,7 @@ from sklearn.utils._tags import Tags
 from elman.engines import ENGINES
 from elman.equations import CELLS, LOSSES, Cell
 from elman.equations.losses import Loss
+from elman.equations.readouts import READOUTS
 from elman.training import OPTIMIZERS, SCHEDULES
 
 
@@ -49,6 +50,9 @@ class Hyperparameters(BaseEstimator):
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "readout": [StrOptions(set(READOUTS))],
         "bias": ["boolean"],
         "learn_initial_state": ["boolean"],
         "standardize": ["boolean"],
@@ -83,6 +87,9 @@ class Hyperparameters(BaseEstimator):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         clip_norm: float | None = 1.0,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
         standardize: bool = True,
@@ -113,6 +120,9 @@ class Hyperparameters(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.clip_norm = clip_norm
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.readout = readout
         self.bias = bias
         self.learn_initial_state = learn_initial_state
         self.standardize = standardize
@@ -163,6 +173,9 @@ class ClassifierParameters(Hyperparameters):
         epsilon: float = 1e-8,
         clip_norm: float | None = 1.0,
         class_weight: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
         standardize: bool = True,
@@ -194,6 +207,9 @@ class ClassifierParameters(Hyperparameters):
             beta_2=beta_2,
             epsilon=epsilon,
             clip_norm=clip_norm,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            readout=readout,
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,
@@ -241,6 +257,9 @@ class RegressorParameters(Hyperparameters):
         clip_norm: float | None = 1.0,
         loss: Any = "squared_error",
         quantile: Any = 0.5,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
         standardize: bool = True,
@@ -272,6 +291,9 @@ class RegressorParameters(Hyperparameters):
             beta_2=beta_2,
             epsilon=epsilon,
             clip_norm=clip_norm,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            readout=readout,
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,

@@ -10,6 +10,7 @@ import numpy as np
 from elman._typing import IntArray
 from elman.data import Examples
 from elman.engines import Engine
+from elman.equations.dropout import Dropout
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
 from elman.training.optimizers import Optimizer, clip_norm
@@ -42,6 +43,8 @@ class Trainer:
         Strength of the penalty on U, W and V.
     max_norm : float or None
         Gradients are clipped to this norm.
+    dropout : Dropout, optional
+        What is dropped in the first update; those after it count on.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Trainer:
         shuffle: bool = True,
         alpha: float = 0.0,
         max_norm: float | None = None,
+        dropout: Dropout | None = None,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -68,6 +72,7 @@ class Trainer:
         self.shuffle = shuffle
         self.alpha = alpha
         self.max_norm = max_norm
+        self.dropout = dropout
         self.n_updates = 0
         self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
 
@@ -151,6 +156,7 @@ class Trainer:
                 parameters,
                 examples.batch(batch),
                 examples.targets,
+                dropout=self.dropout and self.dropout._replace(update=self.n_updates),
             )
             gradients = evaluation.gradients
             loss = evaluation.loss

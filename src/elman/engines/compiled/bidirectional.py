@@ -17,8 +17,11 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 from __future__ import annotations
 
 from elman._typing import Array
+from elman.engines.compiled import elementwise as f
+from elman.engines.compiled import masks, readouts
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.losses import N_PANELS
 from elman.engines.compiled.panels import (
     BLOCK,
     activate,
@@ -29,15 +32,18 @@ from elman.engines.compiled.panels import (
     at_once,
     collect,
     count_alive,
+    draw_masks,
     errors_at,
     inputs_at,
     load_initial,
     load_inputs,
+    masks_at,
     output,
     output_error,
     pack,
     room_of_cells,
     room_of_loss,
+    room_of_readout,
     round_up,
     transpose_panel,
     unit,
@@ -54,6 +60,7 @@ from elman.engines.compiled.tiles import (
     store,
     zeros,
 )
+from elman.equations.dropout import Dropout
 
 __all__ = [
     "at_once",
@@ -72,6 +79,12 @@ def values_at(layer, t, T, L):
     """Where a layer's h_t stands; what else it stores of a step is ``apart`` further."""
     first_row = layer.reverse * layer.n_units
     return (layer.place * T + t * layer.panel_rows + first_row) * L
+
+
+@helper
+def masked_at(layer, place, t, T, L):
+    """Where the part of a level's panel stands that has a layer's masked h_t, or h_t itself."""
+    return values_at(layer, t, T, L) + (place - layer.place) * T * L
 
 
 @helper
@@ -115,6 +128,20 @@ def forward(net, data, first, last, work, alive, initial, scratch):
             forward_step(net, layer, work, t, T, initial, scratch)
             if layer.reverse and t > 0:
                 begin_sequences(layer, work, t, T, alive[t], alive[t - 1], initial)
+            mask_states(net, layer, work, t, T, scratch)
+
+
+@helper
+def mask_states(net, layer, work, t, T, scratch):
+    """Write what masks leave of h_t, of what sequences begin with too."""
+    L = lanes(work)
+    h, of_masks = values_at(layer, t, T, L), masks_at(net, scratch, L)
+    if layer.up_mask >= 0:
+        to = masked_at(layer, layer.up_place, t, T, L)
+        masks.apply(work, h, L, of_masks + layer.up_mask * L, L, to, L, layer.n_units)
+    if layer.in_time_mask >= 0:
+        to = masked_at(layer, layer.in_time_place, t, T, L)
+        masks.apply(work, h, L, of_masks + layer.in_time_mask * L, L, to, L, layer.n_units)
 
 
 @helper
@@ -135,6 +162,13 @@ def forward_step(net, layer, work, t, T, initial, scratch):
     L = lanes(work)
     x, a, h = inputs_at(layer, t, T, None, L), scratch + L, values_at(layer, t, T, L)
     before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
+    of_W = before
+    if layer.in_time_mask >= 0:
+        t_before = t + 1 if layer.reverse else t - 1
+        if 0 <= t_before < T:
+            of_W = masked_at(layer, layer.in_time_place, t_before, T, L)
+        elif initial >= 0:
+            of_W = initial + layer.initial_in_time * L
     for g in range(layer.n_gates):
         gate = net.gates[layer.first_gate + g]
         W = 1 + gate.reads_x * layer.n_inputs
@@ -144,7 +178,7 @@ def forward_step(net, layer, work, t, T, initial, scratch):
                 if gate.reads_h:
                     W_p = gate.forward + p * gate.n_forward + W * L + i
                     tile = multiply_add(
-                        tile, net.weights, W_p, 1, L, work, before, before_row, layer.n_units
+                        tile, net.weights, W_p, 1, L, work, of_W, before_row, layer.n_units
                     )
                 store(tile, work, a + (g * layer.rows + p + i) * L, L)
     call_forward(
@@ -168,16 +202,28 @@ def collect_last(net, work, alive, answering):
     L, T = lanes(work), len(alive) - 1
     onward, reverse = net.layers[-3], net.layers[-2]
     for t in range(T):
-        h = values_at(onward, t, T, L)
+        h = masked_at(onward, onward.up_place, t, T, L)
         collect(work, h, L, onward.n_units, alive[t + 1], alive[t], answering)
-    h = values_at(reverse, 0, T, L)
+    h = masked_at(reverse, reverse.up_place, 0, T, L)
     collect(work, h, L, reverse.n_units, 0, alive[0], answering + onward.n_units * L)
+
+
+@helper
+def collect_read(net, work, alive, readout, answering, with_steps):
+    """Copy what is read of all steps, of both directions, to a panel (2 H, L)."""
+    L, T, out = lanes(work), len(alive) - 1, net.layers[-1]
+    for t in range(T):
+        h = inputs_at(out, t, T, None, L)
+        r = readouts.take_step(out, readout, work, h, L, t, with_steps)
+        if with_steps:
+            readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
+        collect(work, r, L, out.n_inputs, alive[t + 1], alive[t], answering)
 
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``: the states of all steps."""
     out = layout.layers[-1]
-    rest = int(out["rows"] + out["input_rows"]) + room_of_cells(layout)
+    rest = int(out["rows"] + out["input_rows"]) + room_of_cells(layout) + readouts.room(layout)
     return (layout.state_rows * lengths[0] + rest) * layout.unit
 
 
@@ -191,18 +237,25 @@ def predict(net, data, first, last, work, y_hat):
         T = len(alive) - 1
         z = net.state_rows * T * L  # behind x and the states
         answering = z + out.rows * L
-        scratch = answering + out.input_rows * L
+        readout = answering + out.input_rows * L
+        scratch = readout + room_of_readout(out, L)
         store(zeros(work, 1, 1), work, scratch, 0)
         members = data.members[start:end]
         initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
         forward(net, data, start, end, work, alive, initial, scratch)
         if data.every_step:
             for t in range(T):
-                output(net, work, inputs_at(out, t, T, None, L), L, z)
+                h = inputs_at(out, t, T, None, L)
+                if out.readout:
+                    h = readouts.take_step(out, readout, work, h, L, t, False)
+                output(net, work, h, L, z)
                 activate(out, work, z)
                 write_answers(work, z, data.starts[start : start + alive[t]] + t, y_hat)
         else:
-            collect_last(net, work, alive, answering)
+            if out.readout:
+                collect_read(net, work, alive, readout, answering, False)
+            else:
+                collect_last(net, work, alive, answering)
             output(net, work, answering, L, z)
             activate(out, work, z)
             write_answers(work, z, members, y_hat)
@@ -242,7 +295,13 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
+            if layer.up_mask >= 0:
+                mask = masks_at(net, scratch, L) + (layer.up_mask + p + i) * L
+                tile = f.multiply(tile, load(work, mask, L, TILE_ROWS, 1))
             if has_later:
+                from_above = tile
+                if layer.in_time_mask >= 0:
+                    tile = zeros(work, TILE_ROWS, 1)
                 for g in range(layer.n_gates):
                     gate = net.gates[layer.first_gate + g]
                     if gate.reads_h:
@@ -251,6 +310,9 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
                         tile = multiply_add(
                             tile, net.weights, W, 1, L, work, delta, L, layer.n_units
                         )
+                if layer.in_time_mask >= 0:
+                    mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
+                    tile = f.add(from_above, f.multiply(tile, load(work, mask, L, TILE_ROWS, 1)))
             store(tile, work, dh + (p + i) * L, L)
     before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
     later, later_apart, later_row = scratch, 0, 0
@@ -286,11 +348,12 @@ def add_layer_gradients(layer, gate, gradients, work, T, errors, step, begin, en
         if layer.reverse:
             ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
         add_products(
-            layer, gate, gradients, row, layer.n_units, work, values_at(layer, 0, T, L),
-            layer.panel_rows, ago, None, errors, step, first, last, alive,
+            layer, gate, gradients, row, layer.n_units, work,
+            masked_at(layer, layer.in_time_place, 0, T, L), layer.panel_rows, ago, None, errors,
+            step, first, last, alive,
         )  # fmt: skip
         if initial >= 0 and begin <= t_0 < end:  # the states before the first step taken
-            h_0 = initial + (layer.initial_place - t_0 * layer.rows) * L
+            h_0 = initial + (layer.initial_in_time - t_0 * layer.rows) * L
             add_products(
                 layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,
                 errors, step, t_0, t_0 + 1, alive,
@@ -365,13 +428,16 @@ def answer_steps(
 
 @helper
 def answer_last(
-    net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
+    net, data, first, last, targets, gradients, work, alive, transposed, z, dh, readout, scratch
 ):
     """Answer once a sequence; else as ``answer_steps``. Behind z there is room for states, twice."""
     L, T, out, V = lanes(work), len(alive) - 1, net.layers[-1], net.gates[-1]
     answering = z + out.rows * L
     dh_answering, H = answering + out.input_rows * L, net.layers[-2].n_units
-    collect_last(net, work, alive, answering)
+    if out.readout:
+        collect_read(net, work, alive, readout, answering, True)
+    else:
+        collect_last(net, work, alive, answering)
     output(net, work, answering, L, z)
     places = data.members[first:last]
     loss, correct = output_error(out, work, z, targets, places, scratch)
@@ -381,6 +447,12 @@ def answer_last(
         out, V, gradients, 1, out.n_inputs, work, answering, out.input_rows, 0, None,
         transposed, L * L, 0, 1, alive,
     )  # fmt: skip
+    if out.readout:
+        readouts.error_of_read(net, readout, work, z, data.lengths[first:last])
+        for t in range(T):
+            share = readouts.error_of_step(out, readout, work, t)
+            mask_rows(work, share, out.n_inputs, 0, alive[t], dh + t * out.input_rows * L)
+        return loss, correct
     add_down(net, out, work, z, 0, True, dh_answering)
     for t in range(T):
         dh_t = dh + t * out.input_rows * L
@@ -397,7 +469,7 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
     dh = min(n_levels, 2) * int(layout.layers["panel_rows"][:-1].max())
     errors = layout.error_rows * (BLOCK + 1) + layout.widest * BLOCK
     rest = int(out["rows"] + 2 * out["input_rows"])
-    rest += room_of_loss(layout) + room_of_cells(layout)
+    rest += room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
     return ((layout.state_rows + dh) * T + errors + rest) * layout.unit
 
 
@@ -407,16 +479,17 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
+    dropout: Dropout,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over the L sequences from the first one on."""
-    loss, correct = train_shard(net, data, first, targets, work, gradients)
+    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients)
     return loss, correct
 
 
 @entry
-def train_shard(net, data, first, targets, work, gradients):
+def train_shard(net, data, first, targets, dropout, work, gradients):
     """Compute loss and gradients over the L sequences from the first one on.
 
     Returns Σ w L, and Σ w over the right answers.
@@ -435,12 +508,14 @@ def train_shard(net, data, first, targets, work, gradients):
     transposed = errors + net.error_rows * (BLOCK + 1) * L
     z = transposed + net.widest * BLOCK * L
     scratch = z + (out.rows + 2 * out.input_rows) * L
-    cell_scratch = scratch + (2 if out.is_softmax else (4 + out.n_constants) * out.rows) * L
+    readout = scratch + (2 if out.is_softmax else (N_PANELS + out.n_constants) * out.rows) * L
+    cell_scratch = readout + room_of_readout(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     gradients[:] = 0.0
     members = data.members[first:last]
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
+    draw_masks(net, dropout, members, work, initial, cell_scratch)
     forward(net, data, first, last, work, alive, initial, cell_scratch)
     if data.every_step:
         loss, correct = answer_steps(
@@ -448,8 +523,9 @@ def train_shard(net, data, first, targets, work, gradients):
         )
     else:
         loss, correct = answer_last(
-            net, data, first, last, targets, gradients, work, alive, transposed, z, dh, scratch
-        )
+            net, data, first, last, targets, gradients, work, alive, transposed, z, dh, readout,
+            scratch,
+        )  # fmt: skip
     for k in range(len(layers) - 2, -1, -1):
         layer, is_first = layers[k], layers[k].reverse == 1
         backward_layer(

@@ -15,7 +15,7 @@ from elman.engines.compiled.vectors import Vector, where
 
 
 def elementwise(function: Callable[..., Vector]) -> Any:
-    """Make a function of one or two vectors one of tiles, for use in compiled functions."""
+    """Make a function of one to four vectors one of tiles, for use in compiled functions."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         operands = zip(*(vectors_of(builder, tile) for tile in args), strict=True)
@@ -30,7 +30,14 @@ def elementwise(function: Callable[..., Vector]) -> Any:
     def of_two(_: Any, tile: Any, other: Any) -> Any:
         return tile(tile, other), codegen
 
-    operation = of_one if len(signature(function).parameters) == 1 else of_two
+    def of_three(_: Any, tile: Any, other: Any, third: Any) -> Any:
+        return tile(tile, other, third), codegen
+
+    def of_four(_: Any, tile: Any, other: Any, third: Any, fourth: Any) -> Any:
+        return tile(tile, other, third, fourth), codegen
+
+    n_operands = len(signature(function).parameters)
+    operation: Any = (of_one, of_two, of_three, of_four)[n_operands - 1]
     operation.__name__ = function.__name__
     operation.__doc__ = function.__doc__
     return intrinsic(operation)
@@ -68,3 +75,15 @@ def divide(a: Vector, b: Vector) -> Vector:
 def maximum(a: Vector, b: Vector) -> Vector:
     """The larger of a and b; b where one is NaN."""
     return where(">", a, b, a, b)
+
+
+@elementwise
+def where_larger(a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector:
+    """``yes`` where a > b, else ``no``."""
+    return where(">", a, b, yes, no)
+
+
+@elementwise
+def where_equal(a: Vector, b: Vector, yes: Vector) -> Vector:
+    """``yes`` where a = b, else 0."""
+    return where("==", a, b, yes, a.constant(0.0))

@@ -19,14 +19,17 @@ from elman.engines.carry import Carry
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
+from elman.engines.compiled.readouts import LONGEST
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
+from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
 
 VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
+NONE = Dropout(0.0, 0.0, 0, 0)
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -68,6 +71,7 @@ class Kernel(Protocol):
         first: int,
         lengths: list[int],
         targets: Targets,
+        dropout: Dropout,
         work: Array,
         gradients: Array,
     ) -> tuple[float, float]:
@@ -100,11 +104,12 @@ class Stream(NamedTuple):
 class CompiledState(State):
     """See ``State``. A record has x_t and h_t of every layer (``rows``)."""
 
-    __slots__ = ("records", "stream")
+    __slots__ = ("n_steps", "records", "stream")
 
-    def __init__(self, stream: Stream, records: Array) -> None:
+    def __init__(self, stream: Stream, records: Array, n_steps: int = 0) -> None:
         self.stream = stream
         self.records = records
+        self.n_steps = n_steps
 
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
         """See ``State.step``."""
@@ -114,17 +119,18 @@ class CompiledState(State):
         after = np.empty(len(self.records), dtype)
         if not rows.step(
             layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
-            self.records, after, n_records,
+            self.records, after, n_records, self.n_steps,
         ):  # fmt: skip
             raise not_finite(x_t, *np.split(scaling, 2))
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
-        return y_hat, CompiledState(stream, after)
+        return y_hat, CompiledState(stream, after, self.n_steps + 1)
 
     @property
     def carry(self) -> Carry:
         """See ``State.carry``."""
         layout, n_records = self.stream.layout, self.stream.n_records
-        of_layers = self.records[:n_records].reshape(-1, layout.state_rows)
+        n = n_records // rows.rows_of_record(layout)
+        of_layers = self.records[: n * layout.state_rows].reshape(n, layout.state_rows)
         states = [of_layers[:, place : place + H] for place, H, _ in layout.states]
         return Carry(layout.architecture, np.concatenate(states, axis=1))
 
@@ -161,15 +167,18 @@ class CompiledEngine:
         batch: Batch,
         targets: FlatTargets,
         carry: Carry | None = None,
+        dropout: Dropout | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        dropped = NONE if dropout is None else dropout.checked()
         kernel, dtype, buffers = (
             kernel_for(parameters, batch),
             parameters.vector.dtype,
             self._buffers,
         )
         flat = targets_of(parameters, batch, targets)
-        layout, net = self._pack(kernel, parameters)
+        check_readout(parameters, batch)
+        layout, net = self._pack(kernel, parameters, dropped)
         layout = layout.to_train
         sequences = data_of(batch, parameters, carry)
         size = kernel.at_once(layout)
@@ -180,7 +189,9 @@ class CompiledEngine:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
-            loss, correct = kernel.train(net, sequences, i * size, lengths, flat, work, gradients)
+            loss, correct = kernel.train(
+                net, sequences, i * size, lengths, flat, dropped, work, gradients
+            )
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
@@ -243,13 +254,13 @@ class CompiledEngine:
         layout, net = self._pack(rows, parameters)
         n = n_sequences or 1
         scaling = np.concatenate([mean, scale], dtype=dtype)
-        n_records = n * layout.state_rows
+        n_records = n * rows.rows_of_record(layout)
         origin = origin_of("compiled", parameters, mean, scale, names)
         stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names, origin)
         records = np.zeros(rows.room_to_step(layout, n), dtype)
         initial = initial_of(parameters, carry)
         if len(initial):
-            of_layers = records[:n_records].reshape(n, layout.state_rows)
+            of_layers = records[: n * layout.state_rows].reshape(n, layout.state_rows)
             for place, H, column in layout.states:
                 of_layers[:, place : place + H] = initial[:, column : column + H]
         return CompiledState(stream, records)
@@ -258,13 +269,16 @@ class CompiledEngine:
         """See ``Engine.release``."""
         self._buffers.release()
 
-    def _pack(self, kernel: Kernel, parameters: Parameters) -> tuple[Layout, Net]:
+    def _pack(
+        self, kernel: Kernel, parameters: Parameters, dropout: Dropout = NONE
+    ) -> tuple[Layout, Net]:
         """Lay the network out for a kernel, and copy the parameters."""
         dtype = parameters.vector.dtype
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        layout = layout_of(parameters.architecture, unit, dtype)
+        masked = dropout.rate > 0, dropout.recurrent_rate > 0
+        layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
         vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
         kernel.pack(layout.layers, layout.gates, vector, weights)
@@ -342,6 +356,17 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
     own = labels[batch.sequences.rows(batch.members) if batch.every_step else batch.members]
     if own.min() < 0 or own.max() >= K:
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
+
+
+def check_readout(parameters: Parameters, batch: Batch) -> None:
+    """See that what is read of several steps answers the sequence, and that they can be counted."""
+    readout, longest = parameters.architecture.readout, LONGEST[parameters.vector.itemsize]
+    if readout != "last" and (batch.every_step or batch.lengths[0] > longest):
+        raise ValueError(
+            f"readout={readout!r} is trained on one target a sequence, of at most {longest:,} steps in "
+            f"{parameters.vector.dtype}; got "
+            + ("one a step" if batch.every_step else f"{batch.lengths[0]:,} steps")
+        )
 
 
 def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:

@@ -16,7 +16,10 @@ from elman.engines.compiled.pointwise import compiled, shape_of
 from elman.engines.compiled.tiles import VECTOR_BITS
 from elman.equations import Cell
 from elman.equations.losses import Loss
+from elman.equations.readouts import READOUTS
 from elman.parameters import Architecture
+
+READOUT_CODES = {name: code for code, name in enumerate(READOUTS)}  # "last" is 0
 
 LAYER = np.dtype(
     [
@@ -30,6 +33,10 @@ LAYER = np.dtype(
             # what it is; what is stored of a step are the states, and what the cell keeps
             "first_gate", "n_gates", "n_states", "n_stored", "n_straight", "has_layer_below",
             "straight",  # which states get an error straight from the step after: bit by bit
+            "readout",
+            # where, of a step, stands what goes up and what W reads: the states, or what masks leave of
+            # them; where the masks stand among themselves, or -1; and what W reads at first
+            "up_place", "in_time_place", "up_mask", "in_time_mask", "initial_in_time",
             # where the cell's compiled functions are in memory
             "cell_forward", "cell_backward",
             # of the output: whether answers are classes, under a softmax, and else those of the loss
@@ -48,7 +55,7 @@ LAYER = np.dtype(
 Places count rows in ``panels``, and numbers in ``rows``. What is stored of a layer, its states first,
 is ``panel_rows`` apart from one to the next: ``rows``, and more only in both directions, whose layers
 share a panel for each value. Its errors are ``rows`` apart: those of the gates, then those that go
-straight to each state before.
+straight to each state before. ``readout`` is the output's alone.
 """
 
 GATE = np.dtype(
@@ -117,11 +124,13 @@ class Layout:
     gates : array of GATE
     n_weights, n_gradients : int
         Lengths of the arrays of copied weights and of gradients.
-    state_rows, error_rows, initial_rows : int
+    state_rows, error_rows, initial_rows, mask_rows : int
         Rows of the panels of x and of what is stored of all layers, for one step; of all errors; of
-        the states before the first step.
+        the states before the first step; of the masks of dropout.
     widest : int
         Rows of the highest panel, all gates of a layer together.
+    masked : (bool, bool)
+        Whether states are masked on their way up, and on their way into W.
     """
 
     architecture: Architecture
@@ -134,11 +143,13 @@ class Layout:
     state_rows: int
     error_rows: int
     initial_rows: int
+    mask_rows: int
     widest: int
+    masked: tuple[bool, bool]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # in another process the cells' functions are elsewhere
-        return layout_of, (self.architecture, self.unit, self.dtype)
+        return layout_of, (self.architecture, self.unit, self.dtype, self.masked)
 
     @property
     def states(self) -> Iterator[tuple[int, int, int]]:
@@ -163,7 +174,13 @@ class Layout:
         return self
 
     @classmethod
-    def of(cls, architecture: Architecture, unit: int, dtype: np.dtype[Any]) -> Layout:
+    def of(
+        cls,
+        architecture: Architecture,
+        unit: int,
+        dtype: np.dtype[Any],
+        masked: tuple[bool, bool] = (False, False),
+    ) -> Layout:
         """Lay a network out."""
 
         def up(n: int) -> int:
@@ -175,6 +192,7 @@ class Layout:
         gates: list[Array] = []
         place = input_rows = up(architecture.n_features)
         n_weights = n_gradients = error_place = initial_column = initial_place = 0
+        mask_rows = 0
         for k, layer in enumerate(table):
             key, cell, n_units, reverse = (
                 stack[k] if k < len(stack) else ("", None, architecture.n_outputs, False)
@@ -185,7 +203,7 @@ class Layout:
             else:
                 below = table[(level - 1) * n_directions]
                 n_inputs = int(below["n_units"]) * n_directions
-                input_rows, layer["inputs_place"] = below["panel_rows"], below["place"]
+                input_rows, layer["inputs_place"] = below["panel_rows"], below["up_place"]
             layer["n_inputs"], layer["n_units"] = n_inputs, n_units
             layer["input_rows"], layer["rows"] = input_rows, up(n_units)
             # rounded up, the lower part still fits in
@@ -210,6 +228,20 @@ class Layout:
                 layer["place"] = table[k - 1]["place"]
             else:
                 place += int(layer["panel_rows"]) * int(layer["n_stored"])
+            layer["up_place"] = layer["in_time_place"] = layer["place"]
+            layer["up_mask"] = layer["in_time_mask"] = -1
+            layer["initial_in_time"] = layer["initial_place"]
+            for way, has_mask in zip(("up", "in_time"), masked, strict=True):
+                if cell is not None and has_mask and (way == "up" or cell.recurrent):
+                    layer[f"{way}_place"], layer[f"{way}_mask"] = place, mask_rows
+                    mask_rows += up(n_units)
+                    if reverse:
+                        layer[f"{way}_place"] = table[k - 1][f"{way}_place"]
+                    else:
+                        place += int(layer["panel_rows"])
+                    if way == "in_time":
+                        layer["initial_in_time"] = initial_place
+                        initial_place += up(n_units)
             error_place += up(n_units) * n_errors
             for g in range(int(layer["n_gates"])):
                 gate = np.zeros((), GATE)
@@ -232,10 +264,11 @@ class Layout:
             if layer["initial"] >= 0:
                 n_gradients += up(n_units) * int(layer["n_states"])
         _set_loss(table[-1], architecture, dtype)
+        table["readout"][-1] = READOUT_CODES[architecture.readout]
         widest = int(max(up(architecture.n_features), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
-            place, error_place, initial_place, widest,
+            place, error_place, initial_place, mask_rows, widest, masked,
         )  # fmt: skip
 
 
@@ -250,9 +283,14 @@ def _set_loss(out: Array, architecture: Architecture, dtype: np.dtype[Any]) -> N
 
 
 @lru_cache
-def layout_of(architecture: Architecture, unit: int, dtype: np.dtype[Any]) -> Layout:
+def layout_of(
+    architecture: Architecture,
+    unit: int,
+    dtype: np.dtype[Any],
+    masked: tuple[bool, bool] = (False, False),
+) -> Layout:
     """Lay a network out, once."""
-    return Layout.of(architecture, unit, dtype)
+    return Layout.of(architecture, unit, dtype, masked)
 
 
 def _starts(architecture: Architecture) -> dict[str, int]:

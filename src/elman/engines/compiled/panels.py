@@ -21,7 +21,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled import packing
+from elman.engines.compiled import masks, packing, readouts
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS, call_loss
@@ -39,6 +39,7 @@ from elman.engines.compiled.tiles import (
     transpose,
     zeros,
 )
+from elman.equations.dropout import Dropout
 
 WASTE = 1 << 20  # numbers: more than that is worth narrow panels, which take a little longer
 BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
@@ -120,7 +121,37 @@ def states_before(layer, t, slots, begins, initial, scratch, L):
     return scratch, 0, 0
 
 
+@helper
+def read_by_W(layer, before, t, slots, begins, initial, L):
+    """Where what W reads at step t stands, of which ``states_before`` says where it stands unmasked."""
+    if layer.in_time_mask >= 0 and t > 0:
+        return panel_at(layer.in_time_place, layer.rows, t - 1, slots, begins, L)
+    if layer.in_time_mask >= 0 and initial >= 0:
+        return initial + layer.initial_in_time * L
+    return before
+
+
+@helper
+def masks_at(net, scratch, L):
+    """Where the masks stand."""
+    return scratch + (1 + net.widest + net.initial_rows) * L
+
+
 # Forward
+
+
+@helper
+def draw_masks(net, dropout, members, work, initial, scratch):
+    """Draw the masks of some sequences, if there are any, and mask what W reads at first."""
+    L = lanes(work)
+    of_masks = masks_at(net, scratch, L)
+    for j in range(L):  # behind the last sequence, as for the last
+        masks.draw(net, dropout, members[min(j, len(members) - 1)], work, of_masks, L, j)
+    for layer in net.layers[:-1]:
+        if layer.in_time_mask >= 0 and initial >= 0:
+            h, to = initial + layer.initial_place * L, initial + layer.initial_in_time * L
+            mask = of_masks + layer.in_time_mask * L
+            masks.apply(work, h, L, mask, L, to, L, layer.n_units)
 
 
 @helper
@@ -173,6 +204,7 @@ def forward_step(net, work, t, slots, begins, initial, scratch):
     for layer in net.layers[:-1]:
         x, h = inputs_at(layer, t, slots, begins, L), states_at(layer, t, slots, begins, L)
         before, apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
+        of_W = read_by_W(layer, before, t, slots, begins, initial, L)
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             for p in range(0, layer.n_units, L):
@@ -182,7 +214,7 @@ def forward_step(net, work, t, slots, begins, initial, scratch):
                         W = 1 + gate.reads_x * layer.n_inputs
                         W = gate.forward + p * gate.n_forward + W * L + i
                         tile = multiply_add(
-                            tile, net.weights, W, 1, L, work, before, row, layer.n_units
+                            tile, net.weights, W, 1, L, work, of_W, row, layer.n_units
                         )
                     store(tile, work, a + (g * layer.rows + p + i) * L, L)
         call_forward(
@@ -190,6 +222,14 @@ def forward_step(net, work, t, slots, begins, initial, scratch):
             before, apart, row, a, layer.rows * L, h, layer.rows * area(slots, begins, L), width,
             round_up(layer.n_units, TILE_ROWS),
         )  # fmt: skip
+        if layer.up_mask >= 0:
+            to = panel_at(layer.up_place, layer.rows, t, slots, begins, L)
+            mask = masks_at(net, scratch, L) + layer.up_mask * L
+            masks.apply(work, h, width, mask, L, to, width, layer.n_units)
+        if layer.in_time_mask >= 0:
+            to = panel_at(layer.in_time_place, layer.rows, t, slots, begins, L)
+            mask = masks_at(net, scratch, L) + layer.in_time_mask * L
+            masks.apply(work, h, width, mask, L, to, width, layer.n_units)
 
 
 @helper
@@ -250,12 +290,21 @@ def collect(work, h, width, n_units, first, last, answering):
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``: two steps of one are enough, whatever the lengths."""
-    return (2 * layout.state_rows + 2 * layout.widest + room_of_cells(layout)) * layout.unit
+    rest = 2 * layout.widest + room_of_cells(layout) + readouts.room(layout)
+    return (2 * layout.state_rows + rest) * layout.unit
 
 
 def room_of_cells(layout: Layout) -> int:
-    """Rows of ``forward_step``'s scratch, and of states before the first step, of L lanes."""
-    return 1 + layout.widest + layout.initial_rows
+    """Rows of ``forward_step``'s scratch, states before the first step, and masks, of L lanes."""
+    return 1 + layout.widest + layout.initial_rows + layout.mask_rows
+
+
+@helper
+def room_of_readout(out, L):
+    """What ``readouts.room`` says, in numbers."""
+    if out.readout:
+        return (readouts.N_PARTS * out.input_rows + L) * L
+    return 0
 
 
 @entry
@@ -265,7 +314,8 @@ def predict(net, data, first, last, work, y_hat):
     top, out = net.layers[-2], net.layers[-1]
     z = 2 * net.state_rows * L  # behind x and the states of two steps
     answering = z + out.rows * L
-    scratch = answering + top.rows * L
+    readout = answering + top.rows * L
+    scratch = readout + room_of_readout(out, L)
     store(zeros(work, 1, 1), work, scratch, 0)
     for start in range(first, last, L):
         starts, lengths = data.starts[start:last], data.lengths[start:last]
@@ -276,6 +326,8 @@ def predict(net, data, first, last, work, y_hat):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
             load_inputs(data.values, starts, t, alive, work, x, L)
             forward_step(net, work, t, 2, None, initial, scratch)
+            if out.readout:
+                h = readouts.take_step(out, readout, work, h, L, t, False)
             if data.every_step:
                 output(net, work, h, L, z)
                 activate(out, work, z)
@@ -367,12 +419,14 @@ def error_of_classes(work, z, K, targets, places, scratch):
 
 @helper
 def backward_step(
-    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, alive, initial,
+    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, from_readout, alive,
+    initial,
     scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    The output's U is V. ``scratch`` has a vector of zeros, then room for a tile.
+    The output's U is V. What comes from a readout stands at ``from_readout``, if that is not negative.
+    ``scratch`` has a vector of zeros, then room for a tile.
     """
     L = lanes(work)
     h, width = states_at(layer, t, T, begins, L), width_at(t, begins, L)
@@ -385,6 +439,8 @@ def backward_step(
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
+            if from_readout >= 0:
+                tile = load(work, from_readout + (p + i) * L, L, TILE_ROWS, 1)
             if has_error_above:
                 for g in range(above.n_gates):
                     gate = net.gates[above.first_gate + g]
@@ -394,7 +450,13 @@ def backward_step(
                         tile = multiply_add(
                             tile, net.weights, U, 1, L, work, delta, L, above.n_units
                         )
+            if layer.up_mask >= 0:
+                mask = masks_at(net, scratch, L) + (layer.up_mask + p + i) * L
+                tile = f.multiply(tile, load(work, mask, L, TILE_ROWS, 1))
             if t < T - 1:
+                from_above = tile
+                if layer.in_time_mask >= 0:
+                    tile = zeros(work, TILE_ROWS, 1)
                 for g in range(layer.n_gates):
                     gate = net.gates[layer.first_gate + g]
                     if gate.reads_h:
@@ -403,6 +465,9 @@ def backward_step(
                         tile = multiply_add(
                             tile, net.weights, W, 1, L, work, delta, L, layer.n_units
                         )
+                if layer.in_time_mask >= 0:
+                    mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
+                    tile = f.add(from_above, f.multiply(tile, load(work, mask, L, TILE_ROWS, 1)))
             store(tile, work, dh + (p + i) * L, L)
     before, before_apart, before_row = states_before(layer, t, T, begins, initial, scratch, L)
     later, later_apart, later_row = scratch, 0, 0
@@ -435,6 +500,9 @@ def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, s
                     tile = multiply_add(
                         tile, net.weights, W, 1, L, work, error + g * apart, L, layer.n_units
                     )
+            if layer.in_time_mask >= 0:
+                mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
+                tile = f.multiply(tile, load(work, mask, L, TILE_ROWS, 1))
             store(tile, work, dh + (p + i) * L, L)
     straight = error + layer.n_gates * apart
     for s in range(layer.n_states):
@@ -531,7 +599,7 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``: all steps' states; the rest does not grow with them."""
     n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit)
     errors = layout.error_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
-    rest = 2 * layout.widest + room_of_loss(layout) + room_of_cells(layout)
+    rest = 2 * layout.widest + room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
     return layout.state_rows * n_lanes + (errors + rest) * layout.unit
 
 
@@ -547,6 +615,7 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
+    dropout: Dropout,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
@@ -558,12 +627,12 @@ def train(
         for length in lengths:
             begins += np.minimum(t, length)
         begins[-1] += 1
-    loss, correct = train_shard(net, data, first, targets, work, gradients, begins)
+    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients, begins)
     return loss, correct
 
 
 @entry
-def train_shard(net, data, first, targets, work, gradients, begins):
+def train_shard(net, data, first, targets, dropout, work, gradients, begins):
     """Compute loss and gradients over the L sequences from the first one on.
 
     The states of all steps are kept. Then, from the last step to the first, ``BLOCK`` steps at a
@@ -586,10 +655,12 @@ def train_shard(net, data, first, targets, work, gradients, begins):
     answering = z + out.rows * BLOCK * L
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
-    cell_scratch = scratch + (2 if out.is_softmax else (N_PANELS + out.n_constants) * out.rows) * L
+    readout = scratch + (2 if out.is_softmax else (N_PANELS + out.n_constants) * out.rows) * L
+    cell_scratch = readout + room_of_readout(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
+    draw_masks(net, dropout, members, work, initial, cell_scratch)
     gradients[:] = 0.0
     loss, correct = 0.0, 0.0
     for t in range(T):
@@ -597,13 +668,19 @@ def train_shard(net, data, first, targets, work, gradients, begins):
         load_inputs(data.values, starts, t, alive[t], work, x, width)
         forward_step(net, work, t, T, begins, initial, cell_scratch)
         if not data.every_step:
-            h = states_at(top, t, T, begins, L)
+            h = inputs_at(out, t, T, begins, L)
+            if out.readout:
+                h, width = readouts.take_step(out, readout, work, h, width, t, True), L
+                readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
             collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
     if not data.every_step:
         output(net, work, answering, L, answers)
         loss, correct = output_error(out, work, answers, targets, members, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
         add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive)
+        if out.readout:
+            lengths = data.lengths[first:last]
+            readouts.error_of_read(net, readout, work, answers, lengths)
 
     end = T
     while end:
@@ -612,7 +689,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
         for t in range(begin, end):
             z_t = z + (t - begin) * out.rows * L
             if data.every_step:
-                h = states_at(top, t, T, begins, L)
+                h = inputs_at(out, t, T, begins, L)
                 output(net, work, h, width_at(t, begins, L), z_t)
                 places = starts[: alive[t]] + t
                 part = output_error(out, work, z_t, targets, places, scratch)
@@ -632,18 +709,23 @@ def train_shard(net, data, first, targets, work, gradients, begins):
             gate_apart = layer.rows // L * apart
             for t in range(end - 1, begin - 1, -1):
                 error_above, has_error_above = errors + errors_at(above, t, L), True
+                from_readout = -1
                 if k == len(layers) - 2:
                     error_above = z + (t - begin) * out.rows * L
                     has_error_above = data.every_step or alive[t + 1] < alive[t]
+                    if out.readout:
+                        has_error_above = False
+                        from_readout = readouts.error_of_step(out, readout, work, t)
                 backward_step(
                     net, layer, above, work, t, T, begins, errors, error_above, has_error_above,
-                    alive[t], initial, cell_scratch,
+                    from_readout, alive[t], initial, cell_scratch,
                 )  # fmt: skip
                 for g in range(layer.n_gates):
                     error = errors + errors_at(layer, t, L) + g * layer.rows * (BLOCK + 1) * L
                     to = transposed_0 + g * gate_apart + t * L * L
                     transpose_panel(work, error, layer.rows, to, apart)
-            x, h = inputs_at(layer, 0, T, begins, L), states_at(layer, 0, T, begins, L)
+            x = inputs_at(layer, 0, T, begins, L)
+            h = panel_at(layer.in_time_place, layer.rows, 0, T, begins, L)
             for g in range(layer.n_gates):
                 gate = net.gates[layer.first_gate + g]
                 of_gate = transposed_0 + g * gate_apart
@@ -653,7 +735,7 @@ def train_shard(net, data, first, targets, work, gradients, begins):
                 if begin == 0 and initial >= 0 and gate.reads_h:  # the first step's h_{t-1}
                     add_products(
                         layer, gate, gradients, 1 + gate.reads_x * layer.input_rows, layer.n_units,
-                        work, initial + layer.initial_place * L, layer.rows, 0, None, of_gate,
+                        work, initial + layer.initial_in_time * L, layer.rows, 0, None, of_gate,
                         apart, 0, 1, alive,
                     )  # fmt: skip
             if begin == 0 and data.learns_initial and layer.initial >= 0:

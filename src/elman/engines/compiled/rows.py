@@ -15,7 +15,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled import packing
+from elman.engines.compiled import masks, packing, readouts
 from elman.engines.compiled.compiling import entry, helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS, call_loss
@@ -29,6 +29,7 @@ from elman.engines.compiled.tiles import (
     store,
     zeros,
 )
+from elman.equations.dropout import Dropout
 
 # Sums in flight: an addition takes the processor about four times as long as beginning one
 WIDE = 4
@@ -74,6 +75,18 @@ def load_initial(net, data, i, records, record):
 
 
 @helper
+def mask_states(layer, records, record, of_masks):
+    """Write what masks leave of a layer's h beside it."""
+    L, h = lanes(records), record + layer.place
+    if layer.up_mask >= 0:
+        mask, to = of_masks + layer.up_mask, record + layer.up_place
+        masks.apply(records, h, L, mask, L, to, L, layer.rows // L)
+    if layer.in_time_mask >= 0:
+        mask, to = of_masks + layer.in_time_mask, record + layer.in_time_place
+        masks.apply(records, h, L, mask, L, to, L, layer.rows // L)
+
+
+@helper
 def affine(layer, gate, weights, p, wide, records, x):
     """A tile of b + U x, ``wide`` vectors of units from p on; x stands at ``x``."""
     tile = load(weights, gate.forward + p, 0, 1, wide)
@@ -82,11 +95,11 @@ def affine(layer, gate, weights, p, wide, records, x):
 
 
 @helper
-def forward_step(net, records_before, before, records, record, is_first, scratch):
+def forward_step(net, records_before, before, records, record, is_first, of_masks, scratch):
     """All layers' states of a step, from b + U x_t + W h_{t-1} of each gate (N2).
 
-    They go into a record that has x_t already. ``scratch``, in ``records``, has a vector of zeros, then
-    room for the gates.
+    They go into a record that has x_t already. Masks stand at ``of_masks``. ``scratch``, in
+    ``records``, has a vector of zeros, then room for the gates.
     """
     L = lanes(records)
     a = scratch + L
@@ -97,7 +110,7 @@ def forward_step(net, records_before, before, records, record, is_first, scratch
             for p in range(0, layer.n_units, WIDE * L):
                 tile = affine(layer, gate, net.weights, p, WIDE, records, x)
                 if gate.reads_h and not is_first:
-                    h, W = before + layer.place, 1 + gate.reads_x * layer.n_inputs
+                    h, W = before + layer.in_time_place, 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + W * rows + p
                     tile = multiply_add(
                         tile, records_before, h, 0, 1, net.weights, W, rows, layer.n_units
@@ -113,14 +126,15 @@ def forward_step(net, records_before, before, records, record, is_first, scratch
                 layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records_before,
                 records, before + layer.place, rows, L, a, rows, states, rows, L, rows // L,
             )  # fmt: skip
+        mask_states(layer, records, record, of_masks)
 
 
 @helper
-def output(net, records, record, work, z):
+def output(net, records, h, work, z):
     """Z = c + V h."""
     out, V = net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, lanes(work)):
-        tile = affine(out, V, net.weights, p, 1, records, record + out.inputs_place)
+        tile = affine(out, V, net.weights, p, 1, records, h)
         store(tile, work, z + p, 0)
 
 
@@ -158,12 +172,40 @@ def activate(out, work, z, scratch):
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``."""
-    return 2 * layout.state_rows + layout.widest + layout.unit + room_of_cells(layout)
+    rest = layout.widest + layout.unit + room_of_cells(layout) + readouts.room(layout)
+    return 2 * layout.state_rows + rest
 
 
 def room_of_cells(layout: Layout) -> int:
     """Numbers of what ``forward_step`` calls scratch."""
-    return layout.unit + layout.widest
+    return layout.unit + layout.widest + layout.mask_rows
+
+
+@helper
+def masks_at(net, scratch):
+    """Where the masks stand, behind what ``forward_step`` calls scratch."""
+    return scratch + WIDE * lanes(net.weights) + net.widest
+
+
+@helper
+def room_of_readout(out, unit):
+    """What ``readouts.room`` says."""
+    return readouts.N_PARTS * out.input_rows + unit if out.readout else 0
+
+
+@helper
+def take_step(out, readout, source, before, work, h, carried, t, with_steps):
+    """Carry h_t on, from ``before``, and read r_t; return where it stands."""
+    L, is_first = lanes(work), t == 0
+    n = out.input_rows // L
+    r = readouts.part(out, readout, readouts.READ, 1)
+    n_steps = readouts.in_all_lanes(out, readout, work, t + 1, 1)
+    if with_steps and out.readout == readouts.MAX:
+        at = readouts.part(out, readout, readouts.LARGEST_AT, 1)
+        readouts.mark_largest(work, h, L, carried, at, L, n, is_first, n_steps)
+    readouts.carry(out, source, before, work, h, L, carried, L, n, is_first)
+    readouts.read(out, work, carried, r, L, n, n_steps)
+    return r
 
 
 @entry
@@ -172,7 +214,8 @@ def predict(net, data, first, last, work, y_hat):
     out = net.layers[-1]
     z = 2 * net.state_rows  # behind the records of two steps
     scratch = z + out.rows
-    cell_scratch = scratch + WIDE * lanes(work)
+    readout = scratch + WIDE * lanes(work)
+    cell_scratch = readout + room_of_readout(out, WIDE * lanes(work))
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     for i in range(first, last):
         has_initial = load_initial(net, data, i, work, net.state_rows)
@@ -180,9 +223,13 @@ def predict(net, data, first, last, work, y_hat):
             record, before = t % 2 * net.state_rows, (t + 1) % 2 * net.state_rows
             load_inputs(data.values, data.starts[i] + t, work, record)
             is_first = t == 0 and not has_initial
-            forward_step(net, work, before, work, record, is_first, cell_scratch)
+            forward_step(net, work, before, work, record, is_first, 0, cell_scratch)
+            h = record + out.inputs_place
+            if out.readout:
+                carried = readouts.part(out, readout, readouts.CARRIED, 1)
+                h = take_step(out, readout, work, carried, work, h, carried, t, False)
             if data.every_step or t == data.lengths[i] - 1:
-                output(net, work, record, work, z)
+                output(net, work, h, work, z)
                 activate(out, work, z, scratch)
                 place = data.starts[i] + t if data.every_step else data.members[i]
                 for k in range(out.n_units):
@@ -193,21 +240,29 @@ def room_to_step(layout: Layout, n_sequences: int) -> int:
     """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
     n_outputs = int(layout.layers["n_units"][-1])
     z = layout.widest + layout.unit
-    return n_sequences * (layout.state_rows + n_outputs) + z + room_of_cells(layout)
+    rest = z + room_of_cells(layout) + readouts.room(layout)
+    return n_sequences * (rows_of_record(layout) + n_outputs) + rest
+
+
+def rows_of_record(layout: Layout) -> int:
+    """Numbers of what a sequence has between two steps: its record, and what its readout carries."""
+    has_readout = layout.architecture.readout != "last"
+    return layout.state_rows + has_readout * int(layout.layers["input_rows"][-1])
 
 
 @entry
-def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answers):
-    """Take some sequences one step further, from records ``before`` to records ``after``.
+def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answers, t):
+    """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
 
-    Behind the records, from ``answers`` on, it writes ŷ. Returns whether (x_t - mean) / scale, which
-    the network takes, is finite.
+    Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
+    (x_t - mean) / scale, which the network takes, is finite.
     """
     net = Net(layers, gates, weights, state_rows, 0, 0, 0)
     D, out = layers[0].n_inputs, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
-    cell_scratch = z + out.rows + WIDE * lanes(after)
+    readout = z + out.rows + WIDE * lanes(after)
+    cell_scratch = readout + room_of_readout(out, WIDE * lanes(after))
     store(zeros(after, 1, 1), after, cell_scratch, 0)
     for i in range(n):
         record = i * state_rows
@@ -216,8 +271,12 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
             if not np.isfinite(x):
                 return False
             after[record + d] = x
-        forward_step(net, before, record, after, record, False, cell_scratch)
-        output(net, after, record, after, z)
+        forward_step(net, before, record, after, record, False, 0, cell_scratch)
+        h = record + out.inputs_place
+        if out.readout:
+            carried = n * state_rows + i * out.input_rows
+            h = take_step(out, readout, before, carried, after, h, carried, t, False)
+        output(net, after, h, after, z)
         activate(out, after, z, z + out.rows)
         for k in range(out.n_units):
             after[answers + i * out.n_units + k] = after[z + k]
@@ -260,17 +319,21 @@ def error_of_class(work, z, K, label, weight, scratch):
 
 
 @helper
-def backward_step(net, layer, above, work, record, t, T, errors, error_above, first, scratch):
+def backward_step(
+    net, layer, above, work, record, t, T, errors, error_above, from_readout, first, scratch
+):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    The output's U is V. An error that there is not has a negative place. ``scratch`` has a vector of
-    zeros, then room for a tile. The errors of step t stand at ``errors``; those of t + 1 behind. From
-    step ``first`` on, 0 or 1, there are states before it.
+    The output's U is V. What there is not, an error from above or one from a readout, has a negative
+    place. ``scratch`` has a vector of zeros, then room for a tile. The errors of step t stand at
+    ``errors``; those of t + 1 behind. From step ``first`` on, 0 or 1, there are states before it.
     """
     L, rows, after = lanes(work), layer.rows, errors + net.error_rows
     dh, h = scratch + L, record + layer.place
     for p in range(0, layer.n_units, WIDE * L):
         tile = zeros(work, 1, WIDE)
+        if from_readout >= 0:
+            tile = load(work, from_readout + p, 0, 1, WIDE)
         if error_above >= 0:
             for g in range(above.n_gates):
                 gate = net.gates[above.first_gate + g]
@@ -283,7 +346,13 @@ def backward_step(net, layer, above, work, record, t, T, errors, error_above, fi
                     tile = multiply_add(
                         tile, work, delta, 0, 1, net.weights, U, width, above.n_units
                     )
+        if layer.up_mask >= 0:
+            mask = masks_at(net, scratch) + layer.up_mask + p
+            tile = f.multiply(tile, load(work, mask, 0, 1, WIDE))
         if t < T - 1:
+            from_above = tile
+            if layer.in_time_mask >= 0:
+                tile = zeros(work, 1, WIDE)
             for g in range(layer.n_gates):
                 gate = net.gates[layer.first_gate + g]
                 if gate.reads_h:
@@ -291,6 +360,9 @@ def backward_step(net, layer, above, work, record, t, T, errors, error_above, fi
                     tile = multiply_add(
                         tile, work, delta, 0, 1, net.weights, W, rows, layer.n_units
                     )
+            if layer.in_time_mask >= 0:
+                mask = masks_at(net, scratch) + layer.in_time_mask + p
+                tile = f.add(from_above, f.multiply(tile, load(work, mask, 0, 1, WIDE)))
         store(tile, work, dh + p, 0)
     before, before_apart, before_row = scratch, 0, 0
     if t >= first:
@@ -306,6 +378,38 @@ def backward_step(net, layer, above, work, record, t, T, errors, error_above, fi
 
 
 @helper
+def error_of_read(net, readout, work, error, T):
+    """Vᵀ times the outputs' errors; of a mean that of each step, over T."""
+    L, out, V = lanes(work), net.layers[-1], net.gates[-1]
+    to = readouts.part(out, readout, readouts.ERROR, 1)
+    n_steps = readouts.in_all_lanes(out, readout, work, T, 1)
+    for p in range(0, out.input_rows, L):
+        d = zeros(work, 1, 1)
+        d = multiply_add(
+            d, work, error, 0, 1, net.weights, V.back_down + p, out.input_rows, out.n_units
+        )
+        if out.readout == readouts.MEAN:
+            d = f.divide(d, n_steps)
+        store(d, work, to + p, 0)
+
+
+@helper
+def error_of_step(out, readout, work, t):
+    """Where dL/dh_t stands."""
+    L = lanes(work)
+    error, to = (
+        readouts.part(out, readout, readouts.ERROR, 1),
+        readouts.part(out, readout, readouts.SHARE, 1),
+    )
+    if out.readout == readouts.MEAN:
+        return error
+    at = readouts.part(out, readout, readouts.LARGEST_AT, 1)
+    now = readouts.in_all_lanes(out, readout, work, t + 1, 1)
+    readouts.share(work, error, at, L, to, out.input_rows // L, now)
+    return to
+
+
+@helper
 def sum_products(
     layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T
 ):  # fmt: skip
@@ -318,10 +422,11 @@ def sum_products(
 
 
 @helper
-def set_gradients(layer, gate, gradients, work, records, errors, error_step, first, T, step):
+def set_gradients(layer, gate, gradients, work, x, h, errors, error_step, first, T, step):
     """Set a gate's db, dU and dW to their sums over all steps (N6, N7).
 
-    Records are ``step`` apart. States before it are there from step ``first`` on, 0 or 1.
+    x and h of step 0 stand at ``x`` and ``h``, and those of the others ``step`` apart. States before it
+    are there from step ``first`` on, 0 or 1.
     """
     for p in range(0, layer.n_units, lanes(work)):
         total = zeros(work, 1, 1)
@@ -330,15 +435,14 @@ def set_gradients(layer, gate, gradients, work, records, errors, error_step, fir
         store(total, gradients, gate.gradient + p, 0)
         row = 1
         if gate.reads_x:
-            x = records + layer.inputs_place
             sum_products(
                 layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T
             )
             row += layer.input_rows
         if gate.reads_h:
-            h, delta = records + (first - 1) * step + layer.place, errors + first * error_step
+            before, delta = h + (first - 1) * step, errors + first * error_step
             sum_products(
-                layer, gate, gradients, row, layer.n_units, work, h, step, delta, error_step, p,
+                layer, gate, gradients, row, layer.n_units, work, before, step, delta, error_step, p,
                 T - first,
             )  # fmt: skip
 
@@ -358,6 +462,9 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
                 tile = multiply_add(
                     tile, work, delta + g * rows, 0, 1, net.weights, W, rows, layer.n_units
                 )
+        if layer.in_time_mask >= 0:
+            mask = masks_at(net, scratch) + layer.in_time_mask + p
+            tile = f.multiply(tile, load(work, mask, 0, 1, WIDE))
         store(tile, work, scratch + L + p, 0)
     for s in range(layer.n_states):
         has_straight = layer.straight >> s & 1
@@ -372,7 +479,8 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
 def room_to_train(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_train``."""
     a_step = layout.state_rows + layout.error_rows + layout.widest
-    return layout.state_rows + a_step * sum(lengths) + room_of_loss(layout) + room_of_cells(layout)
+    rest = room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
+    return layout.state_rows + a_step * sum(lengths) + rest
 
 
 def room_of_loss(layout: Layout) -> int:
@@ -387,16 +495,17 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
+    dropout: Dropout,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over one sequence."""
-    loss, correct = train_sequence(net, data, first, targets, work, gradients)
+    loss, correct = train_sequence(net, data, first, targets, dropout, work, gradients)
     return loss, correct
 
 
 @entry
-def train_sequence(net, data, i, targets, work, gradients):
+def train_sequence(net, data, i, targets, dropout, work, gradients):
     """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers."""
     layers, step = net.layers, net.state_rows
     out, V = layers[-1], net.gates[-1]
@@ -405,41 +514,61 @@ def train_sequence(net, data, i, targets, work, gradients):
     errors = records + T * step  # the records of errors
     z = errors + T * net.error_rows
     scratch = z + T * out.rows
-    cell_scratch = scratch + WIDE * lanes(work)
+    readout = scratch + WIDE * lanes(work)
     if not out.is_softmax:
-        cell_scratch = scratch + (N_PANELS + out.n_constants) * out.rows
+        readout = scratch + (N_PANELS + out.n_constants) * out.rows
+    cell_scratch = readout + room_of_readout(out, WIDE * lanes(work))
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     first = 0 if load_initial(net, data, i, work, 0) else 1
+    of_masks = masks_at(net, cell_scratch)
+    masks.draw(net, dropout, data.members[i], work, of_masks, 1, 0)
+    if first == 0:
+        for layer in layers[:-1]:
+            mask_states(layer, work, 0, of_masks)
 
     loss, correct = 0.0, 0.0
     for t in range(T):
         record, z_t = records + t * step, z + t * out.rows
         load_inputs(data.values, start + t, work, record)
-        forward_step(net, work, record - step, work, record, t < first, cell_scratch)
+        forward_step(net, work, record - step, work, record, t < first, of_masks, cell_scratch)
+        h = record + out.inputs_place
+        if out.readout:
+            carried = readouts.part(out, readout, readouts.CARRIED, 1)
+            h = take_step(out, readout, work, carried, work, h, carried, t, True)
         if data.every_step or t == T - 1:
-            output(net, work, record, work, z_t)
+            output(net, work, h, work, z_t)
             place = start + t if data.every_step else data.members[i]
             part = output_error(out, work, z_t, targets, data.members, place, scratch)
             loss, correct = loss + part[0], correct + part[1]
         else:
             work[z_t : z_t + out.n_units] = 0.0
-    set_gradients(out, V, gradients, work, records, z, out.rows, first, T, step)
+    if out.readout:
+        r, error = readouts.part(out, readout, readouts.READ, 1), z + (T - 1) * out.rows
+        set_gradients(out, V, gradients, work, r, 0, error, out.rows, first, 1, step)
+        error_of_read(net, readout, work, error, T)
+    else:
+        x = records + out.inputs_place
+        set_gradients(out, V, gradients, work, x, 0, z, out.rows, first, T, step)
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
         for t in range(T - 1, -1, -1):
             errors_t = errors + t * net.error_rows
-            error_above = errors_t + above.error_place
+            error_above, from_readout = errors_t + above.error_place, -1
             if k == len(layers) - 2:
                 error_above = z + t * out.rows if data.every_step or t == T - 1 else -1
+                if out.readout:
+                    error_above, from_readout = -1, error_of_step(out, readout, work, t)
             backward_step(
-                net, layer, above, work, records + t * step, t, T, errors_t, error_above, first,
+                net, layer, above, work, records + t * step, t, T, errors_t, error_above, from_readout,
+                first,
                 cell_scratch,
             )  # fmt: skip
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             of_gate = errors + layer.error_place + g * layer.rows
+            x, h = records + layer.inputs_place, records + layer.in_time_place
             set_gradients(
-                layer, gate, gradients, work, records, of_gate, net.error_rows, first, T, step
+                layer, gate, gradients, work, x, h, of_gate, net.error_rows, first, T, step
             )
         if layer.initial >= 0:
             if data.learns_initial:
