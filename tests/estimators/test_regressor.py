@@ -344,6 +344,13 @@ def test_divergence_is_an_error():
 # What is refused
 
 
+def test_one_number_has_no_score_to_watch():
+    with pytest.raises(DataError, match="two answers or more; there is one to validate with"):
+        regressor(early_stopping=True).fit(X[:9], Y[:9])
+    with pytest.raises(DataError, match="two answers or more"):
+        regressor().fit(X, Y, validation_data=(X[:1], Y[:1]))
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

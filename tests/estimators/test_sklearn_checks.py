@@ -44,8 +44,8 @@ class Mirrored:
     def score(self, X, y, sample_weight=None):
         return super().score(self._sequences(X), y, sample_weight)
 
-    def predict(self, X):
-        return super().predict(self._sequences(X))
+    def predict(self, X, initial_state=None):
+        return super().predict(self._sequences(X), initial_state)
 
 
 class MirroredClassifier(Mirrored, RNNClassifier):
@@ -53,8 +53,8 @@ class MirroredClassifier(Mirrored, RNNClassifier):
         return super().partial_fit(self._sequences(X), y, classes, sample_weight)
 
     # predict_log_proba goes through it.
-    def predict_proba(self, X):
-        return super().predict_proba(self._sequences(X))
+    def predict_proba(self, X, initial_state=None):
+        return super().predict_proba(self._sequences(X), initial_state)
 
 
 class MirroredRegressor(Mirrored, RNNRegressor):

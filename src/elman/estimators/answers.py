@@ -50,6 +50,10 @@ class Answers(ABC):
     def score(self, targets: Targets, y_hat: Array) -> float:
         """Compare ŷ (n, K) with encoded targets; higher is better, and 1 is best."""
 
+    def require_score(self, targets: Targets) -> None:
+        """Refuse, by a DataError, targets that are too few for ``score``."""
+        return  # none, of classes
+
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -232,6 +236,14 @@ class Numbers(Answers):
             ]
             return float(np.mean(scores))
         return float(r2_score(y, y_hat[..., 0], sample_weight=weights))
+
+    def require_score(self, targets: Targets) -> None:
+        """Refuse, by a DataError, a single number: R² compares with the mean."""
+        if targets.present.sum() < 2:
+            raise DataError(
+                "a score of numbers takes two answers or more; there is one to validate with. Raise "
+                "validation_fraction, or pass validation_data."
+            )
 
     def _by_number(self, y_hat: Array) -> Array:
         """Give ŷ an axis for numbers, and one for quantiles: (…, K) → (…, n_numbers, ·)."""

@@ -152,6 +152,8 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             held_out = self._given_aside(validation_data, prepared)
         elif self.early_stopping:
             examples, held_out = self._hold_out(examples)
+        if held_out is not None:
+            prepared.answers.require_score(held_out.targets)
         fitted = replace(self._begin(prepared, examples), optimizer=self._make_optimizer())
         trainer = self._trainer(fitted, examples, examples.mean_weight)
         validate = None
