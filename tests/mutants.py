@@ -25,6 +25,7 @@ import pytest
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "src" / "elman"
 KERNELS = Path("engines", "compiled")
+EQUATIONS = "../../equations/"  # from there
 AT_ONCE = 2
 
 
@@ -57,6 +58,7 @@ ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
 ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
 GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
 GRADIENTS_OF_FEW = versus_naive("test_loss_and_gradients and layers and few")
+GATES_OF_MANY = versus_naive("test_loss_and_gradients and wide lstm")
 BUFFERS_OF_MANY = promises("test_gradients and 20")
 BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
@@ -83,12 +85,15 @@ class Mutant:
 MUTANTS = {
     # panels
     "W begins a row too early": Mutant(
-        "panels", "(1 + layer.n_inputs) * L + i", "layer.n_inputs * L + i", ANSWERS_OF_MANY
+        "panels",
+        "W * L + i\n                        tile = multiply_add(",
+        "(W - 1) * L + i\n                        tile = multiply_add(",
+        ANSWERS_OF_MANY,
     ),
     "the last units, which fill no tile, left out": Mutant(
         "panels",
-        "layer.n_units - p), TILE_ROWS):\n                tile = affine(",
-        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                tile = affine(",
+        "layer.n_units - p), TILE_ROWS):\n                    tile = affine(",
+        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                    tile = affine(",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(
@@ -119,12 +124,19 @@ MUTANTS = {
     "gradients do not begin as zeros": Mutant(
         "panels", "gradients[:] = 0.0", "gradients[:0] = 0.0", BUFFERS_OF_MANY
     ),
-    "denormal errors": Mutant(
-        "panels", "f.without_tiny(tile)", "tile", promises("test_tiny and 5")
+    "only the first gate": Mutant(
+        "panels",
+        "for g in range(layer.n_gates):\n            gate = net.gates[layer.first_gate + g]\n            for p",
+        "for g in range(1):\n            gate = net.gates[layer.first_gate + g]\n            for p",
+        GATES_OF_MANY,
+    ),
+    "nothing straight from later steps": Mutant(
+        "panels", "error_after + layer.n_gates * errors_apart", "error_after",
+        GATES_OF_MANY,
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows", "layer.forward + layer.rows + p", "layer.forward + p", ANSWERS_OF_FEW
+        "rows", "gate.forward + layer.rows + p", "gate.forward + p", ANSWERS_OF_FEW
     ),
     "the last classes, which fill no vector, not divided": Mutant(
         "rows",
@@ -137,12 +149,14 @@ MUTANTS = {
         versus_naive("test_confident and three"),
     ),
     "a stream without W": Mutant(
-        "rows", "record, after, record, False)", "record, after, record, True)", STREAMS
+        "rows", "record, after, record, False,", "record, after, record, True,", STREAMS
     ),
     "a stream that is not centred": Mutant(
         "rows", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
     ),
-    "δ_t for δ_{t+1}": Mutant("rows", "errors + error_step\n", "errors\n", GRADIENTS_OF_FEW),
+    "δ_t for δ_{t+1}": Mutant(
+        "rows", "errors + first * error_step", "errors", GRADIENTS_OF_FEW
+    ),
     "db without the first step": Mutant(
         "rows", "in range(T):\n            total", "in range(1, T):\n            total",
         GRADIENTS_OF_FEW,
@@ -156,11 +170,12 @@ MUTANTS = {
     ),
     # packing
     "every panel has the first one's b": Mutant(
-        "packing", "parameters[layer.b + p + i] if", "parameters[layer.b + i] if",
+        "packing", "parameters[gate.b + p + i] if", "parameters[gate.b + i] if",
         packing("test_packed and panels"),
     ),
     "W copied a row too early": Mutant(
-        "packing", "at += (1 + D) * L", "at += D * L", packing("test_packed and panels")
+        "packing", "                    at += D * L\n", "                    at += (D - 1) * L\n",
+        packing("test_packed and panels"),
     ),
     "the last column of a panel that is not full left out": Mutant(
         "packing", "range(n_columns - p)", "range(n_columns - p - 1)",
@@ -210,10 +225,19 @@ MUTANTS = {
         functions("tanh and binade and float32"),
     ),
     "log of NaN": Mutant("functions", " + (x - x)  # NaN", "  # NaN", functions("nan and float64")),
-    "relu' of 0": Mutant(
-        "functions", '(">", h, 0.0, error', '(">=", h, 0.0, error', GRADIENTS_OF_FEW
+    # the equations, as vectors
+    "denormal errors": Mutant(
+        "pointwise", "f.without_tiny(x) for x in", "x for x in", promises("test_tiny and 5")
     ),
-    "tanh' = 1 - h³": Mutant("functions", "fma(-h, h, 1.0)", "fma(-h, h * h, 1.0)", GRADIENTS_OF_FEW),
+    "relu' of 0": Mutant(
+        EQUATIONS + "cells/relu", "positive(h)", "positive(h + 1e-300)", GRADIENTS_OF_FEW
+    ),
+    "tanh' = 1 - h³": Mutant(
+        EQUATIONS + "functions", "fma(-h, h, 1.0)", "fma(-h, h * h, 1.0)", GRADIENTS_OF_FEW
+    ),
+    "rows of a cell exchanged": Mutant(
+        "pointwise", "[row * self.L + j for", "[(1 - row % 2) * self.L + j for", ANSWERS_OF_FEW
+    ),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def test_error_can_be_planted(name, tmp_path):
     mutant = MUTANTS[name]
     mutant.plant(mutants.copied(tmp_path))
     source = mutants.PACKAGE / mutants.KERNELS / f"{mutant.kernel}.py"
-    copy = tmp_path / "elman" / mutants.KERNELS / source.name
+    copy = tmp_path / "elman" / mutants.KERNELS / f"{mutant.kernel}.py"
     assert copy.read_text() == source.read_text().replace(mutant.right, mutant.wrong)
     assert copy.read_text() != source.read_text()
     compile(copy.read_text(), copy, "exec")
@@ -24,8 +24,9 @@ def test_error_can_be_planted(name, tmp_path):
 
 def test_every_kernel_has_some():
     found = Counter(mutant.kernel for mutant in MUTANTS.values())
-    assert found.keys() == {"panels", "rows", "packing", "tiles", "functions"}
-    assert min(found.values()) >= 3
+    kernels = {"panels", "rows", "packing", "tiles", "functions", "pointwise"}
+    assert kernels <= found.keys()
+    assert min(found[kernel] for kernel in kernels) >= 2
 
 
 @pytest.mark.parametrize("right", ["what is not there", "builder"])

@@ -62,7 +62,7 @@ class View:
 
         def numbers(n: int) -> float:
             terms = min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n
-            return terms * width + n * carried
+            return float(terms * width + n * carried)
 
         n = min(STEPS, ex.T)
         while n > 1 and numbers(n) > NUMBERS:
