@@ -126,8 +126,9 @@ MUTANTS = {
     ),
     "only the first gate": Mutant(
         "panels",
-        "for g in range(layer.n_gates):\n            gate = net.gates[layer.first_gate + g]\n            for p",
-        "for g in range(1):\n            gate = net.gates[layer.first_gate + g]\n            for p",
+        "of_W = read_by_W(layer, before, t, slots, begins, initial, L)\n"
+        "        for g in range(layer.n_gates):",
+        "of_W = read_by_W(layer, before, t, slots, begins, initial, L)\n        for g in range(1):",
         GATES_OF_MANY,
     ),
     "nothing straight from later steps": Mutant(
