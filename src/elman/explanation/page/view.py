@@ -56,13 +56,13 @@ class View:
     @cached_property
     def _n_steps(self) -> int:
         ex = self.explanation
-        n_losses, width = len(ex.answering), int(ex.delta_of.shape[2])
+        n_losses, width = len(ex.answering), ex.delta_of.shape[2]
         cell = ex.equations  # of one with gates the page carries all pieces of a step
         carried = 0 if ex.plain else (2 * len(cell.gates) + len(cell.states) + 1) * self.units
 
         def numbers(n: int) -> float:
-            terms: float = min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n
-            return terms * width + n * carried
+            terms = min(n_losses, n) * (n + 1) / 2 if n_losses > 1 else n
+            return float(terms * width + n * carried)
 
         n = min(STEPS, ex.T)
         while n > 1 and numbers(n) > NUMBERS:
