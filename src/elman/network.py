@@ -279,8 +279,8 @@ class Network:
             found.h_unactivated.append(fold(h_unactivated))
             found.h_activated.append(of_states[0])
             found.states.append(dict(zip(cell.states, of_states, strict=True)))
-            values = [fold(value) for value in zip(*kept, strict=True)]
-            found.gates.append(gate_values(cell, values))
+            values = gate_values(cell, list(zip(*kept, strict=True)))
+            found.gates.append({gate: fold(blocks) for gate, blocks in values.items()})
         return found
 
     def loss_and_gradients(

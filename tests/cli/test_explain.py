@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
-from elman import RNNClassifier, RNNTagger
+from elman import RNNClassifier, RNNRegressor, RNNTagger
 from elman.cli import app
 from elman.explanation import proof
 
@@ -74,6 +74,39 @@ def test_json_alone_writes_no_page(run, files, tmp_path):
     result = run("classifier.safetensors", "ragged.npz", "--json", "numbers.json")
     assert result.exit_code == 0, result.output
     assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "leaky"])
+def test_cells_with_gates(run, tmp_path, cell):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 6, 2))
+    y = X.sum(axis=(1, 2)) > 0
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    RNNClassifier((4, 3), cell=[cell, "tanh"], **TINY).fit(X, y).save(
+        tmp_path / "model.safetensors"
+    )
+    result = run("model.safetensors", "data.npz", "--json", "numbers.json", "--html", "page.html")
+    assert result.exit_code == 0, result.output
+    assert "data.npz, sequence 0: 6 of 6 terms proved" in result.output
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert numbers["cell"] == cell
+    assert list(numbers["states"]) == (["h", "s"] if cell == "lstm" else ["h"])
+    assert "".join(numbers["gates"]) == {"lstm": "ifgo", "gru": "rznm", "leaky": ""}[cell]
+    assert all(check["passed"] for check in numbers["backward"])
+    assert "Gates and states by step" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_numbers(run, tmp_path):
+    X = np.random.default_rng(0).standard_normal((20, 6, 2))
+    y = 100 + 20 * X.sum(axis=(1, 2))
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    RNNRegressor(4, **TINY).fit(X, y).save(tmp_path / "model.safetensors")
+    result = run("model.safetensors", "data.npz", "--index", 3, "--json", "numbers.json")
+    assert result.exit_code == 0, result.output
+    assert "data.npz, sequence 3: 6 of 6 terms proved" in result.output
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert numbers["y"][-1] == [pytest.approx((y[3] - y.mean()) / y.std())]
+    assert numbers["labels"] is None
 
 
 def test_options_reach_the_explanation(run, files, tmp_path):

@@ -82,7 +82,7 @@ class Passes(NamedTuple):
             "h_unactivated": _rows(h_unactivated),
             "h_activated": of_states[0],
             "states": dict(zip(cell.states, of_states, strict=True)),
-            "gates": gate_values(cell, [*map(_rows, values)]),
+            "gates": {g: _rows(of) for g, of in gate_values(cell, values).items()},
             "partials": np.array(partials)[..., 0],
         }
 

@@ -61,7 +61,8 @@ class Cell(ABC):
         after : one for each state
             The states of step t.
         kept : tuple
-            What ``backward`` needs beside the states.
+            What ``backward`` needs beside the states. If there are several gates and a value for each,
+            in their order, explanations show them as the gates' values.
         """
 
     @abstractmethod
