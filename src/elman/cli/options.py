@@ -86,6 +86,13 @@ Bidirectional: TypeAlias = Annotated[
         help="Whether beside each layer another one goes from the last step to the first.",
     ),
 ]
+LearnInitialState: TypeAlias = Annotated[
+    bool | None,
+    _network(
+        "--learn-initial-state/--from-zeros",
+        help="Whether the states before the first step are learned.",
+    ),
+]
 ReadoutName: TypeAlias = Literal["last", "mean", "max"]
 ReadoutOption: TypeAlias = Annotated[
     ReadoutName | None,
