@@ -66,9 +66,24 @@ def test_gradients_are_those_of_the_complex_step(
     assert [check for check in checks if not check.passed] == []
 
 
+@pytest.mark.parametrize("learn_initial_state", [True, False])
+@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("dropout", DROPOUTS.values(), ids=DROPOUTS)
+@pytest.mark.parametrize("name", ENGINES)
+def test_gradients_of_both_directions_are_those_of_the_complex_step(
+    name, dropout, every_step, learn_initial_state
+):
+    settings = {"bidirectional": True, "learn_initial_state": learn_initial_state}
+    network = network_of(engine=name, cell=("gru", "lstm"), hidden=[4, 5], **settings)
+    checks = check_gradients(network, *examples(9, every_step, 6), dropout)
+    assert [check for check in checks if not check.passed] == []
+
+
 @pytest.mark.parametrize("readout", ["mean", "max"])
-def test_what_is_read_of_all_steps_is_masked(of_engine, readout):
-    network = network_of(engine=of_engine, hidden=[4, 5], cell=("lstm", "gru"), readout=readout)
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_what_is_read_of_all_steps_is_masked(of_engine, readout, bidirectional):
+    settings = {"readout": readout, "bidirectional": bidirectional}
+    network = network_of(engine=of_engine, hidden=[4, 5], cell=("lstm", "gru"), **settings)
     checks = check_gradients(network, *examples(9, longest=6), BOTH)
     assert [check for check in checks if not check.passed] == []
 
@@ -117,13 +132,14 @@ def test_nothing_dropped_keeps_the_bits(of_engine, dtype):
 
 @pytest.mark.parametrize("every_step", [True, False])
 @pytest.mark.parametrize("n", [3, 90])
-def test_number_of_threads_makes_no_difference(dtype, every_step, n, monkeypatch):
+@pytest.mark.parametrize("both", [False, True], ids=["onward", "both ways"])
+def test_number_of_threads_makes_no_difference(dtype, every_step, n, both, monkeypatch):
     monkeypatch.setattr(engine, "SMALL", 0)
     monkeypatch.setattr(threads, "_idle", [])
     monkeypatch.setattr(threads, "_cores", lambda: 8)
     problem, found = examples(n, every_step), set()
     for n_jobs in (1, 2, 3, 4):
-        network = network_of(dtype, n_jobs=n_jobs, cell=("lstm", "gru"))
+        network = network_of(dtype, n_jobs=n_jobs, cell=("lstm", "gru"), bidirectional=both)
         loss, gradients = network.loss_and_gradients(*problem, BOTH)
         found.add((loss, gradients.vector.tobytes()))
     assert len(found) == 1
@@ -172,9 +188,11 @@ def test_narrow_panels_compute_the_same(dtype, monkeypatch):
 
 @pytest.mark.parametrize("n", [2, 20])
 @pytest.mark.parametrize("every_step", [True, False])
-def test_kernels_stay_in_the_room_that_they_say(dtype, n, every_step):
+@pytest.mark.parametrize("both", [False, True], ids=["onward", "both ways"])
+def test_kernels_stay_in_the_room_that_they_say(dtype, n, every_step, both):
     """What stands behind the room is as it was, and nothing in it need be zero."""
-    network = network_of(dtype, cell=("lstm", "tanh"), learn_initial_state=True)
+    settings = {"learn_initial_state": True, "bidirectional": both}
+    network = network_of(dtype, cell=("lstm", "tanh"), **settings)
     rooms = []
 
     class Fenced(engine.Buffers):

@@ -50,12 +50,13 @@ def examples(n, longest=20, seed=0):
 
 @pytest.mark.parametrize("n", [1, 9, 40])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-def test_kernels_compute_what_the_reference_does(kernel, readout, cell, n):
+@pytest.mark.parametrize("both", [False, True], ids=["onward", "both ways"])
+def test_kernels_compute_what_the_reference_does(kernel, readout, cell, n, both):
     X, y, weights = examples(n)
-    network = network_of(readout, cell=cell)
+    network = network_of(readout, cell=cell, bidirectional=both)
     loss, gradients = network.loss_and_gradients(X, y, weights)
     answers = network.forward(X, every_step=False)
-    reference = network_of(readout, cell=cell, engine="reference")
+    reference = network_of(readout, cell=cell, engine="reference", bidirectional=both)
     expected, of_reference = reference.loss_and_gradients(X, y, weights)
     assert loss == pytest.approx(expected, rel=1e-12)
     for name, gradient in gradients.items():
@@ -174,9 +175,10 @@ def test_compiled_functions_are_not_given_what_they_cannot_do(readout, monkeypat
 
 
 @pytest.mark.parametrize("n", [2, 20])
-def test_kernels_stay_in_the_room_that_they_say(readout, dtype, n):
+@pytest.mark.parametrize("both", [False, True], ids=["onward", "both ways"])
+def test_kernels_stay_in_the_room_that_they_say(readout, dtype, n, both):
     """What stands behind the room is as it was, and nothing in it need be zero."""
-    network = network_of(readout, dtype, cell=("lstm", "tanh"))
+    network = network_of(readout, dtype, cell=("lstm", "tanh"), bidirectional=both)
     X, y, _ = examples(n)
     rooms = []
 

@@ -245,7 +245,7 @@ DIRECTIONS = read("torch_directions.npz")
 GATES = {"tanh": (1, 1)} | ROWS
 
 
-def both_ways(cell, n_layers, dtype, engine):
+def both_ways(cell, n_layers, dtype, engine, readout="last"):
     """A network in both directions, with the parameters that were drawn."""
     (K, H), D = DIRECTIONS["V"].shape, DIRECTIONS["X"].shape[2]
     network = Network(
@@ -256,6 +256,7 @@ def both_ways(cell, n_layers, dtype, engine):
         dtype=dtype,
         engine=engine,
         bidirectional=True,
+        readout=readout,
     )
     of_matrix, of_bias = (n * H // 2 for n in GATES[cell])
     for name, array in network.parameters.items():
@@ -280,5 +281,20 @@ def test_both_directions_are_torchs(cell, n_layers, lengths, labels, dtype, engi
 
     tolerance = VERSUS_TORCH[np.dtype(dtype)]
     expected_loss, *expected = DIRECTIONS[f"{cell}-{n_layers}-{labels}-{lengths}-bias"]
+    assert loss == pytest.approx(expected_loss, rel=tolerance)
+    check_gradients(gradients, expected, tolerance, tuple(gradients))
+
+
+@pytest.mark.parametrize("readout", ["mean", "max"])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_readouts_of_both_directions_are_torchs(cell, lengths, readout, dtype, engine):
+    network = both_ways(cell, 1, dtype, engine, readout)
+    X = [x[:n].astype(dtype) for x, n in zip(DIRECTIONS["X"], LENGTHS[lengths], strict=True)]
+    loss, gradients = network.loss_and_gradients(X, DIRECTIONS["y_last"], DIRECTIONS["weights"])
+
+    tolerance = VERSUS_TORCH[np.dtype(dtype)]
+    expected_loss, *expected = DIRECTIONS[f"{cell}-1-{readout}-{lengths}-bias"]
     assert loss == pytest.approx(expected_loss, rel=tolerance)
     check_gradients(gradients, expected, tolerance, tuple(gradients))

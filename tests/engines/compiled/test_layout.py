@@ -47,3 +47,37 @@ def test_a_layout_is_pickled_as_what_it_is_made_of():
     assert layout.__reduce__()[0] is layout_of
     again = pickle.loads(pickle.dumps(layout))
     assert again is layout
+
+
+@pytest.mark.parametrize("masked", [(True, False), (False, True), (True, True)], ids=str)
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_what_masks_leave_stands_beside_what_is_stored(masked, bidirectional):
+    architecture = Architecture(
+        17, (1, 33, 16), ("tanh", "dense", "lstm"), 19, bidirectional=bidirectional
+    )
+    plain = Layout.of(architecture, 8, np.dtype(np.float64))
+    laid_out = Layout.of(architecture, 8, np.dtype(np.float64), masked)
+    first = laid_out.layers[: -1 : 2 if bidirectional else 1]  # a layer of each level
+    starts = [(row["place"], row["n_stored"]) for row in first]
+    for way, has_mask in zip(("up", "in_time"), masked, strict=True):
+        recurrent = first["cell_forward"] > 0 if way == "up" else np.array([True, False, True])
+        is_there = has_mask & recurrent
+        np.testing.assert_array_equal(first[f"{way}_mask"] >= 0, is_there)
+        elsewhere = first[f"{way}_place"] != first["place"]
+        np.testing.assert_array_equal(elsewhere, is_there)
+        starts += [(place, 1) for place in first[f"{way}_place"][is_there]]
+    heights = dict(zip([row["place"] for row in first], first["panel_rows"], strict=True))
+    starts.sort()
+    for (place, n), (after, _) in pairwise([*starts, (laid_out.state_rows, 0)]):
+        owner = max(start for start in heights if start <= place)
+        assert place + n * heights[owner] == after
+    np.testing.assert_array_equal(
+        first["up_place"],
+        laid_out.layers["inputs_place"][1:][
+            (1 if bidirectional else 0) :: 2 if bidirectional else 1
+        ][: len(first)],
+    )
+    rows = laid_out.layers["rows"]
+    n_masks = [(laid_out.layers[f"{way}_mask"] >= 0) for way in ("up", "in_time")]
+    assert laid_out.mask_rows == sum(rows[has].sum() for has in n_masks)
+    assert plain.mask_rows == 0

@@ -282,7 +282,6 @@ def _set_loss(out: Array, architecture: Architecture, dtype: np.dtype[Any]) -> N
             out["activation"] = compiled(Activation(loss), "forward", dtype)
 
 
-@lru_cache
 def layout_of(
     architecture: Architecture,
     unit: int,
@@ -290,7 +289,10 @@ def layout_of(
     masked: tuple[bool, bool] = (False, False),
 ) -> Layout:
     """Lay a network out, once."""
-    return Layout.of(architecture, unit, dtype, masked)
+    return _laid_out(architecture, unit, dtype, masked)
+
+
+_laid_out = lru_cache(Layout.of)
 
 
 def _starts(architecture: Architecture) -> dict[str, int]:
