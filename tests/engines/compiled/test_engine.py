@@ -275,12 +275,13 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     network.loss_and_gradients(X, np.zeros((n, T) if every_step else n, int))
     network.forward(X, every_step=every_step)
     state = network.initial_state(n)
-    layout, weights, scaling, _, _, n_records, _ = state.stream
+    stream = state.stream
+    layout, n_records = stream.layout, stream.n_records
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
     assert rows.step(
-        layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t, state.records, after,
-        n_records,
+        layout.layers, layout.gates, stream.weights, layout.state_rows, stream.scaling, x_t,
+        state.records, after, n_records, state.n_steps,
     )  # fmt: skip
     assert (after[-128:] == 7.25).all()
     assert buffers.are_whole()
