@@ -45,7 +45,10 @@ class State:
 
     @property
     def carry(self) -> Carry:
-        """The states, a copy, with a row a sequence: what other sequences may go on from."""
+        """The states, a copy, with a row a sequence: what other sequences may go on from.
+
+        What a readout of all steps has read so far is not among them.
+        """
         raise NotImplementedError
 
     @property
