@@ -62,6 +62,9 @@ GATES_OF_MANY = versus_naive("test_loss_and_gradients and wide lstm")
 BUFFERS_OF_MANY = promises("test_gradients and 20")
 BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
+ANSWERS_BOTH_WAYS = versus_naive("test_probabilities and ways and ragged")
+GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged")
+FIRST_STATES_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and first")
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,37 @@ MUTANTS = {
     "nothing straight from later steps": Mutant(
         "panels", "error_after + layer.n_gates * errors_apart", "error_after",
         GATES_OF_MANY,
+    ),
+    # bidirectional
+    "a reverse layer that goes forward": Mutant(
+        "bidirectional", "t = T - 1 - i if layer.reverse else i", "t = i", ANSWERS_BOTH_WAYS
+    ),
+    "sequences that begin with what is there": Mutant(
+        "bidirectional", "alive[t], alive[t - 1], initial", "alive[t], alive[t], initial",
+        ANSWERS_BOTH_WAYS,
+    ),
+    "the reverse state of the last step read": Mutant(
+        "bidirectional", "values_at(reverse, 0, T, L)", "values_at(reverse, T - 1, T, L)",
+        ANSWERS_BOTH_WAYS,
+    ),
+    "the level below hears of one direction": Mutant(
+        "bidirectional", "errors_apart, is_first, below", "errors_apart, True, below",
+        GRADIENTS_BOTH_WAYS,
+    ),
+    "reverse dW with h_t": Mutant(
+        "bidirectional", "= -1, begin, min(end, T - 1), T - 1", "= 0, begin, end, T - 1",
+        GRADIENTS_BOTH_WAYS,
+    ),
+    "errors from the wrong side": Mutant(
+        "bidirectional", "t_after = t - 1 if layer.reverse else t + 1", "t_after = t + 1",
+        GRADIENTS_BOTH_WAYS,
+    ),
+    "first states of all sequences at each step": Mutant(
+        "bidirectional", "first, last = alive[t + 1], alive[t]", "first, last = 0, alive[t]",
+        FIRST_STATES_BOTH_WAYS,
+    ),
+    "dW without first states": Mutant(
+        "bidirectional", "initial >= 0 and begin <= t_0 < end", "False", FIRST_STATES_BOTH_WAYS
     ),
     # rows
     "U begins a row too early": Mutant(

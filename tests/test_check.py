@@ -11,7 +11,7 @@ import pytest
 
 import elman.equations.losses.cross_entropy as cross_entropy
 import elman.equations.network as network_equations
-from elman import Network, check_gradients
+from elman import Network, check_gradients, derivatives
 from elman.check import GRID, GradientCheck, check_grid, complex_step
 from elman.engines import ENGINES, reference
 from elman.engines.compiled import engine as compiled
@@ -28,16 +28,18 @@ def test_grid_passes(grid):
 
 
 def test_grid_is_every_combination_with_every_parameter(grid):
-    assert len(set(GRID)) == len(GRID) == len(grid) == (5 * 2 + 2) * 3 * 4 * 2 * 2
+    assert len(set(GRID)) == len(GRID) == len(grid) == (5 * 2 + 2) * 3 * 7 * 2 * 2 * 2
     for cell in grid:
         names = {check.name for check in cell.checks}
-        expected = {"loss", "V"} | {f"U{k}" for k in range(1, cell.n_layers + 1)}
-        n_recurrent = {"dense": 0, "mixed": 2}.get(cell.cell, 3)  # mixed: relu, tanh, dense
-        expected |= {f"W{k}" for k in range(1, min(cell.n_layers, n_recurrent) + 1)}
+        n_recurrent = {"dense": 0, "mixed": 2}.get(cell.cell, 3)  # mixed: relu, lstm, dense
+        of_layers = {f"U{k}" for k in range(1, cell.n_layers + 1)}
+        of_layers |= {f"W{k}" for k in range(1, min(cell.n_layers, n_recurrent) + 1)}
         if cell.bias:
-            expected |= {"c"} | {f"b{k}" for k in range(1, cell.n_layers + 1)}
-        assert names == expected
-        assert all(check.largest > 1e-3 for check in cell.checks)  # nothing that is only zeros
+            of_layers |= {f"b{k}" for k in range(1, cell.n_layers + 1)}
+        if cell.bidirectional:
+            of_layers |= {f"{name}_reverse" for name in of_layers}
+        assert names == of_layers | {"loss", "V"} | ({"c"} if cell.bias else set())
+        assert all(check.largest > 1e-5 for check in cell.checks)  # nothing that is only zeros
 
 
 def mutated(function, right, wrong):
@@ -45,9 +47,9 @@ def mutated(function, right, wrong):
     source = dedent(inspect.getsource(function))
     code = source.rpartition('"""')[2]  # the formulas of the docstring are not for mutating
     assert code.count(right) == 1
-    namespace = dict(vars(sys.modules[function.__module__]))
-    exec(source.replace(code, code.replace(right, wrong)), namespace)
-    return namespace[function.__name__]
+    namespace, made = dict(vars(sys.modules[function.__module__])), {}
+    exec(source.replace(code, code.replace(right, wrong)), namespace, made)
+    return made[function.__name__]
 
 
 @dataclass
@@ -87,8 +89,8 @@ MUTATIONS = {
     "later steps to the wrong sequences": Mutation(
         "backward",
         "errors_through_time",
-        "d_state[:, : later.shape[1]]",
-        "d_state[:, d_state.shape[1] - later.shape[1] :]",
+        "d_state[:, :n_both]",
+        "d_state[:, d_state.shape[1] - n_both :]",
     ),
     "what goes straight forgotten": Mutation(
         "backward", "errors_through_time", "list(straight)", "[None] * len(straight)"
@@ -134,7 +136,10 @@ MUTATIONS = {
         "losses.cross_entropy", "output_error", "y.sum(axis=0) - y", "y.sum(axis=0)"
     ),
     "answers to the wrong columns": Mutation(
-        "network", "answers_to_states", "dh[-1][:, first:]", "dh[-1][:, :n_answers]"
+        "network",
+        "answers_to_states",
+        "dh[read][:, first : h_t.shape[1]]",
+        "dh[read][:, :n_answers]",
     ),
     "always the first answers": Mutation(
         "network", "answers_to_states", "start += n_answers", "start += 0"
@@ -144,7 +149,7 @@ MUTATIONS = {
         "network",
         "gradients",
         'layer.cell.rows_reading("x", delta_t) for delta_t in delta',
-        "np.concatenate([dh_t] * (len(layer.U) // len(dh_t))) for dh_t in dh",
+        "np.concatenate([dh_t] * (len(layer.U) // len(dh_t))) for dh_t in dh[k]",
     ),
     "one entry by one part in a million": Mutation(
         "backward", "output_gradients", "V.T @ error", "V.T @ error * (1 + 1e-6 * (h > 0))"
@@ -263,6 +268,28 @@ def test_any_network_can_be_checked(engine, dtype, n_outputs):
 def test_grid_is_the_same_for_the_same_seed():
     first, again, other = (next(check_grid(seed=seed)).checks for seed in (4, 4, 5))
     assert first == again != other
+
+
+@pytest.mark.parametrize("n_columns", [1, 40, 10**6])  # one at a time, some, all at once
+@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_many_derivatives_at_a_time_are_those_of_one(
+    monkeypatch, n_columns, every_step, bidirectional
+):
+    monkeypatch.setattr(derivatives, "COLUMNS", n_columns)
+    rng = np.random.default_rng(3)
+    network = Network(
+        2, [3, 2], 2, cell=["lstm", "gru"], learn_initial_state=True, bidirectional=bidirectional
+    ).astype(complex)
+    parameters = network.parameters
+    parameters.vector[...] = rng.standard_normal(len(parameters.vector))
+    X = [rng.standard_normal((length, 2)) for length in (3, 5, 1, 5)]
+    y = [rng.integers(2, size=len(x) if every_step else ()) for x in X]
+    batch, targets = network.batch(X, y)
+    (shard,) = batch.shards(4)
+    found = derivatives.loss_derivatives(parameters, shard, targets)
+    expected = complex_step(lambda: reference.loss(parameters, shard, targets), parameters.vector)
+    assert relative_error(found, expected) <= ROUNDING
 
 
 def test_complex_step_is_exact_and_restores_the_vector():

@@ -56,6 +56,7 @@ def check(
                 "bias": cell.bias,
                 "every_step": cell.every_step,
                 "ragged": cell.ragged,
+                "bidirectional": cell.bidirectional,
                 "errors": {c.name: c.error for c in cell.checks},
             }
             for cell in grid
@@ -89,9 +90,12 @@ def _table(grid: list[GridCell]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from elman.check import MIXED
+
     table = Table(
         title="worst error of loss or gradient, relative to its largest entry\n"
-        "(over all losses, equal lengths and ragged ones; mixed: relu, tanh, dense)",
+        "(over all losses, one direction and both, equal lengths and ragged ones;\n"
+        f"mixed: {', '.join(MIXED)})",
         title_style="dim",
         box=None,
         pad_edge=False,
@@ -127,5 +131,6 @@ def _describe(cell: GridCell) -> str:
         f"{cell.loss}, {cell.readout}, {cell.n_layers} {cell.cell}, "
         f"{'bias' if cell.bias else 'no bias'}, "
         f"{'label per step' if cell.every_step else 'one label'}, "
-        f"{'ragged' if cell.ragged else 'equal lengths'}"
+        f"{'ragged' if cell.ragged else 'equal lengths'}, "
+        f"{'both directions' if cell.bidirectional else 'forward'}"
     )

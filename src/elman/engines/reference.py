@@ -226,12 +226,23 @@ def loss(
     dropout: Dropout | None = None,
 ) -> complex:
     """Compute a shard's weighted loss alone."""
+    total: complex = losses(parameters, shard, targets, carry, dropout).sum().item()
+    return total
+
+
+def losses(
+    parameters: Parameters,
+    shard: Shard,
+    targets: Targets,
+    carry: Carry | None = None,
+    dropout: Dropout | None = None,
+) -> Array:
+    """Compute the weighted loss of each of a shard's answers, (m,), alone."""
     own = targets.take(shard.rows)
     y, constants = columns(own, parameters)
     z = forward(parameters, shard, carry, dropout).y_unactivated
-    value = parameters.architecture.loss_function.value(z, y, *constants)
-    total: complex = (own.weights * value).sum().item()
-    return total
+    value: Array = parameters.architecture.loss_function.value(z, y, *constants)
+    return own.weights * value
 
 
 def columns(targets: Targets, parameters: Parameters) -> tuple[Array, tuple[Array, ...]]:
