@@ -138,8 +138,8 @@ MUTATIONS = {
     "answers to the wrong columns": Mutation(
         "network",
         "answers_to_states",
-        "dh[read][:, first : h_t.shape[1]]",
-        "dh[read][:, :n_answers]",
+        "dh[step][:, first : h_t.shape[1]]",
+        "dh[step][:, :n_answers]",
     ),
     "always the first answers": Mutation(
         "network", "answers_to_states", "start += n_answers", "start += 0"
@@ -150,6 +150,12 @@ MUTATIONS = {
         "gradients",
         'layer.cell.rows_reading("x", delta_t) for delta_t in delta',
         "np.concatenate([dh_t] * (len(layer.U) // len(dh_t))) for dh_t in dh[k]",
+    ),
+    "a mean's error at its last step alone": Mutation(
+        "readouts", "errors_of_states", "d[:, : later.shape[1]] += later", "pass"
+    ),
+    "a mean's error to each step whole": Mutation(
+        "readouts", "errors_of_states", "readout.error(dr[t - 1], t)", "dr[t - 1]"
     ),
     "one entry by one part in a million": Mutation(
         "backward", "output_gradients", "V.T @ error", "V.T @ error * (1 + 1e-6 * (h > 0))"
