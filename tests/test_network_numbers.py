@@ -172,3 +172,25 @@ def test_numbers_are_counted():
 def test_numbers_are_explained(case):
     loss, n_numbers, _, _ = case
     assert elman.explain(network_of(loss), X[0], np.ones((3, n_numbers))).passed
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_what_is_the_same_for_all_outputs_may_be_one_number(n):
+    class Scaled(elman.Loss):
+        def constants(self, n_outputs):
+            return (np.array([[2.0]]),)
+
+        def value(self, z, y, scale):
+            return (z - y) * (z - y) * scale
+
+        def error(self, y_hat, y, scale):
+            return (y_hat - y) * 2.0 * scale
+
+    y = rng.standard_normal((n, K))
+    losses = [
+        Network(D, 3, K, loss=Scaled(), dtype=float, seed=0, engine=engine).loss_and_gradients(
+            X[:n], y
+        )[0]
+        for engine in ENGINES
+    ]
+    assert relative_error(*losses) <= VERSUS_NAIVE[np.dtype(float)]

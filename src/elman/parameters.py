@@ -25,6 +25,7 @@ from elman._typing import Array
 from elman.equations import CELLS, Cell, Layer, LayerGradients
 from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import Loss, as_loss, decode_loss, encode_loss
+from elman.equations.naming import require_hashable
 from elman.equations.readouts import READOUTS
 
 logger = logging.getLogger("elman")
@@ -207,6 +208,7 @@ class Architecture:
                     f"cell must be one of {', '.join(CELLS)}, or an instance of a subclass of "
                     f"elman.Cell; got {cell!r}"
                 )
+            require_hashable(cell)
         for name in ("bias", "learn_initial_state", "bidirectional"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")

@@ -147,3 +147,12 @@ def test_a_carry_of_another_network_is_refused():
         network_of("lstm", "compiled").forward(np.ones((2, 3, D)), initial_state=carry)
     with pytest.raises(DataError, match="is of 2 sequence"):
         network_of("gru", "compiled").forward(np.ones((3, 3, D)), initial_state=carry)
+
+
+@pytest.mark.parametrize("values", [np.zeros((3, 1)), np.zeros((3, 45)), np.zeros(3)])
+def test_the_compiled_engine_reads_no_states_that_are_not_there(values):
+    network = network_of("lstm", "compiled")
+    batch, targets = network.batch(np.ones((3, 2, D)), [0, 1, 0])
+    carry = Carry(network.architecture, values)
+    with pytest.raises(ValueError, match=r"states of shape .*; expected 44 a sequence"):
+        network.engine.loss_and_gradients(network.parameters, batch, targets, carry)

@@ -85,7 +85,7 @@ def test_it_learns_streams_and_is_cloned():
 def test_it_goes_on_with_a_warm_start():
     model = RNNClassifier(8, cell=Peephole(), max_iter=2, random_state=0, warm_start=True).fit(X, y)
     pickle.loads(pickle.dumps(model)).fit(X, y)
-    with pytest.raises(ValueError, match="cell, bias"):
+    with pytest.raises(ValueError, match="cell, bidirectional"):
         model.set_params(cell=Peephole(0.3)).fit(X, y)
 
 
@@ -131,3 +131,47 @@ def test_a_file_with_other_fields_is_refused(tmp_path):
     Path(path).write_bytes(damaged)
     with pytest.raises(ModelFileError):
         Network.load(path)
+
+
+class Returning(Cell):
+    """A cell whose methods return what they are told to."""
+
+    gates = ("a", "b")
+
+    def __init__(self, forward=None, backward=None):
+        self.of_forward = forward
+        self.of_backward = backward
+
+    def forward(self, a, before):
+        h = tanh(a[0] + a[1])
+        return self.of_forward(h) if self.of_forward else ((h,), (h,))
+
+    def backward(self, d, kept, after, before):
+        da = d[0] * tanh_slope(after[0])
+        return self.of_backward(da) if self.of_backward else ((da, da), (None,))
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (Returning(lambda h: ((h, h), ())), "returns 2 states after a step; expected 1"),
+        (Returning(lambda h: (h, ())), "states after a step, as a ndarray; expected a tuple"),
+        (Returning(lambda h: ((h,), (1.0,))), "returns 1.0 among values to keep; expected what is"),
+        (Returning(None, lambda da: ((da,), (None,))), "1 da, errors of gates; expected 2"),
+        (Returning(None, lambda da: ((da,) * 3, (None,))), "3 da, errors of gates; expected 2"),
+        (Returning(None, lambda da: ((da,) * 2, ())), "0 d_before, errors of states; expected 1"),
+        (Returning(None, lambda da: ((da,) * 2, (0.0,))), "returns 0.0 among d_before"),
+    ],
+)
+def test_a_cell_that_returns_what_there_is_no_room_for_is_refused(cell, message):
+    with pytest.raises(ValueError, match=message):
+        Network(3, 4, 2, cell=cell).loss_and_gradients(X, y)
+
+
+def test_a_cell_that_could_change_is_refused():
+    @dataclass
+    class Changing(Returning):
+        gain: float = 1.0
+
+    with pytest.raises(ValueError, match=r"cannot be hashed; make its class a dataclass\(frozen"):
+        Network(3, 4, 2, cell=Changing())

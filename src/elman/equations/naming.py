@@ -15,16 +15,31 @@ def encode(part: Any, table: Mapping[str, type]) -> str | dict[str, Any]:
     part : str or object
     table : mapping from name to class
         elman's own; a class that is not among them goes by its own name.
+
+    Raises
+    ------
+    ValueError
+        If another one would be made of that.
     """
     if isinstance(part, str):
         return part
-    names = {kind: name for name, kind in table.items()}
-    settings = (
-        {field.name: getattr(part, field.name) for field in fields(part)}
-        if (is_dataclass(part))
-        else {}
-    )
-    return {"name": names.get(type(part), type(part).__name__), **settings}
+    kind = type(part)
+    name = {ours: name for name, ours in table.items()}.get(kind, kind.__name__)
+    if table.get(name, kind) is not kind:
+        raise ValueError(f"{part!r} cannot be saved: {name!r} is elman's own. Rename its class")
+    settings = vars(part)
+    if is_dataclass(part):
+        settings = {field.name: getattr(part, field.name) for field in fields(part)}
+    try:
+        is_made_again = kind(**settings) == part
+    except TypeError:
+        is_made_again = False
+    if not is_made_again:
+        raise ValueError(
+            f"{part!r} cannot be saved: its class does not make it again of {settings}. Make the class "
+            "a dataclass(frozen=True) whose fields are all that it depends on"
+        )
+    return {"name": name, **settings}
 
 
 def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> Any:
@@ -48,15 +63,33 @@ def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> An
         return encoded
     settings = {"name": encoded} if isinstance(encoded, str) else dict(encoded)
     name = settings.pop("name")
-    known = {kind.__name__: kind for kind in _subclasses(base)} | dict(table)
+    known = {kind.__name__: kind for kind in _subclasses(base) if not _is_ours(kind)} | dict(table)
     if name not in known:
         raise ValueError(
             f"it was trained with the {what} {name!r:.100}, which is not elman's. Import the module "
             f"that defines this subclass of elman.{base.__name__}, then load the model"
         )
-    for key, value in settings.items():
-        settings[key] = tuple(value) if isinstance(value, list) else value
-    return known[name](**settings)
+    return known[name](**{key: _tuples(value) for key, value in settings.items()})
+
+
+def require_hashable(part: Any) -> None:
+    """Refuse, by a ValueError, a cell or a loss that could change while a network has it."""
+    try:
+        hash(part)
+    except TypeError:
+        raise ValueError(
+            f"{part!r} cannot be hashed; make its class a dataclass(frozen=True) whose fields are "
+            "numbers or tuples of them"
+        ) from None
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, as JSON has them, as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith("elman.")
 
 
 def _subclasses(kind: Any) -> Iterator[type]:

@@ -14,10 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numba
+import numpy as np
 import pytest
 from numba.core import event
 
 from elman.engines.compiled import compiling
+from elman.engines.compiled.losses import Activation
+from elman.engines.compiled.pointwise import compiled
+from elman.equations.losses import Poisson
 
 COMPILING = "compiling for this processor, once; some seconds …"
 SOURCE = Path(compiling.__file__)
@@ -453,3 +457,12 @@ def test_others_may_not_write_what_is_kept_whatever_the_umask(folder):
         os.umask(before)
     (path,) = files_in(folder)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_what_makes_answers_of_a_loss_is_kept_on_disk_if_it_is_ours(folder):
+    class Counted(Poisson):
+        pass
+
+    for loss, n_files in ((Counted(), 0), (Poisson(), 1)):
+        compiled.__wrapped__(Activation(loss), "forward", np.dtype(np.float32))
+        assert len(files_in(folder)) == n_files

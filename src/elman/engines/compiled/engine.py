@@ -15,7 +15,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
-from elman.engines.carry import Carry
+from elman.engines.carry import Carry, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
@@ -328,7 +328,8 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
         check_numbers(parameters, batch, numbers, targets.weights)
         weights = np.ascontiguousarray(weights, dtype)
         if given := loss.constants(K):
-            constants = np.ascontiguousarray(np.stack(given)[:, :, 0], dtype)
+            columns = [np.broadcast_to(of_outputs, (K, 1))[:, 0] for of_outputs in given]
+            constants = np.ascontiguousarray(columns, dtype)
     return Targets(labels, numbers, weights, loss.outputs_a_number, constants)
 
 
@@ -384,7 +385,11 @@ def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
 def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
     """The states before the first step: a row a sequence, or one for all; none if they are zeros."""
     if carry is not None:
-        return np.ascontiguousarray(carry.values, parameters.vector.dtype)
+        values = np.ascontiguousarray(carry.values, parameters.vector.dtype)
+        expected = n_states(parameters.architecture)
+        if values.ndim != 2 or values.shape[1] != expected:
+            raise ValueError(f"states of shape {values.shape}; expected {expected} a sequence")
+        return values
     if not parameters.architecture.learn_initial_state:
         return np.empty((0, 0), parameters.vector.dtype)
     specs = parameters.architecture.specs.values()

@@ -38,7 +38,7 @@ class Activation(Cell):
     states = ()
 
     @property
-    def on_disk(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether the loss is one of elman's."""
         return type(self.loss) in LOSSES.values()
 

@@ -33,12 +33,36 @@ ROWS_AT_ONCE = TILE_ROWS // 2
 
 
 def shape_of(cell: Cell) -> tuple[int, list[int]]:
-    """How many values a cell keeps, and which states get an error straight from the step after."""
+    """How many values a cell keeps, and which states get an error straight from the step after.
+
+    Raises
+    ------
+    ValueError
+        If it returns too much or too little, for which there is no room, or what is no array.
+    """
     one = np.ones((1, 1))
     states, gates = (one,) * len(cell.states), (one,) * len(cell.gates)
     after, kept = cell.forward(gates, states)
-    _, straight = cell.backward(states, kept, after, states)
+    check_values(cell, "states after a step", after, len(states))
+    check_values(cell, "values to keep", kept, len(kept))
+    da, straight = cell.backward(states, kept, after, states)
+    check_values(cell, "da, errors of gates", da, len(gates))
+    some = [one if d is None else d for d in straight]
+    check_values(cell, "d_before, errors of states", some, len(states))
     return len(kept), [s for s, d in enumerate(straight) if d is not None]
+
+
+def check_values(cell: Cell, what: str, found: Any, n: int) -> None:
+    """Refuse what a cell returns if it is not n arrays."""
+    if not isinstance(found, tuple | list):
+        raise ValueError(f"{cell!r} returns {what}, as a {type(found).__name__}; expected a tuple")
+    if len(found) != n:
+        raise ValueError(f"{cell!r} returns {len(found)} {what}; expected {n}")
+    for value in found:
+        if not isinstance(value, np.ndarray):
+            raise ValueError(
+                f"{cell!r} returns {value!r} among {what}; expected what is computed from its arguments"
+            )
 
 
 # Places are counted in numbers. ``…_step`` goes from one state, gate or value to the next, ``…_row``

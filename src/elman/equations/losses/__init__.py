@@ -10,7 +10,7 @@ from elman.equations.losses.loss import Loss
 from elman.equations.losses.poisson import Poisson
 from elman.equations.losses.quantile import Quantile
 from elman.equations.losses.squared_error import SquaredError
-from elman.equations.naming import decode, encode
+from elman.equations.naming import decode, encode, require_hashable
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss for loss in (CrossEntropy, SquaredError, AbsoluteError, Quantile, Poisson)
@@ -27,13 +27,7 @@ def as_loss(loss: Any) -> Loss:
         If there is none of that name, or it is something else.
     """
     if isinstance(loss, Loss):
-        try:
-            hash(loss)
-        except TypeError:
-            raise ValueError(
-                f"{loss!r} cannot be hashed; make its class a dataclass(frozen=True) whose fields are "
-                "numbers or tuples of them"
-            ) from None
+        require_hashable(loss)
         return loss
     if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(
