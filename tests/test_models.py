@@ -120,8 +120,9 @@ CHANGES = {
     "U1 that is flat": lambda settings, arrays: arrays.update(U1=arrays["U1"].ravel()),
     "V of integers": lambda settings, arrays: arrays.update(V=np.ones(arrays["V"].shape, int)),
     "unknown cell": lambda settings, arrays: architecture(settings).update(
-        cells=["lstm"] * len(architecture(settings)["cells"])
+        cells=["unheard"] * len(architecture(settings)["cells"])
     ),
+    "a setting of tomorrow": lambda settings, arrays: architecture(settings).update(residual=True),
     "no layers": lambda settings, arrays: architecture(settings).update(hidden=[], cells=[]),
     "hidden is text": lambda settings, arrays: architecture(settings).update(hidden="ab"),
     "larger than memory": lambda settings, arrays: architecture(settings).update(
@@ -130,7 +131,7 @@ CHANGES = {
 }
 
 ESTIMATOR_CHANGES = {
-    "unknown parameter": lambda settings, arrays: settings["params"].update(dropout=0.5),
+    "unknown parameter": lambda settings, arrays: settings["params"].update(unheard=0.5),
     "no parameters": lambda settings, arrays: settings.update(params=None),
     "lacks mean": lambda settings, arrays: arrays.pop("mean"),
     "mean of another shape": lambda settings, arrays: arrays.update(mean=np.ones(9)),

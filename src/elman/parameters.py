@@ -154,7 +154,17 @@ class Architecture:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Architecture:
-        """Make one of what ``settings`` gave to a model file."""
+        """Make one of what ``settings`` gave to a model file.
+
+        Raises
+        ------
+        ValueError
+            If there is a setting that is not known here, or its parts do not fit together.
+        """
+        if unknown := set(settings) - {field.name for field in fields(cls)}:
+            raise ValueError(
+                f"a network with {', '.join(sorted(unknown))}, which this elman does not know"
+            )
         return cls(
             settings["n_features"],
             tuple(settings["hidden"]),

@@ -60,7 +60,7 @@ class State:
 def origin_of(
     engine: str, parameters: Parameters, mean: Array, scale: Array, names: tuple[str, ...] | None
 ) -> bytes:
-    """Digest what the answers of a state depend on: who has the same, answers the same.
+    """Digest what the answers of a state depend on: states of equal digests answer alike.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def origin_of(
 
 
 class Streams:
-    """Those who step through sequences with one network or estimator, which knows its own states.
+    """The states that a network or an estimator knows as its own.
 
-    Its own are those that it began, be they from before a change of its parameters, and those that an
-    equal one began: a copy, or the same model file in another process.
+    They are those that it began, also before its parameters changed, and those that an equal one
+    began: a copy, or the same model file in another process.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Ar
         Σ (ŷ_t - y_t) h_tᵀ: the product sums over the answers.
     dc : array (K,)
     dh : array (H, m)
-        Vᵀ (ŷ_t - y_t), what each answer tells its state (the first factor of N8).
+        Vᵀ (ŷ_t - y_t), the error of each answer's state (the first factor of N8).
     """
     return error @ h.T, error.sum(axis=1), V.T @ error
 

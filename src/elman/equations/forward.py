@@ -71,7 +71,7 @@ class StepTrace(NamedTuple):
 
 
 class LayerTrace(NamedTuple):
-    """What going forward leaves of one layer: the states that sequences begin with, and T steps."""
+    """One layer's forward values: the states that sequences begin with, and T steps."""
 
     initial: States
     steps: list[StepTrace]

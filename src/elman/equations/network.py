@@ -22,7 +22,7 @@ from elman.equations.readouts import READOUTS, carry, errors_of_states, read
 
 
 class Trace(NamedTuple):
-    """What going forward leaves for going backward: a trace of each layer, and the answers.
+    """Forward values needed by the backward pass: a trace of each layer, and the answers.
 
     The answers stand side by side, step by step: those of step 1, then those of step 2, …
     """
@@ -205,7 +205,7 @@ def answers_to_states(
     answers_from: Sequence[int] | IntArray,
     readout: str = "last",
 ) -> list[Array]:
-    """Sort by step what the answers tell their states.
+    """Sort by step the errors that answers send to their states.
 
     Parameters
     ----------
