@@ -21,12 +21,13 @@ class Loss(ABC):
     they are given. Write them in + - * / and in ``elman.equations.functions``, so that they run on
     complex numbers too, by which ``check_gradients`` proves them, and in the compiled engine. Settings
     are the fields of a frozen dataclass, plain numbers or tuples of them; a model file stores them
-    beside the ``name``.
+    beside the name of the class.
 
     Attributes
     ----------
     name : str
-        What ``loss=`` and model files call it; the class's name unless it is set.
+        What pages call it; the class's name unless it is set. ``loss=`` and model files know elman's
+        own losses by it, and yours by its class.
     takes_classes : bool
         Whether targets are classes 0 … K - 1, rather than numbers.
     standardizes : bool
