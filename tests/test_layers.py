@@ -21,7 +21,7 @@ ORDER = [
     {"data", "equations"},
     {"parameters"},
     {"engines"},
-    {"persistence"},
+    {"derivatives", "persistence"},
     {"network"},
     {"check", "training"},
     {"estimators"},
