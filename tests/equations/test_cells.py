@@ -152,6 +152,20 @@ def test_what_enters_the_gates():
     assert len(CELLS["dense"].rows_reading("h", stacked)) == 0
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"reads": {"g": "x"}}, "Odd.reads names 'g'; the gates are h"),
+        ({"first_bias": {"f": 1.0}}, "Odd.first_bias names 'f'; the gates are h"),
+        ({"reads": {"h": "y"}}, 'must say "xh", "x" or "h"'),
+        ({"reads": {"h": "h"}}, "Odd: some gate must read x"),
+    ],
+)
+def test_a_cell_whose_gates_make_no_sense_is_refused(attributes, message):
+    with pytest.raises(TypeError, match=message):
+        type("Odd", (Cell,), attributes)
+
+
 def test_a_cell_without_equations_cannot_be_made():
     class Nothing(Cell):
         pass

@@ -508,7 +508,7 @@ def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, s
     for s in range(layer.n_states):
         has_straight = layer.straight >> s & 1
         for i in range(layer.n_units):
-            total = work[dh] * 0
+            total = work[scratch]  # which is zero
             for j in range(first, last):
                 if s == 0:
                     total += work[dh + i * L + j]

@@ -45,6 +45,28 @@ class Cell(ABC):
     first_bias: ClassVar[Mapping[str, float]] = {}
     identity: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a cell whose gates make no sense, when it is defined.
+
+        Raises
+        ------
+        TypeError
+            If ``reads`` or ``first_bias`` name a gate that there is not, or no gate reads x.
+        """
+        super().__init_subclass__(**kwargs)
+        for name in ("reads", "first_bias"):
+            if unknown := set(getattr(cls, name)) - set(cls.gates):
+                raise TypeError(
+                    f"{cls.__name__}.{name} names {', '.join(sorted(map(repr, unknown)))}; the gates "
+                    f"are {', '.join(cls.gates)}"
+                )
+        if not all(what in ("xh", "x", "h") for what in cls.reads.values()):
+            raise TypeError(
+                f'{cls.__name__}.reads must say "xh", "x" or "h"; got {dict(cls.reads)}'
+            )
+        if not any("x" in cls.reads.get(gate, "xh") for gate in cls.gates):
+            raise TypeError(f"{cls.__name__}: some gate must read x")
+
     @abstractmethod
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
         """Take a step.
