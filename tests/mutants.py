@@ -146,9 +146,8 @@ MUTANTS = {
         "bidirectional", "alive[t], alive[t - 1], initial", "alive[t], alive[t], initial",
         ANSWERS_BOTH_WAYS,
     ),
-    "the reverse state of the last step read": Mutant(
-        "bidirectional", "values_at(reverse, 0, T, L)", "values_at(reverse, T - 1, T, L)",
-        ANSWERS_BOTH_WAYS,
+    "a reverse sequence begins with what is there": Mutant(
+        "bidirectional", "if initial >= 0 else 0.0", "if initial >= 0 else 0.5", ANSWERS_BOTH_WAYS
     ),
     "the level below hears of one direction": Mutant(
         "bidirectional", "errors_apart, is_first, below", "errors_apart, True, below",

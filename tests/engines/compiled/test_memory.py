@@ -200,10 +200,11 @@ def test_index_of_two_axes_raises_where_it_leaves_either(place, n_classes):
 @pytest.mark.parametrize("place", [-1, 2])
 def test_labels_and_weights_beyond_their_arrays_raise(place):
     L, K = 8, 3
-    work, targets = np.zeros((K + 2) * L), Targets(np.zeros(2, np.int64), np.ones(2))
-    panels.output_error(work, 0, K, targets, np.array([0, 1]), K * L)
-    with pytest.raises(OutOfBoundsError, match=r"panels\.output_error: index of elements"):
-        panels.output_error(work, 0, K, targets, np.array([0, place]), K * L)
+    none = np.empty((0, K))
+    work, targets = np.zeros((K + 2) * L), Targets(np.zeros(2, np.int64), none, np.ones(2), 1, none)
+    panels.error_of_classes(work, 0, K, targets, np.array([0, 1]), K * L)
+    with pytest.raises(OutOfBoundsError, match=r"panels\.error_of_classes: index of elements"):
+        panels.error_of_classes(work, 0, K, targets, np.array([0, place]), K * L)
 
 
 @checked

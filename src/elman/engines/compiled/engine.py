@@ -177,8 +177,8 @@ class CompiledEngine:
             self._buffers,
         )
         flat = targets_of(parameters, batch, targets)
-        check_readout(parameters, batch)
         layout, net = self._pack(kernel, parameters, dropped)
+        check_readout(parameters, batch)
         layout = layout.to_train
         sequences = data_of(batch, parameters, carry)
         size = kernel.at_once(layout)
