@@ -20,14 +20,15 @@ for parameter in network.parameters.values():
     parameter[...] = (0.6 * rng.standard_normal(parameter.shape)).round(1)
 U, W, V = (network.parameters[name] for name in ("U1", "W1", "V"))
 
-tanh = equations.CELLS["tanh"]
+layer = equations.Layer(equations.CELLS["tanh"], U, W, None)
 x = rng.standard_normal((T, D)).round(1)  # x[t - 1] is x_t
 labels = np.array([1, 0, 2])
 y = np.eye(K)[labels]  # y[t - 1] is the one-hot column y_t
 
 # Everything at once, from the equations: columns are sequences, and there is one.
 blocks = list(x[:, :, None])
-h = np.array(equations.recurrent_layer(blocks, np.zeros((H, 1)), U, W, None, tanh))[:, :, 0]
+trace = equations.recurrent_layer(blocks, layer.initial_states(1), layer)
+h = np.array([np.zeros((H, 1)), *trace.h])[:, :, 0]  # h[0] is h_0
 z, y_hat = (a.T for a in equations.output(h[1:].T, V, None))
 error = equations.output_error(y.T, y_hat.T).T  # ŷ_t - y_t
 

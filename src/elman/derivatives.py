@@ -21,8 +21,8 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.data import Shard, Targets
 from elman.engines.reference import losses
-from elman.equations import States
 from elman.equations.dropout import Dropout
+from elman.equations.forward import States
 from elman.parameters import Parameters
 
 STEP = 1e-20

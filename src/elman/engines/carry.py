@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.equations import States
+from elman.equations.forward import States
 from elman.errors import DataError
 from elman.parameters import Architecture
 

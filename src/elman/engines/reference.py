@@ -13,8 +13,9 @@ from elman.data import Batch, Shard, Targets
 from elman.engines.carry import Carry
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
-from elman.equations import Layer, States, Trace, network, output
+from elman.equations import Layer, Trace, network, output
 from elman.equations.dropout import IN_TIME, UP, Dropout
+from elman.equations.forward import States
 from elman.equations.readouts import READOUTS
 from elman.parameters import Parameters
 

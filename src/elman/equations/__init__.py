@@ -32,7 +32,6 @@ from elman.equations.cells import CELLS, Cell
 from elman.equations.forward import (
     Layer,
     LayerTrace,
-    States,
     StepTrace,
     output,
     recurrent_layer,
@@ -51,7 +50,6 @@ __all__ = [
     "Layer",
     "LayerGradients",
     "LayerTrace",
-    "States",
     "StepTrace",
     "Trace",
     "cross_entropy",

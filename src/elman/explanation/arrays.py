@@ -159,7 +159,8 @@ class Arrays:
     def openness(self) -> Array:
         """The most that a unit lets back in a step, (T, H).
 
-        It is the largest |∂state/∂(pre-activation or state before)|: f' for tanh and relu.
+        It is the largest derivative, by magnitude, of a state by a pre-activation or by a state
+        before: f' for tanh and relu.
         """
         return np.asarray(np.abs(self.partials).max(axis=(1, 2)))
 

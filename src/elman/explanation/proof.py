@@ -36,7 +36,8 @@ from typing import NamedTuple
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Cell, LayerTrace, States, output, recurrent_layer, recurrent_step
+from elman.equations import Cell, LayerTrace, output, recurrent_layer, recurrent_step
+from elman.equations.forward import States
 from elman.explanation import terms
 from elman.explanation.passes import Passes, forward_with_answers
 from elman.explanation.slopes import slopes, slopes_of_backward
