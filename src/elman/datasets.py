@@ -183,7 +183,10 @@ def read_labelled_npz(path: str | Path) -> tuple[Any, Any]:
     if y is None:
         raise DataError(f"{path} has no array 'y'. Write it with numpy.savez(path, X=..., y=...).")
     if len(X) != len(y):
-        raise DataError(f"{path} has {len(X)} sequences in X and {len(y)} labels in y.")
+        raise DataError(
+            f"{path} has {len(X)} sequences in X and {len(y)} labels in y. Where X has sequences one "
+            "behind another, save lengths=[len(x) for x in sequences] beside it."
+        )
     if isinstance(y, np.ndarray) and y.shape == (len(X), 1):
         y = y[:, 0]  # a column of labels
     return X, y

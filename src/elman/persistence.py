@@ -22,6 +22,7 @@ from safetensors.numpy import load, save
 from elman._files import read_file, replace_file
 from elman._memory import require_memory
 from elman._typing import Array
+from elman.equations.naming import NotHereError
 from elman.errors import ModelFileError
 
 FORMAT_VERSION = 1
@@ -165,10 +166,13 @@ _JSON_IN_MEMORY = 30  # times the size of its text, "[[],[],…]", which is the 
 def fitting_together(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what a file's content makes building a model raise into one error.
 
-    A whole file gets here only if another program wrote it, with a digest of its own.
+    A whole file gets here only if a cell or a loss of one's own is not imported, or if another program
+    wrote it, with a digest of its own.
     """
     try:
         yield
+    except NotHereError as error:
+        raise ModelFileError(f"{path} cannot be loaded yet: {error}.") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelFileError(
             f"{path} is whole, but its parts do not make a model: {error!r:.500}. "

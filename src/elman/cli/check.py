@@ -94,8 +94,8 @@ def _table(grid: list[GridCell]) -> Table:
 
     table = Table(
         title="worst error of loss or gradient, relative to its largest entry\n"
-        "(over all losses, one direction and both, equal lengths and ragged ones;\n"
-        f"mixed: {', '.join(MIXED)})",
+        "(of each loss; of the gradients, over all losses, both directions,\n"
+        f"equal lengths and ragged ones; mixed: {', '.join(MIXED)})",
         title_style="dim",
         box=None,
         pad_edge=False,
@@ -112,7 +112,8 @@ def _table(grid: list[GridCell]) -> Table:
             if cell.readout != "last":
                 row = f"{cell.readout} of steps"
             found[row, cell.every_step, cell.bias].append(check)
-    for row in dict.fromkeys(row for row, _, _ in found):
+    rows = dict.fromkeys(row for row, _, _ in found)  # networks in order; before them the losses
+    for row in sorted(rows, key=lambda row: " × " in row):
         texts = []
         for column in columns:
             checks = found[row, *column]

@@ -68,9 +68,11 @@ def train(
 ) -> None:
     """Train a network on labelled sequences, test it on others, and save it.
 
-    Labels, or numbers to predict (--task regression), may be one a sequence, or one a step. What is
-    left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier. Ctrl-C saves
-    the best model so far, beside a model that is there already.
+    Labels, or numbers to predict (--task regression), may be one a sequence, or one a step.
+
+    What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
+
+    Ctrl-C saves the best model so far, beside a model that is there already.
     """
     cells = tuple(map(str, cell or ()))
     given = {

@@ -157,7 +157,7 @@ def checked_numbers(
     if numbers is None or given.dtype.kind in "UmM":
         raise DataError(
             f"{name} has values such as {given.flat[0]!r}, of type {given.dtype}; {expected}. For "
-            "labels use RNNClassifier or RNNTagger."
+            "labels use RNNClassifier or RNNTagger; numbers in text np.asarray(y, float) reads."
         )
     for are_wrong, what in ((np.isnan(numbers), "NaN"), (np.isinf(numbers), "infinity")):
         if are_wrong.any():

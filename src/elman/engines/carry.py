@@ -106,6 +106,10 @@ def _joined(architecture: Architecture, given: Any, n: int) -> Array:
     expected = f"a Carry, or a list of {len(architecture.stack)} entries, one a layer"
     if architecture.bidirectional:
         expected += " and direction"
+    if isinstance(getattr(given, "carry", None), Carry):
+        raise DataError(
+            "initial_state is the state of a stream; pass what it carries, state.carry."
+        )
     if isinstance(given, np.ndarray | str | Mapping) or not np.iterable(given):
         raise DataError(f"initial_state is a {type(given).__name__}; expected {expected}.")
     entries = list(given)

@@ -42,6 +42,10 @@ def encode(part: Any, table: Mapping[str, type]) -> str | dict[str, Any]:
     return {"name": name, **settings}
 
 
+class NotHereError(ValueError):
+    """A cell or a loss whose class has not been imported."""
+
+
 def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> Any:
     """Make a cell or a loss of what ``encode`` returned; a plain name stays one.
 
@@ -56,8 +60,10 @@ def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> An
 
     Raises
     ------
+    NotHereError
+        If there is none of that name here.
     ValueError
-        If there is none of that name here, or it does not take these settings.
+        If it does not take these settings.
     """
     if isinstance(encoded, str) and encoded in table:
         return encoded
@@ -65,7 +71,7 @@ def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> An
     name = settings.pop("name")
     known = {kind.__name__: kind for kind in _subclasses(base) if not _is_ours(kind)} | dict(table)
     if name not in known:
-        raise ValueError(
+        raise NotHereError(
             f"it was trained with the {what} {name!r:.100}, which is not elman's. Import the module "
             f"that defines this subclass of elman.{base.__name__}, then load the model"
         )

@@ -242,7 +242,7 @@ class Numbers(Answers):
         if targets.present.sum() < 2:
             raise DataError(
                 "a score of numbers takes two answers or more; there is one to validate with. Raise "
-                "validation_fraction, or pass validation_data."
+                "validation_fraction, or pass more as validation_data."
             )
 
     def _by_number(self, y_hat: Array) -> Array:

@@ -227,9 +227,9 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         answers = self._known(examples.targets, answers_before, classes)
         if before and self._architecture(sequences, answers) != before.network.architecture:
             raise InvalidParameterError(
-                "hidden_layer_sizes, cell, bidirectional, readout, bias and loss cannot change once "
-                f"training has begun: it goes on with {before.network.architecture}. Set them back, "
-                "or fit with warm_start=False."
+                "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
+                "cannot change once training has begun: it goes on with "
+                f"{before.network.architecture}. Set them back, or fit with warm_start=False."
             )
         return Prepared(self._encoded(examples, answers), answers, format, before)
 

@@ -71,7 +71,13 @@ class Classification(BaseRNN, ClassifierParameters):
         labels = targets.values[targets.present]
         if known is not None:
             refuse_other_kind(labels, self._classes(known))
-        check_classification_targets(labels)
+        try:
+            check_classification_targets(labels)
+        except ValueError as error:
+            raise DataError(
+                f"{error} For numbers use RNNRegressor or RNNStepRegressor (elman train --task "
+                "regression)."
+            ) from None
         return targets
 
     def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Classes:

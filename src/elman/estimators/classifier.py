@@ -18,15 +18,16 @@ from elman.estimators.classification import Classification
 class RNNClassifier(ClassifierMixin, Classification):
     """A recurrent network that gives each sequence one label, from its last step, or from all.
 
-    Minimises the mean cross-entropy of the last step's softmax: of the notes' L = Σ L_t (N3) only
-    L_T counts.
+    Minimises the mean cross-entropy of one softmax a sequence: of the notes' L = Σ L_t (N3) only L_T
+    counts. With ``readout="last"`` it is that of the last step.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int
         H of each layer, lowest first.
-    cell : {"tanh", "relu", "dense"} or sequence of these
-        What the layers are made of; ``"dense"`` has no recurrence.
+    cell : {"tanh", "relu", "leaky", "gru", "lstm", "dense"}, Cell, or sequence of these
+        What the layers are made of: one for all, or one for each. ``"dense"`` has no recurrence. A
+        ``Cell`` is an instance, of elman's classes or of your own.
     bidirectional : bool
         Whether beside each layer another one goes from the last step to the first. A step is then
         answered from both, a sequence from the last state of each direction. Answers need whole
@@ -80,9 +81,12 @@ class RNNClassifier(ClassifierMixin, Classification):
         The same on their way into W, to the next step.
     readout : {"last", "mean", "max"}
         What of a sequence's steps the output sees: the state of the last, or their states' mean or
-        largest values, unit by unit.
+        largest values, unit by unit. Models that answer every step take ``"last"`` alone.
     bias : bool
         Whether there are b and c.
+    learn_initial_state : bool
+        Whether the states before the first step are parameters, learned with the others; else they
+        are zeros.
     standardize : bool
         Whether to bring each feature to mean 0 and deviation 1, as measured over all steps in
         ``fit``.

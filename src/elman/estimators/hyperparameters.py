@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
@@ -129,6 +134,15 @@ class Hyperparameters(BaseEstimator):
         self.step_size = step_size
         self.engine = engine
         self.n_jobs = n_jobs
+
+    def _validate_params(self) -> None:
+        """Check the parameters as scikit-learn does; a class in the place of its instance is common."""
+        for name in ("cell", "loss"):
+            if isinstance(given := getattr(self, name, None), type):
+                raise InvalidParameterError(
+                    f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
+                )
+        super()._validate_params()
 
     def __sklearn_tags__(self) -> Tags:
         """Declare what X may be: rows, or three axes."""

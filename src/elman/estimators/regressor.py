@@ -14,7 +14,7 @@ from elman.estimators.regression import Regression
 
 
 class RNNRegressor(RegressorMixin, Regression):
-    """A recurrent network that predicts a number for each sequence, or several, from its last step.
+    """A recurrent network that predicts a number for each sequence, or several.
 
     Parameters are those of ``RNNClassifier`` without ``class_weight``, and the two below. Numbers are
     standardised for training, but for ``"poisson"``, and given back in their own units, in float64.
@@ -27,7 +27,8 @@ class RNNRegressor(RegressorMixin, Regression):
         counts, as the exponential of the network's output. A ``Loss`` of your own sees standardised
         numbers unless it says ``standardizes = False``.
     quantile : float or sequence of float
-        Those of ``loss="quantile"``. With several, answers have one more axis for them.
+        Those of ``loss="quantile"``, between 0 and 1. With several, answers have one more axis for
+        them.
 
     Attributes
     ----------

@@ -80,9 +80,9 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = T
         return Diagnosis(
             "vanishing",
             f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
-            "The units let go of it step by step: begin with a bias of the gate that holds the state "
-            "at which it is open (1 or more for the forget gate of an LSTM, the update gate of a "
-            "GRU), take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
+            "The units let go of it step by step: let the gate that holds the state begin open (a "
+            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), take "
+            "fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
             "RNNStepRegressor).",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))

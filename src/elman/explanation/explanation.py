@@ -97,6 +97,9 @@ class Explanation(Numbers):
         proved = (
             "" if self.n_proved is None else f", {self.n_proved} of {self.n_terms} terms proved"
         )
+        if self.n_proved == self.n_terms and not self.passed:
+            wrong = ", ".join(check.name for check in self.backward_ or [] if not check.passed)
+            proved += f", but backward() of {wrong} is wrong" if wrong else ", but a sum is not"
         return f"<Explanation: {self.title}, loss {self.loss:.6g}{proved}>"
 
     def to_dict(self, *, vectors: bool = True) -> dict[str, Any]:

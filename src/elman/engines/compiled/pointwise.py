@@ -11,7 +11,8 @@ each a number of vectors, one row of each array at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -42,14 +43,38 @@ def shape_of(cell: Cell) -> tuple[int, list[int]]:
     """
     one = np.ones((1, 1))
     states, gates = (one,) * len(cell.states), (one,) * len(cell.gates)
-    after, kept = cell.forward(gates, states)
+    after, kept = _pair(cell, "forward", "(after, kept)", cell.forward(gates, states))
     check_values(cell, "states after a step", after, len(states))
     check_values(cell, "values to keep", kept, len(kept))
-    da, straight = cell.backward(states, kept, after, states)
+    da, straight = _pair(
+        cell, "backward", "(da, d_before)", cell.backward(states, kept, after, states)
+    )
     check_values(cell, "da, errors of gates", da, len(gates))
     some = [one if d is None else d for d in straight]
     check_values(cell, "d_before, errors of states", some, len(states))
     return len(kept), [s for s, d in enumerate(straight) if d is not None]
+
+
+def _pair(cell: Cell, method: str, expected: str, found: Any) -> tuple[Any, Any]:
+    """Refuse what a method of a cell returns if it is not a pair."""
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise ValueError(
+            f"{method}() of {cell!r} returns a {type(found).__name__}; expected a pair, {expected}"
+        )
+    return found[0], found[1]
+
+
+@contextmanager
+def written_for_vectors(cell: Cell) -> Iterator[None]:
+    """Say what a cell may be written with, where its lines ask of a vector what it cannot do."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(
+            f"{cell!r} cannot be compiled ({error}). Write its equations in + - * / and the functions "
+            "of elman.equations.functions: where(positive(a), b, c) for an if, a * a for a ** 2, their "
+            "tanh for NumPy's"
+        ) from error
 
 
 def check_values(cell: Cell, what: str, found: Any, n: int) -> None:
@@ -116,7 +141,8 @@ def _forward(cell: Cell, L: int) -> Callable[..., None]:
         rows = Rows(builder, L)
         states = rows.load(source, before, before_step, before_row, n_states)
         gates = rows.load(work, a, a_step, INDEX(L), n_gates)
-        results, kept = cell.forward(gates, states)
+        with written_for_vectors(cell):
+            results, kept = cell.forward(gates, states)
         rows.store((*results, *kept), work, after, after_step, after_row)
         return context.get_dummy_value()
 
@@ -153,7 +179,10 @@ def _backward(cell: Cell, L: int) -> Callable[..., None]:
         from_later = rows.load(work, later, later_step, later_row, len(straight))
         for s, vector in zip(straight, from_later, strict=True):
             d[s] = d[s] + vector if s == 0 else vector
-        da, d_before = cell.backward(tuple(d), stored[n_states:], stored[:n_states], states_before)
+        with written_for_vectors(cell):
+            da, d_before = cell.backward(
+                tuple(d), stored[n_states:], stored[:n_states], states_before
+            )
         errors = [f.without_tiny(x) for x in (*da, *(d_before[s] for s in straight))]
         rows.store(errors, work, error, error_step, error_row)
         return context.get_dummy_value()

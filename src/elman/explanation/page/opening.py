@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from elman._typing import IntArray
 from elman.explanation.arrays import name_of
 from elman.explanation.page.markup import (
@@ -84,7 +86,13 @@ def _proofs(view: View) -> str:
         proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
         return paragraph(proved, said, class_="status passed")
     failed = ex.n_terms - ex.n_proved
-    what = f"{count(failed, 'term')} failed. " if failed else "A sum does not agree. "
+    cells = ", ".join(check.name for check in ex.backward_ or [] if not check.passed)
+    if failed:
+        what = f"{count(failed, 'term')} failed. "
+    elif cells:
+        what = f"backward() of {escape(cells)} does not return the slopes of its forward(). "
+    else:
+        what = "A sum does not agree. "
     return paragraph(
         f'<b><span aria-hidden="true">✗ </span>Not proved.</b> {what}{said} '
         '<a href="#panel-10">See the proofs.</a>',
