@@ -123,7 +123,9 @@ ScheduleOption: TypeAlias = Annotated[
 Warmup: TypeAlias = Annotated[
     float | None, _learning(help="Share of the updates in which the learning rate rises.")
 ]
-BatchSize: TypeAlias = Annotated[int | None, _learning(help="Sequences to an update.")]
+BatchSize: TypeAlias = Annotated[
+    int | None, _learning(min=1, metavar="N", help="Sequences to an update.")
+]
 Clip: TypeAlias = Annotated[
     float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.")
 ]
@@ -148,10 +150,14 @@ Seed: TypeAlias = Annotated[int, _learning(min=0, help="The same seed, the same 
 
 # When it stops
 
-Epochs: TypeAlias = Annotated[int | None, _stopping(help="Epochs to train, at most.")]
+Epochs: TypeAlias = Annotated[
+    int | None, _stopping(min=1, metavar="N", help="Epochs to train, at most.")
+]
 EarlyStopping: TypeAlias = Annotated[
     bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
 ]
 ValidationFraction: TypeAlias = Annotated[float | None, _stopping(help="The share kept aside.")]
-Patience: TypeAlias = Annotated[int | None, _stopping(help="Epochs without improvement.")]
+Patience: TypeAlias = Annotated[
+    int | None, _stopping(min=1, metavar="N", help="Epochs without improvement.")
+]
 Tol: TypeAlias = Annotated[float | None, _stopping(help="A smaller improvement does not count.")]
