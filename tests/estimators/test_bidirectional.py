@@ -79,7 +79,9 @@ def test_it_is_a_parameter_like_others(kind):
 
 def test_training_cannot_go_on_in_another_direction(kind):
     model = fitted(kind, max_iter=1, warm_start=True).set_params(bidirectional=False)
-    with pytest.raises(ValueError, match="bidirectional, readout, bias and loss cannot change"):
+    with pytest.raises(
+        ValueError, match="bidirectional, learn_initial_state, readout, bias and loss cannot change"
+    ):
         model.fit(X, CASES[kind])
 
 

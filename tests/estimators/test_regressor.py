@@ -378,7 +378,7 @@ def test_counts_below_zero_are_refused():
     ("params", "message"),
     [
         ({"loss": "cross_entropy"}, "'loss' parameter"),
-        ({"loss": Huber}, "'loss' parameter"),
+        ({"loss": Huber}, "loss is the class Huber; pass an instance"),
         ({"loss": "quantile", "quantile": 1.0}, "'quantile' parameter"),
         ({"loss": "quantile", "quantile": [0.5, 2]}, "every quantile must be a number between"),
     ],
