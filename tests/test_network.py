@@ -55,7 +55,7 @@ def test_calls_keep_no_memory(engine):
     left, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert left < 4e5
-    assert peak > 3e6
+    assert peak > 1e6  # the states of one shard; more, where threads compute at the same time
 
 
 @pytest.mark.parametrize("bias", [True, False])

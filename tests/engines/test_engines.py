@@ -333,7 +333,7 @@ def test_buffers_go_when_they_are_released(engine, dtype, every_step, traced):
         engine.release()
 
     peak, left = traced(compute)
-    assert peak > 3e6
+    assert peak > 1e6  # the states of one shard; more, where threads compute at the same time
     assert left < 4e5
 
 

@@ -256,6 +256,17 @@ def test_released_are_all_but_small_buffers(dtype):
     assert buffers.take_room(1, dtype) is not rooms[1]
 
 
+def test_of_many_small_buffers_a_few_stay(dtype):
+    buffers = engine.Buffers()
+    n_small = engine.SMALL_BUFFER // dtype.itemsize
+    for array in [buffers.take(n_small, dtype) for _ in range(20)] + [
+        buffers.take(n_small + 1, dtype)
+    ]:
+        buffers.give(array)
+    buffers.release()
+    assert buffers.nbytes == engine.FEW_BUFFERS
+
+
 @pytest.fixture(params=[False, True], ids=["full", "narrow"])
 def panels_are_narrow(request, monkeypatch):
     """Panels of as many lanes as there are sequences alive, or of all lanes, whatever that saves."""

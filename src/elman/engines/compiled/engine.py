@@ -29,6 +29,7 @@ from elman.parameters import Parameters
 VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
+FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
 NONE = Dropout(0.0, 0.0, 0, 0)
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
@@ -452,12 +453,18 @@ class Buffers:
             return sum(array.nbytes for arrays in pools for array in arrays)
 
     def release(self) -> None:
-        """Let go of the arrays that are not in use, but for small ones."""
+        """Let go of the arrays that are not in use, but for a few small ones."""
         if not self._has_large:
             return
         with self._lock:
+            n_bytes = 0
             for arrays in (*self._free.values(), *self._rooms.values()):
-                arrays[:] = [array for array in arrays if array.nbytes <= SMALL_BUFFER]
+                kept = []
+                for array in arrays:  # how many there are depends on the threads
+                    if array.nbytes <= SMALL_BUFFER and n_bytes + array.nbytes <= FEW_BUFFERS:
+                        kept.append(array)
+                        n_bytes += array.nbytes
+                arrays[:] = kept
             self._has_large = False
 
 
