@@ -28,6 +28,7 @@ from elman.engines.compiled.panels import (
     add_initial_gradients,
     add_products,
     add_sums,
+    add_through_W,
     affine,
     at_once,
     collect,
@@ -37,6 +38,7 @@ from elman.engines.compiled.panels import (
     inputs_at,
     load_initial,
     load_inputs,
+    mask_rows,
     masks_at,
     output,
     output_error,
@@ -53,7 +55,6 @@ from elman.engines.compiled.panels import (
 from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
-    keep,
     lanes,
     load,
     multiply_add,
@@ -189,14 +190,6 @@ def forward_step(net, layer, work, t, T, initial, scratch):
 
 
 @helper
-def mask_rows(work, source, n, first, last, target):
-    """Copy n rows of a panel in the lanes first … last - 1, with zeros in the others."""
-    L = lanes(work)
-    for row in range(n):
-        store(keep(load(work, source + row * L, 0, 1, 1), first, last), work, target + row * L, 0)
-
-
-@helper
 def collect_last(net, work, alive, answering):
     """Copy the last states of each direction, of all sequences, to a panel (2 H, L)."""
     L, T = lanes(work), len(alive) - 1
@@ -302,14 +295,7 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
                 from_above = tile
                 if layer.in_time_mask >= 0:
                     tile = zeros(work, TILE_ROWS, 1)
-                for g in range(layer.n_gates):
-                    gate = net.gates[layer.first_gate + g]
-                    if gate.reads_h:
-                        W = gate.back_in_time + p * layer.n_units + i
-                        delta = error_after + g * errors_apart
-                        tile = multiply_add(
-                            tile, net.weights, W, 1, L, work, delta, L, layer.n_units
-                        )
+                tile = add_through_W(net, layer, tile, work, p, i, error_after, errors_apart)
                 if layer.in_time_mask >= 0:
                     mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
                     tile = f.add(from_above, f.multiply(tile, load(work, mask, L, TILE_ROWS, 1)))

@@ -418,6 +418,27 @@ def error_of_classes(work, z, K, targets, places, scratch):
 
 
 @helper
+def mask_rows(work, source, n, first, last, target):
+    """Copy n rows of a panel in the lanes first … last - 1, with zeros in the others."""
+    L = lanes(work)
+    for row in range(n):
+        store(keep(load(work, source + row * L, 0, 1, 1), first, last), work, target + row * L, 0)
+
+
+@helper
+def add_through_W(net, layer, tile, work, p, i, error, apart):
+    """Add Wᵀ δ of each gate that reads h, of units p + i, p + i + 1, …; gates are ``apart``."""
+    L = lanes(work)
+    for g in range(layer.n_gates):
+        gate = net.gates[layer.first_gate + g]
+        if gate.reads_h:
+            W = gate.back_in_time + p * layer.n_units + i
+            delta = error + g * apart
+            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, layer.n_units)
+    return tile
+
+
+@helper
 def backward_step(
     net, layer, above, work, t, T, begins, errors, error_above, has_error_above, from_readout, alive,
     initial,
@@ -457,14 +478,7 @@ def backward_step(
                 from_above = tile
                 if layer.in_time_mask >= 0:
                     tile = zeros(work, TILE_ROWS, 1)
-                for g in range(layer.n_gates):
-                    gate = net.gates[layer.first_gate + g]
-                    if gate.reads_h:
-                        W = gate.back_in_time + p * layer.n_units + i
-                        delta = error_after + g * errors_apart
-                        tile = multiply_add(
-                            tile, net.weights, W, 1, L, work, delta, L, layer.n_units
-                        )
+                tile = add_through_W(net, layer, tile, work, p, i, error_after, errors_apart)
                 if layer.in_time_mask >= 0:
                     mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
                     tile = f.add(from_above, f.multiply(tile, load(work, mask, L, TILE_ROWS, 1)))
@@ -480,9 +494,8 @@ def backward_step(
     )  # fmt: skip
     if alive < L:  # a sequence begins, going back, with nothing from later steps
         for g in range(layer.n_gates + layer.n_straight):
-            for row in range(layer.n_units):
-                at = error + g * errors_apart + row * L
-                store(keep(load(work, at, 0, 1, 1), 0, alive), work, at, 0)
+            at = error + g * errors_apart
+            mask_rows(work, at, layer.n_units, 0, alive, at)
 
 
 @helper
@@ -493,13 +506,7 @@ def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, s
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
-            for g in range(layer.n_gates):
-                gate = net.gates[layer.first_gate + g]
-                if gate.reads_h:
-                    W = gate.back_in_time + p * layer.n_units + i
-                    tile = multiply_add(
-                        tile, net.weights, W, 1, L, work, error + g * apart, L, layer.n_units
-                    )
+            tile = add_through_W(net, layer, tile, work, p, i, error, apart)
             if layer.in_time_mask >= 0:
                 mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
                 tile = f.multiply(tile, load(work, mask, L, TILE_ROWS, 1))
