@@ -1,13 +1,15 @@
 # `make demo` runs the main job and `make test` the tests; each sets up .venv first, once. `make docs`
-# builds the guide; `make bench` measures speed, in an environment with the contenders.
+# builds the guide; `make bench` measures speed, in an environment with the contenders; `make learn`
+# measures what defaults learn.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+ROCKET := .venv-rocket
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest attack bench docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest attack bench learn docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -42,6 +44,10 @@ attack: $(VENV)/.dev
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks --output bench $(ARGS)
 
+# The other contenders' environments are made when one is needed: results are kept in bench/learn.
+learn: $(VENV)/.plot
+	$(BIN)/python -m benchmarks.learn $(ARGS)
+
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --nitpicky docs docs/_build/html
 	@echo "next: open docs/_build/html/index.html"
@@ -56,7 +62,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(BENCH) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -88,4 +94,9 @@ $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt
 	$(PYTHON) -m venv --clear $(BENCH)
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[plot]' \
 		--requirement benchmarks/requirements.txt
+	touch $@
+
+$(ROCKET)/.rocket: benchmarks/learn/requirements.txt
+	$(PYTHON) -m venv --clear $(ROCKET)
+	$(ROCKET)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@

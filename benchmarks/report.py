@@ -15,7 +15,7 @@ class Bar(NamedTuple):
     what : str
     value, required : float
     at_least : bool
-        Whether it has to be as large as that; else it has to be below.
+        Whether it has to be as large as that; else it must not be larger.
     form : str
         How a number is written.
     """
@@ -29,14 +29,14 @@ class Bar(NamedTuple):
     @property
     def reached(self) -> bool:
         """Whether the number is as required."""
-        return self.value >= self.required if self.at_least else self.value < self.required
+        return self.value >= self.required if self.at_least else self.value <= self.required
 
 
 def bars_table(bars: list[Bar]) -> Table:
     """Draw the bars, a line each."""
     table = columns("bar", "required", "measured", "", title="The bars")
     for bar in bars:
-        sign = "≥" if bar.at_least else "<"
+        sign = "≥" if bar.at_least else "≤"
         verdict = "[green]reached[/]" if bar.reached else "[bold red]not reached[/]"
         required = f"{sign} {bar.form.format(bar.required)}"
         table.add_row(bar.what, required, bar.form.format(bar.value), verdict)
