@@ -1,1 +1,1 @@
-"""How well elman learns with nothing given: ``make learn``, or ``python -m benchmarks.learn --help``."""
+"""What elman's defaults learn: ``make learn``, or ``python -m benchmarks.learn --help``."""

@@ -1,4 +1,4 @@
-"""Train by default on real sequences, against others: accuracy and seconds, as a table and a picture."""
+"""Train by default on real sequences, against others: accuracy and seconds, in tables, a picture."""
 
 from __future__ import annotations
 

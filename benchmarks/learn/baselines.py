@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmarks.learn.contenders import WINDOW
 
@@ -53,8 +57,6 @@ def windows(X: list[np.ndarray]) -> np.ndarray:
 
 def forest_flat(X: list[np.ndarray], y: Any, seed: int, n_threads: int) -> Predict:
     """Fit a forest on all values, one behind another."""
-    from sklearn.ensemble import RandomForestClassifier
-
     T = max(map(len, X))
     model = RandomForestClassifier(random_state=seed, n_jobs=n_threads).fit(_flat(X, T), y)
     return lambda X: model.predict(_flat(X, T))
@@ -79,10 +81,6 @@ def forest_window(X: list[np.ndarray], y: Any, seed: int, n_threads: int) -> Pre
 
 def logistic(X: list[np.ndarray], y: Any, seed: int, n_threads: int) -> Predict:
     """Fit logistic regression on all values, each brought to mean 0 and deviation 1."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     T = max(map(len, X))
     classifier = LogisticRegression(max_iter=1000, random_state=seed)
     model = make_pipeline(StandardScaler(), classifier).fit(_flat(X, T), y)
@@ -94,6 +92,4 @@ def _flat(X: list[np.ndarray], T: int) -> np.ndarray:
 
 
 def _forest(y: np.ndarray) -> Any:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
     return RandomForestRegressor if y.dtype.kind == "f" else RandomForestClassifier

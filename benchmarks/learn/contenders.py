@@ -87,7 +87,7 @@ def _lstm(variant: str) -> Callable[[str, Mapping[str, Any]], tuple[Fit, None]]:
 
 
 def _rocket(kind: str, options: Mapping[str, Any]) -> tuple[Fit, WarmUp]:
-    """aeon's RocketClassifier as it is, on sequences made equally long as for the forest."""
+    """RocketClassifier of aeon as it is, on sequences made equally long as for the forest."""
     from aeon.classification.convolution_based import RocketClassifier
 
     from benchmarks.learn.baselines import pad
@@ -137,15 +137,16 @@ LSTMS = tuple(name for name in CONTENDERS if name.startswith("lstm-"))
 
 NOTES = {
     "elman": "the estimator with random_state, and nothing else",
-    "forest-flat": "RandomForestClassifier on all values; unequal lengths are filled up with zeros to "
-    "the longest of training, longer ones are cut",
-    "forest-summary": "RandomForestClassifier or -Regressor on each feature's mean, deviation, minimum, "
-    "quartiles, maximum, and the mean and deviation of its differences' sizes from step to step",
+    "forest-flat": "RandomForestClassifier on all values; unequal lengths are filled up with zeros "
+    "to the longest of training, longer ones are cut",
+    "forest-summary": "RandomForestClassifier or -Regressor on each feature's mean, deviation, "
+    "minimum, quartiles, maximum, and the mean and deviation of its differences' sizes from step to "
+    "step",
     "forest-window": "RandomForestClassifier or -Regressor, a step answered from itself and the "
     f"{WINDOW - 1} before it",
     "logistic": "LogisticRegression after StandardScaler, on what the forest on flat values sees",
-    "lstm": "PyTorch's LSTM, 64 units: 1,500 updates on batches of 16, Adam at 0.001 falling along half a "
-    "cosine, gradients clipped at norm 1, inputs standardised, lengths respected",
-    "rocket": "aeon's RocketClassifier, 10,000 kernels and ridge regression; unequal lengths as for the "
-    "forest on flat values",
+    "lstm": "PyTorch's LSTM, 64 units: 1,500 updates on batches of 16, Adam at 0.001 falling along "
+    "half a cosine, gradients clipped at norm 1, inputs standardised, lengths respected",
+    "rocket": "RocketClassifier of aeon, 10,000 kernels and ridge regression; unequal lengths as for "
+    "the forest on flat values",
 }

@@ -134,7 +134,8 @@ def _version(contender: Contender) -> str:
     if contender.package != "elman":
         return version(contender.package)
     spec = find_spec("elman")
-    assert spec and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     root = Path(spec.submodule_search_locations[0])
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
