@@ -44,10 +44,7 @@ def cpu_seconds(runs: list[dict[str, Any]]) -> float:
 
 TIMES = (
     ("Seconds to fit, median", seconds),
-    (
-        "Processor seconds to fit (all threads together; other work hardly matters), median",
-        cpu_seconds,
-    ),
+    ("Processor seconds to fit, all threads together, median", cpu_seconds),
 )
 
 
