@@ -125,8 +125,8 @@ CONTENDERS = {
             f"LSTM, {label}", "torch", _lstm(variant), environment=".venv-bench"
         )
         for variant, label in (
-            ("last", "last step"),
-            ("mean", "mean of steps"),
+            ("last", "last"),
+            ("mean", "mean"),
             ("both", "both ways"),
         )
     },

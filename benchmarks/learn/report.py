@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -28,7 +29,9 @@ def score(runs: list[dict[str, Any]]) -> float:
 
 
 def spread(runs: list[dict[str, Any]]) -> float:
-    """How far the best seed is from the worst."""
+    """How far the best seed is from the worst; of a single one, NaN."""
+    if len(runs) < 2:
+        return math.nan
     return round(max(scores(runs)) - min(scores(runs)), 6)
 
 
@@ -108,7 +111,11 @@ def _cell(results: dict[str, Any], name: str, problem: str, of: Any, form: str) 
     runs = runs_of(name, results["runs"][problem])
     if not runs:
         return "–"
-    return form.format(of(runs)) + _marks(results, runs)
+    return _write(of(runs), form) + _marks(results, runs)
+
+
+def _write(value: float | None, form: str) -> str:
+    return "–" if value is None or math.isnan(value) else form.format(value)
 
 
 def _marks(results: dict[str, Any], runs: list[dict[str, Any]]) -> str:
@@ -117,8 +124,7 @@ def _marks(results: dict[str, Any], runs: list[dict[str, Any]]) -> str:
 
 
 def _mean(results: dict[str, Any], name: str, of: Any, form: str) -> str:
-    value = mean_over_sets(results, name, of)
-    return "–" if value is None else form.format(value)
+    return _write(mean_over_sets(results, name, of), form)
 
 
 def mean_over_sets(results: dict[str, Any], name: str, of: Any = score) -> float | None:
@@ -148,14 +154,14 @@ def remarks(results: dict[str, Any]) -> list[str]:
         lines.append(f"threads: {'; '.join(threads)}")
     if results["options"]:
         lines.append("elman with " + ", ".join(f"{k}={v!r}" for k, v in results["options"].items()))
-    missing = [
-        f"{problem} {LABELS[name]} ({len(runs)})"
-        for problem, of_problem in results["runs"].items()
-        for name, runs in of_problem.items()
-        if len(runs) < len(results["seeds"])
-    ]
-    if missing:
-        lines.append(f"* fewer seeds than asked for: {'; '.join(missing)}")
+    for name, label in LABELS.items():
+        fewer = [
+            f"{problem} {len(of_problem[name])}"
+            for problem, of_problem in results["runs"].items()
+            if len(of_problem.get(name, results["seeds"])) < len(results["seeds"])
+        ]
+        if fewer:
+            lines.append(f"* {label}, fewer seeds than asked for: {', '.join(fewer)}")
     if any(run["is_old"] for *_, run in everything):
         lines.append("° kept from another version, other data or other settings, and not redone")
     return lines
@@ -181,7 +187,8 @@ def bars(results: dict[str, Any]) -> list[Bar]:
     elman = {name: results["runs"][name]["elman"] for name in SETS}
     widest = max(SETS, key=lambda name: spread(elman[name]))
     slowest = max(SETS, key=lambda name: _longest(elman[name]))
-    judged.append(Bar(f"spread ({widest})", spread(elman[widest]), SPREAD, False, form))
+    if len(results["seeds"]) > 1:
+        judged.append(Bar(f"spread ({widest})", spread(elman[widest]), SPREAD, False, form))
     longest = _longest(elman[slowest])
     judged.append(Bar(f"longest fit ({slowest})", longest, SECONDS, False, "{:.1f} s"))
     return judged
@@ -230,7 +237,9 @@ def _both(results: dict[str, Any], name: str, problems: list[str], has_mean: boo
     for problem in problems:
         runs = runs_of(name, results["runs"][problem])
         marks = _escape(_marks(results, runs)) if runs else ""
-        cells.append(f"{score(runs):.3f} ({spread(runs):.3f}){marks}" if runs else "–")
+        cells.append(
+            f"{score(runs):.3f} ({_write(spread(runs), '{:.3f}')}){marks}" if runs else "–"
+        )
     return [*cells, *[_mean(results, name, score, "{:.3f}")] * has_mean]
 
 
