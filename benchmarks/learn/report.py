@@ -162,9 +162,19 @@ def remarks(results: dict[str, Any]) -> list[str]:
         ]
         if fewer:
             lines.append(f"* {label}, fewer seeds than asked for: {', '.join(fewer)}")
+    if any(_waited(run) for *_, run in everything):
+        lines.append(
+            "Some waited for the processor more than they computed: other programs were running. "
+            "Compare processor seconds."
+        )
     if any(run["is_old"] for *_, run in everything):
         lines.append("° kept from another version, other data or other settings, and not redone")
     return lines
+
+
+def _waited(run: dict[str, Any]) -> bool:
+    taken, computed = sum(run["seconds"]), sum(run["cpu_seconds"])
+    return taken > max(2 * computed, 1.0)
 
 
 def bars(results: dict[str, Any]) -> list[Bar]:
