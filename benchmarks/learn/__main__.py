@@ -86,11 +86,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
     parser.add_argument(
         "--only",
-        nargs="+",
+        nargs="*",
         choices=list(CONTENDERS),
         default=list(CONTENDERS),
         metavar="CONTENDER",
-        help=f"run these, show of others what is kept: {', '.join(CONTENDERS)}",
+        help=f"run these (none: nothing), show of others what is kept: {', '.join(CONTENDERS)}",
     )
     parser.add_argument("--again", action="store_true", help="redo what is kept as well")
     parser.add_argument(
