@@ -3,6 +3,6 @@
 from elman._typing import Array
 
 
-def descend(parameter: Array, gradient: Array, learning_rate: float) -> None:
-    """W ← W - α dL/dW, in place; the same for V and U (N4)."""
+def descend(parameter: Array, gradient: Array, learning_rate: float | Array) -> None:
+    """W ← W - α dL/dW, in place; the same for V and U (N4). α may differ entry by entry."""
     parameter -= learning_rate * gradient

@@ -12,8 +12,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 
 from elman._memory import require_memory
@@ -23,9 +21,11 @@ from elman.data.weights import cast_weights, target_weights
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
+from elman.estimators.advice import unlearnt
 from elman.estimators.answers import Answers, Classes, Numbers
 from elman.estimators.files import fitted_from, params_from, write_fitted
 from elman.estimators.fitted import Fitted
+from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, standardization
 from elman.estimators.predicting import Predicting
@@ -38,13 +38,14 @@ from elman.training import (
     Progress,
     Run,
     Trainer,
+    batch_size_for,
     constant,
     cosine,
+    epochs_for,
     make_optimizer,
     train,
 )
 
-AUTO_BATCH_SIZE = 64
 # Of the parameters, in training: themselves, two for the products, two gradients, two of the
 # optimizer, those of the best epoch and of the one before.
 _COPIES = 9
@@ -137,14 +138,15 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         DataError, ValueError
             If X, y or the weights are not as above.
         DivergenceError
-            If a loss or gradient is not finite.
+            If training diverges again and again, however much the learning rate is lowered.
         MemoryError
             If the network needs more memory than there is; nothing was taken yet.
 
         Warns
         -----
         ConvergenceWarning
-            If a constant learning rate has not converged after ``max_iter`` epochs.
+            If the loss in the end is hardly below that of guessing, with what to try; or if a constant
+            learning rate has not converged, by ``n_iter_no_change``, after ``max_iter`` epochs.
         """
         prepared = self._prepare(X, y, sample_weight, resume=self.warm_start)
         examples, held_out = prepared.examples, None
@@ -160,8 +162,11 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         if held_out is not None:
             scaled = replace(held_out, sequences=fitted.scaled(held_out.sequences))
             validate = partial(self._score, fitted, scaled)
+        n_epochs = epochs_for(trainer.n_batches) if self.max_iter == "auto" else self.max_iter
+        n_updates = n_epochs * trainer.n_batches
+        if self.max_iter == "auto":
+            trainer.budget = n_updates
         if self.learning_rate == "cosine":
-            n_updates = self.max_iter * trainer.n_batches
             trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
 
         self._fitted = fitted
@@ -170,7 +175,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             train(
                 trainer,
                 run,
-                self.max_iter,
+                n_epochs,
                 validate=validate,
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
@@ -178,13 +183,8 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             )
         finally:  # an error's traceback may hold the engine for long
             trainer.engine.release()
-        if self.learning_rate == "constant" and not run.converged:
-            warnings.warn(
-                f"{type(self).__name__} had not converged after max_iter={self.max_iter} epochs. "
-                'Raise max_iter, or let the learning rate decay (learning_rate="cosine").',
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        if complaint := self._complaint(trainer, run):
+            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=3)
         return self
 
     def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
@@ -195,6 +195,12 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         fitted = self._begin(prepared, prepared.examples)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
+        elif type(fitted.optimizer) is not type(self._make_optimizer()):
+            raise InvalidParameterError(
+                f"solver={self.solver!r} cannot take over what another solver has begun, a "
+                f"{type(fitted.optimizer).__name__}: partial_fit goes on with its running means. Set "
+                "it back, or go on by fit with warm_start=True, which begins with a new one."
+            )
         trainer = self._trainer(fitted, prepared.examples)
         self._fitted = fitted
         try:
@@ -311,12 +317,15 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             Examples(sequences, replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
-            batch_size=AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size,
+            batch_size=batch_size_for(len(sequences))
+            if self.batch_size == "auto"
+            else self.batch_size,
             rng=fitted.rng,
             shuffle=self.shuffle,
             alpha=float(self.alpha) / mean_weight,
             max_norm=self.clip_norm and float(self.clip_norm),
             dropout=self._dropout(fitted.rng),
+            recurrent_rate=float(self.recurrent_rate),
         )
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:
@@ -326,18 +335,13 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
 
     def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
         """Keep a fraction of the sequences aside, of each class alike where a sequence has one."""
-        try:
-            kept, held_out = train_test_split(
-                np.arange(len(examples.sequences)),
-                test_size=self.validation_fraction,
-                random_state=check_random_state(self.random_state),
-                stratify=self._strata(examples),
-            )
-        except ValueError as error:
-            raise DataError(
-                f"early_stopping cannot keep a validation_fraction of {self.validation_fraction} of "
-                f"{len(examples.sequences)} sequences aside: {error}"
-            ) from None
+        kept, held_out = split(
+            len(examples.sequences),
+            self.validation_fraction,
+            self.random_state,
+            self._strata(examples),
+            self._fewest_to_score(),
+        )
         return examples.take(kept), examples.take(held_out)
 
     def _given_aside(self, validation_data: Any, prepared: Prepared) -> Examples:
@@ -362,13 +366,30 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         y_hat = self._network(fitted).predict_flat(examples.sequences, every_step=self._every_step)
         return fitted.answers.score(examples.targets, y_hat)
 
+    def _fewest_to_score(self) -> int:
+        """How many sequences a score takes."""
+        return 1
+
+    def _complaint(self, trainer: Trainer, run: Run) -> str:
+        """What a person should know of a training that came to its end; mostly nothing."""
+        if complaint := unlearnt(
+            trainer, run, cell=self.cell, readout=None if self._every_step else self.readout
+        ):
+            return complaint
+        if self.learning_rate == "constant" and self.n_iter_no_change and not run.converged:
+            return (
+                f"had not converged after max_iter={self.max_iter} epochs. Raise max_iter, or let "
+                'the learning rate decay (learning_rate="cosine").'
+            )
+        return ""
+
     def _reporting(self, callback: Callback | None) -> Callback | None:
         if not self.verbose:
             return callback
 
         def report(progress: Progress) -> None:
             if progress.row is not None:
-                print(progress)
+                print(progress, *progress.notes, sep="\n  ")
             if callback is not None:
                 callback(progress)
 

@@ -108,6 +108,9 @@ class Regression(BaseRNN, RegressorParameters):
             )
         return targets
 
+    def _fewest_to_score(self) -> int:
+        return 1 if self._every_step else 2  # R² compares with the mean
+
     def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Numbers:
         if before is not None:
             return self._numbers(before)

@@ -1,5 +1,6 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
+from elman.training.budget import N_UPDATES, batch_size_for, epochs_for
 from elman.training.optimizers import OPTIMIZERS, Optimizer, clip_norm, make_optimizer
 from elman.training.progress import Callback, Progress, Row
 from elman.training.run import Run, train
@@ -7,6 +8,7 @@ from elman.training.schedules import SCHEDULES, constant, cosine
 from elman.training.trainer import Trainer
 
 __all__ = [
+    "N_UPDATES",
     "OPTIMIZERS",
     "SCHEDULES",
     "Callback",
@@ -15,9 +17,11 @@ __all__ = [
     "Row",
     "Run",
     "Trainer",
+    "batch_size_for",
     "clip_norm",
     "constant",
     "cosine",
+    "epochs_for",
     "make_optimizer",
     "train",
 ]

@@ -18,17 +18,25 @@ from elman.equations import descend
 class Optimizer(Protocol):
     """What an optimizer does. Its state begins at zero, with the first gradient it sees."""
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
-        """Step the parameters, in place."""
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
+        """Step the parameters, in place; the rate is one for all, or one for each, (n_parameters,)."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all gradients, and begin anew with the next."""
         ...
 
 
 class SGD:
     """θ ← θ - α g: the notes' own learning rule (N4)."""
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
         """See ``Optimizer.apply``."""
         descend(parameters, gradient, learning_rate)
+
+    def reset(self) -> None:
+        """See ``Optimizer.reset``."""
+        return  # it remembers none
 
 
 class Momentum:
@@ -44,9 +52,13 @@ class Momentum:
         self.momentum = momentum
         self.velocity: Array | None = None
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
         """See ``Optimizer.apply``."""
         descend(parameters, self._accumulate(gradient), learning_rate)
+
+    def reset(self) -> None:
+        """See ``Optimizer.reset``."""
+        self.velocity = None
 
     def _accumulate(self, gradient: Array) -> Array:
         if self.velocity is None:
@@ -59,7 +71,7 @@ class Momentum:
 class Nesterov(Momentum):
     """v ← μ v + g;  θ ← θ - α (g + μ v) (Sutskever et al. 2013, in PyTorch's form)."""
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
         """See ``Optimizer.apply``."""
         look_ahead = gradient + self.momentum * self._accumulate(gradient)
         descend(parameters, look_ahead, learning_rate)
@@ -81,12 +93,16 @@ class RMSprop:
         self.epsilon = epsilon
         self.square: Array | None = None
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
         """See ``Optimizer.apply``."""
         if self.square is None:
             self.square = np.zeros_like(gradient)
         self.square += (1 - self.rho) * (gradient**2 - self.square)
         descend(parameters, gradient / (np.sqrt(self.square) + self.epsilon), learning_rate)
+
+    def reset(self) -> None:
+        """See ``Optimizer.reset``."""
+        self.square = None
 
 
 class Adam:
@@ -104,11 +120,11 @@ class Adam:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.decay_1 = self.decay_2 = 1.0  # the betas to the power of the steps
         self.mean: Array | None = None
         self.square: Array | None = None
+        self.reset()
 
-    def apply(self, parameters: Array, gradient: Array, learning_rate: float) -> None:
+    def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
         """See ``Optimizer.apply``."""
         if self.mean is None or self.square is None:
             self.mean, self.square = np.zeros_like(gradient), np.zeros_like(gradient)
@@ -119,6 +135,11 @@ class Adam:
         mean = self.mean / (1 - self.decay_1)
         square = self.square / (1 - self.decay_2)
         descend(parameters, mean / (np.sqrt(square) + self.epsilon), learning_rate)
+
+    def reset(self) -> None:
+        """See ``Optimizer.reset``."""
+        self.decay_1 = self.decay_2 = 1.0  # the betas to the power of the steps
+        self.mean = self.square = None
 
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Row: TypeAlias = dict[str, float]
-"""What is known of an epoch: plain numbers, so that a history is JSON as it stands."""
+Row: TypeAlias = dict[str, Any]
+"""What is known of an epoch: plain numbers, so that a history is JSON as it stands.
+
+Two entries are text, and seldom there: ``"recovered"``, if training diverged before the epoch was
+complete, and ``"stopped"``, if it ended with this epoch as nothing improved any more.
+"""
+
+NOTES = ("recovered", "stopped")
+"""The entries of a row that are text."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class Progress:
         Since this epoch began.
     row : dict or None
         The epoch's line of the history, once it is complete.
+    update : int
+        The updates there were.
+    n_updates : int or None
+        How many there are to be at most, where the budget counts them (``max_iter="auto"``).
     """
 
     epoch: int
@@ -38,9 +49,23 @@ class Progress:
     accuracy: float | None
     seconds: float
     row: Row | None = None
+    update: int = 0
+    n_updates: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where training is: epoch 3/9, or update 300 of 1,500."""
+        if self.n_updates is None:
+            return f"epoch {self.epoch}/{self.n_epochs}"
+        return f"update {self.update:,} of {self.n_updates:,}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What the epoch's row says in words."""
+        return [self.row[name] for name in NOTES if name in self.row] if self.row else []
 
     def __str__(self) -> str:
-        line = f"epoch {self.epoch}/{self.n_epochs}  loss {self.loss:.4f}"
+        line = f"{self.place}  loss {self.loss:.4f}"
         number = ".4f"  # of a score that is no share
         if self.accuracy is not None:
             number = ".2%"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -9,8 +10,11 @@ from dataclasses import dataclass
 
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
-from elman.training.progress import Callback, Progress, Row
+from elman.training.progress import Callback, Row
+from elman.training.recovery import Recovery
 from elman.training.trainer import Trainer
+
+logger = logging.getLogger("elman")
 
 
 @dataclass
@@ -27,8 +31,12 @@ class Run:
         What to go back to when training diverges; at first what it began with. A score is that of
         the weights after an epoch, but a loss is that of the weights during it, and its last update
         may have spoilt them: without scores this is what the best epoch began with.
+    best_epoch : int
+        Its number; 0 if ``best`` is what this training began with.
     converged : bool
         Whether training stopped because nothing improved any more.
+    data_loss : float
+        The mean loss of a sequence, without the penalty, in the epoch whose weights are kept.
     """
 
     history: list[Row]
@@ -36,7 +44,9 @@ class Run:
     safe: Parameters | None = None
     best_loss: float = math.inf
     best_score: float = -math.inf
+    best_epoch: int = 0
     converged: bool = False
+    data_loss: float = math.nan
 
 
 def train(
@@ -46,10 +56,13 @@ def train(
     *,
     validate: Callable[[], float] | None = None,
     tol: float = 1e-4,
-    n_iter_no_change: int = 10,
+    n_iter_no_change: int | None = None,
     callback: Callback | None = None,
 ) -> None:
     """Train for a number of epochs, or until nothing improves any more.
+
+    If it diverges, it goes on from ``run.safe`` with half the learning rate; the epoch's row says so
+    (``"recovered"``). What is known after an epoch decides, so that the same seed is the same bits.
 
     Parameters
     ----------
@@ -63,33 +76,37 @@ def train(
         watched, without it the loss.
     tol : float
         An improvement by less is none.
-    n_iter_no_change : int
-        Epochs without improvement before training stops.
+    n_iter_no_change : int, optional
+        Epochs without improvement before training stops, and the best weights come back; left out,
+        it goes on to the end. It counts from when the loss is below that of guessing by more than
+        ``tol``: a plateau there is where learning has not begun. The row says so (``"stopped"``).
     callback : callable, optional
         Given a ``Progress`` after each batch, and after each epoch with its row.
 
     Raises
     ------
     DivergenceError
-        If a loss or gradient is not finite. ``run`` holds all up to the last complete epoch.
+        If it diverges again and again (``recovery``). ``run`` holds all up to the last complete
+        epoch.
 
     Notes
     -----
-    When it ends, the parameters are those of the last epoch, or with ``validate`` the best. If it
-    diverges they are ``run.safe``, and after any other exception ``run.best``, once there is one.
+    When it ends, the parameters are those of the last epoch, or, with ``validate`` or if it was
+    stopped early, the best. If it diverges for good they are ``run.safe``, and after any other
+    exception ``run.best``, once there is one.
     """
     try:
         _go_over_epochs(trainer, run, n_epochs, validate, tol, n_iter_no_change, callback)
-    except DivergenceError:
-        assert run.safe is not None
-        trainer.parameters.vector[...] = run.safe.vector
+    except DivergenceError:  # the weights are back
         raise
     except BaseException:  # Ctrl-C, or what the callback raised
         if run.best is not None:
             trainer.parameters.vector[...] = run.best.vector
         raise
-    if validate is not None and run.best is not None:
+    if (validate is not None or run.converged) and run.best is not None:
         trainer.parameters.vector[...] = run.best.vector
+    else:
+        run.data_loss = trainer.data_loss
 
 
 def _go_over_epochs(
@@ -98,7 +115,7 @@ def _go_over_epochs(
     n_epochs: int,
     validate: Callable[[], float] | None,
     tol: float,
-    n_iter_no_change: int,
+    n_iter_no_change: int | None,
     callback: Callback | None,
 ) -> None:
     run.safe = trainer.parameters.copy()
@@ -107,14 +124,20 @@ def _go_over_epochs(
         run.best_loss = min(row["loss"] for row in run.history)
         if validate is not None:
             run.best_score = validate()
-    watched = -math.inf
-    n_without_improvement = 0
-    first = len(run.history) + 1
+    recovery = Recovery()
+    patience = None if n_iter_no_change is None else _Patience(n_iter_no_change, tol)
+    number = first = len(run.history) + 1
     last = first + n_epochs - 1
-    for number in range(first, last + 1):
+    while number <= last:
         started = time.perf_counter()
+        n_updates = trainer.n_updates
         before = run.safe if number == first else trainer.parameters.copy()
-        row = trainer.epoch(number, last, callback)
+        try:
+            row = trainer.epoch(number, last, callback)
+        except DivergenceError as error:
+            trainer.parameters.vector[...] = run.safe.vector
+            recovery.go_on(trainer, n_updates, error)
+            continue
         loss = row["loss"]
         if validate is None:
             improved, score = loss < run.best_loss, -loss
@@ -123,17 +146,62 @@ def _go_over_epochs(
             improved = score > run.best_score
             run.best_score = max(score, run.best_score)
         run.best_loss = min(loss, run.best_loss)
-        enough = score > watched + tol
-        watched = max(score, watched)
+        if notes := recovery.notes():
+            row["recovered"] = notes
         run.history.append(row)
         if improved:
+            run.best_epoch, run.data_loss = number, trainer.data_loss
             run.best = trainer.parameters.copy()
             run.safe = before if validate is None else run.best
+        if patience is not None and patience.ends(score, trainer):
+            run.converged = True
+            row["stopped"] = patience.in_words(
+                run, "loss" if validate is None else "validation score"
+            )
+            logger.info(row["stopped"])
         if callback is not None:
             n = len(trainer.examples.sequences)
             seconds = time.perf_counter() - started
-            callback(Progress(number, last, n, n, loss, row.get("accuracy"), seconds, row))
-        n_without_improvement = 0 if enough else n_without_improvement + 1
-        if n_without_improvement >= n_iter_no_change:
-            run.converged = True
+            accuracy = row.get("accuracy")
+            callback(trainer.progress(number, last, n, loss, accuracy, seconds, row))
+        if run.converged:
             return
+        number += 1
+
+
+class _Patience:
+    """Counts epochs without improvement, from when something is learnt.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many are enough.
+    tol : float
+        An improvement by less is none.
+    """
+
+    def __init__(self, n_epochs: int, tol: float) -> None:
+        self.n_epochs = n_epochs
+        self.tol = tol
+        self.n_without_improvement = 0
+        self.has_begun = False
+        self.watched = -math.inf
+
+    def ends(self, score: float, trainer: Trainer) -> bool:
+        """Take an epoch's score (or minus its loss), and say whether it is enough."""
+        enough = score > self.watched + self.tol
+        self.watched = max(score, self.watched)
+        begins = not self.has_begun and trainer.data_loss < trainer.guessing.loss - self.tol
+        self.has_begun |= begins
+        counts = self.has_begun and not begins and not enough
+        self.n_without_improvement = self.n_without_improvement + 1 if counts else 0
+        return self.n_without_improvement >= self.n_epochs
+
+    def in_words(self, run: Run, what: str) -> str:
+        """Say why training ends, and with which weights."""
+        whose = f"after epoch {run.best_epoch}, the best" if run.best_epoch else "it began with"
+        return (
+            f"stopped after epoch {len(run.history)}: the {what} got better by less than "
+            f"{self.tol:g} for {self.n_epochs} epoch{'s' * (self.n_epochs != 1)}; the weights are "
+            f"those {whose}"
+        )

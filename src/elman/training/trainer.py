@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from functools import cached_property
 
 import numpy as np
 
-from elman._typing import IntArray
+from elman._typing import Array, IntArray
 from elman.data import Examples
 from elman.engines import Engine
 from elman.equations.dropout import Dropout
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
+from elman.training.guessing import Guessing, guessing
 from elman.training.optimizers import Optimizer, clip_norm
 from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
+
+_WINDOW = 4  # updates, at least, that a loss is judged by
 
 
 class Trainer:
@@ -45,6 +50,19 @@ class Trainer:
         Gradients are clipped to this norm.
     dropout : Dropout, optional
         What is dropped in the first update; those after it count on.
+    recurrent_rate : float
+        What multiplies the learning rate of the recurrent weights W.
+
+    Attributes
+    ----------
+    n_updates : int
+        Of those there were, the ones that count for the schedule.
+    budget : int or None
+        How many there are to be, for those who watch; None where epochs are counted.
+    rate_factor : float
+        What multiplies the schedule's learning rate: halved whenever training diverged.
+    data_loss : float
+        The mean loss of a sequence in the last complete epoch, without the penalty.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class Trainer:
         alpha: float = 0.0,
         max_norm: float | None = None,
         dropout: Dropout | None = None,
+        recurrent_rate: float = 1.0,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -73,13 +92,50 @@ class Trainer:
         self.alpha = alpha
         self.max_norm = max_norm
         self.dropout = dropout
+        self.recurrent_rate = recurrent_rate
         self.n_updates = 0
+        self.budget: int | None = None
+        self.rate_factor = 1.0
+        self.data_loss = math.nan
         self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
+        self._high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
 
     @property
     def n_batches(self) -> int:
         """The number of updates of an epoch."""
         return -(-len(self.examples.sequences) // self.batch_size)
+
+    @cached_property
+    def guessing(self) -> Guessing:
+        """What the loss of these examples is without learning anything."""
+        architecture = self.parameters.architecture
+        return guessing(self.examples, architecture.loss_function, architecture.n_outputs)
+
+    @property
+    def learning_rate(self) -> float:
+        """The next update's."""
+        return self.schedule(self.n_updates) * self.rate_factor
+
+    @cached_property
+    def _rate_of_each(self) -> Array | None:
+        """What multiplies the learning rate of each parameter, (n_parameters,), if that differs."""
+        if self.recurrent_rate == 1:
+            return None
+        factors = Parameters(self.parameters.architecture, np.ones_like(self.parameters.vector))
+        for name, spec in factors.architecture.specs.items():
+            if spec.role == "recurrent":
+                factors[name][...] = self.recurrent_rate
+        return factors.vector
+
+    def back_off(self, n_updates: int) -> None:
+        """Go on after a divergence: from so many updates, at half the rate, with a new optimizer.
+
+        The weights are the caller's to restore.
+        """
+        self.n_updates = n_updates
+        self.rate_factor /= 2
+        self.optimizer.reset()
+        self._high.clear()
 
     def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
         """Go over all sequences once.
@@ -99,23 +155,31 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If a loss, a gradient or a parameter is not finite, or the mean loss of a label is over
-            100 times that in the first batch (a tanh network saturates rather than overflows). The
-            parameters are what they have come to.
+            If a loss, a gradient or a parameter is not finite, or if in more than half of the
+            epoch's updates (of the last four, where it has fewer) the loss of a label was over 100
+            times that of guessing and of the first batch: a tanh network saturates rather than
+            overflows. One batch that is so high is none yet: clipped, its gradient does little harm.
+            The parameters are what they have come to.
         """
         started = time.perf_counter()
         n = len(self.examples.sequences)
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
-        loss = norm = 0.0
+        loss = data_loss = norm = 0.0
         correct = weight = 0.0
         n_done = 0
         for start in range(0, n, self.batch_size):
             batch = order[start : start + self.batch_size]
-            learning_rate = self.schedule(self.n_updates)
-            batch_loss, batch_norm, batch_correct = self._update(batch, learning_rate, number)
+            learning_rate = self.learning_rate
+            batch_loss, batch_data, batch_norm, batch_correct = self._update(
+                batch, learning_rate, number
+            )
             batch_weight = float(self.examples.weight_of_sequences[batch].sum())
+            # By label, not by sequence: these may differ in length and weight by any factor.
+            of_label = batch_data / batch_weight
             if self.n_updates == 1:
-                self.first_loss = batch_loss * len(batch) / batch_weight
+                self.first_loss = of_label
+            self._high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
+            data_loss += batch_data
             n_done += len(batch)
             correct += batch_correct
             weight += batch_weight
@@ -124,13 +188,13 @@ class Trainer:
             if callback is not None:
                 seconds = time.perf_counter() - started
                 accuracy = self._accuracy(correct, weight)
-                callback(Progress(number, n_epochs, n_done, n, loss / n_done, accuracy, seconds))
-        # By label, not by sequence: these may differ in length and weight by any factor.
-        if loss / weight > 100 * max(self.first_loss, 1.0):
-            how = f"the loss of a label rose from {self.first_loss:g} to {loss / weight:g}"
+                callback(self.progress(number, n_epochs, n_done, loss / n_done, accuracy, seconds))
+        if 2 * sum(self._high) > len(self._high):
+            how = f"the loss of a label rose from {self.first_loss:g} to {data_loss / weight:g}"
             raise self._diverged(number, how)
         if not np.isfinite(self.parameters.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
+        self.data_loss = data_loss / n
         accuracy = self._accuracy(correct, weight)
         return {
             "epoch": number,
@@ -140,6 +204,22 @@ class Trainer:
             "gradient_norm": norm / n,
         }
 
+    def progress(
+        self,
+        number: int,
+        n_epochs: int,
+        n_done: int,
+        loss: float,
+        accuracy: float | None,
+        seconds: float,
+        row: Row | None = None,
+    ) -> Progress:
+        """Say how far this is: ``Progress`` with what it takes of the trainer."""
+        n = len(self.examples.sequences)
+        return Progress(
+            number, n_epochs, n_done, n, loss, accuracy, seconds, row, self.n_updates, self.budget
+        )
+
     def _accuracy(self, correct: float, weight: float) -> float | None:
         if not self.parameters.architecture.loss_function.takes_classes:
             return None
@@ -147,8 +227,20 @@ class Trainer:
 
     def _update(
         self, batch: IntArray, learning_rate: float, epoch: int
-    ) -> tuple[float, float, float]:
-        """Take one step; return the batch's loss, its gradient's norm, the weight of right answers."""
+    ) -> tuple[float, float, float, float]:
+        """Take one step.
+
+        Returns
+        -------
+        objective : float
+            The mean of a sequence.
+        data_loss : float
+            The sum over the batch, without the penalty.
+        norm : float
+            Of the gradient.
+        correct : float
+            The weight of right answers.
+        """
         examples, parameters = self.examples, self.parameters
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -159,7 +251,7 @@ class Trainer:
                 dropout=self.dropout and self.dropout._replace(update=self.n_updates),
             )
             gradients = evaluation.gradients
-            loss = evaluation.loss
+            loss = data_loss = evaluation.loss
             if self.alpha:
                 for name, spec in parameters.architecture.specs.items():
                     if spec.penalised:
@@ -173,14 +265,17 @@ class Trainer:
                 epoch, f"the loss is {loss * scale:g} and the norm of the gradient {norm:g}"
             )
         with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
-            self.optimizer.apply(parameters.vector, gradients.vector, learning_rate)
+            rate = (
+                learning_rate if self._rate_of_each is None else learning_rate * self._rate_of_each
+            )
+            self.optimizer.apply(parameters.vector, gradients.vector, rate)
         self.n_updates += 1
-        return loss * scale, norm, evaluation.correct
+        return loss * scale, data_loss, norm, evaluation.correct
 
     def _diverged(self, epoch: int, how: str) -> DivergenceError:
+        """Say what happened; what to do, ``train`` says, which may know a remedy itself."""
+        rate = self.schedule(max(self.n_updates - 1, 0)) * self.rate_factor
         return DivergenceError(
             f"training diverged in epoch {epoch}, update {self.n_updates + 1}: {how}, at a learning "
-            f"rate of {self.schedule(max(self.n_updates - 1, 0)):g}. Lower the learning rate "
-            "(learning_rate_init), or clip the gradient to a smaller norm (clip_norm). The last good "
-            "weights are kept."
+            f"rate of {rate:g}."
         )

@@ -1,0 +1,136 @@
+"""What to say of a training that learned nothing, from what can be measured then.
+
+Letters: T steps, K outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data import Examples
+from elman.engines import get_engine
+from elman.parameters import Parameters
+from elman.training import N_UPDATES, Run, Trainer
+
+ENOUGH_UPDATES = 100
+"""Updates from which on a loss in the end says something of a training."""
+
+EXPLAINED = 0.01
+"""The share of the loss of guessing that has to be gone."""
+
+NEGLIGIBLE = 1e-3
+"""What is left of an error that is lost; 1 / it is one that explodes (as in ``gradient_flow``)."""
+
+_SAMPLE = 8  # sequences
+_TOO_LONG = 10  # norms of the gradient, in those it is clipped to
+
+
+def unlearnt(trainer: Trainer, run: Run, *, cell: Any, readout: str | None) -> str:
+    """Say that training ended no better than guessing, and what to try; no text if it did not.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        At its end.
+    run : Run
+        What it came to.
+    cell : str, Cell or list of these
+    readout : str or None
+        None where each step is answered.
+    """
+    guessing = trainer.guessing
+    if trainer.n_updates < ENOUGH_UPDATES or guessing.explained(run.data_loss) >= EXPLAINED:
+        return ""
+    takes_classes = trainer.parameters.architecture.loss_function.takes_classes
+    what = "the classes by how frequent they are" if takes_classes else "one number for all"
+    return (
+        f"has learned next to nothing: its loss on the training data is {run.data_loss:.4g}, and "
+        f"guessing {what} has {guessing.loss:.4g}. {_advice(trainer, run, cell, readout)}"
+    )
+
+
+def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None) -> str:
+    reach = _reach(trainer.parameters, trainer.examples)
+    norms = [row["gradient_norm"] for row in run.history[-10:]]
+    limit = trainer.max_norm or 1.0
+    peak = max(row["learning_rate"] for row in run.history)
+    if reach is not None and reach <= NEGLIGIBLE:
+        gated = cell in ("gru", "lstm")
+        tries = [] if gated else ['cell="gru"']
+        if readout == "last":
+            tries.append('readout="max"')
+        tries.append("fewer and larger steps")
+        return (
+            f"The gradient vanishes: at a sequence's first step {reach:.2g} of an error at its end is "
+            f"left. Try {_either(tries)}."
+        )
+    if (reach is not None and reach * NEGLIGIBLE >= 1) or np.median(norms) > _TOO_LONG * limit:
+        clip = f" and clip_norm={limit / 10:g}" if np.median(norms) > limit else ""
+        return (
+            f"The gradient explodes: its norm was {np.median(norms):.2g} in the last epochs. Try a "
+            f"lower learning rate, learning_rate_init={peak / 10:.1g}{clip}."
+        )
+    if trainer.n_updates < N_UPDATES:
+        return (
+            f'There were {trainer.n_updates:,} updates. Try more: max_iter="auto" makes '
+            f"{N_UPDATES:,}."
+        )
+    return (
+        "Its gradient is neither too small nor too large. Try a larger network (hidden_layer_sizes) "
+        "and a longer training (max_iter), and look whether X says anything of y."
+    )
+
+
+def _either(tries: list[str]) -> str:
+    return " or ".join([", ".join(tries[:-1]), tries[-1]] if tries[1:] else tries)
+
+
+def _reach(parameters: Parameters, examples: Examples) -> float | None:
+    """What is left, at the state before a sequence's first step, of an error at its last.
+
+    Returns
+    -------
+    float or None
+        ‖∂L/∂h_0‖ / ‖Vᵀ(ŷ - y)‖ in the median over some sequences, in the lowest layer; None where
+        there is no error at all, or no recurrence.
+    """
+    architecture = replace(parameters.architecture, learn_initial_state=True)
+    if not any(spec.role == "recurrent" for spec in architecture.specs.values()):
+        return None
+    exact = Parameters.zeros(architecture, np.float64)  # with initial states, zeros if not learned
+    for name in parameters:
+        exact[name][...] = parameters[name]
+    engine, loss = get_engine("reference"), architecture.loss_function
+    found = []
+    n = len(examples.sequences)
+    for i in np.unique(np.linspace(0, n - 1, _SAMPLE).astype(int)):
+        one = _last_alone(examples.take(np.array([i])))
+        batch = one.batch(np.array([0]))
+        y_hat = np.empty((len(one.targets), architecture.n_outputs))
+        with np.errstate(all="ignore"):  # what overflows is not finite, and left out
+            engine.probabilities(exact, batch, y_hat)
+            y = loss.columns(one.targets.values[-1:], architecture.n_outputs)
+            error = loss.error(y_hat[-1:].T, y, *loss.constants(architecture.n_outputs))
+            gradients = engine.loss_and_gradients(exact, batch, one.targets).gradients
+            told = _norm(exact["V"].T @ error)
+            left = _norm(*(gradients[f"initial1{way}"] for way in architecture.directions))
+        if told > 0 and np.isfinite(told):
+            found.append(left / told if np.isfinite(left) else np.inf)
+    return float(np.median(found)) if found else None
+
+
+def _last_alone(one: Examples) -> Examples:
+    """Let a sequence be answered at its last step alone, with weight 1."""
+    targets = one.targets
+    weights = np.zeros(len(targets))
+    weights[-1] = 1.0
+    values = one.sequences.values.astype(np.float64)
+    return Examples(replace(one.sequences, values=values), replace(targets, weights=weights))
+
+
+def _norm(*arrays: Array) -> float:
+    return float(np.sqrt(sum(np.square(array).sum() for array in arrays)))

@@ -1,0 +1,41 @@
+"""How long to train, and in batches of how many, where nobody says.
+
+What a network learns from is updates. Counted in epochs, a small set gets few: 50 sequences in
+batches of 64 are one update an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+
+N_UPDATES = 1_500
+"""Updates that ``max_iter="auto"`` makes, at least."""
+
+MIN_EPOCHS = 10
+"""Epochs that ``max_iter="auto"`` makes, at least: large sets have more updates for it."""
+
+SMALLEST_BATCH, LARGEST_BATCH = 16, 64
+"""What ``batch_size="auto"`` lies between."""
+
+BATCHES = 64
+"""Batches that ``batch_size="auto"`` aims at between those two."""
+
+
+def epochs_for(n_batches: int) -> int:
+    """How many epochs of so many batches ``max_iter="auto"`` is.
+
+    Parameters
+    ----------
+    n_batches : int
+        Updates of an epoch.
+    """
+    return max(MIN_EPOCHS, -(-N_UPDATES // n_batches))
+
+
+def batch_size_for(n_sequences: int) -> int:
+    """How many sequences of so many make a batch by ``batch_size="auto"``.
+
+    It is 16 up to 1,024 sequences, then a 64th of them, rounded to a power of two, at most 64.
+    """
+    power = round(math.log2(max(n_sequences, 1) / BATCHES))
+    return min(max(SMALLEST_BATCH, 2 ** max(power, 0)), LARGEST_BATCH)
