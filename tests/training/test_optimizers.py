@@ -120,6 +120,31 @@ def test_first_step_of_adam_is_the_learning_rate():
     np.testing.assert_allclose(theta, [-0.25, 0.25, -0.25], rtol=1e-4)  # ε holds back the first
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_reset_forgets_what_was(name, gradients):
+    fresh, used = make_optimizer(name, **SETTINGS), make_optimizer(name, **SETTINGS)
+    used.apply(np.ones(5), gradients[0], 0.1)
+    used.reset()
+    expected, found = np.ones(5), np.ones(5)
+    for gradient in gradients[1:]:
+        fresh.apply(expected, gradient, 0.1)
+        used.apply(found, gradient, 0.1)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_rate_for_each_is_its_own(name, gradients):
+    rates = np.array([0.1, 0.0, 0.3, 0.1, 0.02])
+    one, found = make_optimizer(name), np.ones(5)
+    for gradient in gradients:
+        one.apply(found, gradient, rates)
+    for i, rate in enumerate(rates):
+        alone, other = np.ones(5), make_optimizer(name)
+        for gradient in gradients:
+            other.apply(alone, gradient, float(rate))
+        assert found[i] == alone[i]
+
+
 def test_unknown_name_is_refused():
     with pytest.raises(ValueError, match=r"solver must be one of sgd, .*adam; got 'newton'"):
         make_optimizer("newton")

@@ -1,10 +1,15 @@
 """Epoch after epoch: when training ends, and with which parameters."""
 
+import logging
+import math
+
 import numpy as np
 import pytest
 
 from elman.errors import DivergenceError
-from elman.training import Run, train
+from elman.training import Progress, Run, train
+from elman.training.guessing import Guessing
+from elman.training.recovery import MAX_IN_ALL, MAX_WITHOUT_AN_EPOCH
 from learners import LENGTHS, examples_of, network_of, trainer_of
 
 
@@ -76,16 +81,37 @@ def test_divergence_keeps_the_epochs_before_it():
 
 
 class Script:
-    """A trainer whose epochs have the losses it is told, and mark the parameters."""
+    """A trainer whose epochs have the losses it is told, and mark the parameters.
 
-    def __init__(self, losses):
-        self.losses = losses
+    A loss of None is a divergence; the next time the epoch has the loss behind it.
+    """
+
+    def __init__(self, losses, guessing=math.inf):
+        self.losses = list(losses)
+        self.guessing = Guessing(guessing, 0.0, guessing)
+        self.data_loss = math.nan
         self.examples = examples_of((2, 3), False)
         self.parameters = network_of()
+        self.n_updates = 0
+        self.rate_factor = 1.0
+        self.began_with = []
 
     def epoch(self, number, n_epochs, callback=None):
+        self.began_with.append((self.n_updates, self.rate_factor, self.parameters.vector[0]))
         self.parameters.vector[...] = number
+        self.n_updates += 7
+        if self.losses[number - 1] is None:
+            del self.losses[number - 1]
+            raise DivergenceError(f"training diverged in epoch {number}.")
+        self.data_loss = self.losses[number - 1]
         return {"epoch": number, "loss": self.losses[number - 1], "accuracy": 0.5}
+
+    def back_off(self, n_updates):
+        self.n_updates = n_updates
+        self.rate_factor /= 2
+
+    def progress(self, number, n_epochs, n_done, loss, accuracy, seconds, row):
+        return Progress(number, n_epochs, n_done, n_done, loss, accuracy, seconds, row)
 
 
 def best_epoch(run):
@@ -131,6 +157,139 @@ def test_stops_when_the_score_no_longer_improves(case):
     assert [-row["validation_score"] for row in run.history] == losses[:n_run]
     assert (best_epoch(run), run.converged) == (best, converged)
     assert run.best_score == -min(losses[:n_run])
+
+
+def test_without_patience_it_goes_on_to_the_end():
+    run = Run([])
+    train(Script([5.0] * 40), run, 40)
+    assert len(run.history) == 40
+    assert not run.converged
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_patience_begins_below_the_loss_of_guessing(scored):
+    """Five epochs of plateau at 3, which is guessing, count for nothing."""
+    losses = [3.0, 3.0, 2.95, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0]
+    scores = iter([-loss for loss in losses])
+    run = Run([])
+    train(
+        Script(losses, guessing=3.0),
+        run,
+        9,
+        tol=0.1,
+        n_iter_no_change=2,
+        validate=(lambda: next(scores)) if scored else None,
+    )
+    assert len(run.history) == 8
+    assert (best_epoch(run), run.converged) == (6, True)
+
+
+def test_plateau_at_guessing_is_no_convergence():
+    run = Run([])
+    train(Script([3.0] * 20, guessing=3.0), run, 20, tol=0.1, n_iter_no_change=2)
+    assert (len(run.history), run.converged) == (20, False)
+
+
+def test_what_stops_early_ends_with_the_best_weights_and_says_so(caplog):
+    caplog.set_level(logging.INFO, "elman")
+    script, run, seen = Script([5.0, 2.0, 2.5, 3.0]), Run([]), []
+    train(script, run, 4, tol=0.1, n_iter_no_change=2, callback=seen.append)
+    assert set(script.parameters.vector) == {2}
+    assert run.data_loss == 2.0
+    words = (
+        "stopped after epoch 4: the loss got better by less than 0.1 for 2 epochs; the weights are "
+        "those after epoch 2, the best"
+    )
+    assert [row.get("stopped") for row in run.history] == [None, None, None, words]
+    assert seen[-1].notes == [words]
+    assert caplog.messages == [words]
+
+
+def test_going_on_to_the_end_keeps_the_last_weights():
+    script, run = Script([5.0, 2.0, 2.5, 3.0]), Run([])
+    train(script, run, 4, tol=0.1, n_iter_no_change=3)
+    assert set(script.parameters.vector) == {4}
+    assert run.data_loss == 3.0
+
+
+# Divergence, from which training recovers
+
+
+def test_divergence_goes_on_from_the_last_good_weights_at_half_the_rate(caplog):
+    """At first those after the best epoch; its last update may have spoilt them, so then before it."""
+    caplog.set_level(logging.INFO, "elman")
+    script, run = Script([5.0, 2.0, 3.0, None, None, 1.0, 0.5]), Run([])
+    train(script, run, 5)
+    assert script.began_with[3:] == [(21, 1.0, 3), (21, 0.5, 2), (21, 0.25, 1), (28, 0.25, 4)]
+    assert [row["epoch"] for row in run.history] == [1, 2, 3, 4, 5]
+    assert [("recovered" in row) for row in run.history] == [False, False, False, True, False]
+    words = run.history[3]["recovered"]
+    assert words == " ".join(caplog.messages)
+    for part in ("diverged in epoch 4", "last good weights", "1/2 of", "1/4 of the learning rate"):
+        assert part in words
+
+
+def test_with_scores_the_last_good_weights_are_the_best():
+    scores = iter([1.0, 3.0, 2.0, 4.0])
+    script = Script([5.0, 2.0, 3.0, None, 1.0])
+    train(script, Run([]), 4, validate=lambda: next(scores))
+    assert script.began_with[-1] == (21, 0.5, 2)
+
+
+def test_too_many_divergences_are_an_error_that_says_what_was_tried():
+    """Without an epoch between them, or in all."""
+    script, run = Script([5.0] + [None] * 9), Run([])
+    with pytest.raises(DivergenceError, match=r"epoch 2\. 5 times .* at last to 1/32 of it.*Lower"):
+        train(script, run, 3)
+    assert len(script.began_with) == 1 + 1 + MAX_WITHOUT_AN_EPOCH
+    assert len(run.history) == 1
+
+    losses = [loss for number in range(20) for loss in (None, 5.0 - number / 10)]
+    script, run = Script(losses), Run([])
+    with pytest.raises(DivergenceError, match=r"epoch 9\. 8 times .* at last to 1/256 of it"):
+        train(script, run, 20)
+    assert len(run.history) == MAX_IN_ALL
+    assert script.began_with[-1] == (56, 1 / 256, 8)
+    assert set(script.parameters.vector) == {7}  # what the best epoch, the last, began with
+
+
+@pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "rmsprop", "adam"])
+def test_a_rate_that_is_too_high_is_found_a_lower_one(solver):
+    """The same bits again, and a fresh optimizer each time."""
+    rate = 1.5e17 if solver == "sgd" else 1e15
+
+    def trained():
+        trainer = trainer_of(
+            network_of(), examples_of(LENGTHS, True), rate=rate, batch_size=2, solver=solver
+        )
+        trainer.schedule = lambda update: rate if trainer.rate_factor > 0.1 else 1e-3
+        run = Run([])
+        train(trainer, run, 3)
+        return trainer.parameters.vector.tobytes(), run.history
+
+    vector, history = trained()
+    assert (vector, history) == trained()
+    assert "1/16" in history[0]["recovered"]
+    assert history[-1]["loss"] < 20
+    assert {row["learning_rate"] for row in history} == {1e-3 / 16}
+
+
+def test_one_batch_that_is_high_is_no_divergence():
+    """Its gradient is clipped, and the next batches are as good as before."""
+    trainer = trainer_of(network_of(), examples_of(LENGTHS, False), batch_size=2, max_norm=1e-3)
+    trainer.examples.targets.weights[...] = 1
+    update, number = trainer._update, iter(range(99))
+
+    def with_one_high(batch, learning_rate, epoch):
+        objective, data_loss, norm, correct = update(batch, learning_rate, epoch)
+        return objective, data_loss * (1e6 if next(number) in high else 1.0), norm, correct
+
+    trainer._update = with_one_high
+    high = {2}
+    assert trainer.epoch(1, 2)["epoch"] == 1
+    high = {4, 5, 6}
+    with pytest.raises(DivergenceError, match="the loss of a label rose from"):
+        trainer.epoch(2, 2)
 
 
 def test_training_carries_on_from_its_history():

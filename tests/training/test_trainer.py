@@ -135,6 +135,30 @@ def test_schedule_is_asked_at_every_update():
     assert [row["learning_rate"] for row in rows] == [0.1 / 3, 0.1 / 6]
 
 
+@pytest.mark.parametrize("solver", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_recurrent_weights_may_have_a_rate_of_their_own(solver, dtype):
+    def step(**settings):
+        parameters = network_of(dtype=dtype)
+        before = parameters.copy()
+        examples = examples_of(LENGTHS, True, dtype=dtype)
+        trainer = trainer_of(parameters, examples, solver=solver, rate=1e-2, **settings)
+        trainer.epoch(1, 1)
+        assert parameters.vector.dtype == dtype
+        return {name: parameters[name] - before[name] for name in parameters}
+
+    plain, same = step(), step(recurrent_rate=1.0)
+    tenth, fixed = step(recurrent_rate=0.1), step(recurrent_rate=0.0)
+    for name in plain:
+        np.testing.assert_array_equal(same[name], plain[name])
+        if name in ("W1", "W2"):
+            np.testing.assert_allclose(tenth[name], 0.1 * plain[name], atol=1e-7)
+            assert not fixed[name].any()
+            assert plain[name].any()
+        else:
+            np.testing.assert_array_equal(tenth[name], plain[name])
+
+
 def test_weights_count_as_they_are(every_step):
     """A part of low weight makes a small step."""
     examples = examples_of(LENGTHS, every_step, np.full(len(LENGTHS), 0.01))

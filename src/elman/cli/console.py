@@ -42,7 +42,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
         return
 
     with Progress(
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[n_epochs]}"),
+        TextColumn("{task.fields[place]}"),
         BarColumn(bar_width=None),
         TextColumn("loss {task.fields[loss]:.4f}"),
         TextColumn("{task.fields[accuracy]}"),
@@ -51,9 +51,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
         console=console,
         expand=True,
     ) as bar:
-        task = bar.add_task(
-            "", total=None, start=False, epoch=0, n_epochs="?", loss=0, accuracy="", rate=0
-        )
+        task = bar.add_task("", total=None, start=False, place="", loss=0, accuracy="", rate=0)
 
         def show(progress: TrainingProgress) -> None:
             n_before = (progress.epoch - 1) * progress.n_sequences
@@ -63,8 +61,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
                 task,
                 total=progress.n_epochs * progress.n_sequences,
                 completed=n_before + progress.n_done,
-                epoch=progress.epoch,
-                n_epochs=progress.n_epochs,
+                place=progress.place,
                 loss=progress.loss,
                 accuracy="" if progress.accuracy is None else f"acc {progress.accuracy:.2%}",
                 rate=progress.n_done / progress.seconds,

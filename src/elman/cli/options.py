@@ -8,11 +8,30 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
 from elman.cli.sources import EngineName
+
+
+def number_or_auto(given: str) -> int | str:
+    """Take a whole number of at least 1, or "auto".
+
+    Raises
+    ------
+    BadParameter
+        If it is neither.
+    """
+    if given == "auto":
+        return given
+    try:
+        number = int(given)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise typer.BadParameter(f"{given!r} is neither a whole number of at least 1 nor 'auto'.")
+    return number
 
 
 class Cell(StrEnum):  # typer takes no list of Literals
@@ -120,11 +139,15 @@ LearningRate: TypeAlias = Annotated[
 ScheduleOption: TypeAlias = Annotated[
     Schedule | None, _learning(help="How the learning rate changes.")
 ]
+RecurrentRate: TypeAlias = Annotated[
+    float | None, _learning(help="Multiplies the learning rate of the recurrent weights W.")
+]
 Warmup: TypeAlias = Annotated[
     float | None, _learning(help="Share of the updates in which the learning rate rises.")
 ]
 BatchSize: TypeAlias = Annotated[
-    int | None, _learning(min=1, metavar="N", help="Sequences to an update.")
+    Any,
+    _learning(parser=number_or_auto, metavar="N|auto", help="Sequences to an update."),
 ]
 Clip: TypeAlias = Annotated[
     float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.")
@@ -151,13 +174,23 @@ Seed: TypeAlias = Annotated[int, _learning(min=0, help="The same seed, the same 
 # When it stops
 
 Epochs: TypeAlias = Annotated[
-    int | None, _stopping(min=1, metavar="N", help="Epochs to train, at most.")
+    Any,
+    _stopping(
+        "--epochs",
+        "--max-iter",
+        parser=number_or_auto,
+        metavar="N|auto",
+        help="Epochs to train, at most; auto: as many as make 1,500 updates, 10 at least.",
+    ),
 ]
 EarlyStopping: TypeAlias = Annotated[
     bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
 ]
 ValidationFraction: TypeAlias = Annotated[float | None, _stopping(help="The share kept aside.")]
 Patience: TypeAlias = Annotated[
-    int | None, _stopping(min=1, metavar="N", help="Epochs without improvement.")
+    int | None,
+    _stopping(
+        min=1, metavar="N", help="Stop after N epochs without improvement; never if left out."
+    ),
 ]
 Tol: TypeAlias = Annotated[float | None, _stopping(help="A smaller improvement does not count.")]

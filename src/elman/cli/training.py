@@ -203,12 +203,8 @@ class Training:
         estimator = self.estimator
         n_epochs = estimator.n_iter_
         line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {self.seconds:.1f} s"
-        if n_epochs < estimator.max_iter:
-            watches = estimator.early_stopping or self.validation is not None
-            what = "validation" if watches else "loss"
-            patience, tol = estimator.n_iter_no_change, estimator.tol
-            line += f" (stopped: {what} better by less than {tol:g} for {patience} epochs)"
-        return line
+        stopped = estimator.history_[-1].get("stopped")
+        return f"{line}; {stopped}" if stopped else line
 
 
 def _free_name(path: Path) -> Path:

@@ -37,5 +37,5 @@ def batch_size_for(n_sequences: int) -> int:
 
     It is 16 up to 1,024 sequences, then a 64th of them, rounded to a power of two, at most 64.
     """
-    power = round(math.log2(max(n_sequences, 1) / BATCHES))
-    return min(max(SMALLEST_BATCH, 2 ** max(power, 0)), LARGEST_BATCH)
+    power = round(math.log2(max(n_sequences, BATCHES) / BATCHES))
+    return min(max(SMALLEST_BATCH, 1 << power), LARGEST_BATCH)

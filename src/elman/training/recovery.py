@@ -61,8 +61,9 @@ class Recovery:
         """Say what happened first, what was tried, and what is left to do."""
         return (
             f"{self._first} {self.n_in_all} times the last good weights came back and the learning "
-            f"rate was halved, at last to {_share(rate_factor)} of it; it diverged again. Lower the learning rate (learning_rate_init), or clip the "
-            "gradient to a smaller norm (clip_norm). The last good weights are kept."
+            f"rate was halved, at last to {_share(rate_factor)} of it; it diverged again. Lower the "
+            "learning rate (learning_rate_init), or clip the gradient to a smaller norm (clip_norm). "
+            "The last good weights are kept."
         )
 
 

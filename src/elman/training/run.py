@@ -61,8 +61,9 @@ def train(
 ) -> None:
     """Train for a number of epochs, or until nothing improves any more.
 
-    If it diverges, it goes on from ``run.safe`` with half the learning rate; the epoch's row says so
-    (``"recovered"``). What is known after an epoch decides, so that the same seed is the same bits.
+    If it diverges, it goes on from ``run.best`` with half the learning rate, and if that diverges too
+    before an epoch is complete, from ``run.safe``; the epoch's row says so (``"recovered"``). What
+    decides is computed, so that the same seed is the same bits.
 
     Parameters
     ----------
@@ -97,7 +98,9 @@ def train(
     """
     try:
         _go_over_epochs(trainer, run, n_epochs, validate, tol, n_iter_no_change, callback)
-    except DivergenceError:  # the weights are back
+    except DivergenceError:
+        assert run.safe is not None
+        trainer.parameters.vector[...] = run.safe.vector
         raise
     except BaseException:  # Ctrl-C, or what the callback raised
         if run.best is not None:
@@ -135,7 +138,8 @@ def _go_over_epochs(
         try:
             row = trainer.epoch(number, last, callback)
         except DivergenceError as error:
-            trainer.parameters.vector[...] = run.safe.vector
+            good = run.safe if recovery.n_without_an_epoch else (run.best or run.safe)
+            trainer.parameters.vector[...] = good.vector
             recovery.go_on(trainer, n_updates, error)
             continue
         loss = row["loss"]
