@@ -176,7 +176,8 @@ INVALID = {
     "learning_rate": ["adaptive", 0.1],
     "learning_rate_init": [0, -1.0, "a"],
     "warmup": [-0.1, 1.0],
-    "max_iter": [0, 1.5],
+    "recurrent_rate": [-0.1, None],
+    "max_iter": [0, 1.5, "all", None],
     "shuffle": ["yes"],
     "random_state": ["seed", -1],
     "tol": [-1e-4],
@@ -184,7 +185,7 @@ INVALID = {
     "momentum": [1.0, -0.1],
     "early_stopping": [3],
     "validation_fraction": [0, 1.0],
-    "n_iter_no_change": [0],
+    "n_iter_no_change": [0, "auto"],
     "beta_1": [1.0],
     "beta_2": [-0.1],
     "epsilon": [0.0],
@@ -225,7 +226,7 @@ def test_every_parameter_has_its_invalid_values_tested():
         {"hidden_layer_sizes": np.array([3, 4])},
         {"hidden_layer_sizes": (3, 4), "cell": ("tanh", "relu")},
         {"cell": "relu", "bias": False},
-        {"solver": "sgd", "learning_rate": "constant", "n_iter_no_change": 1, "tol": 9.0},
+        {"solver": "sgd", "learning_rate": "constant", "tol": 9.0},
         {"solver": "momentum", "momentum": 0.5},
         {"solver": "nesterov"},
         {"solver": "rmsprop", "alpha": 0.1},
@@ -249,8 +250,9 @@ def test_valid_parameters_are_taken_and_left_alone(params):
         {"solver": "sgd"},
         {"alpha": 3.0},
         {"batch_size": 7},
-        {"learning_rate": "constant", "n_iter_no_change": 1, "tol": 9.0},
+        {"learning_rate": "constant"},
         {"learning_rate_init": 0.01},
+        {"recurrent_rate": 0.1},
         {"warmup": 0.5},
         {"max_iter": 4},
         {"beta_1": 0.5},
@@ -341,9 +343,15 @@ def test_warm_start_keeps_to_its_classes_and_features():
 
 
 def test_training_stops_when_nothing_improves():
-    stopped = classifier(max_iter=50, tol=10.0, n_iter_no_change=4).fit(X, Y)
-    # The first epoch improves on nothing yet known.
-    assert stopped.n_iter_ == 5
+    settings = {"max_iter": 60, "learning_rate_init": 0.03, "tol": 0.1, "n_iter_no_change": 4}
+    stopped = classifier(**settings).fit(X, Y)
+    assert 5 <= stopped.n_iter_ < 60
+    assert "stopped" in stopped.history_[-1]
+    best = int(np.argmin(stopped.loss_curve_)) + 1
+    assert f"those after epoch {best}, the best" in stopped.history_[-1]["stopped"]
+    seen, again = [], classifier(**settings)
+    again.fit(X, Y, callback=lambda p: seen.append(bits(again)) if p.row else None)
+    assert bits(stopped) == bits(again) == seen[best - 1] != seen[-1]
 
 
 def test_early_stopping_watches_sequences_kept_aside():
@@ -394,18 +402,25 @@ def test_early_stopping_ends_with_the_best_weights(fitting):
 
 
 def test_too_few_sequences_to_keep_some_aside_is_said():
-    with pytest.raises(ValueError, match=r"validation_fraction|early_stopping"):
-        classifier(early_stopping=True).fit(X[:6], [0, 1, 2] * 2)
+    with pytest.raises(DataError, match=r"validation_fraction of 0.1 of 6 .* no class has two"):
+        classifier(early_stopping=True).fit(X[:6], range(6))
+
+
+CONSTANT = {"learning_rate": "constant", "n_iter_no_change": 5}
 
 
 def test_constant_rate_that_still_improves_warns():
     with pytest.warns(ConvergenceWarning, match="RNNClassifier had not converged after max_iter=3"):
-        classifier(learning_rate="constant").fit(X, Y)
+        classifier(**CONSTANT).fit(X, Y)
+
+
+def test_constant_rate_that_nobody_waits_for_does_not_warn():
+    classifier(learning_rate="constant").fit(X, Y)
 
 
 def test_constant_rate_that_converged_does_not_warn():
-    fitted = classifier(learning_rate="constant", max_iter=50, tol=10.0).fit(X, Y)
-    assert fitted.n_iter_ < 50
+    fitted = classifier(max_iter=60, learning_rate_init=0.03, tol=0.1, **CONSTANT).fit(X, Y)
+    assert fitted.n_iter_ < 60
 
 
 def test_rates_of_the_schedules():
@@ -414,8 +429,7 @@ def test_rates_of_the_schedules():
     assert (np.diff(rates[:3]) > 0).all()
     assert (np.diff(rates[3:]) < 0).all()
     assert 0 < rates[-1] < max(rates) <= 0.01
-    with pytest.warns(ConvergenceWarning):
-        fitted = classifier(learning_rate="constant", learning_rate_init=0.02).fit(X, Y)
+    fitted = classifier(learning_rate="constant", learning_rate_init=0.02).fit(X, Y)
     assert {row["learning_rate"] for row in fitted.history_} == {0.02}
 
 
@@ -603,8 +617,7 @@ def test_partial_fit_is_the_same_bits_each_time():
 
 
 def test_partial_fit_is_an_epoch_of_fit():
-    with pytest.warns(ConvergenceWarning):
-        fitted = classifier(learning_rate="constant").fit(X, Y)
+    fitted = classifier(learning_rate="constant").fit(X, Y)
     estimator = classifier()
     for _ in range(3):
         estimator.partial_fit(X, Y)
@@ -628,7 +641,7 @@ def test_fit_forgets_partial_fit():
     [
         ({}, (X[:, :, :1], Y[:5])),
         ({}, (X[:, :, :1], [0.5] * 60)),
-        ({"early_stopping": True}, (X[:6], [0, 1, 2] * 2)),
+        ({"early_stopping": True}, (X[:6], range(6))),
         ({"hidden_layer_sizes": (3, 0)}, (X.reshape(60, -1), Y)),
         ({"class_weight": {0: -1, 1: 1, 2: 1}}, (X, Y)),
     ],
@@ -885,9 +898,9 @@ def test_input_is_left_as_it_was(fitting):
 def test_too_few_sequences_with_weight_to_keep_some_aside(n):
     weights = (np.arange(60) < n).astype(float)
     with pytest.raises(
-        DataError, match=f"cannot keep a validation_fraction of 0.1 of {n} sequences"
+        DataError, match=f"cannot keep a validation_fraction of 0.1 of {n} sequences?"
     ):
-        classifier(early_stopping=True).fit(X, Y, weights)
+        classifier(early_stopping=True).fit(X, np.arange(60), weights)
 
 
 # Weights mean the same everywhere

@@ -98,7 +98,7 @@ class Trainer:
         self.rate_factor = 1.0
         self.data_loss = math.nan
         self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
-        self._high: deque[bool] = deque(maxlen=max(_WINDOW, int(self.n_batches)))
+        self._high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
 
     @property
     def n_batches(self) -> int:
