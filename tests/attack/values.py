@@ -171,6 +171,7 @@ PARAMETERS = [
         "solver",
         "learning_rate_init",
         "learning_rate",
+        "recurrent_rate",
         "warmup",
         "batch_size",
         "clip_norm",

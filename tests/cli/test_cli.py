@@ -120,6 +120,7 @@ def test_every_option_reaches_the_estimator(run):
         "solver": ("--solver nesterov", "nesterov"),
         "learning_rate_init": ("--learning-rate 0.01", 0.01),
         "learning_rate": ("--schedule constant", "constant"),
+        "recurrent_rate": ("--recurrent-rate 0.1", 0.1),
         "warmup": ("--warmup 0.2", 0.2),
         "batch_size": ("--batch-size 50", 50),
         "clip_norm": ("--clip 2", 2.0),
@@ -146,6 +147,21 @@ def test_every_option_reaches_the_estimator(run):
     }
     untouchable = {"verbose", "warm_start"}  # a process trains once, and has its own --quiet
     assert set(params) == set(options) | untouchable
+
+
+def test_epochs_and_batches_of_auto(run):
+    result = run("train", "digits", "--hidden", 4, "--max-iter", "auto", "--batch-size", "auto")
+    assert result.exit_code == 0, result.output
+    model = elman.load("digits.safetensors")
+    assert (model.max_iter, model.batch_size, model.n_iter_) == ("auto", "auto", 33)
+    assert "update 46 of 1,518  loss" in result.output
+
+
+def test_what_stopped_training_is_said(run):
+    few = ["--hidden", 8, "--epochs", 90, "--patience", 2, "--tol", 0.2, "--learning-rate", 0.01]
+    result = run("train", "digits", *few)
+    assert "s; stopped after epoch" in result.output
+    assert "the loss got better by less than 0.2 for 2 epochs" in result.output
 
 
 def test_choices_are_those_of_the_library():
@@ -367,6 +383,8 @@ def test_diagnose_layers_without_recurrence(run):
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
+        (["train", "digits", "--epochs", "0"], "'0' is neither a whole number of at least 1 nor"),
+        (["train", "digits", "--batch-size", "all"], "'all' is neither a whole number"),
     ],
 )
 def test_wrong_use_exits_2(run, arguments, message):

@@ -17,7 +17,7 @@ from elman import (
     RNNStepRegressor,
     RNNTagger,
 )
-from elman.estimators.advice import _reach
+from elman.estimators.advice import _measured
 from elman.estimators.holding_out import split
 from elman.training import budget
 from learners import LENGTHS, examples_of, network_of
@@ -213,11 +213,27 @@ def test_vanishing_gradient_is_measured_and_the_advice_helps():
     X[:, 0, 0] = 4 * y - 2
     settings = {"hidden_layer_sizes": 4, "random_state": 0, "cell": "leaky", "max_iter": 10}
     (message,) = warning_of(RNNClassifier(**settings), X, y)
-    assert "The gradient vanishes: at a sequence's first step 2e-11 of an error" in message
-    assert 'Try readout="max"' in message
-    advised = RNNClassifier(**settings | {"readout": "max", "max_iter": 30})
-    assert warning_of(advised, X, y) == []
-    assert advised.score(X, y) > 0.95
+    assert "The gradient vanishes: at a sequence's first step 2.1e-09 of an error" in message
+    assert 'Try readout="max" or fewer and larger steps.' in message
+    settings["max_iter"] = 30
+    for advised, steps in (({"readout": "max"}, X), ({}, X.reshape(400, 10, 20))):
+        model = RNNClassifier(**settings | advised)
+        assert warning_of(model, steps, y) == []
+        assert model.score(steps, y) > 0.95
+
+
+def test_saturated_states_are_measured_and_the_advice_helps():
+    rng, y, steps = np.random.default_rng(0), np.arange(60) % 2, np.arange(30)[:, None]
+    phases = rng.standard_normal((60, 1, 1))
+    waves = np.sin(steps * np.where(y, 0.5, 0.9)[:, None, None] + phases)
+    waves += 0.3 * rng.standard_normal((60, 30, 1))
+    settings = {"hidden_layer_sizes": 16, "random_state": 0, "max_iter": 60, "batch_size": 10}
+    (message,) = warning_of(RNNClassifier(**settings, learning_rate_init=3.0), waves, y)
+    assert "100% of the states stand at an end of what they can be" in message
+    assert "Try a lower learning rate, learning_rate_init=0.003." in message
+    model = RNNClassifier(**settings, learning_rate_init=0.003)
+    assert warning_of(model, waves, y) == []
+    assert model.score(waves, y) > 0.9
 
 
 def test_reach_is_the_error_before_the_first_step():
@@ -230,10 +246,12 @@ def test_reach_is_the_error_before_the_first_step():
         scaled["W1"][...] *= factor
         scaled["U1"][...] *= 1e-3  # f' is 1, nearly
         scaled["b1"][...] = 0
-        reaches.append(_reach(scaled, examples))
+        reaches.append(_measured(scaled, examples)[0])
     assert reaches[0] == pytest.approx(1, rel=0.01)  # W is orthogonal
     assert reaches[1] == pytest.approx(1e-6, rel=0.01)
-    assert _reach(network_of((4, 3)), examples_of(LENGTHS, True)) > 0
+    reach, saturated = _measured(network_of((4, 3)), examples_of(LENGTHS, True))
+    assert reach > 0
+    assert saturated < 0.5
 
 
 # The rest

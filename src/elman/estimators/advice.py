@@ -13,8 +13,10 @@ import numpy as np
 from elman._typing import Array
 from elman.data import Examples
 from elman.engines import get_engine
+from elman.engines.reference import forward
 from elman.parameters import Parameters
 from elman.training import N_UPDATES, Run, Trainer
+from elman.training.optimizers import Adam, RMSprop
 
 ENOUGH_UPDATES = 100
 """Updates from which on a loss in the end says something of a training."""
@@ -24,6 +26,12 @@ EXPLAINED = 0.01
 
 NEGLIGIBLE = 1e-3
 """What is left of an error that is lost; 1 / it is one that explodes (as in ``gradient_flow``)."""
+
+MANY_SATURATED, ALMOST_ONE = 0.9, 0.95
+"""The share of states from which on saturation is to blame, and when a state is saturated."""
+
+SAFE_RATE = 0.003
+"""A learning rate that suits Adam, the default."""
 
 _SAMPLE = 8  # sequences
 _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
@@ -54,25 +62,30 @@ def unlearnt(trainer: Trainer, run: Run, *, cell: Any, readout: str | None) -> s
 
 
 def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None) -> str:
-    reach = _reach(trainer.parameters, trainer.examples)
-    norms = [row["gradient_norm"] for row in run.history[-10:]]
+    reach, saturated = _measured(trainer.parameters, trainer.examples)
+    norm = float(np.median([row["gradient_norm"] for row in run.history[-10:]]))
     limit = trainer.max_norm or 1.0
-    peak = max(row["learning_rate"] for row in run.history)
+    lower = max(row["learning_rate"] for row in run.history) / 10
+    if isinstance(trainer.optimizer, Adam | RMSprop):
+        lower = min(lower, SAFE_RATE)
+    if saturated >= MANY_SATURATED:
+        return (
+            f"{saturated:.0%} of the states stand at an end of what they can be, and let no error "
+            f"through. Try a lower learning rate, learning_rate_init={lower:.1g}."
+        )
     if reach is not None and reach <= NEGLIGIBLE:
-        gated = cell in ("gru", "lstm")
-        tries = [] if gated else ['cell="gru"']
-        if readout == "last":
-            tries.append('readout="max"')
+        tries = ['readout="max"'] if readout == "last" else []
+        if cell != "leaky":
+            tries.append('cell="leaky"')
         tries.append("fewer and larger steps")
         return (
             f"The gradient vanishes: at a sequence's first step {reach:.2g} of an error at its end is "
-            f"left. Try {_either(tries)}."
+            f"left. Try {', '.join(tries[:-1])}{' or ' if tries[1:] else ''}{tries[-1]}."
         )
-    if (reach is not None and reach * NEGLIGIBLE >= 1) or np.median(norms) > _TOO_LONG * limit:
-        clip = f" and clip_norm={limit / 10:g}" if np.median(norms) > limit else ""
+    if (reach is not None and reach * NEGLIGIBLE >= 1) or norm > _TOO_LONG * limit:
         return (
-            f"The gradient explodes: its norm was {np.median(norms):.2g} in the last epochs. Try a "
-            f"lower learning rate, learning_rate_init={peak / 10:.1g}{clip}."
+            f"The gradient explodes: its norm was {norm:.2g} in the last epochs. Try a lower learning "
+            f"rate, learning_rate_init={lower:.1g}."
         )
     if trainer.n_updates < N_UPDATES:
         return (
@@ -85,27 +98,25 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None) -> str:
     )
 
 
-def _either(tries: list[str]) -> str:
-    return " or ".join([", ".join(tries[:-1]), tries[-1]] if tries[1:] else tries)
-
-
-def _reach(parameters: Parameters, examples: Examples) -> float | None:
-    """What is left, at the state before a sequence's first step, of an error at its last.
+def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None, float]:
+    """Measure what is left, before a sequence's first step, of an error at its last.
 
     Returns
     -------
-    float or None
+    reach : float or None
         ‖∂L/∂h_0‖ / ‖Vᵀ(ŷ - y)‖ in the median over some sequences, in the lowest layer; None where
         there is no error at all, or no recurrence.
+    saturated : float
+        The share of their states there that are above 0.95, below -0.95, or 0.
     """
     architecture = replace(parameters.architecture, learn_initial_state=True)
     if not any(spec.role == "recurrent" for spec in architecture.specs.values()):
-        return None
+        return None, 0.0
     exact = Parameters.zeros(architecture, np.float64)  # with initial states, zeros if not learned
     for name in parameters:
         exact[name][...] = parameters[name]
     engine, loss = get_engine("reference"), architecture.loss_function
-    found = []
+    found, ends = [], []
     n = len(examples.sequences)
     for i in np.unique(np.linspace(0, n - 1, _SAMPLE).astype(int)):
         one = _last_alone(examples.take(np.array([i])))
@@ -116,11 +127,14 @@ def _reach(parameters: Parameters, examples: Examples) -> float | None:
             y = loss.columns(one.targets.values[-1:], architecture.n_outputs)
             error = loss.error(y_hat[-1:].T, y, *loss.constants(architecture.n_outputs))
             gradients = engine.loss_and_gradients(exact, batch, one.targets).gradients
+            (shard,) = batch.shards(1)
+            h = [step.states[0] for step in forward(exact, shard).layers[0].steps]
+            ends.append(np.mean([(np.abs(h_t) > ALMOST_ONE) | (h_t == 0) for h_t in h]))
             told = _norm(exact["V"].T @ error)
             left = _norm(*(gradients[f"initial1{way}"] for way in architecture.directions))
         if told > 0 and np.isfinite(told):
             found.append(left / told if np.isfinite(left) else np.inf)
-    return float(np.median(found)) if found else None
+    return float(np.median(found)) if found else None, float(np.mean(ends))
 
 
 def _last_alone(one: Examples) -> Examples:

@@ -311,15 +311,15 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         dtype = sequences.values.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
+        auto = self.batch_size == "auto"
+        batch_size = batch_size_for(len(sequences)) if auto else int(self.batch_size)
         return Trainer(
             self._make_engine(),
             fitted.network.parameters,
             Examples(sequences, replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
-            batch_size=batch_size_for(len(sequences))
-            if self.batch_size == "auto"
-            else self.batch_size,
+            batch_size=batch_size,
             rng=fitted.rng,
             shuffle=self.shuffle,
             alpha=float(self.alpha) / mean_weight,

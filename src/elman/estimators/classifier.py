@@ -38,21 +38,28 @@ class RNNClassifier(ClassifierMixin, Classification):
         Strength of the penalty on squared weights, divided by the number of sequences of a batch
         as in ``MLPClassifier``.
     batch_size : int or "auto"
-        Sequences to a step of the optimizer; ``"auto"`` is 64.
+        Sequences to an update. ``"auto"`` follows how many there are: 16 up to 1,024, then a 64th of
+        them, rounded to a power of two, at most 64.
     learning_rate : {"cosine", "constant"}
-        The schedule over ``max_iter`` epochs. ``"cosine"`` rises during ``warmup``, then falls to 0.
+        The schedule over all updates. ``"cosine"`` rises during ``warmup``, then falls to 0.
     learning_rate_init : float
-        The highest learning rate.
+        The highest learning rate. If training diverges, the last good weights come back and the rate
+        is halved from there on, at most eight times; ``history_`` says so.
+    recurrent_rate : float
+        What multiplies the learning rate of the recurrent weights W: 0.1 moves them with care, 0
+        leaves them as they were drawn.
     warmup : float
         The share of all updates during which a ``"cosine"`` schedule rises.
-    max_iter : int
-        Epochs, at most.
+    max_iter : int or "auto"
+        Epochs, at most. ``"auto"`` counts updates instead, for small sets need many epochs: it is as
+        many epochs as make 1,500 updates, and 10 at least.
     shuffle : bool
         Whether to take sequences in a new order each epoch.
     random_state : int, RandomState or None
         An int gives the same bits run after run.
     tol : float
-        An epoch that improves the loss (with ``early_stopping`` the score) by less does not count.
+        For ``n_iter_no_change``: an epoch that improves the loss (with ``early_stopping`` the score)
+        by less does not count.
     verbose : bool
         Whether to print a line an epoch.
     warm_start : bool
@@ -62,10 +69,13 @@ class RNNClassifier(ClassifierMixin, Classification):
     early_stopping : bool
         Whether to keep sequences aside, watch the accuracy on them, and end with the best weights.
     validation_fraction : float
-        The share kept aside.
-    n_iter_no_change : int
-        Epochs without improvement before training stops, even if a ``"cosine"`` schedule has not
-        fallen yet.
+        The share kept aside: of each class alike, and of each that has two sequences or more at least
+        one, which may be more than the share.
+    n_iter_no_change : int or None
+        None: training goes to the end of its budget, where a ``"cosine"`` schedule is near 0. A number:
+        it stops after so many epochs without improvement, with the weights of the best epoch, and
+        ``history_`` says so. They count from when the loss is below that of guessing by more than
+        ``tol``: a plateau there is where learning has not begun.
     beta_1, beta_2, epsilon : float
         For ``"adam"``; ``"rmsprop"`` uses ``beta_2`` and ``epsilon``.
     clip_norm : float or None
@@ -111,7 +121,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         What standardises a step.
     history_ : list of dict
         A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. Accuracies count
-        each answer by its weight, ``class_weight`` included.
+        each answer by its weight, ``class_weight`` included. Seldom it also has, in words, what
+        happened: ``"recovered"``, training diverged and went on; ``"stopped"``, why it ended early.
     n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_
         The same, under scikit-learn's names.
 
