@@ -153,8 +153,8 @@ def test_epochs_and_batches_of_auto(run):
     result = run("train", "digits", "--hidden", 4, "--max-iter", "auto", "--batch-size", "auto")
     assert result.exit_code == 0, result.output
     model = elman.load("digits.safetensors")
-    assert (model.max_iter, model.batch_size, model.n_iter_) == ("auto", "auto", 33)
-    assert "update 46 of 1,518  loss" in result.output
+    assert (model.max_iter, model.batch_size, model.n_iter_) == ("auto", "auto", 17)
+    assert "update 90 of 1,530  loss" in result.output
 
 
 def test_what_stopped_training_is_said(run):
@@ -383,8 +383,8 @@ def test_diagnose_layers_without_recurrence(run):
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
-        (["train", "digits", "--epochs", "0"], "'0' is neither a whole number of at least 1 nor"),
-        (["train", "digits", "--batch-size", "all"], "'all' is neither a whole number"),
+        (["train", "digits", "--epochs", "0"], "'0' is neither a whole"),
+        (["train", "digits", "--batch-size", "all"], "'all' is neither a whole"),
     ],
 )
 def test_wrong_use_exits_2(run, arguments, message):
