@@ -159,6 +159,19 @@ def test_recurrent_weights_may_have_a_rate_of_their_own(solver, dtype):
             np.testing.assert_array_equal(tenth[name], plain[name])
 
 
+def test_backing_off_begins_anew_at_half_the_rate():
+    """The next step is that of a fresh Adam: half the rate, whatever came before."""
+    trainer = trainer_of(network_of(), examples_of(LENGTHS, True), solver="adam", rate=0.02)
+    for number in (1, 2, 3):
+        trainer.epoch(number, 4)
+    trainer.back_off(1)
+    assert (trainer.n_updates, trainer.learning_rate) == (1, 0.01)
+    before = trainer.parameters.copy()
+    trainer.epoch(4, 4)
+    step = abs(trainer.parameters.vector - before.vector)
+    np.testing.assert_allclose(step, 0.01, rtol=1e-3)
+
+
 def test_weights_count_as_they_are(every_step):
     """A part of low weight makes a small step."""
     examples = examples_of(LENGTHS, every_step, np.full(len(LENGTHS), 0.01))

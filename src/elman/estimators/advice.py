@@ -37,7 +37,7 @@ _SAMPLE = 8  # sequences
 _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
 
 
-def unlearnt(trainer: Trainer, run: Run, *, cell: Any, readout: str | None) -> str:
+def unlearnt(trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str | None) -> str:
     """Say that training ended no better than guessing, and what to try; no text if it did not.
 
     Parameters
@@ -46,12 +46,16 @@ def unlearnt(trainer: Trainer, run: Run, *, cell: Any, readout: str | None) -> s
         At its end.
     run : Run
         What it came to.
+    tol : float
+        Where guessing leaves no more than that to explain, there is nothing to say.
     cell : str, Cell or list of these
     readout : str or None
         None where each step is answered.
     """
     guessing = trainer.guessing
-    if trainer.n_updates < ENOUGH_UPDATES or guessing.explained(run.data_loss) >= EXPLAINED:
+    if trainer.n_updates < ENOUGH_UPDATES or guessing.loss - guessing.perfect <= tol:
+        return ""
+    if guessing.explained(run.data_loss) >= EXPLAINED:
         return ""
     takes_classes = trainer.parameters.architecture.loss_function.takes_classes
     what = "the classes by how frequent they are" if takes_classes else "one number for all"

@@ -373,7 +373,11 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
     def _complaint(self, trainer: Trainer, run: Run) -> str:
         """What a person should know of a training that came to its end; mostly nothing."""
         if complaint := unlearnt(
-            trainer, run, cell=self.cell, readout=None if self._every_step else self.readout
+            trainer,
+            run,
+            tol=self.tol,
+            cell=self.cell,
+            readout=None if self._every_step else self.readout,
         ):
             return complaint
         if self.learning_rate == "constant" and self.n_iter_no_change and not run.converged:
