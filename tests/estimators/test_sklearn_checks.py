@@ -93,6 +93,10 @@ def run(check, estimator):
         pytest.fail(f"a check is silently lost: {skipped}")
 
 
+# Some checks take noise for y, where that is so.
+pytestmark = pytest.mark.filterwarnings("ignore:.*has learned next to nothing")
+
+
 @parametrize_with_checks([made(RNNClassifier), made(RNNRegressor)])
 def test_rows(estimator, check):
     run(check, estimator)
