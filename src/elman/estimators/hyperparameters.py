@@ -60,7 +60,9 @@ class Hyperparameters(BaseEstimator):
         "readout": [StrOptions(set(READOUTS))],
         "bias": ["boolean"],
         "learn_initial_state": ["boolean"],
-        "standardize": ["boolean"],
+        "standardize": ["boolean", StrOptions({"sequence"})],
+        "differences": ["boolean"],
+        "frame": ["array-like", StrOptions({"auto"}), None],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
@@ -97,7 +99,9 @@ class Hyperparameters(BaseEstimator):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -131,6 +135,8 @@ class Hyperparameters(BaseEstimator):
         self.bias = bias
         self.learn_initial_state = learn_initial_state
         self.standardize = standardize
+        self.differences = differences
+        self.frame = frame
         self.step_size = step_size
         self.engine = engine
         self.n_jobs = n_jobs
@@ -192,7 +198,9 @@ class ClassifierParameters(Hyperparameters):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -227,6 +235,8 @@ class ClassifierParameters(Hyperparameters):
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,
+            differences=differences,
+            frame=frame,
             step_size=step_size,
             engine=engine,
             n_jobs=n_jobs,
@@ -276,7 +286,9 @@ class RegressorParameters(Hyperparameters):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -311,6 +323,8 @@ class RegressorParameters(Hyperparameters):
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,
+            differences=differences,
+            frame=frame,
             step_size=step_size,
             engine=engine,
             n_jobs=n_jobs,
