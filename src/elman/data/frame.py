@@ -60,7 +60,7 @@ class Frame(NamedTuple):
             stride = max(1, round(float(np.median(lengths)) / AUTO_STEPS))
             return None if aligned else cls(AUTO_OVERLAP * stride, stride)
         frame = tuple(given)
-        if len(frame) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in frame):
+        if len(frame) != 2 or not all(isinstance(n, Integral) and int(n) >= 1 for n in frame):
             raise ValueError(
                 f"frame={given!r}; expected (length, stride), two whole numbers of samples, each 1 or "
                 "more: frame=(16, 4) puts 16 samples into a step, every 4 samples."
@@ -73,7 +73,7 @@ class Frame(NamedTuple):
         """Refuse, by a ValueError, what makes no steps."""
         numbers: Any = self  # from a file, anything
         for number in numbers[:2]:
-            if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            if not isinstance(number, int) or number < 1:
                 raise ValueError(f"length and stride of a frame are {self[:2]}; expected 1 or more")
         if not isinstance(numbers[2], bool):
             raise ValueError(f"aligned must be True or False; got {numbers[2]!r}")

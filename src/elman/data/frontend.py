@@ -118,7 +118,7 @@ class FrontEnd:
         names : D str, optional
             Those of a sample; x0, x1 … if left out.
         """
-        given = [f"x{i}" for i in range(self.n_features)] if names is None else list(names)
+        given = numbered(self.n_features) if names is None else list(names)
         blocks = ["{}"] + ["z {}"] * (self.level is not None) + ["Δ {}"] * self.differences
         found = [block.format(name) for block in blocks for name in given]
         if self.frame is not None:
@@ -267,6 +267,11 @@ class FrontEnd:
             self.frame.check()
 
 
+def numbered(n: int) -> list[str]:
+    """Name features that have no names: x0, x1 …."""
+    return [f"x{i}" for i in range(n)]
+
+
 def _blocks(sequences: Sequences) -> Iterator[tuple[slice, slice]]:
     """Yield some sequences after another, and their rows; more than one only if they are short."""
     offsets, n_rows, first = sequences.offsets, -(-BLOCK // sequences.n_features), 0
@@ -305,7 +310,9 @@ def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
         mean = np.add.reduceat(x, starts, axis=0) / lengths[:, None]
         x -= np.repeat(mean, lengths, axis=0)
         variance = np.add.reduceat(np.square(x), starts, axis=0) / lengths[:, None]
-        deviation = np.sqrt(variance)
+        # What rounding makes of a constant is no variation, as in ``standardization``.
+        rounding = lengths[:, None] * np.finfo(np.float64).eps * np.abs(mean)
+        deviation = np.where(variance <= np.square(rounding), 0.0, np.sqrt(variance))
         with np.errstate(over="ignore"):  # then x̃ is refused
             levels[some] = log(np.minimum(deviation / factors / scale, 1e300) + FLOOR)
         if z is not None:
