@@ -1,5 +1,7 @@
 """Estimators behind a front end: the same as on sequences that went through it beforehand."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -15,7 +17,7 @@ from elman import (
     explain,
     gradient_flow,
 )
-from elman.data import as_sequences
+from elman.data import Frame, FrontEnd, as_sequences
 from elman.displays import GradientFlowDisplay, TermLadderDisplay
 from elman.estimators import files
 
@@ -290,3 +292,29 @@ def test_differences_that_overflow_are_refused_in_words():
     _, state = model.step([1e308, 0], state)
     with pytest.raises(DataError, match="x_t and the step before are too far apart"):
         model.step([-1e308, 0], state)
+
+
+# Bits
+
+
+def test_bits_are_the_same_on_every_processor():
+    """`make test-widths` goes through this at each width of vectors."""
+    draws = np.random.default_rng(0)
+    digest = hashlib.sha256()
+    for dtype in (np.float32, np.float64):
+        # Fractions, exact in both dtypes, so that a difference is the front end's.
+        X = [
+            (draws.integers(-(2**20), 2**20, (T, 3)) / 2.0 ** draws.integers(2, 20)).astype(dtype)
+            for T in draws.integers(1, 500, 40)
+        ]
+        front_end = FrontEnd.measured(
+            as_sequences(X),
+            np.ones(sum(map(len, X))),
+            standardize="sequence",
+            differences=True,
+            frame=Frame(7, 3),
+        )
+        digest.update(front_end.apply(as_sequences(X)).values.tobytes())
+        for array in front_end.arrays.values():
+            digest.update(array.tobytes())
+    assert digest.hexdigest()[:16] == "c6ec1422bc72fd65"
