@@ -189,6 +189,15 @@ def test_searches_go_over_front_ends():
     assert clone(RNNClassifier(frame=(4, 2))).frame == (4, 2)
 
 
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [(None, None), ([6, 2], (6, 2)), (np.array([3, 1]), (3, 1)), ("auto", (4, 1))],
+)
+def test_what_frames_have_come_to(frame, expected):
+    assert RNNClassifier(**SETTINGS, frame=frame).fit(X, LAST).frame_ == expected
+    assert RNNTagger(**SETTINGS, frame="auto").fit(X, STEPS).frame_ is None
+
+
 # Explanations
 
 

@@ -56,7 +56,7 @@ class RNNClassifier(ClassifierMixin, Classification):
     verbose : bool
         Whether to print a line an epoch.
     warm_start : bool
-        Whether ``fit`` goes on from the weights of the last ``fit``.
+        Whether ``fit`` goes on from the weights of the last ``fit``, with its standardising and frames.
     momentum : float
         For ``"momentum"`` and ``"nesterov"``.
     early_stopping : bool
@@ -122,6 +122,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         With ``network_.parameters`` U, W, b, V, c.
     mean_, scale_ : arrays (n_features,)
         What standardises a step.
+    frame_ : (length, stride) or None
+        What ``frame`` has come to.
     history_ : list of dict
         A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. Accuracies count
         each answer by its weight, ``class_weight`` included.

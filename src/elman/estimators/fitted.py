@@ -95,6 +95,12 @@ class FittedAttributes:
         return self._state.front_end.scale
 
     @property
+    def frame_(self) -> tuple[int, int] | None:
+        """What ``frame`` has come to: (length, stride), or None."""
+        frame = self._state.front_end.frame
+        return None if frame is None else (frame.length, frame.stride)
+
+    @property
     def n_features_in_(self) -> int:
         """Columns of a two-dimensional X, else features of a step."""
         return self._state.format.n_columns

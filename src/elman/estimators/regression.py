@@ -72,7 +72,8 @@ class Regression(BaseRNN, RegressorParameters):
         """Go over the sequences once, from where the last call ended.
 
         The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
-        of y as well, are those of the first call. Weights count as they are, not relative to a mean.
+        of y as well, and frames, are those of the first call. Weights count as they are, not relative
+        to a mean.
 
         Parameters
         ----------
