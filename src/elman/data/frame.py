@@ -89,7 +89,6 @@ class Frame(NamedTuple):
             return lengths
         return np.maximum(1 + (lengths - self.length) // self.stride, 1)
 
-    def samples(self, steps: IntArray) -> IntArray:
-        """The samples of steps, all counted from 0, (n_steps, length); to be kept in the sequence."""
-        first = steps * self.stride - (self.length - 1 if self.aligned else 0)
-        return np.asarray(first[:, None] + np.arange(self.length))
+    def first_samples(self, steps: IntArray) -> IntArray:
+        """The first sample of each step, both counted from 0; it may be before the sequence's."""
+        return steps * self.stride - (self.length - 1 if self.aligned else 0)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from elman._memory import require_memory
 from elman._typing import Array, IntArray
@@ -29,6 +30,9 @@ from elman.errors import DataError
 
 CONSTANT = 1e-6
 """A sequence whose deviation is at most this share of its mean's size is constant: z = 0."""
+
+LARGE = 1 << 24
+"""Bytes from which on it is asked whether there are so many: asking takes longer than a sequence."""
 
 FLOOR = 1e-6
 """What keeps the level of a constant sequence finite."""
@@ -146,7 +150,8 @@ class FrontEnd:
         n, dtype = len(sequences.values), sequences.values.dtype
         n_steps = int(self.lengths(sequences.lengths).sum())
         n_taken = n_steps * width + (n * F if self.frame is not None and D < F else 0)
-        require_memory(n_taken * dtype.itemsize, f"{n_steps:,} steps of {width:,} features")
+        if n_taken * dtype.itemsize > LARGE:
+            require_memory(n_taken * dtype.itemsize, f"{n_steps:,} steps of {width:,} features")
 
         levels = None
         if F == D:  # and so there are frames
@@ -175,18 +180,28 @@ class FrontEnd:
     ) -> Sequences:
         """Put the samples of each frame side by side: (n_samples_in_all, F) to (n_steps, width)."""
         offsets = np.concatenate([[0], np.cumsum(frame.steps(sequences.lengths))])
-        first, last = sequences.offsets[:-1, None], sequences.offsets[1:, None] - 1
-        n_steps, n_framed = int(offsets[-1]), frame.length * self.n_numbers
-        values = np.empty((n_steps, self.n_inputs), samples.dtype)
+        first, last = sequences.offsets[:-1], sequences.offsets[1:] - 1
+        F, n_framed = self.n_numbers, frame.length * self.n_numbers
+        values = np.empty((int(offsets[-1]), self.n_inputs), samples.dtype)
+        # A frame's numbers stand one behind another in the samples: a window of all of them.
+        windows = None
+        if n_framed <= samples.size:
+            windows = sliding_window_view(samples.reshape(-1), n_framed)[::F]
         n_rows = -(-BLOCK // n_framed)
-        for start in range(0, n_steps, n_rows):
-            steps = np.arange(start, min(start + n_rows, n_steps))
+        for start in range(0, len(values), n_rows):
+            part = values[start : start + n_rows]
+            steps = np.arange(start, start + len(part))
             of = np.searchsorted(offsets, steps, side="right") - 1  # the step's sequence
-            rows = first[of] + frame.samples(steps - offsets[of])
-            rows = np.clip(rows, first[of], last[of])
-            values[steps[0] : steps[-1] + 1, :n_framed] = samples[rows].reshape(len(steps), -1)
+            begins = first[of] + frame.first_samples(steps - offsets[of])
+            whole = (begins >= first[of]) & (begins + frame.length - 1 <= last[of])
+            if windows is not None:
+                part[whole, :n_framed] = windows[begins[whole]]
+            cut = np.flatnonzero(~whole)  # the sequence's first or last sample stands for others
+            rows = begins[cut, None] + np.arange(frame.length)
+            rows = np.clip(rows, first[of[cut], None], last[of[cut], None])
+            part[cut, :n_framed] = samples[rows].reshape(len(cut), n_framed)
             if levels is not None:
-                values[steps[0] : steps[-1] + 1, n_framed:] = levels[of]
+                part[:, n_framed:] = levels[of]
         return replace(sequences, values=values, offsets=offsets, names=None)
 
     def sample(self, x: Array, before: Array | None) -> Array:
