@@ -1,12 +1,14 @@
 """Step by step: to the bit what the whole sequences give."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
 from elman import DataError, RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.data import Frame
 from tolerances import VERSUS_NAIVE, relative_error
 
 rng = np.random.default_rng(0)
@@ -300,9 +302,12 @@ def test_state_of_another_front_end_is_refused():
         RNNClassifier(**SETTINGS, frame=frame).fit(X * factor, LAST)
         for frame, factor in [((2, 1), 1), ((2, 2), 1), ((2, 1), 2)]
     )
-    for state in (other.initial_state(), scaled.initial_state()):
+    same_weights = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
+    front_end = replace(same_weights._fitted.front_end, frame=Frame(2, 2))
+    same_weights._fitted.front_end = front_end
+    for model in (other, scaled, same_weights):
         with pytest.raises(ValueError, match="state is that of another network"):
-            fitted.step(X[0, 0], state)
+            fitted.step(X[0, 0], model.initial_state())
     equal = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
     fitted.step(X[0, 0], equal.initial_state())
 
