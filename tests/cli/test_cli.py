@@ -113,7 +113,9 @@ def test_every_option_reaches_the_estimator(run):
         "readout": ("--readout mean", "mean"),
         "dropout": ("--dropout 0.1", 0.1),
         "recurrent_dropout": ("--recurrent-dropout 0.2", 0.2),
-        "standardize": ("--no-standardize", False),
+        "standardize": ("--standardize sequence", "sequence"),
+        "differences": ("--differences", True),
+        "frame": ("--frame 4:2", (4, 2)),
         "step_size": ("--step-size 2", 2),
         "engine": ("--engine reference", "reference"),
         "n_jobs": ("--jobs 2", None),  # not stored
@@ -170,6 +172,44 @@ def test_choices_are_those_of_the_library():
     assert get_args(Solver) == OPTIMIZERS
     assert get_args(EngineName) == ENGINES
     assert set(get_args(Schedule)) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    ("options", "standardize"),
+    [
+        (("--no-standardize",), False),
+        (("--standardize", "none"), False),
+        (("--standardize", "none", "--no-standardize"), False),
+        (("--standardize", "all"), True),
+    ],
+    ids=str,
+)
+def test_what_is_standardised(run, options, standardize):
+    assert run("train", "digits", *SMALL, *options).exit_code == 0
+    assert elman.load("digits.safetensors").standardize is standardize
+
+
+@pytest.mark.parametrize(("text", "frame"), [("auto", "auto"), ("none", None), ("3:1", (3, 1))])
+def test_frames(run, text, frame):
+    result = run("train", "digits", *SMALL, "--frame", text)
+    assert result.exit_code == 0, result.output
+    assert elman.load("digits.safetensors").frame == frame
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--frame", "4"), "expected LENGTH:STRIDE, as in 16:4, or auto, or none; got '4'"),
+        (("--frame", "0:1"), "expected (length, stride), two whole numbers"),
+        (("--standardize", "all", "--no-standardize"), "says the opposite of --standardize all"),
+    ],
+    ids=str,
+)
+def test_front_end_that_makes_no_sense_is_refused(run, options, message):
+    result = run("train", "digits", *SMALL, *options)
+    assert result.exit_code == 2
+    words = " ".join(result.stderr.replace("│", " ").split())
+    assert message in words
 
 
 def test_no_clipping(run):

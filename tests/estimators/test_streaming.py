@@ -1,12 +1,14 @@
 """Step by step: to the bit what the whole sequences give."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from elman import DataError, RNNClassifier, RNNRegressor, RNNTagger
+from elman import DataError, RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.data import Frame
 from tolerances import VERSUS_NAIVE, relative_error
 
 rng = np.random.default_rng(0)
@@ -215,3 +217,123 @@ def test_state_of_another_regressor_is_refused():
     fitted.step(X[0, 0], fitted.initial_state())
     with pytest.raises(ValueError, match="state is that of another network"):
         fitted.step(X[0, 0], other.initial_state())
+
+
+# Behind a front end
+
+FRONT_ENDS = [
+    {"differences": True},
+    {"frame": (3, 2)},
+    {"frame": (4, 1), "differences": True},
+    {"frame": (2, 3), "differences": True, "standardize": False},
+    {"frame": (9, 5)},
+]
+
+
+@pytest.mark.parametrize("readout", ["last", "mean"])
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
+def test_answers_are_those_of_the_frames_so_far(data, front_end, readout):
+    settings = SETTINGS | {"cell": ("gru", "tanh"), "readout": readout} | front_end
+    fitted = RNNClassifier(**settings).fit(data, LAST)
+    length, stride = front_end.get("frame", (1, 1))
+    streamed = go_through(fitted, data, 30)
+    assert np.isnan(streamed[:, : length - 1]).all()
+    for t in range(length - 1, 9):
+        beginnings = data[:, : t + 1]
+        np.testing.assert_array_equal(streamed[:, t], fitted.predict_proba(beginnings), strict=True)
+        if (t + 1 - length) % stride:
+            np.testing.assert_array_equal(streamed[:, t], streamed[:, t - 1])
+    np.testing.assert_array_equal(go_through(fitted, data[7]), streamed[7], strict=True)
+    np.testing.assert_array_equal(go_through(fitted, data[:1], 1), streamed[:1], strict=True)
+
+
+@pytest.mark.parametrize("differences", [False, True])
+def test_every_step_of_frames_is_answered(data, differences):
+    front_end = {"frame": (4, 1), "differences": differences}
+    fitted = RNNTagger(**SETTINGS | front_end).fit(data, STEPS)
+    np.testing.assert_array_equal(go_through(fitted, data, 30), fitted.predict_proba(data))
+    numbers = RNNStepRegressor(**SETTINGS | front_end).fit(data, STEPS * 10.0)
+    np.testing.assert_array_equal(go_through(numbers, data, 30), numbers.predict(data))
+    np.testing.assert_array_equal(go_through(numbers, data[2]), numbers.predict(data)[2])
+
+
+def test_numbers_are_not_there_before_the_first_frame(data):
+    fitted = RNNRegressor(**SETTINGS, frame=(4, 2)).fit(data, data[:, -1])
+    streamed = go_through(fitted, data, 30)
+    assert np.isnan(streamed[:, :3]).all()
+    np.testing.assert_array_equal(streamed[:, -1], fitted.predict(data[:, :8]))
+
+
+def test_reference_engine_streams_frames_too(data):
+    fitted = RNNClassifier(**SETTINGS, engine="reference", frame=(3, 2), differences=True)
+    streamed = go_through(fitted.fit(data, LAST), data, 30)
+    tolerance = VERSUS_NAIVE[data.dtype]
+    assert relative_error(streamed[:, -1], fitted.predict_proba(data)) <= tolerance
+
+
+def test_stream_of_frames_begins_with_given_states_and_carries_them(data):
+    fitted = RNNClassifier(**SETTINGS, frame=(3, 3)).fit(data, LAST)
+    state = fitted.initial_state(30)
+    for t in range(3):
+        _, state = fitted.step(data[:, t], state)
+    whole = go_through(fitted, data[:, :6], 30)[:, -1]
+    np.testing.assert_array_equal(fitted.predict_proba(data[:, 3:6], state.carry), whole)
+    state = fitted.initial_state(30, state.carry)
+    for t in range(3, 6):
+        y_hat, state = fitted.step(data[:, t], state)
+    np.testing.assert_array_equal(y_hat, whole)
+
+
+def test_state_of_frames_is_left_as_it_was():
+    fitted = RNNClassifier(**SETTINGS, frame=(2, 1), differences=True).fit(X, LAST)
+    _, after = fitted.step(X[0, 0], fitted.initial_state())
+    expected, _ = fitted.step(X[0, 1], after)
+    first, later = fitted.step(X[0, 1], after)
+    first[...] = 0  # belongs to the caller
+    fitted.step(X[1, 5], after)
+    np.testing.assert_array_equal(fitted.step(X[0, 1], after)[0], expected)
+    np.testing.assert_array_equal(later.y_hat, expected)
+    copy = pickle.loads(pickle.dumps(later))
+    np.testing.assert_array_equal(fitted.step(X[0, 2], copy)[0], fitted.step(X[0, 2], later)[0])
+
+
+def test_state_of_another_front_end_is_refused():
+    fitted, other, scaled = (
+        RNNClassifier(**SETTINGS, frame=frame).fit(X * factor, LAST)
+        for frame, factor in [((2, 1), 1), ((2, 2), 1), ((2, 1), 2)]
+    )
+    same_weights = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
+    front_end = replace(same_weights._fitted.front_end, frame=Frame(2, 2))
+    same_weights._fitted.front_end = front_end
+    for model in (other, scaled, same_weights):
+        with pytest.raises(ValueError, match="state is that of another network"):
+            fitted.step(X[0, 0], model.initial_state())
+    equal = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
+    fitted.step(X[0, 0], equal.initial_state())
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS[:3], ids=str)
+@pytest.mark.parametrize(
+    ("n", "x_t", "message"),
+    [
+        (None, np.zeros(3), r"x_t has shape \(3,\); expected \(2,\): the features of one step"),
+        (4, np.zeros((3, 2)), r"x_t has shape \(3, 2\); expected \(4, 2\)"),
+        (None, [0.0, np.nan], "x_t contains NaN or infinity"),
+    ],
+    ids=str,
+)
+def test_step_behind_a_front_end_that_does_not_fit_is_refused(front_end, n, x_t, message):
+    fitted = RNNClassifier(**SETTINGS | front_end).fit(X, LAST)
+    with pytest.raises(DataError, match=message):
+        fitted.step(x_t, fitted.initial_state(n))
+    with pytest.raises(ValueError, match="n_sequences must be an integer of at least 1"):
+        fitted.initial_state(0)
+
+
+def test_what_needs_whole_sequences_refuses_steps():
+    fitted = RNNClassifier(**SETTINGS, standardize="sequence").fit(X, LAST)
+    with pytest.raises(ValueError, match=r"'sequence' cannot go step by step.*standardize=True"):
+        fitted.initial_state()
+    fitted = RNNClassifier(**SETTINGS, bidirectional=True, frame=(2, 1)).fit(X, LAST)
+    with pytest.raises(ValueError, match="a bidirectional network cannot go step by step"):
+        fitted.initial_state()

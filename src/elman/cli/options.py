@@ -119,7 +119,45 @@ ReadoutOption: TypeAlias = Annotated[
 ]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
-    bool | None, _network(help="Bring each feature to mean 0, deviation 1.")
+    Literal["all", "sequence", "none"] | None,
+    _network(
+        help="Bring each feature to mean 0, deviation 1: over all sequences, each by itself beside "
+        "that, or not at all."
+    ),
+]
+NoStandardize: TypeAlias = Annotated[
+    bool, _network("--no-standardize", help="The same as --standardize none.")
+]
+Differences: TypeAlias = Annotated[
+    bool | None,
+    _network(
+        "--differences/--no-differences",
+        help="Whether the network also sees how features differ from the step before.",
+    ),
+]
+
+
+def frame_of(text: str) -> tuple[int, int] | Literal["auto", "none"]:
+    """Read what ``--frame`` is given."""
+    if text in ("auto", "none"):
+        return text  # type: ignore[return-value]
+    try:
+        length, stride = map(int, text.split(":"))
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected LENGTH:STRIDE, as in 16:4, or auto, or none; got {text!r}"
+        ) from None
+    return length, stride
+
+
+FrameOption: TypeAlias = Annotated[
+    Any,
+    _network(
+        "--frame",
+        parser=frame_of,
+        metavar="LENGTH:STRIDE",
+        help="Take so many steps of a sequence as one, every so many; auto: by their lengths.",
+    ),
 ]
 StepSize: TypeAlias = Annotated[
     int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.")

@@ -39,6 +39,9 @@ def train(
     readout: options.ReadoutOption = None,
     bias: options.Bias = None,
     standardize: options.Standardize = None,
+    no_standardize: options.NoStandardize = False,
+    differences: options.Differences = None,
+    frame: options.FrameOption = None,
     step_size: options.StepSize = None,
     engine: options.Engine = None,
     jobs: options.Jobs = None,
@@ -83,7 +86,9 @@ def train(
         "learn_initial_state": learn_initial_state,
         "readout": readout,
         "bias": bias,
-        "standardize": standardize,
+        "standardize": _standardize(standardize, no_standardize),
+        "differences": differences,
+        "frame": frame,
         "step_size": step_size,
         "engine": engine,
         "n_jobs": jobs,
@@ -146,6 +151,18 @@ def _default_output(source: str, binary: tuple[int, int] | None, steps: str | No
     return Path("-".join(map(str, parts)) + ".safetensors")
 
 
+def _standardize(choice: str | None, no_standardize: bool) -> bool | str | None:
+    """Turn what is chosen into the estimator's parameter; None if nothing is."""
+    if not no_standardize:
+        return None if choice is None else {"all": True, "none": False}.get(choice, choice)
+    if choice not in (None, "none"):
+        raise typer.BadParameter(
+            f"--no-standardize says the opposite of --standardize {choice}; leave one out",
+            param_hint="--standardize",
+        )
+    return False
+
+
 def _refuse_of_other_task(
     task: options.TaskName,
     class_weight: str,
@@ -191,4 +208,6 @@ def _params(dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     params = dataset.recipe | {name: value for name, value in given.items() if value is not None}
     if given["clip_norm"] == 0:
         params["clip_norm"] = None
+    if given["frame"] == "none":
+        params["frame"] = None
     return params

@@ -3,12 +3,16 @@
 from elman.data.batch import Batch, Shard
 from elman.data.examples import Examples
 from elman.data.files import read_idx, read_npz
+from elman.data.frame import Frame
+from elman.data.frontend import FrontEnd
 from elman.data.sequences import Sequences, as_sequences
 from elman.data.targets import Targets
 
 __all__ = [
     "Batch",
     "Examples",
+    "Frame",
+    "FrontEnd",
     "Sequences",
     "Shard",
     "Targets",

@@ -56,6 +56,11 @@ class State:
         """What it was made from, as ``origin_of`` says it."""
         raise NotImplementedError
 
+    @property
+    def waits(self) -> bool:
+        """Whether no answer can be given yet, and y_hat is NaN."""
+        return False
+
 
 def origin_of(
     engine: str, parameters: Parameters, mean: Array, scale: Array, names: tuple[str, ...] | None

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from elman._memory import require_memory
 from elman._typing import Array
-from elman.data import Examples, Sequences, Targets
+from elman.data import Examples, Frame, FrontEnd, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
@@ -27,7 +27,7 @@ from elman.estimators.files import fitted_from, params_from, write_fitted
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
-from elman.estimators.inputs import InputFormat, as_fitted, first_format, standardization
+from elman.estimators.inputs import InputFormat, as_fitted, first_format
 from elman.estimators.predicting import Predicting
 from elman.network import Network
 from elman.parameters import Architecture, initialize
@@ -231,7 +231,9 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
         answers = self._known(examples.targets, answers_before, classes)
-        if before and self._architecture(sequences, answers) != before.network.architecture:
+        if before and (
+            self._architecture(before.front_end, answers) != before.network.architecture
+        ):
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
                 "cannot change once training has begun: it goes on with "
@@ -249,21 +251,16 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         return examples.with_targets(self._checked_values(examples.targets, known))
 
     def _begin(self, prepared: Prepared, examples: Examples) -> Fitted:
-        """Go on; or draw a new network, and learn mean and deviation of these examples."""
+        """Go on; or draw a new network, and measure a front end on these examples."""
         _, answers, format, before = prepared
         if before is not None:
             return before.trainable()
         sequences, targets = examples.sequences, examples.targets
-        D, dtype = sequences.n_features, sequences.values.dtype
+        dtype = sequences.values.dtype
         rng = generator(self.random_state)
-        mean, scale = np.zeros(D, dtype), np.ones(D, dtype)
-        if self.standardize:
-            weights = targets.weights
-            if not self._every_step:
-                weights = np.repeat(weights, sequences.lengths)
-            mean, scale = standardization(sequences, weights / weights.max())
+        front_end = self._front_end(examples)
         answers = answers.measured(targets)
-        architecture = self._architecture(sequences, answers)
+        architecture = self._architecture(front_end, answers)
         require_memory(
             _COPIES * architecture.n_parameters * dtype.itemsize,
             f"training {architecture.n_parameters:,} parameters",
@@ -271,10 +268,25 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         parameters = initialize(architecture, rng, dtype)
         answers.begin(parameters, targets)
         network = Network.from_parameters(parameters, self._make_engine())
-        return Fitted(network, mean, scale, answers, format, rng)
+        return Fitted(network, front_end, answers, format, rng)
 
-    def _architecture(self, sequences: Sequences, answers: Answers) -> Architecture:
-        D = sequences.n_features
+    def _front_end(self, examples: Examples) -> FrontEnd:
+        sequences, weights = examples.sequences, examples.targets.weights
+        try:
+            frame = Frame.of(self.frame, sequences.lengths, aligned=self._every_step)
+        except ValueError as error:
+            raise InvalidParameterError(str(error)) from None
+        if not self._every_step:
+            weights = np.repeat(weights, sequences.lengths)
+        return FrontEnd.measured(
+            sequences,
+            weights / weights.max(),
+            standardize=self.standardize,
+            differences=self.differences,
+            frame=frame,
+        )
+
+    def _architecture(self, front_end: FrontEnd, answers: Answers) -> Architecture:
         if self._every_step and self.readout != "last":
             raise InvalidParameterError(
                 f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
@@ -282,7 +294,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             )
         try:
             return Architecture.of(
-                D,
+                front_end.n_inputs,
                 self.hidden_layer_sizes,
                 self.cell,
                 answers.n_outputs,
@@ -362,7 +374,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             raise DataError(f"validation_data: {error}") from None
 
     def _score(self, fitted: Fitted, examples: Examples) -> float:
-        """Score encoded examples whose sequences are standardised."""
+        """Score encoded examples whose sequences are the network's."""
         y_hat = self._network(fitted).predict_flat(examples.sequences, every_step=self._every_step)
         return fitted.answers.score(examples.targets, y_hat)
 

@@ -34,8 +34,8 @@ class Classification(BaseRNN, ClassifierParameters):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Go over the sequences once, from where the last call ended.
 
-        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising
-        are those of the first call. Weights count as they are, not relative to a mean.
+        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
+        and frames, are those of the first call. Weights count as they are, not relative to a mean.
 
         Parameters
         ----------

@@ -63,7 +63,7 @@ class RNNClassifier(ClassifierMixin, Classification):
     verbose : bool
         Whether to print a line an epoch.
     warm_start : bool
-        Whether ``fit`` goes on from the weights of the last ``fit``.
+        Whether ``fit`` goes on from the weights of the last ``fit``, with its standardising and frames.
     momentum : float
         For ``"momentum"`` and ``"nesterov"``.
     early_stopping : bool
@@ -97,9 +97,22 @@ class RNNClassifier(ClassifierMixin, Classification):
     learn_initial_state : bool
         Whether the states before the first step are parameters, learned with the others; else they
         are zeros.
-    standardize : bool
+    standardize : bool or "sequence"
         Whether to bring each feature to mean 0 and deviation 1, as measured over all steps in
-        ``fit``.
+        ``fit``. With ``"sequence"`` the network sees beside that each sequence by its own mean and
+        deviation, z = (x - mean) / deviation (0 where it does not vary), and how large that deviation
+        is: its level, log(deviation / training deviation + 10⁻⁶), minus the mean level in ``fit``.
+        Answers then need whole sequences: ``step`` refuses.
+    differences : bool
+        Whether the network also sees how much each feature differs from the step before (the first:
+        0): of z where ``standardize="sequence"``, else of what is standardised.
+    frame : (length, stride), "auto" or None
+        Whether the network takes ``length`` steps of a sequence as one, every ``stride`` steps: T steps
+        become 1 + (T - length) // stride. Those after the last whole frame are not seen, and in a
+        sequence shorter than one its last step stands for what is missing. ``"auto"`` is a stride
+        of median T / 64, rounded, at least 1, and a length of 4 strides. It takes length / stride times
+        the memory of the data. Models that answer every step take ``(length, 1)``: a step, those
+        before it, and before the beginning the first again; for them ``"auto"`` is None.
     step_size : int
         How many columns of a two-dimensional X make a step.
     engine : {"compiled", "reference"}
@@ -119,6 +132,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         With ``network_.parameters`` U, W, b, V, c.
     mean_, scale_ : arrays (n_features,)
         What standardises a step.
+    frame_ : (length, stride) or None
+        What ``frame`` has come to.
     history_ : list of dict
         A row an epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. Accuracies count
         each answer by its weight, ``class_weight`` included. Seldom it also has, in words, what

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from elman.data import FrontEnd
 from elman.engines import ENGINES, Engine
 from elman.equations import Cell
 from elman.equations.cells import decode_cell, encode_cell
@@ -48,10 +49,10 @@ def write_fitted(
         "n_features_in": format.n_columns,
         "feature_names_in": list(format.names or ()),
         "fitted_on_rows": format.on_rows,
+        "front_end": fitted.front_end.settings,
         "history": fitted.history,
     }
-    arrays = {**fitted.network.parameters, "mean": fitted.mean, "scale": fitted.scale}
-    arrays |= answers.arrays
+    arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
     write_model(path, kind, settings, arrays)
 
 
@@ -66,17 +67,17 @@ def fitted_from(
     """Put together again what fitting had come to; what a file lacks, the caller has."""
     _, settings, arrays = model
     parameters = parameters_from(settings["architecture"], arrays)
+    front_end = FrontEnd.from_model(settings.get("front_end"), arrays)
     names = settings["feature_names_in"]
     format = InputFormat(
         n_columns=settings["n_features_in"],
-        n_features=parameters.architecture.n_features,
+        n_features=front_end.n_features,
         on_rows=settings["fitted_on_rows"],
         names=tuple(names) if names else None,
     )
     fitted = Fitted(
         Network.from_parameters(parameters, engine),
-        arrays["mean"],
-        arrays["scale"],
+        front_end,
         kind.from_model(settings, arrays, parameters.architecture.loss_function),
         format,
         rng,
@@ -89,16 +90,14 @@ def fitted_from(
 def _check_parts(fitted: Fitted) -> None:
     """Refuse an estimator whose parts would give wrong answers, or none."""
     architecture, format = fitted.network.architecture, fitted.format
-    D = architecture.n_features
     fitted.answers.check(architecture)
-    mean, scale = fitted.mean, fitted.scale
-    if mean.shape != (D,) or scale.shape != (D,) or {mean.dtype.kind, scale.dtype.kind} != {"f"}:
+    fitted.front_end.check()
+    D, n_inputs = fitted.front_end.n_features, fitted.front_end.n_inputs
+    if n_inputs != architecture.n_features:
         raise ValueError(
-            f"mean_ and scale_ are {mean.dtype} {mean.shape} and {scale.dtype} {scale.shape}; "
-            f"expected numbers of shape ({D},), one for each feature of a step"
+            f"the front end makes {n_inputs} features of the {D} of a step; the network takes "
+            f"{architecture.n_features}"
         )
-    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
-        raise ValueError("mean_ and scale_ must be finite, and each scale greater than 0")
     n_columns: Any = format.n_columns  # from a file, anything
     if not isinstance(n_columns, Integral) or n_columns < 1 or n_columns % D:
         raise ValueError(f"n_features_in_ is {n_columns!r}; expected a multiple of {D}")
@@ -135,7 +134,9 @@ def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    params = {
+    # A file from before there were front ends says nothing of them.
+    params: dict[str, Any] = {"frame": None, "differences": False}
+    params |= {
         name: tuple(value) if isinstance(value, list) else value for name, value in encoded.items()
     }
     cell = params["cell"]

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from elman._typing import Array
-from elman.data import Sequences
+from elman.data import FrontEnd, Sequences
 from elman.estimators.answers import Answers
-from elman.estimators.inputs import InputFormat, standardized
+from elman.estimators.inputs import InputFormat
 from elman.network import Network
 from elman.training import Optimizer, Row
 
@@ -23,8 +23,8 @@ class Fitted:
     Attributes
     ----------
     network : Network
-    mean, scale : arrays (n_features,)
-        What standardises a step.
+    front_end : FrontEnd
+        What makes the network's steps of those of a sequence.
     answers : Answers
         What the network's outputs mean.
     format : InputFormat
@@ -38,8 +38,7 @@ class Fitted:
     """
 
     network: Network
-    mean: Array
-    scale: Array
+    front_end: FrontEnd
     answers: Answers
     format: InputFormat
     rng: np.random.Generator
@@ -49,7 +48,7 @@ class Fitted:
     def scaled(self, sequences: Sequences) -> Sequences:
         """Bring sequences to what the network takes."""
         values = sequences.values.astype(self.network.dtype, copy=False)
-        return standardized(replace(sequences, values=values), self.mean, self.scale)
+        return self.front_end.apply(replace(sequences, values=values))
 
     def trainable(self) -> Fitted:
         """Itself; or a copy, if the arrays may not be written to (joblib maps large ones read-only)."""
@@ -88,12 +87,18 @@ class FittedAttributes:
     @property
     def mean_(self) -> Array:
         """The mean of each feature, (n_features,)."""
-        return self._state.mean
+        return self._state.front_end.mean
 
     @property
     def scale_(self) -> Array:
         """The standard deviation of each feature, (n_features,)."""
-        return self._state.scale
+        return self._state.front_end.scale
+
+    @property
+    def frame_(self) -> tuple[int, int] | None:
+        """What ``frame`` has come to: (length, stride), or None."""
+        frame = self._state.front_end.frame
+        return None if frame is None else (frame.length, frame.stride)
 
     @property
     def n_features_in_(self) -> int:

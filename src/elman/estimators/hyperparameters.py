@@ -61,7 +61,9 @@ class Hyperparameters(BaseEstimator):
         "readout": [StrOptions(set(READOUTS))],
         "bias": ["boolean"],
         "learn_initial_state": ["boolean"],
-        "standardize": ["boolean"],
+        "standardize": ["boolean", StrOptions({"sequence"})],
+        "differences": ["boolean"],
+        "frame": ["array-like", StrOptions({"auto"}), None],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
@@ -99,7 +101,9 @@ class Hyperparameters(BaseEstimator):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -134,6 +138,8 @@ class Hyperparameters(BaseEstimator):
         self.bias = bias
         self.learn_initial_state = learn_initial_state
         self.standardize = standardize
+        self.differences = differences
+        self.frame = frame
         self.step_size = step_size
         self.engine = engine
         self.n_jobs = n_jobs
@@ -196,7 +202,9 @@ class ClassifierParameters(Hyperparameters):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -232,6 +240,8 @@ class ClassifierParameters(Hyperparameters):
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,
+            differences=differences,
+            frame=frame,
             step_size=step_size,
             engine=engine,
             n_jobs=n_jobs,
@@ -282,7 +292,9 @@ class RegressorParameters(Hyperparameters):
         readout: str = "last",
         bias: bool = True,
         learn_initial_state: bool = False,
-        standardize: bool = True,
+        standardize: Any = True,
+        differences: bool = False,
+        frame: Any = None,
         step_size: int = 1,
         engine: str = "compiled",
         n_jobs: int | None = None,
@@ -318,6 +330,8 @@ class RegressorParameters(Hyperparameters):
             bias=bias,
             learn_initial_state=learn_initial_state,
             standardize=standardize,
+            differences=differences,
+            frame=frame,
             step_size=step_size,
             engine=engine,
             n_jobs=n_jobs,

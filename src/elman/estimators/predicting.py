@@ -17,6 +17,7 @@ from elman.errors import DataError
 from elman.estimators.fitted import Fitted, FittedAttributes
 from elman.estimators.hyperparameters import Hyperparameters
 from elman.estimators.inputs import as_fitted
+from elman.estimators.streaming import begin
 from elman.network import Network
 
 
@@ -33,7 +34,7 @@ class Predicting(FittedAttributes, Hyperparameters):
         return Network.from_parameters(fitted.network.parameters, self._make_engine())
 
     def _checked(self, X: Any) -> tuple[Fitted, Sequences]:
-        """Check X against what the estimator was fitted on; it is not standardised yet."""
+        """Check X against what the estimator was fitted on; the front end comes later."""
         fitted = self._state
         return fitted, as_fitted(self, X, fitted.format, fitted.network.dtype)
 
@@ -74,6 +75,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         ------
         NotFittedError
             If there is nothing to go through them with yet.
+        ValueError
+            If answers need whole sequences: with ``bidirectional`` or ``standardize="sequence"``.
 
         Examples
         --------
@@ -93,9 +96,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         if states is not None:
             dtype = parameters.vector.dtype
             carry = Carry.of(parameters.architecture, states, n_sequences or 1, dtype)
-        state = engine.initial_state(
-            parameters, n_sequences, fitted.mean, fitted.scale, fitted.format.step_names, carry
-        )
+        names = fitted.format.step_names
+        state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
         return self._own_streams.begin(state)
 
     @property
@@ -119,7 +121,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         -------
         answers
             If the sequences ended here: what ``predict_proba`` gives, or of a regressor ``predict``,
-            with the compiled engine to the bit. Without an axis for sequences if there is one.
+            with the compiled engine to the bit. Without an axis for sequences if there is one. With
+            ``frame=``: NaN until the first frame is complete, then the answer of the frames so far.
         state : State
 
         Raises
@@ -132,7 +135,8 @@ class Predicting(FittedAttributes, Hyperparameters):
             If it is one of another estimator. One from before this was fitted anew is its own.
         """
         y_hat, after = self._own_streams.step(x_t, state, self.initial_state)
-        if isnan(y_hat.item(0)) if y_hat.ndim < 2 else np.isnan(y_hat[:, 0]).any():
+        is_nan = isnan(y_hat.item(0)) if y_hat.ndim < 2 else np.isnan(y_hat[:, 0]).any()
+        if is_nan and not after.waits:
             raise overflow("", y_hat.dtype)
         return y_hat, after
 

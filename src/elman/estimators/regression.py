@@ -32,7 +32,7 @@ class NumberState(State):
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, NumberState]:
         """See ``State.step``."""
         y_hat, after = self.state.step(x_t)
-        if not np.isfinite(y_hat).all():
+        if not (after.waits or np.isfinite(y_hat).all()):
             raise overflow("", y_hat.dtype)
         return self.answers.decoded(y_hat), NumberState(after, self.answers)
 
@@ -45,6 +45,11 @@ class NumberState(State):
     def origin(self) -> bytes:
         """See ``State.origin``."""
         return self.state.origin
+
+    @property
+    def waits(self) -> bool:
+        """See ``State.waits``."""
+        return self.state.waits
 
 
 class Regression(BaseRNN, RegressorParameters):
@@ -67,7 +72,8 @@ class Regression(BaseRNN, RegressorParameters):
         """Go over the sequences once, from where the last call ended.
 
         The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
-        of y as well, are those of the first call. Weights count as they are, not relative to a mean.
+        of y as well, and frames, are those of the first call. Weights count as they are, not relative
+        to a mean.
 
         Parameters
         ----------

@@ -32,6 +32,7 @@ class Arrays:
     title: str
     seed: int | None
     classes: list[str]
+    features: list[str]
     every_step: bool
     layer: int
     parameters: Parameters

@@ -100,6 +100,7 @@ def compute(
         ),
         seed=who.seed,
         classes=who.classes,
+        features=who.features,
         every_step=who.every_step,
         layer=layer,
         parameters=parameters,

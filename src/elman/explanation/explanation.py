@@ -32,6 +32,9 @@ class Explanation(Numbers):
         The estimator's ``random_state``, where it is a number.
     classes : list of str
         The labels by code; the names of outputs that are numbers.
+    features : list of str
+        The names of the network's inputs: ``temp[-3]`` is that of 3 samples before the last of a frame,
+        ``z temp`` as its sequence standardises it, ``Δ temp`` a difference, ``level temp`` a level.
     every_step : bool
         Whether each step has a label, or only the last.
     layer : int
@@ -39,7 +42,8 @@ class Explanation(Numbers):
     parameters, gradients : Parameters
         Of all layers. The gradients are those of the notes' L = Σ L_t of this one sequence.
     x : array (T, D of layer 1)
-        The network's inputs, standardised.
+        The network's inputs, behind the model's front end: standardised; of a model with
+        ``frame=`` a step is a frame.
     inputs : array (T, D)
         The layer's: x, or the states of the layer below.
     U_frd, W_frd, h_unactivated, h_activated : arrays (T, H)
@@ -176,7 +180,7 @@ def explain(
     Parameters
     ----------
     model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
-        An estimator has to be fitted; its standardisation is applied, and its labels are named.
+        An estimator has to be fitted; its front end is applied, and its labels are named.
     x : array (n_timesteps, n_features)
         One sequence, as the model takes it. Where an estimator was fitted on rows, a row.
     y : label, or array (n_timesteps,) of labels

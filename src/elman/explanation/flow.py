@@ -89,7 +89,8 @@ def gradient_flow(
     Parameters
     ----------
     model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
-        An estimator has to be fitted; its standardisation is applied.
+        An estimator has to be fitted; its front end is applied, so that with ``frame=`` a lag is one
+        of frames.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         As the model takes it; lengths may differ.
     y : labels, optional

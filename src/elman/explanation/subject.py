@@ -1,4 +1,4 @@
-"""A model and labelled sequences, as the equations take them: float64, standardised, as codes."""
+"""A model and labelled sequences as the equations take them: float64, the network's inputs, codes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Sequences
+from elman.data.frontend import numbered
 from elman.equations.losses import Quantile
 from elman.errors import DataError
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
@@ -26,7 +27,7 @@ class Subject(NamedTuple):
     parameters : Parameters
         A copy.
     sequences : Sequences
-        As the network sees them: standardised.
+        As the network sees them, behind the model's front end.
     targets : array (n_sequences, …) or (n_steps_in_all, …), or None
         As ``every_step`` says; codes 0 … K - 1, or an axis more for numbers, as the network sees
         them: standardised.
@@ -34,6 +35,8 @@ class Subject(NamedTuple):
         Whether each step has a target.
     classes : list of str
         The outputs' names: the labels by code, or those of numbers.
+    features : list of str
+        The names of the network's inputs.
     learning_rate, max_norm, seed : number or None
         Those of the estimator.
     """
@@ -44,6 +47,7 @@ class Subject(NamedTuple):
     targets: Array | None
     every_step: bool
     classes: list[str]
+    features: list[str]
     learning_rate: float | None = None
     max_norm: float | None = None
     seed: int | None = None
@@ -66,7 +70,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         An estimator has to be fitted.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
-        As the model takes them: not standardised.
+        As the model takes them: neither standardised nor put into frames.
     y : labels as the model takes them, or None
     exact : bool
         Whether all is float64; else it has the model's dtype.
@@ -92,7 +96,10 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             examples = network._examples(X, y)
             every_step, values = examples.targets.every_step, examples.targets.values
         names = output_names(model.architecture)
-        return Subject("Network", network.parameters, sequences, values, every_step, names)
+        features = list(sequences.names or numbered(sequences.n_features))
+        return Subject(
+            "Network", network.parameters, sequences, values, every_step, names, features
+        )
     if not isinstance(model, RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
@@ -122,6 +129,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         values,
         model._every_step,
         names,
+        fitted.front_end.feature_names(fitted.format.step_names),
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,

@@ -10,9 +10,9 @@ from elman.explanation.proof import Check, TotalCheck
 
 # fmt: off
 _PLAIN = [
-    "title", "seed", "classes", "every_step", "layer", "cell", "T", "D", "H", "K", "truncate",
-    "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states", "h_top",
-    "y_unactivated", "y_activated", "labels", "y", "answering", "losses", "loss", "derivative",
+    "title", "seed", "classes", "features", "every_step", "layer", "cell", "T", "D", "H", "K",
+    "truncate", "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states",
+    "h_top", "y_unactivated", "y_activated", "labels", "y", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "of", "norms", "kinds", "held", "sum_error", "truncation",
     "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
     "n_terms", "n_proved", "worst_error", "central", "passed",

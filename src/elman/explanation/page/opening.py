@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from elman._typing import IntArray
+from elman.data.frontend import numbered
 from elman.explanation.arrays import name_of
 from elman.explanation.page.markup import (
     count,
@@ -18,12 +19,16 @@ from elman.explanation.page.markup import (
 )
 from elman.explanation.page.view import View
 
+MOST = 9
+"""So many features are named."""
+
 
 def verdict(view: View) -> str:
     """Panel 0."""
     ex = view.explanation
     facts = [
         ("Sequence", f"{count(ex.T, 'step')} of {count(ex.x.shape[1], 'feature')}", "T × D"),
+        *_features(view),
         ("Network", _network(view), "H, cells"),
         ("Seed", "none given" if ex.seed is None else f"{ex.seed}", "the model's random_state"),
         *_wanted(view),
@@ -98,6 +103,15 @@ def _proofs(view: View) -> str:
         '<a href="#panel-10">See the proofs.</a>',
         class_="status failed",
     )
+
+
+def _features(view: View) -> list[tuple[str, str, str]]:
+    """Name the network's inputs, where they have names of their own or are made of others."""
+    names = view.explanation.features
+    if names == numbered(len(names)):
+        return []
+    shown = names if len(names) <= MOST else [*names[: MOST - 2], "…", names[-1]]
+    return [("Features", text(", ".join(shown)), "of x, in their order")]
 
 
 def _network(view: View) -> str:

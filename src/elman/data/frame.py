@@ -1,0 +1,94 @@
+"""Frames: several samples of a sequence that are one step of the network."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elman._typing import IntArray
+
+AUTO_STEPS = 64
+"""``frame="auto"`` makes about so many steps of a sequence of median length,"""
+
+AUTO_OVERLAP = 4
+"""of frames so many strides long: each sample is in so many."""
+
+
+class Frame(NamedTuple):
+    """What makes a step.
+
+    Attributes
+    ----------
+    length : int
+        The samples of a step.
+    stride : int
+        From a step's first sample to the next one's.
+    aligned : bool
+        Whether each sample has a step, made of those up to it, so that T' = T; before the
+        beginning stands the first. Else a step begins with the sequence, samples after the last whole
+        frame are in none, and the last of a sequence too short for one stands for what it lacks.
+    """
+
+    length: int
+    stride: int
+    aligned: bool = False
+
+    @classmethod
+    def of(cls, given: Any, lengths: IntArray, aligned: bool) -> Frame | None:
+        """Find out what ``frame=`` means.
+
+        Parameters
+        ----------
+        given : (length, stride), "auto" or None
+        lengths : array (n_sequences,)
+            T of the training sequences, for ``"auto"``.
+        aligned : bool
+            Whether each sample has to have a step.
+
+        Raises
+        ------
+        ValueError
+            If it is not that, or a step for each sample cannot be had.
+        """
+        if given is None:
+            return None
+        if isinstance(given, str):
+            if given != "auto":
+                raise ValueError(f"frame={given!r}; expected (length, stride), 'auto' or None.")
+            stride = max(1, round(float(np.median(lengths)) / AUTO_STEPS))
+            return None if aligned else cls(AUTO_OVERLAP * stride, stride)
+        frame = tuple(given)
+        if len(frame) != 2 or not all(isinstance(n, Integral) and int(n) >= 1 for n in frame):
+            raise ValueError(
+                f"frame={given!r}; expected (length, stride), two whole numbers of samples, each 1 or "
+                "more: frame=(16, 4) puts 16 samples into a step, every 4 samples."
+            )
+        found = cls(int(frame[0]), int(frame[1]), aligned)
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Refuse, by a ValueError, what makes no steps."""
+        numbers: Any = self  # from a file, anything
+        for number in numbers[:2]:
+            if not isinstance(number, int) or number < 1:
+                raise ValueError(f"length and stride of a frame are {self[:2]}; expected 1 or more")
+        if not isinstance(numbers[2], bool):
+            raise ValueError(f"aligned must be True or False; got {numbers[2]!r}")
+        if self.aligned and self.stride > 1:
+            raise ValueError(
+                f"frame={self[:2]} skips steps, and each step is to be answered: its stride must be "
+                f"1. Set frame=({self.length}, 1)."
+            )
+
+    def steps(self, lengths: IntArray) -> IntArray:
+        """T' of sequences with T samples."""
+        if self.aligned:
+            return lengths
+        return np.maximum(1 + (lengths - self.length) // self.stride, 1)
+
+    def first_samples(self, steps: IntArray) -> IntArray:
+        """The first sample of each step, both counted from 0; it may be before the sequence's."""
+        return steps * self.stride - (self.length - 1 if self.aligned else 0)
