@@ -156,7 +156,7 @@ FrameOption: TypeAlias = Annotated[
         "--frame",
         parser=frame_of,
         metavar="LENGTH:STRIDE",
-        help="Take so many steps of a sequence as one, every so many; auto: by their lengths.",
+        help="Take so many steps of a sequence as one, every so many; auto: by their lengths; none: as they are.",
     ),
 ]
 StepSize: TypeAlias = Annotated[
