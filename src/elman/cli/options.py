@@ -156,7 +156,8 @@ FrameOption: TypeAlias = Annotated[
         "--frame",
         parser=frame_of,
         metavar="LENGTH:STRIDE",
-        help="Take so many steps of a sequence as one, every so many; auto: by their lengths; none: as they are.",
+        help="Take so many steps of a sequence as one, every so many; auto: by their lengths; none: "
+        "one by one.",
     ),
 ]
 StepSize: TypeAlias = Annotated[
