@@ -19,7 +19,7 @@ ORDER = [
     {"_json", "_memory", "_signals", "_typing", "errors"},
     {"_files"},
     {"data", "equations"},
-    {"parameters"},
+    {"parameters", "reading"},
     {"engines"},
     {"derivatives", "persistence"},
     {"network"},
@@ -38,12 +38,18 @@ ANYWHERE = {
     "numba": ("engines/compiled/",),
     "llvmlite": ("engines/compiled/",),
     "safetensors": ("persistence.py",),
+    "narwhals": ("reading/",),
     "sklearn": ("estimators/", "explanation/", "metrics.py"),
     "typer": ("cli/",),
     "rich": ("cli/",),
 }
 INSIDE_FUNCTIONS = {
     "sklearn": ("datasets.py", "displays/", "cli/"),
+    "safetensors": ("reading/arrays.py",),
+    "polars": ("reading/frames.py",),
+    "pandas": ("reading/frames.py",),
+    "pyarrow": ("reading/frames.py",),
+    "scipy": ("reading/ts.py",),
     "joblib": ("engines/compiled/threads.py",),
     "pooch": ("datasets.py", "cli/"),
     "matplotlib": ("displays/", "cli/"),
@@ -228,10 +234,12 @@ def modules_after(statement):
         ("import elman; elman.Network", {"numba", "sklearn", "scipy"}),
         ("import elman; elman.RNNClassifier; elman.load", set()),
         ("import elman.datasets", {"sklearn", "scipy"}),
+        ("import elman; elman.read_sequences", {"sklearn", "scipy", "numba", "safetensors"}),
     ],
 )
 def test_import_brings_no_more_than_it_needs(statement, absent):
     heavy = {"matplotlib", "pooch", "requests", "typer", "rich", "torch"}
+    heavy |= {"polars", "pandas", "pyarrow"}
     by_sklearn = modules_after("import sklearn.model_selection") if "RNN" in statement else set()
     assert not (modules_after(statement) - by_sklearn) & (heavy | absent)
 
@@ -258,7 +266,16 @@ def test_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "package",
-    ["data", "displays", "engines", "equations", "estimators", "explanation", "training"],
+    [
+        "data",
+        "displays",
+        "engines",
+        "equations",
+        "estimators",
+        "explanation",
+        "reading",
+        "training",
+    ],
 )
 def test_names_a_package_lists_are_there(package):
     module = importlib.import_module(f"elman.{package}")

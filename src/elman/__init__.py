@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from elman.models import load
     from elman.network import Network
     from elman.parameters import Architecture, Parameters
+    from elman.reading import read_sequences
     from elman.training import Progress
 
 _HOMES = {
@@ -61,6 +62,7 @@ _HOMES = {
     "explain": "elman.explanation",
     "gradient_flow": "elman.explanation",
     "load": "elman.models",
+    "read_sequences": "elman.reading",
 }
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "explain",
     "gradient_flow",
     "load",
+    "read_sequences",
 ]
 
 

@@ -35,7 +35,7 @@ class Dataset(NamedTuple):
     """Sequences to train on and sequences to test on, with their labels.
 
     ``recipe`` holds the parameters of an estimator that do well on them:
-    ``RNNClassifier(**dataset.recipe)``.
+    ``RNNClassifier(**dataset.recipe)``. ``found`` says what is in a table.
     """
 
     X_train: Any
@@ -43,6 +43,7 @@ class Dataset(NamedTuple):
     X_test: Any
     y_test: Any
     recipe: dict[str, Any]
+    found: str = ""
 
 
 _MNIST_MIRRORS = (

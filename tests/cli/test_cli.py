@@ -296,7 +296,7 @@ def test_file_is_known_by_its_content_not_its_name(run, files, tmp_path):
     (tmp_path / "text").write_text("a,b")
     result = run("train", "text", *SMALL)
     assert result.exit_code == 1
-    assert "text is not an .npz file" in result.stderr
+    assert "text has no rows, only the columns a, b" in result.stderr
 
 
 def test_padding_with_nan_is_no_steps(run, files):
@@ -411,7 +411,7 @@ def test_diagnose_layers_without_recurrence(run):
         (["train", "cifar"], "neither a data set"),
         (["train", "digits", "--solver", "lbfgs"], "lbfgs"),
         (["train", "digits", "--hidden", "0"], "hidden"),
-        (["train", "digits", "--learning-rate", "-1"], "learning_rate_init"),
+        (["train", "digits", "--learning-rate", "-1"], "--learning-rate must be"),
         (["train", "digits", "--cell", "tanh", "--cell", "tanh", "--hidden", "3"], "cell"),
         (["train", "digits", "--engine", "warp"], "engine"),
         (["train", "digits", "--output", "nowhere/model"], "no directory"),

@@ -124,7 +124,7 @@ def test_validation_file_is_watched(run):
         (["ragged.npz", *REGRESSION, "--quantile", 0.5], "it needs --loss quantile", 2),
         (["digits", *REGRESSION], "it has no effect on digits", 2),
         (["ragged.npz", *REGRESSION, "--loss", "poisson"], "numbers below zero", 1),
-        (["ragged.npz", *REGRESSION, "--validation", "two.npz"], "validation_data: y has 2", 1),
+        (["ragged.npz", *REGRESSION, "--validation", "two.npz"], "--validation: y has 2", 1),
         (["ragged.npz", *REGRESSION, "--validation", "absent.npz"], "absent.npz", 1),
     ],
 )

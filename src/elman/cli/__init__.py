@@ -17,9 +17,12 @@ from typer.core import TyperGroup
 
 from elman import __version__
 from elman.cli.check import check
-from elman.cli.evaluate import evaluate, predict
+from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
+from elman.cli.inspect import inspect
 from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error
+from elman.cli.parameters import by_options
+from elman.cli.predict import predict
 from elman.cli.train import train
 from elman.errors import ElmanError
 
@@ -36,8 +39,10 @@ def _in_words() -> Iterator[None]:
     except MemoryError as error:
         say_error(f"error: there is too little memory. {error}")
     # scikit-learn refuses by ValueError; a library that there is no memory for is an ImportError
+    except FileNotFoundError as error:
+        say_error(f"error: {_no_file(error)}")
     except (ElmanError, OSError, ValueError, ImportError) as error:
-        say_error(f"error: {error}")
+        say_error(f"error: {by_options(str(error))}")
     except KeyboardInterrupt:
         say_error("interrupted")
     except _UsageError as error:
@@ -46,6 +51,17 @@ def _in_words() -> Iterator[None]:
     else:
         return
     raise typer.Exit(1)
+
+
+def _no_file(error: FileNotFoundError) -> object:
+    """Say which file there is not, where the system's words are a number."""
+    if error.errno is None or error.filename is None:
+        return error
+    from pathlib import Path
+
+    from elman.reading.files import no_file
+
+    return no_file(Path(error.filename))
 
 
 class _Commands(TyperGroup):
@@ -69,7 +85,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, check, explain):
+for command in (inspect, train, evaluate, predict, check, explain):
     app.command()(command)
 
 
@@ -96,6 +112,6 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(Log())
     warnings.showwarning = lambda message, *_, **__: say(
-        f"warning: {in_one_line(message)}", err=True
+        f"warning: {by_options(in_one_line(message))}", err=True
     )
     app()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data import Sequences
+
 if TYPE_CHECKING:
     from elman.datasets import Dataset
     from elman.estimators import RNNClassifier, RNNTagger
@@ -55,4 +57,6 @@ def in_words(found: dict[str, Any]) -> str:
 
 
 def _take(values: Any, chosen: Any) -> Any:
-    return values[chosen] if isinstance(values, np.ndarray) else [values[i] for i in chosen]
+    if isinstance(values, np.ndarray | Sequences):
+        return values[chosen]
+    return [values[i] for i in chosen]

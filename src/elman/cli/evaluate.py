@@ -1,4 +1,4 @@
-"""``elman evaluate`` and ``elman predict``."""
+"""``elman evaluate``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from elman._json import dumps
+from elman.cli.columns import Separator
 from elman.cli.output import check_delivered, say
 from elman.cli.sources import (
     Binary,
@@ -15,6 +16,7 @@ from elman.cli.sources import (
     Source,
     StepsOption,
     is_file,
+    is_npz,
     open_dataset,
     refuse_idle,
 )
@@ -34,6 +36,7 @@ def evaluate(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
+    separator: Separator = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model's accuracy, or its errors: on a data set's test part, or on all of a file."""
@@ -41,11 +44,10 @@ def evaluate(
 
     estimator = load_estimator(model)
     if is_file(source):
-        from elman.datasets import read_labelled_npz
-
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
-        X, y = read_labelled_npz(source)
+        X, y = read_labelled(estimator, source, separator)
     else:
+        refuse_idle(source, {"--separator": separator})
         dataset = open_dataset(source, data_dir, steps, binary)
         X, y = dataset.X_test, dataset.y_test
     evaluation = evaluate_estimator(estimator, X, y)
@@ -65,46 +67,18 @@ def evaluate(
     check_delivered()
 
 
-def predict(
-    model: Model,
-    file: Annotated[Path, typer.Argument(help="An .npz file with X.")],
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Print probabilities instead of labels.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Print a model's answers, a line a sequence (with a space between the labels of steps)."""
-    import numpy as np
+def read_labelled(
+    estimator: Estimator, source: str, separator: str | None = None
+) -> tuple[Any, Any]:
+    """Read a file with labels, as the model's was read."""
+    if is_npz(source):
+        from elman.datasets import read_labelled_npz
 
-    from elman import RNNClassifier, RNNTagger
-    from elman.data import read_npz
+        return read_labelled_npz(source)
+    from elman.cli.tables import read_as_trained
 
-    estimator: Any = load_estimator(model)
-    has_classes = isinstance(estimator, RNNClassifier | RNNTagger)
-    if probabilities and not has_classes:
-        raise typer.BadParameter(
-            f"an {type(estimator).__name__} predicts numbers, not labels",
-            param_hint="--probabilities",
-        )
-    X, _ = read_npz(file)
-    answers = [
-        np.asarray(answer).tolist()
-        for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))
-    ]
-    if as_json:
-        kind = "probabilities" if probabilities else "labels" if has_classes else "numbers"
-        say(dumps({**({"classes": estimator.classes_} if has_classes else {}), kind: answers}))
-    else:
-        for answer in answers:
-            say(_line(answer, "{:.6f}" if probabilities else "{}"))
-    check_delivered()
-
-
-def _line(answer: Any, number: str) -> str:
-    if not isinstance(answer, list):
-        return number.format(answer)
-    separator = ";" if answer and isinstance(answer[0], list) else " "
-    return separator.join(_line(part, number) for part in answer)
+    raw = read_as_trained(estimator, Path(source), labels=True, separator=separator)
+    return raw.sequences, raw.y
 
 
 def load_estimator(path: Path) -> Estimator:

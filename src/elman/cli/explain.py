@@ -42,7 +42,7 @@ def explain(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Argument(metavar="DATASET|FILE", help="digits, mnist, or an .npz file with X and y."),
+        typer.Argument(metavar="DATASET|FILE", help="digits, mnist, or a file with labels."),
     ] = None,
     index: Annotated[
         int,
@@ -86,14 +86,15 @@ def explain(
         raise typer.BadParameter(
             "give a model file and its data, as in `elman explain digits.safetensors digits`, or "
             "neither",
-            param_hint="source",
+            param_hint="DATASET|FILE",
         )
     page = None if html is None else Target(html, "--html", "page", force)
     numbers = None if json is None else Target(json, "--json", "JSON", force)
     inputs = files_read(source or "digits", data_dir)
     check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
-    X, y = _labelled(source or "digits", given)
+    learned: Any = None if model is None else elman.load(model)
+    X, y = _labelled(source or "digits", given, learned)
     if index >= len(X):
         raise typer.BadParameter(
             f"{source or 'digits'} has {len(X):,} sequences to choose from, 0 to {len(X) - 1}; "
@@ -102,7 +103,8 @@ def explain(
         )
     if model is None:
         y = _at_each_step(X, y)
-    learned: Any = _small_model(given) if model is None else elman.load(model)
+    if learned is None:
+        learned = _small_model(given)
     try:
         explanation = elman.explain(
             learned, X[index], y[index], layer=layer, truncate=truncate, check=check
@@ -140,12 +142,12 @@ def explain(
         raise typer.Exit(1)
 
 
-def _labelled(source: str, given: dict[str, Any]) -> tuple[Any, Any]:
+def _labelled(source: str, given: dict[str, Any], model: Any) -> tuple[Any, Any]:
     if is_file(source):
-        from elman.datasets import read_labelled_npz
+        from elman.cli.evaluate import read_labelled
 
         refuse_idle(source, given)
-        return read_labelled_npz(source)
+        return read_labelled(model, source)
     dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
     return dataset.X_test, dataset.y_test
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from elman.cli.columns import TaskName
 from elman.cli.sources import EngineName
 
 
@@ -53,9 +54,13 @@ _stopping = partial(typer.Option, rich_help_panel="When it stops")
 
 Output: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The model file; if left out, DATASET.safetensors."),
+    typer.Option(
+        "--output", "-o", help="The model file; if left out, DATASET.safetensors.", metavar="FILE"
+    ),
 ]
-Plot: TypeAlias = Annotated[Path | None, typer.Option(help="Draw the learning curve to this file.")]
+Plot: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Draw the learning curve to this file.", metavar="FILE")
+]
 Diagnose: TypeAlias = Annotated[
     bool,
     typer.Option(
@@ -63,40 +68,68 @@ Diagnose: TypeAlias = Annotated[
     ),
 ]
 TestSize: TypeAlias = Annotated[
-    float | None, typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out.")
+    float | None,
+    typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out.", metavar="SHARE"),
 ]
 Validation: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        help="An .npz file with X and y to watch: end with the weights best on them.",
+        help="Another file to watch, with labels: end with the weights best on it.",
         metavar="FILE",
+    ),
+]
+ValidationFraction: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="--early-stopping: the share kept aside for it."),
+]
+Missing: TypeAlias = Annotated[
+    Literal["forward", "mean", "indicator"] | None,
+    typer.Option(
+        metavar="HOW",
+        rich_help_panel="Columns of a table",
+        help="How missing values are filled, here and in prediction: forward (the last one before), "
+        "mean, or indicator (the mean, and a feature that says so).",
     ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
 
 # What is predicted
 
-TaskName: TypeAlias = Literal["classification", "regression"]
 LossName: TypeAlias = Literal["squared_error", "absolute_error", "quantile", "poisson"]
 
 Task: TypeAlias = Annotated[
-    TaskName, typer.Option(help="Whether y in FILE is labels, or numbers to predict.")
+    TaskName,
+    typer.Option(
+        metavar="TASK",
+        help="FILE: classification (a label a sequence, or in .npz a step), tag (a label a row), or "
+        "regression (numbers).",
+    ),
 ]
 LossOption: TypeAlias = Annotated[
-    LossName | None, _learning("--loss", help="regression: what is minimised.")
+    LossName | None,
+    _learning(
+        "--loss",
+        help="regression: squared_error, absolute_error, quantile or poisson.",
+        metavar="NAME",
+    ),
 ]
 Quantiles: TypeAlias = Annotated[
     list[float] | None,
-    _learning("--quantile", help="--loss quantile: which; repeat it for several."),
+    _learning("--quantile", help="--loss quantile: which; repeat it for several.", metavar="Q"),
 ]
 
 # The network
 
 Hidden: TypeAlias = Annotated[
-    list[int] | None, _network(min=1, help="Units of a layer; repeat it for more layers.")
+    list[int] | None,
+    _network(min=1, help="Units of a layer; repeat it for more layers.", metavar="N"),
 ]
 Cells: TypeAlias = Annotated[
-    list[Cell] | None, _network(help="The cell of all layers; repeat it for a cell a layer.")
+    list[Cell] | None,
+    _network(
+        help="tanh, relu, dense, leaky, gru or lstm, for all layers; repeat it for one a layer.",
+        metavar="CELL",
+    ),
 ]
 Bidirectional: TypeAlias = Annotated[
     bool | None,
@@ -115,7 +148,11 @@ LearnInitialState: TypeAlias = Annotated[
 ReadoutName: TypeAlias = Literal["last", "mean", "max"]
 ReadoutOption: TypeAlias = Annotated[
     ReadoutName | None,
-    _network("--readout", help="What the output sees: the last state, or mean or maxima of all."),
+    _network(
+        "--readout",
+        help="What the output sees: the last state, or mean or max of all.",
+        metavar="HOW",
+    ),
 ]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
@@ -161,54 +198,75 @@ FrameOption: TypeAlias = Annotated[
     ),
 ]
 StepSize: TypeAlias = Annotated[
-    int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.")
+    int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.", metavar="N")
 ]
-Engine: TypeAlias = Annotated[EngineName | None, _network(help="What computes.")]
-Jobs: TypeAlias = Annotated[int | None, _network(help="Threads, at most; all cores if left out.")]
+Engine: TypeAlias = Annotated[
+    EngineName | None, _network(help="What computes: compiled or reference.", metavar="NAME")
+]
+Jobs: TypeAlias = Annotated[
+    int | None, _network(help="Threads, at most; all cores if left out.", metavar="N")
+]
 
 # How it learns
 
 Solver = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
 Schedule = Literal["cosine", "constant"]
 
-SolverOption: TypeAlias = Annotated[Solver | None, _learning(help="The optimizer.")]
+SolverOption: TypeAlias = Annotated[
+    Solver | None,
+    _learning(help="The optimizer: sgd, momentum, nesterov, rmsprop or adam.", metavar="NAME"),
+]
 LearningRate: TypeAlias = Annotated[
-    float | None, _learning(help="The highest; 0.001 suits adam and rmsprop, 0.1 the others.")
+    float | None,
+    _learning(help="The highest; 0.001 suits adam and rmsprop, 0.1 the others.", metavar="RATE"),
 ]
 ScheduleOption: TypeAlias = Annotated[
-    Schedule | None, _learning(help="How the learning rate changes.")
+    Schedule | None,
+    _learning(help="How the learning rate changes: cosine or constant.", metavar="NAME"),
 ]
 RecurrentRate: TypeAlias = Annotated[
     float | None, _learning(help="Multiplies the learning rate of the recurrent weights W.")
 ]
 Warmup: TypeAlias = Annotated[
-    float | None, _learning(help="Share of the updates in which the learning rate rises.")
+    float | None,
+    _learning(help="Share of the updates in which the learning rate rises.", metavar="SHARE"),
 ]
 BatchSize: TypeAlias = Annotated[
     Any,
     _learning(parser=number_or_auto, metavar="N|auto", help="Sequences to an update."),
 ]
 Clip: TypeAlias = Annotated[
-    float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.")
+    float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.", metavar="NORM")
 ]
 DropoutRate: TypeAlias = Annotated[
-    float | None, _learning("--dropout", help="Share of the units left out on their way up.")
+    float | None,
+    _learning("--dropout", help="Share of the units left out on their way up.", metavar="SHARE"),
 ]
 RecurrentDropout: TypeAlias = Annotated[
-    float | None, _learning(help="Share of the units left out on their way to the next step.")
+    float | None,
+    _learning(help="Share of the units left out on their way to the next step.", metavar="SHARE"),
 ]
-Alpha: TypeAlias = Annotated[float | None, _learning(help="Penalty on squared weights.")]
-Momentum: TypeAlias = Annotated[float | None, _learning(help="For momentum and nesterov.")]
-Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", help="For adam.")]
-Beta2: TypeAlias = Annotated[float | None, _learning("--beta-2", help="For adam and rmsprop.")]
-Epsilon: TypeAlias = Annotated[float | None, _learning(help="For adam and rmsprop.")]
+Alpha: TypeAlias = Annotated[
+    float | None, _learning(help="Penalty on squared weights.", metavar="A")
+]
+Momentum: TypeAlias = Annotated[
+    float | None, _learning(help="For momentum and nesterov.", metavar="M")
+]
+Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", help="For adam.", metavar="B")]
+Beta2: TypeAlias = Annotated[
+    float | None, _learning("--beta-2", help="For adam and rmsprop.", metavar="B")
+]
+Epsilon: TypeAlias = Annotated[float | None, _learning(help="For adam and rmsprop.", metavar="E")]
 ClassWeight: TypeAlias = Annotated[
-    Literal["none", "balanced"], _learning(help="Weigh classes by how rare they are.")
+    Literal["none", "balanced"],
+    _learning(help="Weigh classes by how rare they are: none or balanced.", metavar="HOW"),
 ]
 Shuffle: TypeAlias = Annotated[
     bool | None, _learning(help="A new order of the sequences each epoch.")
 ]
-Seed: TypeAlias = Annotated[int, _learning(min=0, help="The same seed, the same bits.")]
+Seed: TypeAlias = Annotated[
+    int, _learning(min=0, help="The same seed, the same bits.", metavar="N")
+]
 
 # When it stops
 
@@ -225,11 +283,12 @@ Epochs: TypeAlias = Annotated[
 EarlyStopping: TypeAlias = Annotated[
     bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
 ]
-ValidationFraction: TypeAlias = Annotated[float | None, _stopping(help="The share kept aside.")]
 Patience: TypeAlias = Annotated[
     int | None,
     _stopping(
         min=1, metavar="N", help="Stop after N epochs without improvement; never if left out."
     ),
 ]
-Tol: TypeAlias = Annotated[float | None, _stopping(help="A smaller improvement does not count.")]
+Tol: TypeAlias = Annotated[
+    float | None, _stopping(help="A smaller improvement does not count.", metavar="TOL")
+]

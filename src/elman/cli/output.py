@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import select
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 # Control characters, which move the cursor, colour, or end a line (C0, C1, line and paragraph
@@ -37,6 +39,15 @@ def say(text: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream is not None:  # it is closed
         print(printable(text), file=stream, flush=True)
+
+
+def say_in_words(text: str) -> None:
+    """Print a sentence, on a terminal broken between words."""
+    lines = [text]
+    if sys.stdout is not None and sys.stdout.isatty():
+        lines = textwrap.wrap(printable(text), shutil.get_terminal_size().columns)
+    for line in lines:
+        say(line)
 
 
 def say_error(message: object) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from elman.cli.output import printable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from elman.cli.evaluate import Estimator
+    from elman.reading.raw import Raw
 
 # The formats, and where each says who made the picture: only what elman drew is drawn over.
 _MAKER = {"png": "Software", "svg": "Creator", "pdf": "Creator", "eps": "Creator", "ps": "Creator"}
@@ -58,3 +61,34 @@ def _as_bytes(figure: Figure, path: Path) -> bytes:
 
 def _format(path: Path) -> str:
     return path.suffix.removeprefix(".").lower()
+
+
+def draw_contents(raw: Raw, path: Path) -> bytes:
+    """Draw how long sequences are, how many there are of each class, and what is missing."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    info = raw.info
+    missing = np.isnan(raw.sequences.values).mean(axis=0)
+    parts = 1 + (info.classes is not None) + bool(missing.any())
+    figure = Figure(figsize=(4.5 * parts, 3.6), layout="constrained", dpi=150)
+    axes = np.atleast_1d(figure.subplots(1, parts)).tolist()
+    axis = axes.pop(0)
+    axis.hist(info.lengths, bins=min(30, len(np.unique(info.lengths)) + 1), color="tab:blue")
+    axis.set(xlabel="steps", ylabel="sequences", title="lengths")
+    if info.classes is not None:
+        axis = axes.pop(0)
+        names = [printable(name) for name in info.classes]
+        axis.barh(names[:30], list(info.classes.values())[:30], color="tab:green")
+        axis.set(xlabel="steps" if info.of_steps else "sequences", title=", ".join(info.label))
+        axis.set_ylim(max(len(axis.patches), 6) - 0.5, -0.5)  # the first at the top
+    if missing.any():
+        axis = axes.pop(0)
+        worst = np.argsort(-missing, kind="stable")[:30]
+        worst = worst[missing[worst] > 0]
+        axis.barh(
+            [printable(info.features[i]) for i in worst], 100 * missing[worst], color="tab:red"
+        )
+        axis.set(xlabel="% missing", title="missing values")
+        axis.set_ylim(max(len(axis.patches), 6) - 0.5, -0.5)  # the first at the top
+    return _as_bytes(figure, path)

@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from elman._signals import Interruptible
+from elman.cli.columns import TableOptions, TaskName
 
 if TYPE_CHECKING:
     from elman.datasets import Dataset
 
 EngineName: TypeAlias = Literal["compiled", "reference"]
 
+DATASETS = ("digits", "mnist")
+
 Source: TypeAlias = Annotated[
-    str, typer.Argument(metavar="DATASET|FILE", help="digits, mnist, or an .npz file with X and y.")
+    str,
+    typer.Argument(
+        metavar="DATASET|FILE",
+        help="digits, mnist, or a file with labels: CSV, Parquet, Feather, .ts, .arff, .npz.",
+    ),
 ]
 DataDir: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="mnist: a folder with its four files, instead of downloading them."),
+    typer.Option(
+        metavar="DIR", help="mnist: a folder with its four files, instead of downloading them."
+    ),
 ]
 StepsOption: TypeAlias = Annotated[
     Literal["rows", "pixels", "flat"] | None,
@@ -40,7 +49,8 @@ def open_dataset(
     binary: tuple[int, int] | None,
     test_size: float | None = None,
     step_size: int | None = None,
-    numbers: bool = False,
+    task: TaskName = "classification",
+    table: TableOptions | None = None,
 ) -> Dataset:
     """Load a data set by its name, or from a file."""
     if binary is not None and (len(set(binary)) < 2 or not all(0 <= k <= 9 for k in binary)):
@@ -50,15 +60,24 @@ def open_dataset(
         )
     from elman.datasets import load_digits, load_mnist, load_npz
 
+    table = table or TableOptions()
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
+        if not is_npz(source):
+            from elman.cli.tables import open_table
+
+            refuse_idle(source, {"--step-size": step_size})
+            return open_table(Path(source), table, task, 0.2 if test_size is None else test_size)
+        refuse_idle(source, {**table.given, "--task tag": task == "tag" or None})
+        numbers = task == "regression"
         return load_npz(source, 0.2 if test_size is None else test_size, step_size or 1, numbers)
-    if source not in ("digits", "mnist"):
+    if source not in DATASETS:
         raise typer.BadParameter(
-            f"{source!r} is neither a data set (digits, mnist) nor an .npz file",
-            param_hint="source",
+            f"{source!r} is neither a data set (digits, mnist) nor a file",
+            param_hint="DATASET|FILE",
         )
-    refuse_idle(source, {"--test-size": test_size, "--task regression": numbers or None})
+    other_task = {f"--task {task}": task != "classification" or None}
+    refuse_idle(source, {"--test-size": test_size, **other_task, **table.given})
     if source == "mnist":
         with Interruptible():  # a download that is broken off leaves no half file
             return load_mnist(data_dir, steps or "rows", binary)
@@ -68,7 +87,24 @@ def open_dataset(
 
 def is_file(source: str) -> bool:
     """Whether a source is a file, whatever its name, rather than a data set's name."""
-    return source not in ("digits", "mnist") and (source.endswith(".npz") or Path(source).exists())
+    path = Path(source)
+    return source not in DATASETS and bool(path.suffix or path.name != source or path.exists())
+
+
+def is_npz(source: str | Path) -> bool:
+    """Whether a file is an .npz file, by its content.
+
+    Raises
+    ------
+    OSError
+        If there is no such file; the message says which is like it.
+    """
+    from elman.reading.files import kind_of, no_file
+
+    path = Path(source)
+    if not path.exists():
+        raise no_file(path)
+    return not path.is_dir() and kind_of(path) == "npz"
 
 
 def refuse_idle(source: str, options: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ _OURS = {
     "JSON": rb'\{"generator": "elman"',
     "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
     rb"|%!PS.*%%Creator: elman",
+    "table": rb"(?!)",  # nothing in a CSV file says whose it is
 }
 _LOOKED_AT = 8192  # bytes at either end
 
@@ -44,14 +45,14 @@ class Target:
     path : Path
     option : str
         What the user gave it with.
-    kind : {"model", "page", "JSON", "picture"}
+    kind : {"model", "page", "JSON", "picture", "table"}
     force : bool
         Whether it may replace a file that elman did not write.
     """
 
     path: Path
     option: str
-    kind: Literal["model", "page", "JSON", "picture"]
+    kind: Literal["model", "page", "JSON", "picture", "table"]
     force: bool = False
 
     def save(self, write: Callable[[Path], object]) -> Path:

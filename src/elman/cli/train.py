@@ -8,8 +8,26 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from elman.cli import options
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    TaskName,
+    Time,
+)
 from elman.cli.evaluate import Json
-from elman.cli.sources import Binary, DataDir, Source, StepsOption, files_read, open_dataset
+from elman.cli.sources import (
+    Binary,
+    DataDir,
+    Source,
+    StepsOption,
+    files_read,
+    is_npz,
+    open_dataset,
+)
 from elman.cli.targets import Force, Target, check_targets
 from elman.cli.training import Training
 
@@ -32,6 +50,13 @@ def train(
     validation: options.Validation = None,
     quiet: options.Quiet = False,
     as_json: Json = False,
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    label: Label = None,
+    missing: options.Missing = None,
+    layout: LayoutOption = None,
+    separator: Separator = None,
     hidden: options.Hidden = None,
     cell: options.Cells = None,
     bidirectional: options.Bidirectional = None,
@@ -72,7 +97,7 @@ def train(
 ) -> None:
     """Train a network on labelled sequences, test it on others, and save it.
 
-    Labels, or numbers to predict (--task regression), may be one a sequence, or one a step.
+    A table has a row a step: elman train readings.csv --id machine --time at --label failed.
 
     What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
 
@@ -121,7 +146,7 @@ def train(
     curve = None if plot is None else Target(plot, "--plot", "picture", force)
     inputs = files_read(source, data_dir)
     check_targets([model, curve], inputs if validation is None else [*inputs, validation])
-    is_regression = task == "regression"
+    table = TableOptions(id, time, features, label, layout, separator, missing)
     _refuse_of_other_task(task, class_weight, loss, quantile)
     if bidirectional and diagnose:
         raise typer.BadParameter(
@@ -136,14 +161,26 @@ def train(
         from elman.cli.picture import check_drawable
 
         check_drawable(plot)
-    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size, is_regression)
-    make = _make_regressor if is_regression else _make_classifier
+    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size, task, table)
+    make = _make_regressor if task == "regression" else _make_classifier
     training = Training(source, dataset, make(dataset, given), model, curve)
     if validation is not None:
+        training.validation = _validation(validation, dataset, separator)
+    training.run(diagnose=diagnose, form="json" if as_json else "quiet" if quiet else "plain")
+
+
+def _validation(path: Path, dataset: Dataset, separator: str | None) -> tuple[Any, Any]:
+    """Read a file to watch, as the one was read that is trained on."""
+    if is_npz(path):
         from elman.datasets import read_labelled_npz
 
-        training.validation = read_labelled_npz(validation)
-    training.run(diagnose=diagnose, form="json" if as_json else "quiet" if quiet else "plain")
+        return read_labelled_npz(path)
+    from elman.reading.read import read_like
+
+    reading = getattr(dataset.X_train, "reading", None) or {}
+    raw, filling = read_like(path, reading, separator=separator, labels=True)
+    raw = raw.complete(filling)
+    return raw.sequences, raw.y
 
 
 def _default_output(source: str, binary: tuple[int, int] | None, steps: str | None) -> Path:
@@ -164,7 +201,7 @@ def _standardize(choice: str | None, no_standardize: bool) -> bool | str | None:
 
 
 def _refuse_of_other_task(
-    task: options.TaskName,
+    task: TaskName,
     class_weight: str,
     loss: str | None,
     quantile: list[float] | None,

@@ -15,7 +15,8 @@ from elman._files import replace_file
 from elman._json import dumps
 from elman._signals import Interruptible, Uninterrupted
 from elman.cli.evaluate import evaluate_estimator
-from elman.cli.output import check_delivered, say, say_error
+from elman.cli.output import check_delivered, say, say_error, say_in_words
+from elman.cli.parameters import by_options
 from elman.cli.targets import Target
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Training:
 
         get_engine(self.estimator.engine)  # here, as an import that is interrupted may go wrong
         if form == "plain":
+            if self.dataset.found:
+                say_in_words(self.dataset.found)
             say(self._plan())
         try:
             with Interruptible():
@@ -109,7 +112,7 @@ class Training:
                         validation_data=self.validation,
                     )
             except InvalidParameterError as error:
-                raise typer.BadParameter(str(error)) from None
+                raise typer.BadParameter(by_options(str(error))) from None
             except BaseException as error:
                 self._rescue(error)
                 raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ class Sequences:
         had padding.
     names : tuple of str, or None
         The features, if they came as data frames whose columns have names.
+    reading : mapping or None
+        How ``read_sequences`` read them, as plain text, numbers, lists and mappings: a model that is
+        fitted on them remembers it.
     """
 
     values: Array
@@ -45,11 +48,29 @@ class Sequences:
     numbers: IntArray | None = None
     padded_to: int | None = None
     names: tuple[str, ...] | None = None
+    reading: Mapping[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, i: int) -> Array:
+    def __repr__(self) -> str:
+        lengths = self.lengths if len(self) else np.zeros(1, np.int64)
+        return (
+            f"<{len(self):,} sequences of {lengths.min():,} to {lengths.max():,} steps, "
+            f"{self.n_features} features>"
+        )
+
+    @overload
+    def __getitem__(self, i: int) -> Array: ...
+
+    @overload
+    def __getitem__(self, i: slice | Array | list[int]) -> Sequences: ...
+
+    def __getitem__(self, i: int | slice | Array | list[int]) -> Array | Sequences:
+        """One sequence (n_timesteps, n_features) by its number; some of them by several."""
+        if isinstance(i, slice | np.ndarray | list):
+            return self.take(np.arange(len(self))[i])
+        i = range(len(self))[i]  # from the end, too
         return np.asarray(self.values[self.offsets[i] : self.offsets[i + 1]])
 
     def __iter__(self) -> Iterator[Array]:
@@ -115,7 +136,7 @@ class Sequences:
 
 
 def as_sequences(
-    X: SequencesLike, dtype: npt.DTypeLike | None = None, name: str = "X"
+    X: SequencesLike | Sequences, dtype: npt.DTypeLike | None = None, name: str = "X"
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
@@ -126,7 +147,8 @@ def as_sequences(
     ----------
     X : array (n_samples, n_timesteps, n_features), or list or object array of 2-D arrays
         Two-dimensional arrays in a list are (n_timesteps, n_features), of any lengths. They may be
-        data frames; then all have the same columns, in the same order.
+        data frames; then all have the same columns, in the same order. Or ``Sequences``, as
+        ``read_sequences`` returns them.
     dtype : floating or complex dtype, optional
         What to convert to. Left out, float32 and float64 stay, and other numbers become float64.
     name : str
@@ -146,7 +168,9 @@ def as_sequences(
     refuse_table(X, name)
     if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
         X = np.asarray(X)
-    if isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
+    if isinstance(X, Sequences):
+        given = replace(X, values=X.values.view())  # what owns its memory is written to
+    elif isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
         values, offsets = _of_array(X, name)
         given = Sequences(values, offsets, stacked=True)
     else:

@@ -51,6 +51,7 @@ def write_fitted(
         "fitted_on_rows": format.on_rows,
         "front_end": fitted.front_end.settings,
         "history": fitted.history,
+        **({} if format.reading is None else {"reading": format.reading}),
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
     write_model(path, kind, settings, arrays)
@@ -74,6 +75,7 @@ def fitted_from(
         n_features=front_end.n_features,
         on_rows=settings["fitted_on_rows"],
         names=tuple(names) if names else None,
+        reading=settings.get("reading"),
     )
     fitted = Fitted(
         Network.from_parameters(parameters, engine),
@@ -108,6 +110,8 @@ def _check_parts(fitted: Fitted) -> None:
         len(names) != n_columns or not all(isinstance(name, str) for name in names)
     ):
         raise ValueError(f"feature_names_in_ must be {n_columns} names; got {len(names)}")
+    if not isinstance(format.reading, Mapping | None):
+        raise ValueError(f"reading must be a mapping; got {format.reading!r:.50}")
     if not all(
         isinstance(row, dict) and isinstance(row.get("loss"), Real) for row in fitted.history
     ):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -112,6 +114,14 @@ class FittedAttributes:
         if names is None:
             raise AttributeError("X had no column names in fit")
         return np.array(names, dtype=object)
+
+    @property
+    def reading_(self) -> Mapping[str, Any]:
+        """How X was read from a file or table, where ``read_sequences`` read it; it is saved."""
+        reading = self._state.format.reading
+        if reading is None:
+            raise AttributeError("X was not read by elman.read_sequences in fit")
+        return reading
 
     @property
     def history_(self) -> list[Row]:

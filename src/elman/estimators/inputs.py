@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +30,15 @@ class InputFormat:
         Whether X was two-dimensional.
     names : tuple of str, or None
         Of the columns.
+    reading : mapping or None
+        How X was read from a file or table: ``Sequences.reading``.
     """
 
     n_columns: int
     n_features: int
     on_rows: bool
     names: tuple[str, ...] | None = None
+    reading: Mapping[str, Any] | None = None
 
     @property
     def step_names(self) -> tuple[str, ...] | None:
@@ -47,6 +51,8 @@ def are_rows(X: Any) -> bool:
 
     Numbers in fewer dimensions count as rows that went wrong: scikit-learn says how to reshape them.
     """
+    if isinstance(X, Sequences):
+        return False
     if isinstance(X, list | tuple):
         try:
             return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
@@ -95,7 +101,7 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
         return as_sequences(steps), format
     sequences = as_sequences(X)
     D = sequences.n_features
-    return sequences, InputFormat(D, D, False, sequences.names)
+    return sequences, InputFormat(D, D, False, sequences.names, sequences.reading)
 
 
 def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any) -> Sequences:
@@ -146,10 +152,26 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
             f"X has {sequences.n_features} features, but {name} is expecting {D} features "
             "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
         )
-    if format.step_names or not format.on_rows:
+    if isinstance(X, Sequences):
+        _refuse_other_names(sequences.names, format.step_names, name)
+    elif format.step_names or not format.on_rows:
         first = next(iter(X)) if hasattr(X, "__iter__") else X
         _check_feature_names(estimator, first, reset=False)
     return sequences
+
+
+def _refuse_other_names(
+    found: tuple[str, ...] | None, expected: tuple[str, ...] | None, estimator: str
+) -> None:
+    """Compare the names of features, where both have any."""
+    if found is not None and expected is not None and found != expected:
+        missing = [name for name in expected if name not in found]
+        lacks = f"; {', '.join(missing)} missing" if missing else ", in another order"
+        raise DataError(
+            f"X has the features {', '.join(found)}, but {estimator} was fitted on "
+            f"{', '.join(expected)}{lacks}. Read the file as the model's was read: "
+            "elman.read_sequences(file, like=model)."
+        )
 
 
 def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Array:

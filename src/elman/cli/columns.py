@@ -1,0 +1,89 @@
+"""The options that say what the columns of a table are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+TaskName: TypeAlias = Literal["classification", "tag", "regression"]
+Layout: TypeAlias = Literal["long", "wide", "one"]
+
+_PANEL = "Columns of a table"
+Id: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="COLUMN",
+        rich_help_panel=_PANEL,
+        help="Says to which sequence a row belongs. What is left out is guessed, and said.",
+    ),
+]
+Time: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Orders the rows of a sequence."),
+]
+Features: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B,...", rich_help_panel=_PANEL, help="What a step has; all others if left out."
+    ),
+]
+Label: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="What is to be predicted."),
+]
+LayoutOption: TypeAlias = Annotated[
+    Layout | None,
+    typer.Option(
+        "--layout",
+        metavar="HOW",
+        rich_help_panel=_PANEL,
+        help="long (a row a step), wide (a row a sequence), or one (all rows are one sequence).",
+    ),
+]
+Separator: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="C", rich_help_panel=_PANEL, help="What stands between columns of a text file."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What says what the columns of a table are; None is guessed."""
+
+    id: str | None = None
+    time: str | None = None
+    features: list[str] | None = None
+    label: list[str] | None = None
+    layout: Layout | None = None
+    separator: str | None = None
+    missing: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """By the options' names."""
+        return {f"--{name}": value for name, value in vars(self).items()}
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """As ``read_raw`` takes them."""
+        return {
+            "id": self.id,
+            "time": self.time,
+            "features": _split(self.features),
+            "label": _split(self.label),
+            "layout": self.layout,
+            "separator": _character(self.separator),
+        }
+
+
+def _split(names: list[str] | None) -> tuple[str, ...]:
+    return tuple(part for name in names or () for part in name.split(",") if part)
+
+
+def _character(separator: str | None) -> str | None:
+    return {"tab": "\t", r"\t": "\t"}.get(separator or "", separator)

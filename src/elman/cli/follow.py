@@ -1,0 +1,166 @@
+"""``elman predict --follow``: rows from standard input, each answered as soon as it comes.
+
+A sequence's state is carried from row to row, so that an answer costs one step, however long the
+sequence is. Rows of several sequences may come mixed; each has a state of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from elman.cli.output import check_delivered, printable
+from elman.cli.tables import probability_names
+
+if TYPE_CHECKING:
+    from elman.cli.evaluate import Estimator
+
+
+def follow_input(estimator: Estimator, probabilities: bool, separator: str | None) -> None:
+    """Answer standard input line by line until it ends.
+
+    The first line names the columns; of a model that was trained without names, the lines are numbers.
+
+    Raises
+    ------
+    DataError
+        If a line is not what the model takes; the message names line and column.
+    """
+    import numpy as np
+
+    from elman.errors import DataError
+    from elman.reading.columns import Columns
+    from elman.reading.missing import Filling
+
+    estimator.initial_state()  # refuses what cannot go step by step, before anything is read
+    reading = getattr(estimator, "reading_", None)
+    lines = enumerate(sys.stdin, start=1)
+    labels, id_at, time_at, filling = ["prediction"], None, None, None
+    if reading is None:
+        convert: Callable[[list[str], int], Any] = _numbers(estimator.n_features_in_)
+        separator = separator or ","
+    else:
+        columns = Columns.from_settings(reading)
+        if columns.layout == "wide":
+            raise DataError(
+                "the model was trained on a table with a row a sequence; it cannot follow rows."
+            )
+        header = next(lines, (0, ""))[1].rstrip("\r\n").removeprefix("\ufeff")
+        separator = separator or next((mark for mark in ",;\t|" if mark in header), ",")
+        names = next(csv.reader([header], delimiter=separator), [])
+        convert = _selected(names, columns, reading.get("categories", {}))
+        labels = list(columns.label) or labels
+        id_at = None if columns.id is None else names.index(columns.id)
+        time_at = names.index(columns.time) if columns.time in names else None
+        if reading.get("missing") is not None:
+            filling = Filling.from_settings(reading["missing"])
+    beside = [at for at in (id_at, time_at) if at is not None]
+    write = sys.stdout.write
+    titles = [] if reading is None else [names[at] for at in beside]
+    _answer(write, [*titles, *labels, *(probability_names(estimator) if probabilities else [])])
+
+    states: dict[str | None, Any] = {}
+    last: dict[str | None, Any] = {}
+    classes = estimator.classes_.tolist() if hasattr(estimator, "classes_") else None
+    for number, fields in _fields(lines, separator):
+        key = None if id_at is None else fields[id_at] if id_at < len(fields) else ""
+        x_t = convert(fields, number)
+        if filling is not None:
+            x_t, last[key] = filling.fill_step(x_t, last.get(key))
+        state = states.get(key)
+        try:
+            y_hat, states[key] = estimator.step(x_t, state or estimator.initial_state())
+        except DataError as error:
+            raise DataError(f"line {number:,}: {error}") from None
+        if classes is None:
+            answer = [repr(float(value)) for value in np.ravel(y_hat)]
+        else:
+            answer = [str(classes[int(y_hat.argmax())])]
+        if probabilities:
+            answer += [f"{p:.6f}" for p in y_hat.tolist()]
+        _answer(write, [fields[at] for at in beside] + answer)
+    check_delivered()
+
+
+def _fields(lines: Iterator[tuple[int, str]], separator: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines:
+        line = line.rstrip("\r\n")
+        if not line:
+            continue
+        if '"' in line:
+            yield number, next(csv.reader([line], delimiter=separator))
+        else:
+            yield number, line.split(separator)
+
+
+def _answer(write: Callable[[str], Any], fields: list[str]) -> None:
+    """Write a line at once: whoever reads it is waiting for it."""
+    text = ",".join(
+        f'"{field.replace(chr(34), chr(34) * 2)}"' if "," in field or '"' in field else field
+        for field in fields
+    )
+    write(printable(text) + "\n")
+    sys.stdout.flush()
+
+
+def _numbers(n: int) -> Callable[[list[str], int], Any]:
+    """Read lines of n numbers."""
+    import numpy as np
+
+    from elman.errors import DataError
+
+    def convert(fields: list[str], number: int) -> Any:
+        try:
+            x_t = np.array(fields, np.float64)
+        except ValueError as error:
+            raise DataError(f"line {number:,}: {error}; expected {n} numbers.") from None
+        if len(x_t) != n:
+            raise DataError(f"line {number:,} has {len(x_t)} numbers; expected {n}.")
+        return x_t
+
+    return convert
+
+
+def _selected(
+    names: list[str], columns: Any, categories: dict[str, list[str]]
+) -> Callable[[list[str], int], Any]:
+    """Read the columns of a model out of lines, in its order; NaN is a value that is missing."""
+    import numpy as np
+
+    from elman.errors import DataError
+    from elman.reading.columns import require_column
+    from elman.reading.frames import MISSING_TEXT
+
+    for name in (columns.id, *columns.features):
+        if name is not None:
+            require_column(name, names, "the first line", ", which the model was trained with")
+    places = [(names.index(name), name, categories.get(name)) for name in columns.features]
+    missing = frozenset(MISSING_TEXT)
+
+    def convert(fields: list[str], number: int) -> Any:
+        if len(fields) != len(names):
+            raise DataError(f"line {number:,} has {len(fields)} columns; expected {len(names)}.")
+        x_t: list[float] = []
+        for at, name, known in places:
+            text = fields[at]
+            if known is not None:
+                if text not in known and text not in missing:
+                    raise DataError(
+                        f"line {number:,}, column {name!r}: {text!r} is none of the categories "
+                        f"{', '.join(map(repr, known))}."
+                    )
+                x_t += [float("nan") if text in missing else float(text == k) for k in known]
+                continue
+            try:
+                x_t.append(float(text))
+            except ValueError:
+                if text not in missing:
+                    raise DataError(
+                        f"line {number:,}, column {name!r}: {text!r} is no number."
+                    ) from None
+                x_t.append(float("nan"))
+        return np.array(x_t)
+
+    return convert

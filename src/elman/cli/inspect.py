@@ -1,0 +1,140 @@
+"""``elman inspect``: what is in a file, before anything is trained on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elman._json import dumps
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    Time,
+)
+from elman.cli.evaluate import Json
+from elman.cli.options import Task
+from elman.cli.output import check_delivered, say, say_in_words
+from elman.cli.targets import Force, Target, check_targets
+
+if TYPE_CHECKING:
+    from elman.reading.raw import Raw
+
+_MOST = 20  # classes, or features, that are listed
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file, or a folder of files.")],
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw lengths and classes to this file.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    task: Task = "classification",
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    label: Label = None,
+    layout: LayoutOption = None,
+    separator: Separator = None,
+) -> None:
+    """Say what is in a file: columns, lengths, missing values, what does not vary, classes."""
+    target = None if plot is None else Target(plot, "--plot", "picture", force)
+    check_targets([target], [file])
+    if plot is not None:
+        from elman.cli.picture import check_drawable
+
+        check_drawable(plot)
+    from elman.cli.tables import reading_bar
+    from elman.reading.read import read_raw
+
+    options = TableOptions(id, time, features, label, layout, separator)
+    with reading_bar(file):
+        raw = read_raw(file, task=task, **options.keywords)
+    found = _found(raw)
+    if as_json:
+        say(dumps(found))
+    else:
+        say_in_words(str(raw.info))
+        for line in _lines(found):
+            say(line)
+    if target is not None:
+        from elman._files import replace_file
+        from elman.cli.picture import draw_contents
+
+        picture = draw_contents(raw, target.path)
+        place = target.save(partial(replace_file, content=picture))
+        if not as_json:
+            say(f"picture: {place}")
+    check_delivered()
+
+
+def _found(raw: Raw) -> dict[str, Any]:
+    """All that is said, ready for JSON."""
+    import numpy as np
+
+    info, values = raw.info, raw.sequences.values
+    absent = np.isnan(values).sum(axis=0)
+    lowest = np.where(np.isnan(values), np.inf, values).min(axis=0)
+    highest = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    names = info.features
+    return {
+        "source": info.source,
+        "columns": info.columns,
+        "features": names,
+        "units": info.units,
+        "categories": info.categories,
+        "id": info.id,
+        "time": info.time,
+        "label": info.label,
+        "sequences": len(info.ids),
+        "steps": int(info.lengths.sum()),
+        "lengths": {
+            name: float(np.quantile(info.lengths, q))
+            for name, q in (("min", 0), ("quarter", 0.25), ("median", 0.5), ("max", 1))
+        },
+        "missing": {n: int(k) for n, k in zip(names, absent, strict=True) if k},
+        "constant": [n for n, a, b in zip(names, lowest, highest, strict=True) if a == b or a > b],
+        "range": {n: [a, b] for n, a, b in zip(names, lowest, highest, strict=True)},
+        "classes": None if info.classes is None else [[k, n] for k, n in info.classes.items()],
+        "notes": info.notes,
+    }
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """The same in words, each line for itself."""
+    lengths = found["lengths"]
+    lines = [
+        f"lengths: {lengths['min']:,.0f} to {lengths['max']:,.0f} steps, half have at most "
+        f"{lengths['median']:,.0f}; {found['steps']:,} steps in all"
+    ]
+    missing = found["missing"]
+    if missing:
+        total = sum(missing.values())
+        worst = sorted(missing.items(), key=lambda item: -item[1])[:_MOST]
+        lines.append(f"missing: {total:,} values: " + ", ".join(f"{n} {k:,}" for n, k in worst))
+        lines.append("         elman train needs --missing forward, mean or indicator")
+    else:
+        lines.append("missing: nothing")
+    if not found["label"]:
+        lines.append("label: none; name the column that is to be predicted, --label COLUMN")
+    if found["constant"]:
+        lines.append("constant: " + ", ".join(found["constant"][:_MOST]))
+    for name, unit in found["units"].items():
+        lines.append(f"unit: {name} is in {unit}")
+    for name, known in found["categories"].items():
+        lines.append(f"categories: {name} is {', '.join(known)}")
+    if found["classes"]:
+        total = sum(n for _, n in found["classes"])
+        width = max(len(str(k)) for k, _ in found["classes"][:_MOST])
+        for k, n in found["classes"][:_MOST]:
+            lines.append(f"class {k!s:{width}}  {n:>9,}  {n / total:6.1%}")
+        if len(found["classes"]) > _MOST:
+            lines.append(f"and {len(found['classes']) - _MOST:,} classes more")
+    return lines

@@ -1,0 +1,61 @@
+"""What the estimators' parameters are called on the command line: messages name what was typed."""
+
+from __future__ import annotations
+
+import re
+
+OPTIONS = {
+    "hidden_layer_sizes": "--hidden",
+    "cell": "--cell",
+    "bidirectional": "--bidirectional",
+    "learn_initial_state": "--learn-initial-state",
+    "readout": "--readout",
+    "bias": "--bias",
+    "standardize": "--standardize",
+    "step_size": "--step-size",
+    "engine": "--engine",
+    "n_jobs": "--jobs",
+    "solver": "--solver",
+    "learning_rate_init": "--learning-rate",
+    "learning_rate": "--schedule",
+    "warmup": "--warmup",
+    "batch_size": "--batch-size",
+    "clip_norm": "--clip",
+    "dropout": "--dropout",
+    "recurrent_dropout": "--recurrent-dropout",
+    "alpha": "--alpha",
+    "momentum": "--momentum",
+    "beta_1": "--beta-1",
+    "beta_2": "--beta-2",
+    "epsilon": "--epsilon",
+    "class_weight": "--class-weight",
+    "loss": "--loss",
+    "quantile": "--quantile",
+    "shuffle": "--shuffle",
+    "random_state": "--seed",
+    "max_iter": "--epochs",
+    "early_stopping": "--early-stopping",
+    "validation_fraction": "--validation-fraction",
+    "validation_data": "--validation",
+    "n_iter_no_change": "--patience",
+    "tol": "--tol",
+}
+
+# Parameters as messages write them. Names that are English words count only where Python's form
+# around them says that they are meant: "The 'tol' parameter of RNNClassifier", "readout='mean'".
+_NAMES = "|".join(sorted(OPTIONS, key=len, reverse=True))
+_LONG = "|".join(name for name in sorted(OPTIONS, key=len, reverse=True) if "_" in name)
+_FORMS = re.compile(
+    rf"The '(?P<a>{_NAMES})' parameter of \w+|(?<![\w.])(?P<b>{_NAMES})=(?=\S)|"
+    rf"(?<![\w.'-])(?P<c>{_LONG})(?!\w|\.\w|\()"
+)
+
+
+def by_options(message: str) -> str:
+    """Write a message of the library with the names of options instead of parameters."""
+
+    def option(match: re.Match[str]) -> str:
+        name = match["a"] or match["b"] or match["c"]
+        return OPTIONS[name] + (" " if match["b"] else "")
+
+    return _FORMS.sub(option, message)

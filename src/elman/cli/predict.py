@@ -1,0 +1,144 @@
+"""``elman predict``: a file's answers as a table beside its ids, or line by line as they come."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elman._json import dumps
+from elman.cli.columns import Separator
+from elman.cli.evaluate import Json, Model, load_estimator
+from elman.cli.output import check_delivered, say
+from elman.cli.sources import is_npz
+from elman.cli.targets import Force, Target, check_targets
+
+if TYPE_CHECKING:
+    from elman.cli.evaluate import Estimator
+
+
+def predict(
+    model: Model,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="A file like the one it was trained on, or .npz with X."
+        ),
+    ] = None,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities", help="Of labels: a column more for each (of .npz, instead of them)."
+        ),
+    ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Read rows from standard input, and answer each as soon as it comes."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the table here, as CSV."),
+    ] = None,
+    force: Force = False,
+    separator: Separator = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a file's sequences: a table (CSV), a row for each, beside their ids.
+
+    Where each step is answered, it has a row for each step. Of .npz, a line a sequence.
+    """
+    estimator = load_estimator(model)
+    if probabilities and not hasattr(estimator, "classes_"):
+        raise typer.BadParameter(
+            f"an {type(estimator).__name__} predicts numbers, not labels",
+            param_hint="--probabilities",
+        )
+    if follow:
+        given = {"FILE": file, "--output": output, "--json": as_json or None}
+        for option, value in given.items():
+            if value is not None:
+                raise typer.BadParameter(
+                    "--follow reads standard input and answers on standard output; leave it out",
+                    param_hint=option,
+                )
+        from elman.cli.follow import follow_input
+
+        follow_input(estimator, probabilities, separator)
+        return
+    if file is None:
+        raise typer.BadParameter(
+            "name a file, or take rows from elsewhere by --follow", param_hint="FILE"
+        )
+    if is_npz(file):
+        if output is not None:
+            raise typer.BadParameter(
+                "an .npz file has no table; leave it out", param_hint="--output"
+            )
+        _predict_npz(estimator, file, probabilities, as_json)
+        return
+    target = None if output is None else Target(output, "--output", "table", force)
+    check_targets([target], [model, file])
+    _predict_table(estimator, file, probabilities, as_json, separator, target)
+
+
+def _predict_table(
+    estimator: Estimator,
+    file: Path,
+    probabilities: bool,
+    as_json: bool,
+    separator: str | None,
+    target: Target | None,
+) -> None:
+    from elman.cli.tables import answer_table, read_as_trained, write_table
+
+    raw = read_as_trained(estimator, file, labels=False, separator=separator)
+    header, rows = answer_table(estimator, raw, probabilities)
+    if as_json:
+        say(dumps({"columns": header, "rows": [list(row) for row in rows]}))
+        check_delivered()
+        return
+    if target is None:
+        if sys.stdout is not None:
+            for text in write_table(header, rows):
+                sys.stdout.write(text)
+        check_delivered()
+        return
+    from elman._files import replace_file
+
+    content = "".join(write_table(header, rows)).encode()
+    place = target.save(lambda path: replace_file(path, content))
+    n = len(raw.sequences)
+    say(f"wrote {place}: {n:,} sequence{'s' * (n != 1)} answered")
+    if place != target.path:
+        raise typer.Exit(1)
+
+
+def _predict_npz(estimator: Any, file: Path, probabilities: bool, as_json: bool) -> None:
+    import numpy as np
+
+    from elman.data import read_npz
+
+    has_classes = hasattr(estimator, "classes_")
+    X, _ = read_npz(file)
+    answers = [
+        np.asarray(answer).tolist()
+        for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))
+    ]
+    if as_json:
+        kind = "probabilities" if probabilities else "labels" if has_classes else "numbers"
+        say(dumps({**({"classes": estimator.classes_} if has_classes else {}), kind: answers}))
+    else:
+        for answer in answers:
+            say(_line(answer, "{:.6f}" if probabilities else "{}"))
+    check_delivered()
+
+
+def _line(answer: Any, number: str) -> str:
+    if not isinstance(answer, list):
+        return number.format(answer)
+    separator = ";" if answer and isinstance(answer[0], list) else " "
+    return separator.join(_line(part, number) for part in answer)

@@ -1,0 +1,185 @@
+"""Tables on the command line: read with a bar, split for the test, and answered by a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elman._signals import Interruptible
+from elman.cli.columns import TableOptions, TaskName
+from elman.cli.output import printable
+
+if TYPE_CHECKING:
+    from elman.datasets import Dataset
+    from elman.reading.raw import Raw
+
+_ROWS = 10_000  # that are written at once
+
+
+@contextmanager
+def reading_bar(path: Path) -> Iterator[None]:
+    """Show on a terminal that a file is read, how large it is, and for how long it has been."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal or path.is_dir() or not path.exists():
+        yield
+        return
+    size = f"{path.stat().st_size / 1e6:,.1f} MB"
+    text = TextColumn("reading {task.fields[name]} ({task.fields[size]})")
+    with Progress(
+        text, BarColumn(bar_width=20), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        bar.add_task("", total=None, name=printable(path.name), size=size)
+        yield
+
+
+def open_table(path: Path, options: TableOptions, task: TaskName, test_size: float) -> Dataset:
+    """Read a table, and keep a share of the sequences aside for the test, of each class alike.
+
+    Missing values are filled by what the training part has.
+    """
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    from elman.datasets import Dataset
+    from elman.errors import DataError
+    from elman.reading.missing import Filling
+    from elman.reading.read import read_raw
+
+    with reading_bar(path), Interruptible():
+        raw = read_raw(path, task=task, **options.keywords)
+    n = len(raw.sequences)
+    if raw.y is None:
+        raise DataError(
+            f"{path} has no column that is called label, class or target: name the one that is to be "
+            "predicted, --label COLUMN."
+        )
+    if n < 2:
+        raise DataError(
+            f"{path} has one sequence, {raw.info.id or 'all rows'}"
+            + (f" {raw.info.ids.tolist()[0]!r}" if raw.info.id else "")
+            + ": there is nothing to test on. Name the column that tells sequences apart, --id COLUMN."
+        )
+    strata = None
+    if isinstance(raw.y, np.ndarray) and raw.info.classes is not None:
+        rarest, n_test = min(raw.info.classes.values()), test_size * n
+        if rarest > 1 and min(n_test, n - n_test) >= len(raw.info.classes):
+            strata = raw.y
+    try:
+        train, test = train_test_split(
+            np.arange(n), test_size=test_size, random_state=0, stratify=strata
+        )
+    except ValueError as error:
+        raise DataError(f"{path} cannot be split for the test: {error}") from None
+    kept, held_out = raw.take(train), raw.take(test)
+    filling = None
+    if options.missing is not None:
+        filling = Filling.measured(options.missing, kept.sequences)
+    else:
+        raw.complete(None)  # so that a message counts what is missing in all of the file
+    kept, held_out = kept.complete(filling), held_out.complete(filling)
+    return Dataset(
+        kept.sequences, kept.y, held_out.sequences, held_out.y, recipe={}, found=str(raw.info)
+    )
+
+
+def read_as_trained(
+    estimator: Any, path: Path, *, labels: bool, separator: str | None = None
+) -> Raw:
+    """Read a file as that was read which a model was trained on; with labels they have to be there."""
+    from elman.errors import DataError
+    from elman.reading.missing import TRAIN_AGAIN
+    from elman.reading.read import read_like, read_raw
+
+    reading = getattr(estimator, "reading_", None)
+    with reading_bar(path), Interruptible():
+        if reading is None:  # trained on arrays
+            raw = read_raw(path, separator=separator)
+            filling = None
+        else:
+            raw, filling = read_like(path, reading, separator=separator, labels=labels)
+        raw = raw.complete(filling, TRAIN_AGAIN)
+    if labels and raw.y is None:
+        raise DataError(f"{path} has no labels to compare answers with.")
+    return raw
+
+
+def answer_table(
+    estimator: Any, raw: Raw, probabilities: bool
+) -> tuple[list[str], Iterable[tuple[Any, ...]]]:
+    """Answer sequences beside their ids: the header, and rows, one a sequence or one a step."""
+    import numpy as np
+
+    header, columns = [raw.info.id or "sequence"], _beside(estimator, raw)
+    if estimator._every_step:
+        header.append(raw.info.time or "step")
+    answers: Any = estimator.predict(raw.sequences)
+    flat = np.concatenate(list(answers)) if estimator._every_step else np.asarray(answers)
+    names = list((getattr(estimator, "reading_", None) or {}).get("label") or ["prediction"])
+    flat = flat.reshape(len(flat), -1)
+    header = [*header, *answer_names(names, flat.shape[1], estimator)]
+    columns += [flat[:, j].tolist() for j in range(flat.shape[1])]
+    if probabilities:
+        y_hat: Any = estimator.predict_proba(raw.sequences)
+        y_hat = np.concatenate(list(y_hat)) if estimator._every_step else y_hat
+        header += probability_names(estimator)
+        columns += [[f"{p:.6f}" for p in y_hat[:, j]] for j in range(y_hat.shape[1])]
+    return header, zip(*columns, strict=True)
+
+
+def answer_names(labels: list[str], n: int, estimator: Any) -> list[str]:
+    """Name the columns of answers: the labels; of quantiles, with which each is."""
+    if n == len(labels):
+        return labels
+    quantile = getattr(estimator, "quantile", None)
+    if isinstance(quantile, tuple | list) and n == len(labels) * len(quantile):
+        return [f"{label} {q:g}" for label in labels for q in quantile]
+    return [f"{labels[0]} {j}" for j in range(n)]
+
+
+def probability_names(estimator: Any) -> list[str]:
+    """Name the columns of probabilities."""
+    return [f"p({printable(label)})" for label in estimator.classes_.tolist()]
+
+
+def _beside(estimator: Any, raw: Raw) -> list[list[Any]]:
+    """The columns of ids, and where each step is answered of times, or of the numbers of steps."""
+    import numpy as np
+
+    ids: Any = raw.info.ids
+    if not estimator._every_step:
+        return [ids.tolist()]
+    return [np.repeat(ids, raw.info.lengths).tolist(), _times(raw)]
+
+
+def _times(raw: Raw) -> list[Any]:
+    import numpy as np
+
+    times: Any = raw.info.times
+    if times is None:
+        lengths: Any = raw.info.lengths
+        first = np.cumsum(lengths) - lengths
+        numbers: list[Any] = (np.arange(lengths.sum()) - np.repeat(first, lengths)).tolist()
+        return numbers
+    texts: list[Any] = times.astype(str).tolist() if times.dtype.kind == "M" else times.tolist()
+    return texts
+
+
+def write_table(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
+    """Write a table as CSV, some thousand rows at a time; each text ends without a new line."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([printable(name) for name in header])
+    for number, row in enumerate(rows, start=1):
+        writer.writerow([printable(v) if isinstance(v, str) else v for v in row])
+        if number % _ROWS == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()

@@ -1,0 +1,185 @@
+"""Files of arrays: ``.npz``, ``.npy``, safetensors, IDX; and folders of one file a sequence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._files import open_file, read_file
+from elman._memory import require_memory
+from elman._typing import Array
+from elman.data import as_sequences, read_idx, read_npz
+from elman.data.labels import has_step_labels
+from elman.data.numbers import are_step_numbers
+from elman.errors import DataError
+from elman.reading.columns import Task
+from elman.reading.files import Kind, kind_of
+from elman.reading.frames import Frame, read_table
+from elman.reading.info import Info, count_classes
+from elman.reading.raw import Raw
+
+
+def read_arrays(path: Path, kind: Kind, task: Task) -> Raw:
+    """Read a file of arrays.
+
+    ``.npz`` and safetensors have ``X``, ``y`` and ``lengths``, as ``elman.data.read_npz`` says. Rows of
+    a two-dimensional X are sequences of one feature.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or holds something else.
+    """
+    y: Any = None
+    if kind == "npz":
+        X, y = read_npz(path)
+    elif kind == "safetensors":
+        X, y = _of_safetensors(path)
+    elif kind == "npy":
+        X = _of_npy(path)
+    else:
+        X, y = read_idx(path), _labels_beside(path)
+        X = X.astype(np.float32)
+    return of_arrays(X, y, path.name, task)
+
+
+def of_arrays(X: Any, y: Any, source: str, task: Task) -> Raw:
+    """Make sequences of arrays, as they were given."""
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype != object:
+        X = X[:, :, None]
+    sequences = as_sequences(X)
+    if y is not None and len(y) != len(sequences):
+        raise DataError(f"{source} has {len(sequences)} sequences in X and {len(y)} answers in y.")
+    of_steps = y is not None and (
+        are_step_numbers(X, y) if task == "regression" else has_step_labels(y)
+    )
+    if task == "tag" and y is not None and not of_steps:
+        raise DataError(f"{source} has one label a sequence; task='tag' takes a label a step.")
+    is_label = y is not None and task != "regression"
+    flat = np.concatenate([np.ravel(piece) for piece in y]) if is_label and of_steps else y
+    info = Info(
+        source=source,
+        columns=(),
+        features=sequences.names or tuple(f"feature {i}" for i in range(sequences.n_features)),
+        id=None,
+        ids=np.arange(len(sequences)),
+        lengths=sequences.lengths,
+        label=() if y is None else ("y",),
+        classes=count_classes(np.ravel(flat)) if is_label else None,
+        of_steps=of_steps,
+    )
+    return Raw(sequences, y, info, sequences.locate)
+
+
+def _of_safetensors(path: Path) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(read_file(path, copies=2))
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not a safetensors file, or is damaged ({error}).") from None
+    if "X" not in arrays:
+        raise DataError(
+            f"{path} has no array 'X', only {', '.join(sorted(arrays)) or 'nothing'}. Write it with "
+            "safetensors.numpy.save_file({'X': ..., 'y': ..., 'lengths': ...}, path)."
+        )
+    X, lengths = arrays["X"], arrays.get("lengths")
+    y: Any = arrays.get("y")
+    if lengths is None:
+        return X, y
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.sum() != len(X):
+        raise DataError(f"{path} has lengths that do not add up to the {len(X)} steps of X.")
+    ends = np.cumsum(lengths)[:-1]
+    if y is not None and len(y) == len(X):
+        y = np.split(y, ends)
+    return np.split(X, ends), y
+
+
+def _of_npy(path: Path) -> Array:
+    """Read an array; pickled objects are refused."""
+    with open_file(path) as stream:
+        require_memory(stream.seek(0, 2), f"reading {path}")
+        stream.seek(0)
+        try:
+            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise DataError(
+                f"{path} is not an .npy file of numbers, or is damaged: {error}."
+            ) from None
+
+
+def _labels_beside(path: Path) -> Array | None:
+    """The labels of MNIST's images: ``train-labels-idx1-ubyte`` beside ``train-images-idx3-ubyte``."""
+    name = re.sub("images([-.])idx3", r"labels\1idx1", path.name)
+    if name == path.name:
+        return None
+    for spelling in (name, name.removesuffix(".gz"), f"{name}.gz"):
+        if path.with_name(spelling).is_file():
+            return read_idx(path.with_name(spelling)).astype(np.int64)
+    return None
+
+
+def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
+    """Read a folder of one file a sequence; folders in it are classes.
+
+    Returns
+    -------
+    Raw, of ``.npy`` files; or of tables one of all rows, with the columns ``file`` and, of folders in
+    the folder, ``folder``.
+
+    Raises
+    ------
+    DataError
+        If there is no file, or they differ in their columns.
+    """
+    paths = sorted(
+        path
+        for path in [*folder.glob("*"), *folder.glob("*/*")]
+        if path.is_file() and not path.name.startswith(".")
+    )
+    if not paths:
+        raise DataError(f"{folder} has no files; expected one a sequence, or a folder a class.")
+    kinds = {kind_of(path) for path in paths}
+    in_folders = {path.parent != folder for path in paths}
+    if len(kinds) > 1 or len(in_folders) > 1:
+        raise DataError(
+            f"{folder} has files of several kinds ({', '.join(sorted(kinds))}), or both files and "
+            "folders; expected one kind, all of them in it or all in folders that are the classes."
+        )
+    (kind,), (are_classes,) = kinds, in_folders
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    if kind == "npy":
+        y = np.array([path.parent.name for path in paths]) if are_classes else None
+        pieces = [np.atleast_2d(_of_npy(path).T).T for path in paths]
+        raw = of_arrays(pieces, y, folder.name, task)
+        info = raw.info
+        return Raw(
+            raw.sequences,
+            raw.y,
+            Info(**{**vars(info), "id": "file", "ids": np.array(names)}),
+            raw.place,
+        )
+    if kind not in ("text", "parquet", "feather"):
+        raise DataError(f"{folder} has {kind} files; a folder takes tables or .npy files.")
+    frames: list[Frame] = []
+    for path, name in zip(paths, names, strict=True):
+        frame, _ = read_table(path, kind, separator)
+        if frames and frame.columns != frames[0].columns[: len(frame.columns)]:
+            raise DataError(
+                f"{path} has the columns {', '.join(frame.columns)}, {paths[0]} has "
+                f"{', '.join(frames[0].columns[: -1 - are_classes])}; expected the same."
+            )
+        numbers = nw.selectors.by_dtype(*_WHOLE).cast(nw.Float64)
+        added = [nw.lit(name).alias("file")]
+        if are_classes:
+            added.append(nw.lit(path.parent.name).alias("folder"))
+        frames.append(frame.with_columns(numbers, *added))
+    return nw.concat(frames)
+
+
+_WHOLE = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64)

@@ -1,0 +1,211 @@
+"""What each column of a table is: given by its name, or guessed by it, and then said in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, TypeAlias
+
+import narwhals as nw
+
+from elman.errors import DataError
+from elman.reading.files import nearest
+from elman.reading.frames import Frame
+
+Task: TypeAlias = Literal["classification", "tag", "regression"]
+Layout: TypeAlias = Literal["long", "wide", "one"]
+
+# The likeliest first; "file" and "folder" are what a folder of files is read with.
+_IDS = (
+    "id",
+    "sequence",
+    "series",
+    "case",
+    "instance",
+    "machine",
+    "unit",
+    "subject",
+    "patient",
+    "file",
+)
+_TIMES = ("time", "timestamp", "datetime", "date", "at", "t", "step", "cycle", "ts")
+_LABELS = ("label", "class", "target", "y", "outcome", "folder")
+_NUMBERED = re.compile(r"(.*?)[ _.\-]?(\d+)")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are.
+
+    Attributes
+    ----------
+    layout : {"long", "wide", "one"}
+        A row a step; a row a sequence; or a row a step of one single sequence.
+    features : tuple of str
+        In the order in which a step has them. Of a wide table, all its columns of steps.
+    id, time : str or None
+        What names the sequence a row belongs to, and what orders its steps.
+    label : tuple of str
+        What is to be predicted; one, but of numbers there may be several.
+    task : {"classification", "tag", "regression"}
+        One label a sequence; a label a row; or numbers.
+    """
+
+    layout: Layout
+    features: tuple[str, ...]
+    id: str | None = None
+    time: str | None = None
+    label: tuple[str, ...] = ()
+    task: Task = "classification"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As a model file holds it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Put it together again.
+
+        Raises
+        ------
+        DataError
+            If something else than ``settings`` was given.
+        """
+        known = {field.name: settings.get(field.name) for field in fields(cls)}
+        lists: Any = [known["features"], known["label"]]
+        texts = [known["id"], known["time"], known["layout"], known["task"]]
+        if not (
+            all(isinstance(names, list | tuple) for names in lists)
+            and all(isinstance(name, str) for names in lists for name in names)
+            and all(isinstance(name, str | None) for name in texts)
+            and known["layout"] in ("long", "wide", "one")
+        ):
+            raise DataError(
+                "the model does not say how its data were read; expected a model that was fitted on "
+                "what elman.read_sequences returned."
+            )
+        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in known.items()})  # type: ignore[arg-type]
+
+
+def choose(
+    frame: Frame,
+    source: str,
+    *,
+    id: str | None = None,
+    time: str | None = None,
+    label: tuple[str, ...] = (),
+    features: tuple[str, ...] = (),
+    task: Task = "classification",
+    layout: Layout | None = None,
+) -> Columns:
+    """Find out what the columns of a table are; what is given holds, and the rest is guessed.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+    source : str
+        What messages call it.
+    id, time, label, features, task, layout
+        As in ``Columns``; empty or None where it is to be guessed.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, one has two parts, or nothing says which row is of which sequence.
+    """
+    names = frame.columns
+    given = [name for name in (id, time, *label, *features) if name is not None]
+    for name in given:
+        require_column(name, names, source)
+        if given.count(name) > 1:
+            raise DataError(f"{source}: column {name!r} is named twice; each has one part.")
+    free = [name for name in names if name not in given]
+    if not label:
+        label = tuple(_first(_LABELS, free)[:1])
+        free = [name for name in free if name not in label]
+    guessed = _first(_IDS, free) or [n for n in free if re.search("[_ ]id$", n, re.IGNORECASE)]
+    has_one_row_each = not guessed or bool(frame[guessed[0]].head(1000).is_unique().all())
+    is_open = layout is None and id is None and has_one_row_each
+    if is_open and _are_numbered(frame, features or tuple(free)):
+        layout = "wide"
+    if id is None and layout != "one":
+        id = next(iter(guessed), None)
+    if layout == "wide":
+        time = None
+    elif time is None:
+        free = [name for name in free if name != id]
+        dates = [name for name in free if frame.schema[name].is_temporal()]
+        time = next(iter(_first(_TIMES, free) or (dates if len(dates) == 1 else [])), None)
+    if not features:
+        features = tuple(name for name in free if name not in (id, time))
+        if layout == "wide":
+            features = tuple(n for n in features if _may_be_steps(frame.schema[n]))
+    if not features:
+        raise DataError(
+            f"{source} has no columns left for features: {', '.join(map(repr, names))}. Name them."
+        )
+    if id is None and layout is None:
+        raise DataError(
+            f"{source} has the columns {', '.join(map(repr, names[:20]))}: which one says to which "
+            "sequence a row belongs? Name it: id=... (--id). If each row is a sequence: layout='wide' "
+            "(--layout wide); if all rows are one sequence: layout='one' (--layout one)."
+        )
+    return Columns(layout or "long", features, id, time, label, task)
+
+
+def require_column(name: str, names: list[str], source: str, why: str = "") -> None:
+    """Refuse a name that no column has, and say which may be meant."""
+    if name in names:
+        return
+    listed = ", ".join(map(repr, names[:30])) + (" ..." if len(names) > 30 else "")
+    stem, unit = split_unit(name)
+    other = [n for n in names if unit is not None and split_unit(n)[0] == stem]
+    hint = f" {other[0]!r} is in another unit: convert it." if other else nearest(name, names)
+    raise DataError(f"{source} has no column {name!r}{why}; it has {listed}.{hint}")
+
+
+def split_unit(name: str) -> tuple[str, str | None]:
+    """Take the unit off a column's name: ``temp [°C]`` and ``temp (°C)`` are in °C."""
+    match = re.fullmatch(r"(.*\S)\s*(?:\[([^\[\]]+)\]|\(([^()]+)\))", name)
+    return (name, None) if match is None else (match[1], match[2] or match[3])
+
+
+def numbered(features: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Group the columns of a wide table: each feature with its columns, step by step.
+
+    ``temp_0, temp_1, vib_0, vib_1`` are two features of two steps. Columns without numbers, or whose
+    numbers do not agree, are the steps of one feature, in the order in which they stand.
+    """
+    groups: dict[str, dict[int, str]] = {}
+    for name in features:
+        match = _NUMBERED.fullmatch(name)
+        if match is None or int(match[2]) in groups.get(match[1], {}):
+            return [("value", list(features))]
+        groups.setdefault(match[1], {})[int(match[2])] = name
+    if len({tuple(sorted(group)) for group in groups.values()}) > 1:
+        return [("value", list(features))]
+    return [(stem or "value", [group[n] for n in sorted(group)]) for stem, group in groups.items()]
+
+
+def _first(wanted: tuple[str, ...], names: list[str]) -> list[str]:
+    """The columns that have one of these names, the likeliest first."""
+    by_name = {name.casefold(): name for name in reversed(names)}
+    return [by_name[name] for name in wanted if name in by_name]
+
+
+def _may_be_steps(dtype: Any) -> bool:
+    return bool(dtype.is_numeric() or dtype.is_nested() or dtype == nw.Object)
+
+
+def _are_numbered(frame: Frame, names: tuple[str, ...]) -> bool:
+    """Whether most columns are numbers with a number in the name, or hold whole sequences."""
+    nested = [n for n in names if isinstance(frame.schema[n], nw.List | nw.Array)]
+    if nested:
+        return True
+    steps = [n for n in names if _NUMBERED.fullmatch(n) and frame.schema[n].is_numeric()]
+    counts = sorted({int(match[2]) for n in steps if (match := _NUMBERED.fullmatch(n))})
+    has_long_run = len(steps) >= 10 or counts[:3] in ([0, 1, 2], [1, 2, 3])
+    return len(steps) > len(names) / 2 and len(steps) >= 3 and has_long_run

@@ -1,0 +1,87 @@
+"""What kind of file it is, by its first bytes, whatever its name."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from elman._files import open_file
+from elman.errors import DataError
+
+Kind: TypeAlias = Literal[
+    "npz", "npy", "idx", "safetensors", "parquet", "feather", "ts", "arff", "text"
+]
+
+_HEAD = 1 << 16  # bytes that are looked at: a header of thousands of columns goes in
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file, of one packed with gzip what they unpack to.
+
+    Raises
+    ------
+    DataError
+        If it is empty, or damaged.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    with open_file(path) as stream:
+        head = stream.read(_HEAD)
+        if head[:2] == b"\x1f\x8b":  # gzip (RFC 1952, section 2.3.1)
+            stream.seek(0)
+            try:
+                head = gzip.GzipFile(fileobj=stream).read(_HEAD)
+            except (OSError, EOFError, zlib.error) as error:
+                raise DataError(
+                    f"{path} is damaged: gzip cannot unpack it ({error}). Fetch the file again."
+                ) from None
+    if not head:
+        raise DataError(f"{path} is empty; expected sequences.")
+    return head
+
+
+def kind_of(path: Path) -> Kind:
+    """Find out what a file is."""
+    head = head_of(path)
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix == ".npz":
+        return "npz"
+    if head[:6] == b"\x93NUMPY":
+        return "npy"
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:6] == b"ARROW1":
+        return "feather"
+    if head[:2] == b"\0\0" and head[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e":
+        return "idx"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40:
+        return "safetensors"
+    for line in head.splitlines():
+        word = line.strip().lower()
+        if word[:1] in (b"#", b"%", b""):  # a comment, in .ts and .arff
+            continue
+        if word.startswith(b"@relation"):
+            return "arff"
+        if word.startswith(b"@"):
+            return "ts"
+        break
+    return "text"
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """`` Did you mean …?``, or nothing."""
+    close = get_close_matches(name, names, 1)
+    if not close:
+        close = [other for other in names if other.casefold() == name.casefold()][:1]
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def no_file(path: Path) -> FileNotFoundError:
+    """Say that there is no such file, and which one may be meant."""
+    folder = path.parent
+    if not folder.is_dir():
+        return FileNotFoundError(f"there is no directory {folder}")
+    hint = nearest(path.name, sorted(entry.name for entry in folder.iterdir()))
+    return FileNotFoundError(f"there is no file {path}.{hint}")

@@ -1,0 +1,100 @@
+"""Sequences as they stand in a source: nothing is filled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.errors import DataError
+from elman.reading.info import Info
+from elman.reading.missing import FILL, Filling, refuse_missing
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What a source holds.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        With NaN where a value is missing.
+    y : array, list of arrays, or None
+    info : Info
+    place : callable
+        Says in words where a row of ``sequences.values`` is in the source.
+    """
+
+    sequences: Sequences
+    y: Any
+    info: Info
+    place: Callable[[int], str]
+
+    def complete(self, filling: Filling | None, remedy: str = FILL) -> Raw:
+        """Fill what is missing, or refuse it; then ``remedy`` says what to do.
+
+        Raises
+        ------
+        DataError
+            If a value is missing and there is no filling, or if one is infinite.
+        """
+        sequences, info = self.sequences, self.info
+        with np.errstate(over="ignore", invalid="ignore"):
+            if filling is None and np.isfinite(
+                sequences.values.sum()
+            ):  # one look, where all is well
+                return self
+        if filling is None:
+            refuse_missing(sequences, self.place, remedy)
+        else:
+            n_missing = int(np.isnan(sequences.values).sum())
+            sequences = filling.fill(sequences)
+            reading = {**(sequences.reading or {}), "missing": filling.settings}
+            sequences = replace(sequences, reading=reading)
+            info = replace(
+                info,
+                filled=n_missing,
+                features=sequences.names or info.features,
+                notes=(*info.notes, f"{n_missing:,} missing values filled ({filling.policy})")
+                if n_missing
+                else info.notes,
+            )
+        _refuse_infinite(sequences, self.place)
+        return replace(self, sequences=sequences, info=info)
+
+    def take(self, indices: Array) -> Raw:
+        """Some of the sequences."""
+        sequences, info = self.sequences, self.info
+        rows = sequences.rows(indices)
+        y = self.y
+        if y is not None:
+            y = y[indices] if isinstance(y, np.ndarray) else [y[i] for i in indices]
+        info = replace(
+            info,
+            ids=info.ids[indices],
+            lengths=info.lengths[indices],
+            times=None if info.times is None else info.times[rows],
+        )
+        place = self.place
+        return replace(
+            self,
+            sequences=sequences.take(indices),
+            y=y,
+            info=info,
+            place=lambda row: place(int(rows[row])),
+        )
+
+
+def _refuse_infinite(sequences: Sequences, place: Callable[[int], str]) -> None:
+    infinite = np.isinf(sequences.values)
+    if infinite.any():
+        row = int(np.argmax(infinite.any(axis=1)))
+        feature = int(np.argmax(infinite[row]))
+        name = sequences.names[feature] if sequences.names else f"feature {feature}"
+        raise DataError(
+            f"column {name!r} is infinite in {place(row)}; expected numbers. Correct it."
+        )

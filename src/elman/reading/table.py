@@ -1,0 +1,214 @@
+"""A table as sequences: a row a step (long), or all rows one sequence.
+
+Nothing is done row by row in Python: a sequence begins where the id changes, and rows are sorted only
+if they are not in order.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.data import Sequences
+from elman.errors import DataError
+from elman.reading.columns import Columns
+from elman.reading.frames import Frame
+from elman.reading.info import Info, count_classes, listed
+from elman.reading.raw import Raw
+from elman.reading.times import are_in_order, as_times, doubled, gaps
+from elman.reading.values import Place, Series, labels, matrix, refuse_ids_as_labels
+
+
+def from_rows(
+    frame: Frame,
+    columns: Columns,
+    source: str,
+    categories: Mapping[str, list[str]] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Raw:
+    """Make sequences of a table with a row a step.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+    columns : Columns
+    source : str
+        What messages call it.
+    categories : mapping, optional
+        Of a model that is to read it.
+    notes : tuple of str
+        What was guessed before.
+
+    Raises
+    ------
+    DataError
+        If the table is not what it is said to be; the message names column and row.
+    """
+    n_rows = len(frame)
+    order = None
+    place: Place = lambda row: f"row {row + 1:,}"  # noqa: E731
+    times = None if columns.time is None else as_times(frame[columns.time], place)
+    starts, ids = _runs(frame, columns.id, place)
+    is_together = len(set(ids)) == len(ids)
+    if not is_together or (times is not None and not are_in_order(times, starts)):
+        order = _order(frame, columns.id, times)
+        found = order
+        frame = frame[order]
+        times = None if times is None else times[order]
+        place = lambda row: f"row {found[row] + 1:,}"  # noqa: E731
+        starts, ids = _runs(frame, columns.id, place)
+        notes = (*notes, "rows sorted by " + ("time" if is_together else "id"))
+    offsets = np.append(starts, n_rows)
+
+    def where(row: int) -> str:
+        if columns.id is None:
+            return place(row)
+        return (
+            f"{place(row)} ({columns.id} {ids[int(np.searchsorted(starts, row, 'right')) - 1]!r})"
+        )
+
+    values, features, found_categories = matrix(frame, columns.features, where, categories)
+    y, of_steps = _answers(frame, columns, starts, where)
+    settings = {**columns.settings, "categories": found_categories}
+    sequences = Sequences(values, offsets, names=features, reading=settings)
+    for name, known in found_categories.items():
+        notes = (*notes, f'"{name}" as {len(known)} features of 0 and 1')
+    is_label = bool(columns.label) and columns.task != "regression"
+    flat = np.concatenate(y) if isinstance(y, list) else np.asarray(y)
+    if is_label:
+        refuse_ids_as_labels(columns.label[0], flat, len(flat))
+    if times is not None:
+        _report_times(times, starts, ids, columns)
+    info = Info(
+        source=source,
+        columns=tuple(frame.columns),
+        features=features,
+        id=columns.id,
+        ids=_as_ids(ids) if columns.id is not None else np.arange(len(starts)),
+        lengths=np.diff(offsets),
+        time=columns.time,
+        times=times,
+        label=columns.label,
+        classes=count_classes(flat) if is_label else None,
+        of_steps=of_steps,
+        categories=found_categories,
+        notes=notes,
+    )
+    return Raw(sequences, y, info, where)
+
+
+def _as_ids(ids: list[Any]) -> Array:
+    array = np.array(ids)
+    return array if array.dtype.kind in "iuUM" and array.ndim == 1 else np.array(ids, object)
+
+
+def _runs(frame: Frame, id: str | None, place: Place) -> tuple[IntArray, list[Any]]:
+    """Find the rows in which the id changes, and the ids there."""
+    if id is None:
+        return np.zeros(1, np.int64), [0]
+    column = frame[id]
+    if column.null_count():
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise DataError(f"id {id!r} is missing in {place(row)}. Write it, or leave the row out.")
+    starts = np.append(0, changes(column))
+    return starts, column[starts].to_list()
+
+
+def changes(column: Series) -> IntArray:
+    """The rows that differ from the row above; there are no missing values."""
+    if column.dtype.is_numeric():
+        values = column.to_numpy()
+        return np.flatnonzero(values[1:] != values[:-1]) + 1
+    is_other = (column != column.shift(1)).fill_null(False)
+    return np.flatnonzero(np.asarray(is_other.to_numpy(), bool)[1:]) + 1
+
+
+def _order(frame: Frame, id: str | None, times: Array | None) -> IntArray:
+    """The order of rows by the first row of their id, then by time, then as they stand."""
+    n = len(frame)
+    keys = [np.arange(n)] if times is None else [times]
+    if id is not None:
+        first = frame.select(nw.col(id)).with_row_index("elman row")
+        first = first.select(nw.col("elman row").min().over(id).alias("first"))
+        keys.append(np.asarray(first["first"].to_numpy()).astype(np.int64))
+    return np.lexsort(keys)
+
+
+def _report_times(times: Array, starts: IntArray, ids: list[Any], columns: Columns) -> None:
+    """Warn of times that are there twice, and of steps that are missing."""
+
+    def of(rows: IntArray) -> str:
+        numbers = np.unique(np.searchsorted(starts, rows, "right") - 1)
+        if columns.id is None:
+            return ""
+        return f", in {columns.id} {listed([repr(ids[i]) for i in numbers])}"
+
+    twice = doubled(times, starts)
+    if len(twice):
+        warnings.warn(
+            f"time {columns.time!r} is there twice in {len(twice):,} rows{of(twice)}; the first is "
+            f"{times[twice[0]]}. Both rows are kept, in the order in which they stand.",
+            stacklevel=5,
+        )
+    rows, n_missing = gaps(times, starts)
+    if len(rows):
+        warnings.warn(
+            f"{n_missing:,} steps seem to be missing, by time {columns.time!r}{of(rows)}; the first "
+            f"between {times[rows[0] - 1]} and {times[rows[0]]}. The network sees steps, not times: "
+            "write rows for them, with nothing as values, and fill them (--missing).",
+            stacklevel=5,
+        )
+
+
+def _answers(
+    frame: Frame, columns: Columns, starts: IntArray, place: Place
+) -> tuple[Array | list[Array] | None, bool]:
+    """The labels or numbers that belong to sequences or to steps, and whether it is steps."""
+    if not columns.label:
+        return None, False
+    if columns.task == "tag":
+        flat = labels(frame, columns.label[0], None, place)
+        return np.split(flat, starts[1:]), True
+    if columns.task == "regression":
+        return _numbers(frame, columns, starts, place)
+    name = columns.label[0]
+    column = frame[name]
+    if column.null_count():
+        labels(frame, name, None, place)  # which says where
+    changed = np.setdiff1d(changes(column), starts, assume_unique=True)
+    if len(changed):
+        row = int(changed[0])
+        raise DataError(
+            f"label {name!r} changes within a sequence: {column[row - 1]!r} in {place(row - 1)}, "
+            f"{column[row]!r} in {place(row)}. One label a sequence is the same in all its rows; for a "
+            "label a row: task='tag' (--task tag)."
+        )
+    return labels(frame, name, starts, place), False
+
+
+def _numbers(
+    frame: Frame, columns: Columns, starts: IntArray, place: Place
+) -> tuple[Array | list[Array], bool]:
+    values, names, text = matrix(frame, columns.label, place)
+    if text:
+        raise DataError(
+            f"label {next(iter(text))!r} holds text, such as {next(iter(text.values()))[0]!r}; "
+            "expected numbers. For labels leave task='regression' (--task regression) out."
+        )
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite.all(axis=1)))
+        raise DataError(
+            f"label {names[int(np.argmin(finite[row]))]!r} is missing in {place(row)}. Write it, or "
+            "leave the sequence out."
+        )
+    differ = np.flatnonzero((values[1:] != values[:-1]).any(axis=1)) + 1
+    of_steps = len(np.setdiff1d(differ, starts, assume_unique=True)) > 0
+    if values.shape[1] == 1:
+        values = values[:, 0]
+    return (np.split(values, starts[1:]), True) if of_steps else (values[starts], False)

@@ -1,0 +1,113 @@
+"""The times of a table's rows: as numbers, in order; doubled and missing ones are reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.errors import DataError
+from elman.reading.values import Place, Series
+
+_REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
+
+
+def as_times(column: Series, place: Place) -> Array:
+    """The times of rows: numbers, or datetime64 in microseconds (of zones, UTC), (N,).
+
+    Raises
+    ------
+    DataError
+        If one is missing, or they are text that is no date.
+    """
+    name, dtype = column.name, column.dtype
+    if column.null_count():
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise DataError(
+            f"time {name!r} is missing in {place(row)}. Write it, or leave the row out."
+        )
+    if dtype == nw.String:
+        column = _from_text(column, place)
+        dtype = column.dtype
+    if dtype == nw.Date:
+        column = column.cast(nw.Datetime("us"))
+        dtype = column.dtype
+    if isinstance(dtype, nw.Datetime):
+        return np.asarray(column.dt.timestamp("us").to_numpy()).astype("datetime64[us]")
+    values = np.asarray(column.to_numpy())
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"time {name!r} holds {dtype}; expected numbers, dates, or text of dates.")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise DataError(f"time {name!r} is {values[row]} in {place(row)}; expected a number.")
+    return values
+
+
+def _from_text(column: Series, place: Place) -> Series:
+    try:
+        return column.str.to_datetime()
+    # What libraries raise has no common base.
+    except Exception:  # noqa: BLE001
+        row, value = _first_that_fails(column)
+        raise DataError(
+            f"time {column.name!r} is {value!r} in {place(row)}; expected a number, or a date such as "
+            "2026-03-01 12:30:00. If the rows are in order, leave the time out."
+        ) from None
+
+
+def _first_that_fails(column: Series) -> tuple[int, Any]:
+    """Find the first text up to which not all are dates, halving what is looked at."""
+    good, bad = 0, len(column)  # the first `good` can be read, the first `bad` cannot
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            column.head(middle).str.to_datetime()
+        except Exception:  # noqa: BLE001
+            bad = middle
+        else:
+            good = middle
+    return good, column[good]
+
+
+def _numbers(times: Array) -> Array:
+    return times.astype(np.int64) if times.dtype.kind == "M" else times
+
+
+def are_in_order(times: Array, starts: IntArray) -> bool:
+    """Whether no time is before the one above it in its sequence."""
+    later = _numbers(times)[1:] >= _numbers(times)[:-1]
+    later[starts[1:] - 1] = True
+    return bool(later.all())
+
+
+def doubled(times: Array, starts: IntArray) -> IntArray:
+    """The rows whose time is that of the row above, in one sequence; times are in order."""
+    same = times[1:] == times[:-1]
+    same[starts[1:] - 1] = False
+    return np.flatnonzero(same) + 1
+
+
+def gaps(times: Array, starts: IntArray) -> tuple[IntArray, int]:
+    """The rows before which steps are missing, and how many are in all; times are in order.
+
+    Steps are missing where nine in ten of the distances are the same, and one is longer.
+    """
+    if len(times) < 3:
+        return np.empty(0, np.int64), 0
+    distance = np.diff(_numbers(times))
+    inside = np.ones(len(distance), bool)
+    inside[starts[1:] - 1] = False
+    if not inside.any() or (distance[inside] == distance[inside.argmax()]).all():
+        return np.empty(0, np.int64), 0  # which is quick to see, and usual
+    distance = distance.astype(np.float64)
+    positive = distance[inside & (distance > 0)]
+    if not len(positive):
+        return np.empty(0, np.int64), 0
+    usual = float(np.median(positive))
+    if np.isclose(positive, usual, rtol=1e-6).mean() < _REGULAR:
+        return np.empty(0, np.int64), 0
+    rows = np.flatnonzero(inside & (distance > 1.5 * usual))
+    n_missing = int((np.round(distance[rows] / usual) - 1).sum())
+    return rows + 1, n_missing

@@ -1,0 +1,231 @@
+"""Columns of a table as numbers, and as labels. What is no number is named by column and row.
+
+Letters: N rows, D features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.errors import DataError
+from elman.reading.frames import Frame
+
+Series = nw.Series[Any]
+Place = Callable[[int], str]
+"""Says in words which row of its source a row of a frame is."""
+
+MAX_CATEGORIES = 20
+MAX_CLASSES = 100  # more are taken for what they are only if each has two sequences in the mean
+_BLOCK = 1 << 14  # rows at a time: what is written stays in the cache
+
+
+def matrix(
+    frame: Frame,
+    names: tuple[str, ...],
+    place: Place,
+    categories: Mapping[str, list[str]] | None = None,
+) -> tuple[Array, tuple[str, ...], dict[str, list[str]]]:
+    """Lay columns out as numbers, a row a row.
+
+    A column of text becomes as many as it has categories, of 0 and 1.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+    names : tuple of str
+        Its columns.
+    place : callable
+        For messages.
+    categories : mapping of str to list of str, optional
+        What each column of text may hold; left out, they are what it holds.
+
+    Returns
+    -------
+    values : array (N, D)
+        float32 if all columns are, else float64; NaN where there is no value.
+    features : tuple of str
+        The names of the columns of ``values``.
+    categories : dict of str to list of str
+
+    Raises
+    ------
+    DataError
+        If a column is neither numbers nor a few categories.
+    """
+    if frame.implementation.is_polars() and all(frame.schema[n].is_numeric() for n in names):
+        # the same as below, without a copy of each column
+        values = np.asarray(frame.select(names).to_native().to_numpy(order="c"))
+        is_float = values.dtype in (np.float32, np.float64)
+        return values if is_float else values.astype(np.float64), names, {}
+    pieces: list[Any] = []
+    features: list[str] = []
+    found: dict[str, list[str]] = {}
+    for name in names:
+        column, dtype = frame[name], frame.schema[name]
+        known = None if categories is None else categories.get(name)
+        if known is None and (dtype.is_numeric() or dtype == nw.Boolean):
+            pieces.append(_numbers(column))
+            features.append(name)
+            continue
+        if dtype.is_temporal():
+            raise DataError(
+                f"column {name!r} holds {dtype}: neither numbers nor text. Name it as time, or leave "
+                "it out of the features."
+            )
+        text = _as_text(column)
+        if known is None:
+            numbers = _numbers_in_text(name, text, place)
+            if numbers is not None:
+                pieces.append(numbers)
+                features.append(name)
+                continue
+            known = _categories(name, text)
+        found[name] = known
+        features += [f"{name}={category}" for category in known]
+        pieces += _one_hot(name, text, known, place)
+    return _side_by_side(pieces), tuple(features), found
+
+
+def _numbers(column: Series) -> Array:
+    if column.null_count():
+        column = column.cast(nw.Float64)
+    values = np.asarray(column.to_numpy())
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
+def _side_by_side(columns: list[Array]) -> Array:
+    """Put columns beside each other, row by row, in blocks that the cache holds."""
+    n = len(columns[0])
+    dtype = np.result_type(*{column.dtype for column in columns})
+    values = np.empty((n, len(columns)), dtype)
+    for start in range(0, n, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        for j, column in enumerate(columns):
+            values[part, j] = column[part]
+    return values
+
+
+def _as_text(column: Series) -> Series:
+    """A column of text; of categories and of anything else that Python can write."""
+    if column.dtype in (nw.String, nw.Categorical) or isinstance(column.dtype, nw.Enum):
+        return column.cast(nw.String)
+    values = [None if _is_missing(v) else str(v) for v in column.to_list()]
+    return nw.new_series(column.name, values, nw.String, backend=nw.get_native_namespace(column))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _distinct(text: Series) -> list[str]:
+    return sorted(value for value in text.unique().to_list() if not _is_missing(value))
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _numbers_in_text(name: str, text: Series, place: Place) -> Array | None:
+    """The numbers that a column of text holds; None if it is no column of numbers.
+
+    Raises
+    ------
+    DataError
+        If most values are numbers, and one is not.
+    """
+    distinct = _distinct(text)
+    parsed = {value: _as_number(value) for value in distinct}
+    wrong = [value for value in distinct if parsed[value] is None]
+    if wrong and len(wrong) > len(distinct) / 2:
+        return None
+    if wrong:
+        row = int(np.argmax(is_in(text, wrong)))
+        value = text[row]
+        hint = " Its decimal separator is a comma." if value.replace(",", "").isdigit() else ""
+        raise DataError(
+            f"column {name!r} holds numbers and, in {place(row)}, the text {value!r}.{hint} Correct "
+            "it, or write nothing where there is no value."
+        )
+    if not distinct:
+        return np.full(len(text), np.nan)
+    return _numbers(text.replace_strict(distinct, list(parsed.values()), return_dtype=nw.Float64))
+
+
+def is_in(column: Series, values: list[Any]) -> Array:
+    """Which rows hold one of the values, (N,)."""
+    return np.asarray(column.is_in(values).fill_null(False).to_numpy(), bool)
+
+
+def _categories(name: str, text: Series) -> list[str]:
+    distinct = _distinct(text)
+    if len(distinct) > MAX_CATEGORIES:
+        raise DataError(
+            f"column {name!r} holds text with {len(distinct):,} different values, such as "
+            f"{', '.join(map(repr, distinct[:3]))}; a feature is numbers, or at most {MAX_CATEGORIES} "
+            "categories. Leave it out: name the features (--features). If it says to which sequence a "
+            "row belongs, name it as id (--id)."
+        )
+    if not distinct:
+        raise DataError(f"column {name!r} is empty. Leave it out: name the features (--features).")
+    return distinct
+
+
+def _one_hot(name: str, text: Series, known: list[str], place: Place) -> list[Array]:
+    other = ~is_in(text, known) & ~np.asarray(text.is_null().to_numpy(), bool)
+    if other.any():
+        row = int(np.argmax(other))
+        raise DataError(
+            f"column {name!r} holds {text[row]!r} in {place(row)}; the categories are "
+            f"{', '.join(map(repr, known))}. Correct it, or train again with it."
+        )
+    absent = np.asarray(text.is_null().to_numpy(), bool)
+    columns = [is_in(text, [category]).astype(np.float64) for category in known]
+    for column in columns:
+        column[absent] = np.nan
+    return columns
+
+
+# Labels
+
+
+def labels(frame: Frame, name: str, rows: IntArray | None, place: Place) -> Array:
+    """The labels in a column, of some of its rows (None: of all).
+
+    Raises
+    ------
+    DataError
+        If one is missing.
+    """
+    column = frame[name]
+    if rows is not None:
+        column = column[rows]
+    if column.null_count():
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise DataError(
+            f"label {name!r} is missing in {place(row if rows is None else int(rows[row]))}. Write it, "
+            "or leave the sequence out."
+        )
+    if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+        return np.asarray(column.to_numpy())
+    distinct = _distinct(text := _as_text(column))
+    codes = text.replace_strict(distinct, list(range(len(distinct))), return_dtype=nw.Int64)
+    return np.asarray(np.array(distinct)[codes.to_numpy()])
+
+
+def refuse_ids_as_labels(name: str, values: Array, n_answers: int) -> None:
+    """Refuse labels that are so many that they are none."""
+    n = len(np.unique(values))
+    if n > MAX_CLASSES and n > n_answers / 2:
+        number = " If it is a number, say so: task='regression' (--task regression)."
+        raise DataError(
+            f"label {name!r} has {n:,} classes for {n_answers:,} answers: is it an id? The label is "
+            "what is to be predicted (--label)." + number * (values.dtype.kind in "iuf")
+        )

@@ -1,0 +1,134 @@
+"""A table with a row a sequence: its steps in columns, or whole sequences in its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import Array
+from elman.data import Sequences
+from elman.errors import DataError
+from elman.reading.columns import Columns, numbered
+from elman.reading.frames import Frame
+from elman.reading.info import Info, count_classes
+from elman.reading.raw import Raw
+from elman.reading.values import Place, labels, matrix, refuse_ids_as_labels
+
+
+def from_wide(frame: Frame, columns: Columns, source: str, notes: tuple[str, ...] = ()) -> Raw:
+    """Make sequences of a table with a row a sequence.
+
+    Steps at the end of a row that have no value in any feature are not there: that is how rows of one
+    length hold sequences of several.
+
+    Raises
+    ------
+    DataError
+        If the table is not what it is said to be; the message names column and row.
+    """
+    n_rows = len(frame)
+    place: Place = lambda row: f"row {row + 1:,}"  # noqa: E731
+    if is_nested(frame, columns.features):
+        values, lengths = _of_cells(frame, columns.features, place)
+        features = columns.features
+    else:
+        groups = numbered(columns.features)
+        names = tuple(name for _, steps in groups for name in steps)
+        stack, _, text = matrix(frame, names, place, {})
+        if text:
+            raise DataError(
+                f"column {next(iter(text))!r} holds text; the steps of a row are numbers."
+            )
+        stack = stack.reshape(n_rows, len(groups), -1).transpose(0, 2, 1)  # (n, D, T) → (n, T, D)
+        there = np.asarray((~np.isnan(stack)).any(axis=2))
+        lengths = there.shape[1] - there[:, ::-1].argmax(axis=1)
+        lengths = np.where(there.any(axis=1), lengths, 0)
+        values = stack[np.arange(there.shape[1]) < lengths[:, None]]
+        features = tuple(stem for stem, _ in groups)
+    if not lengths.all():
+        raise DataError(
+            f"{place(int(np.argmin(lengths)))} of {source} has no step with a value. Leave it out."
+        )
+    offsets = np.append(0, np.cumsum(lengths))
+    y = None if not columns.label else _answers(frame, columns, place)
+    is_label = bool(columns.label) and columns.task == "classification"
+    if is_label:
+        refuse_ids_as_labels(columns.label[0], np.asarray(y), n_rows)
+    ids = np.arange(n_rows) if columns.id is None else np.array(frame[columns.id].to_list())
+    info = Info(
+        source=source,
+        columns=tuple(frame.columns),
+        features=features,
+        id=columns.id,
+        ids=ids,
+        lengths=lengths,
+        label=columns.label,
+        classes=count_classes(np.asarray(y)) if is_label else None,
+        notes=("a row a sequence", *notes),
+    )
+    settings = {**columns.settings, "categories": {}, "steps_of": list(features)}
+    sequences = Sequences(values, offsets, names=features, reading=settings)
+
+    def where(row: int) -> str:
+        number = int(np.searchsorted(offsets, row, "right")) - 1
+        return f"{place(number)}, step {row - offsets[number] + 1}"
+
+    return Raw(sequences, y, info, where)
+
+
+def is_nested(frame: Frame, names: tuple[str, ...]) -> bool:
+    """Whether cells hold whole sequences."""
+    return any(
+        isinstance(frame.schema[name], nw.List | nw.Array)
+        or (frame.schema[name] == nw.Object and np.ndim(_cell(frame[name][0])) > 0)
+        for name in names
+        if name in frame.columns and len(frame)
+    )
+
+
+def _cell(value: Any) -> Array:
+    """A cell as an array: of a list, an array, or a Series."""
+    return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+
+
+def _of_cells(frame: Frame, names: tuple[str, ...], place: Place) -> tuple[Array, Array]:
+    """Put the sequences in cells one behind another."""
+    columns, lengths = [], None
+    for name in names:
+        cells = [_cell(value) for value in frame[name].to_list()]
+        for row, cell in enumerate(cells):
+            if cell.ndim != 1 or cell.dtype.kind not in "biuf":
+                raise DataError(
+                    f"column {name!r} holds in {place(row)} an array of shape {cell.shape}, "
+                    f"{cell.dtype}; expected one of numbers, a number a step."
+                )
+        found = np.array([len(cell) for cell in cells])
+        if lengths is not None and (found != lengths).any():
+            row = int(np.argmax(found != lengths))
+            raise DataError(
+                f"{place(row)} has {found[row]} steps in column {name!r} and {lengths[row]} in "
+                f"{names[0]!r}; expected as many in each."
+            )
+        lengths = found
+        columns.append(np.concatenate(cells).astype(np.float64))
+    assert lengths is not None
+    return np.stack(columns, axis=1), lengths
+
+
+def _answers(frame: Frame, columns: Columns, place: Place) -> Array:
+    if columns.task == "tag":
+        raise DataError(
+            "a table with a row a sequence has one label for each; task='tag' (--task tag) takes a row "
+            "a step."
+        )
+    if columns.task == "classification":
+        return labels(frame, columns.label[0], None, place)
+    values, _, text = matrix(frame, columns.label, place)
+    if text or not np.isfinite(values).all():
+        raise DataError(
+            f"label {columns.label[0]!r} has values that are no numbers, or are missing. For labels "
+            "leave task='regression' (--task regression) out."
+        )
+    return values[:, 0] if values.shape[1] == 1 else values

@@ -1,0 +1,132 @@
+"""``elman predict --follow``: each row is answered as it comes, as the whole sequence would be."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import elman
+from elman import RNNClassifier, RNNStepRegressor, RNNTagger
+from elman.cli import app
+
+
+def frame_of(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "machine": np.repeat([f"m{i}" for i in range(n)], 4),
+            "at": np.tile(np.arange(4), n),
+            "temp": rng.standard_normal(4 * n),
+            "gear": rng.choice(["up", "down"], 4 * n),
+            "state": rng.choice(["a", "b"], 4 * n),
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = frame_of(10)
+    frame.loc[::6, "temp"] = np.nan
+    X, y, _ = elman.read_sequences(frame, label="state", task="tag", missing="forward")
+    RNNTagger(4, max_iter=1, random_state=0, engine="reference").fit(X, y).save("tagger")
+    runner = CliRunner()
+    return lambda *arguments, **keywords: runner.invoke(
+        app, [str(a) for a in arguments], **keywords
+    )
+
+
+def follow(run, text, *arguments, model="tagger"):
+    return run("predict", model, "--follow", *arguments, input=text)
+
+
+def test_rows_of_several_sequences_mixed(run):
+    frame = frame_of(3, seed=1).drop(columns="state")
+    frame.loc[[0, 5, 6], "temp"] = np.nan
+    mixed = frame.sort_values(["at", "machine"])[["gear", "at", "temp", "machine"]]
+    result = follow(run, mixed.to_csv(index=False), "--probabilities")
+    assert result.exit_code == 0, result.output
+    header, *rows = csv.reader(io.StringIO(result.stdout))
+    assert header == ["machine", "at", "state", "p(a)", "p(b)"]
+    model = elman.load("tagger")
+    X, _, info = elman.read_sequences(frame, like=model)
+    whole = dict(zip(info.ids.tolist(), model.predict_proba(X), strict=True))
+    assert len(rows) == 12
+    for machine, at, state, *p in rows:
+        expected = whole[machine][int(at)]
+        assert p == [f"{value:.6f}" for value in expected]
+        assert state == "ab"[int(expected.argmax())]
+
+
+def test_each_answer_comes_before_the_next_row(tmp_path, run):
+    command = [sys.executable, "-m", "elman", "predict", "tagger", "--follow"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as process:
+        process.stdin.write("machine,at,temp,gear\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "machine,at,state\n"
+        for at in range(3):
+            process.stdin.write(f"m1,{at},0.5,up\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(f"m1,{at},")
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_numbers_and_models_without_names(run):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 5, 2)), rng.standard_normal((20, 5))
+    model = RNNStepRegressor(3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model.save("model")
+    text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
+    lines = follow(run, text, model="model").stdout.splitlines()
+    assert lines[0] == "prediction"
+    np.testing.assert_array_equal([float(line) for line in lines[1:]], model.predict(X[:1])[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "machine,at,gear\n",
+            "the first line has no column 'temp', which the model was trained with",
+        ),
+        (
+            "machine,at,temp,gear\nm,0,1,up\nm,1,hot,up\n",
+            "line 3, column 'temp': 'hot' is no number",
+        ),
+        ("machine,at,temp,gear\nm,0,1\n", "line 2 has 3 columns; expected 4"),
+        ("machine,at,temp,gear\nm,0,1,side\n", "line 2, column 'gear': 'side' is none of the cat"),
+    ],
+)
+def test_bad_lines_are_named(run, text, message):
+    result = follow(run, text)
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_separators_and_quotes(run):
+    text = '"machine";"at";"temp";"gear"\n"a;b";0;1.5;"up"\n'
+    lines = follow(run, text).stdout.splitlines()
+    assert lines[1].startswith("a;b,0,")
+
+
+def test_what_cannot_follow_is_refused_at_once(run):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 5, 2)), np.arange(20) % 2
+    both = RNNClassifier(3, max_iter=1, bidirectional=True, random_state=0, engine="reference")
+    both.fit(X, y).save("both")
+    result = follow(run, "1,2\n", model="both")
+    assert result.exit_code == 1
+    assert "a bidirectional network cannot go step by step" in result.stderr
+    result = run("predict", "tagger", "new.csv", "--follow")
+    assert result.exit_code == 2
+    assert "--follow reads standard input" in result.output
+    assert run("predict", "tagger").exit_code == 2

@@ -1,0 +1,55 @@
+"""Messages name options, and help names all of them in full."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from elman import RNNClassifier, RNNRegressor
+from elman.cli import app
+from elman.cli.parameters import OPTIONS, by_options
+
+COMMANDS = get_command(app).commands
+
+
+def test_every_parameter_has_an_option_that_there_is():
+    params = {**RNNClassifier().get_params(), **RNNRegressor().get_params()}
+    assert set(OPTIONS) - {"validation_data"} == set(params) - {"verbose", "warm_start"}
+    known = {name for option in COMMANDS["train"].params for name in option.opts}
+    assert set(OPTIONS.values()) <= known
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("The 'tol' parameter of RNNClassifier must be", "--tol must be"),
+        (
+            "raise max_iter, or lower learning_rate_init.",
+            "raise --epochs, or lower --learning-rate.",
+        ),
+        ("readout='mean' answers once", "--readout 'mean' answers once"),
+        ("the cell has a bias and no loss", "the cell has a bias and no loss"),
+        ("there is no file max_iter.csv", "there is no file max_iter.csv"),
+        ("validation_data: y has 2", "--validation: y has 2"),
+    ],
+)
+def test_parameters_become_options(message, expected):
+    assert by_options(message) == expected
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_cuts_no_name_at_80_columns(name):
+    environment = os.environ | {"COLUMNS": "80", "TERM": "dumb"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "elman", name, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    ).stdout
+    words = set(re.split(r"[\s│]+", shown))
+    for option in COMMANDS[name].params:
+        assert {n for n in [*option.opts, *option.secondary_opts] if n.startswith("--")} <= words

@@ -1,0 +1,274 @@
+"""Tables on the command line: looked at, trained on, evaluated, answered beside their ids."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import elman
+from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.cli import app
+
+SMALL = ["--hidden", 4, "--epochs", 2, "--engine", "reference"]
+COLUMNS = ["--id", "machine", "--time", "at", "--features", "temp,vib"]
+
+
+def readings(n, seed=0, first=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 7, n)
+    steps = int(lengths.sum())
+    number = np.repeat(np.arange(n), lengths)
+    temp = rng.standard_normal(steps).cumsum().round(3)
+    return pd.DataFrame(
+        {
+            "machine": [f"m{first + i}" for i in number],
+            "at": np.concatenate([np.arange(k) for k in lengths]),
+            "temp": temp,
+            "vib": rng.standard_normal(steps).round(3),
+            "state": np.where(temp > 0, "hot", "cold"),
+            "rul": 10.0 - np.concatenate([np.arange(k) for k in lengths]),
+            "failed": np.where(number % 3, "no", "yes"),
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run in a folder with readings, and new ones that have nothing to predict."""
+    monkeypatch.chdir(tmp_path)
+    readings(30).to_csv("readings.csv", index=False)
+    new = readings(4, seed=1, first=100)
+    new.to_csv("full.csv", index=False)
+    new[["vib", "machine", "at", "temp"]].to_csv("new.csv", index=False)
+    runner = CliRunner()
+    return lambda *arguments, **keywords: runner.invoke(
+        app, [str(a) for a in arguments], **keywords
+    )
+
+
+def table(text):
+    header, *rows = csv.reader(io.StringIO(text))
+    return header, rows
+
+
+def trained(run, *arguments):
+    result = run("train", "readings.csv", *COLUMNS, *SMALL, *arguments)
+    assert result.exit_code == 0, result.output
+    return elman.load("readings.safetensors"), result
+
+
+def test_three_commands(run):
+    model, result = trained(run, "--label", "failed")
+    assert (
+        '7 columns: 2 features, id "machine" (30 sequences, 3 to 6 steps), time "at", '
+        'label "failed" (2 classes: 20/10)' in result.stdout
+    )
+    assert type(model) is RNNClassifier
+    assert model.feature_names_in_.tolist() == ["temp", "vib"]
+    X, _, info = elman.read_sequences("new.csv", like=model)
+    header, rows = table(run("predict", "readings.safetensors", "new.csv").stdout)
+    assert header == ["machine", "failed"]
+    assert rows == [list(row) for row in zip(info.ids, model.predict(X), strict=True)]
+    evaluated = json.loads(run("evaluate", "readings.safetensors", "full.csv", "--json").stdout)
+    X, y, _ = elman.read_sequences("full.csv", like=model)
+    assert evaluated["accuracy"] == model.score(X, y)
+
+
+def test_probabilities_to_a_file(run):
+    model, _ = trained(run, "--label", "failed")
+    arguments = ["predict", "readings.safetensors", "new.csv", "--probabilities", "-o", "out.csv"]
+    assert "wrote out.csv: 4 sequences answered" in run(*arguments).stdout
+    found = pd.read_csv("out.csv")
+    assert found.columns.tolist() == ["machine", "failed", "p(no)", "p(yes)"]
+    X, _, _ = elman.read_sequences("new.csv", like=model)
+    np.testing.assert_allclose(found[["p(no)", "p(yes)"]], model.predict_proba(X), atol=6e-7)
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "--force" in refused.output
+    assert run(*arguments, "--force").exit_code == 0
+    as_json = json.loads(run(*arguments[:4], "--json").stdout)
+    assert as_json["columns"] == found.columns.tolist()
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "kind"),
+    [
+        ("state", "tag", RNNTagger),
+        ("rul", "regression", RNNStepRegressor),
+        ("failed", "classification", RNNClassifier),
+    ],
+)
+def test_each_task(run, label, task, kind):
+    model, _ = trained(run, "--label", label, "--task", task)
+    assert type(model) is kind
+    X, _, info = elman.read_sequences("new.csv", like=model)
+    header, rows = table(run("predict", "readings.safetensors", "new.csv").stdout)
+    if model._every_step:
+        assert header == ["machine", "at", label]
+        assert [row[0] for row in rows] == np.repeat(info.ids, info.lengths).tolist()
+        assert [int(row[1]) for row in rows] == info.times.tolist()
+        assert [row[2] for row in rows] == [str(v) for v in np.concatenate(list(model.predict(X)))]
+    else:
+        assert len(rows) == 4
+    assert run("evaluate", "readings.safetensors", "full.csv").exit_code == 0
+
+
+def test_numbers_of_sequences_and_quantiles(run):
+    frame = readings(30)
+    frame["end"] = frame.groupby("machine")["temp"].transform("last")
+    frame.to_csv("readings.csv", index=False)
+    quantiles = ["--loss", "quantile", "--quantile", 0.1, "--quantile", 0.9]
+    model, _ = trained(run, "--label", "end", "--task", "regression", *quantiles)
+    assert type(model) is RNNRegressor
+    header, rows = table(run("predict", "readings.safetensors", "new.csv").stdout)
+    assert header == ["machine", "end 0.1", "end 0.9"]
+    X, _, _ = elman.read_sequences("new.csv", like=model)
+    assert [[float(v) for v in row[1:]] for row in rows] == model.predict(X).tolist()
+
+
+def test_missing_values(run):
+    frame = readings(30)
+    frame.loc[::5, "vib"] = np.nan
+    frame.to_csv("readings.csv", index=False)
+    result = run("train", "readings.csv", "--label", "failed", *COLUMNS, *SMALL)
+    assert result.exit_code == 1
+    count = int(frame.vib.isna().sum())
+    assert f"{count} values are missing ('vib' {count})" in result.stderr
+    assert "row 1 (machine 'm0')" in result.stderr
+    model, _ = trained(run, "--label", "failed", "--missing", "indicator")
+    assert model.feature_names_in_.tolist() == ["temp", "vib", "vib is missing"]
+    assert run("predict", "readings.safetensors", "readings.csv").exit_code == 0
+    means = model.reading_["missing"]["means"]
+    assert means[1] != pytest.approx(frame.vib.mean())  # of the training part alone
+    trained(run, "--label", "failed", "--missing", "forward", "--validation", "readings.csv")
+
+
+def test_a_model_without_a_policy_says_so(run):
+    trained(run, "--label", "failed")
+    new = pd.read_csv("new.csv")
+    new.loc[2, "temp"] = np.nan
+    new.to_csv("new.csv", index=False)
+    result = run("predict", "readings.safetensors", "new.csv")
+    assert result.exit_code == 1
+    assert "column 'temp', row 3 (machine 'm100'). The model was trained where" in result.stderr
+
+
+def test_other_columns_are_refused(run):
+    trained(run, "--label", "failed")
+    pd.read_csv("new.csv").rename(columns={"temp": "Temp"}).to_csv("new.csv", index=False)
+    result = run("predict", "readings.safetensors", "new.csv")
+    assert result.exit_code == 1
+    assert "new.csv has no column 'temp', which the model was trained with" in result.stderr
+    assert "Did you mean 'Temp'?" in result.stderr
+    result = run("evaluate", "readings.safetensors", "new.csv")
+    assert result.exit_code == 1
+
+
+def test_other_formats(run):
+    frame = readings(30)
+    frame.to_parquet("readings.parquet")
+    result = run("train", "readings.parquet", "--label", "failed", *COLUMNS, *SMALL)
+    assert result.exit_code == 0, result.output
+    one = elman.load("readings.safetensors")
+    other, _ = trained(run, "--label", "failed")
+    np.testing.assert_array_equal(one.network_.parameters.vector, other.network_.parameters.vector)
+    lines = ["@problemName a\n@classLabel true a b\n@data\n"]
+    lines += [f"{i},2,3:4,5,6:{'ab'[i % 2]}\n" for i in range(20)]
+    Path("small.ts").write_text("".join(lines))
+    assert run("train", "small.ts", *SMALL).exit_code == 0
+    header, rows = table(run("predict", "small.safetensors", "small.ts").stdout)
+    assert header == ["sequence", "prediction"]
+    assert [row[0] for row in rows] == [str(i) for i in range(20)]
+    assert run("evaluate", "small.safetensors", "small.ts").exit_code == 0
+
+
+def test_explained(run):
+    trained(run, "--label", "failed")
+    result = run("explain", "readings.safetensors", "full.csv", "--html", "page.html")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["readings.csv", "--label", "faild"], "no column 'faild'.*Did you mean 'failed'", 1),
+        (
+            ["readings.csv", "--layout", "one", "--label", "failed", "--features", "temp"],
+            "label 'failed' changes within",
+            1,
+        ),
+        (["readings.csv", "--label", "failed", "--step-size", 2], "no effect on readings.csv", 2),
+        (["new.csv", *COLUMNS], "no column that is called label.*--label COLUMN", 1),
+        (
+            ["readngs.csv", "--label", "failed"],
+            "no file readngs.csv. Did you mean 'readings.csv'",
+            1,
+        ),
+        (["digits", "--label", "failed"], "--label: it has no effect on digits", 2),
+        (["digits", "--task", "tag"], "--task tag: it has no effect on digits", 2),
+        (["readings.csv", "--missing", "zero"], "zero", 2),
+    ],
+)
+def test_what_makes_no_sense_is_refused(run, arguments, message, code):
+    result = run("train", *arguments)
+    assert result.exit_code == code, result.output
+    assert re.search(message, re.sub(r"[\s│]+", " ", result.output))
+
+
+def test_one_sequence_is_nothing_to_test_on(run):
+    readings(1).to_csv("readings.csv", index=False)
+    result = run("train", "readings.csv", "--label", "failed", *COLUMNS)
+    assert result.exit_code == 1
+    assert "has one sequence, machine 'm0': there is nothing to test on" in result.stderr
+
+
+def test_ids_that_are_commands_to_a_terminal(run):
+    trained(run, "--label", "failed")
+    new = pd.read_csv("new.csv")
+    new["machine"] = "\x1b[31mred"
+    new["at"] = range(len(new))
+    new.to_csv("new.csv", index=False)
+    printed = run("predict", "readings.safetensors", "new.csv").stdout
+    assert "\x1b" not in printed
+    assert r"\x1b[31mred," in printed
+
+
+class TestInspect:
+    def test_says_what_is_there(self, run):
+        frame = readings(30)
+        frame.loc[::5, "vib"] = np.nan
+        frame["load [kW]"] = 3
+        frame.to_csv("readings.csv", index=False)
+        keep = ["--features", "temp,vib,load [kW]", "--label", "failed"]
+        lines = run("inspect", "readings.csv", *keep).stdout.splitlines()
+        assert lines[0].startswith(
+            '8 columns: 3 features, id "machine" (30 sequences, 3 to 6 steps)'
+        )
+        steps = len(frame)
+        assert lines[1].startswith("lengths: 3 to 6 steps, half have at most ")
+        assert lines[1].endswith(f"; {steps} steps in all")
+        assert f"missing: {frame.vib.isna().sum()} values: vib" in lines[2]
+        assert "constant: load [kW]" in lines
+        assert "unit: load [kW] is in kW" in lines
+        assert "class no          20   66.7%" in lines
+
+    def test_as_json_and_as_a_picture(self, run):
+        pytest.importorskip("matplotlib")
+        keep = ["--features", "temp,vib", "--label", "failed"]
+        found = json.loads(run("inspect", "readings.csv", *keep, "--json").stdout)
+        assert found["classes"] == [["no", 20], ["yes", 10]]
+        assert found["sequences"] == 30
+        for _ in range(2):  # it may replace its own
+            result = run("inspect", "readings.csv", *keep, "--plot", "contents.png")
+            assert result.exit_code == 0, result.output
+        assert Path("contents.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_arrays_too(self, run):
+        np.savez("a.npz", X=np.zeros((4, 3, 2)), y=[0, 1, 0, 1])
+        assert "2 features, 4 sequences, 3 steps" in run("inspect", "a.npz").stdout

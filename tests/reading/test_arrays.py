@@ -1,0 +1,80 @@
+"""Files of arrays, and folders of one file a sequence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+
+import elman
+from elman import DataError
+
+
+def test_npz_and_safetensors(tmp_path):
+    pieces = [np.ones((3, 2)), np.zeros((5, 2))]
+    flat = {"X": np.concatenate(pieces), "lengths": np.array([3, 5]), "y": np.array([1, 0])}
+    np.savez(tmp_path / "a.npz", **flat)
+    save_file(flat, tmp_path / "a.safetensors")
+    for name in ("a.npz", "a.safetensors"):
+        X, y, info = elman.read_sequences(tmp_path / name)
+        assert X.lengths.tolist() == [3, 5]
+        np.testing.assert_array_equal(X.values, flat["X"])
+        assert y.tolist() == [1, 0]
+        assert str(info) == '2 features, 2 sequences, 3 to 5 steps, label "y" (2 classes: 1/1)'
+
+
+def test_npy_and_no_pickles(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(12.0).reshape(2, 3, 2))
+    X, y, _ = elman.read_sequences(tmp_path / "a.npy")
+    assert (X.lengths.tolist(), y) == ([3, 3], None)
+    np.save(tmp_path / "b.npy", np.array([{}, {}]), allow_pickle=True)
+    with pytest.raises(DataError, match=r"not an .npy file of numbers"):
+        elman.read_sequences(tmp_path / "b.npy")
+
+
+def test_idx_takes_the_labels_beside_it(tmp_path):
+    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    header = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in images.shape)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(header + images.tobytes())
+    X, y, _ = elman.read_sequences(tmp_path / "t10k-images-idx3-ubyte")
+    np.testing.assert_array_equal(X[1], images[1])
+    assert y is None
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x02\x05\x07")
+    assert elman.read_sequences(tmp_path / "t10k-images-idx3-ubyte")[1].tolist() == [5, 7]
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy"])
+def test_folders(tmp_path, kind):
+    pieces = {"up/a": [1.0, 2.0], "up/b": [3.0], "down/c": [4.0, 5.5, 6.0]}
+    for name, values in pieces.items():
+        path = tmp_path / "data" / f"{name}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "csv":
+            pd.DataFrame({"x": values, "z": 1}).to_csv(path, index=False)
+        else:
+            np.save(path, np.array(values))
+    X, y, info = elman.read_sequences(tmp_path / "data")
+    assert info.ids.tolist() == ["down/c", "up/a", "up/b"]
+    assert [x[:, 0].tolist() for x in X] == [[4, 5.5, 6], [1, 2], [3]]
+    assert y.tolist() == ["down", "up", "up"]
+
+
+def test_folders_of_several_kinds(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="has no files"):
+        elman.read_sequences(tmp_path / "data")
+    (tmp_path / "data" / "a.csv").write_text("x,z\n1,1\n")
+    np.save(tmp_path / "data" / "b.npy", np.zeros(3))
+    with pytest.raises(DataError, match="files of several kinds"):
+        elman.read_sequences(tmp_path / "data")
+    (tmp_path / "data" / "b.npy").unlink()
+    (tmp_path / "data" / "b.csv").write_text("x,y\n1,1\n")
+    with pytest.raises(
+        DataError, match=r"b.csv has the columns x, y, .*a.csv has x, z; expected the sam"
+    ):
+        elman.read_sequences(tmp_path / "data")
+
+
+def test_columns_of_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 2)))
+    with pytest.raises(DataError, match=r"a.npy has no columns; leave id, label out"):
+        elman.read_sequences(tmp_path / "a.npy", id="machine", label="failed")

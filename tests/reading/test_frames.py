@@ -1,0 +1,131 @@
+"""Files with tables: every library reads the same, and bad files get one clear error."""
+
+import gzip
+import re
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import elman
+from elman import DataError
+from elman.reading import frames
+from reading.frames import LIBRARIES, columns_of, frame_of
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request, monkeypatch):
+    """Let one library alone be there."""
+    monkeypatch.setattr(frames, "LIBRARIES", (request.param,))
+    return request.param
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "feather"])
+def test_formats_are_read_back_equal(tmp_path, library, kind):
+    columns, values = columns_of(np.random.default_rng(0), [3, 1, 4])
+    frame = frame_of(columns)
+    path = tmp_path / f"readings.{kind}"
+    if kind.startswith("csv"):
+        frame.to_csv(path, index=False)
+    else:
+        getattr(frame, f"to_{kind}")(path)
+    X, y, info = elman.read_sequences(path, label="state")
+    np.testing.assert_array_equal(X.values, values)
+    assert y.tolist() == ["good", "bad", "good"]
+    assert info.ids.tolist() == ["m0", "m1", "m2"]
+    assert info.source == path.name
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_separators_and_decimal_commas_are_seen(tmp_path, library):
+    path = write(tmp_path / "a.csv", "id;at;x\na;1;1,5\na;2;2,5\n")
+    X, _, info = elman.read_sequences(path)
+    assert X[0].ravel().tolist() == [1.5, 2.5]
+    assert 'separator ";", decimal comma' in str(info)
+    path = write(tmp_path / "b.csv", "\ufeffid\tx\na\t1\na\t2\n")
+    assert elman.read_sequences(path)[0][0].ravel().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("word", ["", "NA", "NaN", "null", "n/a", "?"])
+def test_words_for_what_is_missing(tmp_path, library, word):
+    path = write(tmp_path / "a.csv", f"id,x,z\na,1,1\na,{word},2\n")
+    X, _, info = elman.read_sequences(path, missing="mean")
+    assert X.values.tolist() == [[1, 1], [1, 2]]
+    assert info.filled == 1
+
+
+def test_late_text_among_numbers_is_named(tmp_path, library):
+    rows = "".join(f"m{i // 100},{i},{i / 2}\n" for i in range(5000))
+    path = write(tmp_path / "a.csv", f"id,n,x\n{rows}m50,5000,broken\n")
+    with pytest.raises(
+        DataError, match=r"'x' holds numbers and, in row 5,001 \(id 'm50'\), the text"
+    ):
+        elman.read_sequences(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "keywords", "message"),
+    [
+        ("id,x\na,1\n", {"separator": ";"}, "one column, 'id,x'.*by ';'. Its first line has ','"),
+        ("id;x\na;1\n", {"separator": ","}, "one column, 'id;x'.*by ','. Its first line has ';'"),
+        ("idx\na\n", {}, "has one column, 'idx': expected columns"),
+        ("1,2,3\n4,5,6\n", {}, "has no header: its first line is '1,2,3'"),
+        ("id,x\na,1\na,1,2\n", {}, "3 columns in line 3, and 2 in line 1, separated by ','"),
+        ("id,x\n", {}, "has no rows, only the columns id, x"),
+        ("id,x\na,1\n", {"separator": ",,"}, "expected one character"),
+    ],
+)
+def test_bad_text_is_refused(tmp_path, library, text, keywords, message):
+    with pytest.raises(DataError, match=message):
+        elman.read_sequences(write(tmp_path / "a.csv", text), **keywords)
+
+
+def test_text_that_is_not_utf_8(tmp_path, library):
+    path = write(tmp_path / "a.csv", "id,ort,x\na,Wien,1\na,Köln,2\n", "latin-1")
+    with pytest.raises(
+        DataError, match=r"not UTF-8 text: line 3, column 2 has the byte 0xf6.*iconv"
+    ):
+        elman.read_sequences(path)
+    path = write(tmp_path / "b.csv", "id,x\na,1\n", "utf-16")
+    with pytest.raises(DataError, match=r"not UTF-8 text \(UTF-16"):
+        elman.read_sequences(path)
+
+
+@pytest.mark.parametrize("head", [b"PAR1", b"ARROW1\0\0"])
+def test_damaged_binary_files(tmp_path, library, head):
+    (tmp_path / "a").write_bytes(head + bytes(100))
+    with pytest.raises((DataError, OSError), match=re.compile("damaged|not a|invalid|Invalid")):
+        elman.read_sequences(tmp_path / "a")
+
+
+def test_damaged_gzip_and_nothing(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"id,x\na,1\n" * 1000)[:40])
+    with pytest.raises(DataError, match="gzip cannot unpack it"):
+        elman.read_sequences(tmp_path / "a.csv.gz")
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(DataError, match="is empty"):
+        elman.read_sequences(tmp_path / "a.csv")
+
+
+def test_a_missing_library_is_named_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(frames, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'elman\[tables\]'"):
+        elman.read_sequences(write(tmp_path / "a.csv", "id,x\na,1\n"))
+
+
+def test_a_missing_file_has_a_likely_name(tmp_path):
+    write(tmp_path / "readings.csv", "id,x\na,1\n")
+    with pytest.raises(
+        FileNotFoundError, match=r"no file .*reading.csv. Did you mean 'readings.csv'?"
+    ):
+        elman.read_sequences(tmp_path / "reading.csv")
+    with pytest.raises(FileNotFoundError, match="there is no directory"):
+        elman.read_sequences(tmp_path / "nowhere" / "reading.csv")
+
+
+def test_the_documented_library_is_the_first():
+    assert find_spec(frames.library()).name == "polars"

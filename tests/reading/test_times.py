@@ -1,0 +1,64 @@
+"""Times: sorted, and doubled or missing ones reported by id."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import elman
+from reading.frames import LIBRARIES, frame_of
+
+
+def read(columns, library="pandas"):
+    return elman.read_sequences(frame_of(columns, library))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    "times",
+    [
+        [2, 0, 1],
+        [0.2, 0.0, 0.1],
+        ["2026-03-01 12:00:02", "2026-03-01 12:00:00", "2026-03-01 12:00:01"],
+        [np.datetime64("2026-03-03"), np.datetime64("2026-03-01"), np.datetime64("2026-03-02")],
+    ],
+)
+def test_rows_are_sorted_by_numbers_and_dates(library, times):
+    if isinstance(times[0], np.datetime64):
+        times = np.array(times, "datetime64[us]")
+    X, _, info = read({"id": ["a"] * 3, "at": times, "x": [2.0, 0.0, 1.0]}, library)
+    assert X[0].ravel().tolist() == [0, 1, 2]
+    assert (np.diff(info.times) > np.array(0, np.diff(info.times).dtype)).all()
+    assert "rows sorted by time" in str(info)
+
+
+def test_doubled_times_are_reported_by_id():
+    columns = {"id": ["a", "a", "b", "b", "b"], "at": [0, 1, 5, 5, 6], "x": [1.0, 2, 3, 4, 5]}
+    with pytest.warns(
+        UserWarning, match="'at' is there twice in 1 rows, in id 'b'; the first is 5"
+    ):
+        X, _, _ = read(columns)
+    assert X[1].ravel().tolist() == [3, 4, 5]
+
+
+def test_missing_times_are_reported_by_id():
+    at = [*range(10), *range(10), 15]
+    columns = {"id": ["a"] * 10 + ["b"] * 11, "at": at, "x": np.arange(21.0)}
+    with pytest.warns(
+        UserWarning, match="5 steps seem to be missing, by time 'at', in id 'b'; the fi"
+    ):
+        read(columns)
+
+
+def test_times_without_a_pattern_have_no_gaps():
+    at = np.cumsum([1, 4, 2, 8, 3, 9, 1, 7])
+    read({"id": ["a"] * 8, "at": at, "x": np.arange(8.0)})  # a warning would be an error
+
+
+def test_the_step_from_one_sequence_to_the_next_is_none():
+    read({"id": ["a"] * 5 + ["b"] * 5, "at": [*range(5), *range(100, 105)], "x": np.arange(10.0)})
+
+
+def test_times_with_a_zone():
+    at = pd.to_datetime(["2026-03-01 12:00", "2026-03-01 13:00"]).tz_localize("Europe/Vienna")
+    _, _, info = elman.read_sequences(pd.DataFrame({"id": [1, 1], "at": at, "x": [1.0, 2.0]}))
+    assert info.times[0] == np.datetime64("2026-03-01T11:00")
