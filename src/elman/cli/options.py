@@ -158,8 +158,9 @@ Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and 
 Standardize: TypeAlias = Annotated[
     Literal["all", "sequence", "none"] | None,
     _network(
-        help="Bring each feature to mean 0, deviation 1: over all sequences, each by itself beside "
-        "that, or not at all."
+        metavar="HOW",
+        help="Bring each feature to mean 0, deviation 1: over all sequences, in each sequence by itself "
+        "beside that, or none.",
     ),
 ]
 NoStandardize: TypeAlias = Annotated[
@@ -192,9 +193,8 @@ FrameOption: TypeAlias = Annotated[
     _network(
         "--frame",
         parser=frame_of,
-        metavar="LENGTH:STRIDE",
-        help="Take so many steps of a sequence as one, every so many; auto: by their lengths; none: "
-        "one by one.",
+        metavar="L:S",
+        help="Take L steps of a sequence as one, every S; auto: by their lengths; none: one by one.",
     ),
 ]
 StepSize: TypeAlias = Annotated[
