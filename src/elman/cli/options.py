@@ -159,8 +159,8 @@ Standardize: TypeAlias = Annotated[
     Literal["all", "sequence", "none"] | None,
     _network(
         metavar="HOW",
-        help="Bring each feature to mean 0, deviation 1: over all sequences, in each sequence by itself "
-        "beside that, or none.",
+        help="Bring each feature to mean 0, deviation 1: over all sequences, in each by itself beside "
+        "that (sequence), or none.",
     ),
 ]
 NoStandardize: TypeAlias = Annotated[
