@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -18,17 +17,14 @@ from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat
 from elman.network import Network, parameters_from
-from elman.persistence import Model, write_model
+from elman.persistence import Model
 
 
-def write_fitted(
-    path: str | os.PathLike[str], kind: str, params: Mapping[str, Any], fitted: Fitted
-) -> None:
-    """Write a fitted estimator to a model file.
+def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
+    """What a model file holds of a fitted estimator.
 
     Parameters
     ----------
-    path : path
     kind : str
         Its class.
     params : dict
@@ -53,7 +49,7 @@ def write_fitted(
         "history": fitted.history,
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
-    write_model(path, kind, settings, arrays)
+    return Model(kind, settings, arrays)
 
 
 def params_from(model: Model) -> dict[str, Any]:
