@@ -80,7 +80,7 @@ def estimators(dtype=np.float32):
     rng = np.random.default_rng(0)
     X = [rng.normal(3, 2, (n, D)).astype(dtype) for n in rng.integers(2, 8, 40)]
     sums = np.array([x.sum() for x in X])
-    options = {"engine": "reference", "max_iter": 3, "random_state": 0, "tol": 1e9, "learning_rate": "cosine"}
+    options = {"engine": "reference", "max_iter": 3, "random_state": 0}
     labels = np.where(sums > sums.mean(), "high", "low")
     steps = [np.where(x[:, 0] > 3, "up", "do*/wn") for x in X]
     return {

@@ -22,6 +22,7 @@ ORDER = [
     {"parameters"},
     {"engines"},
     {"derivatives", "persistence"},
+    {"exporting"},
     {"network"},
     {"check", "training"},
     {"estimators"},
@@ -39,6 +40,7 @@ ANYWHERE = {
     "llvmlite": ("engines/compiled/",),
     "safetensors": ("persistence.py",),
     "sklearn": ("estimators/", "explanation/", "metrics.py"),
+    "torch": ("exporting/torch_module.py",),  # which is imported inside functions
     "typer": ("cli/",),
     "rich": ("cli/",),
 }
@@ -258,7 +260,16 @@ def test_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "package",
-    ["data", "displays", "engines", "equations", "estimators", "explanation", "training"],
+    [
+        "data",
+        "displays",
+        "engines",
+        "equations",
+        "estimators",
+        "explanation",
+        "exporting",
+        "training",
+    ],
 )
 def test_names_a_package_lists_are_there(package):
     module = importlib.import_module(f"elman.{package}")

@@ -34,9 +34,7 @@ def made(cell, **options):
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_weights_come_back(cell, bidirectional, bias):
     network = made(cell, bidirectional=bidirectional, bias=bias, readout="mean")
-    back = Network.from_keras(
-        network.to_keras(), cell, bidirectional=bidirectional, readout="mean"
-    )
+    back = Network.from_keras(network.to_keras(), cell, bidirectional=bidirectional, readout="mean")
     assert back.architecture == network.architecture
     np.testing.assert_array_equal(back.parameters.vector, network.parameters.vector)
 

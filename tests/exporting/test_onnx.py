@@ -43,7 +43,12 @@ def test_steps_are_answered_alike(cell, bidirectional, dtype, tmp_path):
 @pytest.mark.parametrize("cell", ["tanh", ("lstm", "dense"), ("dense", Leaky(0.3))], ids=str)
 def test_sequences_are_answered_alike(cell, readout, bidirectional, dtype, tmp_path):
     made = network(
-        cell, dtype, bidirectional=bidirectional, readout=readout, learn_initial_state=True, bias=False
+        cell,
+        dtype,
+        bidirectional=bidirectional,
+        readout=readout,
+        learn_initial_state=True,
+        bias=False,
     )
     X, padded = sequences(dtype)
     ran = session(made, tmp_path / "m.onnx", every_step=False)
@@ -63,7 +68,9 @@ def test_losses_of_numbers(loss, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("readout", ["last", "mean", "max"])
-@pytest.mark.parametrize("cell", ["tanh", "lstm", Leaky(0.3), ("gru", "dense", Peephole())], ids=str)
+@pytest.mark.parametrize(
+    "cell", ["tanh", "lstm", Leaky(0.3), ("gru", "dense", Peephole())], ids=str
+)
 def test_a_stream_goes_on_from_its_state(cell, readout, tmp_path):
     hidden = [5, 4, 3] if isinstance(cell, tuple) else [5, 4]
     from elman import Network

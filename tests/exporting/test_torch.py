@@ -106,7 +106,7 @@ def test_what_is_no_such_module_is_refused(tmp_path):
     rnn = torch.nn.LSTM(3, 6, proj_size=2)
     with pytest.raises(ElmanError, match="no projection"):
         Network.from_torch(rnn, torch.nn.Linear(2, 2))
-    with pytest.raises(ElmanError, match="expected a torch.nn.RNN, GRU or LSTM"):
+    with pytest.raises(ElmanError, match=r"expected a torch\.nn\.RNN, GRU or LSTM"):
         Network.from_torch(torch.nn.Linear(3, 2), torch.nn.Linear(2, 2))
     with pytest.raises(ElmanError, match="takes 5 features; the GRU gives 6"):
         Network.from_torch(torch.nn.GRU(3, 6), torch.nn.Linear(5, 2))

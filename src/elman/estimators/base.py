@@ -26,6 +26,7 @@ from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format
+from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
 from elman.network import Network
 from elman.parameters import Architecture, initialize
@@ -57,7 +58,7 @@ class Prepared(NamedTuple):
     before: Fitted | None
 
 
-class BaseRNN(Saved, metaclass=ABCMeta):
+class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     """Fits a network to sequences and their targets."""
 
     @abstractmethod
@@ -165,7 +166,7 @@ class BaseRNN(Saved, metaclass=ABCMeta):
             trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
 
         self._fitted = fitted
-        run = Run(fitted.history)
+        run, n_before = Run(fitted.history), len(fitted.history)
         try:
             train(
                 trainer,
@@ -177,6 +178,7 @@ class BaseRNN(Saved, metaclass=ABCMeta):
                 callback=self._reporting(callback),
             )
         finally:  # an error's traceback may hold the engine for long
+            fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         if complaint := self._complaint(trainer, run):
             warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=3)
@@ -198,12 +200,14 @@ class BaseRNN(Saved, metaclass=ABCMeta):
             )
         trainer = self._trainer(fitted, prepared.examples)
         self._fitted = fitted
+        n_before = len(fitted.history)
         try:
             train(trainer, Run(fitted.history), 1)
         except DivergenceError:
             fitted.optimizer = None  # its running means have diverged too
             raise
         finally:
+            fitted.saw(len(prepared.examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         return self
 

@@ -47,6 +47,7 @@ def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
         "fitted_on_rows": format.on_rows,
         "front_end": fitted.front_end.settings,
         "history": fitted.history,
+        "n_sequences_seen": fitted.n_seen,
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
     return Model(kind, settings, arrays)
@@ -78,6 +79,7 @@ def fitted_from(
         format,
         rng,
         settings["history"],
+        n_seen=settings.get("n_sequences_seen"),
     )
     _check_parts(fitted)
     return fitted
@@ -104,6 +106,9 @@ def _check_parts(fitted: Fitted) -> None:
         len(names) != n_columns or not all(isinstance(name, str) for name in names)
     ):
         raise ValueError(f"feature_names_in_ must be {n_columns} names; got {len(names)}")
+    n_seen: Any = fitted.n_seen
+    if n_seen is not None and (isinstance(n_seen, bool) or not isinstance(n_seen, int)):
+        raise ValueError(f"n_sequences_seen_ is {n_seen!r}; expected a whole number")
     if not all(
         isinstance(row, dict) and isinstance(row.get("loss"), Real) for row in fitted.history
     ):

@@ -162,5 +162,12 @@ class Saved(Predicting):
         if names := fitted.format.step_names:
             about["features"] = list(names)
         return Portable(
-            parameters, self._every_step, front_end.mean, front_end.scale, mean, scale, self._model(), about
+            parameters,
+            self._every_step,
+            front_end.mean,
+            front_end.scale,
+            mean,
+            scale,
+            self._model(),
+            about,
         )

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from elman import __version__
 from elman._typing import Array
 from elman.equations import Layer
 from elman.errors import ElmanError
@@ -46,8 +45,8 @@ def to_c(model: Portable, stem: str = "model") -> str:
     """
     if model.architecture.bidirectional:
         raise ElmanError(
-            "a bidirectional network cannot be exported as C, which takes a step at a time: its reverse "
-            "layers begin at the end of the sequence. Export it to .onnx, or train one with "
+            "a bidirectional network cannot be exported as C, which takes a step at a time: its "
+            "reverse layers begin at the end of the sequence. Export it to .onnx, or train one with "
             "bidirectional=False."
         )
     return _File(model, identifier(stem)).text()
@@ -97,7 +96,7 @@ class _File:
     def _head(self) -> str:
         a, name = self.architecture, self.name
         lines = [
-            f"A recurrent network, written by elman {__version__}: C99, which needs <math.h> alone.",
+            "A recurrent network, written by elman: C99, which needs <math.h> alone.",
             self.model.summary[0].upper() + self.model.summary[1:] + ".",
             "",
             f"    {name}_state state;",
@@ -155,9 +154,7 @@ class _File:
 
     def _array(self, name: str, array: Array) -> str:
         literals = [_literal(x, array.dtype == np.float32) for x in array.ravel()]
-        rows = [
-            ", ".join(literals[i : i + _PER_LINE]) for i in range(0, len(literals), _PER_LINE)
-        ]
+        rows = [", ".join(literals[i : i + _PER_LINE]) for i in range(0, len(literals), _PER_LINE)]
         kind = "float" if array.dtype == np.float32 else "double"
         shape = " by ".join(map(str, array.shape))
         body = ",\n    ".join(rows)
@@ -166,7 +163,8 @@ class _File:
     def _multiply(self) -> str:
         real = self.real
         return f"""/* out = M v, or out = M v + b */
-static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *out, int rows, int columns)
+static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *out,
+                     int rows, int columns)
 {{
     for (int i = 0; i < rows; i++) {{
         {real} sum = b ? b[i] : {_literal(0, self.single)};

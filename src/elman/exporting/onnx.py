@@ -6,12 +6,12 @@
     outputs  probabilities or predictions   (batch, K), or (batch, length, K), zeros past the end
              state_after (batch, S)         to go on from; as ``state`` in the next call
 
-A row of ``state`` is what ``Carry`` has, the states of all layers, lowest first, and then what a readout
-of all steps has read so far. Networks in both directions have neither ``state`` nor ``state_after``:
-their reverse layers begin at a sequence's end.
+A row of ``state`` is what ``Carry`` has, the states of all layers, lowest first, and then what a
+readout of all steps has read so far. Networks in both directions have neither ``state`` nor
+``state_after``: their reverse layers begin at a sequence's end.
 
-ONNX puts the gates of an LSTM in the order i, o, f, g, and those of a GRU in the order z, r, n; each has
-two biases, of which elman has the sum, but for the candidate of a GRU (``linear_before_reset=1``).
+ONNX puts the gates of an LSTM in the order i, o, f, g, and those of a GRU in the order z, r, n; each
+has two biases, of which elman has the sum, but for the candidate of a GRU (``linear_before_reset=1``).
 The layers of ONNX Runtime know no float64, in which all cells are written as Scan therefore.
 
 Letters: T steps, B sequences, D features, H units, K outputs, G gates.
@@ -91,7 +91,9 @@ class _Writer:
         outputs = [graph.output(portable.kind, answers, self._answer_dtype, self._shape(K))]
         if self.streams:
             joined = graph.add("Concat", *after, *carried, axis=1)
-            outputs.append(graph.output("state_after", joined, self.dtype, ["batch", self.n_states]))
+            outputs.append(
+                graph.output("state_after", joined, self.dtype, ["batch", self.n_states])
+            )
         made = helper.make_model(
             graph.made("elman", outputs),
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -144,7 +146,9 @@ class _Writer:
         rows = [row for layer in layers for row in layer.initial_states(1)]
         H, readout = self.architecture.hidden[-1], self.architecture.readout
         if not self.streams:
-            names = iter([self._expanded(graph.constant("initial", row.T), row.size) for row in rows])
+            names = iter(
+                [self._expanded(graph.constant("initial", row.T), row.size) for row in rows]
+            )
             return [[next(names) for _ in layer.cell.states] for layer in layers], []
         if readout == "mean":  # the sum, and how many steps it is of
             rows += [np.zeros((H, 1)), np.zeros((1, 1))]
@@ -153,7 +157,9 @@ class _Writer:
         default = np.concatenate(rows).T.astype(self.dtype)  # (1, S)
         self.n_states = default.shape[1]
         graph.input("state", self.dtype, ["batch_or_1", self.n_states], default=default)
-        parts = iter(graph.split(self._expanded("state", self.n_states), [len(row) for row in rows]))
+        parts = iter(
+            graph.split(self._expanded("state", self.n_states), [len(row) for row in rows])
+        )
         states = [[next(parts) for _ in layer.cell.states] for layer in layers]
         return states, list(parts)
 
@@ -208,10 +214,7 @@ class _Writer:
         h = graph.add("Transpose", h, perm=[0, 2, 1, 3])
         above = graph.add("Reshape", h, *graph.integers([0, 0, n * level[0].n_units]))
         of_states = [graph.several("Split", [final], n, axis=0) for final in finals]
-        return above, [
-            [self._squeezed(of_state[d], 0) for of_state in of_states]
-            for d in range(n)
-        ]
+        return above, [[self._squeezed(of_state[d], 0) for of_state in of_states] for d in range(n)]
 
     def _written_down(self, x: str, layer: Layer, before: list[str]) -> tuple[str, list[str]]:
         """A layer by the lines of its cell's ``forward``: h (T, B, H), and the last states."""
@@ -333,10 +336,10 @@ def _blocks(layer: Layer, order: tuple[str, ...]) -> tuple[Array, Array, Array]:
     biases = [zeros] * len(cell.gates) if layer.b is None else np.split(layer.b, len(cell.gates))
 
     def rows(stacked: Any, what: str) -> list[Array]:
-        """The blocks of U or W; n of a GRU has h's part under the name m."""
+        """Split U or W; what h gives to n of a GRU is called m."""
         gates = [cell.gates[g] for g in cell.gates_reading(what)]
         parts = dict(zip(gates, np.split(stacked, len(gates)), strict=True))
-        return [parts.get(gate, parts.get("m")) for gate in order]
+        return [parts["m" if gate == "n" and "m" in parts else gate] for gate in order]
 
     of = dict(zip(cell.gates, biases, strict=True))
     second = [of["m"] if gate == "n" and "m" in of else zeros for gate in order]

@@ -23,8 +23,8 @@ class Symbol:
     Attributes
     ----------
     operation : str
-        ``"+"``, ``"-"``, ``"*"``, ``"/"``, ``"negative"``, ``"tanh"``, ``"exp"``, ``"positive"`` (a truth
-        value), ``"where"``; or ``"given"``, a value that is there already.
+        ``"+"``, ``"-"``, ``"*"``, ``"/"``, ``"negative"``, ``"tanh"``, ``"exp"``, ``"positive"`` (a
+        truth value), ``"where"``; or ``"given"``, a value that is there already.
     operands : tuple of Symbol or float
     name : str
         Of what is given.

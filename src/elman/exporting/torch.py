@@ -17,7 +17,7 @@ from elman.exporting.torch_names import joined_bias, layer_state, parameters_of
 from elman.parameters import Architecture, Parameters
 from elman.persistence import Model
 
-_CELLS = {"RNN": {"tanh": "tanh", "relu": "relu"}, "GRU": "gru", "LSTM": "lstm"}
+_CELLS = {"GRU": "gru", "LSTM": "lstm"}
 _SETTINGS = "elman"
 _BUFFERS = ("mean", "scale", "target_mean", "target_scale")
 
@@ -41,7 +41,9 @@ def to_torch(model: Portable) -> Any:
     torch = _torch()
     from elman.exporting.torch_module import Recurrent
 
-    settings = json.dumps({"kind": model.model.kind, "settings": model.model.settings}, default=_plain)
+    settings = json.dumps(
+        {"kind": model.model.kind, "settings": model.model.settings}, default=_plain
+    )
     module = Recurrent(
         model.architecture,
         model.every_step,
@@ -51,7 +53,9 @@ def to_torch(model: Portable) -> Any:
     ).to(getattr(torch, str(model.dtype)))
     state: dict[str, Any] = {}
     parameters = model.parameters
-    for k, (spec, layer) in enumerate(zip(model.architecture.stack, parameters.layers, strict=True)):
+    for k, (spec, layer) in enumerate(
+        zip(model.architecture.stack, parameters.layers, strict=True)
+    ):
         level, suffix = k // len(model.architecture.directions), "_reverse" * spec.reverse
         state |= {
             f"layers.{level}.{name}{suffix}": array
@@ -150,10 +154,10 @@ def from_layers(rnn: Any, linear: Any, loss: Any, readout: str) -> Parameters:
         If they are something else, or have what elman has not (projections).
     """
     kind = type(rnn).__name__
-    if kind not in _CELLS or type(linear).__name__ != "Linear":
+    if kind not in ("RNN", *_CELLS) or type(linear).__name__ != "Linear":
         raise ElmanError(
-            f"got a {kind} and a {type(linear).__name__}; expected a torch.nn.RNN, GRU or LSTM, and the "
-            "torch.nn.Linear above it"
+            f"got a {kind} and a {type(linear).__name__}; expected a torch.nn.RNN, GRU or LSTM, and "
+            "the torch.nn.Linear above it"
         )
     if getattr(rnn, "proj_size", 0):
         raise ElmanError("an LSTM with proj_size cannot be read; elman's cells have no projection")
@@ -162,8 +166,7 @@ def from_layers(rnn: Any, linear: Any, loss: Any, readout: str) -> Parameters:
             "one of the RNN and the Linear has a bias and the other has none; elman's networks have "
             "them everywhere or nowhere. Give the other a bias of zeros."
         )
-    cell = _CELLS[kind]
-    name = cell if isinstance(cell, str) else cell[rnn.nonlinearity]
+    cell = rnn.nonlinearity if kind == "RNN" else _CELLS[kind]
     H, directions = rnn.hidden_size, 1 + rnn.bidirectional
     state = {key: tensor.detach().cpu().numpy() for key, tensor in rnn.state_dict().items()}
     V = linear.weight.detach().cpu().numpy()
@@ -172,7 +175,7 @@ def from_layers(rnn: Any, linear: Any, loss: Any, readout: str) -> Parameters:
             f"the Linear takes {V.shape[1]} features; the {kind} gives {H * directions}"
         )
     architecture = Architecture.of(
-        rnn.input_size, [H] * rnn.num_layers, name, len(V), bool(rnn.bias), loss,
+        rnn.input_size, [H] * rnn.num_layers, cell, len(V), bool(rnn.bias), loss,
         bidirectional=bool(rnn.bidirectional), readout=readout,
     )  # fmt: skip
     parameters = Parameters.zeros(architecture, V.dtype)

@@ -83,9 +83,7 @@ class Cells(nn.Module):
             after, _ = cell.forward(tuple(entering), states)
             alive = there[:, t, None]
             hs[t] = torch.where(alive, after[0], 0.0)
-            states = tuple(
-                torch.where(alive, *pair) for pair in zip(after, states, strict=True)
-            )
+            states = tuple(torch.where(alive, *pair) for pair in zip(after, states, strict=True))
         return torch.stack(hs, 1), states[0]
 
 
@@ -174,7 +172,7 @@ class Recurrent(nn.Module):
         return torch.where(self._there(x, lengths)[:, :, None], y, 0.0) if self.every_step else y
 
     def logits(self, x: Tensor, lengths: Any = None) -> Tensor:
-        """z = V r + c, for a loss such as ``nn.CrossEntropyLoss``; as ``forward`` otherwise."""
+        """V r + c, for a loss such as ``nn.CrossEntropyLoss``; as ``forward`` otherwise."""
         there = self._there(x, lengths)
         x = torch.where(there[:, :, None], x, 0.0)  # NaN past the end would spread
         if hasattr(self, "mean"):
@@ -185,7 +183,7 @@ class Recurrent(nn.Module):
             before = [self._initial(spec, x) for spec in specs]
             x, last = _run(layer, x, before, there, lengths is not None)
         if self.every_step:
-            return self.output(x)  # type: ignore[no-any-return]
+            return self.output(x)
         match self.architecture.readout:
             case "last":
                 read = last
@@ -194,7 +192,7 @@ class Recurrent(nn.Module):
                 read = torch.where(there[:, :, None], x, 0.0).sum(1) / n
             case _:
                 read = torch.where(there[:, :, None], x, -torch.inf).amax(1)
-        return self.output(read)  # type: ignore[no-any-return]
+        return self.output(read)
 
     def _there(self, x: Tensor, lengths: Any) -> Tensor:
         """Which steps there are, (B, T)."""

@@ -1,8 +1,8 @@
 """Where elman's weights stand in torch.nn's layers, and back: names, order of gates, biases.
 
-PyTorch's order of the gates of an LSTM is i, f, g, o, and of a GRU r, z, n, which is elman's. It has two
-biases: ``bias_ih`` is elman's b and ``bias_hh`` 0, but for the candidate of a GRU, whose two elman has
-as n and m. On the way back the two are added.
+PyTorch's order of the gates of an LSTM is i, f, g, o, and of a GRU r, z, n, which is elman's. It has
+two biases: ``bias_ih`` is elman's b and ``bias_hh`` 0, but for the candidate of a GRU, whose two
+elman has as n and m. On the way back the two are added.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def parameters_of(architecture: Architecture, arrays: Mapping[str, Array]) -> di
 
 
 def joined_bias(cell: Cell, ih: Array, hh: Array) -> Array:
-    """elman's bias of PyTorch's two."""
+    """The bias b of PyTorch's two."""
     if not isinstance(cell, GRU):
         return ih + hh
     (r, z, n), (r2, z2, m) = np.split(ih, 3), np.split(hh, 3)
