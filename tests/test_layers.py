@@ -26,7 +26,7 @@ ORDER = [
     {"network"},
     {"check", "training"},
     {"estimators"},
-    {"models", "datasets", "explanation", "metrics"},
+    {"models", "datasets", "explanation", "inspection", "metrics", "preprocessing"},
     {"displays"},
     {"cli"},
     {"__main__"},
@@ -39,7 +39,13 @@ ANYWHERE = {
     "numba": ("engines/compiled/",),
     "llvmlite": ("engines/compiled/",),
     "safetensors": ("persistence.py",),
-    "sklearn": ("estimators/", "explanation/", "metrics.py"),
+    "sklearn": (
+        "estimators/",
+        "explanation/",
+        "inspection.py",
+        "metrics.py",
+        "preprocessing.py",
+    ),
     "torch": ("exporting/torch_module.py",),  # which is imported inside functions
     "typer": ("cli/",),
     "rich": ("cli/",),

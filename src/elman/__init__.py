@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
     from elman.check import check_gradients
     from elman.displays import (
+        ConfusionOverTimeDisplay,
         ForwardDisplay,
         GatesDisplay,
         GradientFlowDisplay,
         JacobianSpectrumDisplay,
         LearningCurveDisplay,
+        PermutationImportanceDisplay,
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
@@ -35,6 +37,7 @@ _HOMES = {
     "Architecture": "elman.parameters",
     "Carry": "elman.engines",
     "Cell": "elman.equations",
+    "ConfusionOverTimeDisplay": "elman.displays",
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "Dropout": "elman.equations.dropout",
@@ -50,6 +53,7 @@ _HOMES = {
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
+    "PermutationImportanceDisplay": "elman.displays",
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
     "RNNRegressor": "elman.estimators",
@@ -67,6 +71,7 @@ __all__ = [
     "Architecture",
     "Carry",
     "Cell",
+    "ConfusionOverTimeDisplay",
     "DataError",
     "DivergenceError",
     "Dropout",
@@ -82,6 +87,7 @@ __all__ = [
     "ModelFileError",
     "Network",
     "Parameters",
+    "PermutationImportanceDisplay",
     "Progress",
     "RNNClassifier",
     "RNNRegressor",
