@@ -3,8 +3,8 @@
     pip install 'elman[optuna]'
     python examples/search_with_optuna.py
 
-A trial is a network. After each epoch it reports how it does on sequences kept aside, and Optuna ends it
-if others did better by then.
+A trial is a network. After each epoch it reports how it does on sequences kept aside, and Optuna ends
+it if others did better by then.
 """
 
 import numpy as np

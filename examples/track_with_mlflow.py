@@ -3,8 +3,8 @@
     pip install 'elman[mlflow,onnx]'
     python examples/track_with_mlflow.py
 
-The run has elman's own file, which ``elman.load`` reads without running code, and the same model as ONNX
-and as C.
+The run has elman's own file, which ``elman.load`` reads without running code, and the same model as
+ONNX and as C.
 """
 
 import tempfile
@@ -42,4 +42,6 @@ def track(store, max_iter=15, n_sequences=600):
 
 if __name__ == "__main__":
     number, model = track("sqlite:///mlflow.db")
-    print(f"run {number}: {model.n_iter_} epochs; next: mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    print(
+        f"run {number}: {model.n_iter_} epochs; next: mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    )

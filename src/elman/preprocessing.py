@@ -47,7 +47,8 @@ class StepTransformer(BaseEstimator):
     >>> X = [rng.standard_normal((n, 2)) for n in rng.integers(5, 15, 60)]
     >>> y = [x[:, 0].sum() > 0 for x in X]
     >>> model = make_pipeline(
-    ...     StepTransformer(RobustScaler()), RNNClassifier(8, max_iter=40, random_state=0)
+    ...     StepTransformer(RobustScaler()),
+    ...     RNNClassifier(8, max_iter=40, learning_rate_init=0.02, random_state=0),
     ... )
     >>> model.fit(X, y).score(X, y) > 0.9
     True

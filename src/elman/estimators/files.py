@@ -16,8 +16,8 @@ from elman.equations.losses import Loss, decode_loss, encode_loss
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat
-from elman.network import Network, parameters_from
-from elman.persistence import Model
+from elman.network import Network
+from elman.persistence import Model, parameters_from
 
 
 def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:

@@ -9,6 +9,7 @@ torch         a torch.nn.Module, and back
 torch_names   where weights stand in its layers
 torch_module  that module; the one file that imports torch
 keras         weights in Keras's order, and back
+exported      what a network has of all this
 c             one C99 file with a function for a step
 
 A cell is written once, in ``equations/cells``: where a library has it as a layer of its own, the
@@ -16,7 +17,8 @@ exporter says how gates are ordered and biases split there; elsewhere the lines 
 are written down (``symbols``), those of a person's own cell too.
 """
 
+from elman.exporting.exported import Exported
 from elman.exporting.kinds import KINDS, export
 from elman.exporting.portable import Portable
 
-__all__ = ["KINDS", "Portable", "export"]
+__all__ = ["KINDS", "Exported", "Portable", "export"]
