@@ -30,7 +30,7 @@ def test_c_is_written_beside_the_model_and_compiles(run, tmp_path):
     size = (tmp_path / "m.c").stat().st_size
     assert result.stdout.splitlines() == [
         f"m.c: {size:,} bytes",
-        "next: cc -std=c99 -O2 -c m.c; call m_begin and m_step, which it declares",
+        "next: cc -std=c99 -O2 -c m.c; then call m_begin and m_step",
     ]
     if shutil.which("cc"):
         subprocess.run(["cc", "-std=c99", "-O2", "-c", "m.c"], check=True, cwd=tmp_path)

@@ -38,13 +38,12 @@ def export(
         raise typer.BadParameter(
             f"--to {to} writes {KINDS[to]} files; got {path}", param_hint="--output"
         )
-    loaded = elman.load(model)
     if path.exists() and not force:
         raise typer.BadParameter(
             f"{path} is there already; replace it with --force, or choose another name",
             param_hint="--output",
         )
-    loaded.export(path)
+    elman.load(model).export(path)
     size = path.stat().st_size
     if as_json:
         say(dumps({"model": str(model), "to": to, "output": str(path), "bytes": size}))
@@ -62,5 +61,5 @@ def _next(to: str, path: Path) -> str:
     return {
         "onnx": f'next: onnxruntime.InferenceSession("{path}").run(None, {{"x": x}})',
         "torch": f'next: elman.load(model).to_torch(), or torch.load("{path}", weights_only=True)',
-        "c": f"next: cc -std=c99 -O2 -c {path}; call {name}_begin and {name}_step, which it declares",
+        "c": f"next: cc -std=c99 -O2 -c {path}; then call {name}_begin and {name}_step",
     }[to]
