@@ -148,9 +148,9 @@ class Saved(Predicting):
         parameters, answers, front_end = fitted.network.parameters, fitted.answers, fitted.front_end
         if not front_end.standardizes_alone:
             raise ElmanError(
-                "what stands before the network cannot be exported: standardize='sequence', difference "
-                "and frame make other steps of a sequence's. Export network_, and do that before it; "
-                "or train with standardize=True, without difference and frame."
+                "standardize='sequence', differences and frame cannot be exported: they make other steps "
+                "of a sequence's before the network sees them. Train with standardize=True alone; or "
+                "export network_, and give it what they make of X."
             )
         mean = scale = None
         about: dict[str, Any] = {}
