@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
     from elman.check import check_gradients
     from elman.displays import (
+        ConfusionOverTimeDisplay,
         ForwardDisplay,
         GatesDisplay,
         GradientFlowDisplay,
         JacobianSpectrumDisplay,
         LearningCurveDisplay,
+        PermutationImportanceDisplay,
         SoftmaxJacobianDisplay,
         TermLadderDisplay,
     )
@@ -36,6 +38,7 @@ _HOMES = {
     "Architecture": "elman.parameters",
     "Carry": "elman.engines",
     "Cell": "elman.equations",
+    "ConfusionOverTimeDisplay": "elman.displays",
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
     "Dropout": "elman.equations.dropout",
@@ -51,6 +54,7 @@ _HOMES = {
     "ModelFileError": "elman.errors",
     "Network": "elman.network",
     "Parameters": "elman.parameters",
+    "PermutationImportanceDisplay": "elman.displays",
     "Progress": "elman.training",
     "RNNClassifier": "elman.estimators",
     "RNNRegressor": "elman.estimators",
@@ -69,6 +73,7 @@ __all__ = [
     "Architecture",
     "Carry",
     "Cell",
+    "ConfusionOverTimeDisplay",
     "DataError",
     "DivergenceError",
     "Dropout",
@@ -84,6 +89,7 @@ __all__ = [
     "ModelFileError",
     "Network",
     "Parameters",
+    "PermutationImportanceDisplay",
     "Progress",
     "RNNClassifier",
     "RNNRegressor",

@@ -7,8 +7,8 @@ from typing import Any
 
 from elman.errors import ModelFileError
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
-from elman.network import Network, parameters_from
-from elman.persistence import fitting_together, read_model
+from elman.network import Network
+from elman.persistence import fitting_together, parameters_from, read_model
 
 _ESTIMATORS: dict[str, Any] = {
     kind.__name__: kind for kind in (RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor)

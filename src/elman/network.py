@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -29,8 +29,9 @@ from elman.equations import Cell
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError
+from elman.exporting import Exported
 from elman.parameters import Architecture, Parameters, initialize
-from elman.persistence import fitting_together, read_model, write_model
+from elman.persistence import fitting_together, parameters_from, read_model, write_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class Intermediates:
     y_activated: Any
 
 
-class Network:
+class Network(Exported):
     """A recurrent (or feed-forward) network, under a softmax or not, with named parameters.
 
     Parameters
@@ -500,14 +501,3 @@ def _is_floating(dtype: Any) -> bool:
         return np.dtype(dtype) in (np.float32, np.float64)
     except (TypeError, ValueError):
         return False
-
-
-def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
-    """Put parameters together again from what a model file holds of them."""
-    architecture = Architecture.from_settings(settings)
-    shapes = {name: arrays[name].shape for name in architecture.shapes}
-    dtype = arrays["V"].dtype
-    if shapes != architecture.shapes or dtype not in (np.float32, np.float64):
-        raise ValueError(f"{dtype} parameters of shapes {shapes} for {architecture}")
-    vector = np.concatenate([arrays[name].ravel() for name in architecture.shapes])
-    return Parameters(architecture, vector.astype(dtype))

@@ -24,6 +24,7 @@ from elman._memory import require_memory
 from elman._typing import Array
 from elman.equations.naming import NotHereError
 from elman.errors import ModelFileError
+from elman.parameters import Architecture, Parameters
 
 FORMAT_VERSION = 1
 
@@ -187,3 +188,14 @@ def _digest(header: str, arrays: Mapping[str, Array]) -> str:
         digest.update(f"\0{name} {array.dtype.str} {array.shape}\0".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
+    """Put parameters together again from what a model file holds of them."""
+    architecture = Architecture.from_settings(settings)
+    shapes = {name: arrays[name].shape for name in architecture.shapes}
+    dtype = arrays["V"].dtype
+    if shapes != architecture.shapes or dtype not in (np.float32, np.float64):
+        raise ValueError(f"{dtype} parameters of shapes {shapes} for {architecture}")
+    vector = np.concatenate([arrays[name].ravel() for name in architecture.shapes])
+    return Parameters(architecture, vector.astype(dtype))

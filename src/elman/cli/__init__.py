@@ -19,6 +19,7 @@ from elman import __version__
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
+from elman.cli.export import export
 from elman.cli.inspect import inspect
 from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error
 from elman.cli.parameters import by_options
@@ -85,7 +86,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (inspect, train, evaluate, predict, check, explain):
+for command in (inspect, train, evaluate, predict, check, explain, export):
     app.command()(command)
 
 

@@ -74,7 +74,7 @@ def several_axes(ax: Sequence[Axes] | None, n: int, size: tuple[float, float]) -
             f"ax is a {type(ax).__name__}; expected {n} matplotlib Axes, as from plt.subplots({n})"
         ) from None
     if len(given) != n:
-        raise ValueError(f"ax has {len(given)} Axes; expected {n}, one for each gate and state")
+        raise ValueError(f"ax has {len(given)} Axes; expected {n}, one for each part drawn")
     return given
 
 

@@ -1,13 +1,12 @@
-"""What all estimators share: fitting, and model files."""
+"""What all estimators share: fitting."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -22,16 +21,15 @@ from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
 from elman.estimators.advice import unlearnt
-from elman.estimators.answers import Answers, Classes, Numbers
-from elman.estimators.files import fitted_from, params_from, write_fitted
+from elman.estimators.answers import Answers
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format
-from elman.estimators.predicting import Predicting
+from elman.estimators.representation import Represented
+from elman.estimators.saving import Saved
 from elman.network import Network
 from elman.parameters import Architecture, initialize
-from elman.persistence import Model, fitting_together, read_model
 from elman.training import (
     Callback,
     Optimizer,
@@ -60,10 +58,8 @@ class Prepared(NamedTuple):
     before: Fitted | None
 
 
-class BaseRNN(Predicting, metaclass=ABCMeta):
+class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     """Fits a network to sequences and their targets."""
-
-    _answers: ClassVar[type[Classes | Numbers]]
 
     @abstractmethod
     def _values(self, y: Any, sequences: Sequences) -> Array:
@@ -170,7 +166,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
 
         self._fitted = fitted
-        run = Run(fitted.history)
+        run, n_before = Run(fitted.history), len(fitted.history)
         try:
             train(
                 trainer,
@@ -182,6 +178,7 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
                 callback=self._reporting(callback),
             )
         finally:  # an error's traceback may hold the engine for long
+            fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         if complaint := self._complaint(trainer, run):
             warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=3)
@@ -203,12 +200,14 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
             )
         trainer = self._trainer(fitted, prepared.examples)
         self._fitted = fitted
+        n_before = len(fitted.history)
         try:
             train(trainer, Run(fitted.history), 1)
         except DivergenceError:
             fitted.optimizer = None  # its running means have diverged too
             raise
         finally:
+            fitted.saw(len(prepared.examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         return self
 
@@ -434,40 +433,3 @@ class BaseRNN(Predicting, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
         y_hat = self._y_hat(fitted, fitted.scaled(examples.sequences))
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
-
-        A ``random_state`` that is a generator, ``n_jobs``, and the optimizer's state are not stored.
-
-        Raises
-        ------
-        NotFittedError
-            If there is nothing to save yet.
-        OSError
-            If the file cannot be written; what was there is as it was.
-        """
-        write_fitted(path, type(self).__name__, self.get_params(), self._state)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a fitted estimator from a model file. No code runs.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, altered, foreign, or holds something else.
-        OSError
-            If there is no such file, or it cannot be read.
-        """
-        model = read_model(path, kind=cls.__name__)
-        with fitting_together(path):
-            return cls._of_model(model)
-
-    @classmethod
-    def _of_model(cls, model: Model) -> Self:
-        """Put an estimator together again from what a model file holds of it."""
-        estimator = cls(**params_from(model))
-        rng = generator(estimator.random_state)
-        estimator._fitted = fitted_from(model, cls._answers, estimator._make_engine(), rng)
-        return estimator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -17,18 +16,15 @@ from elman.equations.losses import Loss, decode_loss, encode_loss
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat
-from elman.network import Network, parameters_from
-from elman.persistence import Model, write_model
+from elman.network import Network
+from elman.persistence import Model, parameters_from
 
 
-def write_fitted(
-    path: str | os.PathLike[str], kind: str, params: Mapping[str, Any], fitted: Fitted
-) -> None:
-    """Write a fitted estimator to a model file.
+def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
+    """What a model file holds of a fitted estimator.
 
     Parameters
     ----------
-    path : path
     kind : str
         Its class.
     params : dict
@@ -52,9 +48,10 @@ def write_fitted(
         "front_end": fitted.front_end.settings,
         "history": fitted.history,
         **({} if format.reading is None else {"reading": format.reading}),
+        "n_sequences_seen": fitted.n_seen,
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
-    write_model(path, kind, settings, arrays)
+    return Model(kind, settings, arrays)
 
 
 def params_from(model: Model) -> dict[str, Any]:
@@ -84,6 +81,7 @@ def fitted_from(
         format,
         rng,
         settings["history"],
+        n_seen=settings.get("n_sequences_seen"),
     )
     _check_parts(fitted)
     return fitted
@@ -112,6 +110,9 @@ def _check_parts(fitted: Fitted) -> None:
         raise ValueError(f"feature_names_in_ must be {n_columns} names; got {len(names)}")
     if not isinstance(format.reading, Mapping | None):
         raise ValueError(f"reading must be a mapping; got {format.reading!r:.50}")
+    n_seen: Any = fitted.n_seen
+    if n_seen is not None and (isinstance(n_seen, bool) or not isinstance(n_seen, int)):
+        raise ValueError(f"n_sequences_seen_ is {n_seen!r}; expected a whole number")
     if not all(
         isinstance(row, dict) and isinstance(row.get("loss"), Real) for row in fitted.history
     ):

@@ -37,6 +37,8 @@ class Fitted:
         A row an epoch.
     optimizer : Optimizer or None
         None before the first update, and in a model from a file.
+    n_seen : int or None
+        Sequences in all complete epochs, each as often as it was seen; None if a file does not say.
     """
 
     network: Network
@@ -46,6 +48,12 @@ class Fitted:
     rng: np.random.Generator
     history: list[Row] = field(default_factory=list)
     optimizer: Optimizer | None = None
+    n_seen: int | None = 0
+
+    def saw(self, n_sequences: int, n_epochs: int) -> None:
+        """Count the sequences of complete epochs."""
+        if self.n_seen is not None:
+            self.n_seen += n_sequences * n_epochs
 
     def scaled(self, sequences: Sequences) -> Sequences:
         """Bring sequences to what the network takes."""
@@ -135,6 +143,11 @@ class FittedAttributes:
     def n_iter_(self) -> int:
         """The number of epochs."""
         return len(self.history_)
+
+    @property
+    def n_sequences_seen_(self) -> int | None:
+        """The sequences of all epochs, each as often as it was seen; None if a file does not say."""
+        return self._state.n_seen
 
     @property
     def loss_curve_(self) -> list[float]:

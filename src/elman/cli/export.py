@@ -1,0 +1,65 @@
+"""``elman export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from elman._json import dumps
+from elman.cli.evaluate import Json, Model
+from elman.cli.output import check_delivered, say
+
+
+def export(
+    model: Model,
+    to: Annotated[
+        Literal["onnx", "torch", "c"],
+        typer.Option(
+            help="ONNX; weights for PyTorch (a .pt file); or a C99 file with a function for a step."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; if left out, MODEL with another suffix."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there already.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a model to a file that runs without elman, standardisation and units included."""
+    import elman
+    from elman.exporting import KINDS
+
+    path = model.with_suffix(KINDS[to]) if output is None else output
+    if path.suffix.lower() != KINDS[to]:
+        raise typer.BadParameter(
+            f"--to {to} writes {KINDS[to]} files; got {path}", param_hint="--output"
+        )
+    if path.exists() and not force:
+        raise typer.BadParameter(
+            f"{path} is there already; replace it with --force, or choose another name",
+            param_hint="--output",
+        )
+    elman.load(model).export(path)
+    size = path.stat().st_size
+    if as_json:
+        say(dumps({"model": str(model), "to": to, "output": str(path), "bytes": size}))
+    else:
+        say(f"{path}: {size:,} bytes")
+        say(_next(to, path))
+    check_delivered()
+
+
+def _next(to: str, path: Path) -> str:
+    """Say how the file is used."""
+    from elman.exporting.c import identifier
+
+    name = identifier(path.stem)
+    return {
+        "onnx": f'next: onnxruntime.InferenceSession("{path}").run(None, {{"x": x}})',
+        "torch": f'next: elman.load(model).to_torch(), or torch.load("{path}", weights_only=True)',
+        "c": f"next: cc -std=c99 -O2 -c {path}; then call {name}_begin and {name}_step",
+    }[to]

@@ -1,0 +1,24 @@
+"""Models out: into files and libraries that answer as elman does, without it.
+
+portable      a model as all exporters see it
+symbols       a cell's equations written down instead of computed
+extras        packages that only an exporter needs
+onnx          an ONNX file, for ONNX Runtime and others
+onnx_graph    its nodes, names and constants
+torch         a torch.nn.Module, and back
+torch_names   where weights stand in its layers
+torch_module  that module; the one file that imports torch
+keras         weights in Keras's order, and back
+exported      what a network has of all this
+c             one C99 file with a function for a step
+
+A cell is written once, in ``equations/cells``: where a library has it as a layer of its own, the
+exporter says how gates are ordered and biases split there; elsewhere the lines of ``Cell.forward``
+are written down (``symbols``), those of a person's own cell too.
+"""
+
+from elman.exporting.exported import Exported
+from elman.exporting.kinds import KINDS, export
+from elman.exporting.portable import Portable
+
+__all__ = ["KINDS", "Exported", "Portable", "export"]

@@ -1,0 +1,111 @@
+"""A model as all exporters see it: a network, and what stands before and behind it.
+
+    x  →  (x - mean) / scale  →  layers  →  readout  →  V r + c  →  ŷ  →  ŷ · target_scale + target_mean
+
+Letters: D features, K outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from elman._typing import Array
+from elman.errors import ElmanError
+from elman.parameters import Architecture, Parameters
+from elman.persistence import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Portable:
+    """A model to be exported.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    every_step : bool
+        Whether each step is answered, or a sequence once.
+    mean, scale : arrays (D,)
+        What standardises a step.
+    target_mean, target_scale : arrays (K,), float64, or None
+        What brings ŷ to the units of y, where it is not in them already.
+    model : Model
+        What elman needs to make the same estimator or network of it again.
+    about : mapping
+        What a person wants to know in the place where the file is used: classes, names of features.
+    """
+
+    parameters: Parameters
+    every_step: bool
+    mean: Array
+    scale: Array
+    target_mean: Array | None
+    target_scale: Array | None
+    model: Model
+    about: Mapping[str, Any]
+
+    @classmethod
+    def of_network(cls, parameters: Parameters, every_step: bool | None) -> Portable:
+        """Make one of a network alone; left out, it answers each step unless a readout reads all."""
+        architecture, dtype = parameters.architecture, parameters.vector.dtype
+        D = architecture.n_features
+        return cls(
+            parameters,
+            architecture.readout == "last" if every_step is None else every_step,
+            np.zeros(D, dtype),
+            np.ones(D, dtype),
+            None,
+            None,
+            Model("Network", architecture.settings, dict(parameters)),
+            {},
+        )
+
+    def __post_init__(self) -> None:
+        if self.dtype not in (np.float32, np.float64):
+            raise ElmanError(f"a network of {self.dtype} cannot be exported; export the real one")
+        if not np.isfinite(self.parameters.vector).all():
+            raise ElmanError(
+                "the network has parameters that are NaN or infinite; a model that gives no answers "
+                "cannot be exported. Train it again with a lower learning rate."
+            )
+        if self.every_step and self.architecture.readout != "last":
+            raise ElmanError(
+                f"readout={self.architecture.readout!r} answers a sequence once; to export answers at "
+                "each step, take a network with readout='last', or leave every_step out."
+            )
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        return self.parameters.architecture
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64, that of all that is computed but ŷ in the units of y (float64)."""
+        return self.parameters.vector.dtype
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether x is changed before the network sees it."""
+        return bool(self.mean.any() or (self.scale != 1).any())
+
+    @property
+    def kind(self) -> Literal["probabilities", "predictions"]:
+        """What the answers are called."""
+        takes_classes = self.architecture.loss_function.takes_classes
+        return "probabilities" if takes_classes else "predictions"
+
+    @property
+    def summary(self) -> str:
+        """The network in a line."""
+        a = self.architecture
+        layers = ", ".join(
+            f"{H} {type(cell).__name__.lower()}"
+            for H, cell in zip(a.hidden, a.layer_cells, strict=True)
+        )
+        both = " in both directions" if a.bidirectional else ""
+        answers = "each step" if self.every_step else f"a sequence (readout {a.readout})"
+        return f"{a.n_features} features, {layers} units{both}, {a.n_outputs} outputs for {answers}"

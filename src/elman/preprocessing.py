@@ -1,0 +1,132 @@
+"""scikit-learn's transformers, for the steps of sequences."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._tags import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from elman._typing import Array
+from elman.data import Sequences, as_sequences
+from elman.errors import DataError
+
+__all__ = ["StepTransformer"]
+
+
+class StepTransformer(BaseEstimator):
+    """Applies a transformer to the steps of all sequences, each a row, whatever their lengths.
+
+    scikit-learn's transformers take two axes: rows and columns. This one lays the steps of all
+    sequences one under another, and folds what comes of them as the sequences were: in a pipeline, and
+    so that what is learned (means, categories, components) is learned from training sequences alone.
+
+    Parameters
+    ----------
+    transformer : transformer
+        ``StandardScaler()``, ``PCA(3)``, or for columns by their names a ``ColumnTransformer``, whose
+        sequences then are data frames.
+
+    Attributes
+    ----------
+    transformer_ : transformer
+        A clone, fitted.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import RobustScaler
+    >>> from elman import RNNClassifier
+    >>> from elman.preprocessing import StepTransformer
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.standard_normal((n, 2)) for n in rng.integers(5, 15, 60)]
+    >>> y = [x[:, 0].sum() > 0 for x in X]
+    >>> model = make_pipeline(
+    ...     StepTransformer(RobustScaler()),
+    ...     RNNClassifier(8, max_iter=40, learning_rate_init=0.02, random_state=0),
+    ... )
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __init__(self, transformer: Any) -> None:
+        self.transformer = transformer
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit a clone of the transformer to all steps.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
+        y
+            Left alone: it belongs to sequences, or to steps that may have no label.
+
+        Raises
+        ------
+        DataError
+            If X is not sequences of finite numbers.
+        """
+        sequences = as_sequences(X)
+        self.transformer_ = clone(self.transformer).fit(_rows(X, sequences))
+        self.n_features_in_ = sequences.n_features
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Transform all steps.
+
+        Returns
+        -------
+        array (n_samples, n_timesteps, ·), or list of (n_timesteps, ·), as X came.
+        """
+        check_is_fitted(self, "transformer_")
+        sequences = as_sequences(X)
+        if sequences.n_features != self.n_features_in_:
+            raise DataError(
+                f"X has {sequences.n_features} features a step; StepTransformer was fitted on "
+                f"{self.n_features_in_}."
+            )
+        rows = self.transformer_.transform(_rows(X, sequences))
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows  # of a sparse matrix
+        if hasattr(rows, "iloc"):  # set_output(transform="pandas")
+            pairs = zip(sequences.offsets, sequences.offsets[1:], strict=False)
+            return [rows.iloc[a:b] for a, b in pairs]
+        return _folded(np.asarray(rows), sequences)
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """``fit``, then ``transform``."""
+        return self.fit(X, y).transform(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of what comes out, where the transformer knows them."""
+        check_is_fitted(self, "transformer_")
+        return np.asarray(self.transformer_.get_feature_names_out(input_features))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare that X has three axes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _rows(X: Any, sequences: Sequences) -> Any:
+    """All steps one under another: a data frame where they have names."""
+    if sequences.names is None:
+        return sequences.values
+    frames = list(X)
+    library = import_module(type(frames[0]).__module__.partition(".")[0])
+    return library.concat(frames)  # pandas' and polars' alike
+
+
+def _folded(rows: Array, sequences: Sequences) -> Any:
+    """Fold rows as the sequences came, their padding included."""
+    if sequences.padded_to is None:
+        return sequences.fold(rows)
+    padded = np.full((len(sequences), sequences.padded_to, rows.shape[1]), np.nan, rows.dtype)
+    padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = rows
+    return padded

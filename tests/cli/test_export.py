@@ -1,0 +1,80 @@
+"""``elman export``: what it writes, what it says, and what it refuses."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from elman import Network, RNNClassifier
+from elman.cli import app
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 3, 2)), np.arange(20) % 2
+    RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y).save("m.safetensors")
+    Network(2, 3, 2, bidirectional=True, seed=0).save("both.safetensors")
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, ["export", *map(str, arguments)])
+
+
+def test_c_is_written_beside_the_model_and_compiles(run, tmp_path):
+    result = run("m.safetensors", "--to", "c")
+    assert result.exit_code == 0, result.output
+    size = (tmp_path / "m.c").stat().st_size
+    assert result.stdout.splitlines() == [
+        f"m.c: {size:,} bytes",
+        "next: cc -std=c99 -O2 -c m.c; then call m_begin and m_step",
+    ]
+    if shutil.which("cc"):
+        subprocess.run(["cc", "-std=c99", "-O2", "-c", "m.c"], check=True, cwd=tmp_path)
+
+
+def test_onnx_is_written_where_it_is_told(run, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    result = run("both.safetensors", "--to", "onnx", "-o", "there.onnx", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["output"] == "there.onnx"
+    session = runtime.InferenceSession(tmp_path / "there.onnx")
+    assert session.get_inputs()[0].shape == ["batch", "length", 2]
+
+
+def test_torch_is_written_for_from_torch(run, tmp_path):
+    pytest.importorskip("torch")
+    assert run("m.safetensors", "--to", "torch").exit_code == 0
+    back = RNNClassifier.from_torch(tmp_path / "m.pt")
+    expected = RNNClassifier.load(tmp_path / "m.safetensors").network_.parameters.vector
+    np.testing.assert_array_equal(back.network_.parameters.vector, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["m.safetensors", "--to", "c", "-o", "m.h"], 2, "--to c writes .c files; got m.h"),
+        (["m.safetensors", "--to", "keras"], 2, "'keras' is not one of"),
+        (["m.safetensors"], 2, "Missing option '--to'"),
+        (["both.safetensors", "--to", "c"], 1, "bidirectional network cannot be exported as C"),
+        (["nothing", "--to", "c"], 1, "No such file"),
+    ],
+)
+def test_what_cannot_be_is_refused(run, arguments, code, message):
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert message in re.sub(r"[\s│]+", " ", result.stderr)
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(run, tmp_path):
+    (tmp_path / "m.c").write_text("mine")
+    result = run("m.safetensors", "--to", "c")
+    assert result.exit_code == 2
+    assert "replace it with --force" in re.sub(r"[\s│]+", " ", result.stderr)
+    assert (tmp_path / "m.c").read_text() == "mine"
+    assert run("m.safetensors", "--to", "c", "--force").exit_code == 0
+    assert (tmp_path / "m.c").read_text() != "mine"
