@@ -19,7 +19,8 @@ from __future__ import annotations
 from elman._typing import Array
 from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks, readouts
-from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS
 from elman.engines.compiled.panels import (

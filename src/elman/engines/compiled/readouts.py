@@ -10,7 +10,7 @@ Steps are kept as numbers of the network's dtype, which hold them exactly up to 
 from __future__ import annotations
 
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.compiling import helper
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import READOUT_CODES, Layout
 from elman.engines.compiled.tiles import broadcast_rows, lanes, load, multiply_add, store, zeros
 

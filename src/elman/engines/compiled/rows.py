@@ -16,7 +16,8 @@ import numpy as np
 from elman._typing import Array
 from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks, packing, readouts
-from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward, call_forward
