@@ -29,6 +29,14 @@ def room(layout: Layout) -> int:
 
 
 @helper
+def room_of_panels(out, L):
+    """What ``room`` says for panels, in numbers."""
+    if out.readout:
+        return (N_PARTS * out.input_rows + L) * L
+    return 0
+
+
+@helper
 def part(out, readout, which, L):
     """Where a part stands, of rows of L numbers."""
     return readout + which * out.input_rows * L
