@@ -333,7 +333,7 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
-    dropout: Dropout,
+    dropout: Dropout | None,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
@@ -369,7 +369,8 @@ def train_shard(net, data, first, targets, dropout, work, gradients):
     gradients[:] = 0.0
     members = data.members[first:last]
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
-    draw_masks(net, dropout, members, work, initial, cell_scratch)
+    if dropout is not None:  # else nothing of it is compiled
+        draw_masks(net, dropout, members, work, initial, cell_scratch)
     forward(net, data, first, last, work, alive, initial, cell_scratch)
     if data.every_step:
         loss, correct = answer_steps(

@@ -190,7 +190,7 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
-    dropout: Dropout,
+    dropout: Dropout | None,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
@@ -202,17 +202,19 @@ def train(
         for length in lengths:
             begins += np.minimum(t, length)
         begins[-1] += 1
-    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients, begins)
+    reads = True if net.has_readout else None
+    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients, begins, reads)
     return loss, correct
 
 
 @entry
-def train_shard(net, data, first, targets, dropout, work, gradients, begins):
+def train_shard(net, data, first, targets, dropout, work, gradients, begins, reads):
     """Compute loss and gradients over the L sequences from the first one on.
 
     The states of all steps are kept. Then, from the last step to the first, ``BLOCK`` steps at a
     time, the errors of all layers are computed, and become gradients while they are in the cache.
-    Returns Σ w L, and Σ w over the right answers.
+    Where there is no dropout, or nothing but the last step is read, and they are None, nothing of
+    them is compiled. Returns Σ w L, and Σ w over the right answers.
     """
     L = lanes(work)
     last = min(first + L, len(data.lengths))
@@ -235,7 +237,8 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins):
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
-    draw_masks(net, dropout, members, work, initial, cell_scratch)
+    if dropout is not None:
+        draw_masks(net, dropout, members, work, initial, cell_scratch)
     gradients[:] = 0.0
     loss, correct = 0.0, 0.0
     for t in range(T):
@@ -244,7 +247,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins):
         forward(net, work, t, T, begins, initial, cell_scratch)
         if not data.every_step:
             h = inputs_at(out, t, T, begins, L)
-            if out.readout:
+            if reads is not None:
                 h, width = readouts.take_step(out, readout, work, h, width, t, True), L
                 readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
             collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
@@ -255,7 +258,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins):
         add_gradients(
             out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1
         )
-        if out.readout:
+        if reads is not None:
             lengths = data.lengths[first:last]
             readouts.error_of_read(net, readout, work, answers, lengths)
 
@@ -290,7 +293,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins):
                 if k == len(layers) - 2:
                     error_above = z + (t - begin) * out.rows * L
                     has_error_above = data.every_step or alive[t + 1] < alive[t]
-                    if out.readout:
+                    if reads is not None:
                         has_error_above = False
                         from_readout = readouts.error_of_step(out, readout, work, t)
                 backward_step(
