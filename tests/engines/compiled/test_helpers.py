@@ -1,5 +1,9 @@
 """Helpers: parts of others, and nothing by themselves."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numba import njit, types
@@ -57,3 +61,22 @@ def test_error_of_a_helper_reaches_python():
     assert entry(-1) == 0
     with pytest.raises(ValueError, match="no"):
         entry(1)
+
+
+def test_what_is_not_asked_for_is_not_compiled(tmp_path):
+    code = """
+import numpy as np
+from elman import Network
+from elman.engines.compiled import masks, readouts
+Network(2, 3, 2).loss_and_gradients(np.ones((4, 5, 2)), [0, 1, 0, 1])
+compiled = [masks.draw, masks.number, readouts.carry, readouts.take_step, readouts.error_of_read]
+print([function.__name__ for function in compiled if function.signatures])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"
