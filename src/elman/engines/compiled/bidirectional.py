@@ -38,9 +38,11 @@ from elman.engines.compiled.places import (
     errors_apart,
     errors_at,
     inputs_at,
+    masks_at,
     part_at,
     states_apart,
     states_at,
+    step_after,
 )
 from elman.engines.compiled.steps import (
     add_later,
@@ -193,10 +195,12 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
     For a reverse layer the step after is t - 1. ``scratch`` has a vector of zeros, then room for dL/dh.
     """
     L = lanes(work)
+    of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
+    error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
-            tile = add_later(net, layer, tile, work, t, T, p, i, errors, scratch)
+            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, None, errors, alive, initial, scratch)
 

@@ -17,7 +17,7 @@ from elman.engines.compiled.places import (
     masks_at,
     width_at,
 )
-from elman.engines.compiled.steps import through_W
+from elman.engines.compiled.steps import masked, through_W
 from elman.engines.compiled.tiles import (
     TILE_ROWS,
     lanes,
@@ -114,7 +114,10 @@ def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, s
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
-            tile = through_W(net, layer, tile, work, p, i, error, masks_at(net, scratch, L))
+            tile = through_W(net, layer, tile, work, p, i, error)
+            if layer.in_time_mask >= 0:
+                mask = masks_at(net, scratch, L) + layer.in_time_mask * L
+                tile = masked(tile, work, mask, p + i)
             store(tile, work, dh + (p + i) * L, L)
     straight = error + layer.n_gates * apart
     for s in range(layer.n_states):

@@ -8,7 +8,7 @@ runs, so that all this would be done in vain; for some eighty of them it took as
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from numba import njit
@@ -19,16 +19,21 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import AnnotateTypes
 
 
-def helper(function: Callable[..., Any]) -> Any:
-    """Compile a function as a part of others."""
+def helper(function: Callable[..., Any], inlined: bool = False) -> Any:
+    """Compile a function as a part of others, where LLVM thinks it best as one that they call."""
     options = {
         "nopython": True,
         "nogil": True,
         "boundscheck": None,  # as the environment says
         "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True,
+        "forceinline": inlined,
     }
     return Helper(function, targetoptions=options, pipeline_class=Compiler)
+
+
+inlined = partial(helper, inlined=True)
+"""Compile a function that no time may be lost to call: of a tile, in registers, or of each step."""
 
 
 class Helper(CPUDispatcher):

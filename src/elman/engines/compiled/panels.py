@@ -33,7 +33,7 @@ from elman.engines.compiled.answers import (
 from elman.engines.compiled.beginnings import count_alive, draw_masks, load_initial, load_inputs
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.helpers import inlined
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.places import (
     BLOCK,
@@ -41,8 +41,10 @@ from elman.engines.compiled.places import (
     errors_apart,
     errors_at,
     inputs_at,
+    masks_at,
     part_at,
     states_at,
+    step_after,
     width_at,
 )
 from elman.engines.compiled.steps import (
@@ -82,7 +84,7 @@ def at_once(layout: Layout) -> int:
 # Forward
 
 
-@helper
+@inlined
 def forward(net, work, t, slots, begins, initial, scratch):
     """All layers' states of step t."""
     for layer in net.layers[:-1]:
@@ -136,7 +138,7 @@ def predict(net, data, first, last, work, y_hat):
 # Forward, the loss, and back
 
 
-@helper
+@inlined
 def backward_step(
     net, layer, above, work, t, T, begins, errors, error_above, has_error_above, from_readout, alive,
     initial, scratch,
@@ -147,6 +149,8 @@ def backward_step(
     ``scratch`` has a vector of zeros, then room for dL/dh.
     """
     L = lanes(work)
+    of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
+    error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = zeros(work, TILE_ROWS, 1)
@@ -161,7 +165,7 @@ def backward_step(
                         tile = multiply_add(
                             tile, net.weights, U, 1, L, work, delta, L, above.n_units
                         )
-            tile = add_later(net, layer, tile, work, t, T, p, i, errors, scratch)
+            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch)
 

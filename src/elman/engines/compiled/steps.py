@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.helpers import helper, inlined
 from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.places import (
     errors_apart,
@@ -49,7 +49,7 @@ def round_up(n, step):
 # Forward
 
 
-@helper
+@inlined
 def affine(gate, n_inputs, weights, p, i, work, x, width):
     """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
     L = lanes(work)
@@ -58,7 +58,7 @@ def affine(gate, n_inputs, weights, p, i, work, x, width):
     return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
 
 
-@helper
+@inlined
 def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
 
@@ -86,7 +86,7 @@ def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     )  # fmt: skip
 
 
-@helper
+@inlined
 def mask_states(net, layer, work, t, slots, begins, scratch):
     """Write what masks leave of h_t, on its way up and into W."""
     L = lanes(work)
@@ -104,46 +104,43 @@ def mask_states(net, layer, work, t, slots, begins, scratch):
 # Back
 
 
-@helper
-def masked(tile, work, of_masks, mask, i):
-    """Rows i, i + 1, … of what a mask leaves; all where there is none, and ``mask`` is negative."""
+@inlined
+def masked(tile, work, mask, i):
+    """Rows i, i + 1, … of what the mask at ``mask`` leaves."""
     L = lanes(work)
-    if mask >= 0:
-        tile = f.multiply(tile, load(work, of_masks + (mask + i) * L, L, TILE_ROWS, 1))
-    return tile
+    return f.multiply(tile, load(work, mask + i * L, L, TILE_ROWS, 1))
 
 
-@helper
-def through_W(net, layer, tile, work, p, i, error, of_masks):
-    """Add Wᵀ δ of each gate that reads h, through the mask, for units p + i, p + i + 1, …."""
+@inlined
+def through_W(net, layer, tile, work, p, i, error):
+    """Add Wᵀ δ of each gate that reads h, for units p + i, p + i + 1, …."""
     L = lanes(work)
-    so_far = tile
-    if layer.in_time_mask >= 0:
-        tile = zeros(work, TILE_ROWS, 1)
     for g in range(layer.n_gates):
         gate = net.gates[layer.first_gate + g]
         if gate.reads_h:
             W = gate.back_in_time + p * layer.n_units + i
             delta = error + g * errors_apart(layer, L)
             tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, layer.n_units)
-    if layer.in_time_mask >= 0:
-        tile = f.add(so_far, masked(tile, work, of_masks, layer.in_time_mask, p + i))
     return tile
 
 
-@helper
-def add_later(net, layer, tile, work, t, T, p, i, errors, scratch):
+@inlined
+def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks):
     """Make of a tile of what reaches h_t from above dL/dh_t, with what comes from the step after."""
     L = lanes(work)
-    of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
-    tile = masked(tile, work, of_masks, layer.up_mask, p + i)
-    if after >= 0:
-        error = errors + errors_at(layer, after, L)
-        tile = through_W(net, layer, tile, work, p, i, error, of_masks)
+    if layer.up_mask >= 0:
+        tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
+    if has_later:
+        if layer.in_time_mask >= 0:
+            through = through_W(net, layer, zeros(work, TILE_ROWS, 1), work, p, i, error_after)
+            mask = of_masks + layer.in_time_mask * L
+            tile = f.add(tile, masked(through, work, mask, p + i))
+        else:
+            tile = through_W(net, layer, tile, work, p, i, error_after)
     return tile
 
 
-@helper
+@inlined
 def backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch):
     """δ_t of each gate, and what goes straight, from dL/dh_t, which stands behind a vector of zeros."""
     L = lanes(work)
