@@ -33,7 +33,7 @@ from elman.engines.compiled.answers import (
 from elman.engines.compiled.beginnings import count_alive, draw_masks, load_initial, load_inputs
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
-from elman.engines.compiled.helpers import inlined
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.places import (
     BLOCK,
@@ -84,12 +84,13 @@ def at_once(layout: Layout) -> int:
 # Forward
 
 
-@inlined
+@helper
 def forward(net, work, t, slots, begins, initial, scratch):
     """All layers' states of step t."""
     for layer in net.layers[:-1]:
         forward_step(net, layer, work, t, slots, begins, initial, scratch)
-        mask_states(net, layer, work, t, slots, begins, scratch)
+        if layer.up_mask >= 0 or layer.in_time_mask >= 0:
+            mask_states(net, layer, work, t, slots, begins, scratch)
 
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
@@ -138,7 +139,7 @@ def predict(net, data, first, last, work, y_hat):
 # Forward, the loss, and back
 
 
-@inlined
+@helper
 def backward_step(
     net, layer, above, work, t, T, begins, errors, error_above, has_error_above, from_readout, alive,
     initial, scratch,
