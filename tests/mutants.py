@@ -88,54 +88,53 @@ class Mutant:
 MUTANTS = {
     # panels
     "W begins a row too early": Mutant(
-        "panels",
-        "W * L + i\n                        tile = multiply_add(",
-        "(W - 1) * L + i\n                        tile = multiply_add(",
+        "steps",
+        "W * L + i\n                    tile = multiply_add(",
+        "(W - 1) * L + i\n                    tile = multiply_add(",
         ANSWERS_OF_MANY,
     ),
     "the last units, which fill no tile, left out": Mutant(
-        "panels",
-        "layer.n_units - p), TILE_ROWS):\n                    tile = affine(",
-        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                    tile = affine(",
+        "steps",
+        "layer.n_units - p), TILE_ROWS):\n                tile = affine(",
+        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                tile = affine(",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(
         "panels", "alive_after - 1] <= t + 1", "alive_after - 1] <= t + 2", ANSWERS_OF_MANY
     ),
     "classes and sequences exchanged": Mutant(
-        "panels", "= work[y + k * L + j]", "= work[y + j * L + k]", ANSWERS_OF_MANY
+        "answers", "= work[y + k * L + j]", "= work[y + j * L + k]", ANSWERS_OF_MANY
     ),
     "alive a step too long": Mutant(
-        "panels", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
+        "beginnings", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
     ),
     "h_t for h_{t-1}": Mutant(
-        "panels", "work, h, layer.rows, 1, begins", "work, h, layer.rows, 0, begins",
+        "gradients", "t_0 = 1, max(begin, 1)", "t_0 = 0, max(begin, 1)",
         GRADIENTS_OF_MANY,
     ),
     "h_{t-1} read as wide as h_t": Mutant(
-        "panels", "width = width_at(t - ago", "width = width_at(t", promises("narrow_panels_make")
+        "gradients", "width = width_at(t - ago", "width = width_at(t", promises("narrow_panels_make")
     ),
     "dW with something before the first step": Mutant(
-        "panels", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
+        "gradients", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
     ),
     "db added twice": Mutant(
-        "panels", "store(total, grad", "store(f.add(total, total), grad", GRADIENTS_OF_MANY
+        "gradients", "store(total, grad", "store(f.add(total, total), grad", GRADIENTS_OF_MANY
     ),
     "errors to sequences that have ended": Mutant(
-        "panels", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
+        "steps", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
     ),
     "gradients do not begin as zeros": Mutant(
         "panels", "gradients[:] = 0.0", "gradients[:0] = 0.0", BUFFERS_OF_MANY
     ),
     "only the first gate": Mutant(
-        "panels",
-        "of_W = read_by_W(layer, before, t, slots, begins, initial, L)\n"
-        "        for g in range(layer.n_gates):",
-        "of_W = read_by_W(layer, before, t, slots, begins, initial, L)\n        for g in range(1):",
+        "steps",
+        "initial, L)\n    for g in range(layer.n_gates):",
+        "initial, L)\n    for g in range(1):",
         GATES_OF_MANY,
     ),
     "nothing straight from later steps": Mutant(
-        "panels", "error_after + layer.n_gates * errors_apart", "error_after",
+        "steps", " + layer.n_gates * apart\n        later_apart", "\n        later_apart",
         GATES_OF_MANY,
     ),
     # bidirectional
@@ -150,15 +149,15 @@ MUTANTS = {
         "bidirectional", "if initial >= 0 else 0.0", "if initial >= 0 else 0.5", ANSWERS_BOTH_WAYS
     ),
     "the level below hears of one direction": Mutant(
-        "bidirectional", "errors_apart, is_first, below", "errors_apart, True, below",
+        "bidirectional", "error, is_first, below", "error, True, below",
         GRADIENTS_BOTH_WAYS,
     ),
     "reverse dW with h_t": Mutant(
-        "bidirectional", "= -1, begin, min(end, T - 1), T - 1", "= 0, begin, end, T - 1",
+        "gradients", "= -1, begin, min(end, T - 1), T - 1", "= 0, begin, end, T - 1",
         GRADIENTS_BOTH_WAYS,
     ),
     "errors from the wrong side": Mutant(
-        "bidirectional", "t_after = t - 1 if layer.reverse else t + 1", "t_after = t + 1",
+        "places", "        return t - 1\n    return t + 1", "        return t + 1\n    return t + 1",
         GRADIENTS_BOTH_WAYS,
     ),
     "first states of all sequences at each step": Mutant(
@@ -166,7 +165,7 @@ MUTANTS = {
         FIRST_STATES_BOTH_WAYS,
     ),
     "dW without first states": Mutant(
-        "bidirectional", "initial >= 0 and begin <= t_0 < end", "False", FIRST_STATES_BOTH_WAYS
+        "gradients", "initial >= 0 and begin <= t_0 < end", "False", FIRST_STATES_BOTH_WAYS
     ),
     # rows
     "U begins a row too early": Mutant(

@@ -12,7 +12,16 @@ import pytest
 from numba import njit
 
 from elman import Network
-from elman.engines.compiled import bidirectional, memory, packing, panels, rows, threads, tiles
+from elman.engines.compiled import (
+    answers,
+    bidirectional,
+    memory,
+    packing,
+    panels,
+    rows,
+    threads,
+    tiles,
+)
 from elman.engines.compiled.layout import Targets
 from elman.engines.compiled.memory import CHECKED, OutOfBoundsError
 
@@ -191,9 +200,9 @@ def test_index_raises_where_it_leaves_the_array(n_read, at, n_written, to, asked
 def test_index_of_two_axes_raises_where_it_leaves_either(place, n_classes):
     L, K = 8, 3
     y_hat = fenced(2 * n_classes)[0].reshape(2, n_classes)
-    panels.write_answers(np.zeros(K * L), 0, np.array([0, 1]), np.zeros((2, K)))
-    with pytest.raises(OutOfBoundsError, match=r"panels\.write_answers: index of elements"):
-        panels.write_answers(np.zeros(K * L), 0, np.array([0, place]), y_hat)
+    answers.write_answers(np.zeros(K * L), 0, np.array([0, 1]), np.zeros((2, K)))
+    with pytest.raises(OutOfBoundsError, match=r"answers\.write_answers: index of elements"):
+        answers.write_answers(np.zeros(K * L), 0, np.array([0, place]), y_hat)
 
 
 @checked
@@ -202,9 +211,9 @@ def test_labels_and_weights_beyond_their_arrays_raise(place):
     L, K = 8, 3
     none = np.empty((0, K))
     work, targets = np.zeros((K + 2) * L), Targets(np.zeros(2, np.int64), none, np.ones(2), 1, none)
-    panels.error_of_classes(work, 0, K, targets, np.array([0, 1]), K * L)
-    with pytest.raises(OutOfBoundsError, match=r"panels\.error_of_classes: index of elements"):
-        panels.error_of_classes(work, 0, K, targets, np.array([0, place]), K * L)
+    answers.error_of_classes(work, 0, K, targets, np.array([0, 1]), K * L)
+    with pytest.raises(OutOfBoundsError, match=r"answers\.error_of_classes: index of elements"):
+        answers.error_of_classes(work, 0, K, targets, np.array([0, place]), K * L)
 
 
 @checked

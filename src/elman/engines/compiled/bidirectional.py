@@ -17,50 +17,42 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 from __future__ import annotations
 
 from elman._typing import Array
-from elman.engines.compiled import elementwise as f
-from elman.engines.compiled import masks, readouts
-from elman.engines.compiled.compiling import entry, helper
-from elman.engines.compiled.layout import Data, Layout, Net, Targets
-from elman.engines.compiled.losses import N_PANELS
-from elman.engines.compiled.panels import (
-    BLOCK,
+from elman.engines.compiled import readouts
+from elman.engines.compiled.answers import (
     activate,
-    add_initial_gradients,
-    add_products,
-    add_sums,
-    add_through_W,
-    affine,
-    at_once,
     collect,
-    count_alive,
-    draw_masks,
-    errors_at,
-    inputs_at,
-    load_initial,
-    load_inputs,
-    mask_rows,
-    masks_at,
     output,
     output_error,
-    pack,
-    room_of_cells,
     room_of_loss,
-    room_of_readout,
-    round_up,
-    transpose_panel,
-    unit,
-    unpack,
+    rows_of_loss,
     write_answers,
 )
-from elman.engines.compiled.pointwise import call_backward, call_forward
-from elman.engines.compiled.tiles import (
-    TILE_ROWS,
-    lanes,
-    load,
-    multiply_add,
-    store,
-    zeros,
+from elman.engines.compiled.beginnings import count_alive, draw_masks, load_initial, load_inputs
+from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
+from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.panels import at_once, pack, unit, unpack
+from elman.engines.compiled.places import (
+    BLOCK,
+    errors_apart,
+    errors_at,
+    inputs_at,
+    masks_at,
+    part_at,
+    states_apart,
+    states_at,
+    step_after,
 )
+from elman.engines.compiled.steps import (
+    add_later,
+    backward_cell,
+    forward_step,
+    mask_rows,
+    mask_states,
+    room_of_steps,
+)
+from elman.engines.compiled.tiles import TILE_ROWS, lanes, load, multiply_add, store, zeros
 from elman.equations.dropout import Dropout
 
 __all__ = [
@@ -73,40 +65,6 @@ __all__ = [
     "unit",
     "unpack",
 ]
-
-
-@helper
-def values_at(layer, t, T, L):
-    """Where a layer's h_t stands; what else it stores of a step is ``apart`` further."""
-    first_row = layer.reverse * layer.n_units
-    return (layer.place * T + t * layer.panel_rows + first_row) * L
-
-
-@helper
-def masked_at(layer, place, t, T, L):
-    """Where the part of a level's panel stands that has a layer's masked h_t, or h_t itself."""
-    return values_at(layer, t, T, L) + (place - layer.place) * T * L
-
-
-@helper
-def apart(layer, T, L):
-    """How far it is from one value that is stored to the next."""
-    return layer.panel_rows * T * L
-
-
-@helper
-def before_at(layer, t, T, initial, scratch, L):
-    """Where the states before step t stand, and how far it is from a state, a row to the next.
-
-    Those that sequences begin with are at ``initial``; if that is negative, they are the zeros at
-    ``scratch``, all in one row.
-    """
-    t_before = t + 1 if layer.reverse else t - 1
-    if 0 <= t_before < T:
-        return values_at(layer, t_before, T, L), apart(layer, T, L), L
-    if initial >= 0:
-        return initial + layer.initial_place * L, layer.rows * L, L
-    return scratch, 0, 0
 
 
 # Forward
@@ -126,23 +84,10 @@ def forward(net, data, first, last, work, alive, initial, scratch):
     for layer in net.layers[:-1]:
         for i in range(T):
             t = T - 1 - i if layer.reverse else i
-            forward_step(net, layer, work, t, T, initial, scratch)
+            forward_step(net, layer, work, t, T, None, initial, scratch)
             if layer.reverse and t > 0:
                 begin_sequences(layer, work, t, T, alive[t], alive[t - 1], initial)
-            mask_states(net, layer, work, t, T, scratch)
-
-
-@helper
-def mask_states(net, layer, work, t, T, scratch):
-    """Write what masks leave of h_t, of what sequences begin with too."""
-    L = lanes(work)
-    h, of_masks = values_at(layer, t, T, L), masks_at(net, scratch, L)
-    if layer.up_mask >= 0:
-        to = masked_at(layer, layer.up_place, t, T, L)
-        masks.apply(work, h, L, of_masks + layer.up_mask * L, L, to, L, layer.n_units)
-    if layer.in_time_mask >= 0:
-        to = masked_at(layer, layer.in_time_place, t, T, L)
-        masks.apply(work, h, L, of_masks + layer.in_time_mask * L, L, to, L, layer.n_units)
+            mask_states(net, layer, work, t, T, None, scratch)
 
 
 @helper
@@ -150,43 +95,11 @@ def begin_sequences(layer, work, t, T, first, last, initial):
     """Put the states that sequences begin with into the lanes first … last - 1, as those of step t."""
     L = lanes(work)
     for s in range(layer.n_states):
-        h = values_at(layer, t, T, L) + s * apart(layer, T, L)
+        h = states_at(layer, t, T, None, L) + s * states_apart(layer, T, None, L)
         h_0 = initial + (layer.initial_place + s * layer.rows) * L
         for i in range(layer.n_units):
             for j in range(first, last):
                 work[h + i * L + j] = work[h_0 + i * L + j] if initial >= 0 else 0.0
-
-
-@helper
-def forward_step(net, layer, work, t, T, initial, scratch):
-    """A layer's states of step t, from b + U x_t + W h of the step before, of each gate (N2)."""
-    L = lanes(work)
-    x, a, h = inputs_at(layer, t, T, None, L), scratch + L, values_at(layer, t, T, L)
-    before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
-    of_W = before
-    if layer.in_time_mask >= 0:
-        t_before = t + 1 if layer.reverse else t - 1
-        if 0 <= t_before < T:
-            of_W = masked_at(layer, layer.in_time_place, t_before, T, L)
-        elif initial >= 0:
-            of_W = initial + layer.initial_in_time * L
-    for g in range(layer.n_gates):
-        gate = net.gates[layer.first_gate + g]
-        W = 1 + gate.reads_x * layer.n_inputs
-        for p in range(0, layer.n_units, L):
-            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, L)
-                if gate.reads_h:
-                    W_p = gate.forward + p * gate.n_forward + W * L + i
-                    tile = multiply_add(
-                        tile, net.weights, W_p, 1, L, work, of_W, before_row, layer.n_units
-                    )
-                store(tile, work, a + (g * layer.rows + p + i) * L, L)
-    call_forward(
-        layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
-        before, before_apart, before_row, a, layer.rows * L, h, apart(layer, T, L), L,
-        round_up(layer.n_units, TILE_ROWS),
-    )  # fmt: skip
 
 
 @helper
@@ -195,9 +108,9 @@ def collect_last(net, work, alive, answering):
     L, T = lanes(work), len(alive) - 1
     onward, reverse = net.layers[-3], net.layers[-2]
     for t in range(T):
-        h = masked_at(onward, onward.up_place, t, T, L)
+        h = part_at(onward, onward.up_place, t, T, None, L)
         collect(work, h, L, onward.n_units, alive[t + 1], alive[t], answering)
-    h = masked_at(reverse, reverse.up_place, 0, T, L)
+    h = part_at(reverse, reverse.up_place, 0, T, None, L)
     collect(work, h, L, reverse.n_units, 0, alive[0], answering + onward.n_units * L)
 
 
@@ -216,7 +129,7 @@ def collect_read(net, work, alive, readout, answering, with_steps):
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``: the states of all steps."""
     out = layout.layers[-1]
-    rest = int(out["rows"] + out["input_rows"]) + room_of_cells(layout) + readouts.room(layout)
+    rest = int(out["rows"] + out["input_rows"]) + room_of_steps(layout) + readouts.room(layout)
     return (layout.state_rows * lengths[0] + rest) * layout.unit
 
 
@@ -231,7 +144,7 @@ def predict(net, data, first, last, work, y_hat):
         z = net.state_rows * T * L  # behind x and the states
         answering = z + out.rows * L
         readout = answering + out.input_rows * L
-        scratch = readout + room_of_readout(out, L)
+        scratch = readout + readouts.room_of_panels(out, L)
         store(zeros(work, 1, 1), work, scratch, 0)
         members = data.members[start:end]
         initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
@@ -258,7 +171,7 @@ def predict(net, data, first, last, work, y_hat):
 
 
 @helper
-def add_down(net, layer, work, errors, errors_apart, is_first, dh):
+def add_down(net, layer, work, errors, is_first, dh):
     """Uᵀ δ_t, what a layer sends to the states that it reads: set, or added to what is there."""
     L = lanes(work)
     for p in range(0, layer.n_inputs, L):
@@ -269,7 +182,8 @@ def add_down(net, layer, work, errors, errors_apart, is_first, dh):
             for g in range(layer.n_gates):
                 gate = net.gates[layer.first_gate + g]
                 if gate.reads_x:
-                    U, delta = gate.back_down + p * layer.n_units + i, errors + g * errors_apart
+                    U = gate.back_down + p * layer.n_units + i
+                    delta = errors + g * errors_apart(layer, L)
                     tile = multiply_add(tile, net.weights, U, 1, L, work, delta, L, layer.n_units)
             store(tile, work, dh + (p + i) * L, L)
 
@@ -278,72 +192,17 @@ def add_down(net, layer, work, errors, errors_apart, is_first, dh):
 def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch):
     """δ_t of each gate, from dL/dh_t from above and Wᵀ δ of the step after, through the cell (N7).
 
-    For a reverse layer the step after is t - 1. ``scratch`` has a vector of zeros, then room for dh.
+    For a reverse layer the step after is t - 1. ``scratch`` has a vector of zeros, then room for dL/dh.
     """
     L = lanes(work)
-    t_after = t - 1 if layer.reverse else t + 1
-    error, error_after = errors + errors_at(layer, t, L), errors + errors_at(layer, t_after, L)
-    errors_apart, dh = layer.rows * (BLOCK + 1) * L, scratch + L
-    has_later = 0 <= t_after < T
+    of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
+    error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
-            if layer.up_mask >= 0:
-                mask = masks_at(net, scratch, L) + (layer.up_mask + p + i) * L
-                tile = f.multiply(tile, load(work, mask, L, TILE_ROWS, 1))
-            if has_later:
-                from_above = tile
-                if layer.in_time_mask >= 0:
-                    tile = zeros(work, TILE_ROWS, 1)
-                tile = add_through_W(net, layer, tile, work, p, i, error_after, errors_apart)
-                if layer.in_time_mask >= 0:
-                    mask = masks_at(net, scratch, L) + (layer.in_time_mask + p + i) * L
-                    tile = f.add(from_above, f.multiply(tile, load(work, mask, L, TILE_ROWS, 1)))
-            store(tile, work, dh + (p + i) * L, L)
-    before, before_apart, before_row = before_at(layer, t, T, initial, scratch, L)
-    later, later_apart, later_row = scratch, 0, 0
-    if has_later:
-        later, later_apart, later_row = error_after + layer.n_gates * errors_apart, errors_apart, L
-    call_backward(
-        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
-        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
-        later_row, values_at(layer, t, T, L), apart(layer, T, L), L, error, errors_apart, L,
-        round_up(layer.n_units, TILE_ROWS),
-    )  # fmt: skip
-    if alive < L:  # those that are not there at step t have no error
-        for g in range(layer.n_gates + layer.n_straight):
-            at = error + g * errors_apart
-            mask_rows(work, at, layer.n_units, 0, alive, at)
-
-
-@helper
-def add_layer_gradients(layer, gate, gradients, work, T, errors, step, begin, end, alive, initial):
-    """Add the steps begin … end - 1 to a gate's db, dU and dW (N6, N7), as ``panels`` does."""
-    L = lanes(work)
-    add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
-    row = 1
-    if gate.reads_x:
-        x = inputs_at(layer, 0, T, None, L)
-        add_products(
-            layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, None,
-            errors, step, begin, end, alive,
-        )  # fmt: skip
-        row += layer.input_rows
-    if gate.reads_h:
-        ago, first, last, t_0 = 1, max(begin, 1), end, 0
-        if layer.reverse:
-            ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
-        add_products(
-            layer, gate, gradients, row, layer.n_units, work,
-            masked_at(layer, layer.in_time_place, 0, T, L), layer.panel_rows, ago, None, errors,
-            step, first, last, alive,
-        )  # fmt: skip
-        if initial >= 0 and begin <= t_0 < end:  # the states before the first step taken
-            h_0 = initial + (layer.initial_in_time - t_0 * layer.rows) * L
-            add_products(
-                layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,
-                errors, step, t_0, t_0 + 1, alive,
-            )  # fmt: skip
+            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
+            store(tile, work, scratch + (1 + p + i) * L, L)
+    backward_cell(layer, work, t, T, None, errors, alive, initial, scratch)
 
 
 @helper
@@ -357,7 +216,9 @@ def backward_layer(
     """
     L, T = lanes(work), len(alive) - 1
     step = BLOCK * L * L  # the transposed errors of L units from those of the next
-    gate_apart, errors_apart = layer.rows // L * step, layer.rows * (BLOCK + 1) * L
+    gate_apart = layer.rows // L * step
+    x, h = inputs_at(layer, 0, T, None, L), part_at(layer, layer.in_time_place, 0, T, None, L)
+    h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
     for start in range(0, T, BLOCK):
         n = min(BLOCK, T - start)
         begin = start if layer.reverse else T - start - n
@@ -369,10 +230,10 @@ def backward_layer(
             error = errors + errors_at(layer, t, L)
             if layer.has_layer_below:
                 below = dh_below + t * layer.input_rows * L
-                add_down(net, layer, work, error, errors_apart, is_first, below)
+                add_down(net, layer, work, error, is_first, below)
             for g in range(layer.n_gates):
                 to = transposed_0 + g * gate_apart + t * L * L
-                transpose_panel(work, error + g * errors_apart, layer.rows, to, step)
+                transpose_panel(work, error + g * errors_apart(layer, L), layer.rows, to, step)
             if learns_initial and layer.initial >= 0:
                 first, last = alive[t + 1], alive[t]  # of a reverse layer, those that begin here
                 if not layer.reverse:
@@ -384,8 +245,20 @@ def backward_layer(
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             of_gate = transposed_0 + g * gate_apart
-            add_layer_gradients(
-                layer, gate, gradients, work, T, of_gate, step, begin, begin + n, alive, initial
+            add_gradients(
+                layer,
+                gate,
+                gradients,
+                work,
+                x,
+                h,
+                None,
+                of_gate,
+                step,
+                begin,
+                begin + n,
+                alive,
+                h_0,
             )
 
 
@@ -407,8 +280,11 @@ def answer_steps(
             part = output_error(out, work, z, targets, places, scratch)
             loss, correct = loss + part[0], correct + part[1]
             transpose_panel(work, z, out.rows, transposed_0 + t * L * L, step)
-            add_down(net, out, work, z, 0, True, dh + t * out.input_rows * L)
-        add_layer_gradients(out, V, gradients, work, T, transposed_0, step, begin, end, alive, -1)
+            add_down(net, out, work, z, True, dh + t * out.input_rows * L)
+        h = inputs_at(out, 0, T, None, L)
+        add_gradients(
+            out, V, gradients, work, h, 0, None, transposed_0, step, begin, end, alive, -1
+        )
     return loss, correct
 
 
@@ -428,18 +304,14 @@ def answer_last(
     places = data.members[first:last]
     loss, correct = output_error(out, work, z, targets, places, scratch)
     transpose_panel(work, z, out.rows, transposed, L * L)
-    add_sums(out, V, gradients, work, transposed, L * L, 0, 1, alive)
-    add_products(
-        out, V, gradients, 1, out.n_inputs, work, answering, out.input_rows, 0, None,
-        transposed, L * L, 0, 1, alive,
-    )  # fmt: skip
+    add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1)
     if out.readout:
         readouts.error_of_read(net, readout, work, z, data.lengths[first:last])
         for t in range(T):
             share = readouts.error_of_step(out, readout, work, t)
             mask_rows(work, share, out.n_inputs, 0, alive[t], dh + t * out.input_rows * L)
         return loss, correct
-    add_down(net, out, work, z, 0, True, dh_answering)
+    add_down(net, out, work, z, True, dh_answering)
     for t in range(T):
         dh_t = dh + t * out.input_rows * L
         mask_rows(work, dh_answering, H, alive[t + 1], alive[t], dh_t)
@@ -455,7 +327,7 @@ def room_to_train(layout: Layout, lengths: list[int]) -> int:
     dh = min(n_levels, 2) * int(layout.layers["panel_rows"][:-1].max())
     errors = layout.error_rows * (BLOCK + 1) + layout.widest * BLOCK
     rest = int(out["rows"] + 2 * out["input_rows"])
-    rest += room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
+    rest += room_of_loss(layout) + room_of_steps(layout) + readouts.room(layout)
     return ((layout.state_rows + dh) * T + errors + rest) * layout.unit
 
 
@@ -465,7 +337,7 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
-    dropout: Dropout,
+    dropout: Dropout | None,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
@@ -494,14 +366,15 @@ def train_shard(net, data, first, targets, dropout, work, gradients):
     transposed = errors + net.error_rows * (BLOCK + 1) * L
     z = transposed + net.widest * BLOCK * L
     scratch = z + (out.rows + 2 * out.input_rows) * L
-    readout = scratch + (2 if out.is_softmax else (N_PANELS + out.n_constants) * out.rows) * L
-    cell_scratch = readout + room_of_readout(out, L)
+    readout = scratch + rows_of_loss(out) * L
+    cell_scratch = readout + readouts.room_of_panels(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     gradients[:] = 0.0
     members = data.members[first:last]
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
-    draw_masks(net, dropout, members, work, initial, cell_scratch)
+    if dropout is not None:  # else nothing of it is compiled
+        draw_masks(net, dropout, members, work, initial, cell_scratch)
     forward(net, data, first, last, work, alive, initial, cell_scratch)
     if data.every_step:
         loss, correct = answer_steps(

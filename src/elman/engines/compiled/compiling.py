@@ -16,7 +16,6 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba import njit
 from numba.core.caching import CompileResultCacheImpl, NullCache
 from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
@@ -40,10 +39,6 @@ BUILD = (numba.__version__, llvmlite.__version__, sys.version, CHECKED)
 DIGEST_BYTES = 32
 
 
-helper = njit(nogil=True)
-"""Compile a function as a part of others."""
-
-
 def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> Any:
     """Compile a function when it is first called, and keep it on disk.
 
@@ -58,8 +53,9 @@ def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> 
     on_disk : bool
         Whether that is all it depends on, so that it may be kept.
     """
-    # the options that ``njit`` would give it
-    made = Entry(function, targetoptions={"nopython": True, "nogil": True, "boundscheck": None})
+    # the options that ``njit`` would give it, but that C cannot call it
+    options = {"nopython": True, "nogil": True, "boundscheck": None, "no_cfunc_wrapper": True}
+    made = Entry(function, targetoptions=options)
     if on_disk:
         made.enable_caching(key)
     return made

@@ -30,7 +30,6 @@ VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
 FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
-NONE = Dropout(0.0, 0.0, 0, 0)
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -72,7 +71,7 @@ class Kernel(Protocol):
         first: int,
         lengths: list[int],
         targets: Targets,
-        dropout: Dropout,
+        dropout: Dropout | None,
         work: Array,
         gradients: Array,
     ) -> tuple[float, float]:
@@ -171,7 +170,7 @@ class CompiledEngine:
         dropout: Dropout | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        dropped = NONE if dropout is None else dropout.checked()
+        dropped = None if dropout is None else dropout.checked()
         kernel, dtype, buffers = (
             kernel_for(parameters, batch),
             parameters.vector.dtype,
@@ -271,14 +270,16 @@ class CompiledEngine:
         self._buffers.release()
 
     def _pack(
-        self, kernel: Kernel, parameters: Parameters, dropout: Dropout = NONE
+        self, kernel: Kernel, parameters: Parameters, dropout: Dropout | None = None
     ) -> tuple[Layout, Net]:
         """Lay the network out for a kernel, and copy the parameters."""
         dtype = parameters.vector.dtype
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        masked = dropout.rate > 0, dropout.recurrent_rate > 0
+        masked = False, False
+        if dropout is not None:
+            masked = dropout.rate > 0, dropout.recurrent_rate > 0
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
         vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
@@ -291,6 +292,7 @@ class CompiledEngine:
             layout.error_rows,
             layout.initial_rows,
             layout.widest,
+            parameters.architecture.readout != "last",
         )
         return layout, net
 

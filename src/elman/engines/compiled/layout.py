@@ -85,6 +85,7 @@ class Net(NamedTuple):
     error_rows: int
     initial_rows: int
     widest: int
+    has_readout: bool  # that reads more than the last step
 
 
 class Data(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.compiling import helper
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.tiles import load, store
 from elman.equations import dropout as equations
 

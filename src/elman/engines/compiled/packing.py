@@ -8,7 +8,8 @@ Letters: D inputs, H units, L lanes.
 
 from __future__ import annotations
 
-from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.tiles import lanes, load, store, transpose
 
 # For panels

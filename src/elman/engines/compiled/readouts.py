@@ -10,7 +10,7 @@ Steps are kept as numbers of the network's dtype, which hold them exactly up to 
 from __future__ import annotations
 
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.compiling import helper
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import READOUT_CODES, Layout
 from elman.engines.compiled.tiles import broadcast_rows, lanes, load, multiply_add, store, zeros
 
@@ -26,6 +26,14 @@ def room(layout: Layout) -> int:
     if layout.architecture.readout == "last":
         return 0
     return N_PARTS * int(layout.layers["input_rows"][-1]) + layout.unit
+
+
+@helper
+def room_of_panels(out, L):
+    """What ``room`` says for panels, in numbers."""
+    if out.readout:
+        return (N_PARTS * out.input_rows + L) * L
+    return 0
 
 
 @helper

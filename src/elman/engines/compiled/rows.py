@@ -16,7 +16,8 @@ import numpy as np
 from elman._typing import Array
 from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks, packing, readouts
-from elman.engines.compiled.compiling import entry, helper
+from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward, call_forward
@@ -257,7 +258,7 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
     Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
     (x_t - mean) / scale, which the network takes, is finite.
     """
-    net = Net(layers, gates, weights, state_rows, 0, 0, 0)
+    net = Net(layers, gates, weights, state_rows, 0, 0, 0, False)
     D, out = layers[0].n_inputs, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
@@ -495,7 +496,7 @@ def train(
     first: int,
     lengths: list[int],
     targets: Targets,
-    dropout: Dropout,
+    dropout: Dropout | None,
     work: Array,
     gradients: Array,
 ) -> tuple[float, float]:
@@ -521,7 +522,8 @@ def train_sequence(net, data, i, targets, dropout, work, gradients):
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     first = 0 if load_initial(net, data, i, work, 0) else 1
     of_masks = masks_at(net, cell_scratch)
-    masks.draw(net, dropout, data.members[i], work, of_masks, 1, 0)
+    if dropout is not None:  # else nothing of it is compiled
+        masks.draw(net, dropout, data.members[i], work, of_masks, 1, 0)
     if first == 0:
         for layer in layers[:-1]:
             mask_states(layer, work, 0, of_masks)

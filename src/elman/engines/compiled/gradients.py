@@ -1,0 +1,133 @@
+"""Errors of panels become gradients: db, dU and dW, and those of learned first states (N6, N7).
+
+A gradient is a sum over lanes and steps. So the errors are transposed first: those of step t are
+squares (lane, unit), L units each, at ``errors`` + t L², and of the next L units ``step`` further.
+
+Letters: T steps, L lanes.
+"""
+
+from __future__ import annotations
+
+from elman.engines.compiled import elementwise as f
+from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.places import (
+    errors_apart,
+    errors_at,
+    lanes_before,
+    masks_at,
+    width_at,
+)
+from elman.engines.compiled.steps import masked, through_W
+from elman.engines.compiled.tiles import (
+    TILE_ROWS,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    transpose,
+    zeros,
+)
+
+
+@helper
+def transpose_panel(work, panel, rows, target, step):
+    """Copy a panel to squares (lane, unit), L units each, that are ``step`` apart."""
+    L = lanes(work)
+    for p in range(rows // L):
+        transpose(work, panel + p * L * L, L, work, target + p * step, L)
+
+
+@helper
+def add_sums(layer, gate, gradients, work, errors, step, begin, end, alive):
+    """Db += Σ_t δ_t over the steps begin … end - 1."""
+    L = lanes(work)
+    for p in range(layer.rows // L):
+        at = gate.gradient + p * gate.gradient_rows * L
+        total = load(gradients, at, 0, 1, 1)
+        for t in range(begin, end):
+            for j in range(alive[t]):
+                row = errors + p * step + (t * L + j) * L
+                total = f.add(total, load(work, row, 0, 1, 1))
+        store(total, gradients, at, 0)
+
+
+@helper
+def add_products(
+    layer, gate, gradients, row, n_inputs, work, x, rows, ago, begins, errors, step, begin, end, alive
+):  # fmt: skip
+    """Add Σ_t δ_t x_{t-ago}ᵀ, transposed, to ``n_inputs`` rows of gradients, from ``row`` on.
+
+    The panels of x have ``rows``; that of step 0 stands at ``x``.
+    """
+    L = lanes(work)
+    for p in range(layer.rows // L):
+        for i in range(0, n_inputs, TILE_ROWS):
+            at = gate.gradient + (p * gate.gradient_rows + row + i) * L
+            tile = load(gradients, at, L, TILE_ROWS, 1)
+            for t in range(begin, end):
+                width = width_at(t - ago, begins, L)
+                x_t = x + lanes_before(t - ago, begins, L) * rows + i * width
+                delta = errors + p * step + t * L * L
+                tile = multiply_add(tile, work, x_t, width, 1, work, delta, L, alive[t])
+            store(tile, gradients, at, L)
+
+
+@helper
+def add_gradients(
+    layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial
+):  # fmt: skip
+    """Add the steps begin … end - 1 to a gate's db, dU and dW.
+
+    x and what W reads of h of step 0 stand at ``x`` and ``h``; of the states before the first step
+    that stands at ``initial``, if that is not negative.
+    """
+    L, T = lanes(work), len(alive) - 1
+    add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
+    row = 1
+    if gate.reads_x:
+        add_products(
+            layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins,
+            errors, step, begin, end, alive,
+        )  # fmt: skip
+        row += layer.input_rows
+    if gate.reads_h:
+        ago, first, last, t_0 = 1, max(begin, 1), end, 0
+        if layer.reverse:
+            ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
+        add_products(
+            layer, gate, gradients, row, layer.n_units, work, h, layer.panel_rows, ago, begins,
+            errors, step, first, last, alive,
+        )  # fmt: skip
+        if initial >= 0 and begin <= t_0 < end:  # the first step that is taken
+            h_0 = initial - t_0 * layer.rows * L
+            add_products(
+                layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,
+                errors, step, t_0, t_0 + 1, alive,
+            )  # fmt: skip
+
+
+@helper
+def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, scratch):
+    """Add dL/d(states before step t), Wᵀ δ_t and what goes straight, over lanes that begin with it."""
+    L = lanes(work)
+    error, apart, dh = errors + errors_at(layer, t, L), errors_apart(layer, L), scratch + L
+    for p in range(0, layer.n_units, L):
+        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+            tile = zeros(work, TILE_ROWS, 1)
+            tile = through_W(net, layer, tile, work, p, i, error)
+            if layer.in_time_mask >= 0:
+                mask = masks_at(net, scratch, L) + layer.in_time_mask * L
+                tile = masked(tile, work, mask, p + i)
+            store(tile, work, dh + (p + i) * L, L)
+    straight = error + layer.n_gates * apart
+    for s in range(layer.n_states):
+        has_straight = layer.straight >> s & 1
+        for i in range(layer.n_units):
+            total = work[scratch]  # which is zero
+            for j in range(first, last):
+                if s == 0:
+                    total += work[dh + i * L + j]
+                if has_straight:
+                    total += work[straight + i * L + j]
+            gradients[layer.initial_gradient + s * layer.n_units + i] += total
+        straight += has_straight * apart

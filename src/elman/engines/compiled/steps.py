@@ -1,0 +1,171 @@
+"""A step of a layer in panels, forward (N2) and back (N7), in one direction or the other.
+
+Letters: T steps, D features, H units, L lanes.
+"""
+
+from __future__ import annotations
+
+from elman.engines.compiled import elementwise as f
+from elman.engines.compiled import masks
+from elman.engines.compiled.helpers import helper, inlined
+from elman.engines.compiled.layout import Layout
+from elman.engines.compiled.places import (
+    errors_apart,
+    errors_at,
+    inputs_at,
+    masks_at,
+    part_at,
+    read_by_W,
+    states_apart,
+    states_at,
+    states_before,
+    step_after,
+    width_at,
+)
+from elman.engines.compiled.pointwise import call_backward, call_forward
+from elman.engines.compiled.tiles import (
+    TILE_ROWS,
+    broadcast_rows,
+    keep,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    zeros,
+)
+
+
+def room_of_steps(layout: Layout) -> int:
+    """Rows of what steps call scratch, states before the first step, and masks, of L lanes."""
+    return 1 + layout.widest + layout.initial_rows + layout.mask_rows
+
+
+@helper
+def round_up(n, step):
+    """The least multiple of a step that is not below n."""
+    return (n + step - 1) // step * step
+
+
+# Forward
+
+
+@inlined
+def affine(gate, n_inputs, weights, p, i, work, x, width):
+    """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
+    L = lanes(work)
+    at = gate.forward + p * gate.n_forward + i
+    tile = broadcast_rows(weights, at, TILE_ROWS)
+    return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
+
+
+@inlined
+def forward_step(net, layer, work, t, slots, begins, initial, scratch):
+    """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
+
+    ``scratch`` has a vector of zeros, then room for the gates.
+    """
+    L = lanes(work)
+    width, a = width_at(t, begins, L), scratch + L
+    x, h = inputs_at(layer, t, slots, begins, L), states_at(layer, t, slots, begins, L)
+    before, apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
+    of_W = read_by_W(layer, before, t, slots, begins, initial, L)
+    for g in range(layer.n_gates):
+        gate = net.gates[layer.first_gate + g]
+        for p in range(0, layer.n_units, L):
+            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
+                if gate.reads_h and before != scratch:
+                    W = 1 + gate.reads_x * layer.n_inputs
+                    W = gate.forward + p * gate.n_forward + W * L + i
+                    tile = multiply_add(tile, net.weights, W, 1, L, work, of_W, row, layer.n_units)
+                store(tile, work, a + (g * layer.rows + p + i) * L, L)
+    call_forward(
+        layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
+        before, apart, row, a, layer.rows * L, h, states_apart(layer, slots, begins, L), width,
+        round_up(layer.n_units, TILE_ROWS),
+    )  # fmt: skip
+
+
+@inlined
+def mask_states(net, layer, work, t, slots, begins, scratch):
+    """Write what masks leave of h_t, on its way up and into W."""
+    L = lanes(work)
+    h, width = states_at(layer, t, slots, begins, L), width_at(t, begins, L)
+    of_masks = masks_at(net, scratch, L)
+    if layer.up_mask >= 0:
+        to = part_at(layer, layer.up_place, t, slots, begins, L)
+        masks.apply(work, h, width, of_masks + layer.up_mask * L, L, to, width, layer.n_units)
+    if layer.in_time_mask >= 0:
+        to = part_at(layer, layer.in_time_place, t, slots, begins, L)
+        mask = of_masks + layer.in_time_mask * L
+        masks.apply(work, h, width, mask, L, to, width, layer.n_units)
+
+
+# Back
+
+
+@inlined
+def masked(tile, work, mask, i):
+    """Rows i, i + 1, … of what the mask at ``mask`` leaves."""
+    L = lanes(work)
+    return f.multiply(tile, load(work, mask + i * L, L, TILE_ROWS, 1))
+
+
+@inlined
+def through_W(net, layer, tile, work, p, i, error):
+    """Add Wᵀ δ of each gate that reads h, for units p + i, p + i + 1, …."""
+    L = lanes(work)
+    for g in range(layer.n_gates):
+        gate = net.gates[layer.first_gate + g]
+        if gate.reads_h:
+            W = gate.back_in_time + p * layer.n_units + i
+            delta = error + g * errors_apart(layer, L)
+            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, layer.n_units)
+    return tile
+
+
+@inlined
+def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks):
+    """Make of a tile of what reaches h_t from above dL/dh_t, with what comes from the step after."""
+    L = lanes(work)
+    if layer.up_mask >= 0:
+        tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
+    if has_later:
+        if layer.in_time_mask >= 0:
+            through = through_W(net, layer, zeros(work, TILE_ROWS, 1), work, p, i, error_after)
+            mask = of_masks + layer.in_time_mask * L
+            tile = f.add(tile, masked(through, work, mask, p + i))
+        else:
+            tile = through_W(net, layer, tile, work, p, i, error_after)
+    return tile
+
+
+@inlined
+def backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch):
+    """δ_t of each gate, and what goes straight, from dL/dh_t, which stands behind a vector of zeros."""
+    L = lanes(work)
+    error, apart, dh = errors + errors_at(layer, t, L), errors_apart(layer, L), scratch + L
+    before, before_apart, before_row = states_before(layer, t, T, begins, initial, scratch, L)
+    later, later_apart, later_row = scratch, 0, 0
+    after = step_after(layer, t, T)
+    if after >= 0:
+        later = errors + errors_at(layer, after, L) + layer.n_gates * apart
+        later_apart, later_row = apart, L
+    call_backward(
+        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
+        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
+        later_row, states_at(layer, t, T, begins, L), states_apart(layer, T, begins, L),
+        width_at(t, begins, L), error, apart, L, round_up(layer.n_units, TILE_ROWS),
+    )  # fmt: skip
+    if alive < L:  # those that are not there at step t have no error
+        for g in range(layer.n_gates + layer.n_straight):
+            at = error + g * apart
+            mask_rows(work, at, layer.n_units, 0, alive, at)
+
+
+@helper
+def mask_rows(work, source, n, first, last, target):
+    """Copy n rows of a panel in the lanes first … last - 1, with zeros in the others."""
+    L = lanes(work)
+    for row in range(n):
+        store(keep(load(work, source + row * L, 0, 1, 1), first, last), work, target + row * L, 0)

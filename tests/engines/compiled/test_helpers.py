@@ -1,0 +1,82 @@
+"""Helpers: parts of others, and nothing by themselves."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numba import njit, types
+
+from elman.engines.compiled.helpers import Part, helper
+
+
+@pytest.fixture
+def halves():
+    """A helper that another one calls."""
+
+    @helper
+    def half(x):
+        return x / 2
+
+    @helper
+    def quarter(x):
+        return half(half(x))
+
+    return half, quarter
+
+
+def test_entry_is_made_of_helpers(halves):
+    _, quarter = halves
+    assert njit(lambda x: quarter(x) + 1)(6.0) == 2.5
+
+
+def test_helper_has_neither_machine_code_nor_wrappers(halves):
+    _, quarter = halves
+    quarter.compile((types.float64,))
+    (result,) = quarter.overloads.values()
+    assert isinstance(result.library, Part)
+    names = [function.name for function in result.library.get_defined_functions()]
+    assert result.fndesc.llvm_func_name in names
+    assert result.fndesc.llvm_cpython_wrapper_name not in names
+    assert result.fndesc.llvm_cfunc_wrapper_name not in names
+    engine = result.target_context.codegen()._engine
+    assert not engine.is_symbol_defined(result.fndesc.llvm_func_name)
+
+
+def test_helper_called_by_python_is_compiled_alone(halves):
+    half, quarter = halves
+    assert quarter(6.0) == 1.5
+    assert (half(np.arange(3.0)) == [0, 0.5, 1]).all()
+
+
+def test_error_of_a_helper_reaches_python():
+    @helper
+    def refuse(x):
+        if x > 0:
+            raise ValueError("no")
+        return x
+
+    entry = njit(lambda x: refuse(x) + 1)
+    assert entry(-1) == 0
+    with pytest.raises(ValueError, match="no"):
+        entry(1)
+
+
+def test_what_is_not_asked_for_is_not_compiled(tmp_path):
+    code = """
+import numpy as np
+from elman import Network
+from elman.engines.compiled import masks, readouts
+Network(2, 3, 2).loss_and_gradients(np.ones((4, 5, 2)), [0, 1, 0, 1])
+compiled = [masks.draw, masks.number, readouts.carry, readouts.take_step, readouts.error_of_read]
+print([function.__name__ for function in compiled if function.signatures])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "[]\n"
