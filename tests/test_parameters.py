@@ -13,6 +13,7 @@ import pytest
 
 from elman import parameters as module
 from elman.equations import CELLS
+from elman.equations.cells import Tanh
 from elman.parameters import Architecture, Parameters, initialize
 from tolerances import ROUNDING
 
@@ -225,6 +226,39 @@ def test_w_of_tanh_has_no_preferred_direction():
     draws = np.array([initialize(architecture, rng, np.float64)["W1"] for _ in range(2000)])
     np.testing.assert_allclose(draws.mean(axis=0), 0, atol=5 / np.sqrt(3 * 2000))
     np.testing.assert_allclose((draws**2).mean(axis=0), 1 / 3, atol=0.04)
+
+
+@pytest.mark.parametrize("H", [1, 2, 7, 64])
+def test_first_w_may_be_slow_rotations_of_pairs(H):
+    """Of all pairs the first rows are (cos, -sin) of an angle that is small; W is orthogonal."""
+    architecture = Architecture(1, (H,), (Tanh(first_recurrence="rotations"),), 2)
+    W = initialize(architecture, np.random.default_rng(0), np.float64)["W1"]
+    np.testing.assert_allclose(W @ W.T, np.eye(H), atol=ROUNDING)
+    angles = [np.arctan2(W[i + 1, i], W[i, i]) for i in range(0, H - 1, 2)]
+    assert all(0 < angle < 2 * np.arctan(0.2) for angle in angles)
+    expected = np.zeros((H, H))
+    for i, angle in zip(range(0, H - 1, 2), angles, strict=True):
+        expected[i : i + 2, i : i + 2] = [
+            [np.cos(angle), -np.sin(angle)],
+            [np.sin(angle), np.cos(angle)],
+        ]
+    if H % 2:
+        expected[-1, -1] = 1
+    np.testing.assert_allclose(W, expected, atol=ROUNDING)
+
+
+def test_small_angles_are_drawn_more_often_than_large():
+    architecture = Architecture(1, (2000,), (Tanh(first_recurrence="rotations"),), 2)
+    W = initialize(architecture, np.random.default_rng(0), np.float64)["W1"]
+    t = np.tan(np.arctan2(W[1::2, ::2].diagonal(), W[::2, ::2].diagonal()) / 2)
+    assert abs(np.mean(t < 0.05) - 0.5) < 0.05  # (u²) below a quarter of the largest: u < 1/2
+
+
+def test_first_w_that_there_is_not_is_refused():
+    with pytest.raises(
+        ValueError, match="first_recurrence must be one of orthogonal, identity, rotations"
+    ):
+        Tanh(first_recurrence="orthogonl")
 
 
 def test_traces_of_w_are_those_of_a_uniform_orthogonal_matrix():

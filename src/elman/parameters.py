@@ -32,6 +32,7 @@ logger = logging.getLogger("elman")
 
 REFLECTIONS = 64  # that are applied together; the exactness of sums depends on it
 ROWS = 128  # of a matrix that are cut together, while in the cache
+LARGEST_HALF_ANGLE = 0.2  # its tangent, of a first rotation
 LARGE = 4096  # units: from here on drawing W takes many seconds
 
 
@@ -431,8 +432,12 @@ def initialize(
     U and V are uniform in ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, eq. 16), W is a random
     orthogonal matrix (Saxe et al. 2014, section 3), so that at first ‖W h‖ = ‖h‖ over any number of
     steps, and the biases are zero; all that gate by gate. Layers of ``relu`` take W = 1, the identity
-    (Le, Jaitly and Hinton 2015), which neither shrinks nor rotates what a unit holds. The bias of an
-    LSTM's forget gate is 1 (Jozefowicz et al. 2015), so that at first it holds what it has.
+    (Le, Jaitly and Hinton 2015), which neither shrinks nor rotates what a unit holds. A cell may ask
+    for rotations instead (``Cell.first_recurrence``): units in pairs, each pair turned at a step by
+    an angle of 0 to 0.4, small ones more often than large (as in Henaff et al. 2016 and Helfrich et
+    al. 2018, whose angles are larger). A random orthogonal matrix turns by any angle, so that after
+    some steps what units hold has lost its sign; slow rotations remember over hundreds of steps. The
+    bias of an LSTM's forget gate is 1 (Jozefowicz et al. 2015), so that at first it holds what it has.
 
     Parameters
     ----------
@@ -461,9 +466,8 @@ def initialize(
                 bound = np.sqrt(6 / sum(block.shape))
                 block[...] = rng.uniform(-bound, bound, block.shape)
             elif spec.role == "recurrent":
-                identity = cell is not None and cell.identity
-                H = len(block)
-                block[...] = np.eye(H) if identity else _random_orthogonal(H, rng)
+                first_recurrence = "orthogonal" if cell is None else cell.first_recurrence
+                block[...] = _FIRST_W[first_recurrence](len(block), rng)
             elif cell is not None:
                 block[...] = cell.first_bias.get(gate, 0.0)
     return parameters
@@ -525,3 +529,28 @@ def _cut(a: Array, bits: int, bits_of_rest: int) -> tuple[Array, Array]:
     """Cut numbers in two: a multiple of 2^-bits, and the rest, rounded to a multiple as well."""
     high = np.rint(a * 2.0**bits) * 2.0**-bits
     return high, np.rint((a - high) * 2.0**bits_of_rest) * 2.0**-bits_of_rest
+
+
+def _identity(n: int, rng: np.random.Generator) -> Array:
+    return np.eye(n)
+
+
+def _random_rotations(n: int, rng: np.random.Generator) -> Array:
+    """Draw rotations of pairs of units; of an odd number the last keeps what it has.
+
+    Cosine and sine come from t = tan(angle / 2), by divisions, which are the same bits everywhere.
+    """
+    W = np.eye(n)
+    first = np.arange(0, n - 1, 2)
+    t = LARGEST_HALF_ANGLE * rng.uniform(0, 1, len(first)) ** 2
+    cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
+    W[first, first] = W[first + 1, first + 1] = cos
+    W[first, first + 1], W[first + 1, first] = -sin, sin
+    return W
+
+
+_FIRST_W = {
+    "orthogonal": _random_orthogonal,
+    "identity": _identity,
+    "rotations": _random_rotations,
+}

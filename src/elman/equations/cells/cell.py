@@ -11,6 +11,9 @@ import numpy as np
 Values: TypeAlias = tuple[Any, ...]
 """One array (H, n), or vector of the compiled engine, for each gate, state, or value kept."""
 
+FIRST_RECURRENCES = ("orthogonal", "identity", "rotations")
+"""What W may begin as."""
+
 
 class Cell(ABC):
     """Base of all cells. A subclass says its gates and states, and its equations.
@@ -35,15 +38,16 @@ class Cell(ABC):
         What enters a gate: x_t by U, h_{t-1} by W. Gates that are not named read both.
     first_bias : mapping from gate to float
         What b begins with; 0 where a gate is not named.
-    identity : bool
-        Whether W begins as the identity, not as a random orthogonal matrix.
+    first_recurrence : {"orthogonal", "identity", "rotations"}
+        What W begins as: a random orthogonal matrix, the identity, or units in pairs, each turned by
+        a small angle (``elman.parameters.initialize``).
     """
 
     gates: ClassVar[tuple[str, ...]] = ("h",)
     states: ClassVar[tuple[str, ...]] = ("h",)
     reads: ClassVar[Mapping[str, str]] = {}
     first_bias: ClassVar[Mapping[str, float]] = {}
-    identity: ClassVar[bool] = False
+    first_recurrence: str = "orthogonal"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse a cell whose gates make no sense, when it is defined.

@@ -9,7 +9,7 @@ from elman.equations.functions import positive, where
 class Relu(Cell):
     """h = max(0, a). W begins as the identity (Le, Jaitly and Hinton 2015)."""
 
-    identity = True
+    first_recurrence = "identity"
 
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
         """See ``Cell.forward``."""
