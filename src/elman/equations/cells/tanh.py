@@ -28,8 +28,9 @@ class Tanh(Cell):
 
     def __post_init__(self) -> None:
         if self.first_recurrence not in FIRST_RECURRENCES:
+            expected = ", ".join(FIRST_RECURRENCES)
             raise ValueError(
-                f"first_recurrence must be one of {', '.join(FIRST_RECURRENCES)}; got {self.first_recurrence!r}"
+                f"first_recurrence must be one of {expected}; got {self.first_recurrence!r}"
             )
 
     def forward(self, a: Values, before: Values) -> tuple[Values, Values]:
