@@ -1,0 +1,404 @@
+"""Successive halving in two rounds, by time or by the number of candidates.
+
+In the first round candidates train for a quarter of the updates of a whole training (Karnin et al.
+2013, Jamieson and Talwalkar 2016: what is bad shows early); the best of them then train in full,
+those that come out on top first. The defaults are in both rounds.
+
+scikit-learn's ``HalvingRandomSearchCV`` takes lists of ragged sequences, but neither a budget in
+seconds nor ``max_iter="auto"``; broken off, it has nothing to show, and it may drop the defaults after
+the first round. So candidates, folds and scores are scikit-learn's, and the order is ours.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice, pairwise
+from threading import Event
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import cross_validate
+
+from elman.errors import DivergenceError
+from elman.training import Progress as TrainingProgress
+from elman.training import batch_size_for, epochs_for
+from elman.tuning.trials import Progress, Trial, decide
+
+SHORT = 0.25
+"""The share of a whole training in the first round."""
+
+ADVANCE = 4
+"""One candidate of so many goes into the second round, where candidates are counted."""
+
+RESERVE = 1.3
+"""What is kept of the time for the last training, in what it is expected to take."""
+
+_TICK = 0.1  # seconds between looks at the clock
+
+
+class OutOfTimeError(Exception):
+    """Ends a training that nobody waits for any more."""
+
+
+class Watch:
+    """A callback of ``fit`` that measures how fast it is, and ends it when its time is over.
+
+    Attributes
+    ----------
+    seconds_per_update : float
+        By the median epoch, since in some functions are compiled; nan before the second is complete.
+    """
+
+    def __init__(self, until: float, stop: Event) -> None:
+        self._until = until
+        self._stop = stop
+        self._ends: list[tuple[float, int]] = []  # of epochs: when, and after how many updates
+
+    @property
+    def seconds_per_update(self) -> float:
+        times = [
+            (end - begin) / (after - before)
+            for (begin, before), (end, after) in pairwise(self._ends)
+            if after > before  # not so where training diverged and went back
+        ]
+        return float(np.median(times)) if times else math.nan
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Look at the clock."""
+        now = time.monotonic()
+        if progress.row is not None:
+            self._ends.append((now, progress.update))
+        if self._stop.is_set() or now > self._until:
+            raise OutOfTimeError
+
+
+def epochs_and_updates(estimator: Any, n: int) -> tuple[int, int]:
+    """Count the epochs of a whole training on so many sequences, and the updates."""
+    auto = estimator.batch_size == "auto"
+    n_batches = -(-n // (batch_size_for(n) if auto else int(estimator.batch_size)))
+    n_epochs = epochs_for(n_batches) if estimator.max_iter == "auto" else int(estimator.max_iter)
+    return n_epochs, n_epochs * n_batches
+
+
+class Search:
+    """Candidates that compete, on the same folds.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+        The defaults.
+    X, y
+        As in ``fit``.
+    candidates : iterable of dict
+        What they set.
+    splits : list of (train, test)
+        Indices.
+    scoring
+        As ``cross_validate`` takes it.
+    n_threads : int
+        Folds that are trained at once.
+    n_trials : int or None
+        The candidates, the defaults among them.
+    seconds : float or None
+        What may be used, with the last training.
+    callback : callable or None
+        Given a ``Progress`` now and then.
+
+    Attributes
+    ----------
+    trials : list of Trial
+        The defaults first.
+    interrupted : bool
+        Whether it was ended by Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        candidates: Iterable[dict[str, Any]],
+        splits: list[Any],
+        scoring: Any,
+        n_threads: int,
+        n_trials: int | None,
+        seconds: float | None,
+        callback: Callable[[Progress], None] | None,
+    ) -> None:
+        self.estimator = estimator
+        self.X, self.y = X, y
+        self.splits = splits
+        self.scoring = scoring
+        self.n_threads = n_threads
+        self.n_trials = n_trials
+        self.seconds = seconds
+        self.callback = callback
+        self.trials = [Trial(0, {})]
+        self.interrupted = False
+        self._candidates = iter(candidates)
+        self._began = time.monotonic()
+        self._deadline = math.inf if seconds is None else self._began + seconds
+        self._stop = Event()
+        self._n_done = 0
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="elman-tune")
+
+    def run(self) -> None:
+        """Let them compete, until the number, the time, or a person says that it is enough.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If there is nothing to show yet.
+        """
+        try:
+            with (
+                warnings.catch_warnings()
+            ):  # short trainings have not learnt much, and rare classes
+                warnings.simplefilter("ignore")  # are not in every fold
+                try:
+                    self._compete()
+                finally:
+                    self._stop.set()
+                    self._pool.shutdown()
+        except KeyboardInterrupt:
+            if not self.trials[0].scores:
+                raise
+            self.interrupted = True
+
+    def refit(self, settings: dict[str, Any], seconds_per_update: float) -> tuple[Any, str]:
+        """Fit what won on all sequences, in the time that is left.
+
+        Returns
+        -------
+        estimator : BaseRNN
+        words : str
+            What was cut short, if anything.
+        """
+        estimator = clone(self.estimator).set_params(**settings)
+        n_epochs, n_updates = epochs_and_updates(estimator, len(self.y))
+        left = self._deadline - time.monotonic()
+        words = ""
+        if n_updates * seconds_per_update > left:
+            enough = max(1, int(n_epochs * left / (n_updates * seconds_per_update)))
+            if enough < n_epochs:
+                estimator.set_params(max_iter=enough)
+                words = (
+                    f"There was time for {enough} of {n_epochs} epochs of the last training; for "
+                    "the whole, take a larger budget, or fit the estimator again with max_iter="
+                    f"{self.estimator.max_iter!r}."
+                )
+        watch = Watch(self._deadline + 1.0, Event())
+        show = self._showing("training the winner on all sequences")
+
+        def callback(progress: TrainingProgress) -> None:
+            show()
+            watch(progress)
+
+        try:
+            estimator.fit(self.X, self.y, callback=callback)
+        except OutOfTimeError:
+            words = (
+                f"The last training was ended by the budget, in epoch {len(estimator.history_) + 1} of "
+                f"{n_epochs}, with the weights of its best epoch; take a larger budget."
+            )
+        except KeyboardInterrupt:
+            if not getattr(estimator, "history_", None):
+                raise
+            self.interrupted = True
+            words = (
+                f"The last training was interrupted in epoch {len(estimator.history_) + 1} of "
+                f"{n_epochs}; its weights are those of its best epoch."
+            )
+        return estimator, words
+
+    # The two rounds
+
+    def _compete(self) -> None:
+        (default,) = self.trials
+        half = self._began + (self.seconds or math.inf) / 2
+        self._go([default], SHORT, until=half)  # what it takes tells how much there is time for
+        if not default.scores:
+            return
+        until, limit = self._plan()
+        self._go(self._draw(), SHORT, until=limit, begin_until=until)
+        others = sorted(
+            (trial for trial in self.trials[1:] if trial.scores),
+            key=lambda trial: (-trial.mean, trial.number),
+        )
+        if self.n_trials is not None:
+            others = others[: math.ceil(len(others) / ADVANCE)]
+        limit = self._deadline - RESERVE * max(
+            self._refit_seconds(trial) for trial in [default, *others[:2]]
+        )
+        if until < limit or self.seconds is None:
+            self._go([default, *others], 1.0, until=limit)
+
+    def _draw(self) -> Iterator[Trial]:
+        """Draw candidates, one by one."""
+        n = None if self.n_trials is None else self.n_trials - 1
+        for settings in islice(self._candidates, n):
+            self.trials.append(Trial(len(self.trials), settings))
+            yield self.trials[-1]
+
+    def _plan(self) -> tuple[float, float]:
+        """Say until when the first round begins with candidates, and when it has to be over.
+
+        The second round takes half of the time that is left when the defaults' own part is taken off;
+        where it could not have the defaults and one other, there is none.
+        """
+        if self.seconds is None:
+            return math.inf, math.inf
+        (default,) = self.trials
+        now = time.monotonic()
+        end = self._deadline - RESERVE * self._refit_seconds(default)
+        in_full = self._expected(default, 1.0)
+        if end - now < 2 * in_full + 2 * self._expected(default, SHORT):
+            return end, end
+        return now + (end - now - in_full) / 2, end - 2 * in_full
+
+    def _expected(self, trial: Trial, share: float) -> float:
+        """Estimate how many seconds of the clock a trial's folds take, side by side."""
+        estimator = clone(self.estimator).set_params(**trial.settings)
+        fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in self.splits)
+        at_once = min(self.n_threads, len(self.splits))
+        return 1.1 * float(fits) * trial.seconds_per_update / at_once
+
+    def _refit_seconds(self, trial: Trial) -> float:
+        estimator = clone(self.estimator).set_params(**trial.settings)
+        return epochs_and_updates(estimator, len(self.y))[1] * trial.seconds_per_update
+
+    # Evaluating
+
+    def _go(
+        self, trials: Iterable[Trial], share: float, *, until: float, begin_until: float = math.inf
+    ) -> None:
+        """Train and score candidates on all folds, one after another, several folds at once.
+
+        Parameters
+        ----------
+        trials : iterable of Trial
+        share : float
+            Of a whole training.
+        until : float
+            When it has to be over; what is not complete then does not count.
+        begin_until : float
+            When no candidate is begun any more.
+        """
+        n_folds = len(self.splits)
+        default = self.trials[0]
+        found: dict[int, dict[int, float]] = {}
+        pending: dict[Future[tuple[float, float, float]], tuple[Trial, int]] = {}
+        tasks: Iterator[tuple[Trial, int]] = iter(())
+        source = iter(trials)
+        show = self._showing(f"{share:.0%} of the training" if share < 1 else "whole training")
+        exhausted = False
+        while True:
+            while len(pending) < self.n_threads and not exhausted:
+                task = next(tasks, None)
+                if task is None:
+                    now = time.monotonic()
+                    likely = self._expected(default, share) if default.scores else 0.0
+                    late = now > begin_until or now + likely > until
+                    trial = None if late else next(source, None)
+                    exhausted = trial is None
+                    if trial is not None:
+                        tasks = iter([(trial, fold) for fold in range(n_folds)])
+                    continue
+                if task[0].problem:
+                    continue
+                pending[self._pool.submit(self._evaluate, *task, share, until)] = task
+                if not default.scores and task == (default, 0):
+                    break  # alone: it compiles, and refuses what cannot be fitted
+            if not pending:
+                return
+            done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
+            for future in done:
+                trial, fold = pending.pop(future)
+                complete = self._take(trial, fold, future, found)
+                if complete is not None:
+                    trial.scores[share] = complete
+                    self._n_done += 1
+                    show(trial)
+            show()
+
+    def _take(
+        self,
+        trial: Trial,
+        fold: int,
+        future: Future[tuple[float, float, float]],
+        found: dict[int, dict[int, float]],
+    ) -> Any:
+        """Take what a fold came to; give the scores of all when they are complete."""
+        try:
+            score, seconds, per_update = future.result()
+        except OutOfTimeError:
+            trial.problem = trial.problem or "out of time"
+            return None
+        except (DivergenceError, MemoryError) as error:
+            trial.problem = "diverged" if isinstance(error, DivergenceError) else "too large"
+            return None
+        trial.seconds += seconds
+        if not math.isnan(per_update):
+            trial.paces.append(per_update)
+        scores = found.setdefault(trial.number, {})
+        scores[fold] = score
+        if len(scores) < len(self.splits) or trial.problem:
+            return None
+        if not np.isfinite(list(scores.values())).all():
+            trial.problem = "a score is no number"
+            return None
+        return np.array([scores[i] for i in range(len(self.splits))])
+
+    def _evaluate(
+        self, trial: Trial, fold: int, share: float, until: float
+    ) -> tuple[float, float, float]:
+        """Train on a fold and score it: the score, seconds, and seconds of an update."""
+        estimator = clone(self.estimator).set_params(**trial.settings)
+        if self.n_threads > 1:
+            estimator.set_params(n_jobs=1)
+        if share < 1:
+            n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))
+            estimator.set_params(max_iter=max(1, round(share * n_epochs)))
+        watch = Watch(until, self._stop)
+        result = cross_validate(
+            estimator,
+            self.X,
+            self.y,
+            cv=[self.splits[fold]],
+            scoring=self.scoring,
+            params={"callback": watch},
+            error_score="raise",
+        )
+        seconds = float(result["fit_time"][0] + result["score_time"][0])
+        return float(result["test_score"][0]), seconds, watch.seconds_per_update
+
+    def _showing(self, doing: str) -> Callable[..., None]:
+        """Make what tells the callback how far it is."""
+
+        def show(trial: Trial | None = None) -> None:
+            if self.callback is None:
+                return
+            default, share = self.trials[0], decide(self.trials).share
+            rivals = [t.scores[share].mean() for t in self.trials if share in t.scores]
+            n = self.n_trials if self.seconds is None else None
+            self.callback(
+                Progress(
+                    doing,
+                    self._n_done,
+                    None if n is None else n + 1 + math.ceil((n - 1) / ADVANCE),
+                    time.monotonic() - self._began,
+                    self.seconds,
+                    float(default.scores[share or default.share].mean())
+                    if default.scores
+                    else None,
+                    float(max(rivals)) if rivals else None,
+                    trial,
+                )
+            )
+
+        return show
