@@ -61,6 +61,7 @@ class Watch:
 
     @property
     def seconds_per_update(self) -> float:
+        """What an update took."""
         times = [
             (end - begin) / (after - before)
             for (begin, before), (end, after) in pairwise(self._ends)
@@ -193,7 +194,7 @@ class Search:
                     f"{self.estimator.max_iter!r}."
                 )
         watch = Watch(self._deadline + 1.0, Event())
-        show = self._showing("training the winner on all sequences")
+        show = self._showing("the winner on all data")
 
         def callback(progress: TrainingProgress) -> None:
             show()
@@ -295,7 +296,7 @@ class Search:
         pending: dict[Future[tuple[float, float, float]], tuple[Trial, int]] = {}
         tasks: Iterator[tuple[Trial, int]] = iter(())
         source = iter(trials)
-        show = self._showing(f"{share:.0%} of the training" if share < 1 else "whole training")
+        show = self._showing("short trainings" if share < 1 else "whole trainings")
         exhausted = False
         while True:
             while len(pending) < self.n_threads and not exhausted:

@@ -135,7 +135,7 @@ def suggest(
     >>> found.estimator.predict(X[:1]).shape
     (1,)
     """
-    seconds = _seconds(budget)
+    seconds = None if budget is None else seconds_in(budget)
     if n_trials is not None and not (isinstance(n_trials, int) and n_trials >= 2):
         raise ValueError(
             f"n_trials={n_trials!r}; expected a whole number of at least 2, the defaults and another."
@@ -198,25 +198,21 @@ def estimator_for(X: Any, y: Any) -> Any:
     return RNNTagger() if has_step_labels(y) else RNNClassifier()
 
 
-def _seconds(budget: str | float | None) -> float | None:
-    """Read a time.
+def seconds_in(budget: str | float) -> float:
+    """Read a time: ``"90s"``, ``"2m"``, ``"1h"``, or seconds.
 
     Raises
     ------
     ValueError
         If it is none.
     """
-    if budget is None:
-        return None
     if isinstance(budget, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh])\s*", budget)
         seconds = float(match[1]) * _UNITS[match[2]] if match else math.nan
     else:
         seconds = float(budget)
     if not 0 < seconds < math.inf:
-        raise ValueError(
-            f"budget={budget!r}; expected a time such as '60s', '2m' or '1h', or seconds."
-        )
+        raise ValueError(f"budget is {budget!r}; expected a time: 60s, 2m or 1h.")
     return seconds
 
 
