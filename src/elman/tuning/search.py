@@ -27,7 +27,7 @@ from sklearn.model_selection import cross_validate
 from elman.errors import DivergenceError
 from elman.training import Progress as TrainingProgress
 from elman.training import batch_size_for, epochs_for
-from elman.tuning.trials import Progress, Trial, decide
+from elman.tuning.trials import Progress, Trial, decide, ranking
 
 SHORT = 0.25
 """The share of a whole training in the first round."""
@@ -227,17 +227,15 @@ class Search:
             return
         until, limit = self._plan()
         self._go(self._draw(), SHORT, until=limit, begin_until=until)
-        others = sorted(
-            (trial for trial in self.trials[1:] if trial.scores),
-            key=lambda trial: (-trial.mean, trial.number),
-        )
+        others = sorted((trial for trial in self.trials[1:] if trial.scores), key=ranking)
         if self.n_trials is not None:
             others = others[: math.ceil(len(others) / ADVANCE)]
-        limit = self._deadline - RESERVE * max(
-            self._refit_seconds(trial) for trial in [default, *others[:2]]
-        )
-        if until < limit or self.seconds is None:
-            self._go([default, *others], 1.0, until=limit)
+        if self.seconds is None:
+            self._go([default, *others], 1.0, until=math.inf)
+            return
+        finalists, limit = self._affordable([default, *others])
+        if len(finalists) > 1:
+            self._go(finalists, 1.0, until=limit)
 
     def _draw(self) -> Iterator[Trial]:
         """Draw candidates, one by one."""
@@ -261,6 +259,24 @@ class Search:
         if end - now < 2 * in_full + 2 * self._expected(default, SHORT):
             return end, end
         return now + (end - now - in_full) / 2, end - 2 * in_full
+
+    def _affordable(self, trials: list[Trial]) -> tuple[list[Trial], float]:
+        """Choose those that there is time for in full, from the first on; and when it is over.
+
+        Whoever is expensive has to leave room for the last training, which may be its own.
+        """
+        chosen: list[Trial] = []
+        left = self._deadline - time.monotonic()
+        taken = reserve = 0.0
+        for trial in trials:
+            cost = taken + self._expected(trial, 1.0)
+            kept = max(reserve, RESERVE * self._refit_seconds(trial))
+            if cost + kept <= left:
+                chosen.append(trial)
+                taken, reserve = cost, kept
+            elif not chosen:  # the defaults: with nothing to compare with, there is nothing to do
+                break
+        return chosen, self._deadline - reserve
 
     def _expected(self, trial: Trial, share: float) -> float:
         """Estimate how many seconds of the clock a trial's folds take, side by side."""

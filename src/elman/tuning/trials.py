@@ -61,6 +61,11 @@ class Trial:
         return float(np.mean(self.paces)) if self.paces else 0.0
 
     @property
+    def simplicity(self) -> tuple[int, int]:
+        """The greater, the less it changes; of those that change as much, the earlier."""
+        return -len(self.settings), -self.number
+
+    @property
     def words(self) -> str:
         """The settings in one line."""
         listed = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
@@ -118,7 +123,8 @@ def decide(trials: Iterable[Trial]) -> Decision:
     """Let the best candidate win, if it beats the defaults by more than the standard error.
 
     The error is that of the mean difference between the two over the same folds, so that folds that
-    are hard for both do not count: sd(d) / √n_folds, of d the differences of their scores.
+    are hard for both do not count: sd(d) / √n_folds, of d the differences of their scores. Of several
+    that are equally good, the one that changes least is the best.
 
     Parameters
     ----------
@@ -131,7 +137,7 @@ def decide(trials: Iterable[Trial]) -> Decision:
         if not rivals:
             continue
         own = default.scores[share]
-        best = max(rivals, key=lambda trial: (trial.scores[share].mean(), -trial.number))
+        best = max(rivals, key=lambda trial: (trial.scores[share].mean(), *trial.simplicity))
         differences = best.scores[share] - own
         gain = float(differences.mean())
         error = float(differences.std(ddof=1) / math.sqrt(len(differences)))
@@ -148,9 +154,15 @@ def decide(trials: Iterable[Trial]) -> Decision:
     return Decision(default, 0.0, "The defaults stay: no other candidate was complete.")
 
 
+def ranking(trial: Trial) -> tuple[float, ...]:
+    """Rank by the share of the training, then by score, then by simplicity."""
+    few, early = trial.simplicity
+    return -trial.share, -trial.mean if trial.scores else 0.0, -few, -early
+
+
 def ranked(trials: Iterable[Trial]) -> list[Trial]:
-    """Sort by the share of the training, then by score; those without any come last."""
-    return sorted(trials, key=lambda t: (-t.share, -t.mean if t.scores else 0.0, t.number))
+    """Sort them; those without scores come last."""
+    return sorted(trials, key=ranking)
 
 
 def rows(trials: Iterable[Trial], chosen: Trial) -> list[dict[str, Any]]:
