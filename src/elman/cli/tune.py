@@ -13,6 +13,16 @@ from elman._files import replace_file
 from elman._json import dumps
 from elman._signals import Interruptible, Uninterrupted
 from elman.cli import options
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    TaskName,
+    Time,
+)
 from elman.cli.evaluate import Json
 from elman.cli.output import check_delivered, say, say_error
 from elman.cli.sources import (
@@ -22,7 +32,9 @@ from elman.cli.sources import (
     StepsOption,
     files_read,
     is_file,
+    is_npz,
     open_dataset,
+    refuse_idle,
 )
 from elman.cli.targets import Force, Target, check_targets
 from elman.cli.train import _default_output
@@ -66,6 +78,13 @@ def tune(
         typer.Option(help="One of scikit-learn's metrics; if left out, accuracy or R²."),
     ] = None,
     task: options.Task = "classification",
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    label: Label = None,
+    layout: LayoutOption = None,
+    separator: Separator = None,
+    missing: options.Missing = None,
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
@@ -88,9 +107,12 @@ def tune(
     model = Target(output or _default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
-    X, y = _read(source, data_dir, steps, binary, step_size, task == "regression")
+    columns = TableOptions(id, time, features, label, layout, separator, missing)
+    X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
     estimator = _estimator(X, y, task, step_size)
+    if how and form == "plain":
+        say(how)
     places: list[Path] = []
     with Uninterrupted():  # from the end of the search until all is saved
         with Interruptible():
@@ -119,18 +141,33 @@ def _read(
     steps: Literal["rows", "pixels", "flat"] | None,
     binary: tuple[int, int] | None,
     step_size: int | None,
-    numbers: bool,
-) -> tuple[Any, Any]:
-    """Read all sequences of a file, or the training part of a data set."""
-    dataset = open_dataset(source, data_dir, steps, binary, None, step_size, numbers)
-    if not is_file(source):
-        return dataset.X_train, dataset.y_train
-    from elman.datasets import read_labelled_npz
+    task: TaskName,
+    columns: TableOptions,
+) -> tuple[Any, Any, str]:
+    """Read all sequences of a file, or the training part of a data set; and say what was guessed."""
+    if not is_file(source) or is_npz(source):
+        dataset = open_dataset(source, data_dir, steps, binary, None, step_size, task, columns)
+        if not is_file(source):
+            return dataset.X_train, dataset.y_train, ""
+        from elman.datasets import read_labelled_npz
 
-    return read_labelled_npz(source)
+        return *read_labelled_npz(source), ""
+    idle = {"--data-dir": data_dir, "--steps": steps, "--binary": binary, "--step-size": step_size}
+    refuse_idle(source, idle)
+    from elman import DataError, read_sequences
+    from elman.cli.tables import reading_bar
+
+    with reading_bar(Path(source)), Interruptible():
+        X, y, info = read_sequences(source, task=task, missing=columns.missing, **columns.keywords)
+    if y is None:
+        raise DataError(
+            f"{source} has no column that is called label, class or target: name the one that is to "
+            "be predicted, --label COLUMN."
+        )
+    return X, y, str(info)
 
 
-def _estimator(X: Any, y: Any, task: options.TaskName, step_size: int | None) -> Any:
+def _estimator(X: Any, y: Any, task: TaskName, step_size: int | None) -> Any:
     from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
     from elman.data.labels import has_step_labels
     from elman.data.numbers import are_step_numbers

@@ -190,8 +190,7 @@ class Search:
                 estimator.set_params(max_iter=enough)
                 words = (
                     f"There was time for {enough} of {n_epochs} epochs of the last training; for "
-                    "the whole, take a larger budget, or fit the estimator again with max_iter="
-                    f"{self.estimator.max_iter!r}."
+                    "all of them, take a larger budget."
                 )
         watch = Watch(self._deadline + 1.0, Event())
         show = self._showing("the winner on all data")
