@@ -142,18 +142,18 @@ def suggest(
         )
     if seconds is None and n_trials is None:
         seconds = BUDGET
-    estimator = estimator_for(X, y) if estimator is None else clone(estimator)
+    estimator = estimator_for(X, y) if estimator is None else estimator
     kinds = (RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor)
     if not isinstance(estimator, kinds):
         raise ValueError(
             f"estimator is a {type(estimator).__name__}; expected one of "
             f"{', '.join(kind.__name__ for kind in kinds)}, an instance of it."
         )
+    estimator = clone(estimator).set_params(verbose=False)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     if estimator.random_state is None:
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
-    estimator.set_params(verbose=False)
     sequences, _ = first_format(estimator, X)
     search = Search(
         estimator,
