@@ -20,7 +20,6 @@ from elman.data.labels import has_step_labels
 from elman.data.numbers import are_step_numbers
 from elman.engines.compiled.threads import available_threads
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
-from elman.estimators.inputs import first_format
 from elman.tuning.search import Search
 from elman.tuning.space import candidates
 from elman.tuning.trials import Progress, as_text, decide, rows
@@ -154,12 +153,12 @@ def suggest(
     if estimator.random_state is None:
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
-    sequences, _ = first_format(estimator, X)
+    examples = estimator._prepare(X, y, None, resume=False).examples  # refuses what fit does
     search = Search(
         estimator,
         X,
         y,
-        candidates(estimator, sequences.lengths, seed),
+        candidates(estimator, examples.sequences.lengths, seed),
         _splits(estimator, X, y, cv, seed),
         _scorer(estimator, scoring),
         _threads(n_jobs),
