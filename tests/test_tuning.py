@@ -124,7 +124,7 @@ def test_of_equals_the_one_that_changes_least_wins():
 
 
 def test_nothing_to_compare_with():
-    assert "no other candidate" in decide([trial(0, 0.5, 0.5), trial(1)]).words
+    assert "no time to compare" in decide([trial(0, 0.5, 0.5), trial(1)]).words
     assert decide([trial(0)]).share == 0
 
 

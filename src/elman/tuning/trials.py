@@ -151,7 +151,7 @@ def decide(trials: Iterable[Trial]) -> Decision:
         if gain > error:
             return Decision(best, share, f"{best.words}: {compared}.")
         return Decision(default, share, f"The defaults stay: {compared}.")
-    return Decision(default, 0.0, "The defaults stay: no other candidate was complete.")
+    return Decision(default, 0.0, "The defaults stay: there was no time to compare them.")
 
 
 def ranking(trial: Trial) -> tuple[float, ...]:
