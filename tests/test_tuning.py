@@ -12,8 +12,8 @@ import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.metrics import StepScorer
 from elman.tuning import Trial, as_text, seconds_in
-from elman.tuning.search import epochs_and_updates
-from elman.tuning.space import SPACES, candidates
+from elman.tuning.pace import epochs_and_updates
+from elman.tuning.space import SPACES, candidates, work
 from elman.tuning.suggesting import estimator_for
 from elman.tuning.trials import decide, rows
 
@@ -81,6 +81,24 @@ def test_estimator_follows_from_y():
     ]
     for y, kind in kinds:
         assert type(estimator_for(X, y)) is kind
+
+
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [
+        ({}, 1),
+        ({"bidirectional": True}, 2),
+        ({"cell": "lstm"}, 4),
+        ({"frame": None}, 640 / 158 * (8 * 9) / (8 * 16)),  # 1 + (640 - 8) // 4 steps of 8 numbers
+        ({"hidden_layer_sizes": (16, 4)}, (16 * 24 + 4 * 20) / (8 * 16)),
+    ],
+)
+def test_what_a_candidate_takes_is_estimated(settings, times):
+    own = RNNClassifier(8, cell="tanh", frame=(8, 4))
+    lengths = np.array([640])
+    assert work(own, settings, lengths, 1) == pytest.approx(
+        times * work(own, {}, lengths, 1), rel=0.01
+    )
 
 
 # Who wins
@@ -245,6 +263,15 @@ def test_budget_is_used(walks, small_space):
     found = elman.suggest(X, y, RNNClassifier(**TINY), budget="20s", n_trials=4, random_state=0)
     assert [row["share"] for row in found.table].count(1.0) >= 2
     assert not found.notes
+
+
+def test_what_there_is_no_time_for_is_not_begun(walks, monkeypatch):
+    monkeypatch.setitem(SPACES, RNNClassifier, {"hidden_layer_sizes": [(2048,)]})
+    own = RNNClassifier(4, cell="tanh", max_iter=100)
+    found = elman.suggest(*walks, own, budget=3, random_state=0)
+    assert len(found.table) == 1
+    assert found.table[0]["scores"]
+    assert "no time to compare" in found.why
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice, pairwise
+from itertools import islice
 from threading import Event
 from typing import Any
 
@@ -26,7 +26,7 @@ from sklearn.model_selection import cross_validate
 
 from elman.errors import DivergenceError
 from elman.training import Progress as TrainingProgress
-from elman.training import batch_size_for, epochs_for
+from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
 from elman.tuning.trials import Progress, Trial, decide, ranking
 
 SHORT = 0.25
@@ -38,52 +38,12 @@ ADVANCE = 4
 RESERVE = 1.3
 """What is kept of the time for the last training, in what it is expected to take."""
 
+MARGIN = 1.15
+"""What is added to other expectations."""
+
+_TRIES = 20  # candidates in a row that would take too long, before it is enough
+
 _TICK = 0.1  # seconds between looks at the clock
-
-
-class OutOfTimeError(Exception):
-    """Ends a training that nobody waits for any more."""
-
-
-class Watch:
-    """A callback of ``fit`` that measures how fast it is, and ends it when its time is over.
-
-    Attributes
-    ----------
-    seconds_per_update : float
-        By the median epoch, since in some functions are compiled; nan before the second is complete.
-    """
-
-    def __init__(self, until: float, stop: Event) -> None:
-        self._until = until
-        self._stop = stop
-        self._ends: list[tuple[float, int]] = []  # of epochs: when, and after how many updates
-
-    @property
-    def seconds_per_update(self) -> float:
-        """What an update took."""
-        times = [
-            (end - begin) / (after - before)
-            for (begin, before), (end, after) in pairwise(self._ends)
-            if after > before  # not so where training diverged and went back
-        ]
-        return float(np.median(times)) if times else math.nan
-
-    def __call__(self, progress: TrainingProgress) -> None:
-        """Look at the clock."""
-        now = time.monotonic()
-        if progress.row is not None:
-            self._ends.append((now, progress.update))
-        if self._stop.is_set() or now > self._until:
-            raise OutOfTimeError
-
-
-def epochs_and_updates(estimator: Any, n: int) -> tuple[int, int]:
-    """Count the epochs of a whole training on so many sequences, and the updates."""
-    auto = estimator.batch_size == "auto"
-    n_batches = -(-n // (batch_size_for(n) if auto else int(estimator.batch_size)))
-    n_epochs = epochs_for(n_batches) if estimator.max_iter == "auto" else int(estimator.max_iter)
-    return n_epochs, n_epochs * n_batches
 
 
 class Search:
@@ -97,6 +57,8 @@ class Search:
         As in ``fit``.
     candidates : iterable of dict
         What they set.
+    work : callable
+        Given what a candidate sets, says what its training takes, in a unit of its own.
     splits : list of (train, test)
         Indices.
     scoring
@@ -124,6 +86,7 @@ class Search:
         X: Any,
         y: Any,
         candidates: Iterable[dict[str, Any]],
+        work: Callable[[dict[str, Any]], float],
         splits: list[Any],
         scoring: Any,
         n_threads: int,
@@ -142,6 +105,7 @@ class Search:
         self.trials = [Trial(0, {})]
         self.interrupted = False
         self._candidates = iter(candidates)
+        self._work = work
         self._began = time.monotonic()
         self._deadline = math.inf if seconds is None else self._began + seconds
         self._stop = Event()
@@ -171,7 +135,7 @@ class Search:
                 raise
             self.interrupted = True
 
-    def refit(self, settings: dict[str, Any], seconds_per_update: float) -> tuple[Any, str]:
+    def refit(self, trial: Trial) -> tuple[Any, str]:
         """Fit what won on all sequences, in the time that is left.
 
         Returns
@@ -180,12 +144,13 @@ class Search:
         words : str
             What was cut short, if anything.
         """
-        estimator = clone(self.estimator).set_params(**settings)
-        n_epochs, n_updates = epochs_and_updates(estimator, len(self.y))
+        estimator = clone(self.estimator).set_params(**trial.settings)
+        n_epochs, _ = epochs_and_updates(estimator, len(self.y))
         left = self._deadline - time.monotonic()
+        expected = MARGIN * self._refit_seconds(trial)
         words = ""
-        if n_updates * seconds_per_update > left:
-            enough = max(1, int(n_epochs * left / (n_updates * seconds_per_update)))
+        if expected > left:
+            enough = max(1, int(n_epochs * left / expected))
             if enough < n_epochs:
                 estimator.set_params(max_iter=enough)
                 words = (
@@ -203,16 +168,16 @@ class Search:
             estimator.fit(self.X, self.y, callback=callback)
         except OutOfTimeError:
             words = (
-                f"The last training was ended by the budget, in epoch {len(estimator.history_) + 1} of "
-                f"{n_epochs}, with the weights of its best epoch; take a larger budget."
+                f"The last training was ended by the budget, in epoch {len(estimator.history_) + 1} "
+                f"(the whole has {n_epochs}), with the weights of its best epoch; take a larger budget."
             )
         except KeyboardInterrupt:
             if not getattr(estimator, "history_", None):
                 raise
             self.interrupted = True
             words = (
-                f"The last training was interrupted in epoch {len(estimator.history_) + 1} of "
-                f"{n_epochs}; its weights are those of its best epoch."
+                f"The last training was interrupted in epoch {len(estimator.history_) + 1} "
+                f"(the whole has {n_epochs}); its weights are those of its best epoch."
             )
         return estimator, words
 
@@ -225,7 +190,7 @@ class Search:
         if not default.scores:
             return
         until, limit = self._plan()
-        self._go(self._draw(), SHORT, until=limit, begin_until=until)
+        self._go(self._draw(limit), SHORT, until=limit, begin_until=until)
         others = sorted((trial for trial in self.trials[1:] if trial.scores), key=ranking)
         if self.n_trials is not None:
             others = others[: math.ceil(len(others) / ADVANCE)]
@@ -236,12 +201,20 @@ class Search:
         if len(finalists) > 1:
             self._go(finalists, 1.0, until=limit)
 
-    def _draw(self) -> Iterator[Trial]:
-        """Draw candidates, one by one."""
+    def _draw(self, until: float) -> Iterator[Trial]:
+        """Draw candidates, one by one, that are expected to be over by then."""
         n = None if self.n_trials is None else self.n_trials - 1
+        n_too_large = 0
         for settings in islice(self._candidates, n):
-            self.trials.append(Trial(len(self.trials), settings))
-            yield self.trials[-1]
+            trial = Trial(len(self.trials), settings)
+            if time.monotonic() + self._expected(trial, SHORT) > until:
+                n_too_large += 1
+                if n_too_large == _TRIES:
+                    return
+                continue
+            n_too_large = 0
+            self.trials.append(trial)
+            yield trial
 
     def _plan(self) -> tuple[float, float]:
         """Say until when the first round begins with candidates, and when it has to be over.
@@ -282,11 +255,18 @@ class Search:
         estimator = clone(self.estimator).set_params(**trial.settings)
         fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in self.splits)
         at_once = min(self.n_threads, len(self.splits))
-        return 1.1 * float(fits) * trial.seconds_per_update / at_once
+        return MARGIN * float(fits) * self._pace(trial) / at_once
+
+    def _pace(self, trial: Trial) -> float:
+        """Seconds of an update: measured, or by what the defaults take."""
+        if trial.paces:
+            return trial.seconds_per_update
+        default = self.trials[0]
+        return default.seconds_per_update * self._work(trial.settings) / self._work({})
 
     def _refit_seconds(self, trial: Trial) -> float:
         estimator = clone(self.estimator).set_params(**trial.settings)
-        return epochs_and_updates(estimator, len(self.y))[1] * trial.seconds_per_update
+        return epochs_and_updates(estimator, len(self.y))[1] * self._pace(trial)
 
     # Evaluating
 
@@ -317,9 +297,7 @@ class Search:
             while len(pending) < self.n_threads and not exhausted:
                 task = next(tasks, None)
                 if task is None:
-                    now = time.monotonic()
-                    likely = self._expected(default, share) if default.scores else 0.0
-                    late = now > begin_until or now + likely > until
+                    late = time.monotonic() > begin_until
                     trial = None if late else next(source, None)
                     exhausted = trial is None
                     if trial is not None:

@@ -48,6 +48,9 @@ SPACES: dict[type, dict[str, list[Any]]] = {
     RNNStepRegressor: _OF_A_STEP,
 }
 
+GATES = {"gru": 3, "lstm": 4}
+"""Products of a step that a cell takes; others take one."""
+
 MOST = 1_000
 """Candidates that are drawn, at most."""
 
@@ -91,3 +94,28 @@ def candidates(estimator: Any, lengths: IntArray, random_state: int) -> Iterator
         if settings not in seen:
             seen.append(settings)
             yield {name: settings[name] for name in choices if name in settings}
+
+
+def work(estimator: Any, settings: dict[str, Any], lengths: IntArray, n_features: int) -> float:
+    """Estimate what a training takes, in a unit of its own: multiplications of a sequence.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+    settings : dict
+        What is set beside its own parameters.
+    lengths : array (n_sequences,)
+        T of the sequences.
+    n_features : int
+        D of a step.
+    """
+    params = estimator.get_params(deep=False) | settings
+    frame = Frame.of(params["frame"], lengths, isinstance(estimator, RNNTagger | RNNStepRegressor))
+    below, products = n_features * (1 if frame is None else frame.length), 0
+    for H in np.atleast_1d(params["hidden_layer_sizes"]).tolist():
+        products += H * (H + below)
+        below = H
+    cell = params["cell"]
+    gates = GATES.get(cell, 1) if isinstance(cell, str) else 1
+    n_steps = float(np.mean(lengths if frame is None else frame.steps(lengths)))
+    return n_steps * gates * products * (2 if params["bidirectional"] else 1)

@@ -21,7 +21,7 @@ from elman.data.numbers import are_step_numbers
 from elman.engines.compiled.threads import available_threads
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.tuning.search import Search
-from elman.tuning.space import candidates
+from elman.tuning.space import candidates, work
 from elman.tuning.trials import Progress, as_text, decide, rows
 
 BUDGET = 60.0
@@ -154,11 +154,13 @@ def suggest(
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
     examples = estimator._prepare(X, y, None, resume=False).examples  # refuses what fit does
+    lengths, n_features = examples.sequences.lengths, examples.sequences.n_features
     search = Search(
         estimator,
         X,
         y,
-        candidates(estimator, examples.sequences.lengths, seed),
+        candidates(estimator, lengths, seed),
+        lambda settings: work(estimator, settings, lengths, n_features),
         _splits(estimator, X, y, cv, seed),
         _scorer(estimator, scoring),
         _threads(n_jobs),
@@ -168,7 +170,7 @@ def suggest(
     )
     search.run()
     decision = decide(search.trials)
-    fitted, cut = search.refit(decision.trial.settings, decision.trial.seconds_per_update)
+    fitted, cut = search.refit(decision.trial)
     notes = [cut] if cut else []
     if search.interrupted:
         notes.insert(0, "The search was interrupted; this is the best so far.")
