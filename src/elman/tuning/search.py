@@ -189,21 +189,31 @@ class Search:
         self._go([default], SHORT, until=half)  # what it takes tells how much there is time for
         if not default.scores:
             return
+        n_before = 0
+        while self._n_done > n_before:  # a round may end early: what compiles, does so once
+            n_before = self._n_done
+            self._both_rounds(default)
+            if self.seconds is None:
+                return
+
+    def _both_rounds(self, default: Trial) -> None:
+        """Let new candidates train for a short time, and the best of those that only did so in full."""
         until, limit = self._plan()
         self._go(self._draw(limit), SHORT, until=limit, begin_until=until)
-        others = sorted((trial for trial in self.trials[1:] if trial.scores), key=ranking)
-        if self.n_trials is not None:
-            others = others[: math.ceil(len(others) / ADVANCE)]
+        short = [trial for trial in self.trials[1:] if trial.share == SHORT and not trial.problem]
+        short.sort(key=ranking)
+        if 1.0 not in default.scores:
+            short.insert(0, default)
         if self.seconds is None:
-            self._go([default, *others], 1.0, until=math.inf)
+            self._go(short[: 1 + math.ceil((len(short) - 1) / ADVANCE)], 1.0, until=math.inf)
             return
-        finalists, limit = self._affordable([default, *others])
-        if len(finalists) > 1:
+        finalists, limit = self._affordable(short)
+        if any(trial is not default for trial in finalists):
             self._go(finalists, 1.0, until=limit)
 
     def _draw(self, until: float) -> Iterator[Trial]:
         """Draw candidates, one by one, that are expected to be over by then."""
-        n = None if self.n_trials is None else self.n_trials - 1
+        n = None if self.n_trials is None else self.n_trials - len(self.trials)
         n_too_large = 0
         for settings in islice(self._candidates, n):
             trial = Trial(len(self.trials), settings)
@@ -224,13 +234,13 @@ class Search:
         """
         if self.seconds is None:
             return math.inf, math.inf
-        (default,) = self.trials
-        now = time.monotonic()
+        default, now = self.trials[0], time.monotonic()
         end = self._deadline - RESERVE * self._refit_seconds(default)
-        in_full = self._expected(default, 1.0)
-        if end - now < 2 * in_full + 2 * self._expected(default, SHORT):
-            return end, end
-        return now + (end - now - in_full) / 2, end - 2 * in_full
+        one = self._expected(default, 1.0)  # in full, as of another of its size
+        own = 0.0 if 1.0 in default.scores else one
+        if end - now < own + one + 2 * self._expected(default, SHORT):
+            return (end, end) if own else (now, now)
+        return now + (end - now - own) / 2, end - own - one
 
     def _affordable(self, trials: list[Trial]) -> tuple[list[Trial], float]:
         """Choose those that there is time for in full, from the first on; and when it is over.
@@ -246,7 +256,9 @@ class Search:
             if cost + kept <= left:
                 chosen.append(trial)
                 taken, reserve = cost, kept
-            elif not chosen:  # the defaults: with nothing to compare with, there is nothing to do
+            elif (
+                trial is self.trials[0]
+            ):  # the defaults: with nothing to compare with, there is nothing to do
                 break
         return chosen, self._deadline - reserve
 
