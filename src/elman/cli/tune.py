@@ -98,9 +98,9 @@ def tune(
 ) -> None:
     """Search for settings that serve better than the defaults, and train with them.
 
-    Of digits and mnist the training part is used, and of a FILE all sequences: keep some aside in
-    another file for `elman evaluate`. Beside MODEL.safetensors stands the table of all
-    candidates, MODEL.tune.json.
+    Of digits and mnist it takes the training part; of a FILE all, so keep others for the test.
+
+    MODEL.tune.json, beside the model, has all candidates with their scores.
 
     Ctrl-C ends the search and trains the best so far; pressed again, it ends that too.
     """
