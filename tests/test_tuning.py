@@ -200,6 +200,19 @@ def test_scores_are_those_of_cross_validation(walks, small_space):
     assert own == cross_val_score(estimator, X, y, cv=cv, scoring="f1_macro").tolist()
 
 
+def test_short_trainings_are_a_quarter_of_whole_ones(walks, small_space, monkeypatch):
+    fit, epochs = RNNClassifier.fit, []
+
+    def counting(self, *arguments, **keywords):
+        fit(self, *arguments, **keywords)
+        epochs.append(self.n_iter_)
+        return self
+
+    monkeypatch.setattr(RNNClassifier, "fit", counting)
+    elman.suggest(*walks, RNNClassifier(4, cell="tanh", max_iter=8), n_trials=2, n_jobs=1)
+    assert epochs == [2] * 6 + [8] * 7  # two candidates on three folds, twice, and the winner
+
+
 def test_given_estimator_is_left_alone(walks, small_space):
     estimator = RNNClassifier(**TINY)
     elman.suggest(*walks, estimator, n_trials=2)

@@ -2,6 +2,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 
 import numpy as np
@@ -12,7 +13,7 @@ import elman
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
 from elman.tuning.space import SPACES
-from processes import Run
+from processes import SECONDS, Run
 
 ARGUMENTS = ["tune", "walks.npz", "--trials", "3", "--folds", "2"]
 
@@ -131,7 +132,7 @@ def test_a_bar_on_a_terminal(tmp_path):
     arguments = ["tune", "walks.npz", "--trials", "2", "--folds", "2"]
     with Run(arguments, tmp_path, stdout=os.ttyname(terminal), environment=environment) as run:
         shown = b""
-        while b"model: " not in shown:
+        while b"model: " not in shown and select.select([ours], [], [], SECONDS)[0]:
             shown += os.read(ours, 65536)
         assert run.end() == 0
     os.close(terminal)
