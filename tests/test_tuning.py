@@ -271,6 +271,26 @@ def test_budget_holds_with_the_last_training(walks, small_space):
     assert found.notes[0] in found.text
 
 
+def test_candidate_that_cannot_be_ended_is_not_waited_for(walks, small_space, monkeypatch):
+    """Compiling cannot be; what is kept for the last training is not touched."""
+    fit, waiting = RNNClassifier.fit, threading.Event()
+
+    def compiling(self, *arguments, **keywords):
+        if self.learning_rate_init != 0.003:
+            waiting.wait(20)
+        return fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(RNNClassifier, "fit", compiling)
+    own = RNNClassifier(**TINY, learning_rate_init=0.003)
+    began = time.monotonic()
+    found = elman.suggest(*walks, own, budget=3, random_state=0)
+    assert time.monotonic() - began < 6
+    waiting.set()
+    assert found.settings == {}
+    assert found.estimator.n_iter_ == 4
+    assert [row["problem"] for row in found.table].count("out of time") >= 1
+
+
 def test_budget_is_used(walks, small_space):
     X, y = walks
     found = elman.suggest(X, y, RNNClassifier(**TINY), budget="20s", n_trials=4, random_state=0)

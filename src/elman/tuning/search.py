@@ -43,6 +43,8 @@ MARGIN = 1.15
 
 _TRIES = 20  # candidates in a row that would take too long, before it is enough
 
+_GRACE = 0.5  # seconds in which a training that is told to end does so
+
 _TICK = 0.1  # seconds between looks at the clock
 
 
@@ -129,7 +131,8 @@ class Search:
                     self._compete()
                 finally:
                     self._stop.set()
-                    self._pool.shutdown()
+                    # Whoever compiles cannot be ended, and is not waited for.
+                    self._pool.shutdown(wait=False, cancel_futures=True)
         except KeyboardInterrupt:
             if not self.trials[0].scores:
                 raise
@@ -149,7 +152,7 @@ class Search:
         left = self._deadline - time.monotonic()
         expected = MARGIN * self._refit_seconds(trial)
         words = ""
-        if expected > left:
+        if expected > 0 and left < expected:
             enough = max(1, int(n_epochs * left / expected))
             if enough < n_epochs:
                 estimator.set_params(max_iter=enough)
@@ -330,6 +333,12 @@ class Search:
                     trial.scores[share] = complete
                     self._n_done += 1
                     show(trial)
+            if (
+                pending and time.monotonic() > until + _GRACE
+            ):  # they compile, for who knows how long
+                for trial, _ in pending.values():
+                    trial.problem = trial.problem or "out of time"
+                return
             show()
 
     def _take(
