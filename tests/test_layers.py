@@ -26,7 +26,7 @@ ORDER = [
     {"network"},
     {"check", "training"},
     {"estimators"},
-    {"models", "datasets", "explanation", "inspection", "metrics", "preprocessing"},
+    {"models", "datasets", "explanation", "inspection", "metrics", "preprocessing", "tuning"},
     {"displays"},
     {"cli"},
     {"__main__"},
@@ -46,6 +46,7 @@ ANYWHERE = {
         "inspection.py",
         "metrics.py",
         "preprocessing.py",
+        "tuning/",
     ),
     "torch": ("exporting/torch_module.py",),  # which is imported inside functions
     "typer": ("cli/",),
@@ -284,6 +285,7 @@ def test_unknown_name_is_an_attribute_error():
         "exporting",
         "reading",
         "training",
+        "tuning",
     ],
 )
 def test_names_a_package_lists_are_there(package):

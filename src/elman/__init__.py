@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from elman.parameters import Architecture, Parameters
     from elman.reading import read_sequences
     from elman.training import Progress
+    from elman.tuning import suggest
 
 _HOMES = {
     "Architecture": "elman.parameters",
@@ -67,6 +68,7 @@ _HOMES = {
     "gradient_flow": "elman.explanation",
     "load": "elman.models",
     "read_sequences": "elman.reading",
+    "suggest": "elman.tuning",
 }
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "gradient_flow",
     "load",
     "read_sequences",
+    "suggest",
 ]
 
 

@@ -15,6 +15,7 @@ from elman.cli.output import printable, say
 
 if TYPE_CHECKING:
     from elman.training import Progress as TrainingProgress
+    from elman.tuning import Progress as SearchProgress
 
 MAX_CONFUSION_CLASSES = 20
 
@@ -65,6 +66,52 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
                 loss=progress.loss,
                 accuracy="" if progress.accuracy is None else f"acc {progress.accuracy:.2%}",
                 rate=progress.n_done / progress.seconds,
+            )
+
+        yield show
+
+
+@contextmanager
+def search_progress(quiet: bool) -> Iterator[Callable[[SearchProgress], None] | None]:
+    """The same of a search: a bar of its time or its candidates, or a line a candidate."""
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal or console.is_dumb_terminal:
+
+        def line(progress: SearchProgress) -> None:
+            trial = progress.trial
+            if trial is not None:
+                say(
+                    f"{progress.seconds:6.1f} s  {trial.mean:.4f} ± {trial.spread:.4f} after "
+                    f"{trial.share:4.0%}  {trial.words}"
+                )
+
+        yield line
+        return
+
+    with Progress(
+        TextColumn("{task.fields[place]}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[scores]}"),
+        TextColumn("{task.fields[time]}"),
+        console=console,
+        expand=True,
+    ) as bar:
+        task = bar.add_task("", total=None, place="", scores="", time="")
+
+        def show(progress: SearchProgress) -> None:
+            by_time = progress.budget is not None
+            scores = "" if progress.default is None else f"defaults {progress.default:.3f}"
+            if progress.best is not None:
+                scores = f"best {progress.best:.3f}, {scores}"
+            bar.update(
+                task,
+                total=progress.budget if by_time else progress.n_in_all,
+                completed=progress.seconds if by_time else progress.n_done,
+                place=f"{progress.n_done} scored; {progress.doing}",
+                scores=scores,
+                time=f"{progress.seconds:.0f}" + (f"/{progress.budget:g} s" if by_time else " s"),
             )
 
         yield show

@@ -1,0 +1,262 @@
+"""``elman tune``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from elman._files import replace_file
+from elman._json import dumps
+from elman._signals import Interruptible, Uninterrupted
+from elman.cli import options
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    TaskName,
+    Time,
+)
+from elman.cli.evaluate import Json
+from elman.cli.output import check_delivered, say, say_error
+from elman.cli.sources import (
+    Binary,
+    DataDir,
+    Source,
+    StepsOption,
+    files_read,
+    is_file,
+    is_npz,
+    open_dataset,
+    refuse_idle,
+)
+from elman.cli.targets import Force, Target, check_targets
+from elman.cli.train import _default_output
+from elman.cli.training import Form, _free_name
+
+if TYPE_CHECKING:
+    from elman.tuning import Suggestion
+
+
+def seconds_of(text: str) -> float:
+    """Read what ``--budget`` is given."""
+    from elman.tuning import seconds_in
+
+    try:
+        return seconds_in(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def tune(
+    source: Source,
+    output: options.Output = None,
+    force: Force = False,
+    budget: Annotated[
+        Any,
+        typer.Option(
+            parser=seconds_of, metavar="TIME", help="For all of it: 90s, 2m, 1h; 60s if left out."
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Candidates, instead of a time: then the same seed finds the same, to the bit.",
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 3,
+    scoring: Annotated[
+        str | None,
+        typer.Option(help="One of scikit-learn's metrics; if left out, accuracy or R²."),
+    ] = None,
+    task: options.Task = "classification",
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    label: Label = None,
+    layout: LayoutOption = None,
+    separator: Separator = None,
+    missing: options.Missing = None,
+    data_dir: DataDir = None,
+    steps: StepsOption = None,
+    binary: Binary = None,
+    step_size: options.StepSize = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Folds at once, at most; as many as cores if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="For candidates, folds and networks.")] = 0,
+    quiet: options.Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Search for settings that serve better than the defaults, and train with them.
+
+    Of digits and mnist it takes the training part; of a FILE all, so keep others for the test.
+
+    MODEL.tune.json, beside the model, has all candidates with their scores.
+
+    Ctrl-C ends the search and trains the best so far; pressed again, it ends that too.
+    """
+    model = Target(output or _default_output(source, binary, steps), "--output", "model", force)
+    table = Target(_beside(model.path), "--output", "JSON", force)
+    check_targets([model, table], files_read(source, data_dir))
+    columns = TableOptions(id, time, features, label, layout, separator, missing)
+    X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
+    form: Form = "json" if as_json else "quiet" if quiet else "plain"
+    estimator = _estimator(X, y, task, step_size)
+    if how and form == "plain":
+        say(how)
+    places: list[Path] = []
+    with Uninterrupted():  # from the end of the search until all is saved
+        with Interruptible():
+            found = _search(estimator, X, y, form, budget, trials, folds, scoring, jobs, seed)
+        if found.interrupted:  # replaces nothing
+            model = replace(model, path=_free_name(model.path))
+            table = replace(table, path=_free_name(_beside(model.path)))
+        places.append(model.save(found.estimator.save))
+        result = _result(found, source, seed, places[0])
+        content = dumps(result).encode()
+        places.append(table.save(partial(replace_file, content=content)))
+    _report(found, form, result, places)
+    if found.interrupted:
+        say_error(f"interrupted; the best so far is saved to {places[0]}")
+    if found.interrupted or places != [model.path, table.path]:
+        raise typer.Exit(1)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.tune.json")
+
+
+def _read(
+    source: str,
+    data_dir: Path | None,
+    steps: Literal["rows", "pixels", "flat"] | None,
+    binary: tuple[int, int] | None,
+    step_size: int | None,
+    task: TaskName,
+    columns: TableOptions,
+) -> tuple[Any, Any, str]:
+    """Read all sequences of a file, or the training part of a data set; and say what was guessed."""
+    if not is_file(source) or is_npz(source):
+        dataset = open_dataset(source, data_dir, steps, binary, None, step_size, task, columns)
+        if not is_file(source):
+            return dataset.X_train, dataset.y_train, ""
+        from elman.datasets import read_labelled_npz
+
+        return *read_labelled_npz(source), ""
+    idle = {"--data-dir": data_dir, "--steps": steps, "--binary": binary, "--step-size": step_size}
+    refuse_idle(source, idle)
+    from elman import DataError, read_sequences
+    from elman.cli.tables import reading_bar
+
+    with reading_bar(Path(source)), Interruptible():
+        X, y, info = read_sequences(source, task=task, missing=columns.missing, **columns.keywords)
+    if y is None:
+        raise DataError(
+            f"{source} has no column that is called label, class or target: name the one that is to "
+            "be predicted, --label COLUMN."
+        )
+    return X, y, str(info)
+
+
+def _estimator(X: Any, y: Any, task: TaskName, step_size: int | None) -> Any:
+    from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+    from elman.data.labels import has_step_labels
+    from elman.data.numbers import are_step_numbers
+
+    params: dict[str, Any] = {} if step_size is None else {"step_size": step_size}
+    if task == "regression":
+        return RNNStepRegressor(**params) if are_step_numbers(X, y) else RNNRegressor(**params)
+    return RNNTagger(**params) if has_step_labels(y) else RNNClassifier(**params)
+
+
+def _search(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    form: Form,
+    budget: float | None,
+    trials: int | None,
+    folds: int,
+    scoring: str | None,
+    jobs: int | None,
+    seed: int,
+) -> Suggestion:
+    from sklearn.metrics import get_scorer
+
+    from elman.cli.console import search_progress
+    from elman.metrics import StepScorer
+    from elman.tuning import suggest
+
+    metric: Any = scoring
+    if scoring is not None:
+        try:
+            get_scorer(scoring)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--scoring") from None
+        metric = StepScorer(scoring) if estimator._every_step else scoring
+    if form == "plain":
+        n = len(X)
+        limits = [f"{budget or 60.0:g} s"] if budget or not trials else []
+        limits += [f"{trials} candidates"] if trials else []
+        name = type(estimator).__name__
+        say(f"{n:,} sequences, {name}, {folds} folds, {', '.join(limits)}, seed {seed}")
+    with search_progress(form != "plain") as show:
+        return suggest(
+            X,
+            y,
+            estimator,
+            budget=budget,
+            n_trials=trials,
+            cv=folds,
+            scoring=metric,
+            n_jobs=jobs,
+            random_state=seed,
+            callback=show,
+        )
+
+
+def _result(found: Suggestion, source: str, seed: int, model: Path) -> dict[str, Any]:
+    return {
+        "generator": "elman",  # first: it is what says that elman wrote the file
+        "source": source,
+        "estimator": type(found.estimator).__name__,
+        "seed": seed,
+        "interrupted": found.interrupted,
+        "settings": found.settings,
+        "why": found.why,
+        "notes": found.notes,
+        "table": found.table,
+        "params": found.estimator.get_params(),
+        "model": str(model),
+    }
+
+
+def _report(found: Suggestion, form: Form, result: dict[str, Any], places: list[Path]) -> None:
+    """Print the table and what was decided, the score of the winner alone, or all as JSON."""
+    if form == "json":
+        say(dumps(result))
+    elif form == "quiet":
+        (score,) = (row["mean_score"] for row in found.table if row["chosen"])
+        say(f"{score:.4f}")
+    else:
+        from elman.cli.console import console
+        from elman.tuning import as_text
+
+        say("")
+        for line in as_text(found.table, console.width).splitlines():
+            say(line)
+        say("")
+        for words in (found.why, *found.notes):
+            console.print(words, markup=False)
+        say(f"model: {places[0]}   table: {places[1]}")
+        return
+    check_delivered()

@@ -1,0 +1,58 @@
+"""How long a training is, how fast it goes, and its end when its time is over."""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import pairwise
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from elman.training import Progress, batch_size_for, epochs_for
+
+
+class OutOfTimeError(Exception):
+    """Ends a training that nobody waits for any more."""
+
+
+class Watch:
+    """A callback of ``fit`` that measures how fast it is, and ends it when its time is over.
+
+    Attributes
+    ----------
+    seconds_per_update : float
+        By the median epoch, since in some functions are compiled; nan before the second is complete.
+    """
+
+    def __init__(self, until: float, stop: Event) -> None:
+        self._until = until
+        self._stop = stop
+        self._ends: list[tuple[float, int]] = []  # of epochs: when, and after how many updates
+
+    @property
+    def seconds_per_update(self) -> float:
+        """What an update took."""
+        times = [
+            (end - begin) / (after - before)
+            for (begin, before), (end, after) in pairwise(self._ends)
+            if after > before  # not so where training diverged and went back
+        ]
+        return float(np.median(times)) if times else math.nan
+
+    def __call__(self, progress: Progress) -> None:
+        """Look at the clock."""
+        now = time.monotonic()
+        if progress.row is not None:
+            self._ends.append((now, progress.update))
+        if self._stop.is_set() or now > self._until:
+            raise OutOfTimeError
+
+
+def epochs_and_updates(estimator: Any, n: int) -> tuple[int, int]:
+    """Count the epochs of a whole training on so many sequences, and the updates."""
+    auto = estimator.batch_size == "auto"
+    n_batches = -(-n // (batch_size_for(n) if auto else int(estimator.batch_size)))
+    n_epochs = epochs_for(n_batches) if estimator.max_iter == "auto" else int(estimator.max_iter)
+    return n_epochs, n_epochs * n_batches

@@ -1,0 +1,121 @@
+"""What is searched: the settings that made a difference on real sets of sequences, by task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from elman._typing import IntArray
+from elman.data import Frame
+from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+
+
+class Steps(NamedTuple):
+    """A frame by how many steps it leaves of a sequence of median length; a sample is in four."""
+
+    n: int
+
+    def frame(self, lengths: IntArray) -> tuple[int, int]:
+        """Give (length, stride) for sequences of these lengths."""
+        stride = max(1, round(float(np.median(lengths)) / self.n))
+        return 4 * stride, stride
+
+
+_OF_A_STEP: dict[str, list[Any]] = {
+    "cell": ["gru", "lstm", "relu", "tanh"],
+    "learning_rate_init": [0.001, 0.003, 0.01],
+    "hidden_layer_sizes": [(32,), (64,), (128,)],
+    "frame": [(8, 1), None],
+    "dropout": [0.0, 0.3],
+}
+_OF_A_SEQUENCE: dict[str, list[Any]] = {
+    **_OF_A_STEP,
+    "readout": ["max", "mean", "last"],
+    "frame": [Steps(64), Steps(128), (8, 1), None],
+    "standardize": ["sequence", True],
+    "bidirectional": [False, True],
+}
+
+# Whoever answers each step may see those up to it alone: a network that goes both ways, or
+# standardises by the whole sequence, would forecast a value that it has seen.
+SPACES: dict[type, dict[str, list[Any]]] = {
+    RNNClassifier: _OF_A_SEQUENCE,
+    RNNRegressor: _OF_A_SEQUENCE,
+    RNNTagger: _OF_A_STEP,
+    RNNStepRegressor: _OF_A_STEP,
+}
+
+GATES = {"gru": 3, "lstm": 4}
+"""Products of a step that a cell takes; others take one."""
+
+MOST = 1_000
+"""Candidates that are drawn, at most."""
+
+
+def candidates(estimator: Any, lengths: IntArray, random_state: int) -> Iterator[dict[str, Any]]:
+    """Draw settings that differ from an estimator's own, and from each other.
+
+    Each parameter stays as it is with a chance of one half or more: who changes all at once is seldom
+    better, and does not learn why.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+    lengths : array (n_sequences,)
+        T of the sequences, for frames.
+    random_state : int
+
+    Yields
+    ------
+    dict
+        The parameters that differ.
+    """
+    own = estimator.get_params(deep=False)
+    own["hidden_layer_sizes"] = tuple(np.atleast_1d(own["hidden_layer_sizes"]).tolist())
+    is_of_steps = isinstance(estimator, RNNTagger | RNNStepRegressor)
+    own_frame = Frame.of(own["frame"], lengths, is_of_steps)
+    alternatives: dict[str, list[Any]] = {}
+    for kind, space in SPACES.items():
+        if isinstance(estimator, kind):
+            alternatives = space
+    choices = {}
+    for name, values in alternatives.items():
+        others = [value.frame(lengths) if isinstance(value, Steps) else value for value in values]
+        if name == "frame" and own_frame is not None:
+            others = [other for other in others if other != own_frame[:2]]
+        choices[name] = [own[name]] * len(others) + list(dict.fromkeys(others))
+    n = min(MOST, len(ParameterGrid(choices)))
+    seen: list[dict[str, Any]] = [{}]
+    for drawn in ParameterSampler(choices, n, random_state=random_state):
+        settings = {name: value for name, value in drawn.items() if value != own[name]}
+        if settings not in seen:
+            seen.append(settings)
+            yield {name: settings[name] for name in choices if name in settings}
+
+
+def work(estimator: Any, settings: dict[str, Any], lengths: IntArray, n_features: int) -> float:
+    """Estimate what a training takes, in a unit of its own: multiplications of a sequence.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+    settings : dict
+        What is set beside its own parameters.
+    lengths : array (n_sequences,)
+        T of the sequences.
+    n_features : int
+        D of a step.
+    """
+    params = estimator.get_params(deep=False) | settings
+    frame = Frame.of(params["frame"], lengths, isinstance(estimator, RNNTagger | RNNStepRegressor))
+    below, products = n_features * (1 if frame is None else frame.length), 0
+    for H in np.atleast_1d(params["hidden_layer_sizes"]).tolist():
+        products += H * (H + below)
+        below = H
+    cell = params["cell"]
+    gates = GATES.get(cell, 1) if isinstance(cell, str) else 1
+    n_steps = float(np.mean(lengths if frame is None else frame.steps(lengths)))
+    return n_steps * gates * products * (2 if params["bidirectional"] else 1)

@@ -1,0 +1,216 @@
+"""What a search has found: candidates with their scores, which of them wins, and the table."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from elman._typing import Array
+
+
+@dataclass(eq=False)
+class Trial:
+    """A candidate.
+
+    Attributes
+    ----------
+    number : int
+        0 is the defaults.
+    settings : dict
+        The parameters that differ from the defaults.
+    scores : dict of float to array (n_folds,)
+        By share of the training; of those folds alone that were complete.
+    seconds : float
+        What training and scoring took, all folds and shares together.
+    paces : list of float
+        Seconds an update took, in each of these trainings.
+    problem : str
+        Why it is out of the search, in words.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    scores: dict[float, Array] = field(default_factory=dict)
+    seconds: float = 0.0
+    paces: list[float] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def share(self) -> float:
+        """The largest share of the training that it has scores of; 0 if none."""
+        return max(self.scores, default=0.0)
+
+    @property
+    def mean(self) -> float:
+        """The mean score after that share."""
+        return float(self.scores[self.share].mean()) if self.scores else math.nan
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over folds."""
+        return float(self.scores[self.share].std(ddof=1)) if self.scores else math.nan
+
+    @property
+    def seconds_per_update(self) -> float:
+        """What is to be expected; 0 where nothing is known."""
+        return float(np.mean(self.paces)) if self.paces else 0.0
+
+    @property
+    def simplicity(self) -> tuple[int, int]:
+        """The greater, the less it changes; of those that change as much, the earlier."""
+        return -len(self.settings), -self.number
+
+    @property
+    def words(self) -> str:
+        """The settings in one line."""
+        listed = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return listed or "the defaults"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is.
+
+    Attributes
+    ----------
+    doing : str
+        In words.
+    n_done : int
+        Evaluations that are complete, of a candidate after a share of the training.
+    n_in_all : int or None
+        How many there are to be; None where time decides.
+    seconds, budget : float, float or None
+        Since the beginning, and how many there are.
+    default, best : float or None
+        The mean scores of the defaults and of the best so far, after the same share of the training.
+    trial : Trial or None
+        The one that is complete with this call.
+    """
+
+    doing: str
+    n_done: int
+    n_in_all: int | None
+    seconds: float
+    budget: float | None
+    default: float | None
+    best: float | None
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who wins, and why.
+
+    Attributes
+    ----------
+    trial : Trial
+    share : float
+        After which share of the training it was decided; 0 where there was nothing to compare.
+    words : str
+    """
+
+    trial: Trial
+    share: float
+    words: str
+
+
+def decide(trials: Iterable[Trial]) -> Decision:
+    """Let the best candidate win, if it beats the defaults by more than the standard error.
+
+    The error is that of the mean difference between the two over the same folds, so that folds that
+    are hard for both do not count: sd(d) / √n_folds, of d the differences of their scores. Of several
+    that are equally good, the one that changes least is the best.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+        The defaults first.
+    """
+    default, *others = trials
+    for share in sorted(default.scores, reverse=True):
+        rivals = [trial for trial in others if share in trial.scores]
+        if not rivals:
+            continue
+        own = default.scores[share]
+        best = max(rivals, key=lambda trial: (trial.scores[share].mean(), *trial.simplicity))
+        differences = best.scores[share] - own
+        gain = float(differences.mean())
+        error = float(differences.std(ddof=1) / math.sqrt(len(differences)))
+        compared = (
+            f"the best of {len(rivals)} other candidate{'s' * (len(rivals) != 1)} scores "
+            f"{best.scores[share].mean():.4f}, the defaults {own.mean():.4f}; the standard error of "
+            f"the difference is {error:.4f}"
+        )
+        if share < 1:
+            compared += f" (after {share:.0%} of the training: there was no time for all of it)"
+        if gain > error:
+            return Decision(best, share, f"{best.words}: {compared}.")
+        return Decision(default, share, f"The defaults stay: {compared}.")
+    return Decision(default, 0.0, "The defaults stay: there was no time to compare them.")
+
+
+def ranking(trial: Trial) -> tuple[float, ...]:
+    """Rank by the share of the training, then by score, then by simplicity."""
+    few, early = trial.simplicity
+    return -trial.share, -trial.mean if trial.scores else 0.0, -few, -early
+
+
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """Sort them; those without scores come last."""
+    return sorted(trials, key=ranking)
+
+
+def rows(trials: Iterable[Trial], chosen: Trial) -> list[dict[str, Any]]:
+    """List candidates by rank, in plain values."""
+    return [
+        {
+            "rank": rank,
+            "chosen": trial is chosen,
+            "share": trial.share,
+            "mean_score": trial.mean,
+            "std_score": trial.spread,
+            "scores": trial.scores.get(trial.share, np.empty(0)).tolist(),
+            "seconds": trial.seconds,
+            "settings": dict(trial.settings),
+            "problem": trial.problem,
+        }
+        for rank, trial in enumerate(ranked(trials), start=1)
+    ]
+
+
+def as_text(table: list[dict[str, Any]], width: int = 80, most: int = 12) -> str:
+    """Write a table for people: the first so many, and those that are chosen or the defaults.
+
+    Parameters
+    ----------
+    table : list of dict
+        From ``rows``.
+    width : int
+        Characters of a line.
+    most : int
+    """
+    lines = ["rank   score   spread  training  seconds  settings"]
+    indent = lines[0].index("settings")
+    shown = [row for row in table if row["rank"] <= most or row["chosen"] or not row["settings"]]
+    for row in shown:
+        mark = "*" if row["chosen"] else " "
+        settings = ", ".join(f"{name}={value!r}" for name, value in row["settings"].items())
+        settings = settings or "the defaults"
+        if row["problem"]:
+            settings += f" ({row['problem']})"
+        if row["scores"]:
+            numbers = f"{row['mean_score']:7.4f}  {row['std_score']:7.4f}  {row['share']:8.0%}"
+        else:
+            numbers = f"{'–':>7}  {'–':>7}  {'–':>8}"
+        first = f"{row['rank']:3d}{mark} {numbers}  {row['seconds']:7.1f}  "
+        lines += textwrap.wrap(
+            settings, max(width, indent + 30), initial_indent=first, subsequent_indent=" " * indent
+        )
+    if len(shown) < len(table):
+        lines.append(f"… and {len(table) - len(shown)} more")
+    return "\n".join(lines)
