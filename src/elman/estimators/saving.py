@@ -146,12 +146,6 @@ class Saved(Predicting):
         """The model as exporters see it."""
         fitted = self._state
         parameters, answers, front_end = fitted.network.parameters, fitted.answers, fitted.front_end
-        if not front_end.standardizes_alone:
-            raise ElmanError(
-                "standardize='sequence', differences and frame cannot be exported: they make other "
-                "steps of a sequence's before the network sees them. Train with standardize=True alone,"
-                " or export network_, and give it what they make of X."
-            )
         mean = scale = None
         about: dict[str, Any] = {}
         if isinstance(answers, Classes):
@@ -164,8 +158,7 @@ class Saved(Predicting):
         return Portable(
             parameters,
             self._every_step,
-            front_end.mean,
-            front_end.scale,
+            front_end,
             mean,
             scale,
             self._model(),

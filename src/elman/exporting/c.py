@@ -4,6 +4,8 @@
     NAME_begin(&state);
     for each step:  NAME_step(&state, x, y);      y is the answer if the sequence ended here
 
+Where a front end needs whole sequences it is NAME_predict(x, T, y) (``c_front_end``).
+
 It needs <math.h> and nothing else: no allocation, no globals that change, so that any number of
 sequences may be under way. For networks that go forward alone.
 
@@ -23,6 +25,7 @@ from elman._typing import Array
 from elman.equations import Layer
 from elman.errors import ElmanError
 from elman.exporting import symbols
+from elman.exporting.c_front_end import CFrontEnd
 from elman.exporting.portable import Portable
 from elman.exporting.symbols import Operand, Symbol
 
@@ -67,6 +70,7 @@ class _File:
         self.single = model.dtype == np.float32
         self.real = "float" if self.single else "double"
         self.answer = self.real if model.target_scale is None else "double"
+        self.front = CFrontEnd(model, name, self.real, self.answer)
 
     def text(self) -> str:
         """The whole file."""
@@ -86,28 +90,24 @@ class _File:
                 "",
                 *self._arrays(),
                 self._multiply(),
+                *([] if self.front.steps else [self._state()]),
                 self._begin(),
-                self._step(),
+                self._network(),
+                *([] if self.front.alone else self.front.functions()),
                 "#endif",
                 "",
             ]
         )
 
     def _head(self) -> str:
-        a, name = self.architecture, self.name
         lines = [
             "A recurrent network, written by elman: C99, which needs <math.h> alone.",
             self.model.summary[0].upper() + self.model.summary[1:] + ".",
             "",
-            f"    {name}_state state;",
-            f"    {name}_begin(&state);             before the first step of a sequence",
-            f"    {name}_step(&state, x, y);        at each step",
-            "",
-            f"x: the {a.n_features} features of a step, as they were in training.",
-            f"y: {a.n_outputs} {self.model.kind}, the answer if the sequence ended with this step.",
+            *self.front.usage(),
         ]
         lines += [f"{key}: {_comment(value)}" for key, value in self.model.about.items()]
-        lines += ["", f"Define {name.upper()}_DECLARATIONS to include the declarations alone."]
+        lines += ["", f"Define {self.name.upper()}_DECLARATIONS to include the declarations alone."]
         text = "\n".join(f"   {line}".rstrip() for line in lines)
         return f"/* {text.lstrip()} */\n"
 
@@ -123,29 +123,30 @@ class _File:
         return found
 
     def _declarations(self) -> str:
-        a, name = self.architecture, self.name
+        declared = []
+        if self.front.steps:
+            begin = f"void {self.name}_begin({self.name}_state *state);"
+            declared += [self._state(), begin, f"{self.front.step_signature};"]
+        if self.front.whole:
+            declared.append(f"{self.front.predict_signature};")
+        return "\n".join([*declared, ""])
+
+    def _state(self) -> str:
+        """The struct."""
         fields = [f"    {self.real} {field}[{n}];" for field, n in self._fields.items()]
-        if a.readout != "last":
+        if self.architecture.readout != "last":
             fields.append("    unsigned long n_steps;")
-        x, y = f"const {self.real} x[{a.n_features}]", f"{self.answer} y[{a.n_outputs}]"
-        return "\n".join(
-            [
-                "typedef struct {",
-                *fields,
-                f"}} {name}_state;",
-                "",
-                f"void {name}_begin({name}_state *state);",
-                f"void {name}_step({name}_state *state, {x}, {y});",
-                "",
-            ]
-        )
+        fields += [f"    {field}" for field in self.front.fields()]
+        return "\n".join(["typedef struct {", *fields, f"}} {self.name}_state;", ""])
 
     def _arrays(self) -> Iterator[str]:
         """Weights, and what standardises."""
         model = self.model
-        if model.standardizes:
+        if model.standardizes or not self.front.alone:
             yield self._array("mean", model.mean)
             yield self._array("scale", model.scale)
+        if model.front_end.level is not None:
+            yield self._array("level", model.front_end.level)
         for name, array in model.parameters.items():
             yield self._array(name, array)
         if model.target_mean is not None and model.target_scale is not None:
@@ -192,14 +193,16 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
             H = self.architecture.hidden[-1]
             lines += [f"for (int i = 0; i < {H}; i++)"]
             lines += [f"    state->read[i] = {_literal(0, self.single)};", "state->n_steps = 0;"]
+        lines += self.front.begin()
         body = indent("\n".join(lines), "    ")
-        return f"void {self.name}_begin({self.name}_state *state)\n{{\n{body}\n}}\n"
+        static = "" if self.front.steps else "static "
+        return f"{static}void {self.name}_begin({self.name}_state *state)\n{{\n{body}\n}}\n"
 
-    def _step(self) -> str:
-        """The function that takes a step."""
+    def _network(self) -> str:
+        """The function that takes a step; behind a front end, one of the network's."""
         a, model = self.architecture, self.model
-        lines, below = [], "x"
-        if model.standardizes:
+        lines, below = [], "x" if self.front.alone else "input"
+        if self.front.alone and model.standardizes:
             lines += [
                 f"{self.real} input[{a.n_features}];",
                 f"for (int i = 0; i < {a.n_features}; i++)",
@@ -216,8 +219,13 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         lines += ["", *self._read(below, D)]
         lines += self._answer("read" if a.readout == "mean" else self._top(below), D)
         body = "\n".join(f"    {line}".rstrip() for line in lines)
-        x, y = f"const {self.real} x[{a.n_features}]", f"{self.answer} y[{a.n_outputs}]"
-        return f"void {self.name}_step({self.name}_state *state, {x}, {y})\n{{\n{body}\n}}\n"
+        signature = self.front.step_signature
+        if not self.front.alone:
+            signature = (
+                f"static void network({self.name}_state *state, const {self.real} *input, "
+                f"{self.answer} *y)"
+            )
+        return f"{signature}\n{{\n{body}\n}}\n"
 
     def _layer(self, layer: Layer, key: str, below: str, D: int) -> list[str]:
         """The lines of one layer: products first, then unit by unit."""

@@ -8,7 +8,8 @@
 
 A row of ``state`` is what ``Carry`` has, the states of all layers, lowest first, and then what a
 readout of all steps has read so far. Networks in both directions have neither ``state`` nor
-``state_after``: their reverse layers begin at a sequence's end.
+``state_after``: their reverse layers begin at a sequence's end. Nor have those behind a front end that
+does more than standardise: what it knows of steps before is not in the states of layers.
 
 ONNX puts the gates of an LSTM in the order i, o, f, g, and those of a GRU in the order z, r, n; each
 has two biases, of which elman has the sum, but for the candidate of a GRU (``linear_before_reset=1``).
@@ -31,6 +32,7 @@ from elman.equations import Layer
 from elman.equations.cells import GRU, LSTM, Cell, Relu, Tanh
 from elman.exporting import symbols
 from elman.exporting.extras import require
+from elman.exporting.onnx_front_end import counted, front_end_nodes
 from elman.exporting.onnx_graph import Graph
 from elman.exporting.portable import Portable
 
@@ -65,17 +67,14 @@ class _Writer:
         self.onnx, self.portable = onnx, model
         self.architecture, self.dtype = model.architecture, model.dtype
         self.graph = Graph(onnx, self.dtype)
-        self.streams = not self.architecture.bidirectional
+        alone = model.front_end.standardizes_alone
+        self.streams = alone and not self.architecture.bidirectional
 
     def model(self) -> Any:
         """The whole file."""
         portable, graph, helper = self.portable, self.graph, self.onnx.helper
         K = self.architecture.n_outputs
-        self._input()
-        x: str = "x"
-        if portable.standardizes:
-            x = graph.add("Sub", x, graph.constant("mean", portable.mean))
-            x = graph.add("Div", x, graph.constant("scale", portable.scale))
+        x = self._input()
         states, carried = self._states()
         above = graph.add("Transpose", x, perm=[1, 0, 2])  # (T, B, D)
         layers = portable.parameters.layers
@@ -112,19 +111,18 @@ class _Writer:
     def _shape(self, K: int) -> list[Any]:
         return ["batch", "length", K] if self.portable.every_step else ["batch", K]
 
-    def _input(self) -> None:
-        """Input, lengths, and what says which steps there are."""
-        graph, int64 = self.graph, np.dtype(np.int64)
-        graph.input("x", self.dtype, ["batch", "length", self.architecture.n_features])
+    def _input(self) -> str:
+        """Inputs, and what the front end makes of them; and what says which steps there are."""
+        graph, int64, front_end = self.graph, np.dtype(np.int64), self.portable.front_end
+        graph.input("x", self.dtype, ["batch", "length", front_end.n_features])
         graph.input("lengths", int64, ["batch_or_1"], default=np.array([ALL], int64))
         shape = graph.add("Shape", "x")
         self.n = graph.add("Slice", shape, *graph.integers([0], [1]))  # (1,), B
-        self.T = graph.add("Slice", shape, *graph.integers([1], [2]))
-        at_most = graph.add("Min", "lengths", self.T)
-        self.lengths = graph.add("Expand", at_most, self.n)
-        zero, one = graph.constant("zero", np.array(0)), graph.constant("one", np.array(1))
-        steps = graph.add("Range", zero, graph.add("Squeeze", self.T), one)
-        self.steps = graph.add("Unsqueeze", steps, *graph.integers([-1]))  # (T, 1)
+        T = graph.add("Slice", shape, *graph.integers([1], [2]))
+        lengths = graph.add("Expand", graph.add("Min", "lengths", T), self.n)
+        x, self.lengths, T = front_end_nodes(graph, front_end, self.dtype, "x", lengths, T)
+        self.steps = graph.add("Unsqueeze", counted(graph, T), *graph.integers([-1]))  # (T, 1)
+        return x
 
     @cached_property
     def there(self) -> str:

@@ -1,6 +1,6 @@
 """A model as all exporters see it: a network, and what stands before and behind it.
 
-    x  →  (x - mean) / scale  →  layers  →  readout  →  V r + c  →  ŷ  →  ŷ · target_scale + target_mean
+    x  →  front end  →  layers  →  readout  →  V r + c  →  ŷ  →  ŷ · target_scale + target_mean
 
 Letters: D features, K outputs.
 """
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from elman._typing import Array
+from elman.data import FrontEnd
 from elman.errors import ElmanError
 from elman.parameters import Architecture, Parameters
 from elman.persistence import Model
@@ -28,8 +29,8 @@ class Portable:
     parameters : Parameters
     every_step : bool
         Whether each step is answered, or a sequence once.
-    mean, scale : arrays (D,)
-        What standardises a step.
+    front_end : FrontEnd
+        What makes the network's steps of those of a sequence.
     target_mean, target_scale : arrays (K,), float64, or None
         What brings ŷ to the units of y, where it is not in them already.
     model : Model
@@ -40,8 +41,7 @@ class Portable:
 
     parameters: Parameters
     every_step: bool
-    mean: Array
-    scale: Array
+    front_end: FrontEnd
     target_mean: Array | None
     target_scale: Array | None
     model: Model
@@ -55,8 +55,7 @@ class Portable:
         return cls(
             parameters,
             architecture.readout == "last" if every_step is None else every_step,
-            np.zeros(D, dtype),
-            np.ones(D, dtype),
+            FrontEnd(np.zeros(D, dtype), np.ones(D, dtype)),
             None,
             None,
             Model("Network", architecture.settings, dict(parameters)),
@@ -88,8 +87,18 @@ class Portable:
         return self.parameters.vector.dtype
 
     @property
+    def mean(self) -> Array:
+        """What standardises a step, (D,)."""
+        return self.front_end.mean
+
+    @property
+    def scale(self) -> Array:
+        """What standardises a step, (D,)."""
+        return self.front_end.scale
+
+    @property
     def standardizes(self) -> bool:
-        """Whether x is changed before the network sees it."""
+        """Whether mean and scale change x."""
         return bool(self.mean.any() or (self.scale != 1).any())
 
     @property
@@ -108,4 +117,11 @@ class Portable:
         )
         both = " in both directions" if a.bidirectional else ""
         answers = "each step" if self.every_step else f"a sequence (readout {a.readout})"
-        return f"{a.n_features} features, {layers} units{both}, {a.n_outputs} outputs for {answers}"
+        frame, frames = self.front_end.frame, ""
+        if frame is not None:
+            every = "step" if frame.stride == 1 else f"{frame.stride} steps"
+            frames = f" in frames of {frame.length} steps every {every}"
+        return (
+            f"{self.front_end.n_features} features{frames}, {layers} units{both}, {a.n_outputs} outputs "
+            f"for {answers}"
+        )

@@ -19,7 +19,7 @@ from elman.persistence import Model
 
 _CELLS = {"GRU": "gru", "LSTM": "lstm"}
 _SETTINGS = "elman"
-_BUFFERS = ("mean", "scale", "target_mean", "target_scale")
+_BUFFERS = ("mean", "scale", "level", "target_mean", "target_scale")
 
 
 def _torch() -> Any:
@@ -41,6 +41,7 @@ def to_torch(model: Portable) -> Any:
     torch = _torch()
     from elman.exporting.torch_module import Recurrent
 
+    front_end = model.front_end
     settings = json.dumps(
         {"kind": model.model.kind, "settings": model.model.settings}, default=_plain
     )
@@ -48,7 +49,7 @@ def to_torch(model: Portable) -> Any:
         model.architecture,
         model.every_step,
         settings=settings,
-        standardizes=model.standardizes,
+        front_end=front_end if model.standardizes or not front_end.standardizes_alone else None,
         in_units_of_y=model.target_scale is not None,
     ).to(getattr(torch, str(model.dtype)))
     state: dict[str, Any] = {}
@@ -67,9 +68,8 @@ def to_torch(model: Portable) -> Any:
     if "c" in parameters:
         state["output.bias"] = parameters["c"]
     for name in _BUFFERS:
-        array = getattr(model, name)
         if name in module.state_dict():
-            state[name] = array
+            state[name] = getattr(model.front_end if name == "level" else model, name)
     module.load_state_dict(
         {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
     )
@@ -138,6 +138,7 @@ def from_torch(source: Any) -> Model:
     if model["kind"] != "Network":
         found["mean"] = arrays.get("mean", np.zeros(D, found["V"].dtype))
         found["scale"] = arrays.get("scale", np.ones(D, found["V"].dtype))
+        found |= {"level": arrays["level"]} if "level" in arrays else {}
         if not architecture.loss_function.takes_classes:
             each, n = architecture.loss_function.outputs_a_number, architecture.n_numbers
             found["target_mean"] = arrays.get("target_mean", np.zeros(n * each))[::each]

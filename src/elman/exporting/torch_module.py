@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from elman.data import FrontEnd
 from elman.equations import Cell, functions
 from elman.equations.cells import Relu
 from elman.exporting.symbols import is_softmax
+from elman.exporting.torch_front_end import steps_of
 from elman.exporting.torch_names import LAYERS
 from elman.parameters import Architecture
 
@@ -97,8 +99,10 @@ class Recurrent(nn.Module):
         Whether each step is answered, or a sequence once.
     settings : str
         What elman needs to read it back, as JSON.
-    standardizes, in_units_of_y : bool
-        Whether it changes x before the layers, and ŷ behind them.
+    front_end : FrontEnd or None
+        What it makes of x before the layers; None: nothing.
+    in_units_of_y : bool
+        Whether it changes ŷ behind them.
 
     Attributes
     ----------
@@ -116,7 +120,7 @@ class Recurrent(nn.Module):
         every_step: bool,
         *,
         settings: str,
-        standardizes: bool,
+        front_end: FrontEnd | None,
         in_units_of_y: bool,
     ) -> None:
         super().__init__()
@@ -126,9 +130,16 @@ class Recurrent(nn.Module):
             architecture.n_outputs,
             architecture.directions,
         )
-        if standardizes:
-            self.register_buffer("mean", torch.zeros(D))
-            self.register_buffer("scale", torch.ones(D))
+        self.has_front_end, self.in_float64 = front_end is not None, list[str]()
+        if front_end is not None:
+            self.differences, self.frame = front_end.differences, front_end.frame
+            self.register_buffer("mean", torch.zeros(front_end.n_features))
+            self.register_buffer("scale", torch.ones(front_end.n_features))
+            level = None
+            if front_end.level is not None:
+                level = torch.zeros(front_end.n_features, dtype=torch.float64)
+                self.in_float64.append("level")
+            self.register_buffer("level", level)
         self.layers, self.initial = nn.ModuleList(), nn.ParameterDict()
         for H, cell in zip(architecture.hidden, architecture.layer_cells, strict=True):
             self.layers.append(_layer(cell, D, H, architecture.bias, directions))
@@ -141,13 +152,13 @@ class Recurrent(nn.Module):
         if in_units_of_y:  # in float64, whatever the network is in
             self.register_buffer("target_mean", torch.zeros(K, dtype=torch.float64))
             self.register_buffer("target_scale", torch.ones(K, dtype=torch.float64))
+            self.in_float64 += ["target_mean", "target_scale"]
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Keep the units of y in float64, whatever the network is brought to."""
+        """Keep levels and the units of y in float64, whatever the network is brought to."""
         super()._apply(fn, recurse)
-        if self.in_units_of_y:
-            for name in ("target_mean", "target_scale"):
-                setattr(self, name, getattr(self, name).double())
+        for name in self.in_float64:
+            setattr(self, name, getattr(self, name).double())
         return self
 
     def forward(self, x: Tensor, lengths: Any = None) -> Tensor:
@@ -175,8 +186,10 @@ class Recurrent(nn.Module):
         """V r + c, for a loss such as ``nn.CrossEntropyLoss``; as ``forward`` otherwise."""
         there = self._there(x, lengths)
         x = torch.where(there[:, :, None], x, 0.0)  # NaN past the end would spread
-        if hasattr(self, "mean"):
-            x = (x - self.mean) / self.scale
+        if self.has_front_end:
+            x, there = steps_of(
+                x, there, self.mean, self.scale, self.level, self.differences, self.frame
+            )
         stack = iter(self.architecture.stack)
         for layer in self.layers:
             specs = [next(stack) for _ in self.architecture.directions]
