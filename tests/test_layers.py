@@ -48,7 +48,8 @@ ANYWHERE = {
         "preprocessing.py",
         "tuning/",
     ),
-    "torch": ("exporting/torch_module.py",),  # which is imported inside functions
+    # which are imported inside functions
+    "torch": ("exporting/torch_front_end.py", "exporting/torch_module.py"),
     "typer": ("cli/",),
     "rich": ("cli/",),
 }

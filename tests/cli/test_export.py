@@ -19,6 +19,9 @@ def run(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 3, 2)), np.arange(20) % 2
     RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y).save("m.safetensors")
+    options = {"standardize": "sequence", "frame": (2, 1)}
+    whole = RNNClassifier(3, max_iter=1, random_state=0, engine="reference", **options).fit(X, y)
+    whole.save("whole.safetensors")
     Network(2, 3, 2, bidirectional=True, seed=0).save("both.safetensors")
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, ["export", *map(str, arguments)])
@@ -34,6 +37,12 @@ def test_c_is_written_beside_the_model_and_compiles(run, tmp_path):
     ]
     if shutil.which("cc"):
         subprocess.run(["cc", "-std=c99", "-O2", "-c", "m.c"], check=True, cwd=tmp_path)
+
+
+def test_c_of_whole_sequences_names_their_function(run):
+    result = run("whole.safetensors", "--to", "c")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[1].endswith("whole.c; then call whole_predict")
 
 
 def test_onnx_is_written_where_it_is_told(run, tmp_path):
@@ -61,7 +70,7 @@ def test_torch_is_written_for_from_torch(run, tmp_path):
         (["m.safetensors", "--to", "keras"], 2, "'keras' is not one of"),
         (["m.safetensors"], 2, "Missing option '--to'"),
         (["both.safetensors", "--to", "c"], 1, "bidirectional network cannot be exported as C"),
-        (["nothing", "--to", "c"], 1, "No such file"),
+        (["nothing", "--to", "c"], 1, "there is no file nothing"),
     ],
 )
 def test_what_cannot_be_is_refused(run, arguments, code, message):

@@ -48,6 +48,19 @@ def test_it_shows_it_in_a_pipeline():
     assert "accuracy" not in str(found)
 
 
+def test_features_are_those_of_the_sequences_whatever_the_network_sees_of_them():
+    options = {"standardize": "sequence", "differences": True, "frame": (4, 2)}
+    found = rows(RNNClassifier(4, max_iter=1, **FAST, **options).fit(X, y))
+    assert found["features of a step"] == "2"
+    assert found["frame"] == "4 steps, every 2 steps"
+    assert found["the network sees"] == "26 numbers a step: x, z, Δ of 4 steps and the level"
+    found = rows(RNNClassifier(4, max_iter=1, **FAST, frame=(3, 1)).fit(X, y))
+    assert found["frame"] == "3 steps, every step"
+    assert found["the network sees"] == "6 numbers a step: x of 3 steps"
+    found = rows(RNNClassifier(4, max_iter=1, **FAST).fit(X, y))
+    assert not {"frame", "the network sees"} & found.keys()
+
+
 def test_before_fitting_there_is_no_network():
     assert rows(RNNClassifier()) == {}
     assert "RNNClassifier" in estimator_html_repr(RNNClassifier())

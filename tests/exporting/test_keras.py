@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from elman import ElmanError, Network
+from elman import ElmanError, Network, RNNClassifier
 from leaving import Peephole, estimators, network, off, sequences
 from tolerances import EXPORTED, relative_error
 
@@ -63,6 +63,38 @@ def test_what_standardises_goes_into_a_network(name):
     expected = getattr(estimator, method)(X)
     found = back.forward(X, every_step=False)
     assert off(found, expected, False) <= EXPORTED[np.dtype(np.float64)]
+
+
+def behind_a_front_end():
+    X = [3 + x for x in sequences()[0]]
+    options = {"standardize": "sequence", "differences": True, "frame": (3, 2), "cell": "gru"}
+    model = RNNClassifier(4, max_iter=1, random_state=0, engine="reference", **options)
+    return model.fit(X, [0, 1, 0, 1, 1]), X
+
+
+def test_a_front_end_stays_behind_and_network_input_gives_what_it_makes():
+    model, X = behind_a_front_end()
+    weights = model.to_keras()
+    assert weights[0].shape == (3 * 3 * 3 + 3, 3 * 4)  # no Normalization
+    back, steps = Network.from_keras(weights, "gru"), model.network_input(X)
+    assert [x.shape for x in steps] == [(n, 30) for n in (1, 3, 1, 1, 3)]
+    found = back.forward(steps, every_step=False)
+    assert off(found, model.predict_proba(X), False) <= EXPORTED[np.dtype(np.float32)]
+
+
+def test_keras_answers_what_network_input_gives(keras):
+    model, X = behind_a_front_end()
+    kept = keras.Sequential(
+        [
+            keras.layers.Input((None, 30)),
+            keras.layers.GRU(4),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    kept.set_weights(model.to_keras())
+    expected = model.predict_proba(X[1:2])
+    found = _answers(kept, np.array(model.network_input(X[1:2])))
+    assert np.abs(found - expected).max() <= EXPORTED[np.dtype(np.float32)]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -46,17 +46,6 @@ def test_what_is_not_fitted_or_gives_no_answers_is_refused(tmp_path):
         network("tanh", np.float32, readout="mean").export(tmp_path / "m.c", every_step=True)
 
 
-@pytest.mark.parametrize(
-    "options", [{"standardize": "sequence"}, {"differences": True}, {"frame": (2, 1)}], ids=str
-)
-def test_what_makes_other_steps_is_refused(options, tmp_path):
-    X = np.random.default_rng(0).standard_normal((12, 6, 2))
-    model = RNNClassifier(3, max_iter=1, engine="reference", **options).fit(X, X[:, 0, 0] > 0)
-    with pytest.raises(ElmanError, match=r"cannot be exported.*standardize=True alone"):
-        model.export(tmp_path / "m.c")
-    model.network_.export(tmp_path / "m.c")
-
-
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "m.c"
     path.write_text("before")

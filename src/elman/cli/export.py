@@ -16,9 +16,7 @@ def export(
     model: Model,
     to: Annotated[
         Literal["onnx", "torch", "c"],
-        typer.Option(
-            help="ONNX; weights for PyTorch (a .pt file); or a C99 file with a function for a step."
-        ),
+        typer.Option(help="ONNX; weights for PyTorch (a .pt file); or a C99 file of functions."),
     ],
     output: Annotated[
         Path | None,
@@ -58,8 +56,11 @@ def _next(to: str, path: Path) -> str:
     from elman.exporting.c import identifier
 
     name = identifier(path.stem)
+    functions = f"{name}_begin and {name}_step"
+    if to == "c" and f"void {name}_step(" not in path.read_text():
+        functions = f"{name}_predict"
     return {
         "onnx": f'next: onnxruntime.InferenceSession("{path}").run(None, {{"x": x}})',
         "torch": f'next: elman.load(model).to_torch(), or torch.load("{path}", weights_only=True)',
-        "c": f"next: cc -std=c99 -O2 -c {path}; then call {name}_begin and {name}_step",
+        "c": f"next: cc -std=c99 -O2 -c {path}; then call {functions}",
     }[to]

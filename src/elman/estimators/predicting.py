@@ -56,6 +56,42 @@ class Predicting(FittedAttributes, Hyperparameters):
             raise overflow(f" at {place} of X", fitted.network.dtype)
         return y_hat
 
+    def network_input(self, X: Any) -> list[Array]:
+        """What the network sees of X: the front end's steps, for a network that left without it.
+
+        Parameters
+        ----------
+        X : as ``predict`` takes it
+
+        Returns
+        -------
+        list of arrays (n_steps, n_inputs)
+            One a sequence, in the network's dtype: standardised; with ``frame``, ``differences`` and
+            ``standardize="sequence"`` frames of [x, z, Δ] and levels.
+
+        Raises
+        ------
+        DataError, ValueError, TypeError
+            As ``predict``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from elman import RNNClassifier
+        >>> X = np.random.default_rng(0).standard_normal((50, 10, 2)).cumsum(axis=1)
+        >>> options = {"frame": (4, 2), "standardize": True, "differences": True, "random_state": 0}
+        >>> model = RNNClassifier(8, **options).fit(X, X[:, -1, 0] > 0)
+        >>> steps = np.array(model.network_input(X))
+        >>> steps.shape
+        (50, 4, 16)
+        >>> answers = model.network_.forward(steps, every_step=False)
+        >>> bool((answers == model.predict_proba(X)).all())
+        True
+        """
+        fitted, sequences = self._checked(X)
+        made = fitted.scaled(sequences)
+        return [steps.copy() for steps in np.split(made.values, made.offsets[1:-1])]
+
     def initial_state(self, n_sequences: int | None = None, states: Any = None) -> State:
         """Begin to go through sequences step by step, as their steps come in.
 

@@ -7,6 +7,7 @@ from html import escape
 from math import prod
 from typing import Any
 
+from elman.data import FrontEnd
 from elman.estimators.fitted import Fitted, FittedAttributes
 
 _TABLE = """
@@ -48,7 +49,7 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
     parameters = fitted.network.parameters
     architecture = parameters.architecture
     both = " in each direction" if architecture.bidirectional else ""
-    yield "features of a step", str(architecture.n_features)
+    yield from _front_end(fitted.front_end)
     cells = zip(architecture.hidden, architecture.layer_cells, strict=True)
     for k, (H, cell) in enumerate(cells, start=1):
         kind = type(cell).__name__.lower()
@@ -69,6 +70,20 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
     scores = [row["validation_score"] for row in history if "validation_score" in row]
     if scores:
         yield "validation score", f"{max(scores):.4f} at best, in epoch {_best(scores)}"
+
+
+def _front_end(front_end: FrontEnd) -> Iterator[tuple[str, str]]:
+    """Say what a sequence has, and what the network sees of it."""
+    yield "features of a step", str(front_end.n_features)
+    frame = front_end.frame
+    if frame is not None:
+        every = "step" if frame.stride == 1 else f"{frame.stride} steps"
+        yield "frame", f"{frame.length} steps, every {every}"
+    if not front_end.standardizes_alone:
+        parts = ["x"] + ["z"] * (front_end.level is not None) + ["Δ"] * front_end.differences
+        seen = ", ".join(parts) + (f" of {frame.length} steps" if frame is not None else "")
+        seen += " and the level" if front_end.level is not None else ""
+        yield "the network sees", f"{front_end.n_inputs} numbers a step: {seen}"
 
 
 def _best(scores: list[float]) -> int:

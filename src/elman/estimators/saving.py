@@ -68,14 +68,15 @@ class Saved(Predicting):
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file that runs without elman.
 
-        Standardising and the units of y are in it: it takes X as ``predict`` does, in three axes, and
+        The front end and the units of y are in it: it takes X as ``predict`` does, in three axes, and
         gives what ``predict_proba`` gives, or of a regressor ``predict``.
 
         Parameters
         ----------
         path : path
             Its suffix says the kind: ``.onnx`` for ONNX Runtime and others, ``.c`` for a C99 file with
-            a function for a step, ``.pt`` for PyTorch (weights that ``from_torch`` reads).
+            a function for a step (with ``standardize="sequence"``, for a whole sequence), ``.pt`` for
+            PyTorch (weights that ``from_torch`` reads).
 
         Raises
         ------
@@ -131,7 +132,9 @@ class Saved(Predicting):
 
         First mean, variance and count of a ``Normalization``, where ``standardize`` is on; then layer
         by layer kernel, recurrent kernel and bias, with Keras's order of gates; then those of the
-        Dense, which answers in the units of y.
+        Dense, which answers in the units of y. Behind ``frame``, ``differences`` or
+        ``standardize="sequence"`` there is no Normalization: give the Keras model what
+        ``network_input(X)`` gives, ``Input((None, n_inputs))``.
 
         Raises
         ------

@@ -7,10 +7,13 @@ onnx          an ONNX file, for ONNX Runtime and others
 onnx_graph    its nodes, names and constants
 torch         a torch.nn.Module, and back
 torch_names   where weights stand in its layers
-torch_module  that module; the one file that imports torch
+torch_module  that module; it and torch_front_end alone import torch
 keras         weights in Keras's order, and back
 exported      what a network has of all this
-c             one C99 file with a function for a step
+c             one C99 file with a function for a step, or for a sequence
+
+A front end that does more than standardise is written in onnx_front_end, torch_front_end and
+c_front_end.
 
 A cell is written once, in ``equations/cells``: where a library has it as a layer of its own, the
 exporter says how gates are ordered and biases split there; elsewhere the lines of ``Cell.forward``

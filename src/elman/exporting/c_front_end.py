@@ -89,8 +89,11 @@ class CFrontEnd:
             yield f"    {name}_predict(x, T, y);          of a whole sequence of T steps, T at least 1"
         yield ""
         yield f"x: the {D} features of a step, as they were in training" + (
-            f"; of {name}_predict, T times {D}." if self.steps and self.whole else "."
-            if self.steps else ", for T steps."
+            f"; of {name}_predict, T times {D}."
+            if self.steps and self.whole
+            else "."
+            if self.steps
+            else ", for T steps."
         )
         kind = self.model.kind
         if not self.steps and self.model.every_step:
@@ -240,7 +243,7 @@ class CFrontEnd:
         if self._waits:
             lines += ["state->began = 1;"] * front_end.differences
             lines += [
-                f"if (state->n_samples >= 0) /* else it is between two frames */",
+                "if (state->n_samples >= 0) /* else it is between two frames */",
                 f"    for (int j = 0; j < {F}; j++)",
                 f"        state->samples[state->n_samples * {F} + j] = now[j];",
                 f"if (++state->n_samples == {length}) {{",
@@ -285,7 +288,10 @@ class CFrontEnd:
         if front_end.differences:
             arguments.append(f"t ? x + (t - 1) * {D} : 0")
         arguments += ["&own"] * of_sequence + [f"input + k * {F}"]
-        lines += ["for (int i = 0; i < n_steps; i++) {", f"    for (int k = 0; k < {length}; k++) {{"]
+        lines += [
+            "for (int i = 0; i < n_steps; i++) {",
+            f"    for (int k = 0; k < {length}; k++) {{",
+        ]
         lines += [f"        int t = {at};"]
         lines += ["        if (t < 0)", "            t = 0;"] * bool(back)
         lines += ["        if (t > T - 1)", "            t = T - 1;"]

@@ -8,6 +8,9 @@ The list fits a Keras model of these layers, ``units`` and ``activation`` as in 
     Bidirectional of these              the forward weights, then the backward ones
     Dense                               kernel (H, K), bias (K,)
 
+Keras has no layers for a front end that does more than standardise: then there is no Normalization, and
+the model has to be given what ``network_input`` of the estimator gives.
+
 Keras's order of the gates of an LSTM is i, f, c, o, which is elman's i, f, g, o, and of a GRU z, r, h.
 The bias of a GRU is (2, 3 H): what enters with x, and what enters with h.
 
@@ -43,7 +46,7 @@ def to_keras(model: Portable) -> list[Array]:
     architecture, parameters = model.architecture, model.parameters
     _require_known(architecture)
     found: list[Array] = []
-    if model.standardizes:
+    if model.standardizes and model.front_end.standardizes_alone:
         found += [model.mean, np.square(model.scale), np.array(1)]
     for spec, layer in zip(architecture.stack, parameters.layers, strict=True):
         found += list(_kernels(spec.cell, layer.U, layer.W, layer.b))

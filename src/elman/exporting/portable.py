@@ -122,6 +122,6 @@ class Portable:
             every = "step" if frame.stride == 1 else f"{frame.stride} steps"
             frames = f" in frames of {frame.length} steps every {every}"
         return (
-            f"{self.front_end.n_features} features{frames}, {layers} units{both}, {a.n_outputs} outputs "
-            f"for {answers}"
+            f"{self.front_end.n_features} features{frames}, {layers} units{both}, {a.n_outputs} "
+            f"outputs for {answers}"
         )
