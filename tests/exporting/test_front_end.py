@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import elman
 from elman import ElmanError, RNNClassifier, RNNRegressor, RNNTagger
 from leaving import off
 from tolerances import EXPORTED
@@ -200,6 +202,22 @@ def test_squares_that_are_no_numbers(kind, factor):
     assert off(found, model.predict_proba(X), False) <= EXPORTED[np.dtype(np.float64)]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_default_models_leave(kind):
+    rng = np.random.default_rng(0)
+    X, padded, lengths = batch(0, 12, np.float32)
+    labels, numbers = np.arange(12) % 2, rng.normal(50, 9, 12)
+    for estimator, y in (
+        (RNNClassifier, labels),
+        (RNNRegressor, numbers),
+        (RNNTagger, [x[:, 0] > 0 for x in X]),
+    ):
+        model = estimator(max_iter=2, random_state=0, engine="reference").fit(X, y)
+        every_step = estimator is RNNTagger
+        found = consumer(kind, model)(padded, lengths)
+        assert off(found, answer(model, X), every_step) <= EXPORTED[np.dtype(np.float32)]
+
+
 def test_torch_brings_the_same_estimator_back(tmp_path):
     pytest.importorskip("torch")
     for options in WHOLE:
@@ -244,3 +262,38 @@ def test_both_directions(options):
         assert off(found, model.predict_proba(X), False) <= EXPORTED[np.dtype(np.float32)]
     with pytest.raises(ElmanError, match="bidirectional network cannot be exported as C"):
         consumer("c", model)
+
+
+def table(seed):
+    """Rows of ragged sequences with missing values, the first of some among them."""
+    rng = np.random.default_rng(seed)
+    columns = {"id": [], "a": [], "b": [], "label": []}
+    for number, T in enumerate(rng.integers(1, 9, 12)):
+        for column in "ab":
+            x = rng.normal(3, 2, T)
+            columns[column] += np.where(rng.random(T) < 0.3, np.nan, x).tolist()
+        columns["id"] += [number] * T
+        columns["label"] += [number % 2] * T
+    return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize("options", [{}, WHOLE[2], {"differences": True}], ids=str)
+@pytest.mark.parametrize("missing", ["forward", "mean", "indicator"])
+def test_missing_values_are_filled_as_in_training(missing, options, tmp_path):
+    X, y, _ = elman.read_sequences(table(0), id="id", label="label", missing=missing)
+    model = RNNClassifier(4, max_iter=2, random_state=0, engine="reference", **options).fit(X, y)
+    raw = [rows[["a", "b"]].to_numpy(X.values.dtype) for _, rows in table(1).groupby("id")]
+    lengths = np.array([len(x) for x in raw])
+    padded = np.full((len(raw), lengths.max(), 2), np.nan, X.values.dtype)
+    for row, x in zip(padded, raw, strict=True):
+        row[: len(x)] = x
+    expected = model.predict_proba(elman.read_sequences(table(1), like=model)[0])
+    for kind in ("onnx", "torch"):
+        found = consumer(kind, model)(padded, lengths)
+        assert off(found, expected, False) <= EXPORTED[model.network_.dtype], kind
+    with pytest.raises(ElmanError, match=rf"missing='{missing}'\) cannot be exported as C"):
+        model.export(tmp_path / "m.c")
+    model.export(tmp_path / "m.pt")
+    model.network_.export(tmp_path / "m.c")
+    back = RNNClassifier.from_torch(tmp_path / "m.pt")
+    assert back.reading_ == model.reading_

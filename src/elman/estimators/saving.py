@@ -158,6 +158,14 @@ class Saved(Predicting):
             mean, scale = (np.repeat(of, each) for of in (answers.mean, answers.scale))
         if names := fitted.format.step_names:
             about["features"] = list(names)
+        filling, reading = None, fitted.format.reading
+        if reading is not None and reading.get("missing") is not None:
+            from elman.reading.missing import Filling
+
+            filling = Filling.from_settings(reading["missing"])
+            about["missing"] = f"NaN, filled as in training ({filling.policy})"
+            if "features" in about:
+                about["features"] = about["features"][: len(filling.means)]
         return Portable(
             parameters,
             self._every_step,
@@ -166,4 +174,5 @@ class Saved(Predicting):
             scale,
             self._model(),
             about,
+            filling,
         )

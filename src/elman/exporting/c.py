@@ -44,13 +44,20 @@ def to_c(model: Portable, stem: str = "model") -> str:
     Raises
     ------
     ElmanError
-        If the network goes in both directions, or a cell or loss of one's own cannot be written down.
+        If the network goes in both directions, missing values are filled, or a cell or loss of one's
+        own cannot be written down.
     """
     if model.architecture.bidirectional:
         raise ElmanError(
             "a bidirectional network cannot be exported as C, which takes a step at a time: its "
             "reverse layers begin at the end of the sequence. Export it to .onnx, or train one with "
             "bidirectional=False."
+        )
+    if model.filling is not None:
+        raise ElmanError(
+            f"a model that fills missing values (missing={model.filling.policy!r}) cannot be exported "
+            "as C. Export it to .onnx or .pt; or export its network_, and give that what network_input "
+            "makes of X."
         )
     return _File(model, identifier(stem)).text()
 

@@ -104,7 +104,8 @@ class CFrontEnd:
             yield f"y: {K} {kind}, the answer if the sequence ended with this step."
         if self.steps and self._waits:
             length, stride, _ = self._frame
-            yield f"   It is NAN before step {length}, and changes every {stride} steps from there."
+            every = "step" if stride == 1 else f"{stride} steps"
+            yield f"   It is NAN before step {length}, and changes every {every} from there."
             yield f"   A sequence shorter than {length} steps is answered by {name}_predict alone."
         if not self.steps:
             yield (

@@ -9,7 +9,8 @@
 A row of ``state`` is what ``Carry`` has, the states of all layers, lowest first, and then what a
 readout of all steps has read so far. Networks in both directions have neither ``state`` nor
 ``state_after``: their reverse layers begin at a sequence's end. Nor have those behind a front end that
-does more than standardise: what it knows of steps before is not in the states of layers.
+does more than standardise, or that fill missing values forward: what these know of steps before is not
+in the states of layers.
 
 ONNX puts the gates of an LSTM in the order i, o, f, g, and those of a GRU in the order z, r, n; each
 has two biases, of which elman has the sum, but for the candidate of a GRU (``linear_before_reset=1``).
@@ -32,7 +33,7 @@ from elman.equations import Layer
 from elman.equations.cells import GRU, LSTM, Cell, Relu, Tanh
 from elman.exporting import symbols
 from elman.exporting.extras import require
-from elman.exporting.onnx_front_end import counted, front_end_nodes
+from elman.exporting.onnx_front_end import counted, filled, front_end_nodes
 from elman.exporting.onnx_graph import Graph
 from elman.exporting.portable import Portable
 
@@ -68,6 +69,8 @@ class _Writer:
         self.architecture, self.dtype = model.architecture, model.dtype
         self.graph = Graph(onnx, self.dtype)
         alone = model.front_end.standardizes_alone
+        if model.filling is not None and model.filling.policy == "forward":
+            alone = False
         self.streams = alone and not self.architecture.bidirectional
 
     def model(self) -> Any:
@@ -114,13 +117,16 @@ class _Writer:
     def _input(self) -> str:
         """Inputs, and what the front end makes of them; and what says which steps there are."""
         graph, int64, front_end = self.graph, np.dtype(np.int64), self.portable.front_end
-        graph.input("x", self.dtype, ["batch", "length", front_end.n_features])
+        graph.input("x", self.dtype, ["batch", "length", self.portable.n_columns])
         graph.input("lengths", int64, ["batch_or_1"], default=np.array([ALL], int64))
         shape = graph.add("Shape", "x")
         self.n = graph.add("Slice", shape, *graph.integers([0], [1]))  # (1,), B
         T = graph.add("Slice", shape, *graph.integers([1], [2]))
         lengths = graph.add("Expand", graph.add("Min", "lengths", T), self.n)
-        x, self.lengths, T = front_end_nodes(graph, front_end, self.dtype, "x", lengths, T)
+        x, filling = "x", self.portable.filling
+        if filling is not None:
+            x = filled(graph, filling, self.dtype, x, self.n)
+        x, self.lengths, T = front_end_nodes(graph, front_end, self.dtype, x, lengths, T)
         self.steps = graph.add("Unsqueeze", counted(graph, T), *graph.integers([-1]))  # (T, 1)
         return x
 
@@ -227,7 +233,7 @@ class _Writer:
             values = graph.written(after, {f"a_{cell.gates[g]}": a for g, a in parts.items()})
             return self._without_scan(values, layer.reverse)
 
-        body = Graph(self.onnx, self.dtype, prefix=f"{graph.name('step')}_")
+        body = graph.body("step")
         x_t = body.input("x_t", self.dtype, None)
         there_t = body.input("there_t", np.dtype(bool), None)
         names = [body.input(f"before_{state}", self.dtype, None) for state in cell.states]

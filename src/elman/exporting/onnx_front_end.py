@@ -7,7 +7,7 @@ Letters: B sequences, T samples of D features, F numbers a sample, L samples a f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from elman.data import FrontEnd
 from elman.data.frame import Frame
 from elman.data.frontend import CONSTANT, FLOOR
 from elman.exporting.onnx_graph import Graph
+
+if TYPE_CHECKING:
+    from elman.reading.missing import Filling
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -60,6 +63,34 @@ def front_end_nodes(
         shape = graph.add("Concat", n, T, *graph.integers([front_end.n_features]), axis=0)
         x = graph.add("Concat", x, graph.add("Expand", levels, shape), axis=2)
     return x, lengths, T
+
+
+def filled(graph: Graph, filling: Filling, dtype: np.dtype[Any], x: str, n: str) -> str:
+    """Fill NaN of x (B, T, ·) as ``Filling.fill`` does: (B, T, D); n is B, (1,)."""
+    absent = graph.add("IsNaN", x)
+    means = graph.constant("fill", np.array(filling.means, dtype))
+    if filling.policy == "forward":
+        shape = graph.add("Concat", n, *graph.integers([len(filling.means)]), axis=0)
+        body = graph.body("fill")
+        names = [body.input(name, dtype, None) for name in ("last", "x_t")]
+        held = body.add("Where", body.add("IsNaN", names[1]), *names)
+        outputs = [body.output(None, held, dtype, None) for _ in range(2)]
+        _, x = graph.several(
+            "Scan",
+            [graph.add("Expand", means, shape), x],
+            2,
+            body=body.made("fill", outputs, order=names),
+            num_scan_inputs=1,
+            scan_input_axes=[1],
+            scan_output_axes=[1],
+        )
+    else:
+        x = graph.add("Where", absent, means, x)
+    if filling.indicated:
+        numbers = graph.add("Cast", absent, to=graph.type_of(dtype))
+        numbers = graph.add("Gather", numbers, *graph.integers(filling.indicated), axis=2)
+        x = graph.add("Concat", x, numbers, axis=2)
+    return x
 
 
 def counted(graph: Graph, T: str) -> str:

@@ -47,6 +47,10 @@ class Graph:
         self._taken[stem] = number = self._taken.get(stem, 0) + 1
         return f"{self._prefix}{stem}_{number}"
 
+    def body(self, stem: str) -> Graph:
+        """Make a graph for the body of a Scan."""
+        return Graph(self._onnx, self._dtype, prefix=f"{self.name(stem)}_")
+
     def type_of(self, dtype: np.dtype[Any]) -> int:
         """Return ONNX's number of a dtype."""
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(dtype))

@@ -1,6 +1,7 @@
 """A model as all exporters see it: a network, and what stands before and behind it.
 
-    x  →  front end  →  layers  →  readout  →  V r + c  →  ŷ  →  ŷ · target_scale + target_mean
+    x  →  filling  →  front end  →  layers  →  readout  →  V r + c  →  ŷ
+       →  ŷ · target_scale + target_mean
 
 Letters: D features, K outputs.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from elman.data import FrontEnd
 from elman.errors import ElmanError
 from elman.parameters import Architecture, Parameters
 from elman.persistence import Model
+
+if TYPE_CHECKING:
+    from elman.reading.missing import Filling
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,8 @@ class Portable:
         What elman needs to make the same estimator or network of it again.
     about : mapping
         What a person wants to know in the place where the file is used: classes, names of features.
+    filling : Filling or None
+        What fills missing values, NaN, before the front end.
     """
 
     parameters: Parameters
@@ -46,6 +52,7 @@ class Portable:
     target_scale: Array | None
     model: Model
     about: Mapping[str, Any]
+    filling: Filling | None = None
 
     @classmethod
     def of_network(cls, parameters: Parameters, every_step: bool | None) -> Portable:
@@ -85,6 +92,11 @@ class Portable:
     def dtype(self) -> np.dtype[Any]:
         """float32 or float64, that of all that is computed but ŷ in the units of y (float64)."""
         return self.parameters.vector.dtype
+
+    @property
+    def n_columns(self) -> int:
+        """Features of a step as they come: before indicators of what is missing."""
+        return self.front_end.n_features if self.filling is None else len(self.filling.means)
 
     @property
     def mean(self) -> Array:

@@ -50,6 +50,7 @@ def to_torch(model: Portable) -> Any:
         model.every_step,
         settings=settings,
         front_end=front_end if model.standardizes or not front_end.standardizes_alone else None,
+        filling=model.filling,
         in_units_of_y=model.target_scale is not None,
     ).to(getattr(torch, str(model.dtype)))
     state: dict[str, Any] = {}

@@ -56,6 +56,18 @@ def steps_of(
     return x, there
 
 
+def filled(x: Tensor, means: Tensor, forward: bool, indicated: tuple[int, ...]) -> Tensor:
+    """Fill NaN of x (B, T, ·) as ``Filling.fill`` does: (B, T, D)."""
+    absent = x.isnan()
+    if forward:
+        steps = torch.arange(x.shape[1], device=x.device)[None, :, None]
+        latest = torch.where(absent, -1, steps).cummax(1).values
+        x = torch.where(latest >= 0, x.gather(1, latest.clamp(min=0)), means)
+    else:
+        x = torch.where(absent, means, x)
+    return torch.cat([x, absent[:, :, list(indicated)].to(x.dtype)], 2)
+
+
 def _by_itself(x: Tensor, there: Tensor, scale: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
     """Standardise each sequence by itself: z (B, T, D), and levels (B, 1, D)."""
     n, alive = there.sum(1)[:, None, None].double(), there[:, :, None]

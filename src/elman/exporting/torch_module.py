@@ -5,7 +5,7 @@ Letters: T steps, B sequences, D features, H units, K outputs, G gates.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,9 +17,12 @@ from elman.data import FrontEnd
 from elman.equations import Cell, functions
 from elman.equations.cells import Relu
 from elman.exporting.symbols import is_softmax
-from elman.exporting.torch_front_end import steps_of
+from elman.exporting.torch_front_end import filled, steps_of
 from elman.exporting.torch_names import LAYERS
 from elman.parameters import Architecture
+
+if TYPE_CHECKING:
+    from elman.reading.missing import Filling
 
 functions.tanh.register(Tensor, torch.tanh)
 functions.exp.register(Tensor, torch.exp)
@@ -101,6 +104,8 @@ class Recurrent(nn.Module):
         What elman needs to read it back, as JSON.
     front_end : FrontEnd or None
         What it makes of x before the layers; None: nothing.
+    filling : Filling or None
+        What it makes of NaN before that.
     in_units_of_y : bool
         Whether it changes ŷ behind them.
 
@@ -121,6 +126,7 @@ class Recurrent(nn.Module):
         *,
         settings: str,
         front_end: FrontEnd | None,
+        filling: Filling | None,
         in_units_of_y: bool,
     ) -> None:
         super().__init__()
@@ -130,6 +136,10 @@ class Recurrent(nn.Module):
             architecture.n_outputs,
             architecture.directions,
         )
+        self.filling = filling
+        if filling is not None:  # elman's settings have it too
+            fill = torch.tensor(filling.means, dtype=torch.float64)
+            self.register_buffer("fill", fill, persistent=False)
         self.has_front_end, self.in_float64 = front_end is not None, list[str]()
         if front_end is not None:
             self.differences, self.frame = front_end.differences, front_end.frame
@@ -186,6 +196,9 @@ class Recurrent(nn.Module):
         """V r + c, for a loss such as ``nn.CrossEntropyLoss``; as ``forward`` otherwise."""
         there = self._there(x, lengths)
         x = torch.where(there[:, :, None], x, 0.0)  # NaN past the end would spread
+        if self.filling is not None:
+            forward = self.filling.policy == "forward"
+            x = filled(x, self.fill, forward, self.filling.indicated)
         if self.has_front_end:
             x, there = steps_of(
                 x, there, self.mean, self.scale, self.level, self.differences, self.frame
