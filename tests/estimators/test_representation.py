@@ -54,10 +54,11 @@ def test_features_are_those_of_the_sequences_whatever_the_network_sees_of_them()
     assert found["features of a step"] == "2"
     assert found["frame"] == "4 steps, every 2 steps"
     assert found["the network sees"] == "26 numbers a step: x, z, Δ of 4 steps and the level"
-    found = rows(RNNClassifier(4, max_iter=1, **FAST, frame=(3, 1)).fit(X, y))
+    options = {"standardize": True, "differences": False, "frame": (3, 1)}
+    found = rows(RNNClassifier(4, max_iter=1, **FAST, **options).fit(X, y))
     assert found["frame"] == "3 steps, every step"
     assert found["the network sees"] == "6 numbers a step: x of 3 steps"
-    found = rows(RNNClassifier(4, max_iter=1, **FAST).fit(X, y))
+    found = rows(RNNClassifier(4, max_iter=1, **FAST, **options | {"frame": None}).fit(X, y))
     assert not {"frame", "the network sees"} & found.keys()
 
 

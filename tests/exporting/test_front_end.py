@@ -25,6 +25,7 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 KINDS = ["onnx", "torch", "c"]
 DTYPES = [np.float32, np.float64]
 
+PLAIN = {"standardize": True, "differences": False, "frame": None, "readout": "last"}
 WHOLE = [
     {"standardize": "sequence"},
     {"standardize": "sequence", "differences": True},
@@ -51,9 +52,8 @@ def fitted(kind, dtype, options):
     rng = np.random.default_rng(3)
     X = [trace(rng, T, dtype) for T in rng.integers(1, 14, 30)]
     y = [x[:, 0] > 0 for x in X] if kind is RNNTagger else np.arange(30) % 3
-    model = kind(
-        5, cell="gru", max_iter=3, random_state=0, engine="reference", batch_size=5, **dict(options)
-    )
+    training = {"max_iter": 3, "random_state": 0, "engine": "reference", "batch_size": 5}
+    model = kind(5, cell="gru", **training, **(PLAIN | dict(options)))
     return model.fit(X, 1000.0 + y if kind is RNNRegressor else y)
 
 
@@ -195,9 +195,8 @@ def test_c_answers_a_stream_as_step_does(options, dtype, seed):
 def test_squares_that_are_no_numbers(kind, factor):
     rng = np.random.default_rng(0)
     X = np.array([trace(rng, 9, np.float64) * factor for _ in range(12)])
-    model = RNNClassifier(
-        3, standardize="sequence", engine="reference", max_iter=1, random_state=0
-    ).fit(X, np.arange(12) % 2)
+    options = PLAIN | {"standardize": "sequence", "engine": "reference"}
+    model = RNNClassifier(3, max_iter=1, random_state=0, **options).fit(X, np.arange(12) % 2)
     found = consumer(kind, model)(X, np.full(12, 9))
     assert off(found, model.predict_proba(X), False) <= EXPORTED[np.dtype(np.float64)]
 
@@ -281,7 +280,8 @@ def table(seed):
 @pytest.mark.parametrize("missing", ["forward", "mean", "indicator"])
 def test_missing_values_are_filled_as_in_training(missing, options, tmp_path):
     X, y, _ = elman.read_sequences(table(0), id="id", label="label", missing=missing)
-    model = RNNClassifier(4, max_iter=2, random_state=0, engine="reference", **options).fit(X, y)
+    options = PLAIN | options | {"engine": "reference"}
+    model = RNNClassifier(4, max_iter=2, random_state=0, **options).fit(X, y)
     raw = [rows[["a", "b"]].to_numpy(X.values.dtype) for _, rows in table(1).groupby("id")]
     lengths = np.array([len(x) for x in raw])
     padded = np.full((len(raw), lengths.max(), 2), np.nan, X.values.dtype)
