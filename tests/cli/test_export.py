@@ -18,7 +18,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 3, 2)), np.arange(20) % 2
-    RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y).save("m.safetensors")
+    options = {"standardize": True, "differences": False, "frame": None}
+    plain = RNNClassifier(3, max_iter=1, random_state=0, engine="reference", **options)
+    plain.fit(X, y).save("m.safetensors")
     options = {"standardize": "sequence", "frame": (2, 1)}
     whole = RNNClassifier(3, max_iter=1, random_state=0, engine="reference", **options).fit(X, y)
     whole.save("whole.safetensors")
