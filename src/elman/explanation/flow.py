@@ -151,7 +151,13 @@ def gradient_flow(
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
-    kind, verdict = diagnose(common, saturated_share, here.W, plain=is_plain(here.cell))
+    kind, verdict = diagnose(
+        common,
+        saturated_share,
+        here.W,
+        plain=is_plain(here.cell),
+        of_all_steps=READOUTS[exact.architecture.readout].of_all_steps,
+    )
     return GradientFlow(
         layer=layer,
         cell=name_of(who.parameters.architecture.cells[layer - 1]),

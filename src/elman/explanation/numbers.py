@@ -203,7 +203,13 @@ class Numbers(Arrays):
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(self.reach, self.saturated, self.W, plain=self.plain)
+        return diagnose(
+            self.reach,
+            self.saturated,
+            self.W,
+            plain=self.plain,
+            of_all_steps=self.readout.of_all_steps,
+        )
 
     @property
     def verdict(self) -> str:

@@ -123,6 +123,11 @@ class View:
         return "dL<sub>t</sub>/dz<sub>t</sub>"
 
     @property
+    def read(self) -> str:
+        """The letter of what V multiplies: h, or r where the output reads other steps too."""
+        return "r" if self.explanation.readout.of_all_steps else "h"
+
+    @property
     def slope(self) -> str:
         """How f' is written; where a cell is more than an f, what stands in its place."""
         if not self.explanation.plain:
