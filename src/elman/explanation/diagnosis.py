@@ -91,14 +91,17 @@ def diagnose(
         if of_all_steps
         else "What came before is hardly learned from."
     )
+    steps = "or take fewer and larger steps" if of_all_steps else (
+        "take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
+        "RNNStepRegressor)"
+    )
     if not plain:
         return Diagnosis(
             "vanishing",
             f"The gradient vanishes: {where}, and {share}. {before} "
             "The units let go of it step by step: let the gate that holds the state begin open (a "
-            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), take "
-            "fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
-            "RNNStepRegressor).",
+            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), "
+            f"{steps}.",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     return Diagnosis(
@@ -109,8 +112,7 @@ def diagnose(
             "as a new network does, and penalise it less (a smaller alpha)."
             if sigma < SMALL
             else "It is f' below 1 that shrinks it step by step: keep U and the inputs small, take "
-            'cells of cell="gru" or "lstm", fewer and larger steps, or give earlier steps targets of '
-            "their own (RNNTagger, RNNStepRegressor)."
+            f'cells of cell="gru" or "lstm", {steps.replace("take ", "")}.'
         ),
     )
 

@@ -258,6 +258,8 @@ def _first_step(view: View) -> str:
 def _first_losses(view: View) -> str:
     """Put numbers to the equations of the first three losses, or of the only one."""
     ex = view.explanation
+    if ex.readout.of_all_steps:
+        return _two_parts(view)
     losses = [t for t in (1, 2, 3) if t in ex.answering] or ex.answering[-1:]
     n_back = min(max(losses), 3)
     back = ["τ = t", "τ = t − 1", "τ = t − 2"][:n_back]
@@ -274,15 +276,13 @@ def _first_losses(view: View) -> str:
         if losses[0] <= 3
         else f" L<sub>{losses[0]}</sub> is the only loss here, and goes on to τ = 1."
     )
-    r = view.read
     return table(
-        "Their numbers: "
-        f"‖dL<sub>t</sub>/dŷ<sub>t</sub> · dŷ<sub>t</sub>/d{r}<sub>t</sub>‖, the "
-        f"norm of each term, {_first_term(view)}, and of their sum. Terms point in different "
+        "Their numbers: ‖dL<sub>t</sub>/dŷ<sub>t</sub> · dŷ<sub>t</sub>/dh<sub>t</sub>‖, the "
+        "norm of each term, the explicit one first, and of their sum. Terms point in different "
         f"directions, so that norms do not add up.{only}",
         [
             "",
-            f"‖dL/dŷ · dŷ/d{r}‖",
+            "‖dL/dŷ · dŷ/dh‖",
             *(f"‖term(t, τ)‖, {name}" for name in back),
             f"‖dL<sub>t</sub>/d{ex.of}‖",
         ],
@@ -290,10 +290,21 @@ def _first_losses(view: View) -> str:
     )
 
 
-def _first_term(view: View) -> str:
-    if view.explanation.readout.of_all_steps:
-        return "which holds what enters at step τ and what comes back to it"
-    return "the explicit one first"
+def _two_parts(view: View) -> str:
+    """Put numbers to the two parts of a loss that reads all steps."""
+    ex = view.explanation
+    t = ex.answering[-1]
+    told = float(size(ex.V.T @ ex.output_error[t - 1]))
+    whole = ex.delta_of[t - 1, :t].T @ ex.left[:t]
+    explicit = next(iter(sums_by_lag(ex.delta_by_entry_of, ex.left, ex.entries)))
+    norms = [float(size(part.ravel())) for part in (explicit, whole - explicit, whole)]
+    return table(
+        "Its numbers: the norm of what the loss says of r, and of dL/d"
+        f"{ex.of} and its two parts. The explicit one holds {view.left_html} constant at each step that "
+        "is read. The parts point in different directions, so that norms do not add up.",
+        ["", "‖dL/dŷ · dŷ/dr‖", "‖explicit‖", "‖implicit‖", f"‖dL<sub>t</sub>/d{ex.of}‖"],
+        [[f"dL<sub>{t}</sub>/d{ex.of}", number(told), *map(number, norms)]],
+    )
 
 
 def _ladder_table(rows: list[dict[str, Any]], t: int, of: str) -> str:
