@@ -75,7 +75,8 @@ def test_all_is_proved_and_adds_up(cells, readout, initial):
             assert all(check.bound < abs(check.expected) for check in live)  # not vacuous
             assert relative_error(ex.delta_by_entry.sum(axis=0), ex.delta.sum(axis=0)) < BY_HAND
             assert relative_error(ex.dV_term(T), gradients["V"]) < BY_HAND
-            assert sum(row["share"] for row in ex.ladder(T)) == pytest.approx(1)
+            if ex.norms[-1].any():  # some relus are off
+                assert sum(row["share"] for row in ex.ladder(T)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("readout", OF_ALL)
@@ -153,17 +154,20 @@ def test_steps_that_the_output_does_not_read_are_a_kind_of_nothing():
 # Ties
 
 
+def repeating(cells, seed):
+    """A sequence that comes again and again: so do the states, to the last digit or almost."""
+    network, x, y = make("max", cells, seed)
+    for name in ("W1", "W2"):
+        if name in network.parameters:
+            network.parameters[name][...] *= 0.2
+    return network, np.tile(x, (16, 1)), y
+
+
 @pytest.mark.parametrize("cells", [("tanh",), ("gru",), ("lstm",), ("relu",), ("tanh", "gru")])
 def test_equal_and_all_but_equal_steps_are_proved(cells):
-    """A sequence that stands still: its states come to be equal, or differ in their last digit."""
     n_tied = 0
-    for seed in range(6):
-        network, x, y = make("max", cells, seed)
-        x = np.repeat(x[:1], 60, axis=0)
-        for name in ("W1", "W2"):
-            if name in network.parameters:
-                network.parameters[name][...] *= 0.3
-        ex = explain(network, x, y)
+    for seed in range(4):
+        ex = explain(*repeating(cells, seed))
         differences = np.abs(ex.h_top[:-1] - ex.r[-1])
         n_tied += int(((differences < 1e-15).sum(axis=0) > 1).sum())
         assert ex.passed
@@ -242,9 +246,7 @@ def test_a_step_chosen_by_rounding_would_fail(monkeypatch):
     monkeypatch.setattr(Max, "chooses", False)
     passed = []
     for seed in range(12):
-        network, x, y = make("max", ("gru",), seed)
-        ex = explain(network, np.repeat(x[:1], 80, axis=0), y)
-        passed.append(ex.passed)
+        passed.append(explain(*repeating(("gru",), seed)).passed)
     assert not all(passed)
 
 
@@ -280,7 +282,7 @@ def test_classifier_behind_a_front_end(tmp_path, readout):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20, 40, 1)).cumsum(axis=1)
     y = np.where(X[:, -1, 0] > X[:, 0, 0], "up", "down")
-    front = {"frame": 5, "differences": True, "standardize": "sequence"}
+    front = {"frame": (6, 3), "differences": True, "standardize": "sequence"}
     model = elman.RNNClassifier(
         6, cell="gru", readout=readout, max_iter=2, random_state=0, **front
     ).fit(X, y)
@@ -291,7 +293,7 @@ def test_classifier_behind_a_front_end(tmp_path, readout):
 
 
 def rows_of(outline, class_):
-    (table,) = [t for t in outline.panels[4].every("table") if t.get("class") == class_]
+    table = outline.panels[4].one("table", class_=class_)
     return [[cell.text for cell in row.elements] for row in table.one("tbody").elements]
 
 

@@ -42,7 +42,7 @@ WORDS = {
         "the mean of all states",
         "The output reads the mean of the states, unit by unit: V multiplies r<sub>t</sub> in the place "
         "of h<sub>t</sub>.",
-        ["r_t = ( h_1 + … + h_t ) // t", "∂r_{t,i}//∂h_{j,i} = 1//t"],
+        ["r_t = 1//t ( h_1 + … + h_t )", "∂r_{t,i}//∂h_{j,i} = 1//t"],
         "The error of r enters at every step, a T-th of it at each.",
     ),
     "max": Words(
