@@ -52,6 +52,14 @@ CASES = {
     "quantiles": {"loss": Quantile((0.1, 0.5, 0.9)), "K": 6, "every_step": False, "step": 3},
     "numbers that disagree": {"loss": "absolute_error", "K": 1, "noise": True},
     "gates that disagree": {"cell": "lstm", "noise": True},
+    "mean": {"readout": "mean", "every_step": False},
+    "maxima of gru": {"cell": "gru", "readout": "max", "every_step": False},
+    "maxima over lstm": {
+        "cell": ("lstm", "gru"),
+        "hidden": (5, 6),
+        "readout": "max",
+        "every_step": False,
+    },
 }
 
 GATES = {"lstm": "ifgo", "gru": "rznm"}
@@ -70,7 +78,8 @@ class Shown:
 
 def make(
     *, T=7, D=3, hidden=6, K=4, every_step=True, cell="tanh", bias=True, scale=0.6,
-    certain=False, noise=False, estimator=False, loss="cross_entropy", **options,
+    certain=False, noise=False, estimator=False, loss="cross_entropy", readout="last",
+    **options,
 ):  # fmt: skip
     rng = np.random.default_rng(8)
     x = rng.standard_normal((T, D))
@@ -80,7 +89,14 @@ def make(
         model = elman.RNNClassifier(6, max_iter=2, random_state=5, engine="reference").fit(X, y)
         return elman.explain(model, X[0], "<up>", **options)
     network = elman.Network(
-        n_features=D, hidden=hidden, n_outputs=K, cell=cell, bias=bias, dtype=np.float64, loss=loss
+        n_features=D,
+        hidden=hidden,
+        n_outputs=K,
+        cell=cell,
+        bias=bias,
+        dtype=np.float64,
+        loss=loss,
+        readout=readout,
     )
     vector = network.parameters.vector
     vector[...] = scale * rng.standard_normal(len(vector))
@@ -193,7 +209,14 @@ def jacobian_n5(ex, t):
 
 
 def dV(ex, steps):
-    return sum(np.outer(ex.output_error[t - 1], ex.h_top[t - 1]) for t in steps)
+    return sum(np.outer(ex.output_error[t - 1], read(ex, t)) for t in steps)
+
+
+def read(ex, t):
+    """Give what V multiplies at step t."""
+    h = ex.h_top[:t]
+    of = {"last": h[-1], "mean": h.mean(axis=0), "max": h.max(axis=0)}
+    return of[ex.architecture.readout]
 
 
 def followed(ex, t):

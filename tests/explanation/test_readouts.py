@@ -29,7 +29,7 @@ def make(readout, cells=("tanh",), seed=0, **options):
 
 
 def own_derivative(network, x, y, name, tau, R):
-    """Give ⟨term(T, τ), R⟩: step τ alone has a moved parameter; written out with NumPy, tanh, a layer."""
+    """Give ⟨term(T, τ), R⟩: step τ alone has a moved parameter; a layer of tanh."""
     p = {key: values.astype(complex) for key, values in network.parameters.items()}
     h, states = np.zeros(H, complex), []
     for t in range(T):

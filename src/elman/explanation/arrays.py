@@ -222,8 +222,8 @@ class Arrays:
         return self._reading.weights(self._row(t))
 
     def entering(self, t: int) -> Array:
-        """dL_t/dh_j by way of the output alone, (T, H of the top layer): row j - 1 is that of step j."""
-        return self.reading(t) * (self.output_error[self._row(t)] @ self.V)
+        """dL_t/dh_j by way of the output alone, (T, H of the top layer): row j - 1 is step j's."""
+        return np.asarray(self.reading(t) * (self.output_error[self._row(t)] @ self.V))
 
     @property
     def delta_by_entry(self) -> Array:

@@ -91,9 +91,13 @@ def diagnose(
         if of_all_steps
         else "What came before is hardly learned from."
     )
-    steps = "or take fewer and larger steps" if of_all_steps else (
-        "take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
-        "RNNStepRegressor)"
+    steps = (
+        "or take fewer and larger steps"
+        if of_all_steps
+        else (
+            "take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
+            "RNNStepRegressor)"
+        )
     )
     if not plain:
         return Diagnosis(

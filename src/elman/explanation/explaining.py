@@ -131,7 +131,7 @@ def compute(
 
 
 def _require_memory(parameters: Parameters, layer: int, T: int, n_entries: int) -> None:
-    """Refuse what takes more memory than there is: an error at each step before each entry of a loss."""
+    """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(

@@ -64,6 +64,8 @@ class GradientFlow:
     kind : {"vanishing", "exploding", "saturated", "healthy"}
     verdict : str
         The same in words, and what to change.
+    of_all_steps : bool
+        Whether the output reads all steps.
     """
 
     layer: int
@@ -78,6 +80,7 @@ class GradientFlow:
     lyapunov: Array
     kind: str
     verdict: str
+    of_all_steps: bool = False
 
 
 def gradient_flow(
@@ -86,8 +89,9 @@ def gradient_flow(
     """Diagnose how errors get back through time, over a whole data set.
 
     The last loss of each sequence is carried back to its first step, exactly as learning does
-    (N7), from the last step at which it enters, with the sequences side by side: one pass forward, in the model's own dtype, and one back.
-    Singular values and Lyapunov exponents are of a random sample, for they cost much more.
+    (N7), from the last step at which it enters, with the sequences side by side: one pass forward,
+    in the model's own dtype, and one back. Singular values and Lyapunov exponents are of a random
+    sample, for they cost much more.
 
     Parameters
     ----------
@@ -151,12 +155,13 @@ def gradient_flow(
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
+    of_all_steps = READOUTS[exact.architecture.readout].of_all_steps
     kind, verdict = diagnose(
         common,
         saturated_share,
         here.W,
         plain=is_plain(here.cell),
-        of_all_steps=READOUTS[exact.architecture.readout].of_all_steps,
+        of_all_steps=of_all_steps,
     )
     return GradientFlow(
         layer=layer,
@@ -171,6 +176,7 @@ def gradient_flow(
         lyapunov=exponents,
         kind=kind,
         verdict=verdict,
+        of_all_steps=of_all_steps,
     )
 
 

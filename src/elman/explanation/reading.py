@@ -1,8 +1,8 @@
 """What the output reads of one sequence's steps, and where its errors enter: ``equations.readouts``.
 
-An answer at step t reads r_t. Of unit i it is r_{t,i} = f(h_{1,i}, …, h_{t,i}), so that what is to know of
-its way back is a number for each unit and each step, ∂r_{t,i}/∂h_{j,i}. Times dL_t/dr_t it is the error
-that the output sends to step j.
+An answer at step t reads r_t. Of unit i it is r_{t,i} = f(h_{1,i}, …, h_{t,i}), so that what is to know
+of its way back is a number for each unit and each step, ∂r_{t,i}/∂h_{j,i}. Times dL_t/dr_t it is the
+error that the output sends to step j.
 
 Letters: T steps, H units of the top layer, n passes side by side.
 """

@@ -193,8 +193,8 @@ def term_kinds(
     Returns
     -------
     array (T, T) of str
-        ``""`` where there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at step
-        τ, nor later; of the others that are below ``NEGLIGIBLE`` times the largest of what enters,
+        ``""`` where there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at
+        step τ, nor later; of the others that are below ``NEGLIGIBLE`` times the largest of what enters,
         ``"saturated"`` if a step from τ to the next one that is read is, or h_{τ-1} = 0 because all
         units are off, or ŷ_t is y_t to the last digit; else ``"vanished"``: the product shrank little
         by little; and ``"live"``.

@@ -207,8 +207,8 @@ def _all_rungs(view: View) -> list[str]:
         return []
     return [
         paragraph(
-            "The loss reads several steps. Each that it reads has a ladder of its own down, and they add "
-            "up; panel 4 says what ∂r<sub>t</sub>/∂h<sub>j</sub> is.",
+            "The loss reads several steps. Each that it reads has a ladder of its own down, and they "
+            "add up; panel 4 says what ∂r<sub>t</sub>/∂h<sub>j</sub> is.",
             class_="before-math",
         ),
         math("dL_t//dW = dL_t//dŷ_t · dŷ_t//dr_t · ∑_{j≤t} ∂r_t//∂h_j · dh_j//dW", block=True),
@@ -300,8 +300,8 @@ def _two_parts(view: View) -> str:
     norms = [float(size(part.ravel())) for part in (explicit, whole - explicit, whole)]
     return table(
         "Its numbers: the norm of what the loss says of r, and of dL/d"
-        f"{ex.of} and its two parts. The explicit one holds {view.left_html} constant at each step that "
-        "is read. The parts point in different directions, so that norms do not add up.",
+        f"{ex.of} and its two parts. The explicit one holds {view.left_html} constant at each step "
+        "that is read. The parts point in different directions, so that norms do not add up.",
         ["", "‖dL/dŷ · dŷ/dr‖", "‖explicit‖", "‖implicit‖", f"‖dL<sub>t</sub>/d{ex.of}‖"],
         [[f"dL<sub>{t}</sub>/d{ex.of}", number(told), *map(number, norms)]],
     )

@@ -125,7 +125,9 @@ def _implementation(view: View) -> list[str]:
     inputs = {"U": "x_t^T", "W": "h_{t-1}^T"}
     steps = [math(f"{name} ← {name} - α dL//d{name}", block=True) for name in names]
     lines = [element("div", *steps, class_="side-by-side")]
-    lines.append(math(f"dL//dV = ∑_t {view.error_math} {'r_t' if of_all else 'h_activated'}^T", block=True))
+    lines.append(
+        math(f"dL//dV = ∑_t {view.error_math} {'r_t' if of_all else 'h_activated'}^T", block=True)
+    )
     delta = f"{error} ⊙ [ {slope} ]" if ex.plain else "δ_t"
     lines += [math(f"dL//d{name} : {delta} · 1 · {inputs[name]}", block=True) for name in names[1:]]
     if not ex.plain:

@@ -248,9 +248,7 @@ def output_weights(view: View) -> str:
                 str(t),
                 number(float(np.linalg.norm(ex.output_error[t - 1]))),
                 number(float(np.linalg.norm(ex.r[t - 1]))),
-                number(
-                    float(np.linalg.norm(ex.output_error[t - 1]) * np.linalg.norm(ex.r[t - 1]))
-                ),
+                number(float(np.linalg.norm(ex.output_error[t - 1]) * np.linalg.norm(ex.r[t - 1]))),
                 number(float(np.linalg.norm(ex.dV_running(t)))),
             ]
         )

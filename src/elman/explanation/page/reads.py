@@ -40,8 +40,8 @@ class Words(NamedTuple):
 WORDS = {
     "mean": Words(
         "the mean of all states",
-        "The output reads the mean of the states, unit by unit: V multiplies r<sub>t</sub> in the place "
-        "of h<sub>t</sub>.",
+        "The output reads the mean of the states, unit by unit: V multiplies r<sub>t</sub> in the "
+        "place of h<sub>t</sub>.",
         ["r_t = 1//t ( h_1 + … + h_t )", "∂r_{t,i}//∂h_{j,i} = 1//t"],
         "The error of r enters at every step, a T-th of it at each.",
     ),
@@ -54,8 +54,8 @@ WORDS = {
             "∂r_{t,i}//∂h_{j,i} = 1  if h_{j,i} = r_{t,i}",
             "∂r_{t,i}//∂h_{j,i} = 0  if h_{j,i} < r_{t,i}",
         ],
-        "The error of r enters unit by unit, whole, at the step where the unit was largest, and nowhere "
-        "else. Of steps that are equal the first counts.",
+        "The error of r enters unit by unit, whole, at the step where the unit was largest, and "
+        "nowhere else. Of steps that are equal the first counts.",
     ),
 }
 
@@ -81,8 +81,8 @@ def reads(view: View) -> list[str]:
         paragraph(words.lead, class_="before-math"),
         *(math(formula, block=True) for formula in words.formulas),
         paragraph(
-            f"{words.enters} Here L<sub>{t}</sub> reads {n_read:,} of {t:,} steps. From each of them its "
-            "error goes back through time, as panels 5 to 8 show."
+            f"{words.enters} Here L<sub>{t}</sub> reads {n_read:,} of {t:,} steps. From each of them "
+            "its error goes back through time, as panels 5 to 8 show."
         ),
         figure(
             _picture(view, weights, entering, units),
@@ -99,7 +99,9 @@ def reads(view: View) -> list[str]:
             "The size of the error that enters at each step, from the output alone.",
             "errors that enter by step",
         ),
-        details("Numbers of what is read", _of_units(view, t, weights), _of_steps(weights, entering)),
+        details(
+            "Numbers of what is read", _of_units(view, t, weights), _of_steps(weights, entering)
+        ),
     ]
 
 
@@ -215,4 +217,5 @@ def _picture(view: View, weights: Array, entering: Array, units: list[int]) -> s
 
 def _largest(rows: Array) -> Array:
     """The value of the largest magnitude in each column."""
-    return np.take_along_axis(rows, np.abs(rows).argmax(axis=0)[None], axis=0)[0]
+    largest: Array = np.take_along_axis(rows, np.abs(rows).argmax(axis=0)[None], axis=0)[0]
+    return largest

@@ -102,9 +102,9 @@ def _carried_back(view: View) -> str:
     ex = view.explanation
     if ex.readout.of_all_steps:
         return (
-            "Carry the error of what is read back: at each step it enters as panel 4 shows, and is added "
-            "to what comes from the step after, by Wᵀ and past it. The slope of the cell makes δ of "
-            "that."
+            "Carry the error of what is read back: at each step it enters as panel 4 shows, and is "
+            "added to what comes from the step after, by Wᵀ and past it. The slope of the cell makes δ "
+            "of that."
         )
     if not ex.plain:
         return (
