@@ -212,6 +212,30 @@ def dV(ex, steps):
     return sum(np.outer(ex.output_error[t - 1], read(ex, t)) for t in steps)
 
 
+def of_all_steps(ex):
+    return ex.architecture.readout != "last"
+
+
+def weights_of(ex):
+    """Give ∂r_T/∂h_j by hand, (T, H of the top layer), of what reads all steps."""
+    if ex.architecture.readout == "mean":
+        return np.full(ex.h_top.shape, 1 / ex.T)
+    return np.arange(ex.T)[:, None] == ex.h_top.argmax(axis=0)
+
+
+def share_by_lag(ex):
+    """Give what goes k steps back from where it enters, its share of all: one number for each k."""
+    gates = GATES.get(ex.cell, "h")
+    reading = READING.get((ex.cell, "h"), gates)
+    delta = ex.delta_by_entry.reshape(ex.T, ex.T, len(gates), ex.H)
+    delta = delta[:, :, [g in reading for g in gates]].reshape(ex.T, ex.T, -1)
+    parts = [
+        sum(np.outer(delta[j, j - k], ex.left[j - k]) for j in range(k, ex.T)) for k in range(ex.T)
+    ]
+    whole = sum(parts)
+    return [(part * whole).sum() / (whole * whole).sum() for part in parts]
+
+
 def read(ex, t):
     """Give what V multiplies at step t."""
     h = ex.h_top[:t]
@@ -310,6 +334,8 @@ def classes_of(ex):
 
 def chosen_term(shown):
     t = shown.step if shown.step in shown.ex.answering else shown.ex.answering[-1]
+    if of_all_steps(shown.ex):
+        return t, max(steps_of(shown.ex), key=lambda tau: norm(term(shown.ex, t, tau)))
     return t, max([tau for tau in steps_of(shown.ex) if tau <= t - 2], default=1)
 
 
