@@ -12,6 +12,7 @@ from elman.equations.readouts import READOUTS, Max, Mean
 from elman.explanation import flow as flow_module
 from elman.explanation import reading as reading_module
 from elman.explanation.page import render
+from elman.explanation.page.markup import number
 from outline import Outline
 from tolerances import BY_HAND, ROUNDING, relative_error
 
@@ -290,6 +291,16 @@ def test_classifier_behind_a_front_end(tmp_path, readout):
     assert ex.passed
     assert relative_error(ex.y_activated[-1], model.predict_proba(X[3:4])[0]) < 1e-5
     assert gradient_flow(model, X, y).n_sequences == 20
+    found = Outline(render(ex)).panels[2].one("table", class_="inputs").one("tbody").elements
+    entering = np.abs(ex.x) * np.linalg.norm(ex.U, axis=0)
+    root = np.sqrt((entering**2).mean(axis=0))
+    order = np.argsort(-root)[:16]
+    assert [row.elements[0].text for row in found] == [ex.features[i] for i in order]
+    for i, row in zip(order, found, strict=True):
+        dU = np.linalg.norm(ex.gradients["U1"][:, i])
+        U, at = np.linalg.norm(ex.U[:, i]), entering[:, i].argmax()
+        expected = [number(root[i]), number(entering[at, i]), str(at + 1), number(U), number(dU)]
+        assert [cell.text for cell in row.elements[1:]] == expected
 
 
 def rows_of(outline, class_):

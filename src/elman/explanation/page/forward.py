@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.data.frontend import numbered
 from elman.equations.cells import GRU, LSTM, Cell, Leaky
 from elman.equations.losses import Loss, Poisson
 from elman.explanation.page.colours import diverging
+from elman.explanation.page.inputs import named_inputs
 from elman.explanation.page.markup import (
     details,
     element,
@@ -23,10 +23,9 @@ from elman.explanation.page.markup import (
     question,
     short,
     table,
-    text,
 )
 from elman.explanation.page.svg import cell, drawing, grid, key, label, rectangle, row
-from elman.explanation.page.view import MATRIX, View, capped, fit
+from elman.explanation.page.view import View, capped, fit
 
 ROWS_OF_GATES = 16  # of a strip
 
@@ -139,7 +138,7 @@ def one_step(view: View) -> str:
                 class_="pieces",
             ),
         ),
-        *_named_inputs(view),
+        *named_inputs(view),
         *gates_by_step(view),
         question(
             "The matrices do not match. Which way round do they go?",
@@ -150,46 +149,6 @@ def one_step(view: View) -> str:
             "and every matrix is transposed. Choose one, and keep it through the backward pass.",
         ),
     )
-
-
-def _named_inputs(view: View) -> list[str]:
-    """Of inputs that have names, as those of frames have, those that enter most strongly."""
-    ex = view.explanation
-    if ex.layer > 1 or ex.features == numbered(ex.D):
-        return []
-    entering = np.abs(ex.x) * np.linalg.norm(ex.U, axis=0)  # (T, D), ‖U's column x‖ of each
-    dU = np.linalg.norm(ex.gradients[f"U{ex.layer}"], axis=0)
-    root = np.sqrt(np.square(entering).mean(axis=0))
-    order = np.argsort(-root, kind="stable")[:MATRIX]
-    return [
-        details(
-            "The inputs that enter most strongly",
-            table(
-                "Each input i puts its column of U, times its value, into U_frd. Over all steps, the "
-                f"largest first.{capped(len(order), ex.D, 'inputs')}",
-                [
-                    "input",
-                    "‖U<sub>i</sub> x<sub>i</sub>‖, root mean square",
-                    "largest",
-                    "at step",
-                    "‖U<sub>i</sub>‖",
-                    "‖dL/dU<sub>i</sub>‖",
-                ],
-                [
-                    [
-                        text(ex.features[i]),
-                        number(float(root[i])),
-                        number(float(entering[:, i].max())),
-                        str(1 + int(entering[:, i].argmax())),
-                        number(float(np.linalg.norm(ex.U[:, i]))),
-                        number(float(dU[i])),
-                    ]
-                    for i in order.tolist()
-                ],
-                class_="inputs",
-            ),
-        )
-    ]
 
 
 def _activation(view: View) -> str:
