@@ -52,6 +52,14 @@ CASES = {
     "quantiles": {"loss": Quantile((0.1, 0.5, 0.9)), "K": 6, "every_step": False, "step": 3},
     "numbers that disagree": {"loss": "absolute_error", "K": 1, "noise": True},
     "gates that disagree": {"cell": "lstm", "noise": True},
+    "mean": {"readout": "mean", "every_step": False},
+    "maxima of gru": {"cell": "gru", "readout": "max", "every_step": False},
+    "maxima over lstm": {
+        "cell": ("lstm", "gru"),
+        "hidden": (5, 6),
+        "readout": "max",
+        "every_step": False,
+    },
 }
 
 GATES = {"lstm": "ifgo", "gru": "rznm"}
@@ -70,7 +78,8 @@ class Shown:
 
 def make(
     *, T=7, D=3, hidden=6, K=4, every_step=True, cell="tanh", bias=True, scale=0.6,
-    certain=False, noise=False, estimator=False, loss="cross_entropy", **options,
+    certain=False, noise=False, estimator=False, loss="cross_entropy", readout="last",
+    **options,
 ):  # fmt: skip
     rng = np.random.default_rng(8)
     x = rng.standard_normal((T, D))
@@ -80,7 +89,14 @@ def make(
         model = elman.RNNClassifier(6, max_iter=2, random_state=5, engine="reference").fit(X, y)
         return elman.explain(model, X[0], "<up>", **options)
     network = elman.Network(
-        n_features=D, hidden=hidden, n_outputs=K, cell=cell, bias=bias, dtype=np.float64, loss=loss
+        n_features=D,
+        hidden=hidden,
+        n_outputs=K,
+        cell=cell,
+        bias=bias,
+        dtype=np.float64,
+        loss=loss,
+        readout=readout,
     )
     vector = network.parameters.vector
     vector[...] = scale * rng.standard_normal(len(vector))
@@ -193,7 +209,38 @@ def jacobian_n5(ex, t):
 
 
 def dV(ex, steps):
-    return sum(np.outer(ex.output_error[t - 1], ex.h_top[t - 1]) for t in steps)
+    return sum(np.outer(ex.output_error[t - 1], read(ex, t)) for t in steps)
+
+
+def of_all_steps(ex):
+    return ex.architecture.readout != "last"
+
+
+def weights_of(ex):
+    """Give ∂r_T/∂h_j by hand, (T, H of the top layer), of what reads all steps."""
+    if ex.architecture.readout == "mean":
+        return np.full(ex.h_top.shape, 1 / ex.T)
+    return np.arange(ex.T)[:, None] == ex.h_top.argmax(axis=0)
+
+
+def share_by_lag(ex):
+    """Give what goes k steps back from where it enters, its share of all: one number for each k."""
+    gates = GATES.get(ex.cell, "h")
+    reading = READING.get((ex.cell, "h"), gates)
+    delta = ex.delta_by_entry.reshape(ex.T, ex.T, len(gates), ex.H)
+    delta = delta[:, :, [g in reading for g in gates]].reshape(ex.T, ex.T, -1)
+    parts = [
+        sum(np.outer(delta[j, j - k], ex.left[j - k]) for j in range(k, ex.T)) for k in range(ex.T)
+    ]
+    whole = sum(parts)
+    return [(part * whole).sum() / (whole * whole).sum() for part in parts]
+
+
+def read(ex, t):
+    """Give what V multiplies at step t."""
+    h = ex.h_top[:t]
+    of = {"last": h[-1], "mean": h.mean(axis=0), "max": h.max(axis=0)}
+    return of[ex.architecture.readout]
 
 
 def followed(ex, t):
@@ -287,6 +334,8 @@ def classes_of(ex):
 
 def chosen_term(shown):
     t = shown.step if shown.step in shown.ex.answering else shown.ex.answering[-1]
+    if of_all_steps(shown.ex):
+        return t, max(steps_of(shown.ex), key=lambda tau: norm(term(shown.ex, t, tau)))
     return t, max([tau for tau in steps_of(shown.ex) if tau <= t - 2], default=1)
 
 

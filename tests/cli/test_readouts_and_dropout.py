@@ -37,6 +37,20 @@ def test_sequences_are_read_as_asked(run, name, readout):
     assert run("evaluate", f"{name}.safetensors", f"{name}.npz").exit_code == 0
 
 
+@pytest.mark.parametrize("readout", ["mean", "max"])
+def test_what_was_read_is_diagnosed_and_explained(run, readout, tmp_path):
+    frames = ["--frame", "2:1", "--differences", "--standardize", "sequence"]
+    arguments = ["--cell", "gru", "--readout", readout, *frames, "--diagnose"]
+    result = run("train", "labels.npz", *SMALL, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "epoch 2: gradient " in result.output
+    result = run("explain", "labels.safetensors", "labels.npz", "--json", "e.json")
+    assert result.exit_code == 0, result.output
+    assert "4 of 4 terms proved" in result.output
+    written = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))
+    assert written["readout"] == readout
+
+
 def test_steps_are_not_read_together(run):
     result = run("train", "steps.npz", *SMALL, "--readout", "mean")
     assert result.exit_code == 2

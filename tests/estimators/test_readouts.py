@@ -7,6 +7,7 @@ from sklearn.base import clone
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.engines import ENGINES
+from elman.equations.readouts import READOUTS
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 9, 2))
@@ -70,10 +71,11 @@ def test_unknown_readout_is_refused():
         RNNClassifier(readout="first").fit(X, LABELS)
 
 
-def test_explanations_say_what_they_do_not_show():
-    fitted = RNNClassifier(readout="mean", **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
-    for model in (fitted, fitted.network_):
-        with pytest.raises(ValueError, match="this one has readout='mean'"):
-            elman.explain(model, X[0], LABELS[0])
-        with pytest.raises(ValueError, match="this one has readout='mean'"):
-            elman.gradient_flow(model, X, LABELS)
+@pytest.mark.parametrize("readout", READOUTS)
+def test_estimators_are_explained_as_they_predict(readout):
+    fitted = RNNClassifier(readout=readout, **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
+    explanation = elman.explain(fitted, X[0], LABELS[0])
+    assert explanation.passed
+    expected = fitted.predict_proba(X[:1])[0]
+    np.testing.assert_allclose(explanation.y_activated[-1], expected, rtol=1e-5)
+    assert elman.gradient_flow(fitted, X, LABELS).n_sequences == len(X)

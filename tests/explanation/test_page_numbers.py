@@ -26,15 +26,18 @@ from pages import (
     losses_of,
     norm,
     numbers,
+    of_all_steps,
     openness,
     pieces_of,
     product,
+    read,
     scaled,
     shares,
     slope_of,
     steps_of,
     strongest_of_the_term,
     term,
+    weights_of,
     what_is_followed,
 )
 
@@ -97,15 +100,53 @@ def table_of_the_jacobian(shown):
 def table_of_output_weights(shown):
     ex = shown.ex
     error = "‖dLt/dzt‖" if ex.loss_function.name in ("absolute_error", "quantile") else "‖ŷt − yt‖"
-    yield ["step t", error, "‖ht‖", "‖term‖", "‖sum so far‖"]
+    yield ["step t", error, f"‖{'r' if of_all_steps(ex) else 'h'}t‖", "‖term‖", "‖sum so far‖"]
     for t in losses_of(ex):
         so_far = dV(ex, range(1, t + 1))
-        arrays = [ex.output_error[t - 1], ex.h_top[t - 1], dV(ex, [t]), so_far]
+        arrays = [ex.output_error[t - 1], read(ex, t), dV(ex, [t]), so_far]
         yield [str(t), *numbers(map(norm, arrays))]
+
+
+def table_of_units_read(shown):
+    ex, weights = shown.ex, weights_of(shown.ex)
+    yield ["unit i", "read at step", f"r{ex.T},i", f"dL{ex.T}/dri"]
+    error = ex.output_error[-1] @ ex.V
+    for i in np.argsort(-np.abs(error), kind="stable"):
+        steps = 1 + np.flatnonzero(weights[:, i])
+        at = str(steps[0]) if len(steps) == 1 else f"1 … {ex.T}, {number(1 / ex.T)} of each"
+        yield [str(i + 1), at, fixed(read(ex, ex.T)[i]), number(error[i])]
+
+
+def table_of_steps_read(shown):
+    ex, weights = shown.ex, weights_of(shown.ex)
+    yield ["step j", "units read", "‖dL/dhj‖, from the output"]
+    for j in np.flatnonzero(weights.any(axis=1)):
+        error = weights[j] * (ex.output_error[-1] @ ex.V)
+        yield [str(j + 1), str((weights[j] > 0).sum()), number(norm(error))]
+
+
+def table_of_two_parts(shown):
+    """The explicit part has h_{t-1} held constant: each step's own error alone, at its own gates."""
+    ex, t = shown.ex, shown.ex.T
+    yield ["", "‖dL/dŷ · dŷ/dr‖", "‖explicit‖", "‖implicit‖", f"‖dLt/d{ex.of}‖"]
+    whole = sum(term(ex, t, tau) for tau in range(1, t + 1))
+    told = ex.output_error[-1] @ ex.V
+    own = [ex.delta_by_entry[j, j].reshape(len(GATES.get(ex.cell, "h")), -1) for j in range(t)]
+    if ex.layer == len(ex.architecture.hidden):  # the slope of the state h by each gate
+        slopes = ex.partials[:, 0, : len(own[0])]
+        direct = (weights_of(ex) * told)[:, None] * slopes
+        np.testing.assert_allclose(own, direct, rtol=1e-12, atol=1e-15)
+    reading = READING.get((ex.cell, "h"), GATES.get(ex.cell, "h"))
+    of_W = [g in reading for g in GATES.get(ex.cell, "h")]
+    explicit = sum(np.outer(d[of_W], h) for d, h in zip(own, ex.left, strict=True))
+    yield [f"dL{t}/d{ex.of}", *numbers(map(norm, [told, explicit, whole - explicit, whole]))]
 
 
 def table_of_first_losses(shown):
     ex = shown.ex
+    if of_all_steps(ex):
+        yield from table_of_two_parts(shown)
+        return
     losses = [t for t in ex.answering if t <= 3] or [ex.T]
     lags = range(min(losses[-1], 3))
     names = [f"‖term(t, τ)‖, τ = t − {lag}".removesuffix(" − 0") for lag in lags]
@@ -139,6 +180,9 @@ def factors_of(ex, t, tau):
     if ex.layer < len(ex.architecture.hidden):
         return [f"dL{t}/dh_unactivated_{tau} {G}×1", f"h{tau - 1}ᵀ 1×{H}"]
     h, S = ("(h, s)", 2 * H) if ex.cell == "lstm" else ("h", H)
+    if of_all_steps(ex):
+        factors = [f"dL{t}/dŷ{t} 1×{K}", f"dŷ{t}/dr{t} {K}×{H}", f"dr{t}/d{h}{tau} {H}×{S}"]
+        return [*factors, f"∂{h}{tau}/∂W {S}×{G}×{H}"]
     factors = [f"dL{t}/dŷ{t} 1×{K}", f"dŷ{t}/d{h}{t} {K}×{S}"]
     factors += [f"∂{h}{j}/∂{h}{j - 1} {S}×{S}" for j in range(t, tau, -1)]
     factors += [f"∂{h}{tau}/∂W {S}×{G}×{H}"]
@@ -199,7 +243,9 @@ def table_of_what_if(shown):
         ex = scaled(shown.ex, factor)
         sigma = np.linalg.svd(factor * shown.ex.W)[1].max()
         with np.errstate(invalid="ignore"):
-            reach = norm(ex.delta[-1, 0]) / np.float64(norm(ex.V.T @ ex.output_error[-1]))
+            told = ex.output_error[-1] @ ex.V
+            told = told * weights_of(ex)[-1] if of_all_steps(ex) else told
+            reach = norm(ex.delta_by_entry[-1, 0]) / np.float64(norm(told))
         off = f"{100 * np.mean(openness(ex) < 0.1):.0f}%"
         open_, kind = fixed(openness(ex).mean(), 3), ex.diagnosis.kind
         yield [f"W × {factor}", fixed(sigma, 2), open_, off, number(reach), kind]
@@ -229,7 +275,8 @@ def table_of_n8(shown):
     later = "what later steps send back"
     yield ["step t", "its own error", later, "‖δt‖, both", "‖δt ht−1ᵀ‖", "‖δt xtᵀ‖"]
     for t in steps_of(ex):
-        own, both = ex.delta[t - 1, t - 1], ex.delta[:, t - 1].sum(axis=0)
+        own = ex.delta_by_entry[t - 1, t - 1]
+        both = ex.delta[:, t - 1].sum(axis=0)
         of_gates = [delta_of(ex, what)[:, t - 1].sum(axis=0) for what in "hx"]
         left = (ex.h_previous[t - 1], ex.inputs[t - 1])
         met = [np.outer(*pair) for pair in zip(of_gates, left, strict=True)]
@@ -272,6 +319,7 @@ def tables_of(shown):
         yield table_of_residuals
     else:
         yield from [table_of_the_output_error, table_of_the_jacobian]
+    yield from [table_of_units_read, table_of_steps_read] if of_all_steps(shown.ex) else []
     yield from [table_of_output_weights, table_of_first_losses]
     yield from [table_of_the_parts, table_of_the_ladder, table_of_the_chosen_term]
     yield from [table_of_the_norms, table_of_reasons, table_of_exponents]

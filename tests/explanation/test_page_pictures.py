@@ -19,14 +19,17 @@ from pages import (
     jacobian_n5,
     losses_of,
     norm,
+    of_all_steps,
     pieces_of,
     place,
     scaled,
+    share_by_lag,
     shares,
     slope_of,
     steps_of,
     strongest_of_the_term,
     term,
+    weights_of,
     what_is_followed,
 )
 
@@ -88,6 +91,8 @@ def test_every_picture_is_one_that_is_read(shown, pictures):
         expected |= {"Error of each term by its size"}
         if any(row["relative_error"] > 0 for row in ex.central):
             expected |= {"Central differences, for contrast"}
+    if of_all_steps(ex):
+        expected |= {"What the output reads", "The error that enters, by step"}
     assert pictures.keys() == expected
 
 
@@ -252,6 +257,8 @@ def test_shares(shown, pictures):
     expected = [
         (f"τ = {tau}", shares(ex, t)[tau - 1], ex.kinds[t - 1, tau - 1]) for tau in range(t, 0, -1)
     ]
+    if of_all_steps(ex):
+        expected = [(f"k = {k}", s, "over all entries") for k, s in enumerate(share_by_lag(ex))]
     if t > 9:
         rest = sum(share for _, share, _ in expected[8:])
         expected[8:] = [(f"τ ≤ {t - 8}", rest, "the rest")]
@@ -268,6 +275,28 @@ def test_shares(shown, pictures):
             start, width = place(bar, "x"), place(bar, "width")
             ends = (zero, zero + unit * share)
             assert (start, start + width) == pytest.approx(sorted(ends), abs=3 * PIXEL)
+
+
+# Panel 4: what is read
+
+
+def test_what_is_read(shown, pictures):
+    ex = shown.ex
+    if not of_all_steps(ex):
+        return
+    picture, weights = pictures["What the output reads"], weights_of(ex)
+    states, errors = picture.all("g", class_="grid")
+    entering = weights * (ex.output_error[-1] @ ex.V)
+    assert read_grid(states, ex.h_top.T.shape) == colours(ex.h_top.T)
+    assert read_grid(errors, entering.T.shape) == colours(entering.T)
+    marks = [mark.elements[0].text for mark in picture.all("rect", class_="read")]
+    if ex.architecture.readout == "mean":
+        assert not marks
+        return
+    assert marks == [
+        f"unit {i + 1} is read at step {j + 1}: {fixed(ex.h_top[j, i])}"
+        for i, j in enumerate(weights.argmax(axis=0))
+    ]
 
 
 # Panel 6

@@ -44,6 +44,9 @@ def test_facts(shown):
     labels = (
         " ".join(names[:12]) + more if ex.every_step else f"“{names[0]}”, for the whole sequence"
     )
+    what = {"mean": "the mean of all states", "max": "the largest value of each unit"}
+    what = what.get(shapes.readout)
+    readout = {"Readout r, what V multiplies": what} if what else {}
     n_parameters = sum(values.size for values in ex.parameters.values())
     found = {
         fact.elements[0].text: fact.elements[1].text
@@ -52,6 +55,7 @@ def test_facts(shown):
     assert found == {
         "Sequence T × D": f"{some(ex.T, 'step')} of {some(ex.x.shape[1], 'feature')}",
         "Network H, cells": f"{layers} units",
+        **readout,
         "Seed the model's random_state": "none given" if ex.seed is None else str(ex.seed),
         "Classes K": f"{ex.K}",
         "Labels y": labels,
@@ -180,7 +184,7 @@ def test_chosen_term(shown):
 def test_kinds_are_counted(shown):
     ex = shown.ex
     kinds = [ex.kinds[t - 1, tau - 1] for t in losses_of(ex) for tau in steps_of(ex) if tau <= t]
-    names = ["live", "structural", "saturated", "vanished"]
+    names = ["live", "structural", "saturated", "vanished", "unread"]
     said = ", ".join(f"{kinds.count(name)} {name}" for name in names if name in kinds)
     n = f"{len(kinds):,} term" + "s" * (len(kinds) != 1)
     more = f" {len(kinds):,} of {ex.n_terms:,} terms are shown." if len(kinds) < ex.n_terms else ""

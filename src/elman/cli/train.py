@@ -152,11 +152,6 @@ def train(
         raise typer.BadParameter(
             "bidirectional networks cannot be explained yet", param_hint="--diagnose"
         )
-    if diagnose and readout not in (None, "last"):
-        raise typer.BadParameter(
-            f"only networks with --readout last can be explained yet; this one has {readout}",
-            param_hint="--diagnose",
-        )
     if plot is not None:
         from elman.cli.picture import check_drawable
 

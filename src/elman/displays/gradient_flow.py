@@ -22,6 +22,7 @@ class GradientFlowDisplay:
     On the left ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale; of a data set the
     median, in a band from 10 % to 90 % of the sequences. On the right the share of units that let less
     than 0.1 of an error through, f' < 0.1 for tanh, by step.
+    Where the output reads all steps, k counts from where an error enters.
 
     Parameters
     ----------
@@ -33,22 +34,30 @@ class GradientFlowDisplay:
         Of ``norms`` over sequences: 10 % and 90 %.
     title : str
         Over the left picture.
+    of_all_steps : bool
+        Whether the output reads all steps.
 
     Attributes
     ----------
-    norms, saturated, quantiles, title
+    norms, saturated, quantiles, title, of_all_steps
     axes_ : pair of matplotlib Axes
         What is left, and saturation, once drawn.
     figure_ : matplotlib Figure
     """
 
     def __init__(
-        self, norms: Array, saturated: Array, quantiles: Array | None = None, title: str = ""
+        self,
+        norms: Array,
+        saturated: Array,
+        quantiles: Array | None = None,
+        title: str = "",
+        of_all_steps: bool = False,
     ) -> None:
         self.norms = norms
         self.saturated = saturated
         self.quantiles = quantiles
         self.title = title
+        self.of_all_steps = of_all_steps
 
     @classmethod
     def from_estimator(
@@ -86,7 +95,8 @@ class GradientFlowDisplay:
             )
         n = flow.n_sequences
         title = f"layer {flow.layer}, {n:,} sequence{'s' * (n != 1)}: {flow.kind}"
-        return cls(flow.norms, flow.saturated, flow.quantiles, title).plot(ax=ax)
+        shown = (flow.norms, flow.saturated, flow.quantiles, title, flow.of_all_steps)
+        return cls(*shown).plot(ax=ax)
 
     @classmethod
     def from_explanation(cls, explanation: Explanation, *, ax: Pair | None = None) -> Self:
@@ -102,7 +112,8 @@ class GradientFlowDisplay:
         ex = check_explanation(explanation)
         saturated = (ex.openness < SATURATED).mean(axis=1)
         title = f"layer {ex.layer}, one sequence: {ex.diagnosis.kind}"
-        return cls(ex.reach, saturated, title=title).plot(ax=ax)
+        of_all_steps = ex.readout.of_all_steps
+        return cls(ex.reach, saturated, title=title, of_all_steps=of_all_steps).plot(ax=ax)
 
     def plot(self, *, ax: Pair | None = None) -> Self:
         """Draw. Needs matplotlib (``pip install 'elman[plot]'``).
@@ -129,7 +140,9 @@ class GradientFlowDisplay:
         left.axhline(1, color=GREY, lw=0.8, ls="--")
         left.set(
             xlabel="steps back, $k$",
-            ylabel=r"$\|\delta_{t,t-k}\|\;/\;\|V^\top(\hat{y}_t-y_t)\|$",
+            ylabel=r"$\|\delta_{j\to j-k}\|\;/\;\|dL/dh_j\|$ from the output"
+            if self.of_all_steps
+            else r"$\|\delta_{t,t-k}\|\;/\;\|V^\top(\hat{y}_t-y_t)\|$",
             title=self.title,
         )
         log_scale(left, self.norms, np.ones(1), *([] if self.quantiles is None else self.quantiles))

@@ -13,7 +13,7 @@ from elman.displays.of_explanation import ExplanationDisplay
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HATCHES = {"structural": "////", "saturated": "xxxx", "vanished": "...."}
+_HATCHES = {"structural": "////", "saturated": "xxxx", "vanished": "....", "unread": "----"}
 _DECADES = 8  # of colour; what is smaller has the lightest
 _NORM = r"$\|\mathrm{term}(t,\tau)\|$"
 
@@ -24,7 +24,7 @@ class TermLadderDisplay(ExplanationDisplay):
     Where several steps have a loss, a triangle of log10 ‖term(t, τ)‖: a row is a loss L_t, a column
     the step τ by which it reaches W. Where one has, its row, as bars. Three kinds of nothing
     are hatched: structural (h_0 = 0, or no W), saturated (f' ≈ 0 on the way) and vanished (the
-    product shrank little by little).
+    product shrank little by little); and a fourth, where the output reads all steps: unread.
 
     Parameters
     ----------
@@ -146,6 +146,7 @@ class TermLadderDisplay(ExplanationDisplay):
             else "structural: no way back",
             "saturated": r"saturated: $f'\approx 0$",
             "vanished": "vanished",
+            "unread": "unread: no unit from here on",
         }
         handles = [
             Patch(facecolor="white", edgecolor=GREY, hatch=hatch, label=words[kind])

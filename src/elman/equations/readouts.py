@@ -24,14 +24,25 @@ from elman.equations.functions import positive, where
 
 
 class Readout(ABC):
-    """Base of all readouts: what is carried from step to step, what is read of it, and the way back."""
+    """Base of all readouts: what is carried from step to step, what is read of it, and the way back.
+
+    Attributes
+    ----------
+    of_all_steps : bool
+        Whether an answer reads other steps than its own, so that its error enters at those.
+    chooses : bool
+        Whether it compares states, so that their rounding may decide which step is read.
+    """
+
+    of_all_steps = True
+    chooses = False
 
     @abstractmethod
     def carry(self, before: Any, h: Any) -> Any:
         """Add a step's h_t, (H, n), to what is carried from the step before."""
 
-    def read(self, carried: Any, t: int) -> Any:
-        """R_t, from what is carried after step t, counted from 1."""
+    def read(self, carried: Any, t: Any) -> Any:
+        """R_t, from what is carried after step t, counted from 1; t may be one for each column."""
         return carried
 
     @abstractmethod
@@ -61,6 +72,8 @@ class Readout(ABC):
 class Last(Readout):
     """r_t = h_t."""
 
+    of_all_steps = False
+
     def carry(self, before: Any, h: Any) -> Any:
         """h_t."""
         return h
@@ -77,7 +90,7 @@ class Mean(Readout):
         """h_1 + … + h_t."""
         return before + h
 
-    def read(self, carried: Any, t: int) -> Any:
+    def read(self, carried: Any, t: Any) -> Any:
         """The sum over t."""
         return carried / t
 
@@ -92,6 +105,8 @@ class Mean(Readout):
 
 class Max(Readout):
     """r_t = max(h_1, …, h_t); of steps that are equal, the first has it, and gets the error."""
+
+    chooses = True
 
     def carry(self, before: Any, h: Any) -> Any:
         """The larger one; of complex numbers, that with the larger real part."""

@@ -2,6 +2,7 @@
 
 subject      a model and labelled sequences, as the equations take them
 terms        term(t, τ) of N7, each loss and each step on its own; ladder, truncation
+reading      what the output reads of the steps, and where its errors enter
 spectra      singular values of ∂h_t/∂h_{t-1}, and Lyapunov exponents
 proof        each term against complex-step differentiation
 diagnosis    vanishing, exploding, saturated or healthy, and what to change

@@ -11,8 +11,10 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.equations import Cell, softmax_jacobian
 from elman.equations.losses import Loss
+from elman.equations.readouts import READOUTS, Readout
 from elman.explanation import terms
 from elman.explanation.proof import Check, TotalCheck
+from elman.explanation.reading import Reading
 from elman.explanation.slopes import is_plain, remembers
 from elman.parameters import Architecture, Parameters
 
@@ -54,6 +56,7 @@ class Arrays:
     losses: Array
     output_error: Array
     delta: Array
+    by_entry: Array | None
     slopes: Array
     held: terms.Difference
     truncate: int | None
@@ -194,6 +197,51 @@ class Arrays:
         values = values[:, 0] if values.shape[1] == 1 else values
         return values if self.every_step else values[-1]
 
+    # What the output reads
+
+    @property
+    def readout(self) -> Readout:
+        """What V multiplies: ``equations.readouts``."""
+        return READOUTS[self.architecture.readout]
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return Reading.of(self.readout, self.h_top)
+
+    @cached_property
+    def r(self) -> Array:
+        """What V multiplies at each step, r_t: (T, H of the top layer); h_t with ``"last"``."""
+        return self._reading.r
+
+    def reading(self, t: int) -> Array:
+        """∂r_t/∂h_j, unit by unit, (T, H of the top layer): row j - 1 is that of step j.
+
+        With ``"last"`` it is 1 at step t, with ``"mean"`` 1/t at each step up to t, and with
+        ``"max"`` 1 at the step at which the unit was largest.
+        """
+        return self._reading.weights(self._row(t))
+
+    def entering(self, t: int) -> Array:
+        """dL_t/dh_j by way of the output alone, (T, H of the top layer): row j - 1 is step j's."""
+        return np.asarray(self.reading(t) * (self.output_error[self._row(t)] @ self.V))
+
+    @property
+    def delta_by_entry(self) -> Array:
+        """What of δ_τ entered at which step, (T, T, G H): [j - 1, τ - 1] came in at step j.
+
+        Errors enter at the steps that an answer reads. With ``"last"`` that is its own, and this is
+        ``delta``.
+        """
+        return self.delta if self.by_entry is None else self.by_entry
+
+    @cached_property
+    def entries(self) -> IntArray:
+        """The steps, from 0, that an answer with a loss reads."""
+        if not self.readout.of_all_steps:
+            return self.answering_rows
+        read = [self._reading.weights(t).any(axis=1) for t in self.answering_rows]
+        return np.flatnonzero(np.any(read, axis=0))
+
     # The output (N5, N6)
 
     def softmax_jacobian(self, t: int) -> Array:
@@ -219,14 +267,14 @@ class Arrays:
         return worst
 
     def dV_term(self, t: int) -> Array:
-        """(ŷ_t - y_t) h_tᵀ (N6), (K, H of the top layer)."""
+        """(ŷ_t - y_t) r_tᵀ (N6: h_tᵀ), (K, H of the top layer)."""
         row = self._row(t)
-        return np.outer(self.output_error[row], self.h_top[row])
+        return np.outer(self.output_error[row], self.r[row])
 
     def dV_running(self, t: int) -> Array:
-        """Σ_{j≤t} (ŷ_j - y_j) h_jᵀ (N6), (K, H of the top layer)."""
+        """Σ_{j≤t} (ŷ_j - y_j) r_jᵀ (N6: h_jᵀ), (K, H of the top layer)."""
         row = self._row(t)
-        return np.asarray(self.output_error[: row + 1].T @ self.h_top[: row + 1])
+        return np.asarray(self.output_error[: row + 1].T @ self.r[: row + 1])
 
     # The parameter whose terms are wanted, and δ by what a gate reads
 
@@ -245,15 +293,25 @@ class Arrays:
         """δ_{t,τ} of the gates that this parameter feeds, one under another, (T, T, G_h H)."""
         return self.delta_of_gates("x" if self.W is None else "h")
 
+    @cached_property
+    def delta_by_entry_of(self) -> Array:
+        """``delta_by_entry`` of the same gates, (T, T, G_h H)."""
+        if self.by_entry is None:
+            return self.delta_of
+        return self._of_gates("x" if self.W is None else "h", self.by_entry)
+
     def delta_of_gates(self, what: str) -> Array:
         """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W."""
+        return self._of_gates(what, self.delta)
+
+    def _of_gates(self, what: str, delta: Array) -> Array:
         cell = self.equations
         gates = cell.gates_reading(what)
         if len(gates) == len(cell.gates):
-            return self.delta
+            return delta
         if not gates:
-            return self.delta[..., :0]
-        parts = np.split(self.delta, len(cell.gates), axis=-1)
+            return delta[..., :0]
+        parts = np.split(delta, len(cell.gates), axis=-1)
         return np.concatenate([parts[g] for g in gates], axis=-1)
 
     def _row(self, t: int) -> int:

@@ -23,7 +23,14 @@ class Diagnosis(NamedTuple):
     words: str
 
 
-def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = True) -> Diagnosis:
+def diagnose(
+    reach: Array,
+    saturated: float,
+    W: Array | None,
+    *,
+    plain: bool = True,
+    of_all_steps: bool = False,
+) -> Diagnosis:
     """Judge how far errors get back through time.
 
     Parameters
@@ -37,6 +44,8 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = T
         For what to change.
     plain : bool
         Whether the cell is h = f(h_unactivated); the advice for one with gates is another.
+    of_all_steps : bool
+        Whether the output reads all steps, so that errors enter at each, and lags count from there.
 
     Returns
     -------
@@ -76,26 +85,38 @@ def diagnose(reach: Array, saturated: float, W: Array | None, *, plain: bool = T
             f"{where}. Standardise the inputs, keep the weights small (a larger alpha), and lower the "
             "learning rate.",
         )
+    before = (
+        "The steps that the output reads learn all the same; what led to them from further back hardly "
+        "does."
+        if of_all_steps
+        else "What came before is hardly learned from."
+    )
+    steps = (
+        "or take fewer and larger steps"
+        if of_all_steps
+        else (
+            "take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
+            "RNNStepRegressor)"
+        )
+    )
     if not plain:
         return Diagnosis(
             "vanishing",
-            f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
+            f"The gradient vanishes: {where}, and {share}. {before} "
             "The units let go of it step by step: let the gate that holds the state begin open (a "
-            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), take "
-            "fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
-            "RNNStepRegressor).",
+            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), "
+            f"{steps}.",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     return Diagnosis(
         "vanishing",
-        f"The gradient vanishes: {where}, and {share}. What came before is hardly learned from. "
+        f"The gradient vanishes: {where}, and {share}. {before} "
         + (
             f"W is small, it stretches nothing by more than {sigma:.2g}: begin with an orthogonal one, "
             "as a new network does, and penalise it less (a smaller alpha)."
             if sigma < SMALL
             else "It is f' below 1 that shrinks it step by step: keep U and the inputs small, take "
-            'cells of cell="gru" or "lstm", fewer and larger steps, or give earlier steps targets of '
-            "their own (RNNTagger, RNNStepRegressor)."
+            f'cells of cell="gru" or "lstm", {steps.replace("take ", "")}.'
         ),
     )
 

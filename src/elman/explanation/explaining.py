@@ -9,6 +9,7 @@ import numpy as np
 
 from elman._memory import require_memory
 from elman.equations import descend
+from elman.equations.readouts import READOUTS
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
 from elman.explanation.arrays import name_of
@@ -52,10 +53,11 @@ def compute(
     wanted = Wanted.of(
         architecture.loss_function, targets, architecture.n_outputs, len(x), who.every_step
     )
-    _require_memory(parameters, layer, len(x), len(wanted.answering))
+    entries = len(x) if READOUTS[architecture.readout].of_all_steps else 1
+    _require_memory(parameters, layer, len(x), len(wanted.answering) * entries)
     passes = Passes.of(parameters, x, wanted)
     gradients = passes.gradients()
-    delta, dh = passes.carried_back(layer)
+    delta, dh, by_entry = passes.carried_back(layer)
     if not (np.isfinite(delta).all() and np.isfinite(gradients.vector).all()):
         raise DataError(
             "the gradient overflows on its way back through this sequence: it explodes beyond "
@@ -116,6 +118,7 @@ def compute(
         losses=passes.losses(),
         output_error=passes.error.T,
         delta=delta,
+        by_entry=by_entry,
         slopes=passes.least_open(layer),
         held=passes.held(layer, gradients),
         truncate=truncate,
@@ -127,14 +130,14 @@ def compute(
     )
 
 
-def _require_memory(parameters: Parameters, layer: int, T: int, n_losses: int) -> None:
-    """Refuse what takes more memory than there is: each loss has an error at each step before it."""
+def _require_memory(parameters: Parameters, layer: int, T: int, n_entries: int) -> None:
+    """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
-    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_losses * carried
+    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_entries * carried
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 

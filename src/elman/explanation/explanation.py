@@ -57,7 +57,10 @@ class Explanation(Numbers):
         What a step does to errors in each unit: [t - 1, s, g] is ∂(state s)/∂(pre-activation of gate
         g), [t - 1, s, G + r] is ∂(state s)/∂(state r before). For tanh [t - 1, 0, 0] is 1 - h².
     h_top : array (T, H of the top layer)
-        The states that answer.
+        The top layer's, of which an answer reads its own step's, or all up to it.
+    r : array (T, H of the top layer)
+        What V multiplies: h_t, or the mean or the maxima of h_1 … h_t. ``reading(t)`` gives ∂r_t/∂h_j,
+        unit by unit, and ``entering(t)`` what of L_t's error the output sends to each step.
     y_unactivated, y_activated : arrays (T, K)
         N2, of every step, whether it has a label or not. Numbers, where these are predicted, are as
         the network gives them: standardised.
@@ -74,6 +77,9 @@ class Explanation(Numbers):
         [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
         that certain answers and saturated units cost no digits.
+    by_entry : array (T, T, G H), or None
+        Where the output reads all steps, [j - 1, τ - 1] is what of δ_τ entered at step j; else None:
+        a loss enters at its own step. ``delta_by_entry`` is one or the other.
     slopes : array (T,)
         How open each step is, the mean f' of tanh: the smallest of this layer's and those above.
     held : Difference

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
 from elman.engines.reference import forward
 from elman.equations import Cell, LayerTrace, Trace, errors_through_time, network
+from elman.equations.readouts import READOUTS, errors_of_states
 from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import name_of
@@ -42,7 +43,9 @@ class GradientFlow:
     norms : array (n_lags,)
         By lag k = 0, 1, …: what is left k steps back of an error, ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, in
         the median over the sequences that are long enough. NaN where there is no error at
-        all. Lag 0 is all there is where neither the layer nor one above has a W.
+        all. Lag 0 is all there is where neither the layer nor one above has a W. Where the output
+        reads all steps, the error is what enters at the last step that it reads, and k counts from
+        there.
     quantiles : array (2, n_lags)
         The same at 10 % and 90 % of the sequences.
     counts : array (n_lags,)
@@ -61,6 +64,8 @@ class GradientFlow:
     kind : {"vanishing", "exploding", "saturated", "healthy"}
     verdict : str
         The same in words, and what to change.
+    of_all_steps : bool
+        Whether the output reads all steps.
     """
 
     layer: int
@@ -75,6 +80,7 @@ class GradientFlow:
     lyapunov: Array
     kind: str
     verdict: str
+    of_all_steps: bool = False
 
 
 def gradient_flow(
@@ -83,8 +89,9 @@ def gradient_flow(
     """Diagnose how errors get back through time, over a whole data set.
 
     The last loss of each sequence is carried back to its first step, exactly as learning does
-    (N7), with the sequences side by side: one pass forward, in the model's own dtype, and one back.
-    Singular values and Lyapunov exponents are of a random sample, for they cost much more.
+    (N7), from the last step at which it enters, with the sequences side by side: one pass forward,
+    in the model's own dtype, and one back. Singular values and Lyapunov exponents are of a random
+    sample, for they cost much more.
 
     Parameters
     ----------
@@ -148,7 +155,14 @@ def gradient_flow(
     saturated_share = float(n_saturated.sum() / n_units.sum())
     singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
-    kind, verdict = diagnose(common, saturated_share, here.W, plain=is_plain(here.cell))
+    of_all_steps = READOUTS[exact.architecture.readout].of_all_steps
+    kind, verdict = diagnose(
+        common,
+        saturated_share,
+        here.W,
+        plain=is_plain(here.cell),
+        of_all_steps=of_all_steps,
+    )
     return GradientFlow(
         layer=layer,
         cell=name_of(who.parameters.architecture.cells[layer - 1]),
@@ -162,6 +176,7 @@ def gradient_flow(
         lyapunov=exponents,
         kind=kind,
         verdict=verdict,
+        of_all_steps=of_all_steps,
     )
 
 
@@ -201,8 +216,10 @@ def _reach(
         y = loss.activate(z) - 1
     layers, V = exact.layers[layer - 1 :], exact["V"]
     told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
-    dh = network.answers_to_states(told, traces[-1], shard.answers_from)
-    size_told = sum(_sizes(dh))  # (n,): each sequence has an answer at one step alone
+    readout, (carried,) = exact.architecture.readout, trace.carried
+    dr = network.answers_to_states(told, traces[-1], shard.answers_from, readout)
+    dh, entered = _last_entries(errors_of_states(READOUTS[readout], dr, traces[-1].h, carried))
+    size_told = sum(_sizes(dh))  # (n,): in each sequence an error enters at one step alone
     for k in reversed(range(len(layers))):
         cell = layers[k].cell
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
@@ -213,13 +230,34 @@ def _reach(
     ]
 
     sizes = _sizes(dh)  # (T, n)
-    lengths = np.array([delta_t.shape[1] for delta_t in dh])
-    lengths = (lengths[:, None] > np.arange(sizes.shape[1])).sum(axis=0)  # of each column
-    steps = lengths - 1 - np.arange(len(sizes))[:, None]  # (lags, n): the step so far back
+    steps = entered - np.arange(len(sizes))[:, None]  # (lags, n): the step so far back
     reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         reach = np.nan_to_num(reach / size_told, nan=np.inf)  # beyond all numbers: the largest
     return np.where((steps >= 0) & (size_told > 0), reach, np.nan), openness
+
+
+def _last_entries(dh: list[Array]) -> tuple[list[Array], IntArray]:
+    """Keep of each sequence what enters at the last step at which something does.
+
+    Parameters
+    ----------
+    dh : T blocks (H, n_t)
+        What comes to the top layer's states from the output.
+
+    Returns
+    -------
+    dh : T blocks (H, n_t)
+    entered : array (n_1,)
+        These steps, from 0; -1 where nothing enters.
+    """
+    entered = np.full(dh[0].shape[1], -1)
+    kept = []
+    for t in reversed(range(len(dh))):
+        enters = (entered[: dh[t].shape[1]] < 0) & dh[t].any(axis=0)
+        entered[: dh[t].shape[1]][enters] = t
+        kept.append(np.where(enters, dh[t], 0))
+    return kept[::-1], entered
 
 
 def _in_float64(trace: LayerTrace) -> LayerTrace:

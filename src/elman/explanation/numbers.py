@@ -32,17 +32,20 @@ class Numbers(Arrays):
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
         """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
-        dh = self.V.T @ self.output_error[self.answering_rows].T
+        entering = np.array([terms.size(self.entering(t)) for t in self.answering])
         steps = np.arange(self.T)
         if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
-            structural = (steps < steps[:, None]) & (not self.recurrent)
+            structural = np.zeros((self.T, self.T), np.bool_)
+            if not self.recurrent:
+                for t in self.answering:
+                    structural[t - 1] = ~self.reading(t).any(axis=1)
             if self.layer == 1:
                 structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
             nothing = (steps == 0) & (not self.h_0.any())
             structural = np.broadcast_to(nothing, (self.T, self.T))
         return terms.term_kinds(
-            self.delta_of, dh, self.left, self.slopes, self.answering_rows, structural
+            self.delta_of, entering, self.left, self.slopes, self.answering_rows, structural
         )
 
     def term(self, t: int, tau: int) -> Array:
@@ -94,12 +97,15 @@ class Numbers(Arrays):
         factors: list[tuple[str, tuple[int, ...]]]
         if self.W is None:
             factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"x_{tau}ᵀ", (1, self.D))]
-        elif self.layer == len(self.architecture.hidden):
+        elif self.layer < len(self.architecture.hidden):
+            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
+        elif self.readout.of_all_steps:  # by way of every step from τ on that it reads
+            factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dr_{t}", (K, H))]
+            factors += [(f"dr_{t}/d{h}_{tau}", (H, S)), (f"∂{h}_{tau}/∂W", (S, G, H))]
+        else:
             factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/d{h}_{t}", (K, S))]
             factors += [(f"∂{h}_{j}/∂{h}_{j - 1}", (S, S)) for j in range(t, tau, -1)]
             factors += [(f"∂{h}_{tau}/∂W", (S, G, H))]
-        else:
-            factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
         return [{"name": name, "shape": shape} for name, shape in factors]
 
     def explicit(self, t: int) -> Array:
@@ -136,9 +142,9 @@ class Numbers(Arrays):
     def truncation(self) -> list[dict[str, float]]:
         """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees.
 
-        Of dU, where there is no W.
+        Errors are cut so many steps back from where they enter. Of dU, where there is no W.
         """
-        by_lag = terms.sums_by_lag(self.delta_of, self.left, self.answering_rows)
+        by_lag = terms.sums_by_lag(self.delta_by_entry_of, self.left, self.entries)
         whole = self.delta_of[self.answering_rows].sum(axis=0).T @ self.left
         return terms.truncation(by_lag, whole)
 
@@ -174,12 +180,14 @@ class Numbers(Arrays):
     def reach(self) -> Array:
         """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: what of an error is left k steps back, (n_lags,).
 
-        The median over the losses that have such a step; NaN where no loss has an error. Lag 0 is
-        all there is where neither this layer nor one above has a W.
+        The median over the losses that have such a step; NaN where no loss has an error. Where errors
+        enter at several steps, t is each of them: the lag is counted from there. Lag 0 is all there is
+        where neither this layer nor one above has a W.
         """
-        told = terms.size(self.output_error @ self.V)  # (T,)
+        told = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
         speaking = np.flatnonzero(told > 0)
-        sizes = dict(zip(speaking.tolist(), terms.size(self.delta[speaking]), strict=True))
+        delta = self.delta_by_entry[speaking]
+        sizes = dict(zip(speaking.tolist(), terms.size(delta), strict=True))
         reach = np.full(self.T if self.recurrent else 1, np.nan)
         for k in range(len(reach)):
             left = [row[t - k] / told[t] for t, row in sizes.items() if t >= k]
@@ -195,7 +203,13 @@ class Numbers(Arrays):
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """The kind (vanishing, exploding, saturated, healthy), and the words."""
-        return diagnose(self.reach, self.saturated, self.W, plain=self.plain)
+        return diagnose(
+            self.reach,
+            self.saturated,
+            self.W,
+            plain=self.plain,
+            of_all_steps=self.readout.of_all_steps,
+        )
 
     @property
     def verdict(self) -> str:

@@ -13,12 +13,41 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.equations import Layer, LayerGradients, Trace, network, recurrent_gradients
+from elman.equations.readouts import READOUTS
 from elman.errors import DataError
 from elman.explanation import terms
+from elman.explanation.reading import Reading
 from elman.explanation.slopes import Exact
 from elman.explanation.wanted import Wanted
 from elman.network import gate_values
 from elman.parameters import Parameters
+
+
+class CarriedBack(NamedTuple):
+    """Each loss carried back on its own (N7).
+
+    Attributes
+    ----------
+    delta : array (T, T, G H)
+        δ_{t,τ} of a layer.
+    dh : for it and each layer above, an array (A, T, S H)
+        dL_t/d(states of step τ); of errors that enter at several steps the sum of the magnitudes.
+    by_entry : array (T, T, G H), or None
+        [j, τ] is what of δ_τ entered at step j from the output; None where that is its own loss's step
+        alone, and it is ``delta``.
+    """
+
+    delta: Array
+    dh: list[Array]
+    by_entry: Array | None
+
+
+class Entries(NamedTuple):
+    """Where errors enter from the output: each loss at each step that it reads."""
+
+    losses: IntArray  # (n,), their numbers among those that answer
+    steps: IntArray  # (n,), from 0
+    weights: Array  # (n, H_top), ∂r/∂h of the step
 
 
 class Passes(NamedTuple):
@@ -54,6 +83,13 @@ class Passes(NamedTuple):
     def answering(self) -> IntArray:
         """The steps with a loss, from 0."""
         return self.wanted.answering
+
+    @property
+    def reading(self) -> Reading:
+        """What the output reads of the top layer's states."""
+        readout = READOUTS[self.parameters.architecture.readout]
+        (carried,) = self.trace.carried
+        return Reading(readout, self.trace.layers[-1].h, carried)
 
     def inputs(self, layer: int) -> Array:
         """What a layer's U multiplies, (T, D)."""
@@ -108,15 +144,18 @@ class Passes(NamedTuple):
         return self.wanted.losses(z.T[self.answering, :, None])[:, 0]
 
     def gradients(self, truncate: int | None = None) -> Parameters:
-        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7)."""
+        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7).
+
+        An error is cut so many steps back from where it enters.
+        """
         V = self.parameters["V"]
-        x = _blocks(self.x)
+        x, readout = _blocks(self.x), self.parameters.architecture.readout
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
             of_layers, dV, dc = network.gradients(
-                x, self.error, self.layers, V, [0] * len(x), self.trace
+                x, self.error, self.layers, V, [0] * len(x), self.trace, readout
             )
         if truncate is not None:
-            reaches = self.answering < truncate  # the states before the first step
+            reaches = self.entries().steps < truncate  # the states before the first step
             for k, carried in enumerate(self._carried(1, truncate), start=1):
                 delta = _blocks(carried.sum(axis=2)[:, : -self._n_states(k)])
                 layer, trace = self.layers[k - 1], self.trace.layers[k - 1]
@@ -136,36 +175,48 @@ class Passes(NamedTuple):
             initial[0] += of.W.T @ of.cell.rows_reading("h", carried[:-n_states])
         return initial.ravel()
 
-    def carried_back(self, layer: int) -> tuple[Array, list[Array]]:
-        """Carry each loss back on its own (N7).
+    def entries(self) -> Entries:
+        """Find where errors enter."""
+        reading, losses, steps, weights = self.reading, [], [], []
+        for a, t in enumerate(self.answering):
+            of_loss = reading.weights(t)
+            (read,) = np.nonzero(of_loss.any(axis=1))
+            losses.append(np.full(len(read), a))
+            steps.append(read)
+            weights.append(of_loss[read])
+        return Entries(*map(np.concatenate, (losses, steps, weights)))
 
-        Returns
-        -------
-        delta : array (T, T, G H)
-            δ_{t,τ} of a layer.
-        dh : for it and each layer above, an array (A, T, S H)
-            dL_t/d(states of step τ).
-        """
-        T = len(self.x)
+    def carried_back(self, layer: int) -> CarriedBack:
+        """Carry each loss back on its own (N7), from each step at which it enters."""
+        T, (losses, steps, _) = len(self.x), self.entries()
         found = [
             np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
             for k, carried in enumerate(self._carried(layer), start=layer)
         ]
         delta = np.zeros((T, T, found[0][0].shape[2]))
-        delta[self.answering] = found[0][0]
-        return delta, [dh for _, dh in found]
+        if not self.reading.readout.of_all_steps:  # a loss enters once
+            delta[self.answering] = found[0][0]
+            return CarriedBack(delta, [dh for _, dh in found], None)
+        by_entry = np.zeros_like(delta)
+        np.add.at(delta, self.answering[losses], found[0][0])
+        np.add.at(by_entry, steps, found[0][0])
+        sizes = [np.zeros((len(self.answering), *dh.shape[1:])) for _, dh in found]
+        for size, (_, dh) in zip(sizes, found, strict=True):
+            np.add.at(size, losses, np.abs(dh))
+        return CarriedBack(delta, sizes, by_entry)
 
     def rounded(self) -> Array:
         """What the rounding of the outputs' errors is relative to, (T, K): ``Wanted.rounded``."""
         V, c = self.parameters["V"], self.parameters.get("c")
-        size = np.abs(V) @ np.abs(self.rows(len(self.layers))["h_activated"].T)
+        h = np.abs(self.rows(len(self.layers))["h_activated"])
+        size = np.abs(V) @ Reading.of(self.reading.readout, h).r.T
         if c is not None:
             size = size + np.abs(c)[:, None]
         return self.wanted.rounded(self.trace.y_unactivated, size).T
 
     def errors_of_states(self) -> list[Array]:
         """dL/d(states) of all losses together: of each layer (T, S H)."""
-        dh = list((self.parameters["V"].T @ self.error).T[:, :, None])
+        dh = _blocks(self.reading.errors((self.parameters["V"].T @ self.error).T))
         with np.errstate(over="ignore", invalid="ignore"):
             of_layers = terms.through_layers(dh, self._with_errors(1), self.trace.layers)
         return [both[:, -self._n_states(k) :, 0] for k, both in enumerate(of_layers, start=1)]
@@ -187,19 +238,23 @@ class Passes(NamedTuple):
         if whole is None:
             return terms.Difference(np.nan, np.nan)
         layers[layer - 1] = layers[layer - 1]._replace(W=None)
-        x = _blocks(self.x)
-        of_layers, _, _ = network.gradients(x, self.error, layers, V, [0] * len(x), self.trace)
+        x, readout = _blocks(self.x), self.parameters.architecture.readout
+        of_layers, _, _ = network.gradients(
+            x, self.error, layers, V, [0] * len(x), self.trace, readout
+        )
         return terms.difference(of_layers[layer - 1][1], whole)
 
     def _carried(self, layer: int, truncate: int | None = None) -> list[Array]:
-        """Carry each loss back through the layers from one up to the top.
+        """Carry each loss back through the layers from one up to the top, from each of its entries.
 
-        It gives (T, G H + S H, A) of each: δ, and dL/d(states).
+        It gives (T, G H + S H, entries) of each: δ, and dL/d(states).
         """
-        dh = self.parameters["V"].T @ self.error[:, self.answering]
+        dr = self.parameters["V"].T @ self.error[:, self.answering]  # (H, A)
+        losses, steps, weights = self.entries()
+        dh = dr[:, losses] * weights.T
         layers, traces = self._with_errors(layer), self.trace.layers[layer - 1 :]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it is asked for
-            return terms.carry_back(dh, self.answering, layers, traces, truncate)
+            return terms.carry_back(dh, steps, layers, traces, truncate)
 
 
 def _blocks(rows: Array) -> list[Array]:
@@ -216,4 +271,6 @@ def forward_with_answers(parameters: Parameters, x: Array, layers: Sequence[Laye
     """Run one sequence x (T, D) forward (N2), with an answer at every step."""
     blocks = _blocks(x)
     V, c = parameters["V"], parameters.get("c")
-    return network.forward(blocks, layers, V, c, [0] * len(blocks))
+    return network.forward(
+        blocks, layers, V, c, [0] * len(blocks), readout=parameters.architecture.readout
+    )

@@ -187,12 +187,13 @@ def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: Int
 
     answering = passes.answering
     V, c = parameters["V"], parameters.get("c")
-    plain = np.concatenate([traces[-1].h[t] for t in answering], axis=1)  # (H, A)
+    r = passes.trace.h_answering
+    plain = np.concatenate([r[:, t : t + 1] for t in answering], axis=1)  # (H, A)
     z = np.repeat(output(plain.astype(dtype), V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
-    for k, h in enumerate(moved[-1].h):
-        steps = taus[: h.shape[1]] + k
+    for k, r_k in enumerate(passes.reading.in_passes(moved[-1].h, taus)):
+        steps = taus[: r_k.shape[1]] + k
         (columns,) = np.nonzero(passes.wanted.present[steps])
-        z[np.searchsorted(answering, steps[columns]), :, columns] = output(h, V, c)[0].T[columns]
+        z[np.searchsorted(answering, steps[columns]), :, columns] = output(r_k, V, c)[0].T[columns]
     losses = passes.wanted.losses(z)
     return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
 
@@ -296,16 +297,18 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     moving, x = passes.parameters.astype(np.complex128), passes.x.astype(np.complex128)
     error = passes.rounded()[answering]
     dh = [of_layer[None] for of_layer in passes.errors_of_states()]
-    made_of = np.array(  # (T, H)
+    h_made_of = np.array(  # (T, H)
         [np.abs([*s.states, *s.kept[2:]]).sum(axis=0)[:, 0] for s in passes.trace.layers[-1].steps]
     )
+    made_of = np.array([(passes.reading.weights(t) * h_made_of).sum(axis=0) for t in answering])
     checks = []
     for name, gradient in gradients.items():
         R = rng.standard_normal(gradient.shape)
         moving[name].imag[...] = STEP * R
         trace = forward_with_answers(moving, x, moving.layers)
+        r = np.concatenate(passes.reading.in_passes(trace.layers[-1].h, start), axis=1)
+        z = output(r, moving["V"], moving.get("c"))[0].T[answering, :, None]
         moving[name].imag[...] = 0
-        z = trace.y_unactivated.T[answering, :, None]
         losses = passes.wanted.losses(z)
         states = [
             magnitudes(*traces, taus=start)
@@ -317,7 +320,7 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
         size = float(terms.size(gradient.ravel()) * np.linalg.norm(R))
         rounded = moved.summed(error).sum() + moved.inside(dh, start)[0, 0]
         if name == "V":  # z' = R h, and h is rounded as what it is made of
-            rounded += (np.abs(error) @ np.abs(R) * made_of[answering]).sum()
+            rounded += (np.abs(error) @ np.abs(R) * made_of).sum()
         bound = TOLERANCE * size + _ROUNDING * float(rounded) + SMALLEST
         checks.append(TotalCheck(name, expected, found, abs(expected - found), bound))
     return checks

@@ -84,7 +84,6 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     DataError, ValueError, NotFittedError, TypeError
         If one of them is not that.
     """
-    _require_last_step(model)
     if isinstance(model, Network):
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
@@ -152,16 +151,6 @@ def _check_direction(parameters: Parameters) -> None:
     if parameters.architecture.bidirectional:
         raise ValueError(
             "bidirectional networks cannot be explained yet; take one with bidirectional=False"
-        )
-
-
-def _require_last_step(model: Any) -> None:
-    """Refuse a readout of all steps: an error that enters at each of them is not shown yet."""
-    network = model if isinstance(model, Network) else getattr(model, "network_", None)
-    if isinstance(network, Network) and network.architecture.readout != "last":
-        raise ValueError(
-            "only networks that answer from a step's own state can be explained yet; this one has "
-            f"readout={network.architecture.readout!r}"
         )
 
 

@@ -167,7 +167,7 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
 
 def term_kinds(
     delta: Array,
-    dh: Array,
+    entering: Array,
     left: Array,
     slopes: Array,
     answering: IntArray,
@@ -178,8 +178,9 @@ def term_kinds(
     Parameters
     ----------
     delta : array (T, T, G H)
-    dh : array (H_top, A)
-        Vᵀ (ŷ_t - y_t) of each answer.
+    entering : array (A, T)
+        ‖dL_t/dh_j‖ of each answer by way of the output alone: ‖Vᵀ (ŷ_t - y_t)‖ at its own step, or as
+        it reads the steps.
     left : array (T, H) or (T, D)
         h_{τ-1} for the terms of W, x_τ for those of U.
     slopes : array (T,)
@@ -192,22 +193,35 @@ def term_kinds(
     Returns
     -------
     array (T, T) of str
-        ``""`` where there is no term; ``"structural"``; of the others that are below ``NEGLIGIBLE``,
-        ``"saturated"`` if a step from τ to t is, or h_{τ-1} = 0 because all units are off, or ŷ_t is
-        y_t to the last digit; else ``"vanished"``: the product shrank little by little; and
-        ``"live"``.
+        ``""`` where there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at
+        step τ, nor later; of the others that are below ``NEGLIGIBLE`` times the largest of what enters,
+        ``"saturated"`` if a step from τ to the next one that is read is, or h_{τ-1} = 0 because all
+        units are off, or ŷ_t is y_t to the last digit; else ``"vanished"``: the product shrank little
+        by little; and ``"live"``.
     """
     T = len(slopes)
     kinds = np.full((T, T), "", dtype="<U10")
-    for t, told in zip(answering, size(dh.T), strict=True):
-        shut = np.minimum.accumulate(slopes[t::-1])[::-1] < SATURATED  # (t + 1,), some step τ … t
+    for t, enters in zip(answering, entering, strict=True):
+        told, enters = enters.max(), enters[: t + 1] > 0
+        shut = _least_until(enters, slopes[: t + 1]) < SATURATED
         off = ~left[: t + 1].any(axis=1)
         nothing = size(delta[t, : t + 1]) <= NEGLIGIBLE * told
         row = kinds[t, : t + 1]
         row[...] = np.where(nothing, "vanished", "live")
         row[off | (nothing & shut) | (told == 0)] = "saturated"
+        if told > 0:
+            row[~np.logical_or.accumulate(enters[::-1])[::-1]] = "unread"
         row[structural[t, : t + 1]] = "structural"
     return kinds
+
+
+def _least_until(marked: npt.NDArray[np.bool_], values: Array) -> Array:
+    """Give the least value from each place to the next one that is marked, or to the end."""
+    found = values.copy()
+    for i in range(len(values) - 2, -1, -1):
+        if not marked[i]:
+            found[i] = min(values[i], found[i + 1])
+    return found
 
 
 def explicit(part: Array, h_previous: Array) -> Array:

@@ -25,6 +25,10 @@ def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     """See ``Explanation.to_dict``."""
     ex = explanation
     everything = {"generator": "elman"} | {name: getattr(ex, name) for name in _PLAIN}
+    if ex.readout.of_all_steps:  # else it is h_top
+        everything |= {"r": ex.r, "reading": [ex.reading(t) for t in ex.answering]}
+        everything["entries"] = 1 + ex.entries
+    everything["readout"] = ex.architecture.readout
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
     everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]

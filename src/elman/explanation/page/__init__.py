@@ -7,6 +7,8 @@ view      what of an explanation is shown, where all of it would be too much
 opening   panel 0, the verdict
 unrolled  panel 1, the unrolled network
 forward   panel 2, forward at one step
+inputs    of many inputs, those that enter most strongly
+reads     the beginning of panel 4, what the output reads
 output    panels 3 and 4, the output error and the output weights
 ladder    panel 5, explicit and implicit
 triangle  panel 6, the gradient triangle

@@ -11,6 +11,7 @@ from elman._typing import Array
 from elman.equations.cells import GRU, LSTM, Cell, Leaky
 from elman.equations.losses import Loss, Poisson
 from elman.explanation.page.colours import diverging
+from elman.explanation.page.inputs import named_inputs
 from elman.explanation.page.markup import (
     details,
     element,
@@ -93,7 +94,7 @@ def one_step(view: View) -> str:
     c = f" + c::{ex.K}×1" if "c" in ex.gradients else ""
     n_layers = len(ex.architecture.hidden)
     whose = f"\u00a0of\u00a0layer\u00a0{n_layers}" if ex.layer < n_layers else ""
-    z = f"z_t::{ex.K}×1 = V::{ex.K}×{top} h_t::{top}×1{whose}{c}"
+    z = f"z_t::{ex.K}×1 = V::{ex.K}×{top} {view.read}_t::{top}×1{whose}{c}"
     found = pieces(view)
     rows = [
         [f"unit {i + 1}", *(fixed(piece.values[t - 1, i]) for piece in found)]
@@ -137,6 +138,7 @@ def one_step(view: View) -> str:
                 class_="pieces",
             ),
         ),
+        *named_inputs(view),
         *gates_by_step(view),
         question(
             "The matrices do not match. Which way round do they go?",
@@ -159,17 +161,25 @@ def _activation(view: View) -> str:
 
 
 def _lead(view: View) -> str:
+    of_all = view.explanation.readout.of_all_steps
+    answers = (
+        "What the output reads of the states so far, r<sub>t</sub>, then answers through V; panel 4 "
+        "says what that is."
+    )
     if view.explanation.plain:
         return (
             "A step adds what the input says to what the state before says. The sum goes through f. "
-            "The state then answers through V."
+            + (answers if of_all else "The state then answers through V.")
         )
     lead = (
         "What the input says and what the state before says enters each gate. The cell makes the "
-        "states of it, unit by unit. The state h then answers through V."
+        "states of it, unit by unit. "
+        + (answers if of_all else "The state h then answers through V.")
     )
     if "z" in view.explanation.equations.gates:
         lead += " The gate z is not the output's z<sub>t</sub>."
+    if of_all and "r" in view.explanation.equations.gates:
+        lead += " Nor is the gate r what the output reads, r<sub>t</sub>."
     return lead
 
 

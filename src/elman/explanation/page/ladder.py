@@ -23,7 +23,7 @@ from elman.explanation.page.markup import (
 from elman.explanation.page.svg import drawing, label, rectangle
 from elman.explanation.page.view import ROWS, TANH, View, capped
 from elman.explanation.slopes import explicit_parts
-from elman.explanation.terms import size
+from elman.explanation.terms import size, sums_by_lag
 
 LAGS = 8  # bars, at the most
 
@@ -109,11 +109,11 @@ def ladder(view: View) -> str:
         _first_step(view),
         paragraph(
             f"The first part is <em>explicit</em>: {h}<sub>t−1</sub> held constant. The second is "
-            "<em>implicit</em>. Written out for the first three losses:"
+            f"<em>implicit</em>. Written out for the first three {_rungs(view)}:"
         ),
         '<div class="ladder">',
         *(
-            math(f"dL_{t}//dW = dL_{t}//dŷ_{t} · dŷ_{t}//d{h}_{t} · {way}", block=True)
+            math(_up_to(view, t) + way, block=True)
             for t, way in [
                 (1, f"∂{h}_1//∂W"),
                 (2, f"[ ∂{h}_2//∂W + ∂{h}_2//∂{h}_1 · ∂{h}_1//∂W ]"),
@@ -124,14 +124,15 @@ def ladder(view: View) -> str:
             ]
         ),
         "</div>",
+        *_all_rungs(view),
         _first_losses(view),
         element(
             "div",
             switch,
             '<div class="charts">',
             figure(
-                _shares_picture(rungs, t) + _PARTS_KEY,
-                f"The share of each term in dL<sub>{t}</sub>/d{ex.of}. They add up to 1. "
+                _shares_picture(_bars(view, rungs), t) + _PARTS_KEY,
+                f"The share of {_share_of(view)} in dL<sub>{t}</sub>/d{ex.of}. They add up to 1. "
                 "A negative share works against the others.",
                 "shares of the terms of one loss",
             ),
@@ -188,6 +189,54 @@ def _unusual(view: View) -> str:
     return view.nothing_back
 
 
+def _rungs(view: View) -> str:
+    return "steps" if view.explanation.readout.of_all_steps else "losses"
+
+
+def _up_to(view: View, t: int) -> str:
+    """Write what stands before dh_t/dW; of a loss that reads all steps, dh_t/dW alone."""
+    if view.explanation.readout.of_all_steps:
+        return f"d{view.states}_{t}//dW = "
+    return f"dL_{t}//dW = dL_{t}//dŷ_{t} · dŷ_{t}//d{view.states}_{t} · "
+
+
+def _all_rungs(view: View) -> list[str]:
+    """Put the steps together that a loss reads."""
+    ex = view.explanation
+    if not ex.readout.of_all_steps:
+        return []
+    return [
+        paragraph(
+            "The loss reads several steps. Each that it reads has a ladder of its own down, and they "
+            "add up; panel 4 says what ∂r<sub>t</sub>/∂h<sub>j</sub> is.",
+            class_="before-math",
+        ),
+        math("dL_t//dW = dL_t//dŷ_t · dŷ_t//dr_t · ∑_{j≤t} ∂r_t//∂h_j · dh_j//dW", block=True),
+    ]
+
+
+def _share_of(view: View) -> str:
+    if view.explanation.readout.of_all_steps:
+        return "what goes k steps back from where the error enters, over all steps it enters,"
+    return "each term"
+
+
+def _bars(view: View, rungs: list[dict[str, Any]]) -> list[tuple[str, float, str]]:
+    """Give the bars of the shares: a name, a share, and in words what it is; the explicit one first."""
+    ex = view.explanation
+    if not ex.readout.of_all_steps:
+        return [(f"τ = {row['tau']}", row["share"], row["kind"]) for row in rungs]
+    whole = ex.delta_of[ex.answering_rows].sum(axis=0).T @ ex.left
+    largest = float(np.abs(whole).max()) or 1.0
+    whole = whole / largest
+    square = float((whole * whole).sum()) or float("nan")
+    by_lag = sums_by_lag(ex.delta_by_entry_of, ex.left, ex.entries)
+    return [
+        (f"k = {k}", float((part / largest * whole).sum()) / square, "over all entries")
+        for k, part in enumerate(by_lag)
+    ]
+
+
 def _first_step(view: View) -> str:
     ex = view.explanation
     if ex.plain:
@@ -209,6 +258,8 @@ def _first_step(view: View) -> str:
 def _first_losses(view: View) -> str:
     """Put numbers to the equations of the first three losses, or of the only one."""
     ex = view.explanation
+    if ex.readout.of_all_steps:
+        return _two_parts(view)
     losses = [t for t in (1, 2, 3) if t in ex.answering] or ex.answering[-1:]
     n_back = min(max(losses), 3)
     back = ["τ = t", "τ = t − 1", "τ = t − 2"][:n_back]
@@ -236,6 +287,23 @@ def _first_losses(view: View) -> str:
             f"‖dL<sub>t</sub>/d{ex.of}‖",
         ],
         rows,
+    )
+
+
+def _two_parts(view: View) -> str:
+    """Put numbers to the two parts of a loss that reads all steps."""
+    ex = view.explanation
+    t = ex.answering[-1]
+    told = float(size(ex.V.T @ ex.output_error[t - 1]))
+    whole = ex.delta_of[t - 1, :t].T @ ex.left[:t]
+    explicit = next(iter(sums_by_lag(ex.delta_by_entry_of, ex.left, ex.entries)))
+    norms = [float(size(part.ravel())) for part in (explicit, whole - explicit, whole)]
+    return table(
+        "Its numbers: the norm of what the loss says of r, and of dL/d"
+        f"{ex.of} and its two parts. The explicit one holds {view.left_html} constant at each step "
+        "that is read. The parts point in different directions, so that norms do not add up.",
+        ["", "‖dL/dŷ · dŷ/dr‖", "‖explicit‖", "‖implicit‖", f"‖dL<sub>t</sub>/d{ex.of}‖"],
+        [[f"dL<sub>{t}</sub>/d{ex.of}", number(told), *map(number, norms)]],
     )
 
 
@@ -275,7 +343,7 @@ def _factors(factors: list[dict[str, Any]]) -> str:
 
 def subscripts(name: str) -> str:
     """Write h_3 with its subscript; names of arrays keep their underscores."""
-    return re.sub(r"(?<=[hLŷx)])_(\d+)", r"<sub>\1</sub>", name)
+    return re.sub(r"(?<=[hLŷrx)])_(\d+)", r"<sub>\1</sub>", name)
 
 
 _PARTS_KEY = (
@@ -287,12 +355,12 @@ _PARTS_KEY = (
 )
 
 
-def _shares_picture(rows: list[dict[str, Any]], t: int) -> str:
-    shown = rows if len(rows) <= LAGS + 1 else rows[:LAGS]
-    bars = [(f"τ = {row['tau']}", row["share"], row["kind"]) for row in shown]
-    if len(shown) < len(rows):
-        rest = rows[len(shown) :]
-        bars.append((f"τ ≤ {rest[0]['tau']}", sum(row["share"] for row in rest), "the rest"))
+def _shares_picture(rows: list[tuple[str, float, str]], t: int) -> str:
+    bars = rows if len(rows) <= LAGS + 1 else rows[:LAGS]
+    if len(bars) < len(rows):
+        rest = rows[len(bars) :]
+        name = rest[0][0].replace("τ =", "τ ≤").replace("k =", "k ≥")
+        bars = [*bars, (name, sum(share for _, share, _ in rest), "the rest")]
     shares = [share for _, share, _ in bars if np.isfinite(share)]
     low, high = min([0.0, *shares]), max([1e-9, *shares])
     left, wide_bar, high_bar, pitch = 66.0, 300.0, 20.0, 28.0

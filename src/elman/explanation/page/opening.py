@@ -17,6 +17,7 @@ from elman.explanation.page.markup import (
     small,
     text,
 )
+from elman.explanation.page.reads import fact
 from elman.explanation.page.view import View
 
 MOST = 9
@@ -30,6 +31,7 @@ def verdict(view: View) -> str:
         ("Sequence", f"{count(ex.T, 'step')} of {count(ex.x.shape[1], 'feature')}", "T × D"),
         *_features(view),
         ("Network", _network(view), "H, cells"),
+        *fact(view),
         ("Seed", "none given" if ex.seed is None else f"{ex.seed}", "the model's random_state"),
         *_wanted(view),
         ("Parameters", f"{len(ex.parameters.vector):,}", "entries of U, W, V, …"),

@@ -119,12 +119,15 @@ def _implementation(view: View) -> list[str]:
     slope = "1 - tanh^2 ( h_unactivated )" if ex.cell in TANH else "f′ ( h_unactivated )"
     # Below the top layer, the error comes from the layer above in the place of Vᵀ(ŷ - y).
     on_top = ex.layer == len(ex.architecture.hidden)
-    error = f"V^T {view.error_math}" if on_top else "dL_t//dh_t"
+    of_all = ex.readout.of_all_steps
+    error = f"V^T {view.error_math}" if on_top and not of_all else "dL_t//dh_t"
     names = ["V", "U"] if ex.W is None else ["V", "U", "W"]
     inputs = {"U": "x_t^T", "W": "h_{t-1}^T"}
     steps = [math(f"{name} ← {name} - α dL//d{name}", block=True) for name in names]
     lines = [element("div", *steps, class_="side-by-side")]
-    lines.append(math(f"dL//dV = ∑_t {view.error_math} h_activated^T", block=True))
+    lines.append(
+        math(f"dL//dV = ∑_t {view.error_math} {'r_t' if of_all else 'h_activated'}^T", block=True)
+    )
     delta = f"{error} ⊙ [ {slope} ]" if ex.plain else "δ_t"
     lines += [math(f"dL//d{name} : {delta} · 1 · {inputs[name]}", block=True) for name in names[1:]]
     if not ex.plain:
@@ -139,6 +142,12 @@ def _implementation(view: View) -> list[str]:
         paragraph(
             "The 1 is the slope of h_unactivated by U_frd, or by W_frd. To this each step adds "
             "<em>what later steps send back</em>; the table of steps has both."
+            + (
+                f" Here dL/dh<sub>t</sub> is Vᵀ{view.error_html} as it enters at step t: times "
+                "∂r/∂h<sub>t</sub> of each unit, as panel 4 has it."
+                if of_all and on_top
+                else ""
+            )
         ),
     ]
 
@@ -149,8 +158,8 @@ def _by_step(view: View) -> str:
     factors = [(ex.delta_of_gates("h"), ex.h_previous), (ex.delta_of_gates("x"), ex.inputs)]
     rows = []
     for t in view.steps:
-        own = ex.delta[t - 1, t - 1]
-        later = ex.delta[t:, t - 1].sum(axis=0)
+        own = ex.delta_by_entry[t - 1, t - 1]
+        later = ex.delta_by_entry[t:, t - 1].sum(axis=0)
         errors = [float(size(error)) for error in (own, later, own + later)]
         products = [
             float(size(of[:, t - 1].sum(axis=0))) * float(size(met[t - 1])) for of, met in factors
@@ -250,6 +259,11 @@ def proofs(view: View) -> str:
             "<sup>−10</sup> of ‖term‖ ‖R‖, and what rounding does to the sum "
             f"Σ<sub>k</sub> {error} z′<sub>k</sub> that both come down to, and "
             "to the states on the way."
+            + (
+                " Which step a unit is read at is decided by real parts, those of the sequence itself."
+                if ex.readout.chooses
+                else ""
+            )
         ),
         sums,
         element("div", _errors_chart(view), _central_chart(view), class_="charts"),

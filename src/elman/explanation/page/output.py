@@ -21,6 +21,7 @@ from elman.explanation.page.markup import (
     table,
     text,
 )
+from elman.explanation.page.reads import reads
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend, rectangle
 from elman.explanation.page.unrolled import loss_math
 from elman.explanation.page.view import View, capped, evenly, relative
@@ -246,10 +247,8 @@ def output_weights(view: View) -> str:
             [
                 str(t),
                 number(float(np.linalg.norm(ex.output_error[t - 1]))),
-                number(float(np.linalg.norm(ex.h_top[t - 1]))),
-                number(
-                    float(np.linalg.norm(ex.output_error[t - 1]) * np.linalg.norm(ex.h_top[t - 1]))
-                ),
+                number(float(np.linalg.norm(ex.r[t - 1]))),
+                number(float(np.linalg.norm(ex.output_error[t - 1]) * np.linalg.norm(ex.r[t - 1]))),
                 number(float(np.linalg.norm(ex.dV_running(t)))),
             ]
         )
@@ -258,7 +257,7 @@ def output_weights(view: View) -> str:
         4,
         "The output weights",
         "N6",
-        "Each loss gives V one outer product: its error times its state. "
+        f"Each loss gives V one outer product: its error times {_its_state(view)}. "
         + (
             "Here one step has a loss, so that one product is all of dL/dV."
             if one
@@ -267,8 +266,9 @@ def output_weights(view: View) -> str:
         f"A row is {'a class' if view.of_classes else 'an output'}, a column a unit of the state. "
         + ("" if one else "Above, what a loss adds; below, the sum so far. ")
         + "Blue is negative, orange positive.",
-        math(f"dL_t//dV = {view.error_math} h_t^T", block=True),
-        math(f"dL//dV = ∑_t {view.error_math} h_t^T", block=True),
+        *reads(view),
+        math(f"dL_t//dV = {view.error_math} {view.read}_t^T", block=True),
+        math(f"dL//dV = ∑_t {view.error_math} {view.read}_t^T", block=True),
         figure(
             _output_weights_picture(view),
             "Terms of dL/dV"
@@ -284,7 +284,7 @@ def output_weights(view: View) -> str:
                 [
                     "step t",
                     f"‖{view.error_html.strip('()')}‖",
-                    "‖h<sub>t</sub>‖",
+                    f"‖{view.read}<sub>t</sub>‖",
                     "‖term‖",
                     "‖sum so far‖",
                 ],
@@ -292,6 +292,10 @@ def output_weights(view: View) -> str:
             ),
         ),
     )
+
+
+def _its_state(view: View) -> str:
+    return "what it reads of the states" if view.explanation.readout.of_all_steps else "its state"
 
 
 def _output_weights_picture(view: View) -> str:

@@ -181,6 +181,12 @@ def _open_chart(view: View, steps: list[int], means: Array) -> str:
 # Panel 8
 
 
+def _cut_sum(view: View) -> str:
+    if view.explanation.readout.of_all_steps:
+        return f"∑_j ∑_{{j-k≤τ≤j}} δ_{{j→τ}} {view.left_math}^T"
+    return "∑_t ∑_{t-k≤τ≤t} term ( t , τ )"
+
+
 def truncated(view: View) -> str:
     """Panel 8: what is lost if the sum is cut k steps back."""
     ex = view.explanation
@@ -203,8 +209,14 @@ def truncated(view: View) -> str:
         "N7",
         "Cut the sum k steps back, and training gets cheaper and the gradient wrong." + found,
         "k = 0 keeps the explicit part alone. The further right, the more steps back are kept. "
-        "At the right end the sum is whole, and only rounding is left.",
-        math("∑_t ∑_{t-k≤τ≤t} term ( t , τ )", block=True),
+        "At the right end the sum is whole, and only rounding is left."
+        + (
+            " Steps back count from each step j at which the output's error enters; δ<sub>j→τ</sub> is "
+            "what of it reaches step τ."
+            if view.explanation.readout.of_all_steps
+            else ""
+        ),
+        math(_cut_sum(view), block=True),
         element(
             "div",
             figure(

@@ -33,6 +33,7 @@ KINDS = {
     "structural": "structural: zero by construction",
     "saturated": "saturated: f′ is near 0 on the way, or ŷ is y",
     "vanished": "vanished: the product shrank little by little",
+    "unread": "unread: the output reads no unit at this step or later",
 }
 
 
@@ -49,7 +50,8 @@ def gradient_triangle(view: View) -> str:
         "N7, N8",
         _lead(view),
         "A row is a loss t, a column a step τ. The darker (in the dark: the brighter), the larger "
-        "the term, on a logarithmic scale. Patterns mark three kinds of nothing. Choose a cell by "
+        "the term, on a logarithmic scale. Patterns mark "
+        f"{'four' if ex.readout.of_all_steps else 'three'} kinds of nothing. Choose a cell by "
         "mouse, or by the arrow keys.",
         math(
             f"dL_t//d{ex.of} = ∑_{{τ≤t}} term ( t , τ ) = ∑_{{τ≤t}} δ_{{t,τ}} {view.left_math}^T",
@@ -97,7 +99,14 @@ def gradient_triangle(view: View) -> str:
 
 def _carried_back(view: View) -> str:
     """Say how δ goes back, in words and letters."""
-    if not view.explanation.plain:
+    ex = view.explanation
+    if ex.readout.of_all_steps:
+        return (
+            "Carry the error of what is read back: at each step it enters as panel 4 shows, and is "
+            "added to what comes from the step after, by Wᵀ and past it. The slope of the cell makes δ "
+            "of that."
+        )
+    if not ex.plain:
         return (
             "Carry the output error back: the error of the states is multiplied by the slope of the "
             "states by each gate, which gives δ<sub>t,t</sub>, gate under gate. A step further comes "
@@ -117,6 +126,11 @@ def _product(view: View) -> list[str]:
     if ex.W is None or ex.layer < len(ex.architecture.hidden):
         return []
     h = view.states
+    if ex.readout.of_all_steps:
+        read = f"∑_{{j≥τ}} ∂r_t//∂h_j · dh_j//d{h}_τ"
+        return [
+            math(f"term ( t , τ ) = dL_t//dŷ_t · dŷ_t//dr_t · ( {read} ) · ∂{h}_τ//∂W", block=True)
+        ]
     factors = f"dL_t//dŷ_t · dŷ_t//d{h}_t · ( ∏_{{j=τ+1}}^t ∂{h}_j//∂{h}_{{j-1}} ) · ∂{h}_τ//∂W"
     return [math(f"term ( t , τ ) = {factors}", block=True)]
 
@@ -253,6 +267,7 @@ def _kinds_key(view: View) -> str:
         f'{sequential(0.7) if kind == "live" else kind}" x="1" y="1" width="20" height="14"/></svg>'
         f"<span><b>{words.split(':')[0]}</b>:{_of_cell(view, words.split(':')[1])}</span></li>"
         for kind, words in KINDS.items()
+        if kind != "unread" or view.explanation.readout.of_all_steps
     )
     return f'<ul class="legend kinds">{items}</ul>'
 
@@ -363,7 +378,7 @@ def _outer_picture(
 
 def _norms(view: View) -> str:
     ex = view.explanation
-    short = {"structural": " (structural)", "saturated": " (saturated)", "vanished": " (vanished)"}
+    short = {kind: f" ({kind})" for kind in KINDS if kind != "live"}
     rows = []
     for tau in view.steps:
         cells = []

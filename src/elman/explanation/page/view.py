@@ -76,8 +76,14 @@ class View:
 
     @cached_property
     def cell(self) -> tuple[int, int]:
-        """The term that the triangle opens with: two steps back from the step's loss, or the last."""
+        """The term that the triangle opens with: two steps back from the step's loss, or the last.
+
+        Of a loss that reads all steps it is the largest.
+        """
         t = self.step if self.step in self.answering else self.answering[-1]
+        if self.explanation.readout.of_all_steps:
+            sizes = np.nan_to_num(self.explanation.norms[t - 1, np.array(self.steps) - 1])
+            return t, self.steps[int(sizes.argmax())]
         return t, max((tau for tau in self.steps if tau <= t - 2), default=self.steps[0])
 
     @cached_property
@@ -121,6 +127,11 @@ class View:
         if self.is_difference:
             return "(ŷ<sub>t</sub> − y<sub>t</sub>)"
         return "dL<sub>t</sub>/dz<sub>t</sub>"
+
+    @property
+    def read(self) -> str:
+        """The letter of what V multiplies: h, or r where the output reads other steps too."""
+        return "r" if self.explanation.readout.of_all_steps else "h"
 
     @property
     def slope(self) -> str:

@@ -111,7 +111,13 @@ def _reach_chart(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
             reference=(1.0, "all of it"),
         )
         + legend([(f"{line.class_} bare", line.name) for line in lines]),
-        f"‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ{view.error_html}‖ by k, over all losses that have such a step.",
+        (
+            "‖δ‖ k steps back from where an error enters, by ‖dL/dh‖ there from the output: the median "
+            "over all steps at which one does."
+            if view.explanation.readout.of_all_steps
+            else f"‖δ<sub>t,t−k</sub>‖ / ‖Vᵀ{view.error_html}‖ by k, over all losses that have such a "
+            "step."
+        ),
         "what is left of an error",
     )
 

@@ -1,0 +1,85 @@
+"""What the output reads of one sequence's steps, and where its errors enter: ``equations.readouts``.
+
+An answer at step t reads r_t. Of unit i it is r_{t,i} = f(h_{1,i}, …, h_{t,i}), so that what is to know
+of its way back is a number for each unit and each step, ∂r_{t,i}/∂h_{j,i}. Times dL_t/dr_t it is the
+error that the output sends to step j.
+
+Letters: T steps, H units of the top layer, n passes side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from elman._typing import Array, IntArray
+from elman.equations.readouts import Readout, carry, errors_of_states, read
+
+
+class Reading(NamedTuple):
+    """A readout, and one sequence's states that it reads: T blocks (H, 1)."""
+
+    readout: Readout
+    h: Sequence[Array]
+    carried: Sequence[Array]
+
+    @classmethod
+    def of(cls, readout: Readout, h: Array) -> Reading:
+        """Let it read states (T, H)."""
+        blocks = list(h[:, :, None])
+        return cls(readout, blocks, carry(readout, blocks))
+
+    @property
+    def r(self) -> Array:
+        """r_1 … r_T, (T, H)."""
+        return np.array(read(self.readout, self.carried))[:, :, 0]
+
+    def weights(self, t: int) -> Array:
+        """∂r_t/∂h_j of step t, from 0: (T, H), a row for each step j."""
+        if not self.readout.of_all_steps:  # what follows comes to this
+            weights = np.zeros((len(self.h), len(self.h[0])))
+            weights[t] = 1
+            return weights
+        dr = np.zeros((len(self.h), len(self.h[0])))
+        dr[t] = 1
+        return self.errors(dr)
+
+    def errors(self, dr: Array) -> Array:
+        """What the output sends to each step, (T, H), of all errors dL/dr_t together, (T, H)."""
+        blocks = errors_of_states(self.readout, list(dr[:, :, None]), self.h, self.carried)
+        return np.array(blocks)[:, :, 0]
+
+    def in_passes(self, h: Sequence[Array], taus: IntArray) -> list[Array]:
+        """Read passes that begin at steps of their own, with what was carried until there.
+
+        Parameters
+        ----------
+        h : blocks (H, n_k)
+            The states k steps after the passes began.
+        taus : array (n,)
+            The steps, from 0, at which they begin, in ascending order.
+
+        Returns
+        -------
+        blocks (H, n_k)
+            r, k steps after the passes began.
+        """
+        found: list[Array] = []
+        carried: Array = np.empty(0)
+        for k, h_k in enumerate(h):
+            steps = taus[: h_k.shape[1]] + k
+            if self.readout.chooses and np.iscomplexobj(h_k):
+                # The real parts are those of the sequence, but for their rounding: it must not choose
+                # between steps that are equal, or all but equal.
+                h_k = np.concatenate([self.h[t] for t in steps], axis=1) + 1j * h_k.imag
+            if k:
+                carried = self.readout.carry(carried[:, : len(steps)], h_k)
+            else:
+                carried, later = h_k.copy(), steps > 0
+                if later.any():
+                    before = np.concatenate([self.carried[t - 1] for t in steps[later]], axis=1)
+                    carried[:, later] = self.readout.carry(before, h_k[:, later])
+            found.append(np.asarray(self.readout.read(carried, steps + 1)))
+        return found
