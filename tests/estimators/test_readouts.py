@@ -7,6 +7,7 @@ from sklearn.base import clone
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.engines import ENGINES
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 9, 2))
@@ -21,7 +22,7 @@ SETTINGS |= {"learning_rate_init": 0.03}
 @pytest.mark.parametrize("readout", ["mean", "max"])
 def test_dense_layer_learns_what_any_step_may_say(readout, engine):
     """Without recurrence and a readout, only the last step is seen."""
-    of_all = RNNClassifier(readout=readout, cell="dense", engine=engine, **SETTINGS)
+    of_all = plain_model(RNNClassifier, readout=readout, cell="dense", engine=engine, **SETTINGS)
     of_last = clone(of_all).set_params(readout="last")
     assert of_all.fit(X, LABELS).score(X, LABELS) > 0.95
     assert of_last.fit(X, LABELS).score(X, LABELS) < 0.8
@@ -29,7 +30,7 @@ def test_dense_layer_learns_what_any_step_may_say(readout, engine):
 
 @pytest.mark.parametrize("readout", ["mean", "max"])
 def test_classifier_streams_and_is_saved(readout, tmp_path):
-    fitted = RNNClassifier(readout=readout, **SETTINGS).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, readout=readout, **SETTINGS).fit(X, LABELS)
     expected = fitted.predict_proba(X)
     fitted.save(tmp_path / "model.safetensors")
     loaded = elman.load(tmp_path / "model.safetensors")
@@ -43,7 +44,7 @@ def test_classifier_streams_and_is_saved(readout, tmp_path):
 
 def test_regressor_learns_a_mean():
     y = 100 + 30 * np.tanh(X[:, :, 1]).mean(axis=1)
-    model = RNNRegressor(readout="mean", cell="dense", **SETTINGS)
+    model = plain_model(RNNRegressor, readout="mean", cell="dense", **SETTINGS)
     assert model.fit(X, y).score(X, y) > 0.9
     state, whole = model.initial_state(60), model.predict(X)
     for x_t in X.swapaxes(0, 1):
@@ -56,22 +57,24 @@ def test_estimators_of_steps_refuse(readout):
     y = np.tile(LABELS[:, None], 9)
     for estimator, targets in ((RNNTagger, y), (RNNStepRegressor, y.astype(float))):
         with pytest.raises(ValueError, match=f"readout='{readout}' answers a sequence once"):
-            estimator(readout=readout).fit(X, targets)
+            plain_model(estimator, readout=readout).fit(X, targets)
 
 
 def test_readout_cannot_change_once_training_has_begun():
-    fitted = RNNClassifier(warm_start=True, **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, warm_start=True, **SETTINGS | {"max_iter": 1}).fit(
+        X, LABELS
+    )
     with pytest.raises(ValueError, match="readout, bias and loss cannot change"):
         fitted.set_params(readout="mean").fit(X, LABELS)
 
 
 def test_unknown_readout_is_refused():
     with pytest.raises(ValueError, match="The 'readout' parameter"):
-        RNNClassifier(readout="first").fit(X, LABELS)
+        plain_model(RNNClassifier, readout="first").fit(X, LABELS)
 
 
 def test_explanations_say_what_they_do_not_show():
-    fitted = RNNClassifier(readout="mean", **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, readout="mean", **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
     for model in (fitted, fitted.network_):
         with pytest.raises(ValueError, match="this one has readout='mean'"):
             elman.explain(model, X[0], LABELS[0])

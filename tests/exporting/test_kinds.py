@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from elman import ElmanError, RNNClassifier
 from elman.exporting.extras import require
 from leaving import network
+from plain import plain_model
 
 
 @pytest.mark.parametrize("name", ["m", "m.h5", "m.safetensors"])
@@ -51,7 +52,9 @@ def test_what_is_not_fitted_or_gives_no_answers_is_refused(tmp_path):
 )
 def test_what_makes_other_steps_is_refused(options, tmp_path):
     X = np.random.default_rng(0).standard_normal((12, 6, 2))
-    model = RNNClassifier(3, max_iter=1, engine="reference", **options).fit(X, X[:, 0, 0] > 0)
+    model = plain_model(RNNClassifier, 3, max_iter=1, engine="reference", **options).fit(
+        X, X[:, 0, 0] > 0
+    )
     with pytest.raises(ElmanError, match=r"cannot be exported.*standardize=True alone"):
         model.export(tmp_path / "m.c")
     model.network_.export(tmp_path / "m.c")
