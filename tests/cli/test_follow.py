@@ -123,6 +123,17 @@ def test_separators_and_quotes(run):
     assert lines[1].startswith("a;b,0,")
 
 
+def test_there_is_no_label_before_the_first_frame(run):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 5, 2)), np.arange(20) % 2
+    model = plain_model(RNNClassifier, 3, max_iter=1, frame=(3, 1), engine="reference")
+    model.fit(X, y).save("framed")
+    text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
+    lines = follow(run, text, model="framed").stdout.splitlines()
+    assert lines[1:3] == ["", ""]
+    assert lines[5] == str(model.predict(X[:1])[0])
+
+
 def test_what_cannot_follow_is_refused_at_once(run):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 5, 2)), np.arange(20) % 2
@@ -133,6 +144,11 @@ def test_what_cannot_follow_is_refused_at_once(run):
     result = follow(run, "1,2\n", model="both")
     assert result.exit_code == 1
     assert "a bidirectional network cannot go step by step" in result.stderr
+    RNNClassifier(3, max_iter=1, engine="reference").fit(X, y).save("of wholes")
+    result = follow(run, "1,2\n", model="of wholes")
+    assert result.exit_code == 1
+    assert "(its default, \"auto\", is that here) cannot go step by step" in result.stderr
+    assert "fit one that streams: --standardize all." in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")
     assert result.exit_code == 2
     assert "--follow reads standard input" in result.output

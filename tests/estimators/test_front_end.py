@@ -198,7 +198,7 @@ def test_searches_go_over_front_ends():
 
 @pytest.mark.parametrize(
     ("frame", "expected"),
-    [(None, None), ([6, 2], (6, 2)), (np.array([3, 1]), (3, 1)), ("auto", (4, 1))],
+    [(None, None), ([6, 2], (6, 2)), (np.array([3, 1]), (3, 1)), ("auto", (3, 1))],
 )
 def test_what_frames_have_come_to(frame, expected):
     assert plain_model(RNNClassifier, **SETTINGS, frame=frame).fit(X, LAST).frame_ == expected

@@ -56,8 +56,32 @@ def test_regressor_learns_a_mean():
 def test_estimators_of_steps_refuse(readout):
     y = np.tile(LABELS[:, None], 9)
     for estimator, targets in ((RNNTagger, y), (RNNStepRegressor, y.astype(float))):
-        with pytest.raises(ValueError, match=f"readout='{readout}' answers a sequence once"):
+        message = f"readout='{readout}' answers a sequence once, .* each step; leave it at 'auto'"
+        with pytest.raises(ValueError, match=message):
             plain_model(estimator, readout=readout).fit(X, targets)
+
+
+def test_what_auto_is():
+    """The largest states of each sequence by itself; steps are answered from what was before."""
+    steps, numbers = np.tile(LABELS[:, None], 9), LABELS.astype(float)
+    for estimator, y in (
+        (RNNClassifier, LABELS), (RNNRegressor, numbers),
+        (RNNTagger, steps), (RNNStepRegressor, steps.astype(float)),
+    ):  # fmt: skip
+        one = estimator in (RNNClassifier, RNNRegressor)
+        said = {"readout": "max", "standardize": "sequence"}
+        said = said if one else {"readout": "last", "standardize": True, "frame": None}
+        auto, spelt = (
+            estimator(3, max_iter=1, random_state=0, **params).fit(X, y) for params in ({}, said)
+        )
+        assert auto.get_params()["readout"] == auto.get_params()["standardize"] == "auto"
+        assert auto.network_.architecture.readout == said["readout"]
+        assert auto.network_.architecture.cells == ("gru",)
+        assert (auto._fitted.front_end.level is not None) == one
+        assert auto._fitted.front_end.differences
+        assert auto.frame_ == ((2, 1) if one else None)  # of 9 steps
+        for found, expected in zip(auto.predict(X), spelt.predict(X), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_readout_cannot_change_once_training_has_begun():

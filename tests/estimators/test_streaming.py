@@ -342,6 +342,18 @@ def test_what_needs_whole_sequences_refuses_steps():
     fitted = plain_model(RNNClassifier, **SETTINGS, standardize="sequence").fit(X, LAST)
     with pytest.raises(ValueError, match=r"'sequence' cannot go step by step.*standardize=True"):
         fitted.initial_state()
+    fitted = RNNClassifier(**SETTINGS).fit(X, LAST)
+    with pytest.raises(
+        ValueError,
+        match=r"standardize='sequence' \(its default, \"auto\", is that here\) cannot go .* "
+        r"streams: RNNClassifier\(standardize=True\)\.",
+    ):
+        fitted.initial_state()
+    advised = RNNClassifier(**SETTINGS, standardize=True).fit(X, LAST)
+    state = advised.initial_state()
+    for x_t in X[0]:
+        answer, state = advised.step(x_t, state)
+    np.testing.assert_array_equal(answer, advised.predict_proba(X[:1])[0])
     fitted = plain_model(RNNClassifier, **SETTINGS, bidirectional=True, frame=(2, 1)).fit(X, LAST)
     with pytest.raises(ValueError, match="a bidirectional network cannot go step by step"):
         fitted.initial_state()

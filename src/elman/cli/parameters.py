@@ -52,6 +52,8 @@ _FORMS = re.compile(
     rf"The '(?P<a>{_NAMES})' parameter of \w+|(?<![\w.])(?P<b>{_NAMES})=(?=\S)|"
     rf"(?<![\w.'-])(?P<c>{_LONG})(?!\w|\.\w|\()"
 )
+# What is True in Python has a name of its own.
+_STANDARDIZED = re.compile(r"RNN\w+\(standardize=True\)|(?<![\w.])standardize=True")
 
 
 def by_options(message: str) -> str:
@@ -61,4 +63,4 @@ def by_options(message: str) -> str:
         name = match["a"] or match["b"] or match["c"]
         return OPTIONS[name] + (" " if match["b"] else "")
 
-    return _FORMS.sub(option, message)
+    return _FORMS.sub(option, _STANDARDIZED.sub("--standardize all", message))

@@ -399,6 +399,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             tol=self.tol,
             cell=self.cell,
             readout=None if self._every_step else self._readout,
+            frame=self._state.front_end.frame,
         ):
             return complaint
         if self.learning_rate == "constant" and self.n_iter_no_change and not run.converged:
