@@ -147,7 +147,7 @@ def test_what_cannot_follow_is_refused_at_once(run):
     RNNClassifier(3, max_iter=1, engine="reference").fit(X, y).save("of wholes")
     result = follow(run, "1,2\n", model="of wholes")
     assert result.exit_code == 1
-    assert "(its default, \"auto\", is that here) cannot go step by step" in result.stderr
+    assert '(its default, "auto", is that here) cannot go step by step' in result.stderr
     assert "fit one that streams: --standardize all." in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")
     assert result.exit_code == 2

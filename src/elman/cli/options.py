@@ -220,7 +220,9 @@ SolverOption: TypeAlias = Annotated[
 ]
 LearningRate: TypeAlias = Annotated[
     float | None,
-    _learning(help="The highest; 0.003 or less suits adam and rmsprop, 0.1 the others.", metavar="RATE"),
+    _learning(
+        help="The highest; 0.003 or less suits adam and rmsprop, 0.1 the others.", metavar="RATE"
+    ),
 ]
 ScheduleOption: TypeAlias = Annotated[
     Schedule | None,

@@ -42,9 +42,7 @@ class Frame(NamedTuple):
     aligned: bool = False
 
     @classmethod
-    def of(
-        cls, given: Any, lengths: IntArray, aligned: bool, n_numbers: int = 1
-    ) -> Frame | None:
+    def of(cls, given: Any, lengths: IntArray, aligned: bool, n_numbers: int = 1) -> Frame | None:
         """Find out what ``frame=`` means.
 
         Parameters

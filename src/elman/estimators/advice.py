@@ -70,9 +70,7 @@ def unlearnt(
     )
 
 
-def _advice(
-    trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: Frame | None
-) -> str:
+def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: Frame | None) -> str:
     reach, saturated = _measured(trainer.parameters, trainer.examples)
     norm = float(np.median([row["gradient_norm"] for row in run.history[-10:]]))
     limit = trainer.max_norm or 1.0

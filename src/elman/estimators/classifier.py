@@ -20,7 +20,9 @@ class RNNClassifier(ClassifierMixin, Classification):
 
     Its defaults were chosen by cross-validation on series of many kinds, long and short, with one
     feature and with many; each says its reason. The notes' own network is ``cell="tanh",
-    readout="last", standardize=True, differences=False, frame=None``. Minimises the mean cross-entropy of one softmax a sequence: of the notes' L = Σ L_t (N3) only L_T
+    readout="last", standardize=True, differences=False, frame=None``.
+
+    Minimises the mean cross-entropy of one softmax a sequence: of the notes' L = Σ L_t (N3) only L_T
     counts. With ``readout="last"`` it is that of the last step.
 
     Parameters
@@ -46,8 +48,8 @@ class RNNClassifier(ClassifierMixin, Classification):
     learning_rate : {"cosine", "constant"}
         The schedule over all updates. ``"cosine"`` rises during ``warmup``, then falls to 0.
     learning_rate_init : float
-        The highest learning rate; 0.003 suits ``"adam"``. If training diverges, the last good weights come back and the rate
-        is halved from there on, at most eight times; ``history_`` says so.
+        The highest learning rate; 0.003 suits ``"adam"``. If training diverges, the last good weights
+        come back and the rate is halved from there on, at most eight times; ``history_`` says so.
     recurrent_rate : float
         What multiplies the learning rate of the recurrent weights W: 0.1 moves them with care, 0
         leaves them as they were drawn.
