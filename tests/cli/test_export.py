@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from elman import Network, RNNClassifier
 from elman.cli import app
+from plain import plain_model
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 3, 2)), np.arange(20) % 2
-    RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y).save("m.safetensors")
+    model = plain_model(RNNClassifier, 3, max_iter=1, random_state=0, engine="reference")
+    model.fit(X, y).save("m.safetensors")
     Network(2, 3, 2, bidirectional=True, seed=0).save("both.safetensors")
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, ["export", *map(str, arguments)])

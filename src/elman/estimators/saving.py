@@ -149,8 +149,8 @@ class Saved(Predicting):
         if not front_end.standardizes_alone:
             raise ElmanError(
                 "standardize='sequence', differences and frame cannot be exported: they make other "
-                "steps of a sequence's before the network sees them. Train with standardize=True alone,"
-                " or export network_, and give it what they make of X."
+                "steps of a sequence's before the network sees them. Train with standardize=True, "
+                "differences=False and frame=None, or export network_, and give it what they make of X."
             )
         mean = scale = None
         about: dict[str, Any] = {}
