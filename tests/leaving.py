@@ -7,6 +7,7 @@ import numpy as np
 
 from elman import Cell, Loss, Network, RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.equations.functions import exp, sigmoid, sigmoid_slope, tanh, tanh_slope
+from plain import plain_model
 
 LENGTHS = np.array([4, 7, 1, 2, 7])
 D = 3
@@ -84,19 +85,26 @@ def estimators(dtype=np.float32):
     labels = np.where(sums > sums.mean(), "high", "low")
     steps = [np.where(x[:, 0] > 3, "up", "do*/wn") for x in X]
     return {
-        "classifier": (RNNClassifier(6, **options).fit(X, labels), "predict_proba"),
+        "classifier": (plain_model(RNNClassifier, 6, **options).fit(X, labels), "predict_proba"),
         "mean": (
-            RNNClassifier(6, readout="mean", cell="gru", **options).fit(X, labels),
+            plain_model(RNNClassifier, 6, readout="mean", cell="gru", **options).fit(X, labels),
             "predict_proba",
         ),
-        "tagger": (RNNTagger(6, cell="lstm", **options).fit(X, steps), "predict_proba"),
-        "regressor": (RNNRegressor(6, **options).fit(X, 1e6 + sums), "predict"),
+        "tagger": (
+            plain_model(RNNTagger, 6, cell="lstm", **options).fit(X, steps),
+            "predict_proba",
+        ),
+        "regressor": (plain_model(RNNRegressor, 6, **options).fit(X, 1e6 + sums), "predict"),
         "quantiles": (
-            RNNRegressor(6, loss="quantile", quantile=[0.1, 0.9], **options).fit(X, sums),
+            plain_model(RNNRegressor, 6, loss="quantile", quantile=[0.1, 0.9], **options).fit(
+                X, sums
+            ),
             "predict",
         ),
         "counts": (
-            RNNStepRegressor(6, loss="poisson", **options).fit(X, [abs(x[:, :2]) for x in X]),
+            plain_model(RNNStepRegressor, 6, loss="poisson", **options).fit(
+                X, [abs(x[:, :2]) for x in X]
+            ),
             "predict",
         ),
     }

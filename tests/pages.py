@@ -15,6 +15,7 @@ from elman.explanation.page import render
 from elman.explanation.page.markup import number
 from elman.explanation.page.view import evenly, strongest
 from outline import Outline
+from plain import plain_model
 
 ROWS = 50  # of a table, and steps of a picture
 
@@ -86,7 +87,9 @@ def make(
     if estimator:
         X = rng.standard_normal((12, T, D))
         y = np.array(["<up>", "down", "“left”"] * 4)
-        model = elman.RNNClassifier(6, max_iter=2, random_state=5, engine="reference").fit(X, y)
+        model = plain_model(
+            elman.RNNClassifier, 6, max_iter=2, random_state=5, engine="reference"
+        ).fit(X, y)
         return elman.explain(model, X[0], "<up>", **options)
     network = elman.Network(
         n_features=D,

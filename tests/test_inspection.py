@@ -13,11 +13,14 @@ from elman.data import as_sequences
 from elman.inspection import _exchanged, permutation_importance
 from elman.metrics import StepScorer
 from elman.preprocessing import StepTransformer
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = [rng.standard_normal((n, 3)) for n in rng.integers(4, 12, 150)]
 y = np.array([x[:, 1].sum() > 0 for x in X])
-model = RNNClassifier(8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(X, y)
+model = plain_model(RNNClassifier, 8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(
+    X, y
+)
 
 
 def test_the_feature_that_counts_is_found():
@@ -32,7 +35,7 @@ def test_the_feature_that_counts_is_found():
 
 def test_the_steps_that_count_are_found():
     end = np.array([x[-1, 0] > 0 for x in X])
-    last = RNNClassifier(8, max_iter=30, random_state=0).fit(X, end)
+    last = plain_model(RNNClassifier, 8, max_iter=30, random_state=0).fit(X, end)
     found = permutation_importance(
         last, X, end, over="steps", align="end", random_state=0, n_repeats=2
     )
@@ -49,7 +52,7 @@ def test_the_steps_that_count_are_found():
 def test_of_one_step_it_is_that_of_scikit_learn():
     rows = rng.standard_normal((400, 4))
     labels = rows[:, 2] + 0.5 * rows[:, 0] > 0
-    dense = RNNClassifier(8, cell="dense", step_size=4, max_iter=20, random_state=0)
+    dense = plain_model(RNNClassifier, 8, cell="dense", step_size=4, max_iter=20, random_state=0)
     dense.fit(rows, labels)
     theirs = of_sklearn(dense, rows, labels, random_state=0, n_repeats=10)
     ours = permutation_importance(dense, rows[:, None, :], labels, random_state=0, n_repeats=10)
@@ -79,7 +82,9 @@ def test_of_equal_lengths_a_feature_keeps_its_course():
 def test_frames_arrays_and_padding_come_to_the_same():
     expected = permutation_importance(model, X, y, random_state=0, n_repeats=2).importances
     frames = [pd.DataFrame(x, columns=["a", "b", "c"], index=range(7, 7 + len(x))) for x in X]
-    named = RNNClassifier(8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(frames, y)
+    named = plain_model(RNNClassifier, 8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(
+        frames, y
+    )
     found = permutation_importance(named, frames, y, random_state=0, n_repeats=2)
     assert found.names == ("a", "b", "c")
     np.testing.assert_array_equal(found.importances, expected)
@@ -92,13 +97,16 @@ def test_frames_arrays_and_padding_come_to_the_same():
 
 def test_pipelines_searches_and_labels_of_steps():
     pipeline = make_pipeline(
-        StepTransformer(StandardScaler()), RNNClassifier(8, max_iter=20, learning_rate_init=0.02)
+        StepTransformer(StandardScaler()),
+        plain_model(RNNClassifier, 8, max_iter=20, learning_rate_init=0.02),
     )
     search = GridSearchCV(pipeline, {"rnnclassifier__random_state": [0]}, cv=2).fit(X, y)
     found = permutation_importance(search, X, y, random_state=0, scoring="neg_log_loss")
     assert found.importances_mean.argmax() == 1
     labels = [np.where(x[:, 2] > 0, "up", "down") for x in X]
-    tagger = RNNTagger(8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(X, labels)
+    tagger = plain_model(RNNTagger, 8, max_iter=30, learning_rate_init=0.02, random_state=0).fit(
+        X, labels
+    )
     options = {"scoring": StepScorer("f1_macro"), "random_state": 0}
     found = permutation_importance(tagger, X, labels, **options)
     assert found.importances_mean.argmax() == 2

@@ -21,6 +21,7 @@ from elman.cli import app
 from elman.data import read_idx, read_npz
 from elman.datasets import load_mnist
 from elman.engines.compiled import compiling
+from plain import plain_model
 
 N, T, D = 12, 5, 2
 rng = np.random.default_rng(0)
@@ -36,9 +37,9 @@ def models():
     settings = {"max_iter": 2, "random_state": 0}
     return {
         "network": Network(D, [3, 4], 3, cell=("tanh", "relu"), seed=1),
-        "classifier": RNNClassifier(3, **settings).fit(X, WORDS),
-        "tagger": RNNTagger((3, 4), **settings).fit(RAGGED, STEPS),
-        "classifier of rows": RNNClassifier(3, step_size=D, **settings).fit(
+        "classifier": plain_model(RNNClassifier, 3, **settings).fit(X, WORDS),
+        "tagger": plain_model(RNNTagger, (3, 4), **settings).fit(RAGGED, STEPS),
+        "classifier of rows": plain_model(RNNClassifier, 3, step_size=D, **settings).fit(
             X.reshape(N, -1), [True, False] * (N // 2)
         ),
     }

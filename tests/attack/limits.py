@@ -21,6 +21,7 @@ from disks import full_disk
 from elman.cli import app
 from elman.data import read_npz
 from elman.training import Trainer
+from plain import plain_model
 from processes import FORKS, SECONDS
 
 PROMISE = "one clear error; no file is lost or half written, and what was learnt is saved somewhere"
@@ -186,7 +187,9 @@ def read(folder):
 def fit(folder):
     """Train."""
     X, y = read_npz(folder / "large.npz")
-    elman.RNNClassifier(64, max_iter=1, random_state=0, n_jobs=2).fit(X[:5000], y[:5000])
+    plain_model(elman.RNNClassifier, 64, max_iter=1, random_state=0, n_jobs=2).fit(
+        X[:5000], y[:5000]
+    )
 
 
 def predict(folder):

@@ -11,6 +11,7 @@ import elman
 from elman import RNNClassifier, RNNRegressor, RNNTagger
 from elman.cli import app
 from elman.explanation import proof
+from plain import plain_model
 
 TINY = {"max_iter": 1, "random_state": 0, "engine": "reference"}
 
@@ -32,8 +33,8 @@ def files(tmp_path):
     flat = {"X": np.concatenate(X), "lengths": [len(x) for x in X]}
     np.savez(tmp_path / "ragged.npz", y=y, **flat)
     np.savez(tmp_path / "steps.npz", y=np.concatenate(y_steps), **flat)
-    RNNClassifier((5, 4), **TINY).fit(X, y).save(tmp_path / "classifier.safetensors")
-    RNNTagger(5, **TINY).fit(X, y_steps).save(tmp_path / "tagger.safetensors")
+    plain_model(RNNClassifier, (5, 4), **TINY).fit(X, y).save(tmp_path / "classifier.safetensors")
+    plain_model(RNNTagger, 5, **TINY).fit(X, y_steps).save(tmp_path / "tagger.safetensors")
     return X, y, y_steps
 
 
@@ -82,7 +83,7 @@ def test_cells_with_gates(run, tmp_path, cell):
     X = rng.standard_normal((20, 6, 2))
     y = X.sum(axis=(1, 2)) > 0
     np.savez(tmp_path / "data.npz", X=X, y=y)
-    RNNClassifier((4, 3), cell=[cell, "tanh"], **TINY).fit(X, y).save(
+    plain_model(RNNClassifier, (4, 3), cell=[cell, "tanh"], **TINY).fit(X, y).save(
         tmp_path / "model.safetensors"
     )
     result = run("model.safetensors", "data.npz", "--json", "numbers.json", "--html", "page.html")
@@ -100,7 +101,7 @@ def test_numbers(run, tmp_path):
     X = np.random.default_rng(0).standard_normal((20, 6, 2))
     y = 100 + 20 * X.sum(axis=(1, 2))
     np.savez(tmp_path / "data.npz", X=X, y=y)
-    RNNRegressor(4, **TINY).fit(X, y).save(tmp_path / "model.safetensors")
+    plain_model(RNNRegressor, 4, **TINY).fit(X, y).save(tmp_path / "model.safetensors")
     result = run("model.safetensors", "data.npz", "--index", 3, "--json", "numbers.json")
     assert result.exit_code == 0, result.output
     assert "data.npz, sequence 3: 6 of 6 terms proved" in result.output

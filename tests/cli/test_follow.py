@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from plain import plain_model
 
 
 def frame_of(n, seed=0):
@@ -35,7 +36,9 @@ def run(tmp_path, monkeypatch):
     frame = frame_of(10)
     frame.loc[::6, "temp"] = np.nan
     X, y, _ = elman.read_sequences(frame, label="state", task="tag", missing="forward")
-    RNNTagger(4, max_iter=1, random_state=0, engine="reference").fit(X, y).save("tagger")
+    plain_model(RNNTagger, 4, max_iter=1, random_state=0, engine="reference").fit(X, y).save(
+        "tagger"
+    )
     runner = CliRunner()
     return lambda *arguments, **keywords: runner.invoke(
         app, [str(a) for a in arguments], **keywords
@@ -83,7 +86,9 @@ def test_each_answer_comes_before_the_next_row(tmp_path, run):
 def test_numbers_and_models_without_names(run):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 5, 2)), rng.standard_normal((20, 5))
-    model = RNNStepRegressor(3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model = plain_model(RNNStepRegressor, 3, max_iter=1, random_state=0, engine="reference").fit(
+        X, y
+    )
     model.save("model")
     text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
     lines = follow(run, text, model="model").stdout.splitlines()
@@ -118,14 +123,32 @@ def test_separators_and_quotes(run):
     assert lines[1].startswith("a;b,0,")
 
 
+def test_there_is_no_label_before_the_first_frame(run):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 5, 2)), np.arange(20) % 2
+    model = plain_model(RNNClassifier, 3, max_iter=1, frame=(3, 1), engine="reference")
+    model.fit(X, y).save("framed")
+    text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
+    lines = follow(run, text, model="framed").stdout.splitlines()
+    assert lines[1:3] == ["", ""]
+    assert lines[5] == str(model.predict(X[:1])[0])
+
+
 def test_what_cannot_follow_is_refused_at_once(run):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 5, 2)), np.arange(20) % 2
-    both = RNNClassifier(3, max_iter=1, bidirectional=True, random_state=0, engine="reference")
+    both = plain_model(
+        RNNClassifier, 3, max_iter=1, bidirectional=True, random_state=0, engine="reference"
+    )
     both.fit(X, y).save("both")
     result = follow(run, "1,2\n", model="both")
     assert result.exit_code == 1
     assert "a bidirectional network cannot go step by step" in result.stderr
+    RNNClassifier(3, max_iter=1, engine="reference").fit(X, y).save("of wholes")
+    result = follow(run, "1,2\n", model="of wholes")
+    assert result.exit_code == 1
+    assert '(its default, "auto", is that here) cannot go step by step' in result.stderr
+    assert "fit one that streams: --standardize all." in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")
     assert result.exit_code == 2
     assert "--follow reads standard input" in result.output

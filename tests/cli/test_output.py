@@ -13,6 +13,7 @@ import elman
 from elman import RNNClassifier
 from elman.cli import app
 from elman.cli.output import in_one_line, printable
+from plain import plain_model
 from processes import SECONDS, Run
 
 SMALL = ["train", "digits", "--hidden", "8", "--epochs", "2"]
@@ -55,7 +56,8 @@ def evil(tmp_path):
     X, y = rng.standard_normal((40, 3, 2)), np.array([EVIL, "[red]b"] * 20)
     np.savez(tmp_path / f"{EVIL}.npz", X=X, y=y)
     np.savez(tmp_path / "numbers.npz", X=X, y=np.arange(40) % 2)
-    RNNClassifier(3, max_iter=1, random_state=0).fit(X, y).save(tmp_path / f"{EVIL}.model")
+    model = plain_model(RNNClassifier, 3, max_iter=1, random_state=0).fit(X, y)
+    model.save(tmp_path / f"{EVIL}.model")
     return f"{EVIL}.npz", f"{EVIL}.model"
 
 
@@ -94,7 +96,8 @@ def test_any_encoding_will_do(tmp_path, encoding):
     with Run([*SMALL, "--diagnose"], tmp_path, encoding=encoding) as run:
         assert run.end() == 0
         assert not run.errors
-    train = ["train", "ŷ.npz", "--hidden", 3, "--epochs", 1, "--output", "ŷ.model"]
+    train = ["train", "ŷ.npz", "--hidden", 3, "--epochs", 1, "--readout", "last"]
+    train += ["--output", "ŷ.model"]
     with Run(train, tmp_path, encoding=encoding) as run:
         assert run.end() == 0
         assert not run.errors

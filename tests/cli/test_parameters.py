@@ -33,6 +33,11 @@ def test_every_parameter_has_an_option_that_there_is():
         ("readout='mean' answers once", "--readout 'mean' answers once"),
         ("the cell has a bias and no loss", "the cell has a bias and no loss"),
         ("there is no file max_iter.csv", "there is no file max_iter.csv"),
+        ("that streams: RNNRegressor(standardize=True).", "that streams: --standardize all."),
+        (
+            "with standardize=True, differences=False and frame=None, or",
+            "with --standardize all, --no-differences and --frame none, or",
+        ),
         ("validation_data: y has 2", "--validation: y has 2"),
     ],
 )

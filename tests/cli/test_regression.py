@@ -141,7 +141,7 @@ def test_what_numbers_do_not_have_is_refused(run):
 
 
 def test_numbers_are_diagnosed_and_explained(run):
-    result = run("train", "ragged.npz", *REGRESSION, "--diagnose")
+    result = run("train", "ragged.npz", *REGRESSION, "--readout", "last", "--diagnose")
     assert "epoch 4: gradient " in result.output
     result = run("explain", "ragged.safetensors", "ragged.npz", "--html", "page.html")
     assert result.exit_code == 0, result.output

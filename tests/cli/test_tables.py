@@ -189,7 +189,7 @@ def test_other_formats(run):
 
 
 def test_explained(run):
-    trained(run, "--label", "failed")
+    trained(run, "--label", "failed", "--readout", "last")
     result = run("explain", "readings.safetensors", "full.csv", "--html", "page.html")
     assert result.exit_code == 0, result.output
 

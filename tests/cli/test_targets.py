@@ -14,6 +14,7 @@ from disks import full_disk
 from elman import RNNClassifier
 from elman.cli import app
 from elman.cli.targets import Target, check_targets
+from plain import plain_model
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices, links and modes of POSIX")
 
@@ -29,7 +30,8 @@ def run(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 3, 2)), np.arange(20) % 2
     np.savez("data.npz", X=X, y=y)
-    RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y).save("model")
+    model = plain_model(RNNClassifier, 3, max_iter=1, random_state=0, engine="reference")
+    model.fit(X, y).save("model")
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
 

@@ -257,18 +257,25 @@ def test_frames(T, frame, expected):
 
 
 @pytest.mark.parametrize(
-    ("lengths", "frame"),
+    ("lengths", "n_numbers", "frame"),
     [
-        ([10] * 3, (4, 1)),
-        ([95], (4, 1)),
-        ([97, 97], (8, 2)),
-        ([1, 640, 650], (40, 10)),
-        ([1], (4, 1)),
+        ([1], 1, None),  # a quarter of 1 is none, a stride is 1: one sample, as without frames
+        ([7], 3, None),  # 7 // 4 = 1
+        ([10] * 3, 1, (2, 1)),  # a quarter
+        ([32, 32], 3, (8, 1)),  # a quarter, and 8 strides
+        ([191], 1, (8, 1)),  # 191 / 128 rounds to 1
+        ([193, 193], 1, (16, 2)),  # and 193 / 128 to 2
+        ([1, 640, 650], 3, (40, 5)),  # of the median
+        ([640], 12, (40, 5)),  # 480 numbers
+        ([640], 18, (28, 5)),  # 512 // 18
+        ([640], 200, (5, 5)),  # 512 // 200 = 2, but a frame is a stride at least
+        ([100], 600, None),  # no room for two samples
     ],
 )
-def test_automatic_frames(lengths, frame):
-    assert Frame.of("auto", np.array(lengths), aligned=False)[:2] == frame
-    assert Frame.of("auto", np.array(lengths), aligned=True) is None
+def test_automatic_frames(lengths, n_numbers, frame):
+    found = Frame.of("auto", np.array(lengths), aligned=False, n_numbers=n_numbers)
+    assert (found and found[:2]) == frame
+    assert Frame.of("auto", np.array(lengths), aligned=True, n_numbers=n_numbers) is None
 
 
 @pytest.mark.parametrize(

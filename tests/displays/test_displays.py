@@ -27,6 +27,8 @@ from matplotlib import pyplot
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 
+from plain import plain_model
+
 OF_EXPLANATION = [
     ForwardDisplay,
     GradientFlowDisplay,
@@ -60,13 +62,15 @@ def data():
 
 @pytest.fixture(scope="module")
 def tagger(data):
-    return RNNTagger((5, 4), max_iter=2, random_state=0).fit(*data)
+    return plain_model(RNNTagger, (5, 4), max_iter=2, random_state=0).fit(*data)
 
 
 @pytest.fixture(scope="module")
 def classifier(data):
     X, y = data
-    return RNNClassifier(5, max_iter=2, random_state=0).fit(X, [labels[-1] for labels in y])
+    return plain_model(RNNClassifier, 5, max_iter=2, random_state=0).fit(
+        X, [labels[-1] for labels in y]
+    )
 
 
 @pytest.fixture(scope="module")

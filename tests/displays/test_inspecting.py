@@ -9,6 +9,8 @@ from elman.inspection import PermutationImportance
 pytest.importorskip("matplotlib")
 from matplotlib import pyplot
 
+from plain import plain_model
+
 
 @pytest.fixture(autouse=True)
 def close_figures():
@@ -50,7 +52,7 @@ def test_importance_is_drawn_where_it_is_asked_for():
     rng = np.random.default_rng(0)
     X = [rng.standard_normal((n, 2)) for n in (3, 5, 4)]
     y = [x[:, 0] > 0 for x in X]
-    tagger = RNNTagger(3, max_iter=1, engine="reference", random_state=0).fit(X, y)
+    tagger = plain_model(RNNTagger, 3, max_iter=1, engine="reference", random_state=0).fit(X, y)
     _, ax = pyplot.subplots()
     display = PermutationImportanceDisplay.from_estimator(tagger, X, y, n_repeats=2, ax=ax)
     assert display.ax_ is ax
@@ -105,7 +107,7 @@ def test_from_estimator_tags():
     rng = np.random.default_rng(0)
     X = [rng.standard_normal((n, 2)) for n in (3, 5, 4)]
     y = [np.where(x[:, 0] > 0, "up", "down") for x in X]
-    tagger = RNNTagger(3, max_iter=1, engine="reference", random_state=0).fit(X, y)
+    tagger = plain_model(RNNTagger, 3, max_iter=1, engine="reference", random_state=0).fit(X, y)
     display = ConfusionOverTimeDisplay.from_estimator(tagger, X, y, align="end")
     assert display.counts.sum() == 12
     assert display.axes_[0].xaxis_inverted()

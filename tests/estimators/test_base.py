@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from elman import DataError, DivergenceError, RNNClassifier, RNNTagger, _memory
 from elman.estimators import base, classification
+from plain import plain_model
 
 
 def walks(n=60, dtype=np.float64):
@@ -39,7 +40,8 @@ X, Y = walks()
 
 
 def classifier(**params):
-    return RNNClassifier(**{"hidden_layer_sizes": 5, "max_iter": 3, "random_state": 0} | params)
+    settings = {"hidden_layer_sizes": 5, "max_iter": 3, "random_state": 0}
+    return plain_model(RNNClassifier, **settings | params)
 
 
 def bits(estimator):
@@ -51,12 +53,12 @@ def fitting(request):
     """An estimator that is not fitted, with what it takes."""
     params = {"hidden_layer_sizes": 5, "max_iter": 3, "random_state": 0}
     if request.param == "tagger":
-        return RNNTagger(**params), *ragged()
+        return plain_model(RNNTagger, **params), *ragged()
     if request.param == "classifier of rows":
-        return RNNClassifier(**params, step_size=2), X.reshape(60, 12), Y
+        return plain_model(RNNClassifier, **params, step_size=2), X.reshape(60, 12), Y
     if request.param == "classifier of a list":
-        return RNNClassifier(**params), ragged()[0], [len(x) % 3 for x in ragged()[0]]
-    return RNNClassifier(**params), X, Y
+        return plain_model(RNNClassifier, **params), ragged()[0], [len(x) % 3 for x in ragged()[0]]
+    return plain_model(RNNClassifier, **params), X, Y
 
 
 # The same bits
@@ -929,7 +931,9 @@ def padded(pad_label):
 def test_steps_of_weight_zero_are_as_good_as_cut_off(pad_label, params, method):
     if method == "partial_fit" and params:
         params = {"class_weight": {"up": 2.0}}
-    cut, weighted = (RNNTagger(5, max_iter=3, random_state=0, batch_size=7, **params) for _ in "ab")
+    cut, weighted = (
+        plain_model(RNNTagger, 5, max_iter=3, random_state=0, batch_size=7, **params) for _ in "ab"
+    )
     getattr(cut, method)(RAGGED, TAGS)
     data, labels, weights = padded(pad_label)
     getattr(weighted, method)(data, labels, sample_weight=weights)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 import elman
 from elman import Network, RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = [rng.standard_normal((T, 2)) for T in rng.integers(2, 12, 60)]
@@ -29,7 +30,7 @@ def kind(request):
 
 
 def fitted(kind, **changes):
-    return kind(**SETTINGS | {"bidirectional": True} | changes).fit(X, CASES[kind])
+    return plain_model(kind, **SETTINGS | {"bidirectional": True} | changes).fit(X, CASES[kind])
 
 
 def answers(model):
@@ -71,10 +72,10 @@ def test_files_of_one_direction_are_as_they_were():
 
 
 def test_it_is_a_parameter_like_others(kind):
-    model = clone(kind(bidirectional=True))
+    model = clone(plain_model(kind, bidirectional=True))
     assert model.get_params()["bidirectional"] is True
     with pytest.raises(ValueError, match="'bidirectional' parameter"):
-        kind(bidirectional="yes").fit(X, CASES[kind])
+        plain_model(kind, bidirectional="yes").fit(X, CASES[kind])
 
 
 def test_training_cannot_go_on_in_another_direction(kind):

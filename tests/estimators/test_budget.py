@@ -21,6 +21,7 @@ from elman.estimators.advice import _measured
 from elman.estimators.holding_out import split
 from elman.training import budget
 from learners import LENGTHS, examples_of, network_of
+from plain import plain_model
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 6, 2)).cumsum(axis=1)
@@ -135,7 +136,7 @@ def test_few_numbers_are_scored(few_updates):
 
 def exploding(**params):
     settings = {"cell": "relu", "solver": "sgd", "clip_norm": None, "batch_size": 20} | params
-    return RNNClassifier(**SMALL, **settings, max_iter=8, learning_rate="constant")
+    return plain_model(RNNClassifier, **SMALL, **settings, max_iter=8, learning_rate="constant")
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
@@ -212,12 +213,13 @@ def test_vanishing_gradient_is_measured_and_the_advice_helps():
     X = 0.3 * rng.standard_normal((400, 200, 1))
     X[:, 0, 0] = 4 * y - 2
     settings = {"hidden_layer_sizes": 4, "random_state": 0, "cell": "leaky", "max_iter": 10}
-    (message,) = warning_of(RNNClassifier(**settings), X, y)
+    (message,) = warning_of(plain_model(RNNClassifier, **settings), X, y)
     assert "The gradient vanishes: at a sequence's first step 2.1e-09 of an error" in message
-    assert 'Try readout="max" or fewer and larger steps.' in message
+    assert 'Try readout="max" or fewer and larger steps (frame="auto").' in message
     settings["max_iter"] = 60
-    for advised, steps in (({"readout": "max"}, X), ({}, X.reshape(400, 20, 10))):
-        model = RNNClassifier(**settings | advised)
+    larger = X.reshape(400, 20, 10)
+    for advised, steps in (({"readout": "max"}, X), ({"frame": "auto"}, X), ({}, larger)):
+        model = plain_model(RNNClassifier, **settings | advised)
         assert warning_of(model, steps, y) == []
         assert model.score(steps, y) > 0.95
 
@@ -228,10 +230,12 @@ def test_saturated_states_are_measured_and_the_advice_helps():
     waves = np.sin(steps * np.where(y, 0.5, 0.9)[:, None, None] + phases)
     waves += 0.3 * rng.standard_normal((60, 30, 1))
     settings = {"hidden_layer_sizes": 16, "random_state": 0, "max_iter": 60, "batch_size": 10}
-    (message,) = warning_of(RNNClassifier(**settings, learning_rate_init=3.0), waves, y)
+    (message,) = warning_of(
+        plain_model(RNNClassifier, **settings, learning_rate_init=3.0), waves, y
+    )
     assert "100% of the states stand at an end of what they can be" in message
     assert "Try a lower learning rate, learning_rate_init=0.003." in message
-    model = RNNClassifier(**settings, learning_rate_init=0.003)
+    model = plain_model(RNNClassifier, **settings, learning_rate_init=0.003)
     assert warning_of(model, waves, y) == []
     assert model.score(waves, y) > 0.9
 
@@ -259,7 +263,7 @@ def test_reach_is_the_error_before_the_first_step():
 
 def test_recurrent_rate_of_one_is_the_same_bits_and_zero_keeps_W():
     plain, one, fixed = (
-        RNNClassifier(**SMALL, max_iter=3, **params).fit(X, Y)
+        plain_model(RNNClassifier, **SMALL, max_iter=3, **params).fit(X, Y)
         for params in ({}, {"recurrent_rate": 1}, {"recurrent_rate": 0})
     )
     assert bits(plain) == bits(one) != bits(fixed)

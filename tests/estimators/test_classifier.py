@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from elman import DataError, RNNClassifier
+from plain import plain_model
 from tolerances import VERSUS_NAIVE, relative_error
 
 
@@ -29,7 +30,8 @@ SIDE = np.array(["left" if x[-1, 0] < x[-1, 1] else "right" for x in RAGGED])
 
 
 def classifier(**params):
-    return RNNClassifier(**{"hidden_layer_sizes": 6, "max_iter": 3, "random_state": 0} | params)
+    settings = {"hidden_layer_sizes": 6, "max_iter": 3, "random_state": 0}
+    return plain_model(RNNClassifier, **settings | params)
 
 
 # Learning

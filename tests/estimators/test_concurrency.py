@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 
 from elman import RNNClassifier, RNNTagger
 from elman.engines.compiled import engine, threads
+from plain import plain_model
 
 TIMEOUT = 60  # seconds: what takes longer hangs
 
@@ -44,8 +45,8 @@ def always_in_threads(monkeypatch):
 def fitting(request):
     """An estimator in two threads, with what it takes."""
     if request.param == "tagger":
-        return RNNTagger(**SETTINGS, n_jobs=2), X, STEPS
-    return RNNClassifier(**SETTINGS, n_jobs=2, early_stopping=True), X, LAST
+        return plain_model(RNNTagger, **SETTINGS, n_jobs=2), X, STEPS
+    return plain_model(RNNClassifier, **SETTINGS, n_jobs=2, early_stopping=True), X, LAST
 
 
 # Threads
@@ -68,7 +69,7 @@ def test_number_of_threads_makes_no_difference(fitting, dtype):
 @pytest.mark.usefixtures("always_in_threads")
 def test_estimators_fitted_at_the_same_time_are_those_fitted_alone():
     estimators = [
-        RNNClassifier(**SETTINGS | {"random_state": seed, "n_jobs": 1 + seed % 3})
+        plain_model(RNNClassifier, **SETTINGS | {"random_state": seed, "n_jobs": 1 + seed % 3})
         for seed in range(6)
     ]
     expected = [bits(clone(estimator).fit(X, LAST)) for estimator in estimators]
@@ -199,7 +200,7 @@ def test_workers_share_the_cores(monkeypatch):
 def test_search_in_workers_finds_what_one_alone_finds():
     grid = {"hidden_layer_sizes": [3, (5, 17)], "cell": ["tanh", "relu"]}
     searches = [
-        GridSearchCV(RNNClassifier(**SETTINGS), grid, cv=2, n_jobs=n_jobs).fit(X, LAST)
+        GridSearchCV(plain_model(RNNClassifier, **SETTINGS), grid, cv=2, n_jobs=n_jobs).fit(X, LAST)
         for n_jobs in (None, 2)
     ]
     scores = [search.cv_results_["mean_test_score"].tolist() for search in searches]

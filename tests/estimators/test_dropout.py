@@ -6,6 +6,7 @@ from sklearn.base import clone
 
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNTagger
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 9, 2))
@@ -20,7 +21,7 @@ def bits(model):
 
 
 def test_training_is_repeated_to_the_bit_and_goes_by_the_random_state():
-    first = RNNClassifier(**DROPPED).fit(X, LABELS)
+    first = plain_model(RNNClassifier, **DROPPED).fit(X, LABELS)
     assert bits(clone(first).fit(X, LABELS)) == bits(first)
     assert bits(clone(first).set_params(n_jobs=1).fit(X, LABELS)) == bits(first)
     assert bits(clone(first).set_params(random_state=1).fit(X, LABELS)) != bits(first)
@@ -30,15 +31,15 @@ def test_training_is_repeated_to_the_bit_and_goes_by_the_random_state():
 
 def test_engines_drop_the_same_units():
     X64 = X.astype(np.float64)
-    compiled = RNNClassifier(**DROPPED).fit(X64, LABELS)
-    reference = RNNClassifier(engine="reference", **DROPPED).fit(X64, LABELS)
+    compiled = plain_model(RNNClassifier, **DROPPED).fit(X64, LABELS)
+    reference = plain_model(RNNClassifier, engine="reference", **DROPPED).fit(X64, LABELS)
     np.testing.assert_allclose(
         reference.network_.parameters.vector, compiled.network_.parameters.vector, rtol=1e-7
     )
 
 
 def test_answers_drop_nothing(tmp_path):
-    fitted = RNNClassifier(**DROPPED).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, **DROPPED).fit(X, LABELS)
     expected = fitted.predict_proba(X)
     plain = clone(fitted).set_params(dropout=0.0, recurrent_dropout=0.0)
     plain._fitted = fitted._fitted
@@ -54,20 +55,20 @@ def test_answers_drop_nothing(tmp_path):
 
 
 def test_all_kinds_train():
-    assert RNNTagger(**DROPPED).fit(X, STEPS).n_iter_ == 4
-    assert RNNRegressor(**DROPPED).fit(X, X.sum(axis=(1, 2))).n_iter_ == 4
-    model = RNNClassifier(**DROPPED)
+    assert plain_model(RNNTagger, **DROPPED).fit(X, STEPS).n_iter_ == 4
+    assert plain_model(RNNRegressor, **DROPPED).fit(X, X.sum(axis=(1, 2))).n_iter_ == 4
+    model = plain_model(RNNClassifier, **DROPPED)
     once = bits(model.partial_fit(X, LABELS, classes=[0, 1]))
     assert bits(model.partial_fit(X, LABELS)) != once
 
 
 def test_classes_are_learnt_with_units_dropped():
     settings = DROPPED | {"max_iter": 100, "hidden_layer_sizes": 32, "learning_rate_init": 0.01}
-    assert RNNClassifier(**settings).fit(X, LABELS).score(X, LABELS) > 0.95
+    assert plain_model(RNNClassifier, **settings).fit(X, LABELS).score(X, LABELS) > 0.95
 
 
 @pytest.mark.parametrize("name", ["dropout", "recurrent_dropout"])
 @pytest.mark.parametrize("rate", [-0.1, 1.0, "half"])
 def test_rates_are_checked(name, rate):
     with pytest.raises(ValueError, match=f"The '{name}' parameter"):
-        RNNClassifier(**{name: rate}).fit(X, LABELS)
+        plain_model(RNNClassifier, **{name: rate}).fit(X, LABELS)

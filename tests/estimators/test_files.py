@@ -6,6 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 from elman import RNNClassifier, RNNTagger
 from elman.estimators.hyperparameters import generator
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 6, 2))
@@ -25,7 +26,8 @@ PARAMS = [
 
 
 def classifier(**params):
-    return RNNClassifier(**{"hidden_layer_sizes": 3, "max_iter": 2, "random_state": 0} | params)
+    settings = {"hidden_layer_sizes": 3, "max_iter": 2, "random_state": 0}
+    return plain_model(RNNClassifier, **settings | params)
 
 
 def roundtrip(estimator, tmp_path):

@@ -19,7 +19,8 @@ from elman import (
 )
 from elman.data import Frame, FrontEnd, as_sequences
 from elman.displays import GradientFlowDisplay, TermLadderDisplay
-from elman.estimators import files
+from elman.estimators import saving
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 LENGTHS = rng.integers(3, 22, 40)
@@ -87,7 +88,7 @@ def test_fitting_is_that_of_what_went_through_beforehand(task, front_end):
     train, watched = np.arange(30), np.arange(30, 40)
 
     def fitted(X, **parameters):
-        return estimator(**SETTINGS | parameters).fit(
+        return plain_model(estimator, **SETTINGS | parameters).fit(
             some(X, train),
             some(y, train),
             weights[train],
@@ -106,8 +107,10 @@ def test_fitting_is_that_of_what_went_through_beforehand(task, front_end):
 
 def test_sequences_kept_aside_go_through_too(front_end):
     parameters = SETTINGS | {"early_stopping": True, "validation_fraction": 0.3}
-    model = RNNClassifier(**parameters, **front_end).fit(X, LAST)
-    other = RNNClassifier(**parameters, standardize=False).fit(beforehand(model, X), LAST)
+    model = plain_model(RNNClassifier, **parameters, **front_end).fit(X, LAST)
+    other = plain_model(RNNClassifier, **parameters, standardize=False).fit(
+        beforehand(model, X), LAST
+    )
     assert bits(model) == bits(other)
     assert history(model) == history(other)
 
@@ -118,20 +121,20 @@ def test_steps_of_weight_0_are_still_seen():
     for w in weights:
         w[1] = w[-1] = 0
     parameters = SETTINGS | ALL | {"frame": (3, 1)}
-    given = RNNTagger(**parameters).fit(X, STEPS, weights)
-    cut = RNNTagger(**parameters).fit(
+    given = plain_model(RNNTagger, **parameters).fit(X, STEPS, weights)
+    cut = plain_model(RNNTagger, **parameters).fit(
         [x[:-1] for x in X], [y[:-1] for y in STEPS], [w[:-1] for w in weights]
     )
     assert bits(given) == bits(cut)
-    other = RNNTagger(**parameters | {"standardize": False}).fit(X, STEPS)
+    other = plain_model(RNNTagger, **parameters | {"standardize": False}).fit(X, STEPS)
     assert bits(given) != bits(other)
 
 
 @pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
 def test_front_end_is_that_of_the_first_fit(how, front_end):
-    model = RNNClassifier(**SETTINGS, **front_end).fit(X, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, **front_end).fit(X, LAST)
     before, inputs = model._fitted.front_end, beforehand(model, X)
-    other = RNNClassifier(**SETTINGS, standardize=False).fit(inputs, LAST)
+    other = plain_model(RNNClassifier, **SETTINGS, standardize=False).fit(inputs, LAST)
     longer = [np.repeat(x, 9, axis=0) * 3 for x in X]  # "auto" would be another frame
     inputs = beforehand(model, longer)
     model.set_params(warm_start=True), other.set_params(warm_start=True)
@@ -145,38 +148,42 @@ def test_front_end_is_that_of_the_first_fit(how, front_end):
 def test_steps_have_an_answer_each(front_end):
     for estimator in (RNNTagger, RNNStepRegressor):
         y = ESTIMATORS[estimator]
-        model = estimator(**SETTINGS | as_it_can(estimator, front_end)).fit(X, y)
+        model = plain_model(estimator, **SETTINGS | as_it_can(estimator, front_end)).fit(X, y)
         assert [len(answers) for answers in model.predict(X)] == LENGTHS.tolist()
 
 
 @pytest.mark.parametrize("estimator", [RNNTagger, RNNStepRegressor])
 def test_frames_that_skip_steps_to_be_answered_are_refused(estimator):
     with pytest.raises(ValueError, match=r"its stride must be 1\. Set frame=\(4, 1\)\."):
-        estimator(frame=(4, 2)).fit(X, ESTIMATORS[estimator])
+        plain_model(estimator, frame=(4, 2)).fit(X, ESTIMATORS[estimator])
 
 
 @pytest.mark.parametrize("frame", [(4,), (0, 1), (4, 2.5), "long", 4])
 def test_frames_that_make_no_sense_are_refused(frame):
     with pytest.raises(ValueError, match="frame"):
-        RNNClassifier(frame=frame).fit(X, LAST)
+        plain_model(RNNClassifier, frame=frame).fit(X, LAST)
     with pytest.raises(ValueError, match="standardize"):
-        RNNClassifier(standardize="each").fit(X, LAST)
+        plain_model(RNNClassifier, standardize="each").fit(X, LAST)
 
 
 def test_rows_are_sequences_too():
     rows = np.random.default_rng(0).standard_normal((30, 24)).cumsum(axis=1)
     y = rows[:, -1] > 0
-    model = RNNClassifier(**SETTINGS, step_size=2, frame=(4, 2), **ALL).fit(rows, y)
-    other = RNNClassifier(**SETTINGS, frame=(4, 2), **ALL).fit(rows.reshape(30, 12, 2), y)
+    model = plain_model(RNNClassifier, **SETTINGS, step_size=2, frame=(4, 2), **ALL).fit(rows, y)
+    other = plain_model(RNNClassifier, **SETTINGS, frame=(4, 2), **ALL).fit(
+        rows.reshape(30, 12, 2), y
+    )
     assert bits(model) == bits(other)
     assert model.n_features_in_ == 24
     np.testing.assert_array_equal(model.predict(rows), other.predict(rows.reshape(30, 12, 2)))
 
 
 def test_states_that_are_given_are_the_networks(front_end):
-    model = RNNClassifier(**SETTINGS, **front_end).fit(X, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, **front_end).fit(X, LAST)
     states = [np.random.default_rng(0).standard_normal((len(X), 5))]
-    other = RNNClassifier(**SETTINGS, standardize=False).fit(beforehand(model, X), LAST)
+    other = plain_model(RNNClassifier, **SETTINGS, standardize=False).fit(
+        beforehand(model, X), LAST
+    )
     found = model.predict_proba(X, states)
     np.testing.assert_array_equal(found, other.predict_proba(beforehand(model, X), states))
     assert not np.array_equal(found, model.predict_proba(X))
@@ -184,18 +191,18 @@ def test_states_that_are_given_are_the_networks(front_end):
 
 def test_searches_go_over_front_ends():
     grid = {"frame": [None, (4, 2), "auto"], "standardize": [True, "sequence"]}
-    search = GridSearchCV(RNNClassifier(3, max_iter=1, random_state=0), grid, cv=2)
+    search = GridSearchCV(plain_model(RNNClassifier, 3, max_iter=1, random_state=0), grid, cv=2)
     assert np.isfinite(search.fit(X, LAST).cv_results_["mean_test_score"]).all()
-    assert clone(RNNClassifier(frame=(4, 2))).frame == (4, 2)
+    assert clone(plain_model(RNNClassifier, frame=(4, 2))).frame == (4, 2)
 
 
 @pytest.mark.parametrize(
     ("frame", "expected"),
-    [(None, None), ([6, 2], (6, 2)), (np.array([3, 1]), (3, 1)), ("auto", (4, 1))],
+    [(None, None), ([6, 2], (6, 2)), (np.array([3, 1]), (3, 1)), ("auto", (3, 1))],
 )
 def test_what_frames_have_come_to(frame, expected):
-    assert RNNClassifier(**SETTINGS, frame=frame).fit(X, LAST).frame_ == expected
-    assert RNNTagger(**SETTINGS, frame="auto").fit(X, STEPS).frame_ is None
+    assert plain_model(RNNClassifier, **SETTINGS, frame=frame).fit(X, LAST).frame_ == expected
+    assert plain_model(RNNTagger, **SETTINGS, frame="auto").fit(X, STEPS).frame_ is None
 
 
 # Explanations
@@ -205,7 +212,7 @@ def test_what_frames_have_come_to(frame, expected):
 def test_gradient_through_a_front_end_is_proved(estimator, front_end):
     y = ESTIMATORS[estimator]
     front_end = as_it_can(estimator, front_end)
-    model = estimator(**SETTINGS | {"cell": "gru"}, **front_end).fit(X, y)
+    model = plain_model(estimator, **SETTINGS | {"cell": "gru"}, **front_end).fit(X, y)
     explanation = explain(model, X[3], y[3])
     assert explanation.passed
     (steps,) = beforehand(model, X[3:4])
@@ -218,7 +225,7 @@ def test_gradient_through_a_front_end_is_proved(estimator, front_end):
 def test_features_have_names_on_the_page(tmp_path):
     pd = pytest.importorskip("pandas")
     frames = [pd.DataFrame(x, columns=["temp", "wind"]) for x in X]
-    model = RNNClassifier(**SETTINGS, frame=(3, 2), **ALL).fit(frames, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, frame=(3, 2), **ALL).fit(frames, LAST)
     explanation = explain(model, frames[0], LAST[0])
     assert explanation.features[:6] == [
         "temp[-2]", "wind[-2]", "z temp[-2]", "z wind[-2]", "Δ temp[-2]", "Δ wind[-2]",
@@ -228,7 +235,7 @@ def test_features_have_names_on_the_page(tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "temp[-2], wind[-2], z temp[-2]" in page
     assert "…, level wind" in page
-    plain = RNNClassifier(**SETTINGS).fit(X, LAST)
+    plain = plain_model(RNNClassifier, **SETTINGS).fit(X, LAST)
     explain(plain, X[0], LAST[0]).save_html(tmp_path / "page.html")
     assert ">Features <" not in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -236,7 +243,7 @@ def test_features_have_names_on_the_page(tmp_path):
 def test_displays_take_framed_models():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    model = RNNClassifier(**SETTINGS, frame=(6, 2), **ALL).fit(X, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, frame=(6, 2), **ALL).fit(X, LAST)
     TermLadderDisplay.from_estimator(model, X[0], LAST[0])
     GradientFlowDisplay.from_estimator(model, X, LAST)
     matplotlib.pyplot.close("all")
@@ -247,7 +254,7 @@ def test_displays_take_framed_models():
 
 def test_front_end_comes_back_from_a_file(task, front_end, tmp_path):
     estimator, y = task
-    model = estimator(**SETTINGS | as_it_can(estimator, front_end)).fit(X, y)
+    model = plain_model(estimator, **SETTINGS | as_it_can(estimator, front_end)).fit(X, y)
     model.save(tmp_path / "model")
     loaded = elman.load(tmp_path / "model")
     for name in ("frame", "differences", "standardize"):
@@ -261,28 +268,27 @@ def test_front_end_comes_back_from_a_file(task, front_end, tmp_path):
 
 
 def test_files_from_before_have_no_front_end_but_standardising(tmp_path, monkeypatch):
-    model = RNNClassifier(**SETTINGS).fit(X, LAST)
-    write = files.write_model
+    model = plain_model(RNNClassifier, **SETTINGS).fit(X, LAST)
+    write = saving.write_model
 
     def written_before(path, kind, settings, arrays):
         settings.pop("front_end")
-        for name in ("frame", "differences"):
+        for name in ("frame", "differences", "readout"):
             settings["params"].pop(name)
         write(path, kind, settings, arrays)
 
-    monkeypatch.setattr(files, "write_model", written_before)
+    monkeypatch.setattr(saving, "write_model", written_before)
     model.save(tmp_path / "model")
-    for name, other in (("frame", "auto"), ("differences", True)):  # defaults may change
-        monkeypatch.setitem(RNNClassifier.__init__.__kwdefaults__, name, other)
     loaded = elman.load(tmp_path / "model")
-    assert (loaded.frame, loaded.differences) == (None, False)
+    assert (loaded.frame, loaded.differences, loaded.readout) == (None, False, "last")
     assert loaded._fitted.front_end.standardizes_alone
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.set_params(warm_start=True).fit(X, LAST).n_iter_ == 6
 
 
 def test_front_end_that_does_not_fit_the_network_is_not_saved(tmp_path):
-    model = RNNClassifier(**SETTINGS, frame=(4, 2)).fit(X, LAST)
-    other = RNNClassifier(**SETTINGS, frame=(5, 2)).fit(X, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, frame=(4, 2)).fit(X, LAST)
+    other = plain_model(RNNClassifier, **SETTINGS, frame=(5, 2)).fit(X, LAST)
     model._fitted.front_end = other._fitted.front_end
     with pytest.raises(
         ValueError, match="makes 10 features of the 2 of a step; the network takes 8"
@@ -294,7 +300,7 @@ def test_front_end_that_does_not_fit_the_network_is_not_saved(tmp_path):
 
 
 def test_differences_that_overflow_are_refused_in_words():
-    model = RNNClassifier(**SETTINGS, differences=True, standardize=False).fit(X, LAST)
+    model = plain_model(RNNClassifier, **SETTINGS, differences=True, standardize=False).fit(X, LAST)
     with pytest.raises(DataError, match="sequence 0, step 1 of X and the step before are too far"):
         model.predict([np.array([[1e308, 0], [-1e308, 0]])])
     state = model.initial_state()

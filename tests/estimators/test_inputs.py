@@ -8,6 +8,7 @@ from scipy import sparse
 
 from elman import DataError, Network, RNNClassifier, RNNTagger, explain, gradient_flow
 from elman.estimators.inputs import are_rows
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((12, 6, 2))
@@ -22,7 +23,8 @@ def object_array(pieces):
 
 
 def classifier(**params):
-    return RNNClassifier(**{"hidden_layer_sizes": 3, "max_iter": 2, "random_state": 0} | params)
+    settings = {"hidden_layer_sizes": 3, "max_iter": 2, "random_state": 0}
+    return plain_model(RNNClassifier, **settings | params)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ BAD = [
 def test_what_is_no_input_is_refused_in_words(kind, method, bad, message):
     y = Y if kind is RNNClassifier else [np.zeros(len(x), int) for x in RAGGED]
     with pytest.raises((ValueError, TypeError), match=message):
-        getattr(kind(3, max_iter=2), method)(bad, y)
+        getattr(plain_model(kind, 3, max_iter=2), method)(bad, y)
 
 
 @pytest.mark.parametrize("bad", [None, {"a": 1}, "abc"])
@@ -269,11 +271,11 @@ def test_frames_of_one_list_have_the_same_columns(kind, container):
         r"Reorder them: X\[5\]\[list\(X\[0\].columns\)\]"
     )
     with pytest.raises(DataError, match=message):
-        kind(3, max_iter=1).fit(container(mixed), y)
+        plain_model(kind, 3, max_iter=1).fit(container(mixed), y)
     with pytest.raises(DataError, match=message):
         Network(2, 3, 3).forward(container(mixed))
     mixed[5] = mixed[5][list(mixed[0].columns)]  # as advised
-    kind(3, max_iter=1).fit(container(mixed), y)
+    plain_model(kind, 3, max_iter=1).fit(container(mixed), y)
 
 
 def test_names_of_rows_of_one_step_are_those_of_steps():
@@ -356,7 +358,7 @@ def test_steps_at_the_end_that_are_nan_are_padding():
     for i, y in enumerate(tags):
         padded_tags[i, : len(y)] = y
     for kind, y, padded_y in [(RNNClassifier, Y, Y), (RNNTagger, tags, padded_tags)]:
-        ragged, padded = (kind(3, max_iter=2, random_state=0) for _ in "ab")
+        ragged, padded = (plain_model(kind, 3, max_iter=2, random_state=0) for _ in "ab")
         ragged.fit(RAGGED, y)
         padded.fit(nan_padded(), padded_y)
         vectors = [f.network_.parameters.vector.tobytes() for f in (ragged, padded)]
@@ -518,7 +520,7 @@ def test_a_series_of_arrays_is_a_list_of_them():
     index = np.arange(12)[::-1]
     tags = [np.arange(len(x)) % 2 for x in RAGGED]
     for kind, y in [(RNNClassifier, Y), (RNNTagger, tags)]:
-        listed, series = (kind(3, max_iter=2, random_state=0) for _ in "ab")
+        listed, series = (plain_model(kind, 3, max_iter=2, random_state=0) for _ in "ab")
         listed.fit(RAGGED, y)
         series.fit(pd.Series(RAGGED, index=index), pd.Series(y, index=index))
         for a, b in zip(
@@ -638,7 +640,7 @@ def test_what_no_array_can_hold_is_refused_in_words(enter, message):
 @pytest.mark.parametrize("kind", [RNNClassifier, RNNTagger])
 def test_answers_that_are_no_numbers_are_refused(kind):
     y = Y if kind is RNNClassifier else [np.arange(6) % 2 for _ in X]
-    fitted = kind(3, cell="relu", max_iter=1, random_state=0).fit(X, y)
+    fitted = plain_model(kind, 3, cell="relu", max_iter=1, random_state=0).fit(X, y)
     fitted.network_.parameters["U1"][...] = np.finfo(float).max
     for answer in (fitted.predict, fitted.predict_proba, lambda X: fitted.score(X, y)):
         with pytest.raises(

@@ -8,6 +8,7 @@ import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.engines import ENGINES
 from elman.equations.readouts import READOUTS
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 9, 2))
@@ -22,7 +23,7 @@ SETTINGS |= {"learning_rate_init": 0.03}
 @pytest.mark.parametrize("readout", ["mean", "max"])
 def test_dense_layer_learns_what_any_step_may_say(readout, engine):
     """Without recurrence and a readout, only the last step is seen."""
-    of_all = RNNClassifier(readout=readout, cell="dense", engine=engine, **SETTINGS)
+    of_all = plain_model(RNNClassifier, readout=readout, cell="dense", engine=engine, **SETTINGS)
     of_last = clone(of_all).set_params(readout="last")
     assert of_all.fit(X, LABELS).score(X, LABELS) > 0.95
     assert of_last.fit(X, LABELS).score(X, LABELS) < 0.8
@@ -30,7 +31,7 @@ def test_dense_layer_learns_what_any_step_may_say(readout, engine):
 
 @pytest.mark.parametrize("readout", ["mean", "max"])
 def test_classifier_streams_and_is_saved(readout, tmp_path):
-    fitted = RNNClassifier(readout=readout, **SETTINGS).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, readout=readout, **SETTINGS).fit(X, LABELS)
     expected = fitted.predict_proba(X)
     fitted.save(tmp_path / "model.safetensors")
     loaded = elman.load(tmp_path / "model.safetensors")
@@ -44,7 +45,7 @@ def test_classifier_streams_and_is_saved(readout, tmp_path):
 
 def test_regressor_learns_a_mean():
     y = 100 + 30 * np.tanh(X[:, :, 1]).mean(axis=1)
-    model = RNNRegressor(readout="mean", cell="dense", **SETTINGS)
+    model = plain_model(RNNRegressor, readout="mean", cell="dense", **SETTINGS)
     assert model.fit(X, y).score(X, y) > 0.9
     state, whole = model.initial_state(60), model.predict(X)
     for x_t in X.swapaxes(0, 1):
@@ -56,19 +57,45 @@ def test_regressor_learns_a_mean():
 def test_estimators_of_steps_refuse(readout):
     y = np.tile(LABELS[:, None], 9)
     for estimator, targets in ((RNNTagger, y), (RNNStepRegressor, y.astype(float))):
-        with pytest.raises(ValueError, match=f"readout='{readout}' answers a sequence once"):
-            estimator(readout=readout).fit(X, targets)
+        message = f"readout='{readout}' answers a sequence once, .* each step; leave it at 'auto'"
+        with pytest.raises(ValueError, match=message):
+            plain_model(estimator, readout=readout).fit(X, targets)
+
+
+def test_what_auto_is():
+    """The largest states of each sequence by itself; steps are answered from what was before."""
+    steps, numbers = np.tile(LABELS[:, None], 9), LABELS.astype(float)
+    for estimator, y in (
+        (RNNClassifier, LABELS), (RNNRegressor, numbers),
+        (RNNTagger, steps), (RNNStepRegressor, steps.astype(float)),
+    ):  # fmt: skip
+        one = estimator in (RNNClassifier, RNNRegressor)
+        said = {"readout": "max", "standardize": "sequence"}
+        said = said if one else {"readout": "last", "standardize": True, "frame": None}
+        auto, spelt = (
+            estimator(3, max_iter=1, random_state=0, **params).fit(X, y) for params in ({}, said)
+        )
+        assert auto.get_params()["readout"] == auto.get_params()["standardize"] == "auto"
+        assert auto.network_.architecture.readout == said["readout"]
+        assert auto.network_.architecture.cells == ("gru",)
+        assert (auto._fitted.front_end.level is not None) == one
+        assert auto._fitted.front_end.differences
+        assert auto.frame_ == ((2, 1) if one else None)  # of 9 steps
+        for found, expected in zip(auto.predict(X), spelt.predict(X), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_readout_cannot_change_once_training_has_begun():
-    fitted = RNNClassifier(warm_start=True, **SETTINGS | {"max_iter": 1}).fit(X, LABELS)
+    fitted = plain_model(RNNClassifier, warm_start=True, **SETTINGS | {"max_iter": 1}).fit(
+        X, LABELS
+    )
     with pytest.raises(ValueError, match="readout, bias and loss cannot change"):
         fitted.set_params(readout="mean").fit(X, LABELS)
 
 
 def test_unknown_readout_is_refused():
     with pytest.raises(ValueError, match="The 'readout' parameter"):
-        RNNClassifier(readout="first").fit(X, LABELS)
+        plain_model(RNNClassifier, readout="first").fit(X, LABELS)
 
 
 @pytest.mark.parametrize("readout", READOUTS)

@@ -16,6 +16,7 @@ import elman
 from elman import DataError, DivergenceError, Loss, ModelFileError, RNNRegressor
 from elman.equations.functions import positive, where
 from elman.equations.losses import Quantile
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((80, 6, 2))
@@ -28,7 +29,7 @@ OF_RAGGED = np.array([x[:, 0].sum() for x in RAGGED])
 
 def regressor(**params):
     settings = {"max_iter": 40, "random_state": 0, "learning_rate_init": 0.02, "batch_size": 20}
-    return RNNRegressor(8, **settings | params)
+    return plain_model(RNNRegressor, 8, **settings | params)
 
 
 def bits(estimator):

@@ -9,6 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_html_repr
 
 from elman import RNNClassifier, RNNRegressor
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((30, 5, 2))
@@ -25,7 +26,9 @@ def rows(estimator):
 
 
 def test_it_shows_layers_parameters_sequences_and_score():
-    model = RNNClassifier((4, 3), cell=("gru", "tanh"), max_iter=3, early_stopping=True, **FAST)
+    model = plain_model(
+        RNNClassifier, (4, 3), cell=("gru", "tanh"), max_iter=3, early_stopping=True, **FAST
+    )
     model.fit(X, y)
     found = rows(model)
     assert found["features of a step"] == "2"
@@ -41,7 +44,7 @@ def test_it_shows_layers_parameters_sequences_and_score():
 
 
 def test_it_shows_it_in_a_pipeline():
-    model = RNNRegressor(4, bidirectional=True, readout="mean", max_iter=1, **FAST)
+    model = plain_model(RNNRegressor, 4, bidirectional=True, readout="mean", max_iter=1, **FAST)
     found = rows(make_pipeline(FunctionTransformer(), model).fit(X, X[:, 0, 0]))
     assert found["layer 1"].startswith("4 tanh units in each direction: U1 4 × 2")
     assert found["output"].startswith("1 output of the mean of all steps, squared_error: V 1 × 8")

@@ -8,6 +8,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 import elman
 from elman import DataError, RNNRegressor, RNNStepRegressor
 from elman.metrics import StepScorer
+from plain import plain_model
 
 rng = np.random.default_rng(0)
 X = [rng.standard_normal((n, 2)) for n in rng.integers(1, 12, 60)]
@@ -19,7 +20,7 @@ OF_STACK = STACK[:, :, 0].cumsum(axis=1)
 
 def regressor(**params):
     settings = {"max_iter": 30, "random_state": 0, "learning_rate_init": 0.02, "batch_size": 20}
-    return RNNStepRegressor(8, **settings | params)
+    return plain_model(RNNStepRegressor, 8, **settings | params)
 
 
 def bits(estimator):

@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from elman import DataError, RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.data import Frame
+from plain import plain_model
 from tolerances import VERSUS_NAIVE, relative_error
 
 rng = np.random.default_rng(0)
@@ -48,7 +49,7 @@ def bits(estimator):
 
 
 def test_steps_of_a_tagger_are_those_of_the_whole_sequence(settings, data):
-    fitted = RNNTagger(**settings).fit(data, STEPS)
+    fitted = plain_model(RNNTagger, **settings).fit(data, STEPS)
     whole = fitted.predict_proba(data)
     for n in (1, 2, 30):
         streamed = go_through(fitted, data[:n], n)
@@ -57,7 +58,7 @@ def test_steps_of_a_tagger_are_those_of_the_whole_sequence(settings, data):
 
 
 def test_steps_of_a_classifier_are_those_of_its_beginnings(settings, data):
-    fitted = RNNClassifier(**settings).fit(data, LAST)
+    fitted = plain_model(RNNClassifier, **settings).fit(data, LAST)
     streamed = go_through(fitted, data, 30)
     for t in range(9):
         beginnings = data[:, : t + 1]
@@ -67,7 +68,7 @@ def test_steps_of_a_classifier_are_those_of_its_beginnings(settings, data):
 
 def test_reference_engine_streams_too(data, standardize):
     settings = SETTINGS | {"engine": "reference", "standardize": standardize}
-    fitted = RNNTagger(**settings).fit(data, STEPS)
+    fitted = plain_model(RNNTagger, **settings).fit(data, STEPS)
     whole = fitted.predict_proba(data)
     tolerance = VERSUS_NAIVE[data.dtype]
     assert relative_error(go_through(fitted, data, 30), whole) <= tolerance
@@ -76,7 +77,7 @@ def test_reference_engine_streams_too(data, standardize):
 
 @pytest.fixture(params=["compiled", "reference"])
 def fitted(request):
-    return RNNClassifier(engine=request.param, **SETTINGS).fit(X, LAST)
+    return plain_model(RNNClassifier, engine=request.param, **SETTINGS).fit(X, LAST)
 
 
 def test_state_is_left_as_it_was(fitted):
@@ -178,7 +179,9 @@ def test_step_that_does_not_fit_is_refused_in_words(fitted, n, x_t, message):
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize("n", [None, 3])
 def test_step_that_overflows_on_standardising_is_refused_in_words(data, engine, n):
-    fitted = RNNTagger(engine=engine, **SETTINGS).fit(data * data.dtype.type(1e-9), STEPS)
+    fitted = plain_model(RNNTagger, engine=engine, **SETTINGS).fit(
+        data * data.dtype.type(1e-9), STEPS
+    )
     state, x_t = fitted.initial_state(n), np.zeros((n or 1, 2), data.dtype)
     x_t[-1, 1] = np.finfo(data.dtype).max
     x_t = x_t.reshape(-1, 2) if n else x_t[0]
@@ -199,20 +202,23 @@ def test_unfitted_estimator_has_no_state(estimator):
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 def test_state_of_another_estimator_is_refused(engine):
-    fitted = RNNClassifier(engine=engine, **SETTINGS).fit(X, LAST)
-    other = RNNClassifier(engine=engine, **SETTINGS | {"random_state": 1}).fit(X, LAST)
-    scaled = RNNClassifier(engine=engine, **SETTINGS).fit(X * 2, LAST)  # the same weights
+    fitted = plain_model(RNNClassifier, engine=engine, **SETTINGS).fit(X, LAST)
+    other = plain_model(RNNClassifier, engine=engine, **SETTINGS | {"random_state": 1}).fit(X, LAST)
+    scaled = plain_model(RNNClassifier, engine=engine, **SETTINGS).fit(
+        X * 2, LAST
+    )  # the same weights
     for state in (other.initial_state(), scaled.initial_state()):
         with pytest.raises(ValueError, match=r"state is that of another network.*standardisation"):
             fitted.step(X[0, 0], state)
-    equal = RNNClassifier(engine=engine, **SETTINGS).fit(X, LAST)
+    equal = plain_model(RNNClassifier, engine=engine, **SETTINGS).fit(X, LAST)
     expected, _ = fitted.step(X[0, 0], fitted.initial_state())
     np.testing.assert_array_equal(fitted.step(X[0, 0], equal.initial_state())[0], expected)
 
 
 def test_state_of_another_regressor_is_refused():
     fitted, other = (
-        RNNRegressor(**SETTINGS | {"random_state": seed}).fit(X, X[:, 0, 0]) for seed in (0, 1)
+        plain_model(RNNRegressor, **SETTINGS | {"random_state": seed}).fit(X, X[:, 0, 0])
+        for seed in (0, 1)
     )
     fitted.step(X[0, 0], fitted.initial_state())
     with pytest.raises(ValueError, match="state is that of another network"):
@@ -234,7 +240,7 @@ FRONT_ENDS = [
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
 def test_answers_are_those_of_the_frames_so_far(data, front_end, readout):
     settings = SETTINGS | {"cell": ("gru", "tanh"), "readout": readout} | front_end
-    fitted = RNNClassifier(**settings).fit(data, LAST)
+    fitted = plain_model(RNNClassifier, **settings).fit(data, LAST)
     length, stride = front_end.get("frame", (1, 1))
     streamed = go_through(fitted, data, 30)
     assert np.isnan(streamed[:, : length - 1]).all()
@@ -250,29 +256,31 @@ def test_answers_are_those_of_the_frames_so_far(data, front_end, readout):
 @pytest.mark.parametrize("differences", [False, True])
 def test_every_step_of_frames_is_answered(data, differences):
     front_end = {"frame": (4, 1), "differences": differences}
-    fitted = RNNTagger(**SETTINGS | front_end).fit(data, STEPS)
+    fitted = plain_model(RNNTagger, **SETTINGS | front_end).fit(data, STEPS)
     np.testing.assert_array_equal(go_through(fitted, data, 30), fitted.predict_proba(data))
-    numbers = RNNStepRegressor(**SETTINGS | front_end).fit(data, STEPS * 10.0)
+    numbers = plain_model(RNNStepRegressor, **SETTINGS | front_end).fit(data, STEPS * 10.0)
     np.testing.assert_array_equal(go_through(numbers, data, 30), numbers.predict(data))
     np.testing.assert_array_equal(go_through(numbers, data[2]), numbers.predict(data)[2])
 
 
 def test_numbers_are_not_there_before_the_first_frame(data):
-    fitted = RNNRegressor(**SETTINGS, frame=(4, 2)).fit(data, data[:, -1])
+    fitted = plain_model(RNNRegressor, **SETTINGS, frame=(4, 2)).fit(data, data[:, -1])
     streamed = go_through(fitted, data, 30)
     assert np.isnan(streamed[:, :3]).all()
     np.testing.assert_array_equal(streamed[:, -1], fitted.predict(data[:, :8]))
 
 
 def test_reference_engine_streams_frames_too(data):
-    fitted = RNNClassifier(**SETTINGS, engine="reference", frame=(3, 2), differences=True)
+    fitted = plain_model(
+        RNNClassifier, **SETTINGS, engine="reference", frame=(3, 2), differences=True
+    )
     streamed = go_through(fitted.fit(data, LAST), data, 30)
     tolerance = VERSUS_NAIVE[data.dtype]
     assert relative_error(streamed[:, -1], fitted.predict_proba(data)) <= tolerance
 
 
 def test_stream_of_frames_begins_with_given_states_and_carries_them(data):
-    fitted = RNNClassifier(**SETTINGS, frame=(3, 3)).fit(data, LAST)
+    fitted = plain_model(RNNClassifier, **SETTINGS, frame=(3, 3)).fit(data, LAST)
     state = fitted.initial_state(30)
     for t in range(3):
         _, state = fitted.step(data[:, t], state)
@@ -285,7 +293,7 @@ def test_stream_of_frames_begins_with_given_states_and_carries_them(data):
 
 
 def test_state_of_frames_is_left_as_it_was():
-    fitted = RNNClassifier(**SETTINGS, frame=(2, 1), differences=True).fit(X, LAST)
+    fitted = plain_model(RNNClassifier, **SETTINGS, frame=(2, 1), differences=True).fit(X, LAST)
     _, after = fitted.step(X[0, 0], fitted.initial_state())
     expected, _ = fitted.step(X[0, 1], after)
     first, later = fitted.step(X[0, 1], after)
@@ -299,16 +307,16 @@ def test_state_of_frames_is_left_as_it_was():
 
 def test_state_of_another_front_end_is_refused():
     fitted, other, scaled = (
-        RNNClassifier(**SETTINGS, frame=frame).fit(X * factor, LAST)
+        plain_model(RNNClassifier, **SETTINGS, frame=frame).fit(X * factor, LAST)
         for frame, factor in [((2, 1), 1), ((2, 2), 1), ((2, 1), 2)]
     )
-    same_weights = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
+    same_weights = plain_model(RNNClassifier, **SETTINGS, frame=(2, 1)).fit(X, LAST)
     front_end = replace(same_weights._fitted.front_end, frame=Frame(2, 2))
     same_weights._fitted.front_end = front_end
     for model in (other, scaled, same_weights):
         with pytest.raises(ValueError, match="state is that of another network"):
             fitted.step(X[0, 0], model.initial_state())
-    equal = RNNClassifier(**SETTINGS, frame=(2, 1)).fit(X, LAST)
+    equal = plain_model(RNNClassifier, **SETTINGS, frame=(2, 1)).fit(X, LAST)
     fitted.step(X[0, 0], equal.initial_state())
 
 
@@ -323,7 +331,7 @@ def test_state_of_another_front_end_is_refused():
     ids=str,
 )
 def test_step_behind_a_front_end_that_does_not_fit_is_refused(front_end, n, x_t, message):
-    fitted = RNNClassifier(**SETTINGS | front_end).fit(X, LAST)
+    fitted = plain_model(RNNClassifier, **SETTINGS | front_end).fit(X, LAST)
     with pytest.raises(DataError, match=message):
         fitted.step(x_t, fitted.initial_state(n))
     with pytest.raises(ValueError, match="n_sequences must be an integer of at least 1"):
@@ -331,9 +339,21 @@ def test_step_behind_a_front_end_that_does_not_fit_is_refused(front_end, n, x_t,
 
 
 def test_what_needs_whole_sequences_refuses_steps():
-    fitted = RNNClassifier(**SETTINGS, standardize="sequence").fit(X, LAST)
+    fitted = plain_model(RNNClassifier, **SETTINGS, standardize="sequence").fit(X, LAST)
     with pytest.raises(ValueError, match=r"'sequence' cannot go step by step.*standardize=True"):
         fitted.initial_state()
-    fitted = RNNClassifier(**SETTINGS, bidirectional=True, frame=(2, 1)).fit(X, LAST)
+    fitted = RNNClassifier(**SETTINGS).fit(X, LAST)
+    with pytest.raises(
+        ValueError,
+        match=r"standardize='sequence' \(its default, \"auto\", is that here\) cannot go .* "
+        r"streams: RNNClassifier\(standardize=True\)\.",
+    ):
+        fitted.initial_state()
+    advised = RNNClassifier(**SETTINGS, standardize=True).fit(X, LAST)
+    state = advised.initial_state()
+    for x_t in X[0]:
+        answer, state = advised.step(x_t, state)
+    np.testing.assert_array_equal(answer, advised.predict_proba(X[:1])[0])
+    fitted = plain_model(RNNClassifier, **SETTINGS, bidirectional=True, frame=(2, 1)).fit(X, LAST)
     with pytest.raises(ValueError, match="a bidirectional network cannot go step by step"):
         fitted.initial_state()

@@ -3,6 +3,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from elman import DataError, RNNTagger
+from plain import plain_model
 from tolerances import VERSUS_NAIVE, relative_error
 
 
@@ -20,7 +21,8 @@ TAGS = [np.where(x[:, 0] > 0, "up", "down") for x in RAGGED]
 
 
 def tagger(**params):
-    return RNNTagger(**{"hidden_layer_sizes": 6, "max_iter": 3, "random_state": 0} | params)
+    settings = {"hidden_layer_sizes": 6, "max_iter": 3, "random_state": 0}
+    return plain_model(RNNTagger, **settings | params)
 
 
 def parity(n=200):

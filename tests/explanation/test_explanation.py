@@ -13,6 +13,7 @@ import elman
 import naive
 import unrolled
 from elman import DataError, Network, RNNClassifier, RNNTagger, _memory, explain
+from plain import plain_model
 from tolerances import BY_HAND, ROUNDING, relative_error
 
 CELLS_OF = [("tanh",), ("relu",), ("dense",), ("relu", "tanh"), ("tanh", "dense", "tanh")]
@@ -376,7 +377,7 @@ def data():
 def test_classifier_is_explained_as_it_predicts(data):
     X, y = data
     y = [labels[-1] for labels in y]
-    model = RNNClassifier(5, max_iter=3, random_state=0, clip_norm=2.0).fit(X, y)
+    model = plain_model(RNNClassifier, 5, max_iter=3, random_state=0, clip_norm=2.0).fit(X, y)
     for x, label in zip(X[:9], y[:9], strict=True):
         ex = explain(model, x, label)
         assert ex.passed
@@ -392,7 +393,7 @@ def test_classifier_is_explained_as_it_predicts(data):
 
 def test_tagger_is_explained_as_it_predicts(data):
     X, y = data
-    model = RNNTagger(5, max_iter=3, random_state=0).fit(X, y)
+    model = plain_model(RNNTagger, 5, max_iter=3, random_state=0).fit(X, y)
     for x, labels in zip(X[:9], y[:9], strict=True):
         ex = explain(model, x, labels)
         assert ex.passed
@@ -402,7 +403,9 @@ def test_tagger_is_explained_as_it_predicts(data):
 
 def test_row_of_an_estimator_fitted_on_rows():
     X = np.random.default_rng(0).standard_normal((30, 6))
-    model = RNNClassifier(4, step_size=2, max_iter=2, random_state=0).fit(X, X[:, 0] > 0)
+    model = plain_model(RNNClassifier, 4, step_size=2, max_iter=2, random_state=0).fit(
+        X, X[:, 0] > 0
+    )
     row, folded = explain(model, X[0], True), explain(model, X[0].reshape(3, 2), True)
     assert (row.x == folded.x).all()
     assert row.T == 3
@@ -453,14 +456,16 @@ def test_refused_models(data):
         explain("digits.safetensors", X[0], 1)
     with pytest.raises(ValueError, match="not fitted"):
         explain(RNNClassifier(), X[0], 1)
-    tagger = RNNTagger(3, max_iter=2, random_state=0).fit(X, y)
+    tagger = plain_model(RNNTagger, 3, max_iter=2, random_state=0).fit(X, y)
     with pytest.raises(DataError, match=r"labels that the model does not know: \['left'\]"):
         explain(tagger, X[0], ["left"] * len(X[0]))
     with pytest.raises(DataError, match="use RNNClassifier, not RNNTagger"):
         explain(tagger, X[0], "up")
     with pytest.raises(DataError, match="missing labels"):
         explain(tagger, X[0], [None] * len(X[0]))
-    classifier = RNNClassifier(3, max_iter=2, random_state=0).fit(X, [labels[-1] for labels in y])
+    classifier = plain_model(RNNClassifier, 3, max_iter=2, random_state=0).fit(
+        X, [labels[-1] for labels in y]
+    )
     with pytest.raises(DataError, match=r"y has shape \(2,\); an RNNClassifier .* np.argmax\(y\)"):
         explain(classifier, X[0], [0, 1])
     network, x, y = make(("relu",), True)

@@ -5,6 +5,7 @@ import pytest
 
 from elman import DataError, Network, RNNClassifier, RNNTagger, explain, gradient_flow
 from elman.explanation import flow as flow_module
+from plain import plain_model
 
 LENGTHS = (4, 1, 7, 7, 2, 5)
 
@@ -111,8 +112,8 @@ def test_estimators():
     X = [rng.standard_normal((n, 2)) for n in rng.integers(1, 9, 40)]
     steps = [np.where(x[:, 0] > 0, "up", "down") for x in X]
     ends = [labels[-1] for labels in steps]
-    tagger = RNNTagger(5, max_iter=2, random_state=0).fit(X, steps)
-    classifier = RNNClassifier(5, max_iter=2, random_state=0).fit(X, ends)
+    tagger = plain_model(RNNTagger, 5, max_iter=2, random_state=0).fit(X, steps)
+    classifier = plain_model(RNNClassifier, 5, max_iter=2, random_state=0).fit(X, ends)
     for model, y in ((tagger, steps), (classifier, ends)):
         flow = gradient_flow(model, X, y)
         assert flow.n_sequences == 40

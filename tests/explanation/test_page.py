@@ -17,6 +17,7 @@ from elman.explanation.page.markup import fixed, math, number
 from elman.explanation.page.render import PANELS
 from elman.explanation.page.view import View, evenly, fit, strongest
 from outline import Outline
+from plain import plain_model
 
 
 def make(hidden=6, T=5, D=3, K=4, every_step=True, seed=0, layer=1, check=True, **options):
@@ -219,7 +220,9 @@ def test_what_users_wrote_is_escaped():
     evil = '<script>alert("1")</script>&'
     X = rng.standard_normal((20, 3, 2))
     y = np.where(X[:, 0, 0] > 0, evil, "fine")
-    model = elman.RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model = plain_model(elman.RNNClassifier, 3, max_iter=1, random_state=0, engine="reference").fit(
+        X, y
+    )
     page = render(elman.explain(model, X[0], evil), command="elman </script>")
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;" in page

@@ -77,7 +77,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         if classes is None:
             answer = [repr(float(value)) for value in np.ravel(y_hat)]
         else:
-            answer = [str(classes[int(y_hat.argmax())])]
+            known = y_hat[0] == y_hat[0]  # NaN before the first frame is complete
+            answer = [str(classes[int(y_hat.argmax())]) if known else ""]
         if probabilities:
             answer += [f"{p:.6f}" for p in y_hat.tolist()]
         _answer(write, [fields[at] for at in beside] + answer)

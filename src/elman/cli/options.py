@@ -127,7 +127,8 @@ Hidden: TypeAlias = Annotated[
 Cells: TypeAlias = Annotated[
     list[Cell] | None,
     _network(
-        help="tanh, relu, dense, leaky, gru or lstm, for all layers; repeat it for one a layer.",
+        help="tanh, relu, dense, leaky, gru or lstm, for all layers; repeat it for one a layer. FILE: "
+        "gru if left out.",
         metavar="CELL",
     ),
 ]
@@ -145,22 +146,23 @@ LearnInitialState: TypeAlias = Annotated[
         help="Whether the states before the first step are learned.",
     ),
 ]
-ReadoutName: TypeAlias = Literal["last", "mean", "max"]
+ReadoutName: TypeAlias = Literal["auto", "last", "mean", "max"]
 ReadoutOption: TypeAlias = Annotated[
     ReadoutName | None,
     _network(
         "--readout",
-        help="What the output sees: the last state, or mean or max of all.",
+        help="What the output sees: the last state, or mean or max of all; auto: max, or last where "
+        "each step is answered.",
         metavar="HOW",
     ),
 ]
 Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
 Standardize: TypeAlias = Annotated[
-    Literal["all", "sequence", "none"] | None,
+    Literal["auto", "all", "sequence", "none"] | None,
     _network(
         metavar="HOW",
         help="Bring each feature to mean 0, deviation 1: over all sequences, in each by itself beside "
-        "that (sequence), or none.",
+        "that (sequence), or none; auto: sequence, or all where each step is answered.",
     ),
 ]
 NoStandardize: TypeAlias = Annotated[
@@ -218,7 +220,9 @@ SolverOption: TypeAlias = Annotated[
 ]
 LearningRate: TypeAlias = Annotated[
     float | None,
-    _learning(help="The highest; 0.001 suits adam and rmsprop, 0.1 the others.", metavar="RATE"),
+    _learning(
+        help="The highest; 0.003 or less suits adam and rmsprop, 0.1 the others.", metavar="RATE"
+    ),
 ]
 ScheduleOption: TypeAlias = Annotated[
     Schedule | None,

@@ -52,6 +52,13 @@ _FORMS = re.compile(
     rf"The '(?P<a>{_NAMES})' parameter of \w+|(?<![\w.])(?P<b>{_NAMES})=(?=\S)|"
     rf"(?<![\w.'-])(?P<c>{_LONG})(?!\w|\.\w|\()"
 )
+# Values that are called otherwise, with a call around them or without.
+_VALUES = {
+    "standardize=True": "--standardize all",
+    "differences=False": "--no-differences",
+    "frame=None": "--frame none",
+}
+_VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")
 
 
 def by_options(message: str) -> str:
@@ -61,4 +68,4 @@ def by_options(message: str) -> str:
         name = match["a"] or match["b"] or match["c"]
         return OPTIONS[name] + (" " if match["b"] else "")
 
-    return _FORMS.sub(option, message)
+    return _FORMS.sub(option, _VALUED.sub(lambda match: _VALUES[match["a"] or match["b"]], message))

@@ -129,6 +129,8 @@ class Training:
         progress: Progress,
     ) -> None:
         """Show how far it is; after an epoch, measure what is for a person alone."""
+        if form == "plain" and progress.update == 1 and progress.row is None:
+            self._say_frames()
         if show is not None:
             show(progress)
         row = progress.row
@@ -172,6 +174,11 @@ class Training:
             f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
         )
+
+    def _say_frames(self) -> None:
+        """Say which frames ``"auto"`` has come to."""
+        if self.estimator.frame == "auto" and (frame := self.estimator.frame_) is not None:
+            say(f"frames of {frame[0]} samples every {frame[1]} (--frame auto)")
 
     def _report(self, form: Form, model: Path, curve: Path | None = None) -> None:
         """Test the model, and say what came out."""

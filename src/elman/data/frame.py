@@ -9,11 +9,17 @@ import numpy as np
 
 from elman._typing import IntArray
 
-AUTO_STEPS = 64
+AUTO_STEPS = 128
 """``frame="auto"`` makes about so many steps of a sequence of median length,"""
 
-AUTO_OVERLAP = 4
-"""of frames so many strides long: each sample is in so many."""
+AUTO_OVERLAP = 8
+"""of frames so many strides long: each sample is in so many;"""
+
+AUTO_SHARE = 4
+"""but no longer than such a part of the median sequence,"""
+
+AUTO_INPUTS = 512
+"""and with no more numbers than that, as long as a frame still is a stride."""
 
 
 class Frame(NamedTuple):
@@ -36,7 +42,7 @@ class Frame(NamedTuple):
     aligned: bool = False
 
     @classmethod
-    def of(cls, given: Any, lengths: IntArray, aligned: bool) -> Frame | None:
+    def of(cls, given: Any, lengths: IntArray, aligned: bool, n_numbers: int = 1) -> Frame | None:
         """Find out what ``frame=`` means.
 
         Parameters
@@ -46,6 +52,8 @@ class Frame(NamedTuple):
             T of the training sequences, for ``"auto"``.
         aligned : bool
             Whether each sample has to have a step.
+        n_numbers : int
+            Of a sample, for ``"auto"``.
 
         Raises
         ------
@@ -57,8 +65,7 @@ class Frame(NamedTuple):
         if isinstance(given, str):
             if given != "auto":
                 raise ValueError(f"frame={given!r}; expected (length, stride), 'auto' or None.")
-            stride = max(1, round(float(np.median(lengths)) / AUTO_STEPS))
-            return None if aligned else cls(AUTO_OVERLAP * stride, stride)
+            return None if aligned else cls._auto(int(np.median(lengths)), n_numbers)
         frame = tuple(given)
         if len(frame) != 2 or not all(isinstance(n, Integral) and int(n) >= 1 for n in frame):
             raise ValueError(
@@ -68,6 +75,14 @@ class Frame(NamedTuple):
         found = cls(int(frame[0]), int(frame[1]), aligned)
         found.check()
         return found
+
+    @classmethod
+    def _auto(cls, n_samples: int, n_numbers: int) -> Frame | None:
+        """Choose a frame for sequences of so many samples of so many numbers."""
+        stride = max(1, round(n_samples / AUTO_STEPS))
+        longest = min(AUTO_OVERLAP * stride, n_samples // AUTO_SHARE, AUTO_INPUTS // n_numbers)
+        length = max(stride, longest)
+        return None if length == 1 else cls(length, stride)
 
     def check(self) -> None:
         """Refuse, by a ValueError, what makes no steps."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data import Examples
+from elman.data import Examples, Frame
 from elman.engines import get_engine
 from elman.engines.reference import forward
 from elman.parameters import Parameters
@@ -31,13 +31,17 @@ MANY_SATURATED, ALMOST_ONE = 0.9, 0.95
 """The share of states from which on saturation is to blame, and when a state is saturated."""
 
 SAFE_RATE = 0.003
-"""A learning rate that suits Adam, the default."""
+"""A learning rate that suits Adam: the estimators' default of both."""
 
+# Where each step is answered, or there are frames, ``frame="auto"`` would change nothing.
+_FEWER = {True: 'fewer and larger steps (frame="auto")', False: "fewer and larger steps"}
 _SAMPLE = 8  # sequences
 _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
 
 
-def unlearnt(trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str | None) -> str:
+def unlearnt(
+    trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str | None, frame: Frame | None
+) -> str:
     """Say that training ended no better than guessing, and what to try; no text if it did not.
 
     Parameters
@@ -51,6 +55,7 @@ def unlearnt(trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str 
     cell : str, Cell or list of these
     readout : str or None
         None where each step is answered.
+    frame : Frame or None
     """
     guessing = trainer.guessing
     if trainer.n_updates < ENOUGH_UPDATES or guessing.loss - guessing.perfect <= tol:
@@ -61,11 +66,11 @@ def unlearnt(trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str 
     what = "the classes by how frequent they are" if takes_classes else "one number for all"
     return (
         f"has learned next to nothing: its loss on the training data is {run.data_loss:.4g}, and "
-        f"guessing {what} has {guessing.loss:.4g}. {_advice(trainer, run, cell, readout)}"
+        f"guessing {what} has {guessing.loss:.4g}. {_advice(trainer, run, cell, readout, frame)}"
     )
 
 
-def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None) -> str:
+def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: Frame | None) -> str:
     reach, saturated = _measured(trainer.parameters, trainer.examples)
     norm = float(np.median([row["gradient_norm"] for row in run.history[-10:]]))
     limit = trainer.max_norm or 1.0
@@ -81,7 +86,7 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None) -> str:
         tries = ['readout="max"'] if readout == "last" else []
         if cell != "leaky":
             tries.append('cell="leaky"')
-        tries.append("fewer and larger steps")
+        tries.append(_FEWER[readout is not None and frame is None])
         return (
             f"The gradient vanishes: at a sequence's first step {reach:.2g} of an error at its end is "
             f"left. Try {', '.join(tries[:-1])}{' or ' if tries[1:] else ''}{tries[-1]}."

@@ -271,8 +271,12 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
+        standardize = self.standardize
+        if standardize == "auto":
+            standardize = True if self._every_step else "sequence"
+        n_numbers = sequences.n_features * (1 + (standardize == "sequence") + self.differences)
         try:
-            frame = Frame.of(self.frame, sequences.lengths, aligned=self._every_step)
+            frame = Frame.of(self.frame, sequences.lengths, self._every_step, n_numbers)
         except ValueError as error:
             raise InvalidParameterError(str(error)) from None
         if not self._every_step:
@@ -280,16 +284,22 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return FrontEnd.measured(
             sequences,
             weights / weights.max(),
-            standardize=self.standardize,
+            standardize=standardize,
             differences=self.differences,
             frame=frame,
         )
 
+    @property
+    def _readout(self) -> str:
+        if self.readout == "auto":
+            return "last" if self._every_step else "max"
+        return str(self.readout)
+
     def _architecture(self, front_end: FrontEnd, answers: Answers) -> Architecture:
-        if self._every_step and self.readout != "last":
+        if self._every_step and self.readout not in ("auto", "last"):
             raise InvalidParameterError(
                 f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
-                "step; leave it at 'last'."
+                "step; leave it at 'auto'."
             )
         try:
             return Architecture.of(
@@ -301,7 +311,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 self._loss(),
                 bool(self.learn_initial_state),
                 bool(self.bidirectional),
-                self.readout,
+                self._readout,
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
@@ -388,7 +398,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             run,
             tol=self.tol,
             cell=self.cell,
-            readout=None if self._every_step else self.readout,
+            readout=None if self._every_step else self._readout,
+            frame=self._state.front_end.frame,
         ):
             return complaint
         if self.learning_rate == "constant" and self.n_iter_no_change and not run.converged:

@@ -112,14 +112,15 @@ class Predicting(FittedAttributes, Hyperparameters):
         NotFittedError
             If there is nothing to go through them with yet.
         ValueError
-            If answers need whole sequences: with ``bidirectional`` or ``standardize="sequence"``.
+            If answers need whole sequences: with ``bidirectional``, or ``standardize="sequence"``,
+            which is what ``"auto"`` is where a sequence is answered once.
 
         Examples
         --------
         >>> import numpy as np
         >>> from elman import RNNClassifier
         >>> X = np.random.default_rng(0).standard_normal((50, 10, 2)).cumsum(axis=1)
-        >>> model = RNNClassifier(8, random_state=0).fit(X, X[:, -1, 0] > 0)
+        >>> model = RNNClassifier(8, standardize=True, random_state=0).fit(X, X[:, -1, 0] > 0)
         >>> state = model.initial_state()
         >>> for x_t in X[0]:
         ...     probabilities, state = model.step(x_t, state)
@@ -133,6 +134,13 @@ class Predicting(FittedAttributes, Hyperparameters):
             dtype = parameters.vector.dtype
             carry = Carry.of(parameters.architecture, states, n_sequences or 1, dtype)
         names = fitted.format.step_names
+        if fitted.front_end.level is not None:
+            because = ' (its default, "auto", is that here)' if self.standardize == "auto" else ""
+            raise ValueError(
+                f"a model with standardize='sequence'{because} cannot go step by step: mean and "
+                "deviation are those of a whole sequence. Give it whole sequences, or fit one that "
+                f"streams: {type(self).__name__}(standardize=True)."
+            )
         state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
         return self._own_streams.begin(state)
 

@@ -16,7 +16,8 @@ class RNNStepRegressor(Regression):
 
     Minimises the sum of the losses of all steps, in the mean over sequences. Parameters and attributes
     are those of ``RNNRegressor``; y is a list of (n_timesteps,) or (n_timesteps, n_numbers) arrays, or
-    one array where X is one. A step of weight 0 has no number, and may hold anything, NaN too.
+    one array where X is one. A step of weight 0 has no number, and may hold anything, NaN too. What
+    ``"auto"`` is, ``RNNTagger`` says.
 
     Examples
     --------

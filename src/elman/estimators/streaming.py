@@ -26,16 +26,8 @@ def begin(
 ) -> State:
     """Begin to go through sequences, n_sequences side by side; see ``Engine.initial_state``.
 
-    Raises
-    ------
-    ValueError
-        If answers need whole sequences.
+    The front end has no level: that is of a whole sequence.
     """
-    if front_end.level is not None:
-        raise ValueError(
-            "a model with standardize='sequence' cannot go step by step: mean and deviation are "
-            "those of a whole sequence. Give it whole sequences, or fit one with standardize=True."
-        )
     if front_end.standardizes_alone:  # the engine does that itself
         mean, scale = front_end.mean, front_end.scale
         return engine.initial_state(parameters, n_sequences, mean, scale, names, carry)

@@ -1,0 +1,17 @@
+"""The network alone: tanh, the last state, steps as they come in, each feature standardised.
+
+Tests of bits, streams, carries, engines and files say so, whatever the estimators' defaults are.
+"""
+
+PLAIN = {
+    "cell": "tanh",
+    "readout": "last",
+    "standardize": True,
+    "differences": False,
+    "frame": None,
+}
+
+
+def plain_model(kind, *sizes, **parameters):
+    """Make an estimator of that kind; parameters that are given count."""
+    return kind(*sizes, **PLAIN | parameters)
