@@ -51,8 +51,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         The highest learning rate; 0.003 suits ``"adam"``. If training diverges, the last good weights
         come back and the rate is halved from there on, at most eight times; ``history_`` says so.
     recurrent_rate : float
-        What multiplies the learning rate of the recurrent weights W: 0.1 moves them with care, 0
-        leaves them as they were drawn.
+        What multiplies the learning rate of the recurrent weights W: 0.1 moves them with care, as
+        each of a sequence's steps multiplies by them; 0 leaves them as they were drawn.
     warmup : float
         The share of all updates during which a ``"cosine"`` schedule rises.
     max_iter : int or "auto"
