@@ -22,6 +22,7 @@ from elman.engines.compiled import functions, tiles
 from elman.engines.compiled.engine import FEW
 from elman.engines.compiled.tiles import TILE_ROWS
 from elman.training import cosine
+from plain import PLAIN
 from tiled import over_arrays
 
 TABLE = Path(__file__).with_name("fingerprints.json")
@@ -69,7 +70,8 @@ def trained(settings, estimator, dtype):
     y = [np.digitize(x.cumsum(axis=0)[:, 0], range(1 - K // 2, K // 2)) for x in X]
     if estimator is RNNClassifier:
         y = [y_i[-1] for y_i in y]
-    model = estimator(**settings, batch_size=BATCH_SIZE, max_iter=2, random_state=0).fit(X, y)
+    settings = PLAIN | settings | {"batch_size": BATCH_SIZE, "max_iter": 2, "random_state": 0}
+    model = estimator(**settings).fit(X, y)
     streamed, _ = model.step(X[0][0], model.initial_state())
     answers = [*model.predict_proba(X), *model.predict_proba(X[:FEW]), streamed]
     return {
