@@ -222,9 +222,8 @@ def elman_stream(problem: Problem, n_threads: int) -> Pair:
     from elman import RNNClassifier
 
     X, _, parameters = problem.data()
-    model = RNNClassifier(
-        problem.H, cell=problem.cell, max_iter=1, standardize=False, n_jobs=n_threads
-    )
+    alone = {"readout": "last", "standardize": False, "differences": False, "frame": None}
+    model = RNNClassifier(problem.H, cell=problem.cell, max_iter=1, n_jobs=n_threads, **alone)
     model.fit(np.repeat(X[0][None], 10, axis=0), np.arange(10))
     for name, array in model.network_.parameters.items():
         array[...] = parameters[name[0]]

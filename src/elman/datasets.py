@@ -15,9 +15,7 @@ from elman.errors import DataError
 
 Steps = Literal["rows", "pixels", "flat"]
 
-# Chosen on the training part: by cross-validation, and on the last 10,000 pictures (pixels: the last
-# 3,000). The notes' own cell, on the pictures as they are.
-_NOTES = {
+NOTES: dict[str, Any] = {
     "cell": "tanh",
     "readout": "last",
     "standardize": True,
@@ -25,15 +23,19 @@ _NOTES = {
     "frame": None,
     "recurrent_rate": 1.0,
 }
+"""The notes' own network, on steps as they are."""
+
+# Chosen on the training part: by cross-validation, and on the last 10,000 pictures (pixels: the last
+# 3,000).
 _DIGITS_RECIPE = {
-    **_NOTES,
+    **NOTES,
     "hidden_layer_sizes": (128, 128),
     "batch_size": 32,
     "max_iter": 40,
     "learning_rate_init": 0.001,
 }
 _MNIST_RECIPE = {
-    **_NOTES,
+    **NOTES,
     "hidden_layer_sizes": (128, 128, 128),
     "batch_size": 64,
     "max_iter": 15,
@@ -43,7 +45,7 @@ _MNIST_RECIPE = {
 }
 # 784 steps of one number are too far for a W that turns by any angle, and for its last state.
 _MNIST_PIXELS_RECIPE = {
-    **_NOTES,
+    **NOTES,
     "hidden_layer_sizes": (128,),
     "cell": Tanh(first_recurrence="rotations"),
     "readout": "max",

@@ -18,6 +18,7 @@ import pandas as pd
 import elman
 from attack import files
 from elman import ElmanError, Network, RNNClassifier, RNNTagger
+from plain import plain_model
 
 PROMISE = "it works, or one error of elman's or scikit-learn's own says why not; no NaN, no crash"
 N = 400
@@ -185,7 +186,8 @@ NETWORK = ["n_features", "hidden", "n_outputs", "cell", "bias", "dtype", "seed",
 
 def tries(rng, scale, folder):
     """Pass something odd to something public."""
-    classifier = RNNClassifier(3, max_iter=2, random_state=0).fit(files.X, files.WORDS)
+    classifier = plain_model(RNNClassifier, 3, max_iter=2, random_state=0)  # it streams
+    classifier.fit(files.X, files.WORDS)
     tagger = RNNTagger(3, max_iter=2, random_state=0).fit(files.X, LABELS["steps"])
     network = Network(files.D, 3, 3, seed=0)
     models = [classifier, tagger, network]

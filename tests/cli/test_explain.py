@@ -46,6 +46,7 @@ def test_needs_nothing(run, tmp_path):
     assert "wrote explanation.html" in result.output
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
     assert "elman explain --index 0 --html explanation.html" in page
+    assert "Δ x0" not in page  # the notes' network, whatever estimators' defaults are
     run()
     assert (tmp_path / "explanation.html").read_text(encoding="utf-8") == page
 

@@ -155,14 +155,12 @@ def _labelled(source: str, given: dict[str, Any], model: Any) -> tuple[Any, Any]
 def _small_model(given: dict[str, Any]) -> RNNTagger:
     """Train for a second: the first try is to need nothing, and to have a loss at each step (N3)."""
     from elman import RNNTagger
-    from elman.datasets import load_digits
+    from elman.datasets import NOTES, load_digits
 
     dataset = load_digits(given["--steps"] or "rows", given["--binary"])
     say("no model file: training 16 units to name the digit at each step, for this page alone")
-    cell = dataset.recipe.get("cell", "tanh")
-    estimator = RNNTagger(
-        16, cell=cell, learning_rate_init=0.01, max_iter=15, random_state=0, engine="reference"
-    )
+    settings = NOTES | {"cell": dataset.recipe["cell"], "engine": "reference"}
+    estimator = RNNTagger(16, learning_rate_init=0.01, max_iter=15, random_state=0, **settings)
     estimator.fit(dataset.X_train, _at_each_step(dataset.X_train, dataset.y_train))
     return estimator
 
