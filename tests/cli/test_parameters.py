@@ -33,6 +33,7 @@ def test_every_parameter_has_an_option_that_there_is():
         ("readout='mean' answers once", "--readout 'mean' answers once"),
         ("the cell has a bias and no loss", "the cell has a bias and no loss"),
         ("there is no file max_iter.csv", "there is no file max_iter.csv"),
+        ("Set frame=(4, 1).", "Set --frame 4:1."),
         ("that streams: RNNRegressor(standardize=True).", "that streams: --standardize all."),
         (
             "with standardize=True, differences=False and frame=None, or",

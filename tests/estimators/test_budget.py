@@ -215,10 +215,10 @@ def test_vanishing_gradient_is_measured_and_the_advice_helps():
     settings = {"hidden_layer_sizes": 4, "random_state": 0, "cell": "leaky", "max_iter": 10}
     (message,) = warning_of(plain_model(RNNClassifier, **settings), X, y)
     assert "The gradient vanishes: at a sequence's first step 2.1e-09 of an error" in message
-    assert 'Try readout="max" or fewer and larger steps (frame="auto").' in message
+    assert 'Try readout="max" or fewer and larger steps, frame=(10, 10).' in message
     settings["max_iter"] = 60
     larger = X.reshape(400, 20, 10)
-    for advised, steps in (({"readout": "max"}, X), ({"frame": "auto"}, X), ({}, larger)):
+    for advised, steps in (({"readout": "max"}, X), ({"frame": (10, 10)}, X), ({}, larger)):
         model = plain_model(RNNClassifier, **settings | advised)
         assert warning_of(model, steps, y) == []
         assert model.score(steps, y) > 0.95

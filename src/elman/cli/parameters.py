@@ -59,6 +59,7 @@ _VALUES = {
     "frame=None": "--frame none",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")
+_FRAME = re.compile(r"(?<![\w.])frame=\((\d+), (\d+)\)")
 
 
 def by_options(message: str) -> str:
@@ -68,4 +69,5 @@ def by_options(message: str) -> str:
         name = match["a"] or match["b"] or match["c"]
         return OPTIONS[name] + (" " if match["b"] else "")
 
+    message = _FRAME.sub(r"--frame \1:\2", message)
     return _FORMS.sub(option, _VALUED.sub(lambda match: _VALUES[match["a"] or match["b"]], message))

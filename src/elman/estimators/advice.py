@@ -33,8 +33,7 @@ MANY_SATURATED, ALMOST_ONE = 0.9, 0.95
 SAFE_RATE = 0.003
 """A learning rate that suits Adam: the estimators' default of both."""
 
-# Where each step is answered, or there are frames, ``frame="auto"`` would change nothing.
-_FEWER = {True: 'fewer and larger steps (frame="auto")', False: "fewer and larger steps"}
+_FEW = 20  # steps
 _SAMPLE = 8  # sequences
 _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
 
@@ -86,7 +85,10 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
         tries = ['readout="max"'] if readout == "last" else []
         if cell != "leaky":
             tries.append('cell="leaky"')
-        tries.append(_FEWER[readout is not None and frame is None])
+        tries.append("fewer and larger steps")
+        if readout is not None and frame is None:  # else it has frames, or each step an answer
+            n = max(2, round(float(np.median(trainer.examples.sequences.lengths)) / _FEW))
+            tries[-1] += f", frame=({n}, {n})"
         return (
             f"The gradient vanishes: at a sequence's first step {reach:.2g} of an error at its end is "
             f"left. Try {', '.join(tries[:-1])}{' or ' if tries[1:] else ''}{tries[-1]}."
