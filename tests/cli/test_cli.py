@@ -394,7 +394,7 @@ def test_diagnose_beside_quiet_and_json(run):
 
 @pytest.mark.parametrize("name", ["ragged", "steps", "rows"])
 def test_diagnose_takes_what_training_takes(run, files, name):
-    result = run("train", f"{name}.npz", *SMALL, "--readout", "last", "--diagnose")
+    result = run("train", f"{name}.npz", *SMALL, "--diagnose")
     assert result.exit_code == 0, result.output
     assert result.stdout.count(": gradient ") == 3
 
@@ -591,12 +591,3 @@ def test_frames_by_themselves_are_said_before_training(run, tmp_path):
     assert "frames of 8 samples every 1 (--frame auto)\n" in result.stdout
     assert elman.load("long.safetensors").frame_ == (8, 1)
     assert "frames of" not in run("train", "long.npz", *SMALL, "--frame", "none", "--force").stdout
-
-
-def test_diagnose_says_at_once_what_it_cannot_explain(run, tmp_path):
-    X = np.random.default_rng(0).standard_normal((20, 4, 1))
-    np.savez(tmp_path / "ends.npz", X=X, y=np.arange(20) % 2)
-    result = run("train", "ends.npz", *SMALL, "--diagnose")
-    assert result.exit_code == 2
-    words = " ".join(result.stderr.replace("│", " ").split())
-    assert "--readout last can be explained yet; this one has max" in words

@@ -158,14 +158,7 @@ def train(
         check_drawable(plot)
     dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size, task, table)
     make = _make_regressor if task == "regression" else _make_classifier
-    estimator = make(dataset, given)
-    if diagnose and estimator._readout != "last":
-        raise typer.BadParameter(
-            "only networks with --readout last can be explained yet; this one has "
-            f"{estimator._readout}",
-            param_hint="--diagnose",
-        )
-    training = Training(source, dataset, estimator, model, curve)
+    training = Training(source, dataset, make(dataset, given), model, curve)
     if validation is not None:
         training.validation = _validation(validation, dataset, separator)
     training.run(diagnose=diagnose, form="json" if as_json else "quiet" if quiet else "plain")

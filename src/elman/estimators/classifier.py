@@ -20,7 +20,7 @@ class RNNClassifier(ClassifierMixin, Classification):
 
     Its defaults were chosen by cross-validation on series of many kinds, long and short, with one
     feature and with many; each says its reason. The notes' own network is ``cell="tanh",
-    readout="last", standardize=True, differences=False, frame=None``.
+    readout="last", standardize=True, differences=False, frame=None, recurrent_rate=1``.
 
     Minimises the mean cross-entropy of one softmax a sequence: of the notes' L = Σ L_t (N3) only L_T
     counts. With ``readout="last"`` it is that of the last step.
