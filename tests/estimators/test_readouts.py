@@ -63,14 +63,15 @@ def test_estimators_of_steps_refuse(readout):
 
 
 def test_what_auto_is():
-    """The largest states of each sequence by itself; steps are answered from what was before."""
+    """Largest or mean states of each sequence by itself; steps are answered from what was before."""
     steps, numbers = np.tile(LABELS[:, None], 9), LABELS.astype(float)
     for estimator, y in (
         (RNNClassifier, LABELS), (RNNRegressor, numbers),
         (RNNTagger, steps), (RNNStepRegressor, steps.astype(float)),
     ):  # fmt: skip
         one = estimator in (RNNClassifier, RNNRegressor)
-        said = {"readout": "max", "standardize": "sequence"}
+        readout = "max" if estimator is RNNClassifier else "mean"
+        said = {"readout": readout, "standardize": "sequence"}
         said = said if one else {"readout": "last", "standardize": True, "frame": None}
         auto, spelt = (
             estimator(3, max_iter=1, random_state=0, **params).fit(X, y) for params in ({}, said)

@@ -151,8 +151,8 @@ ReadoutOption: TypeAlias = Annotated[
     ReadoutName | None,
     _network(
         "--readout",
-        help="What the output sees: the last state, or mean or max of all; auto: max, or last where "
-        "each step is answered.",
+        help="What the output sees: the last state, or mean or max of all; auto: max, mean for a "
+        "number a sequence, last where each step is answered.",
         metavar="HOW",
     ),
 ]

@@ -291,9 +291,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
     @property
     def _readout(self) -> str:
-        if self.readout == "auto":
-            return "last" if self._every_step else "max"
-        return str(self.readout)
+        readout: str = self._auto_readout if self.readout == "auto" else self.readout
+        return readout
 
     def _architecture(self, front_end: FrontEnd, answers: Answers) -> Architecture:
         if self._every_step and self.readout not in ("auto", "last"):

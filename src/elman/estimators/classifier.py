@@ -97,8 +97,9 @@ class RNNClassifier(ClassifierMixin, Classification):
     readout : {"auto", "last", "mean", "max"}
         What of a sequence's steps the output sees: the state of the last, or their states' mean or
         largest values, unit by unit. ``"auto"`` is ``"max"``: what counts may come at any step, and
-        need not be held to the end. Models that answer every step take ``"last"`` alone, and for
-        them ``"auto"`` is that.
+        need not be held to the end. For a regressor it is ``"mean"``, for a number may be a sum of
+        what all steps say. Models that answer every step take ``"last"`` alone, and for them
+        ``"auto"`` is that.
     bias : bool
         Whether there are b and c.
     learn_initial_state : bool
@@ -165,6 +166,7 @@ class RNNClassifier(ClassifierMixin, Classification):
     """
 
     _every_step = False
+    _auto_readout = "max"
 
     score = Classification.score  # not ClassifierMixin's, which knows nothing of sequences
 

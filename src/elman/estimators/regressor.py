@@ -52,6 +52,7 @@ class RNNRegressor(RegressorMixin, Regression):
     """
 
     _every_step = False
+    _auto_readout = "mean"
 
     score = Regression.score  # not RegressorMixin's, which knows nothing of sequences
 

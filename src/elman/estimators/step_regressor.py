@@ -32,6 +32,7 @@ class RNNStepRegressor(Regression):
     """
 
     _every_step = True
+    _auto_readout = "last"
 
     def predict(self, X: Any, initial_state: Any = None) -> Array:
         """Predict what each step is to be answered with.

@@ -38,6 +38,7 @@ class RNNTagger(Classification):
     """
 
     _every_step = True
+    _auto_readout = "last"
 
     def predict_proba(self, X: Any, initial_state: Any = None) -> Array:
         """Compute each step's probabilities.
