@@ -14,7 +14,7 @@ D = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Peephole(Cell):
+class Peeping(Cell):
     """Two states, a gate that reads x alone, and a field: s = f s + gain (1 - f) tanh a; h = tanh s."""
 
     gain: float = 1.5

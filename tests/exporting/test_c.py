@@ -10,7 +10,7 @@ import pytest
 from elman import ElmanError
 from elman.equations.cells import Leaky
 from elman.exporting.c import identifier
-from leaving import Loses, Peephole, Softened, estimators, network, off, sequences
+from leaving import Loses, Peeping, Softened, estimators, network, off, sequences
 from tolerances import EXPORTED
 
 CC = shutil.which("gcc")
@@ -48,7 +48,7 @@ def _pointer(array):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "cell",
-    ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peephole()],
+    ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peeping()],
     ids=str,
 )
 def test_each_step_is_answered_alike(cell, dtype, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman import ElmanError, Network, RNNClassifier
-from leaving import Peephole, estimators, network, off, sequences
+from leaving import Peeping, estimators, network, off, sequences
 from tolerances import EXPORTED, relative_error
 
 # Keras of torch's backend, with NumPy's newest
@@ -147,8 +147,8 @@ def _answers(model, x):
 
 
 def test_what_keras_has_not_is_refused():
-    with pytest.raises(ElmanError, match="Keras has no layer of Peephole cells"):
-        network(Peephole(), np.float32).to_keras()
+    with pytest.raises(ElmanError, match="Keras has no layer of Peeping cells"):
+        network(Peeping(), np.float32).to_keras()
     with pytest.raises(ElmanError, match="no learned states"):
         network("tanh", np.float32, learn_initial_state=True).to_keras()
 

@@ -7,13 +7,13 @@ import pytest
 
 from elman import ElmanError
 from elman.equations.cells import Leaky
-from leaving import LENGTHS, Loses, Peephole, Softened, estimators, network, off, sequences
+from leaving import LENGTHS, Loses, Peeping, Softened, estimators, network, off, sequences
 from tolerances import EXPORTED
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
-CELLS = ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peephole()]
+CELLS = ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peeping()]
 DTYPES = [np.float32, np.float64]
 
 
@@ -68,9 +68,7 @@ def test_losses_of_numbers(loss, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("readout", ["last", "mean", "max"])
-@pytest.mark.parametrize(
-    "cell", ["tanh", "lstm", Leaky(0.3), ("gru", "dense", Peephole())], ids=str
-)
+@pytest.mark.parametrize("cell", ["tanh", "lstm", Leaky(0.3), ("gru", "dense", Peeping())], ids=str)
 def test_a_stream_goes_on_from_its_state(cell, readout, tmp_path):
     hidden = [5, 4, 3] if isinstance(cell, tuple) else [5, 4]
     from elman import Network

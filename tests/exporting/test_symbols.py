@@ -8,7 +8,7 @@ from elman.equations import CELLS, LOSSES
 from elman.equations import functions as of_cells
 from elman.equations.losses import CrossEntropy
 from elman.exporting import symbols
-from leaving import Loses, Peephole
+from leaving import Loses, Peeping
 
 FUNCTIONS = {
     "+": np.add,
@@ -38,7 +38,7 @@ def computed(values, named):
     return [of(value) for value in values]
 
 
-@pytest.mark.parametrize("cell", [*CELLS.values(), Peephole()], ids=str)
+@pytest.mark.parametrize("cell", [*CELLS.values(), Peeping()], ids=str)
 def test_cells(cell):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((len(cell.gates), 4, 5))

@@ -5,12 +5,12 @@ import pytest
 
 from elman import ElmanError, Network, RNNClassifier, RNNTagger
 from elman.equations.cells import Leaky
-from leaving import LENGTHS, Peephole, estimators, network, off, sequences
+from leaving import LENGTHS, Peeping, estimators, network, off, sequences
 from tolerances import EXPORTED
 
 torch = pytest.importorskip("torch")
 
-CELLS = ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peephole()]
+CELLS = ["tanh", "relu", "gru", "lstm", "dense", Leaky(0.3), ("gru", "dense"), Peeping()]
 
 
 def answers_of(module, x, lengths=None):
