@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
-from elman import RNNClassifier
+from elman import RNNClassifier, datasets
 from elman.cli import app
 from elman.training import Trainer
 from processes import ENDLESS, Run
@@ -48,6 +48,15 @@ def at_epoch(monkeypatch):
 
 def interrupt():
     raise KeyboardInterrupt
+
+
+def test_recipe_may_give_a_cell_rather_than_its_name(run, monkeypatch):
+    recipe = datasets._DIGITS_RECIPE | {"cell": datasets._MNIST_PIXELS_RECIPE["cell"]}
+    monkeypatch.setattr(datasets, "_DIGITS_RECIPE", recipe)
+    result = run(*SMALL)
+    assert result.exit_code == 0, result.output
+    assert "8 Tanh units" in result.stdout
+    assert elman.load("digits.safetensors").cell == recipe["cell"]
 
 
 # In a process that is asked to end

@@ -168,7 +168,8 @@ class Training:
         estimator = self.estimator
         hidden, cell = estimator.hidden_layer_sizes, estimator.cell
         sizes = "+".join(map(str, hidden if isinstance(hidden, tuple) else (hidden,)))
-        cells = cell if isinstance(cell, str) else "+".join(cell)
+        each = cell if isinstance(cell, tuple) else (cell,)
+        cells = "+".join(one if isinstance(one, str) else type(one).__name__ for one in each)
         cells = f"bidirectional {cells}" if estimator.bidirectional else cells
         return (
             f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
