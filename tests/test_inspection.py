@@ -137,3 +137,10 @@ def test_options_that_cannot_be_are_refused(options, message):
 def test_one_sequence_is_refused():
     with pytest.raises(DataError, match="pass two or more"):
         permutation_importance(model, X[:1], y[:1])
+
+
+def test_sequences_keep_names_and_all():
+    sequences = as_sequences([pd.DataFrame(x, columns=["a", "b", "c"]) for x in X])
+    fitted = plain_model(RNNClassifier, 4, max_iter=2, random_state=0).fit(sequences, y)
+    found = permutation_importance(fitted, sequences, y, random_state=0, n_repeats=1)
+    assert found.names == ("a", "b", "c")

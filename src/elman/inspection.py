@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Literal
 
@@ -196,6 +196,8 @@ def _exchanged(sequences: Sequences, ring: IntArray, align: str) -> IntArray:
 
 def _like(X: Any, sequences: Sequences, values: Array) -> Any:
     """Give other values the form that the sequences came in, padding and names included."""
+    if isinstance(X, Sequences):
+        return replace(sequences, values=values)
     if sequences.names is not None:
         return list(_frames(X, np.split(values, sequences.offsets[1:-1])))
     if sequences.padded_to is None:

@@ -414,7 +414,7 @@ CONSTANT = {"learning_rate": "constant", "n_iter_no_change": 5}
 
 
 def test_constant_rate_that_still_improves_warns():
-    with pytest.warns(ConvergenceWarning, match="RNNClassifier had not converged after max_iter=3"):
+    with pytest.warns(ConvergenceWarning, match="RNNClassifier had not converged after 3 epochs"):
         classifier(**CONSTANT).fit(X, Y)
 
 

@@ -279,3 +279,17 @@ def test_another_solver_is_refused_by_partial_fit():
     assert bits(model) == before
     model.set_params(warm_start=True).fit(X, Y).partial_fit(X, Y)
     assert model.n_iter_ == 4
+
+
+def test_nothing_is_said_of_a_loss_that_is_not_known():
+    """No epoch of the second fit has a better score than the first fit came to."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((64, 12, 2)).cumsum(axis=1)
+    model = plain_model(
+        RNNClassifier, 8, max_iter=40, early_stopping=True, warm_start=True, random_state=0
+    )
+    y = X[:, -1, 0] > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
+        model.set_params(learning_rate_init=1e-9).fit(X, y)

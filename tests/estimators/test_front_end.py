@@ -273,14 +273,15 @@ def test_files_from_before_have_no_front_end_but_standardising(tmp_path, monkeyp
 
     def written_before(path, kind, settings, arrays):
         settings.pop("front_end")
-        for name in ("frame", "differences", "readout"):
+        for name in ("frame", "differences", "readout", "recurrent_rate"):
             settings["params"].pop(name)
         write(path, kind, settings, arrays)
 
     monkeypatch.setattr(saving, "write_model", written_before)
     model.save(tmp_path / "model")
     loaded = elman.load(tmp_path / "model")
-    assert (loaded.frame, loaded.differences, loaded.readout) == (None, False, "last")
+    kept = loaded.frame, loaded.differences, loaded.readout, loaded.recurrent_rate
+    assert kept == (None, False, "last", 1.0)
     assert loaded._fitted.front_end.standardizes_alone
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     assert loaded.set_params(warm_start=True).fit(X, LAST).n_iter_ == 6

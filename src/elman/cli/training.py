@@ -155,7 +155,8 @@ class Training:
             return
         watched = [row.get("validation_score", -row["loss"]) for row in history]
         n_behind = watched.index(max(watched)) + 1 if watched else 0
-        if isinstance(error, DivergenceError) and not self.estimator.early_stopping:
+        scored = self.estimator.early_stopping or self.validation is not None
+        if isinstance(error, DivergenceError) and not scored:
             n_behind -= 1  # the weights that epoch began with: its last update may have spoilt them
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"

@@ -5,6 +5,7 @@ Letters: T steps, K outputs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,8 @@ def unlearnt(
     guessing = trainer.guessing
     if trainer.n_updates < ENOUGH_UPDATES or guessing.loss - guessing.perfect <= tol:
         return ""
-    if guessing.explained(run.data_loss) >= EXPLAINED:
+    # The weights may be those of a fit before this one, whose loss is not known here.
+    if math.isnan(run.data_loss) or guessing.explained(run.data_loss) >= EXPLAINED:
         return ""
     takes_classes = trainer.parameters.architecture.loss_function.takes_classes
     what = "the classes by how frequent they are" if takes_classes else "one number for all"

@@ -403,8 +403,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             return complaint
         if self.learning_rate == "constant" and self.n_iter_no_change and not run.converged:
             return (
-                f"had not converged after max_iter={self.max_iter} epochs. Raise max_iter, or let "
-                'the learning rate decay (learning_rate="cosine").'
+                f"had not converged after {len(run.history)} epochs. Set max_iter to more, or let the "
+                'learning rate decay (learning_rate="cosine").'
             )
         return ""
 

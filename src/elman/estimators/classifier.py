@@ -68,7 +68,8 @@ class RNNClassifier(ClassifierMixin, Classification):
     verbose : bool
         Whether to print a line an epoch.
     warm_start : bool
-        Whether ``fit`` goes on from the weights of the last ``fit``, with its standardising and frames.
+        Whether ``fit`` goes on from the weights of the last ``fit``, and with its front end, whatever
+        ``standardize``, ``differences``, ``frame`` and ``step_size`` are by now.
     momentum : float
         For ``"momentum"`` and ``"nesterov"``.
     early_stopping : bool

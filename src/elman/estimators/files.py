@@ -139,8 +139,13 @@ def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    # A file from before there were front ends and readouts says nothing of them.
-    params: dict[str, Any] = {"frame": None, "differences": False, "readout": "last"}
+    # A file from before there were front ends, readouts and a rate of W says nothing of them.
+    params: dict[str, Any] = {
+        "frame": None,
+        "differences": False,
+        "readout": "last",
+        "recurrent_rate": 1.0,
+    }
     params |= {
         name: tuple(value) if isinstance(value, list) else value for name, value in encoded.items()
     }

@@ -135,7 +135,9 @@ class FittedAttributes:
     def history_(self) -> list[Row]:
         """A row an epoch: loss, accuracy (of labels), validation_score, learning_rate, gradient_norm.
 
-        The last two are of the optimizer; a score is there where sequences were kept aside.
+        ``learning_rate`` is that of the last update, ``gradient_norm`` the mean before clipping.
+        A score is there where sequences were kept aside. ``"recovered"`` and ``"stopped"`` say in words
+        that training had diverged and gone on, or ended early, and are seldom there.
         """
         return self._state.history
 
