@@ -293,3 +293,11 @@ def test_nothing_is_said_of_a_loss_that_is_not_known():
         warnings.simplefilter("error")
         model.fit(X, y)
         model.set_params(learning_rate_init=1e-9).fit(X, y)
+
+
+def test_learning_by_heart_is_not_called_learning_nothing():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 10, 2)), np.arange(40) % 2
+    model = RNNClassifier(8, max_iter=200, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="training data by heart .* no epoch scored better"):
+        model.fit(X, y, validation_data=(X, 1 - y))

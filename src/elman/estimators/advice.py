@@ -25,6 +25,9 @@ ENOUGH_UPDATES = 100
 EXPLAINED = 0.01
 """The share of the loss of guessing that has to be gone."""
 
+BY_HEART = 0.5
+"""The share of the loss of guessing from which on training has learned, though what is kept has not."""
+
 NEGLIGIBLE = 1e-3
 """What is left of an error that is lost; 1 / it is one that explodes (as in ``gradient_flow``)."""
 
@@ -63,6 +66,13 @@ def unlearnt(
     # The weights may be those of a fit before this one, whose loss is not known here.
     if math.isnan(run.data_loss) or guessing.explained(run.data_loss) >= EXPLAINED:
         return ""
+    if guessing.explained(trainer.data_loss) >= BY_HEART:
+        return (
+            f"has learned its training data by heart (its loss in the last epoch was "
+            f"{trainer.data_loss:.4g}), but on what was kept aside no epoch scored better than epoch "
+            f"{run.best_epoch}, whose weights it has. Try more sequences, a smaller network "
+            "(hidden_layer_sizes) or dropout, and look whether X says anything of y."
+        )
     takes_classes = trainer.parameters.architecture.loss_function.takes_classes
     what = "the classes by how frequent they are" if takes_classes else "one number for all"
     return (

@@ -139,7 +139,8 @@ class Predicting(FittedAttributes, Hyperparameters):
             raise ValueError(
                 f"a model with standardize='sequence'{because} cannot go step by step: mean and "
                 "deviation are those of a whole sequence. Give it whole sequences, or fit one that "
-                f"streams: {type(self).__name__}(standardize=True)."
+                f"streams: {type(self).__name__}(standardize=True). With frame=None it answers from "
+                "the first step on."
             )
         state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
         return self._own_streams.begin(state)
