@@ -14,7 +14,7 @@ import numpy as np
 from elman.data import Sequences, as_sequences
 from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
-from elman.reading.columns import Columns, Layout, Task, choose, require_column
+from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
 from elman.reading.files import kind_of, no_file
 from elman.reading.frames import Dialect, Frame, read_table
 from elman.reading.info import Info
@@ -183,9 +183,8 @@ def read_like(
     wanted = (columns.id, columns.time, *columns.features, *(columns.label if labels else ()))
     if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
         # as many steps as there are: features are known by their stems
-        stems = tuple(reading.get("steps_of", ()))
-        steps = choose(frame, name, layout="wide", label=_present(columns.label, frame)).features
-        columns = replace(columns, features=steps if len(stems) else columns.features)
+        free = [column for column in frame.columns if column not in (columns.id, *columns.label)]
+        columns = replace(columns, features=steps_like(columns.features, free, name, why))
         wanted = (columns.id, *(columns.label if labels else ()))
     for column in wanted:
         if column is not None:
