@@ -50,6 +50,29 @@ def test_separators_and_decimal_commas_are_seen(tmp_path, library):
     assert elman.read_sequences(path)[0][0].ravel().tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("first", ["", "1"])
+@pytest.mark.parametrize("n_whole", [1, 500])
+def test_decimal_commas_are_seen_in_later_lines(tmp_path, library, first, n_whole):
+    text = "id;t;x\n" + "".join(f"1;{t};{first}\n" for t in range(n_whole))
+    path = write(tmp_path / "a.csv", f"{text}1;{n_whole};3,5\n")
+    X, _, info = elman.read_sequences(path, missing="mean")
+    assert X.names == ("x",)
+    assert X.values[-1] == 3.5
+    assert "decimal comma" in str(info)
+
+
+def test_decimal_commas_are_seen_in_a_line_that_is_longer_than_what_is_looked_at(tmp_path):
+    names = ";".join(f"column {i}" for i in range(4000))
+    path = write(tmp_path / "a.csv", f"id;{names}\n1{';1,25' * 4000}\n1{';2,5' * 4000}\n")
+    assert elman.read_sequences(path, layout="long")[0].values[:, 7].tolist() == [1.25, 2.5]
+
+
+def test_one_number_with_a_comma_among_points_is_no_decimal_comma(tmp_path, library):
+    path = write(tmp_path / "a.csv", "id;x\n1;1.5\n1;2.5\n1;1,234\n")
+    with pytest.raises(DataError, match=r"in row 3 \(id 1\), the text '1,234'"):
+        elman.read_sequences(path)
+
+
 @pytest.mark.parametrize("word", ["", "NA", "NaN", "null", "n/a", "?"])
 def test_words_for_what_is_missing(tmp_path, library, word):
     path = write(tmp_path / "a.csv", f"id,x,z\na,1,1\na,{word},2\n")

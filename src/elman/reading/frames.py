@@ -23,13 +23,14 @@ import narwhals as nw
 from elman._files import open_file
 from elman._memory import require_memory
 from elman.errors import DataError
-from elman.reading.files import Kind, head_of
+from elman.reading.files import HEAD, Kind, head_of
 
 Frame = nw.DataFrame[Any]
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
 _SEPARATORS = ",;\t|"
+_DECIMAL = re.compile(r"[-+]?\d+([.,])\d+")
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,21 @@ def _dialect(path: Path, separator: str | None) -> Dialect:
             "columns above it. (A .tsv file without one is taken for UCR's: the label, then the steps.)"
         )
     decimal = "."
-    if separator != "," and len(lines) > 1:
-        row = next(csv.reader(lines[1:2], delimiter=separator))
-        decimal = "," if any(re.fullmatch(r"[-+]?\d+,\d+", field.strip()) for field in row) else "."
+    if separator != ",":
+        if len(head) == HEAD:  # the last field may be cut
+            lines[-1] = lines[-1].rpartition(separator)[0]
+        decimal = "," if _has_decimal_commas(lines, separator) else "."
     return Dialect(separator, decimal, has_header)
+
+
+def _has_decimal_commas(lines: list[str], separator: str) -> bool:
+    """Whether a column has numbers with a decimal comma, and none with a point."""
+    marks: dict[int, set[str]] = {}
+    for row in csv.reader(lines, delimiter=separator):
+        for at, field in enumerate(row):
+            if match := _DECIMAL.fullmatch(field.strip()):
+                marks.setdefault(at, set()).add(match[1])
+    return {","} in marks.values()
 
 
 def _lines(path: Path) -> Iterator[bytes]:
