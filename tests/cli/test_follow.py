@@ -94,6 +94,7 @@ def test_numbers_and_models_without_names(run):
     lines = follow(run, text, model="model").stdout.splitlines()
     assert lines[0] == "prediction"
     np.testing.assert_array_equal([float(line) for line in lines[1:]], model.predict(X[:1])[0])
+    assert "line 1: '1_0' is no number; expected 2" in follow(run, "1_0,2", model="model").stderr
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,10 @@ def test_numbers_and_models_without_names(run):
         (
             "machine,at,temp,gear\nm,0,1,up\nm,1,hot,up\n",
             "line 3, column 'temp': 'hot' is no number",
+        ),
+        (
+            "machine,at,temp,gear\nm,0,1_0,up\n",
+            "line 2, column 'temp': '1_0' is no number",
         ),
         ("machine,at,temp,gear\nm,0,1\n", "line 2 has 3 columns; expected 4"),
         ("machine,at,temp,gear\nm,0,1,side\n", "line 2, column 'gear': 'side' is none of the cat"),

@@ -111,15 +111,16 @@ def _numbers(n: int) -> Callable[[list[str], int], Any]:
     import numpy as np
 
     from elman.errors import DataError
+    from elman.reading.values import as_number
 
     def convert(fields: list[str], number: int) -> Any:
-        try:
-            x_t = np.array(fields, np.float64)
-        except ValueError as error:
-            raise DataError(f"line {number:,}: {error}; expected {n} numbers.") from None
+        x_t = [as_number(field) for field in fields]
+        if None in x_t:
+            text = fields[x_t.index(None)]
+            raise DataError(f"line {number:,}: {text!r} is no number; expected {n} numbers.")
         if len(x_t) != n:
             raise DataError(f"line {number:,} has {len(x_t)} numbers; expected {n}.")
-        return x_t
+        return np.array(x_t)
 
     return convert
 
@@ -133,6 +134,7 @@ def _selected(
     from elman.errors import DataError
     from elman.reading.columns import require_column
     from elman.reading.frames import MISSING_TEXT
+    from elman.reading.values import as_number
 
     for name in (columns.id, *columns.features):
         if name is not None:
@@ -154,14 +156,10 @@ def _selected(
                     )
                 x_t += [float("nan") if text in missing else float(text == k) for k in known]
                 continue
-            try:
-                x_t.append(float(text))
-            except ValueError:
-                if text not in missing:
-                    raise DataError(
-                        f"line {number:,}, column {name!r}: {text!r} is no number."
-                    ) from None
-                x_t.append(float("nan"))
+            value = float("nan") if text in missing else as_number(text)
+            if value is None:
+                raise DataError(f"line {number:,}, column {name!r}: {text!r} is no number.")
+            x_t.append(value)
         return np.array(x_t)
 
     return convert
