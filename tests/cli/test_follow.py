@@ -97,6 +97,19 @@ def test_numbers_and_models_without_names(run):
     assert "line 1: '1_0' is no number; expected 2" in follow(run, "1_0,2", model="model").stderr
 
 
+def test_the_header_names_each_number_as_that_of_a_file_does(run):
+    frame = frame_of(6).assign(load=np.linspace(0.0, 1.0, 24)).drop(columns=["gear", "state"])
+    X, y, _ = elman.read_sequences(frame, label="load", task="regression")
+    keywords = {"engine": "reference", "loss": "quantile", "quantile": [0.1, 0.5, 0.9]}
+    model = plain_model(RNNStepRegressor, 3, max_iter=1, random_state=0, **keywords).fit(X, y)
+    model.save("quantiles")
+    frame.to_csv("new.csv", index=False)
+    lines = follow(run, frame.to_csv(index=False), model="quantiles").stdout.splitlines()
+    assert lines[0] == "machine,at,load 0.1,load 0.5,load 0.9"
+    assert {line.count(",") for line in lines} == {4}
+    assert run("predict", "quantiles", "new.csv").stdout.splitlines()[0] == lines[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -126,6 +139,8 @@ def test_separators_and_quotes(run):
     text = '"machine";"at";"temp";"gear"\n"a;b";0;1.5;"up"\n'
     lines = follow(run, text).stdout.splitlines()
     assert lines[1].startswith("a;b,0,")
+    text = "machine\tat\ttemp\tgear\na;b\t0\t1.5\tup\n"
+    assert follow(run, text, "--separator", "tab").stdout.splitlines() == lines
 
 
 def test_there_is_no_label_before_the_first_frame(run):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable
-from elman.cli.tables import probability_names
+from elman.cli.tables import answer_names, probability_names
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -59,6 +59,10 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     beside = [at for at in (id_at, time_at) if at is not None]
     write = sys.stdout.write
     titles = [] if reading is None else [names[at] for at in beside]
+    if not hasattr(estimator, "classes_"):
+        labels = answer_names(
+            labels, estimator.network_.parameters.architecture.n_outputs, estimator
+        )
     _answer(write, [*titles, *labels, *(probability_names(estimator) if probabilities else [])])
 
     states: dict[str | None, Any] = {}
