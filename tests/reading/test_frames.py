@@ -90,6 +90,19 @@ def test_late_text_among_numbers_is_named(tmp_path, library):
         elman.read_sequences(path)
 
 
+@pytest.mark.parametrize("missing", ["", "NA"])
+def test_whole_numbers_that_are_decimal_later_stay_numbers(tmp_path, library, missing):
+    n = 3000
+    rows = "".join(f"{i // 1000},{i},{i % 7},{i // 1000 % 2}\n" for i in range(n))
+    last = f"{n // 1000},{n},2.5,0\n{n // 1000},{n + 1},{missing},0\n"
+    path = write(tmp_path / "a.csv", f"id,time,x,label\n{rows}{last}")
+    X, y, info = elman.read_sequences(path, missing="forward")
+    assert X.values[-3:].ravel().tolist() == [(n - 1) % 7, 2.5, 2.5]
+    assert X.names == ("x",)
+    assert y.tolist()[:3] == [0, 1, 0]
+    assert info.times[[0, -1]].tolist() == [0, n + 1]
+
+
 @pytest.mark.parametrize(
     ("text", "keywords", "message"),
     [
