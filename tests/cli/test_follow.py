@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,22 @@ def test_bad_lines_are_named(run, text, message):
     result = follow(run, text)
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_truth_values_and_decimal_commas_are_read_as_in_training(run):
+    frame = frame_of(6).assign(on=[True, False] * 12).drop(columns="gear")
+    text = frame.to_csv(index=False, sep=";", decimal=",")
+    Path("new.csv").write_text(text)
+    X, y, _ = elman.read_sequences("new.csv", label="state", task="tag")
+    assert X.names == ("temp", "on")
+    model = plain_model(RNNTagger, 3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model.save("truths")
+    result = follow(run, text, "--probabilities", model="truths")
+    assert result.exit_code == 0, result.output
+    lines = run("predict", "truths", "new.csv", "--probabilities").stdout
+    assert result.stdout == lines
+    result = follow(run, "machine;at;temp;on\nm;0;1,5;maybe\n", model="truths")
+    assert "line 2, column 'on': 'maybe' is no number" in result.stderr
 
 
 def test_separators_and_quotes(run):

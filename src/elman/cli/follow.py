@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable
@@ -16,6 +16,7 @@ from elman.cli.tables import answer_names, probability_names
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
+    from elman.reading.columns import Columns
 
 
 def follow_input(estimator: Estimator, probabilities: bool, separator: str | None) -> None:
@@ -50,7 +51,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         header = next(lines, (0, ""))[1].rstrip("\r\n").removeprefix("\ufeff")
         separator = separator or next((mark for mark in ",;\t|" if mark in header), ",")
         names = next(csv.reader([header], delimiter=separator), [])
-        convert = _selected(names, columns, reading.get("categories", {}))
+        convert = _selected(names, columns, reading)
         labels = list(columns.label) or labels
         id_at = None if columns.id is None else names.index(columns.id)
         time_at = names.index(columns.time) if columns.time in names else None
@@ -130,7 +131,7 @@ def _numbers(n: int) -> Callable[[list[str], int], Any]:
 
 
 def _selected(
-    names: list[str], columns: Any, categories: dict[str, list[str]]
+    names: list[str], columns: Columns, reading: Mapping[str, Any]
 ) -> Callable[[list[str], int], Any]:
     """Read the columns of a model out of lines, in its order; NaN is a value that is missing."""
     import numpy as np
@@ -143,6 +144,8 @@ def _selected(
     for name in (columns.id, *columns.features):
         if name is not None:
             require_column(name, names, "the first line", ", which the model was trained with")
+    categories, booleans = reading.get("categories", {}), reading.get("booleans", ())
+    decimal = reading.get("decimal", ".")
     places = [(names.index(name), name, categories.get(name)) for name in columns.features]
     missing = frozenset(MISSING_TEXT)
 
@@ -160,7 +163,9 @@ def _selected(
                     )
                 x_t += [float("nan") if text in missing else float(text == k) for k in known]
                 continue
-            value = float("nan") if text in missing else as_number(text)
+            value = float("nan") if text in missing else as_number(text.replace(decimal, "."))
+            if value is None and name in booleans:
+                value = {"true": 1.0, "false": 0.0}.get(text.lower())
             if value is None:
                 raise DataError(f"line {number:,}, column {name!r}: {text!r} is no number.")
             x_t.append(value)

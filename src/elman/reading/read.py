@@ -218,7 +218,12 @@ def _from_frame(
         notes += ("decimal comma",)
     if columns.layout == "wide":
         return from_wide(frame, columns, name, notes)
-    return from_rows(frame, columns, name, categories, notes)
+    raw = from_rows(frame, columns, name, categories, notes)
+    # what a stream has to know, of which each line is read alone
+    booleans = [column for column in columns.features if frame.schema[column] == nw.Boolean]
+    stream = {"booleans": booleans, "decimal": dialect.decimal.replace(".", "")}
+    reading = {**(raw.sequences.reading or {}), **{n: v for n, v in stream.items() if v}}
+    return replace(raw, sequences=replace(raw.sequences, reading=reading))
 
 
 def _open(
