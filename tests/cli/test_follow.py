@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,20 @@ def test_numbers_and_models_without_names(run):
     lines = follow(run, text, model="model").stdout.splitlines()
     assert lines[0] == "prediction"
     np.testing.assert_array_equal([float(line) for line in lines[1:]], model.predict(X[:1])[0])
+    assert "line 1: '1_0' is no number; expected 2" in follow(run, "1_0,2", model="model").stderr
+
+
+def test_the_header_names_each_number_as_that_of_a_file_does(run):
+    frame = frame_of(6).assign(load=np.linspace(0.0, 1.0, 24)).drop(columns=["gear", "state"])
+    X, y, _ = elman.read_sequences(frame, label="load", task="regression")
+    keywords = {"engine": "reference", "loss": "quantile", "quantile": [0.1, 0.5, 0.9]}
+    model = plain_model(RNNStepRegressor, 3, max_iter=1, random_state=0, **keywords).fit(X, y)
+    model.save("quantiles")
+    frame.to_csv("new.csv", index=False)
+    lines = follow(run, frame.to_csv(index=False), model="quantiles").stdout.splitlines()
+    assert lines[0] == "machine,at,load 0.1,load 0.5,load 0.9"
+    assert {line.count(",") for line in lines} == {4}
+    assert run("predict", "quantiles", "new.csv").stdout.splitlines()[0] == lines[0]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +122,10 @@ def test_numbers_and_models_without_names(run):
             "machine,at,temp,gear\nm,0,1,up\nm,1,hot,up\n",
             "line 3, column 'temp': 'hot' is no number",
         ),
+        (
+            "machine,at,temp,gear\nm,0,1_0,up\n",
+            "line 2, column 'temp': '1_0' is no number",
+        ),
         ("machine,at,temp,gear\nm,0,1\n", "line 2 has 3 columns; expected 4"),
         ("machine,at,temp,gear\nm,0,1,side\n", "line 2, column 'gear': 'side' is none of the cat"),
     ],
@@ -117,10 +136,28 @@ def test_bad_lines_are_named(run, text, message):
     assert message in result.stderr
 
 
+def test_truth_values_and_decimal_commas_are_read_as_in_training(run):
+    frame = frame_of(6).assign(on=[True, False] * 12).drop(columns="gear")
+    text = frame.to_csv(index=False, sep=";", decimal=",")
+    Path("new.csv").write_text(text)
+    X, y, _ = elman.read_sequences("new.csv", label="state", task="tag")
+    assert X.names == ("temp", "on")
+    model = plain_model(RNNTagger, 3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model.save("truths")
+    result = follow(run, text, "--probabilities", model="truths")
+    assert result.exit_code == 0, result.output
+    lines = run("predict", "truths", "new.csv", "--probabilities").stdout
+    assert result.stdout == lines
+    result = follow(run, "machine;at;temp;on\nm;0;1,5;maybe\n", model="truths")
+    assert "line 2, column 'on': 'maybe' is no number" in result.stderr
+
+
 def test_separators_and_quotes(run):
     text = '"machine";"at";"temp";"gear"\n"a;b";0;1.5;"up"\n'
     lines = follow(run, text).stdout.splitlines()
     assert lines[1].startswith("a;b,0,")
+    text = "machine\tat\ttemp\tgear\na;b\t0\t1.5\tup\n"
+    assert follow(run, text, "--separator", "tab").stdout.splitlines() == lines
 
 
 def test_there_is_no_label_before_the_first_frame(run):

@@ -63,6 +63,21 @@ def trained(run, *arguments):
     return elman.load("readings.safetensors"), result
 
 
+def test_every_command_takes_the_separator_tab(run):
+    pd.read_csv("full.csv").to_csv("tabs.csv", sep="\t", index=False)
+    tab = ["--separator", "tab"]
+    trained(run, "--label", "failed")
+    for command in ("predict", "evaluate"):
+        result = run(command, "readings.safetensors", "tabs.csv", *tab)
+        assert result.exit_code == 0, result.output
+    columns = [*COLUMNS, "--label", "failed", *SMALL, "--validation", "tabs.csv"]
+    result = run("train", "tabs.csv", *columns, *tab, "--output", "other")
+    assert result.exit_code == 0, result.output
+    assert (
+        "expected one character" in run("predict", "other", "tabs.csv", "--separator", "t,").stderr
+    )
+
+
 def test_three_commands(run):
     model, result = trained(run, "--label", "failed")
     assert (

@@ -7,6 +7,8 @@ from safetensors.numpy import save_file
 
 import elman
 from elman import DataError
+from elman.reading import frames
+from reading.frames import LIBRARIES
 
 
 def test_npz_and_safetensors(tmp_path):
@@ -72,6 +74,28 @@ def test_folders_of_several_kinds(tmp_path):
         DataError, match=r"b.csv has the columns x, y, .*a.csv has x, z; expected the sam"
     ):
         elman.read_sequences(tmp_path / "data")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_folders_of_tables_that_differ_slightly(tmp_path, library, monkeypatch):
+    monkeypatch.setattr(frames, "LIBRARIES", (library,))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.csv").write_text("t,x,y\n1,,a\n2,,b\n")
+    (folder / "b.csv").write_text("t,x,y\n1,1.5,b\n2,2,a\n")
+    (folder / "c.csv").write_text("t,x,y\n1,1,\n2,2,\n")
+    X, _, _ = elman.read_sequences(folder, features=["x", "y"], missing="mean")
+    assert X.names == ("x", "y=a", "y=b")
+    np.testing.assert_allclose(X[1], [[1.5, 0, 1], [2, 1, 0]])
+    np.testing.assert_allclose(X[2], [[1, 0.5, 0.5], [2, 0.5, 0.5]])
+    (folder / "c.csv").write_text("t,x\n1,1\n")
+    with pytest.raises(DataError, match=r"c.csv has the columns t, x, .*a.csv has t, x, y; exp"):
+        elman.read_sequences(folder)
+    (folder / "c.csv").write_text("t,x,y\n1,what,a\n")
+    with pytest.raises(
+        DataError, match=r"c.csv has String in column 'x', .*b.csv has Float64; exp"
+    ):
+        elman.read_sequences(folder)
 
 
 def test_columns_of_arrays_are_refused(tmp_path):

@@ -50,6 +50,29 @@ def test_separators_and_decimal_commas_are_seen(tmp_path, library):
     assert elman.read_sequences(path)[0][0].ravel().tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("first", ["", "1"])
+@pytest.mark.parametrize("n_whole", [1, 500])
+def test_decimal_commas_are_seen_in_later_lines(tmp_path, library, first, n_whole):
+    text = "id;t;x\n" + "".join(f"1;{t};{first}\n" for t in range(n_whole))
+    path = write(tmp_path / "a.csv", f"{text}1;{n_whole};3,5\n")
+    X, _, info = elman.read_sequences(path, missing="mean")
+    assert X.names == ("x",)
+    assert X.values[-1] == 3.5
+    assert "decimal comma" in str(info)
+
+
+def test_decimal_commas_are_seen_in_a_line_that_is_longer_than_what_is_looked_at(tmp_path):
+    names = ";".join(f"column {i}" for i in range(4000))
+    path = write(tmp_path / "a.csv", f"id;{names}\n1{';1,25' * 4000}\n1{';2,5' * 4000}\n")
+    assert elman.read_sequences(path, layout="long")[0].values[:, 7].tolist() == [1.25, 2.5]
+
+
+def test_one_number_with_a_comma_among_points_is_no_decimal_comma(tmp_path, library):
+    path = write(tmp_path / "a.csv", "id;x\n1;1.5\n1;2.5\n1;1,234\n")
+    with pytest.raises(DataError, match=r"in row 3 \(id 1\), the text '1,234'"):
+        elman.read_sequences(path)
+
+
 @pytest.mark.parametrize("word", ["", "NA", "NaN", "null", "n/a", "?"])
 def test_words_for_what_is_missing(tmp_path, library, word):
     path = write(tmp_path / "a.csv", f"id,x,z\na,1,1\na,{word},2\n")
@@ -65,6 +88,19 @@ def test_late_text_among_numbers_is_named(tmp_path, library):
         DataError, match=r"'x' holds numbers and, in row 5,001 \(id 'm50'\), the text"
     ):
         elman.read_sequences(path)
+
+
+@pytest.mark.parametrize("missing", ["", "NA"])
+def test_whole_numbers_that_are_decimal_later_stay_numbers(tmp_path, library, missing):
+    n = 3000
+    rows = "".join(f"{i // 1000},{i},{i % 7},{i // 1000 % 2}\n" for i in range(n))
+    last = f"{n // 1000},{n},2.5,0\n{n // 1000},{n + 1},{missing},0\n"
+    path = write(tmp_path / "a.csv", f"id,time,x,label\n{rows}{last}")
+    X, y, info = elman.read_sequences(path, missing="forward")
+    assert X.values[-3:].ravel().tolist() == [(n - 1) % 7, 2.5, 2.5]
+    assert X.names == ("x",)
+    assert y.tolist()[:3] == [0, 1, 0]
+    assert info.times[[0, -1]].tolist() == [0, n + 1]
 
 
 @pytest.mark.parametrize(

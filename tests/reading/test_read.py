@@ -87,6 +87,18 @@ def test_like_takes_nothing_beside_it(frame, model):
         _ = other.reading_
 
 
+def test_an_index_of_three_levels_is_asked_about(frame):
+    panel = frame.assign(plant=1).set_index(["plant", "machine", "at"])
+    with pytest.raises(
+        DataError, match="index of 3 levels, 'plant', 'machine', 'at'; expected two"
+    ):
+        elman.read_sequences(panel, label="failed")
+    X, _, info = elman.read_sequences(panel, label="failed", id="machine", time="at")
+    assert (info.id, info.time, len(X)) == ("machine", "at", 20)
+    model = RNNClassifier(3, max_iter=1, engine="reference").fit(X, ["no", "yes"] * 10)
+    assert len(elman.read_sequences(panel, like=model)[0]) == 20
+
+
 def test_names_survive_a_search(frame):
     from sklearn.model_selection import GridSearchCV
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import elman
+from elman import DataError
 from reading.frames import LIBRARIES, frame_of
 
 
@@ -18,6 +19,7 @@ def read(columns, library="pandas"):
     [
         [2, 0, 1],
         [0.2, 0.0, 0.1],
+        ["10", "8", "9.5"],
         ["2026-03-01 12:00:02", "2026-03-01 12:00:00", "2026-03-01 12:00:01"],
         [np.datetime64("2026-03-03"), np.datetime64("2026-03-01"), np.datetime64("2026-03-02")],
     ],
@@ -29,6 +31,18 @@ def test_rows_are_sorted_by_numbers_and_dates(library, times):
     assert X[0].ravel().tolist() == [0, 1, 2]
     assert (np.diff(info.times) > np.array(0, np.diff(info.times).dtype)).all()
     assert "rows sorted by time" in str(info)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["0", "1", "soon"], "is 'soon' in row 3; expected a number, or a date"),
+        (["2026-01-01", "2026-01-02", "soon"], "is 'soon' in row 3; expected a number, or a date"),
+    ],
+)
+def test_text_that_is_no_time_is_named(times, message):
+    with pytest.raises(DataError, match=message):
+        read({"id": ["a"] * 3, "at": times, "x": [2.0, 0.0, 1.0]}, "polars")
 
 
 def test_doubled_times_are_reported_by_id():

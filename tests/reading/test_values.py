@@ -29,6 +29,13 @@ def test_numbers_in_text_are_numbers(library):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_digits_with_underscores_are_text(library):
+    X, _, info = read(library, zone=["1_1", "1_2", "1_1"])
+    assert info.features == ("zone=1_1", "zone=1_2")
+    assert X[0].tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_text_among_numbers_is_named(library):
     with pytest.raises(
         DataError, match=r"'x' holds numbers and, in row 3 \(id 'a'\), the text '1,5'"

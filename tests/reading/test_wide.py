@@ -57,6 +57,31 @@ def test_a_model_reads_rows_of_other_lengths():
 
 
 @pytest.mark.parametrize(
+    ("names", "keywords", "beside"),
+    [
+        (["jan", "feb", "mar", "apr"], {"id": "nr", "layout": "wide"}, ["nr"]),
+        (["s0", "s1", "s2", "s3"], {"features": ["s0", "s1", "s2", "s3"]}, ["age", "n1"]),
+        (["s0", "s1", "s2", "s3"], {"id": "s9"}, ["s9"]),
+    ],
+)
+def test_a_model_reads_the_steps_that_it_was_trained_on(names, keywords, beside):
+    values = np.random.default_rng(0).standard_normal((6, 4))
+    frame = pd.DataFrame(values, columns=names).assign(label=[0, 1] * 3)
+    for at, name in enumerate(beside):
+        frame.insert(at, name, np.arange(6.0))
+    X, y, _ = elman.read_sequences(frame, **{"layout": "wide", **keywords})
+    model = RNNClassifier(3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    Z, again, info = elman.read_sequences(frame, like=model)
+    np.testing.assert_array_equal(Z.values, X.values)
+    assert (info.features, again.tolist()) == (X.names, y.tolist())
+    other = frame.rename(columns=dict(zip(names, ["w", "x", "y", "z"], strict=True)))
+    with pytest.raises(
+        DataError, match=f"no column {names[0]!r}, which the model was trained with"
+    ):
+        elman.read_sequences(other, like=model)
+
+
+@pytest.mark.parametrize(
     ("columns", "keywords", "message"),
     [
         ({"x0": [1.0, np.nan], "x1": [1.0, np.nan], "x2": [2.0, np.nan]}, {}, "row 2 .*no step"),

@@ -11,6 +11,12 @@ TaskName: TypeAlias = Literal["classification", "tag", "regression"]
 Layout: TypeAlias = Literal["long", "wide", "one"]
 
 _PANEL = "Columns of a table"
+
+
+def _character(separator: str) -> str:
+    return {"tab": "\t", r"\t": "\t"}.get(separator, separator)
+
+
 Id: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +52,10 @@ LayoutOption: TypeAlias = Annotated[
 Separator: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="C", rich_help_panel=_PANEL, help="What stands between columns of a text file."
+        parser=_character,
+        metavar="C",
+        rich_help_panel=_PANEL,
+        help="What stands between columns of a text file.",
     ),
 ]
 
@@ -77,13 +86,9 @@ class TableOptions:
             "features": _split(self.features),
             "label": _split(self.label),
             "layout": self.layout,
-            "separator": _character(self.separator),
+            "separator": self.separator,
         }
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:
     return tuple(part for name in names or () for part in name.split(",") if part)
-
-
-def _character(separator: str | None) -> str | None:
-    return {"tab": "\t", r"\t": "\t"}.get(separator or "", separator)

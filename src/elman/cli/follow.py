@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable
-from elman.cli.tables import probability_names
+from elman.cli.tables import answer_names, probability_names
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
+    from elman.reading.columns import Columns
 
 
 def follow_input(estimator: Estimator, probabilities: bool, separator: str | None) -> None:
@@ -50,7 +51,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         header = next(lines, (0, ""))[1].rstrip("\r\n").removeprefix("\ufeff")
         separator = separator or next((mark for mark in ",;\t|" if mark in header), ",")
         names = next(csv.reader([header], delimiter=separator), [])
-        convert = _selected(names, columns, reading.get("categories", {}))
+        convert = _selected(names, columns, reading)
         labels = list(columns.label) or labels
         id_at = None if columns.id is None else names.index(columns.id)
         time_at = names.index(columns.time) if columns.time in names else None
@@ -59,6 +60,10 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     beside = [at for at in (id_at, time_at) if at is not None]
     write = sys.stdout.write
     titles = [] if reading is None else [names[at] for at in beside]
+    if not hasattr(estimator, "classes_"):
+        labels = answer_names(
+            labels, estimator.network_.parameters.architecture.n_outputs, estimator
+        )
     _answer(write, [*titles, *labels, *(probability_names(estimator) if probabilities else [])])
 
     states: dict[str | None, Any] = {}
@@ -111,21 +116,22 @@ def _numbers(n: int) -> Callable[[list[str], int], Any]:
     import numpy as np
 
     from elman.errors import DataError
+    from elman.reading.values import as_number
 
     def convert(fields: list[str], number: int) -> Any:
-        try:
-            x_t = np.array(fields, np.float64)
-        except ValueError as error:
-            raise DataError(f"line {number:,}: {error}; expected {n} numbers.") from None
+        x_t = [as_number(field) for field in fields]
+        if None in x_t:
+            text = fields[x_t.index(None)]
+            raise DataError(f"line {number:,}: {text!r} is no number; expected {n} numbers.")
         if len(x_t) != n:
             raise DataError(f"line {number:,} has {len(x_t)} numbers; expected {n}.")
-        return x_t
+        return np.array(x_t)
 
     return convert
 
 
 def _selected(
-    names: list[str], columns: Any, categories: dict[str, list[str]]
+    names: list[str], columns: Columns, reading: Mapping[str, Any]
 ) -> Callable[[list[str], int], Any]:
     """Read the columns of a model out of lines, in its order; NaN is a value that is missing."""
     import numpy as np
@@ -133,10 +139,13 @@ def _selected(
     from elman.errors import DataError
     from elman.reading.columns import require_column
     from elman.reading.frames import MISSING_TEXT
+    from elman.reading.values import as_number
 
     for name in (columns.id, *columns.features):
         if name is not None:
             require_column(name, names, "the first line", ", which the model was trained with")
+    categories, booleans = reading.get("categories", {}), reading.get("booleans", ())
+    decimal = reading.get("decimal", ".")
     places = [(names.index(name), name, categories.get(name)) for name in columns.features]
     missing = frozenset(MISSING_TEXT)
 
@@ -154,14 +163,12 @@ def _selected(
                     )
                 x_t += [float("nan") if text in missing else float(text == k) for k in known]
                 continue
-            try:
-                x_t.append(float(text))
-            except ValueError:
-                if text not in missing:
-                    raise DataError(
-                        f"line {number:,}, column {name!r}: {text!r} is no number."
-                    ) from None
-                x_t.append(float("nan"))
+            value = float("nan") if text in missing else as_number(text.replace(decimal, "."))
+            if value is None and name in booleans:
+                value = {"true": 1.0, "false": 0.0}.get(text.lower())
+            if value is None:
+                raise DataError(f"line {number:,}, column {name!r}: {text!r} is no number.")
+            x_t.append(value)
         return np.array(x_t)
 
     return convert

@@ -167,19 +167,51 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
     if kind not in ("text", "parquet", "feather"):
         raise DataError(f"{folder} has {kind} files; a folder takes tables or .npy files.")
     frames: list[Frame] = []
+    columns: list[str] = []
     for path, name in zip(paths, names, strict=True):
         frame, _ = read_table(path, kind, separator)
-        if frames and frame.columns != frames[0].columns[: len(frame.columns)]:
+        columns = columns or frame.columns
+        if frame.columns != columns:
             raise DataError(
                 f"{path} has the columns {', '.join(frame.columns)}, {paths[0]} has "
-                f"{', '.join(frames[0].columns[: -1 - are_classes])}; expected the same."
+                f"{', '.join(columns)}; expected the same."
             )
         numbers = nw.selectors.by_dtype(*_WHOLE).cast(nw.Float64)
         added = [nw.lit(name).alias("file")]
         if are_classes:
             added.append(nw.lit(path.parent.name).alias("folder"))
         frames.append(frame.with_columns(numbers, *added))
-    return nw.concat(frames)
+    return _one_below_another(frames, paths)
+
+
+def _one_below_another(frames: list[Frame], paths: list[Path]) -> Frame:
+    """Put tables of the same columns one below another; one that is empty takes the others' type.
+
+    Raises
+    ------
+    DataError
+        If a column holds another type in one than in those before.
+    """
+    types: dict[str, tuple[Any, Path]] = {}
+    for frame, path in zip(frames, paths, strict=True):
+        for column, dtype in frame.schema.items():
+            if frame[column].null_count() < len(frame):
+                types.setdefault(column, (dtype, path))
+    alike = []
+    for frame, path in zip(frames, paths, strict=True):
+        empty = []
+        for column, dtype in frame.schema.items():
+            wanted, first = types.get(column, (nw.Float64(), path))
+            if dtype == wanted:
+                continue
+            if frame[column].null_count() < len(frame):
+                raise DataError(
+                    f"{path} has {dtype} in column {column!r}, {first} has {wanted}; expected the "
+                    "same kind of values. Correct it."
+                )
+            empty.append(nw.lit(None).cast(wanted).alias(column))
+        alike.append(frame.with_columns(*empty) if empty else frame)
+    return nw.concat(alike)
 
 
 _WHOLE = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64)

@@ -179,15 +179,45 @@ def numbered(features: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     ``temp_0, temp_1, vib_0, vib_1`` are two features of two steps. Columns without numbers, or whose
     numbers do not agree, are the steps of one feature, in the order in which they stand.
     """
+    groups = _by_stem(features)
+    if groups is None:
+        return [("value", list(features))]
+    return [(stem or "value", [group[n] for n in sorted(group)]) for stem, group in groups.items()]
+
+
+def steps_like(
+    trained: tuple[str, ...], names: list[str], source: str, why: str
+) -> tuple[str, ...]:
+    """The columns of steps among ``names``, as many as there are: those with the stems of ``trained``.
+
+    Where those have no numbers that tell steps apart, they are the very same.
+
+    Raises
+    ------
+    DataError
+        If one is not there.
+    """
+    groups = _by_stem(trained)
+    if groups is None:
+        for name in trained:
+            require_column(name, names, source, why)
+        return trained
+    stems = {name: match[1] for name in names if (match := _NUMBERED.fullmatch(name))}
+    for stem, group in groups.items():
+        if stem not in stems.values():
+            require_column(group[min(group)], names, source, why)
+    return tuple(name for name, stem in stems.items() if stem in groups)
+
+
+def _by_stem(features: tuple[str, ...]) -> dict[str, dict[int, str]] | None:
+    """The columns of each stem by their numbers; None where those do not tell steps apart."""
     groups: dict[str, dict[int, str]] = {}
     for name in features:
         match = _NUMBERED.fullmatch(name)
         if match is None or int(match[2]) in groups.get(match[1], {}):
-            return [("value", list(features))]
+            return None
         groups.setdefault(match[1], {})[int(match[2])] = name
-    if len({tuple(sorted(group)) for group in groups.values()}) > 1:
-        return [("value", list(features))]
-    return [(stem or "value", [group[n] for n in sorted(group)]) for stem, group in groups.items()]
+    return groups if len({tuple(sorted(group)) for group in groups.values()}) == 1 else None
 
 
 def _first(wanted: tuple[str, ...], names: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal[
     "npz", "npy", "idx", "safetensors", "parquet", "feather", "ts", "arff", "text"
 ]
 
-_HEAD = 1 << 16  # bytes that are looked at: a header of thousands of columns goes in
+HEAD = 1 << 16  # bytes that are looked at: a header of thousands of columns goes in
 
 
 def head_of(path: Path) -> bytes:
@@ -29,11 +29,11 @@ def head_of(path: Path) -> bytes:
         If there is no such file, or it cannot be read.
     """
     with open_file(path) as stream:
-        head = stream.read(_HEAD)
+        head = stream.read(HEAD)
         if head[:2] == b"\x1f\x8b":  # gzip (RFC 1952, section 2.3.1)
             stream.seek(0)
             try:
-                head = gzip.GzipFile(fileobj=stream).read(_HEAD)
+                head = gzip.GzipFile(fileobj=stream).read(HEAD)
             except (OSError, EOFError, zlib.error) as error:
                 raise DataError(
                     f"{path} is damaged: gzip cannot unpack it ({error}). Fetch the file again."

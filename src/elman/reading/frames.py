@@ -12,24 +12,28 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import narwhals as nw
 
 from elman._files import open_file
 from elman._memory import require_memory
 from elman.errors import DataError
-from elman.reading.files import Kind, head_of
+from elman.reading.files import HEAD, Kind, head_of
 
 Frame = nw.DataFrame[Any]
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
 _SEPARATORS = ",;\t|"
+_DECIMAL = re.compile(r"[-+]?\d+([.,])\d+")
+
+
+Types: TypeAlias = Literal["first", "all", "text"]
+_TYPES: tuple[Types, ...] = ("first", "all", "text")
 
 
 @dataclass(frozen=True)
@@ -85,26 +89,9 @@ def read_table(path: Path, kind: Kind, separator: str | None = None) -> tuple[Fr
     dialect = Dialect()
     if kind == "text":
         dialect = _dialect(path, separator)
-        read = partial(_TEXT[name], path, dialect)
+        frame = _read_text(name, path, dialect)
     else:
-        read = partial(_BINARY[name], path, kind)
-    try:
-        native = read()
-    except (MemoryError, ImportError, OSError):
-        raise
-    # What libraries raise has no common base.
-    except Exception as error:  # noqa: BLE001
-        if kind != "text":
-            raise DataError(
-                f"{path} is a damaged {kind} file: {error!s:.200}. Write it again."
-            ) from None
-        _refuse_lines(path, dialect)
-        native = _TEXT[name](
-            path, dialect, as_text=True
-        )  # a column of numbers has a text somewhere
-    frame = nw.from_native(native, eager_only=True)
-    if kind == "text" and name == "polars" and _has_missing_text(frame):
-        frame = nw.from_native(_TEXT[name](path, dialect, MISSING_TEXT), eager_only=True)
+        frame = _read_binary(name, path, kind)
     if kind == "text":
         if nw.Binary in frame.schema.values():  # pyarrow's text that is none
             _refuse_lines(path, dialect)
@@ -112,6 +99,39 @@ def read_table(path: Path, kind: Kind, separator: str | None = None) -> tuple[Fr
             names = ["label", *map(str, range(len(frame.columns) - 1))]
             frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     return frame, dialect
+
+
+def _read_binary(name: str, path: Path, kind: Kind) -> Frame:
+    try:
+        return nw.from_native(_BINARY[name](path, kind), eager_only=True)
+    except (MemoryError, ImportError, OSError):
+        raise
+    # What libraries raise has no common base.
+    except Exception as error:  # noqa: BLE001
+        raise DataError(
+            f"{path} is a damaged {kind} file: {error!s:.200}. Write it again."
+        ) from None
+
+
+def _read_text(name: str, path: Path, dialect: Dialect) -> Frame:
+    """Read a text file by the types that its first rows have, else all of them, else as text."""
+    for types in _TYPES:
+        try:
+            frame: Frame = nw.from_native(_TEXT[name](path, dialect, types), eager_only=True)
+            if name == "polars" and _has_missing_text(frame):
+                native = _text_by_polars(path, dialect, types, MISSING_TEXT)
+                frame = nw.from_native(native, eager_only=True)
+        except (MemoryError, ImportError, OSError):
+            raise
+        # What libraries raise has no common base.
+        except Exception:
+            if types == "first":
+                _refuse_lines(path, dialect)
+            if types == "text":
+                raise
+        else:
+            break
+    return frame
 
 
 def _dialect(path: Path, separator: str | None) -> Dialect:
@@ -146,10 +166,21 @@ def _dialect(path: Path, separator: str | None) -> Dialect:
             "columns above it. (A .tsv file without one is taken for UCR's: the label, then the steps.)"
         )
     decimal = "."
-    if separator != "," and len(lines) > 1:
-        row = next(csv.reader(lines[1:2], delimiter=separator))
-        decimal = "," if any(re.fullmatch(r"[-+]?\d+,\d+", field.strip()) for field in row) else "."
+    if separator != ",":
+        if len(head) == HEAD:  # the last field may be cut
+            lines[-1] = lines[-1].rpartition(separator)[0]
+        decimal = "," if _has_decimal_commas(lines, separator) else "."
     return Dialect(separator, decimal, has_header)
+
+
+def _has_decimal_commas(lines: list[str], separator: str) -> bool:
+    """Whether a column has numbers with a decimal comma, and none with a point."""
+    marks: dict[int, set[str]] = {}
+    for row in csv.reader(lines, delimiter=separator):
+        for at, field in enumerate(row):
+            if match := _DECIMAL.fullmatch(field.strip()):
+                marks.setdefault(at, set()).add(match[1])
+    return {","} in marks.values()
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -196,7 +227,7 @@ def _has_missing_text(frame: Frame) -> bool:
 
 
 def _text_by_polars(
-    path: Path, dialect: Dialect, missing: list[str] | None = None, as_text: bool = False
+    path: Path, dialect: Dialect, types: Types, missing: list[str] | None = None
 ) -> Any:
     import polars as pl
 
@@ -206,11 +237,11 @@ def _text_by_polars(
         decimal_comma=dialect.decimal == ",",
         has_header=dialect.has_header,
         null_values=missing,
-        infer_schema_length=0 if as_text else 1000,
+        infer_schema_length={"first": 1000, "all": None, "text": 0}[types],
     )
 
 
-def _text_by_pandas(path: Path, dialect: Dialect, as_text: bool = False) -> Any:
+def _text_by_pandas(path: Path, dialect: Dialect, types: Types) -> Any:
     import pandas as pd
 
     is_old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)  # later ones are exact
@@ -221,7 +252,7 @@ def _text_by_pandas(path: Path, dialect: Dialect, as_text: bool = False) -> Any:
         decimal=dialect.decimal,
         header=0 if dialect.has_header else None,
         na_values=MISSING_TEXT,
-        dtype=str if as_text else None,
+        dtype=str if types == "text" else None,
         low_memory=False,
         **exact,
         compression="infer",
@@ -230,7 +261,7 @@ def _text_by_pandas(path: Path, dialect: Dialect, as_text: bool = False) -> Any:
     ).rename(columns=str)
 
 
-def _text_by_pyarrow(path: Path, dialect: Dialect, as_text: bool = False) -> Any:
+def _text_by_pyarrow(path: Path, dialect: Dialect, types: Types) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -244,7 +275,7 @@ def _text_by_pyarrow(path: Path, dialect: Dialect, as_text: bool = False) -> Any
             null_values=MISSING_TEXT,
             strings_can_be_null=True,
             decimal_point=dialect.decimal,
-            column_types=dict.fromkeys(columns, pa.string()) if as_text else None,
+            column_types=dict.fromkeys(columns, pa.string()) if types == "text" else None,
         ),
     )
 

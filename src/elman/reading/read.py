@@ -14,7 +14,7 @@ import numpy as np
 from elman.data import Sequences, as_sequences
 from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
-from elman.reading.columns import Columns, Layout, Task, choose, require_column
+from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
 from elman.reading.files import kind_of, no_file
 from elman.reading.frames import Dialect, Frame, read_table
 from elman.reading.info import Info
@@ -155,6 +155,11 @@ def read_raw(
             raise DataError(f"{found.info.source} has no columns; leave {', '.join(idle)} out.")
         return found
     frame, name, dialect, index = found
+    if len(index) > 2 and (id is None or time is None):
+        raise DataError(
+            f"{name} has an index of {len(index)} levels, {', '.join(map(repr, index))}; expected two, "
+            "sequence and time. Name them: id=... and time=...; the others are columns then."
+        )
     if index and id is None and layout is None:
         id, time = index[0], time or index[1]
     if layout is None and is_nested(frame, tuple(frame.columns)):
@@ -183,9 +188,8 @@ def read_like(
     wanted = (columns.id, columns.time, *columns.features, *(columns.label if labels else ()))
     if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
         # as many steps as there are: features are known by their stems
-        stems = tuple(reading.get("steps_of", ()))
-        steps = choose(frame, name, layout="wide", label=_present(columns.label, frame)).features
-        columns = replace(columns, features=steps if len(stems) else columns.features)
+        free = [column for column in frame.columns if column not in (columns.id, *columns.label)]
+        columns = replace(columns, features=steps_like(columns.features, free, name, why))
         wanted = (columns.id, *(columns.label if labels else ()))
     for column in wanted:
         if column is not None:
@@ -214,38 +218,43 @@ def _from_frame(
         notes += ("decimal comma",)
     if columns.layout == "wide":
         return from_wide(frame, columns, name, notes)
-    return from_rows(frame, columns, name, categories, notes)
+    raw = from_rows(frame, columns, name, categories, notes)
+    # what a stream has to know, of which each line is read alone
+    booleans = [column for column in columns.features if frame.schema[column] == nw.Boolean]
+    stream = {"booleans": booleans, "decimal": dialect.decimal.replace(".", "")}
+    reading = {**(raw.sequences.reading or {}), **{n: v for n, v in stream.items() if v}}
+    return replace(raw, sequences=replace(raw.sequences, reading=reading))
 
 
 def _open(
     source: Any, separator: str | None, task: Task
-) -> Raw | tuple[Frame, str, Dialect, tuple[str, str] | None]:
-    """Open what there is: sequences of arrays; or a frame, its name, and an index of two levels."""
+) -> Raw | tuple[Frame, str, Dialect, tuple[str, ...]]:
+    """Open what there is: sequences of arrays; or a frame, its name, and an index of several levels."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
             folder = read_folder(path, separator, task)
             if isinstance(folder, Raw):
                 return folder
-            return folder, path.name, Dialect(), None
+            return folder, path.name, Dialect(), ()
         if not path.exists():
             raise no_file(path)
         kind = kind_of(path)
         if kind == "ts":
             return read_ts(path)
         if kind == "arff":
-            return read_arff(path), path.name, Dialect(), None
+            return read_arff(path), path.name, Dialect(), ()
         if kind in ("parquet", "feather", "text"):
             frame, dialect = read_table(path, kind, separator)
-            return _with_rows(frame, path.name), path.name, dialect, None
+            return _with_rows(frame, path.name), path.name, dialect, ()
         return read_arrays(path, kind, task)
-    index = None
+    index: tuple[str, ...] = ()
     if getattr(getattr(source, "index", None), "nlevels", 1) > 1:  # a panel of pandas
         names = [
             str(n) if n is not None else f"level {i}" for i, n in enumerate(source.index.names)
         ]
         source = source.rename_axis(index=names).reset_index()
-        index = (names[0], names[1])
+        index = tuple(names)
     elif hasattr(source, "columns") and hasattr(source, "iloc"):
         source = source.reset_index(drop=True)
     if hasattr(source, "iloc"):

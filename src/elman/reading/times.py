@@ -9,7 +9,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.errors import DataError
-from elman.reading.values import Place, Series
+from elman.reading.values import Place, Series, as_number
 
 _REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
 
@@ -28,7 +28,8 @@ def as_times(column: Series, place: Place) -> Array:
         raise DataError(
             f"time {name!r} is missing in {place(row)}. Write it, or leave the row out."
         )
-    if dtype == nw.String:
+    numbers = _numbers_in_text(column) if dtype == nw.String else None
+    if dtype == nw.String and numbers is None:
         column = _from_text(column, place)
         dtype = column.dtype
     if dtype == nw.Date:
@@ -36,7 +37,7 @@ def as_times(column: Series, place: Place) -> Array:
         dtype = column.dtype
     if isinstance(dtype, nw.Datetime):
         return np.asarray(column.dt.timestamp("us").to_numpy()).astype("datetime64[us]")
-    values = np.asarray(column.to_numpy())
+    values = np.asarray(column.to_numpy()) if numbers is None else numbers
     if values.dtype.kind not in "iuf":
         raise DataError(f"time {name!r} holds {dtype}; expected numbers, dates, or text of dates.")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -45,12 +46,24 @@ def as_times(column: Series, place: Place) -> Array:
     return values
 
 
+def _numbers_in_text(column: Series) -> Array | None:
+    """The numbers that a column of text holds, (N,); None if one is none."""
+    if as_number(column[0]) is None:  # dates, as a rule: quick to see
+        return None
+    numbers = [as_number(text) for text in column.to_list()]
+    return None if None in numbers else np.array(numbers)
+
+
 def _from_text(column: Series, place: Place) -> Series:
     try:
         return column.str.to_datetime()
     # What libraries raise has no common base.
     except Exception:  # noqa: BLE001
         row, value = _first_that_fails(column)
+        if as_number(value) is not None:  # among numbers, it is the other that is wrong
+            values = column.to_list()
+            row = next((i for i, text in enumerate(values) if as_number(text) is None), row)
+            value = values[row]
         raise DataError(
             f"time {column.name!r} is {value!r} in {place(row)}; expected a number, or a date such as "
             "2026-03-01 12:30:00. If the rows are in order, leave the time out."

@@ -126,9 +126,10 @@ def _distinct(text: Series) -> list[str]:
     return sorted(value for value in text.unique().to_list() if not _is_missing(value))
 
 
-def _as_number(text: str) -> float | None:
+def as_number(text: str) -> float | None:
+    """The number that a text is, or None; ``1_1`` is none, though Python reads it."""
     try:
-        return float(text)
+        return None if "_" in text else float(text)
     except ValueError:
         return None
 
@@ -142,7 +143,7 @@ def _numbers_in_text(name: str, text: Series, place: Place) -> Array | None:
         If most values are numbers, and one is not.
     """
     distinct = _distinct(text)
-    parsed = {value: _as_number(value) for value in distinct}
+    parsed = {value: as_number(value) for value in distinct}
     wrong = [value for value in distinct if parsed[value] is None]
     if wrong and len(wrong) > len(distinct) / 2:
         return None
