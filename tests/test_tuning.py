@@ -70,6 +70,13 @@ def test_every_value_of_the_space_is_one_that_the_estimator_takes(kind):
         kind(**settings)._validate_params()
 
 
+def test_cells_that_are_named_by_layer_keep_the_number_of_layers():
+    own = RNNClassifier((4, 4), cell=["tanh", "gru"])
+    found = list(candidates(own, np.array([50]), 0))
+    assert not any("hidden_layer_sizes" in settings for settings in found)
+    assert {"lstm", "relu"} <= {settings.get("cell") for settings in found}  # one for both
+
+
 def test_estimator_follows_from_y():
     X = [np.zeros((n, 1)) for n in (3, 4)]
     kinds = [
@@ -255,6 +262,19 @@ def test_candidate_that_diverges_is_out(walks, small_space, monkeypatch):
     assert out["settings"] == {"learning_rate_init": 0.05}
     assert out["rank"] == 4
     assert "(diverged)" in found.text
+
+
+def test_candidate_that_cannot_be_built_is_out(walks, monkeypatch):
+    monkeypatch.setitem(SPACES, RNNClassifier, {"cell": [("tanh", "tanh")]})
+    found = elman.suggest(*walks, RNNClassifier(**TINY), n_trials=2, random_state=0)
+    assert found.settings == {}
+    assert [row["problem"] for row in found.table] == ["", "cannot be built"]
+
+
+def test_defaults_that_cannot_be_built_are_refused(walks, small_space):
+    own = RNNClassifier((4, 4), cell=["tanh"], max_iter=4)
+    with pytest.raises(ValueError, match="hidden_layer_sizes and cell"):
+        elman.suggest(*walks, own, n_trials=2)
 
 
 # By time

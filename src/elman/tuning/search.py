@@ -357,6 +357,11 @@ class Search:
         except (DivergenceError, MemoryError) as error:
             trial.problem = "diverged" if isinstance(error, DivergenceError) else "too large"
             return None
+        except ValueError:
+            if trial is self.trials[0]:
+                raise
+            trial.problem = "cannot be built"
+            return None
         trial.seconds += seconds
         if not math.isnan(per_update):
             trial.paces.append(per_update)

@@ -80,7 +80,9 @@ def candidates(estimator: Any, lengths: IntArray, random_state: int) -> Iterator
     alternatives: dict[str, list[Any]] = {}
     for kind, space in SPACES.items():
         if isinstance(estimator, kind):
-            alternatives = space
+            alternatives = dict(space)
+    if not isinstance(own["cell"], str) and np.iterable(own["cell"]):  # as many as there are layers
+        alternatives.pop("hidden_layer_sizes", None)
     choices = {}
     for name, values in alternatives.items():
         others = [value.frame(lengths) if isinstance(value, Steps) else value for value in values]
