@@ -6,14 +6,13 @@ those that come out on top first. The defaults are in both rounds.
 
 scikit-learn's ``HalvingRandomSearchCV`` takes lists of ragged sequences, but neither a budget in
 seconds nor ``max_iter="auto"``; broken off, it has nothing to show, and it may drop the defaults after
-the first round. So candidates, folds and scores are scikit-learn's, and the order is ours.
+the first round. So candidates, folds and metrics are scikit-learn's, and the order is ours.
 """
 
 from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -22,11 +21,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import cross_validate
+from sklearn.utils import indexable
+from sklearn.utils.metaestimators import _safe_split
 
 from elman.errors import DivergenceError
 from elman.training import Progress as TrainingProgress
 from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
+from elman.tuning.quiet import THREADS, quiet_threads
 from elman.tuning.trials import Progress, Trial, decide, ranking
 
 SHORT = 0.25
@@ -63,8 +64,8 @@ class Search:
         Given what a candidate sets, says what its training takes, in a unit of its own.
     splits : list of (train, test)
         Indices.
-    scoring
-        As ``cross_validate`` takes it.
+    scoring : callable
+        Given a fitted estimator, X and y, a number.
     n_threads : int
         Folds that are trained at once.
     n_trials : int or None
@@ -112,7 +113,7 @@ class Search:
         self._deadline = math.inf if seconds is None else self._began + seconds
         self._stop = Event()
         self._n_done = 0
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="elman-tune")
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix=THREADS)
 
     def run(self) -> None:
         """Let them compete, until the number, the time, or a person says that it is enough.
@@ -123,15 +124,12 @@ class Search:
             If there is nothing to show yet.
         """
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # short trainings have not learnt much, and rare classes
-                warnings.simplefilter("ignore")  # are not in every fold
+            with quiet_threads():  # short trainings have not learnt much; a fold may lack a class
                 try:
                     self._compete()
                 finally:
                     self._stop.set()
-                    # Whoever compiles cannot be ended, and is not waited for.
+                    # A training that compiles cannot be ended, and is not waited for.
                     self._pool.shutdown(wait=False, cancel_futures=True)
         except KeyboardInterrupt:
             if not self.trials[0].scores:
@@ -385,17 +383,13 @@ class Search:
             n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))
             estimator.set_params(max_iter=max(1, round(share * n_epochs)))
         watch = Watch(until, self._stop)
-        result = cross_validate(
-            estimator,
-            self.X,
-            self.y,
-            cv=[self.splits[fold]],
-            scoring=self.scoring,
-            params={"callback": watch},
-            error_score="raise",
-        )
-        seconds = float(result["fit_time"][0] + result["score_time"][0])
-        return float(result["test_score"][0]), seconds, watch.seconds_per_update
+        X, y = indexable(self.X, self.y)
+        train, test = self.splits[fold]
+        began = time.monotonic()
+        # Not by cross_validate: it changes the warning filters of all threads.
+        estimator.fit(*_safe_split(estimator, X, y, train), callback=watch)
+        score = float(self.scoring(estimator, *_safe_split(estimator, X, y, test, train)))
+        return score, time.monotonic() - began, watch.seconds_per_update
 
     def _showing(self, doing: str) -> Callable[..., None]:
         """Make what tells the callback how far it is."""
