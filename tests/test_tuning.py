@@ -13,8 +13,9 @@ import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.metrics import StepScorer
 from elman.tuning import Trial, as_text, seconds_in
-from elman.tuning.pace import epochs_and_updates
+from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
 from elman.tuning.quiet import quiet_threads
+from elman.tuning.search import Search
 from elman.tuning.space import SPACES, candidates, work
 from elman.tuning.suggesting import estimator_for
 from elman.tuning.trials import decide, rows
@@ -464,6 +465,61 @@ def test_interrupt_of_the_last_training(walks, small_space):
     assert found.interrupted
     assert 1 <= len(found.estimator.history_) < 4
     assert "interrupted in epoch" in found.text
+
+
+# The last training
+
+
+def last_training(walks, seconds, callback=None, **params):
+    """Fit the defaults, as after a search that left so many seconds."""
+    X, y = walks
+    own = RNNClassifier(**(TINY | {"random_state": 0} | params))
+    search = Search(own, X, y, [], lambda _: 1.0, [], None, 1, None, seconds, callback)
+    return search, *search.refit(search.trials[0])
+
+
+def test_last_training_that_ends_before_its_first_epoch_has_no_best(walks):
+    _, estimator, words = last_training(walks, -5, max_iter=9, batch_size=4)
+    assert len(estimator.history_) == 0
+    assert "ended by the budget in epoch 1 (the whole has 9)" in words
+    assert "best" not in words
+
+
+def ending_with(error, epoch):
+    """Make a callback of fit that raises this after so many epochs."""
+
+    def end(self, progress):
+        if progress.row is not None and progress.row["epoch"] == epoch:
+            raise error
+
+    return end
+
+
+def test_last_training_that_ends_after_some_epochs(walks, monkeypatch):
+    monkeypatch.setattr(Watch, "__call__", ending_with(OutOfTimeError, 2))
+    _, estimator, words = last_training(walks, None)
+    assert len(estimator.history_) == 2
+    assert "ended by the budget in epoch 3 (the whole has 4)" in words
+    assert "its weights are those of its best epoch. Take a larger budget." in words
+
+
+@pytest.mark.parametrize("error", [OutOfTimeError, KeyboardInterrupt])
+def test_last_training_that_is_complete_was_not_cut_short(walks, monkeypatch, error):
+    monkeypatch.setattr(Watch, "__call__", ending_with(error, 4))
+    search, estimator, words = last_training(walks, None)
+    assert len(estimator.history_) == 4
+    assert words == ""
+    assert search.interrupted == (error is KeyboardInterrupt)
+
+
+def test_shortened_training_leaves_max_iter(walks):
+    search, *_ = last_training(walks, None)
+    search._deadline = time.monotonic() + 100
+    search.trials[0].paces = [100.0]  # a second an update would be too slow for four epochs
+    estimator, words = search.refit(search.trials[0])
+    assert len(estimator.history_) < 4
+    assert "There was time for" in words
+    assert estimator.max_iter == 4
 
 
 # What is refused

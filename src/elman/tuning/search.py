@@ -147,11 +147,12 @@ class Search:
         """
         estimator = clone(self.estimator).set_params(**trial.settings)
         n_epochs, _ = epochs_and_updates(estimator, len(self.y))
+        max_iter, enough = estimator.max_iter, n_epochs
         left = self._deadline - time.monotonic()
         expected = MARGIN * self._refit_seconds(trial)
         words = ""
         if expected > 0 and left < expected:
-            enough = max(1, int(n_epochs * left / expected))
+            enough = min(n_epochs, max(1, int(n_epochs * left / expected)))
             if enough < n_epochs:
                 estimator.set_params(max_iter=enough)
                 words = (
@@ -165,21 +166,26 @@ class Search:
             show()
             watch(progress)
 
+        broken_off = ""
         try:
             estimator.fit(self.X, self.y, callback=callback)
         except OutOfTimeError:
-            words = (
-                f"The last training was ended by the budget, in epoch {len(estimator.history_) + 1} "
-                f"(the whole has {n_epochs}), with the weights of its best epoch; take a larger budget."
-            )
+            broken_off = "ended by the budget"
         except KeyboardInterrupt:
             if not getattr(estimator, "history_", None):
                 raise
             self.interrupted = True
+            broken_off = "interrupted"
+        n_complete = len(estimator.history_)
+        if broken_off and n_complete < enough:
+            weights = "those of its best epoch" if n_complete else "what it had come to"
             words = (
-                f"The last training was interrupted in epoch {len(estimator.history_) + 1} "
-                f"(the whole has {n_epochs}); its weights are those of its best epoch."
+                f"The last training was {broken_off} in epoch {n_complete + 1} (the whole has "
+                f"{n_epochs}); its weights are {weights}."
             )
+            if not self.interrupted:
+                words += " Take a larger budget."
+        estimator.set_params(max_iter=max_iter)  # it was shortened for this training alone
         return estimator, words
 
     # The two rounds
