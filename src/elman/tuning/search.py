@@ -252,7 +252,7 @@ class Search:
     def _affordable(self, trials: list[Trial]) -> tuple[list[Trial], float]:
         """Choose those that there is time for in full, from the first on; and when it is over.
 
-        Whoever is expensive has to leave room for the last training, which may be its own.
+        An expensive one has to leave room for the last training, which may be its own.
         """
         chosen: list[Trial] = []
         left = self._deadline - time.monotonic()
