@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from sklearn.model_selection import KFold
 
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.estimators.inputs import planned_front_end
 from elman.metrics import StepScorer
 from elman.tuning import Trial, as_text, seconds_in
-from elman.tuning.pace import epochs_and_updates
+from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
+from elman.tuning.quiet import quiet_threads
+from elman.tuning.search import Search
 from elman.tuning.space import SPACES, candidates, work
 from elman.tuning.suggesting import estimator_for
 from elman.tuning.trials import decide, rows
@@ -38,7 +42,9 @@ def small_space(monkeypatch):
 
 def test_candidates_differ_from_the_defaults_and_from_each_other():
     lengths = np.array([100, 150, 200])
-    found = [s for s, _ in zip(candidates(RNNClassifier(), lengths, 0), range(200), strict=False)]
+    found = [
+        s for s, _ in zip(candidates(RNNClassifier(), lengths, 1, 0), range(200), strict=False)
+    ]
     assert len(found) == 200
     assert all(found.count(settings) == 1 for settings in found)
     own = RNNClassifier().get_params()
@@ -46,28 +52,47 @@ def test_candidates_differ_from_the_defaults_and_from_each_other():
     assert all(own[name] != value for s in found for name, value in s.items())
     assert 1 <= np.median([len(settings) for settings in found]) <= 4
     assert found == [
-        s for s, _ in zip(candidates(RNNClassifier(), lengths, 0), range(200), strict=False)
+        s for s, _ in zip(candidates(RNNClassifier(), lengths, 1, 0), range(200), strict=False)
     ]
 
 
 def test_frames_follow_the_lengths():
     own = RNNClassifier(frame=None)
     lengths = np.array([1024])
-    frames = {settings.get("frame") for settings in candidates(own, lengths, 1)}
+    frames = {settings.get("frame") for settings in candidates(own, lengths, 1, 1)}
     assert frames == {None, (64, 16), (32, 8), (8, 1)}
 
 
+def test_own_frame_is_that_of_fit():
+    """With 40 features the frame of "auto" is shorter, so that (8, 1) is another one."""
+    lengths, X = np.array([100] * 4), np.random.default_rng(0).standard_normal((4, 100, 40))
+    own = RNNClassifier(4, cell="tanh", max_iter=1)
+    fitted = RNNClassifier(4, cell="tanh", max_iter=1).fit(X, list("abab"))._fitted.front_end
+    planned = planned_front_end(own, lengths, 40)
+    assert planned.frame == fitted.frame == (4, 1, False)
+    assert planned.n_inputs == fitted.n_inputs
+    assert (8, 1) in {settings.get("frame") for settings in candidates(own, lengths, 40, 1)}
+    assert (8, 1) not in {settings.get("frame") for settings in candidates(own, lengths, 1, 1)}
+
+
 @pytest.mark.parametrize("kind", [RNNTagger, RNNStepRegressor])
-def test_whoever_answers_each_step_never_sees_those_after_it(kind):
-    found = list(candidates(kind(), np.array([50]), 0))
+def test_network_that_answers_each_step_never_sees_those_after_it(kind):
+    found = list(candidates(kind(), np.array([50]), 1, 0))
     assert not {"bidirectional", "readout", "standardize"} & {n for s in found for n in s}
     assert {s["frame"] for s in found if s.get("frame")} <= {(8, 1)}
 
 
 @pytest.mark.parametrize("kind", SPACES)
 def test_every_value_of_the_space_is_one_that_the_estimator_takes(kind):
-    for settings in candidates(kind(), np.array([300]), 0):
+    for settings in candidates(kind(), np.array([300]), 1, 0):
         kind(**settings)._validate_params()
+
+
+def test_cells_that_are_named_by_layer_keep_the_number_of_layers():
+    own = RNNClassifier((4, 4), cell=["tanh", "gru"])
+    found = list(candidates(own, np.array([50]), 1, 0))
+    assert not any("hidden_layer_sizes" in settings for settings in found)
+    assert {"lstm", "relu"} <= {settings.get("cell") for settings in found}  # one for both
 
 
 def test_estimator_follows_from_y():
@@ -89,8 +114,10 @@ def test_estimator_follows_from_y():
         ({}, 1),
         ({"bidirectional": True}, 2),
         ({"cell": "lstm"}, 4),
-        ({"frame": None}, 640 / 158 * (8 * 9) / (8 * 16)),  # 1 + (640 - 8) // 4 steps of 8 numbers
-        ({"hidden_layer_sizes": (16, 4)}, (16 * 24 + 4 * 20) / (8 * 16)),
+        # x̃, z, Δ and the level of a sample; else 1 + (640 - 8) // 4 steps of 8 · 3 + 1 numbers
+        ({"frame": None}, 640 / 159 * (8 + 4) / (8 + 25)),
+        ({"standardize": True, "differences": False}, (8 + 8) / (8 + 25)),
+        ({"hidden_layer_sizes": (16, 4)}, (16 * (16 + 25) + 4 * 20) / (8 * (8 + 25))),
     ],
 )
 def test_what_a_candidate_takes_is_estimated(settings, times):
@@ -257,6 +284,19 @@ def test_candidate_that_diverges_is_out(walks, small_space, monkeypatch):
     assert "(diverged)" in found.text
 
 
+def test_candidate_that_cannot_be_built_is_out(walks, monkeypatch):
+    monkeypatch.setitem(SPACES, RNNClassifier, {"cell": [("tanh", "tanh")]})
+    found = elman.suggest(*walks, RNNClassifier(**TINY), n_trials=2, random_state=0)
+    assert found.settings == {}
+    assert [row["problem"] for row in found.table] == ["", "cannot be built"]
+
+
+def test_defaults_that_cannot_be_built_are_refused(walks, small_space):
+    own = RNNClassifier((4, 4), cell=["tanh"], max_iter=4)
+    with pytest.raises(ValueError, match="hidden_layer_sizes and cell"):
+        elman.suggest(*walks, own, n_trials=2)
+
+
 # By time
 
 
@@ -289,6 +329,64 @@ def test_candidate_that_cannot_be_ended_is_not_waited_for(walks, small_space, mo
     assert found.settings == {}
     assert found.estimator.n_iter_ == 4
     assert [row["problem"] for row in found.table].count("out of time") >= 1
+
+
+def test_thread_that_ends_after_the_search_does_not_silence_the_process(
+    walks, small_space, monkeypatch
+):
+    fit, waiting = RNNClassifier.fit, threading.Event()
+
+    def compiling(self, *arguments, **keywords):
+        if self.learning_rate_init != 0.003:
+            with warnings.catch_warnings():  # as Numba's compiler does
+                waiting.wait(20)
+        return fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(RNNClassifier, "fit", compiling)
+    own = RNNClassifier(**TINY, learning_rate_init=0.003)
+    elman.suggest(*walks, own, budget=2, random_state=0)
+    waiting.set()
+    threads = [t for t in threading.enumerate() if t.name.startswith("elman-tune")]
+    for thread in threads:
+        thread.join(20)
+    with pytest.raises(UserWarning, match="heard"):
+        warnings.warn("heard", stacklevel=1)
+    assert threads
+
+
+def test_main_thread_is_heard_during_a_search(walks, small_space):
+    def callback(progress):
+        if progress.doing != "the winner on all data":
+            warnings.warn("heard", stacklevel=1)
+
+    with pytest.raises(UserWarning, match="heard"):
+        elman.suggest(*walks, RNNClassifier(**TINY), n_trials=2, callback=callback)
+
+
+def test_threads_of_a_search_are_not_heard(walks, monkeypatch):
+    monkeypatch.setitem(SPACES, RNNClassifier, {"learning_rate_init": [0.002]})
+    fit, threads = RNNClassifier.fit, set()
+
+    def warning(self, *arguments, **keywords):
+        if threading.current_thread() is not threading.main_thread():
+            threads.add(threading.current_thread())
+            warnings.warn("heard", stacklevel=1)
+        return fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(RNNClassifier, "fit", warning)
+    elman.suggest(*walks, RNNClassifier(**TINY), n_trials=2)
+    assert threads
+
+
+def test_filter_of_threads_is_nothing_to_scikit_learn(walks):
+    """It copies filters by their patterns, in a search of its own beside ours."""
+    from sklearn.model_selection import cross_val_score
+
+    X, y = walks
+    with quiet_threads():
+        assert len(cross_val_score(RNNClassifier(**TINY), X, y, cv=2)) == 2
+        with pytest.raises(UserWarning, match="heard"):
+            warnings.warn("heard", stacklevel=1)
 
 
 def test_budget_is_used(walks, small_space):
@@ -384,6 +482,61 @@ def test_interrupt_of_the_last_training(walks, small_space):
     assert found.interrupted
     assert 1 <= len(found.estimator.history_) < 4
     assert "interrupted in epoch" in found.text
+
+
+# The last training
+
+
+def last_training(walks, seconds, callback=None, **params):
+    """Fit the defaults, as after a search that left so many seconds."""
+    X, y = walks
+    own = RNNClassifier(**(TINY | {"random_state": 0} | params))
+    search = Search(own, X, y, [], lambda _: 1.0, [], None, 1, None, seconds, callback)
+    return search, *search.refit(search.trials[0])
+
+
+def test_last_training_that_ends_before_its_first_epoch_has_no_best(walks):
+    _, estimator, words = last_training(walks, -5, max_iter=9, batch_size=4)
+    assert len(estimator.history_) == 0
+    assert "ended by the budget in epoch 1 (the whole has 9)" in words
+    assert "best" not in words
+
+
+def ending_with(error, epoch):
+    """Make a callback of fit that raises this after so many epochs."""
+
+    def end(self, progress):
+        if progress.row is not None and progress.row["epoch"] == epoch:
+            raise error
+
+    return end
+
+
+def test_last_training_that_ends_after_some_epochs(walks, monkeypatch):
+    monkeypatch.setattr(Watch, "__call__", ending_with(OutOfTimeError, 2))
+    _, estimator, words = last_training(walks, None)
+    assert len(estimator.history_) == 2
+    assert "ended by the budget in epoch 3 (the whole has 4)" in words
+    assert "its weights are those of its best epoch. Take a larger budget." in words
+
+
+@pytest.mark.parametrize("error", [OutOfTimeError, KeyboardInterrupt])
+def test_last_training_that_is_complete_was_not_cut_short(walks, monkeypatch, error):
+    monkeypatch.setattr(Watch, "__call__", ending_with(error, 4))
+    search, estimator, words = last_training(walks, None)
+    assert len(estimator.history_) == 4
+    assert words == ""
+    assert search.interrupted == (error is KeyboardInterrupt)
+
+
+def test_shortened_training_leaves_max_iter(walks):
+    search, *_ = last_training(walks, None)
+    search._deadline = time.monotonic() + 100
+    search.trials[0].paces = [100.0]  # a second an update would be too slow for four epochs
+    estimator, words = search.refit(search.trials[0])
+    assert len(estimator.history_) < 4
+    assert "There was time for" in words
+    assert estimator.max_iter == 4
 
 
 # What is refused

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from elman._memory import require_memory
 from elman._typing import Array
-from elman.data import Examples, Frame, FrontEnd, Sequences, Targets
+from elman.data import Examples, FrontEnd, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
@@ -25,7 +25,7 @@ from elman.estimators.answers import Answers
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
-from elman.estimators.inputs import InputFormat, as_fitted, first_format
+from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
 from elman.network import Network
@@ -271,22 +271,15 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
-        standardize = self.standardize
-        if standardize == "auto":
-            standardize = True if self._every_step else "sequence"
-        n_numbers = sequences.n_features * (1 + (standardize == "sequence") + self.differences)
-        try:
-            frame = Frame.of(self.frame, sequences.lengths, self._every_step, n_numbers)
-        except ValueError as error:
-            raise InvalidParameterError(str(error)) from None
+        planned = planned_front_end(self, sequences.lengths, sequences.n_features)
         if not self._every_step:
             weights = np.repeat(weights, sequences.lengths)
         return FrontEnd.measured(
             sequences,
             weights / weights.max(),
-            standardize=standardize,
-            differences=self.differences,
-            frame=frame,
+            standardize=bool(self.standardize) if planned.level is None else "sequence",
+            differences=planned.differences,
+            frame=planned.frame,
         )
 
     @property

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, check_array
 
-from elman._typing import Array
-from elman.data import Sequences, as_sequences
+from elman._typing import Array, IntArray
+from elman.data import Frame, FrontEnd, Sequences, as_sequences
 from elman.data.sequences import refuse_mask, refuse_table
 from elman.errors import DataError
 
@@ -172,6 +173,44 @@ def _refuse_other_names(
             f"{', '.join(expected)}{lacks}. Read the file as the model's was read: "
             "elman.read_sequences(file, like=model)."
         )
+
+
+def planned_front_end(estimator: Any, lengths: IntArray, n_features: int) -> FrontEnd:
+    """Find out what front end the parameters mean; nothing is measured, but all shapes are known.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+        Has ``standardize``, ``differences`` and ``frame``.
+    lengths : array (n_sequences,)
+        T of the training sequences.
+    n_features : int
+        D.
+
+    Returns
+    -------
+    FrontEnd
+        Its mean and level are zeros, its scale ones.
+
+    Raises
+    ------
+    InvalidParameterError
+        If ``frame`` is not what it has to be.
+    """
+    every_step, zeros = estimator._every_step, np.zeros(n_features)
+    standardize = estimator.standardize
+    by_sequence = standardize == "sequence" or (standardize == "auto" and not every_step)
+    planned = FrontEnd(
+        zeros,
+        np.ones(n_features),
+        level=zeros if by_sequence else None,
+        differences=bool(estimator.differences),
+    )
+    try:
+        frame = Frame.of(estimator.frame, lengths, every_step, planned.n_numbers)
+    except ValueError as error:
+        raise InvalidParameterError(str(error)) from None
+    return replace(planned, frame=frame)
 
 
 def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Array:

@@ -6,14 +6,13 @@ those that come out on top first. The defaults are in both rounds.
 
 scikit-learn's ``HalvingRandomSearchCV`` takes lists of ragged sequences, but neither a budget in
 seconds nor ``max_iter="auto"``; broken off, it has nothing to show, and it may drop the defaults after
-the first round. So candidates, folds and scores are scikit-learn's, and the order is ours.
+the first round. So candidates, folds and metrics are scikit-learn's, and the order is ours.
 """
 
 from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -22,11 +21,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import cross_validate
+from sklearn.utils import indexable
+from sklearn.utils.metaestimators import _safe_split
 
 from elman.errors import DivergenceError
 from elman.training import Progress as TrainingProgress
 from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
+from elman.tuning.quiet import THREADS, quiet_threads
 from elman.tuning.trials import Progress, Trial, decide, ranking
 
 SHORT = 0.25
@@ -63,8 +64,8 @@ class Search:
         Given what a candidate sets, says what its training takes, in a unit of its own.
     splits : list of (train, test)
         Indices.
-    scoring
-        As ``cross_validate`` takes it.
+    scoring : callable
+        Given a fitted estimator, X and y, a number.
     n_threads : int
         Folds that are trained at once.
     n_trials : int or None
@@ -112,7 +113,7 @@ class Search:
         self._deadline = math.inf if seconds is None else self._began + seconds
         self._stop = Event()
         self._n_done = 0
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="elman-tune")
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix=THREADS)
 
     def run(self) -> None:
         """Let them compete, until the number, the time, or a person says that it is enough.
@@ -123,15 +124,12 @@ class Search:
             If there is nothing to show yet.
         """
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # short trainings have not learnt much, and rare classes
-                warnings.simplefilter("ignore")  # are not in every fold
+            with quiet_threads():  # short trainings have not learnt much; a fold may lack a class
                 try:
                     self._compete()
                 finally:
                     self._stop.set()
-                    # Whoever compiles cannot be ended, and is not waited for.
+                    # A training that compiles cannot be ended, and is not waited for.
                     self._pool.shutdown(wait=False, cancel_futures=True)
         except KeyboardInterrupt:
             if not self.trials[0].scores:
@@ -149,11 +147,12 @@ class Search:
         """
         estimator = clone(self.estimator).set_params(**trial.settings)
         n_epochs, _ = epochs_and_updates(estimator, len(self.y))
+        max_iter, enough = estimator.max_iter, n_epochs
         left = self._deadline - time.monotonic()
         expected = MARGIN * self._refit_seconds(trial)
         words = ""
         if expected > 0 and left < expected:
-            enough = max(1, int(n_epochs * left / expected))
+            enough = min(n_epochs, max(1, int(n_epochs * left / expected)))
             if enough < n_epochs:
                 estimator.set_params(max_iter=enough)
                 words = (
@@ -167,21 +166,26 @@ class Search:
             show()
             watch(progress)
 
+        broken_off = ""
         try:
             estimator.fit(self.X, self.y, callback=callback)
         except OutOfTimeError:
-            words = (
-                f"The last training was ended by the budget, in epoch {len(estimator.history_) + 1} "
-                f"(the whole has {n_epochs}), with the weights of its best epoch; take a larger budget."
-            )
+            broken_off = "ended by the budget"
         except KeyboardInterrupt:
             if not getattr(estimator, "history_", None):
                 raise
             self.interrupted = True
+            broken_off = "interrupted"
+        n_complete = len(estimator.history_)
+        if broken_off and n_complete < enough:
+            weights = "those of its best epoch" if n_complete else "what it had come to"
             words = (
-                f"The last training was interrupted in epoch {len(estimator.history_) + 1} "
-                f"(the whole has {n_epochs}); its weights are those of its best epoch."
+                f"The last training was {broken_off} in epoch {n_complete + 1} (the whole has "
+                f"{n_epochs}); its weights are {weights}."
             )
+            if not self.interrupted:
+                words += " Take a larger budget."
+        estimator.set_params(max_iter=max_iter)  # it was shortened for this training alone
         return estimator, words
 
     # The two rounds
@@ -248,7 +252,7 @@ class Search:
     def _affordable(self, trials: list[Trial]) -> tuple[list[Trial], float]:
         """Choose those that there is time for in full, from the first on; and when it is over.
 
-        Whoever is expensive has to leave room for the last training, which may be its own.
+        An expensive one has to leave room for the last training, which may be its own.
         """
         chosen: list[Trial] = []
         left = self._deadline - time.monotonic()
@@ -357,6 +361,11 @@ class Search:
         except (DivergenceError, MemoryError) as error:
             trial.problem = "diverged" if isinstance(error, DivergenceError) else "too large"
             return None
+        except ValueError:
+            if trial is self.trials[0]:
+                raise
+            trial.problem = "cannot be built"
+            return None
         trial.seconds += seconds
         if not math.isnan(per_update):
             trial.paces.append(per_update)
@@ -380,17 +389,13 @@ class Search:
             n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))
             estimator.set_params(max_iter=max(1, round(share * n_epochs)))
         watch = Watch(until, self._stop)
-        result = cross_validate(
-            estimator,
-            self.X,
-            self.y,
-            cv=[self.splits[fold]],
-            scoring=self.scoring,
-            params={"callback": watch},
-            error_score="raise",
-        )
-        seconds = float(result["fit_time"][0] + result["score_time"][0])
-        return float(result["test_score"][0]), seconds, watch.seconds_per_update
+        X, y = indexable(self.X, self.y)
+        train, test = self.splits[fold]
+        began = time.monotonic()
+        # Not by cross_validate: it changes the warning filters of all threads.
+        estimator.fit(*_safe_split(estimator, X, y, train), callback=watch)
+        score = float(self.scoring(estimator, *_safe_split(estimator, X, y, test, train)))
+        return score, time.monotonic() - began, watch.seconds_per_update
 
     def _showing(self, doing: str) -> Callable[..., None]:
         """Make what tells the callback how far it is."""

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from elman._typing import IntArray
-from elman.data import Frame
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.estimators.inputs import planned_front_end
 
 
 class Steps(NamedTuple):
@@ -39,7 +40,7 @@ _OF_A_SEQUENCE: dict[str, list[Any]] = {
     "bidirectional": [False, True],
 }
 
-# Whoever answers each step may see those up to it alone: a network that goes both ways, or
+# A network that answers each step may see those up to it alone: one that goes both ways, or
 # standardises by the whole sequence, would forecast a value that it has seen.
 SPACES: dict[type, dict[str, list[Any]]] = {
     RNNClassifier: _OF_A_SEQUENCE,
@@ -55,17 +56,21 @@ MOST = 1_000
 """Candidates that are drawn, at most."""
 
 
-def candidates(estimator: Any, lengths: IntArray, random_state: int) -> Iterator[dict[str, Any]]:
+def candidates(
+    estimator: Any, lengths: IntArray, n_features: int, random_state: int
+) -> Iterator[dict[str, Any]]:
     """Draw settings that differ from an estimator's own, and from each other.
 
-    Each parameter stays as it is with a chance of one half or more: who changes all at once is seldom
-    better, and does not learn why.
+    Each parameter stays as it is with a chance of one half or more: a candidate that changes all of
+    them is seldom better, and does not show why.
 
     Parameters
     ----------
     estimator : BaseRNN
     lengths : array (n_sequences,)
         T of the sequences, for frames.
+    n_features : int
+        D of a sample, for them too.
     random_state : int
 
     Yields
@@ -75,12 +80,13 @@ def candidates(estimator: Any, lengths: IntArray, random_state: int) -> Iterator
     """
     own = estimator.get_params(deep=False)
     own["hidden_layer_sizes"] = tuple(np.atleast_1d(own["hidden_layer_sizes"]).tolist())
-    is_of_steps = isinstance(estimator, RNNTagger | RNNStepRegressor)
-    own_frame = Frame.of(own["frame"], lengths, is_of_steps)
+    own_frame = planned_front_end(estimator, lengths, n_features).frame
     alternatives: dict[str, list[Any]] = {}
     for kind, space in SPACES.items():
         if isinstance(estimator, kind):
-            alternatives = space
+            alternatives = dict(space)
+    if not isinstance(own["cell"], str) and np.iterable(own["cell"]):  # as many as there are layers
+        alternatives.pop("hidden_layer_sizes", None)
     choices = {}
     for name, values in alternatives.items():
         others = [value.frame(lengths) if isinstance(value, Steps) else value for value in values]
@@ -107,15 +113,16 @@ def work(estimator: Any, settings: dict[str, Any], lengths: IntArray, n_features
     lengths : array (n_sequences,)
         T of the sequences.
     n_features : int
-        D of a step.
+        D of a sample.
     """
-    params = estimator.get_params(deep=False) | settings
-    frame = Frame.of(params["frame"], lengths, isinstance(estimator, RNNTagger | RNNStepRegressor))
-    below, products = n_features * (1 if frame is None else frame.length), 0
+    estimator = clone(estimator).set_params(**settings)
+    params = estimator.get_params(deep=False)
+    front_end = planned_front_end(estimator, lengths, n_features)
+    below, products = front_end.n_inputs, 0
     for H in np.atleast_1d(params["hidden_layer_sizes"]).tolist():
         products += H * (H + below)
         below = H
     cell = params["cell"]
     gates = GATES.get(cell, 1) if isinstance(cell, str) else 1
-    n_steps = float(np.mean(lengths if frame is None else frame.steps(lengths)))
+    n_steps = float(np.mean(front_end.lengths(lengths)))
     return n_steps * gates * products * (2 if params["bidirectional"] else 1)

@@ -159,7 +159,7 @@ def suggest(
         estimator,
         X,
         y,
-        candidates(estimator, lengths, seed),
+        candidates(estimator, lengths, n_features, seed),
         lambda settings: work(estimator, settings, lengths, n_features),
         _splits(estimator, X, y, cv, seed),
         _scorer(estimator, scoring),
