@@ -59,6 +59,14 @@ def test_recipe_may_give_a_cell_rather_than_its_name(run, monkeypatch):
     assert elman.load("digits.safetensors").cell == recipe["cell"]
 
 
+def test_long_training_prints_few_lines_where_there_is_no_terminal(run):
+    result = run("train", "digits", "--hidden", "2", "--epochs", "60", "--batch-size", "1437")
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if line.startswith("epoch ")]
+    numbers = [int(line.removeprefix("epoch ").partition("/")[0]) for line in lines]
+    assert numbers == [*range(1, 11), *range(12, 61, 3)]
+
+
 # In a process that is asked to end
 
 

@@ -27,16 +27,26 @@ class _Rate(ProgressColumn):
         return Text(f"{task.fields['rate']:,.0f} seq/s", style="progress.data.speed")
 
 
+FIRST, LINES = 10, 20
+"""Epochs that have a line each where there is no terminal, and how many of the others have one."""
+
+
 @contextmanager
 def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None] | None]:
-    """Give a callback that shows how training goes: a bar on a terminal, else a line an epoch."""
+    """Give a callback that shows how training goes: a bar on a terminal, else lines.
+
+    Each of the first epochs and the last has a line, as has one that something is noted of; of those
+    between, about ``LINES`` have one.
+    """
     if quiet:
         yield None
         return
     if not console.is_terminal or console.is_dumb_terminal:
 
         def line(progress: TrainingProgress) -> None:
-            if progress.row is not None:
+            number, n = progress.epoch, progress.n_epochs
+            is_due = number <= FIRST or number == n or number % max(1, n // LINES) == 0
+            if progress.row is not None and (is_due or progress.notes):
                 say(str(progress))
 
         yield line
