@@ -36,10 +36,10 @@ from elman.training import (
     Progress,
     Run,
     Trainer,
-    batch_size_for,
+    batch_size_of,
     constant,
     cosine,
-    epochs_for,
+    epochs_of,
     make_optimizer,
     train,
 )
@@ -158,7 +158,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if held_out is not None:
             scaled = replace(held_out, sequences=fitted.scaled(held_out.sequences))
             validate = partial(self._score, fitted, scaled)
-        n_epochs = epochs_for(trainer.n_batches) if self.max_iter == "auto" else self.max_iter
+        n_epochs = epochs_of(self.max_iter, trainer.n_batches)
         n_updates = n_epochs * trainer.n_batches
         if self.max_iter == "auto":
             trainer.budget = n_updates
@@ -324,15 +324,13 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         dtype = sequences.values.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
-        auto = self.batch_size == "auto"
-        batch_size = batch_size_for(len(sequences)) if auto else int(self.batch_size)
         return Trainer(
             self._make_engine(),
             fitted.network.parameters,
             Examples(sequences, replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
-            batch_size=batch_size,
+            batch_size=batch_size_of(self.batch_size, len(sequences)),
             rng=fitted.rng,
             shuffle=self.shuffle,
             alpha=float(self.alpha) / mean_weight,

@@ -1,6 +1,12 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
-from elman.training.budget import N_UPDATES, batch_size_for, epochs_for
+from elman.training.budget import (
+    N_UPDATES,
+    batch_size_for,
+    batch_size_of,
+    epochs_for,
+    epochs_of,
+)
 from elman.training.optimizers import OPTIMIZERS, Optimizer, clip_norm, make_optimizer
 from elman.training.progress import Callback, Progress, Row
 from elman.training.run import Run, train
@@ -18,10 +24,12 @@ __all__ = [
     "Run",
     "Trainer",
     "batch_size_for",
+    "batch_size_of",
     "clip_norm",
     "constant",
     "cosine",
     "epochs_for",
+    "epochs_of",
     "make_optimizer",
     "train",
 ]

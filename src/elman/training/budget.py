@@ -39,3 +39,13 @@ def batch_size_for(n_sequences: int) -> int:
     """
     power = round(math.log2(max(n_sequences, BATCHES) / BATCHES))
     return min(max(SMALLEST_BATCH, 1 << power), LARGEST_BATCH)
+
+
+def batch_size_of(given: str | int, n_sequences: int) -> int:
+    """The size of a batch of so many sequences, by ``batch_size=``: a number, or ``"auto"``."""
+    return batch_size_for(n_sequences) if given == "auto" else int(given)
+
+
+def epochs_of(given: str | int, n_batches: int) -> int:
+    """The epochs of so many batches, by ``max_iter=``: a number, or ``"auto"``."""
+    return epochs_for(n_batches) if given == "auto" else int(given)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.training import Progress, batch_size_for, epochs_for
+from elman.training import Progress, batch_size_of, epochs_of
 
 
 class OutOfTimeError(Exception):
@@ -52,7 +52,6 @@ class Watch:
 
 def epochs_and_updates(estimator: Any, n: int) -> tuple[int, int]:
     """Count the epochs of a whole training on so many sequences, and the updates."""
-    auto = estimator.batch_size == "auto"
-    n_batches = -(-n // (batch_size_for(n) if auto else int(estimator.batch_size)))
-    n_epochs = epochs_for(n_batches) if estimator.max_iter == "auto" else int(estimator.max_iter)
+    n_batches = -(-n // batch_size_of(estimator.batch_size, n))
+    n_epochs = epochs_of(estimator.max_iter, n_batches)
     return n_epochs, n_epochs * n_batches
