@@ -171,3 +171,21 @@ def _cache() -> Path:
 def _unique_name(path: Path) -> str:
     moment = time.strftime("%Y%m%d-%H%M%S")
     return f"{path.stem[:40]}-{moment}-{getpid()}{path.suffix[:20]}"
+
+
+def default_output(source: str, binary: tuple[int, int] | None, steps: str | None) -> Path:
+    """Name the model file of a data set or file where nobody does."""
+    parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
+    return Path("-".join(map(str, parts)) + ".safetensors")
+
+
+def free_name(path: Path) -> Path:
+    """Return the path or, where something is already, m.interrupted.x, m.interrupted-2.x, ….
+
+    An interrupted training replaces nothing, be it what another one left.
+    """
+    name, number = path, 1
+    while name.exists():
+        name = path.with_name(f"{path.stem}.interrupted{f'-{number}' * (number > 1)}{path.suffix}")
+        number += 1
+    return name

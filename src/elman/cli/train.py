@@ -28,7 +28,7 @@ from elman.cli.sources import (
     is_npz,
     open_dataset,
 )
-from elman.cli.targets import Force, Target, check_targets
+from elman.cli.targets import Force, Target, check_targets, default_output
 from elman.cli.training import Training
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def train(
         "n_iter_no_change": patience,
         "tol": tol,
     }
-    model = Target(output or _default_output(source, binary, steps), "--output", "model", force)
+    model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     curve = None if plot is None else Target(plot, "--plot", "picture", force)
     inputs = files_read(source, data_dir)
     check_targets([model, curve], inputs if validation is None else [*inputs, validation])
@@ -176,11 +176,6 @@ def _validation(path: Path, dataset: Dataset, separator: str | None) -> tuple[An
     raw, filling = read_like(path, reading, separator=separator, labels=True)
     raw = raw.complete(filling)
     return raw.sequences, raw.y
-
-
-def _default_output(source: str, binary: tuple[int, int] | None, steps: str | None) -> Path:
-    parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
-    return Path("-".join(map(str, parts)) + ".safetensors")
 
 
 def _standardize(choice: str | None, no_standardize: bool) -> bool | str | None:

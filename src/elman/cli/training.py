@@ -17,7 +17,7 @@ from elman._signals import Interruptible, Uninterrupted
 from elman.cli.evaluate import evaluate_estimator
 from elman.cli.output import check_delivered, say, say_error, say_in_words
 from elman.cli.parameters import by_options
-from elman.cli.targets import Target
+from elman.cli.targets import Target, free_name
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -161,7 +161,7 @@ class Training:
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"
             return
-        path = replace(self.model, path=_free_name(self.model.path)).save(self.estimator.save)
+        path = replace(self.model, path=free_name(self.model.path)).save(self.estimator.save)
         self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"
 
     def _plan(self) -> str:
@@ -217,15 +217,3 @@ class Training:
         line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line
-
-
-def _free_name(path: Path) -> Path:
-    """Return the path or, where something is already, m.interrupted.x, m.interrupted-2.x, ….
-
-    An interrupted training replaces nothing, be it what another one left.
-    """
-    name, number = path, 1
-    while name.exists():
-        name = path.with_name(f"{path.stem}.interrupted{f'-{number}' * (number > 1)}{path.suffix}")
-        number += 1
-    return name

@@ -36,9 +36,8 @@ from elman.cli.sources import (
     open_dataset,
     refuse_idle,
 )
-from elman.cli.targets import Force, Target, check_targets
-from elman.cli.train import _default_output
-from elman.cli.training import Form, _free_name
+from elman.cli.targets import Force, Target, check_targets, default_output, free_name
+from elman.cli.training import Form
 
 if TYPE_CHECKING:
     from elman.tuning import Suggestion
@@ -104,7 +103,7 @@ def tune(
 
     Ctrl-C ends the search and trains the best so far; pressed again, it ends that too.
     """
-    model = Target(output or _default_output(source, binary, steps), "--output", "model", force)
+    model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
     columns = TableOptions(id, time, features, label, layout, separator, missing)
@@ -118,8 +117,8 @@ def tune(
         with Interruptible():
             found = _search(estimator, X, y, form, budget, trials, folds, scoring, jobs, seed)
         if found.interrupted:  # replaces nothing
-            model = replace(model, path=_free_name(model.path))
-            table = replace(table, path=_free_name(_beside(model.path)))
+            model = replace(model, path=free_name(model.path))
+            table = replace(table, path=free_name(_beside(model.path)))
         places.append(model.save(found.estimator.save))
         result = _result(found, source, seed, places[0])
         content = dumps(result).encode()
