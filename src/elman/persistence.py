@@ -73,10 +73,10 @@ def write_model(
 
 
 def _dump(header: Mapping[str, Any]) -> str:
-    return json.dumps(header, sort_keys=True, default=_plain)
+    return json.dumps(header, sort_keys=True, default=plain)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn NumPy's numbers and arrays into Python's, for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -1,7 +1,6 @@
 """What a training has come to, as plain numbers and arrays: it is gone on from to the same bits.
 
-Beside it there are what a model file holds, the random generator and the optimizer
-(``optimizers.optimizer_from``). An epoch under way is the generator's state when the epoch began, from
+Beside it there are what a model file holds, and the optimizer (``optimizer_from``). An epoch under way is the generator's state when the epoch began, from
 which its order is drawn again, and the sums over the batches that are done.
 """
 
@@ -34,7 +33,7 @@ _PARAMETERS = ("best", "safe", "before")
 
 
 class State(NamedTuple):
-    """What a training has come to beside its model, generator and optimizer.
+    """What a training has come to beside its model and its optimizer.
 
     Attributes
     ----------
@@ -52,6 +51,7 @@ def state_of(trainer: Trainer, run: Run) -> State:
     under_way, patience, dropout = trainer.under_way, run.patience, trainer.dropout
     settings = {
         "trainer": {name: getattr(trainer, name) for name in _OF_TRAINER},
+        "rng": trainer.rng.bit_generator.state,
         "under_way": None if under_way is None else asdict(under_way),
         "dropout_seed": None if dropout is None else dropout.seed,
         "run": {name: getattr(run, name) for name in _OF_RUN},
@@ -66,7 +66,7 @@ def state_of(trainer: Trainer, run: Run) -> State:
 def go_on(trainer: Trainer, run: Run, state: State) -> None:
     """Bring a trainer and a run that are new to what ``state_of`` collected.
 
-    The trainer has the parameters, the optimizer and the generator of that moment.
+    The trainer has the parameters and the optimizer of that moment.
 
     Raises
     ------
@@ -78,6 +78,7 @@ def go_on(trainer: Trainer, run: Run, state: State) -> None:
         setattr(trainer, name, _number(settings["trainer"], name))
     for name in _OF_RUN:
         setattr(run, name, _number(settings["run"], name))
+    trainer.rng.bit_generator.state = settings["rng"]
     trainer.high.extend(arrays["high"].tolist())
     if settings["under_way"] is not None:
         trainer.under_way = UnderWay(**settings["under_way"])
