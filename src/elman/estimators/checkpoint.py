@@ -135,7 +135,7 @@ class Resumed:
             raise DataError(
                 f"{self.path} is of a training on other data: {', '.join(differing)} "
                 f"{'differ' if len(differing) > 1 else 'differs'} from what it was begun with. Pass "
-                "the same, in the same order, or begin anew, without resume."
+                "the same, in the same order, or begin anew."
             )
 
     def fitted(self, answers: type[Classes | Numbers], engine: Engine) -> Fitted:
@@ -184,7 +184,7 @@ def _require_same_params(
         of = ", ".join(f"{name}={begun[name]!r} (here {now[name]!r})" for name in differing)
         raise InvalidParameterError(
             f"{path} was begun by a {type(estimator).__name__} with {of}. Set "
-            f"{'them' if len(differing) > 1 else 'it'} back, or begin anew, without resume."
+            f"{'them' if len(differing) > 1 else 'it'} back, or begin anew."
         )
 
 

@@ -1,7 +1,8 @@
 """What a training has come to, as plain numbers and arrays: it is gone on from to the same bits.
 
-Beside it there are what a model file holds, and the optimizer (``optimizer_from``). An epoch under way is the generator's state when the epoch began, from
-which its order is drawn again, and the sums over the batches that are done.
+Beside it there are what a model file holds, and the optimizer (``optimizer_from``). An epoch under way
+is the state of the generator when the epoch began, from which its order is drawn again, and the sums
+over the batches that are done.
 """
 
 from __future__ import annotations

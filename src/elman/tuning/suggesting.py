@@ -213,7 +213,7 @@ def seconds_in(budget: str | float) -> float:
     else:
         seconds = float(budget)
     if not 0 < seconds < math.inf:
-        raise ValueError(f"budget is {budget!r}; expected a time: 60s, 2m or 1h.")
+        raise ValueError(f"{budget!r} is no length of time; expected a time: 60s, 2m or 1h.")
     return seconds
 
 
