@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,37 @@ from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
 
 _WINDOW = 4  # updates, at least, that a loss is judged by
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """An epoch so far, from which it can be gone on with: sums over the batches that are done.
+
+    Attributes
+    ----------
+    rng : dict
+        The state of the generator when the epoch began; its order is drawn from that.
+    n_done : int
+        Sequences.
+    loss, norm : float
+        The objective and the gradient's norm, times the sequences of a batch.
+    data_loss, weight, correct : float
+        The loss without the penalty, the weights, and the weights of right answers.
+    learning_rate : float
+        The last update's.
+    seconds : float
+        Since it began, without interruptions.
+    """
+
+    rng: dict[str, Any]
+    n_done: int = 0
+    loss: float = 0.0
+    norm: float = 0.0
+    data_loss: float = 0.0
+    weight: float = 0.0
+    correct: float = 0.0
+    learning_rate: float = 0.0
+    seconds: float = 0.0
 
 
 class Trainer:
@@ -63,6 +96,13 @@ class Trainer:
         What multiplies the schedule's learning rate: halved whenever training diverged.
     data_loss : float
         The mean loss of a sequence in the last complete epoch, without the penalty.
+    first_loss : float
+        That of a label in the first batch, before anything was learnt.
+    high : deque of bool
+        Of the last updates, those of an epoch: whether the loss of a label was far too high.
+    under_way : UnderWay or None
+        The epoch that is being gone over, after each of its batches. Whoever sets it lets the next
+        epoch go on from there.
     """
 
     def __init__(
@@ -97,8 +137,9 @@ class Trainer:
         self.budget: int | None = None
         self.rate_factor = 1.0
         self.data_loss = math.nan
-        self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
-        self._high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
+        self.first_loss = math.nan
+        self.high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
+        self.under_way: UnderWay | None = None
 
     @property
     def n_batches(self) -> int:
@@ -135,10 +176,10 @@ class Trainer:
         self.n_updates = n_updates
         self.rate_factor /= 2
         self.optimizer.reset()
-        self._high.clear()
+        self.high.clear()
 
     def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
-        """Go over all sequences once.
+        """Go over all sequences once, or over those that are left of an epoch under way.
 
         Parameters
         ----------
@@ -161,47 +202,57 @@ class Trainer:
             overflows. One batch that is so high is none yet: clipped, its gradient does little harm.
             The parameters are what they have come to.
         """
-        started = time.perf_counter()
+        if self.under_way is None:
+            self.under_way = UnderWay(dict(self.rng.bit_generator.state))
+        try:
+            return self._go_over(self.under_way, number, n_epochs, callback)
+        finally:
+            self.under_way = None
+
+    def _go_over(
+        self, epoch: UnderWay, number: int, n_epochs: int, callback: Callback | None
+    ) -> Row:
+        started = time.perf_counter() - epoch.seconds
         n = len(self.examples.sequences)
+        self.rng.bit_generator.state = epoch.rng
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
-        loss = data_loss = norm = 0.0
-        correct = weight = 0.0
-        n_done = 0
-        for start in range(0, n, self.batch_size):
+        for start in range(epoch.n_done, n, self.batch_size):
             batch = order[start : start + self.batch_size]
-            learning_rate = self.learning_rate
+            epoch.learning_rate = self.learning_rate
             batch_loss, batch_data, batch_norm, batch_correct = self._update(
-                batch, learning_rate, number
+                batch, epoch.learning_rate, number
             )
             batch_weight = float(self.examples.weight_of_sequences[batch].sum())
             # By label, not by sequence: these may differ in length and weight by any factor.
             of_label = batch_data / batch_weight
             if self.n_updates == 1:
                 self.first_loss = of_label
-            self._high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
-            data_loss += batch_data
-            n_done += len(batch)
-            correct += batch_correct
-            weight += batch_weight
-            loss += batch_loss * len(batch)
-            norm += batch_norm * len(batch)
+            self.high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
+            epoch.data_loss += batch_data
+            epoch.n_done += len(batch)
+            epoch.correct += batch_correct
+            epoch.weight += batch_weight
+            epoch.loss += batch_loss * len(batch)
+            epoch.norm += batch_norm * len(batch)
             if callback is not None:
-                seconds = time.perf_counter() - started
-                accuracy = self._accuracy(correct, weight)
-                callback(self.progress(number, n_epochs, n_done, loss / n_done, accuracy, seconds))
-        if 2 * sum(self._high) > len(self._high):
-            how = f"the loss of a label rose from {self.first_loss:g} to {data_loss / weight:g}"
+                seconds = epoch.seconds = time.perf_counter() - started
+                accuracy = self._accuracy(epoch)
+                loss = epoch.loss / epoch.n_done
+                callback(self.progress(number, n_epochs, epoch.n_done, loss, accuracy, seconds))
+        if 2 * sum(self.high) > len(self.high):
+            now = epoch.data_loss / epoch.weight
+            how = f"the loss of a label rose from {self.first_loss:g} to {now:g}"
             raise self._diverged(number, how)
         if not np.isfinite(self.parameters.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
-        self.data_loss = data_loss / n
-        accuracy = self._accuracy(correct, weight)
+        self.data_loss = epoch.data_loss / n
+        accuracy = self._accuracy(epoch)
         return {
             "epoch": number,
-            "loss": loss / n,
+            "loss": epoch.loss / n,
             **({} if accuracy is None else {"accuracy": accuracy}),
-            "learning_rate": learning_rate,
-            "gradient_norm": norm / n,
+            "learning_rate": epoch.learning_rate,
+            "gradient_norm": epoch.norm / n,
         }
 
     def progress(
@@ -220,10 +271,10 @@ class Trainer:
             number, n_epochs, n_done, n, loss, accuracy, seconds, row, self.n_updates, self.budget
         )
 
-    def _accuracy(self, correct: float, weight: float) -> float | None:
+    def _accuracy(self, epoch: UnderWay) -> float | None:
         if not self.parameters.architecture.loss_function.takes_classes:
             return None
-        return min(correct / weight, 1.0)  # the sums may round apart
+        return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
 
     def _update(
         self, batch: IntArray, learning_rate: float, epoch: int
