@@ -128,6 +128,7 @@ def read_sequences(
     }
     if like is None:
         raw = read_raw(source, separator=separator, **cast(Any, given))
+        _require_several(raw)
         filling = None if missing is None else Filling.measured(missing, raw.sequences)
     else:
         given["task"] = None if task == "classification" else task
@@ -310,6 +311,17 @@ def _open_file(
     counts_empty = table.frame.implementation.is_polars()
     place: Place = lambda row: f"line {line_of(path, dialect, row, counts_empty):,}"  # noqa: E731
     return replace(table, dialect=dialect, place=place)
+
+
+def _require_several(raw: Raw) -> None:
+    """Refuse one sequence with one answer, of which nothing can be learned."""
+    info = raw.info
+    if info.id is None or raw.y is None or info.of_steps or len(raw.sequences) > 1:
+        return
+    raise DataError(
+        f"column {info.id!r} is {info.ids.tolist()[0]!r} in all rows: "
+        "one sequence, with one answer. Name the column that tells sequences apart: id=... (--id)."
+    )
 
 
 def _require_rows(frame: Frame, name: str) -> None:
