@@ -14,7 +14,7 @@ def test_the_code_of_the_readme_prints_what_stands_behind_it(tmp_path, monkeypat
     names, printed = {}, io.StringIO()
     with contextlib.redirect_stdout(printed):
         for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-            exec(code, names)  # noqa: S102
+            exec(code, names)
     (accuracy,) = re.findall(r"It prints `([\d.]+)`", text)
     assert float(accuracy) == round(float(printed.getvalue().split()[0]), 3)
     assert (tmp_path / "explanation.html").exists()
