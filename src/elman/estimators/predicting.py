@@ -41,20 +41,29 @@ class Predicting(FittedAttributes, Hyperparameters):
     def _outputs(self, X: Any, initial_state: Any = None) -> tuple[Fitted, Array, Sequences]:
         """Check X and compute ŷ flat: a row a sequence, or a row a step."""
         fitted, sequences = self._checked(X)
-        return fitted, self._y_hat(fitted, fitted.scaled(sequences), initial_state), sequences
+        return fitted, self._y_hat(fitted, sequences, initial_state), sequences
 
     def _y_hat(self, fitted: Fitted, sequences: Sequences, initial_state: Any = None) -> Array:
         """Compute ŷ flat, and refuse to answer where it is no number."""
-        network = self._network(fitted)
-        y_hat = network.predict_flat(
-            sequences, every_step=self._every_step, initial_state=initial_state
-        )
+        y_hat = self._flat(fitted, sequences, initial_state)
         finite = np.isfinite(y_hat).all(axis=1)
         if not finite.all():
             row = int(finite.argmin())
             place = sequences.locate(row) if self._every_step else f"sequence {row}"
             raise overflow(f" at {place} of X", fitted.network.dtype)
         return y_hat
+
+    def _flat(self, fitted: Fitted, sequences: Sequences, initial_state: Any = None) -> Array:
+        """Compute ŷ flat: at once, or, of large sequences, some after another."""
+        network, found = self._network(fitted), []
+        n, dtype = len(sequences), fitted.network.dtype
+        carry = None
+        if initial_state is not None:
+            carry = Carry.of(fitted.network.architecture, initial_state, n, dtype)
+        for some, made in fitted.blocks(sequences):
+            own = None if carry is None else Carry(carry.architecture, carry.values[some])
+            found.append(network.predict_flat(made, every_step=self._every_step, initial_state=own))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def network_input(self, X: Any) -> list[Array]:
         """What the network sees of X: the front end's steps, for a network that left without it.

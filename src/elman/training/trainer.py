@@ -163,7 +163,7 @@ class Trainer:
         """
         started = time.perf_counter()
         n = len(self.examples.sequences)
-        order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+        order = self.examples.order(self.rng) if self.shuffle else np.arange(n)
         loss = data_loss = norm = 0.0
         correct = weight = 0.0
         n_done = 0
@@ -241,13 +241,14 @@ class Trainer:
         correct : float
             The weight of right answers.
         """
-        examples, parameters = self.examples, self.parameters
+        parameters = self.parameters
+        taken, targets = self.examples.batch(batch)
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
             evaluation = self.engine.loss_and_gradients(
                 parameters,
-                examples.batch(batch),
-                examples.targets,
+                taken,
+                targets,
                 dropout=self.dropout and self.dropout._replace(update=self.n_updates),
             )
             gradients = evaluation.gradients
