@@ -14,7 +14,9 @@ import io
 import mmap
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -233,8 +235,7 @@ class _State:
     changed: int
 
     @classmethod
-    def of(cls, file: io.RawIOBase) -> _State:
-        found = os.fstat(file.fileno())
+    def of(cls, found: os.stat_result) -> _State:
         return cls(found.st_size, found.st_mtime_ns)
 
 
@@ -274,14 +275,14 @@ class Files:
         for part in self.parts:
             end = part.position + part.n_rows * self.row_bytes
             if part.path not in self._states:
-                self._open(part.path)
+                self._states[part.path] = _State.of(Path(part.path).stat())
             if end > self._states[part.path].size:
                 raise _cut_short(part.path, end, self._states[part.path].size)
 
     @property
     def row_bytes(self) -> int:
         """The size of a row."""
-        return self.n_features * self.dtype.itemsize
+        return self.n_features * int(self.dtype.itemsize)
 
     @property
     def rows_of_block(self) -> int:
@@ -314,7 +315,8 @@ class Files:
 
     def read(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
         """See ``Source.read``."""
-        with self._lock:
+        with self._lock, ExitStack() as stack:
+            stack.callback(self._close)
             block = starts // self.rows_of_block
             wanted = np.unique(block)
             is_long = int(lengths.max()) > self._rows_behind  # and read by itself
@@ -375,24 +377,27 @@ class Files:
         while done < len(into):
             n = file.readinto(into[done:])
             if not n:
-                raise _cut_short(path, at + len(into), at + done)
+                raise _cut_short(path, at + len(into), file.seek(0, io.SEEK_END))
             done += n
 
     def _open(self, path: str) -> io.RawIOBase:
         """Open a file, and see that it is what it was."""
         if self._file is None or self._file[0] != path:
-            if self._file is not None:
-                self._file[1].close()
-            self._file = None
+            self._close()
             self._file = path, cast(io.BufferedReader, open_file(path)).detach()
         file = self._file[1]
-        found = _State.of(file)
-        if (before := self._states.setdefault(path, found)) != found:
+        before, found = self._states[path], _State.of(os.fstat(file.fileno()))
+        if found != before:
             raise DataError(
                 f"{path} changed while it was read: it had {before.size:,} bytes, and has "
                 f"{found.size:,}, or others. Let nothing write to it, and begin anew."
             )
         return file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file[1].close()
+            self._file = None
 
 
 _KEPT = ("parts", "dtype", "n_features", "offsets", "_states")

@@ -53,6 +53,15 @@ class Sequences:
     names: tuple[str, ...] | None = None
     reading: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of_rows(cls, values: Array, lengths: IntArray) -> Sequences:
+        """Cut rows (n_steps_in_all, n_features) into sequences; those of a large file are not read."""
+        offsets = _offsets(lengths)
+        if values.nbytes > stored.LARGE and (place := place_in_file(values)) is not None:
+            files = Files([Part(*place, len(values))], values.dtype, values.shape[1])
+            values = _as_values(Rows(files, offsets[:-1], lengths, values.dtype))
+        return cls(values, offsets)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -213,8 +222,7 @@ def as_sequences(
         if X.unread is None:
             given = replace(X, values=X.values.view())  # what owns its memory is written to
     elif isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
-        values, offsets = _of_array(X, name)
-        given = Sequences(values, offsets, stacked=True)
+        given = replace(Sequences.of_rows(*_of_array(X, name)), stacked=True)
     else:
         given = _of_list(_listed(X, name), name)
 
@@ -290,12 +298,8 @@ def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
             + hint.get(X.ndim, "Sequences of different lengths are a list of 2-D arrays.")
         )
     n_samples, n_timesteps, n_features = X.shape
-    offsets = _offsets(np.full(n_samples, n_timesteps, dtype=np.int64))
-    X = numeric(X, name)
-    if X.nbytes > stored.LARGE and (place := place_in_file(X)) is not None:
-        files = Files([Part(*place, n_samples * n_timesteps)], X.dtype, n_features)
-        return _as_values(Rows(files, offsets[:-1], np.diff(offsets), X.dtype)), offsets
-    return X.reshape(n_samples * n_timesteps, n_features), offsets
+    values = numeric(X, name).reshape(n_samples * n_timesteps, n_features)
+    return values, np.full(n_samples, n_timesteps, dtype=np.int64)
 
 
 def _of_list(X: Sequence[Any], name: str) -> Sequences:
