@@ -78,8 +78,15 @@ class Sequences:
     @overload
     def __getitem__(self, i: slice | Array | list[int]) -> Sequences: ...
 
-    def __getitem__(self, i: int | slice | Array | list[int]) -> Array | Sequences:
+    @overload
+    def __getitem__(self, i: tuple[Any, Any]) -> Array | Sequences: ...
+
+    def __getitem__(
+        self, i: int | slice | Array | list[int] | tuple[Any, Any]
+    ) -> Array | Sequences:
         """One sequence (n_timesteps, n_features) by its number; some of them by several."""
+        if isinstance(i, tuple):  # [numbers, ...], as scikit-learn takes some of what has a shape
+            return self[i[0]]
         if isinstance(i, slice | np.ndarray | list):
             return self.take(np.arange(len(self))[i])
         i = range(len(self))[i]  # from the end, too
@@ -87,6 +94,11 @@ class Sequences:
 
     def __iter__(self) -> Iterator[Array]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n_sequences,): scikit-learn then takes some of them as such, and not one by one."""
+        return (len(self),)
 
     @property
     def n_features(self) -> int:

@@ -379,7 +379,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             network, made = self._network(fitted), examples.sequences
             y_hat = network.predict_flat(made, every_step=self._every_step)
         else:
-            y_hat = self._flat(fitted, examples.sequences)
+            parts = self._flat(fitted, examples.sequences)
+            y_hat = np.concatenate([fitted.answers.reduced(part) for part in parts])
         return fitted.answers.score(examples.targets, y_hat)
 
     def _fewest_to_score(self) -> int:
@@ -437,5 +438,5 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         """
         fitted, sequences = self._checked(X)
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
-        y_hat = self._y_hat(fitted, examples.sequences)
+        y_hat = self._y_hat(fitted, examples.sequences, reduced=True)
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)

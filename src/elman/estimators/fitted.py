@@ -69,8 +69,8 @@ class Fitted:
         front_end = None if is_ready else self.front_end
         return replace(examples, sequences=sequences, front_end=front_end)
 
-    def blocks(self, sequences: Sequences) -> Iterator[tuple[slice, Sequences]]:
-        """Bring sequences to what the network takes, some after another if they are large.
+    def blocks(self, sequences: Sequences, every_step: bool) -> Iterator[tuple[slice, Sequences]]:
+        """Bring sequences to what the network takes, some after another if these, or ŷ, are large.
 
         Yields
         ------
@@ -80,10 +80,13 @@ class Fitted:
             The network's.
         """
         sequences = sequences.astype(self.network.dtype)
-        if not self._is_large(sequences):
+        n_answers = len(sequences.values) if every_step else len(sequences)
+        n_bytes = n_answers * self.answers.n_outputs * self.network.dtype.itemsize
+        n_bytes = max(n_bytes, self._n_bytes(sequences))
+        if sequences.unread is None and n_bytes <= stored.LARGE:
             yield slice(0, len(sequences)), self.front_end.apply(sequences)
             return
-        share = sequences.nbytes / self._n_bytes(sequences)  # the least that is made of a block
+        share = sequences.nbytes / n_bytes  # of a block, whose ŷ may be more than it is
         n_numbers = int(share * stored.LARGE / 2) // self.network.dtype.itemsize
         for some, _ in sequences.blocks(max(1, n_numbers)):
             yield some, self.front_end.apply(sequences[some])
