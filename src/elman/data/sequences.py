@@ -79,14 +79,14 @@ class Sequences:
     def __getitem__(self, i: slice | Array | list[int]) -> Sequences: ...
 
     @overload
-    def __getitem__(self, i: tuple[Any, Any]) -> Array | Sequences: ...
+    def __getitem__(self, i: tuple[Any, Any]) -> Sequences: ...
 
     def __getitem__(
         self, i: int | slice | Array | list[int] | tuple[Any, Any]
     ) -> Array | Sequences:
         """One sequence (n_timesteps, n_features) by its number; some of them by several."""
         if isinstance(i, tuple):  # [numbers, ...], as scikit-learn takes some of what has a shape
-            return self[i[0]]
+            i = cast("Array | list[int]", i[0])
         if isinstance(i, slice | np.ndarray | list):
             return self.take(np.arange(len(self))[i])
         i = range(len(self))[i]  # from the end, too
