@@ -271,6 +271,8 @@ class Files:
         self.n_features = n_features
         self.offsets = np.concatenate([[0], np.cumsum([part.n_rows for part in self.parts])])
         self._states: dict[str, _State] = {}
+        self._lock = Lock()
+        self._file: tuple[str, io.RawIOBase] | None = None
         self._begin()
         for part in self.parts:
             end = part.position + part.n_rows * self.row_bytes
@@ -289,9 +291,9 @@ class Files:
         """How many rows are read at once."""
         return max(1, int(BLOCK // self.row_bytes))
 
-    def _begin(self) -> None:
-        self._lock = Lock()
-        self._file: tuple[str, io.RawIOBase] | None = None
+    def _begin(self, longest: int = 0) -> None:
+        """Keep blocks anew, and with each so many rows that a sequence that begins in it ends there."""
+        self._rows_behind = longest
         self._blocks: Array | None = None  # (slots · rows of a slot, D)
         self._slots: dict[int, int] = {}  # of a block, those that were read first in front
 
@@ -300,6 +302,8 @@ class Files:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._lock = Lock()
+        self._file = None
         self._begin()
 
     def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
@@ -319,10 +323,12 @@ class Files:
             stack.callback(self._close)
             block = starts // self.rows_of_block
             wanted = np.unique(block)
-            is_long = int(lengths.max()) > self._rows_behind  # and read by itself
-            if is_long or len(wanted) > _n_blocks():
+            longest = int(lengths.max())
+            if longest > self.rows_of_block // 4 or len(wanted) > _n_blocks():
                 self._read_runs(starts, lengths, out)
                 return
+            if longest > self._rows_behind:
+                self._begin(longest)
             slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
             assert self._blocks is not None
             at = (
@@ -331,11 +337,6 @@ class Files:
                 - block * self.rows_of_block
             )
             copy_runs(self._blocks, at, lengths, out)
-
-    @property
-    def _rows_behind(self) -> int:
-        """Rows that are kept with a block, so that a sequence that begins in it ends there."""
-        return self.rows_of_block // 4
 
     def _fetched(self, wanted: IntArray) -> IntArray:
         """See that blocks are there, and return the slot of each."""
