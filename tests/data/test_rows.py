@@ -57,7 +57,9 @@ def test_reading_is_indexing(rows, values):
         np.testing.assert_array_equal(rows[some], values[some])
 
 
-def test_some_sequences_are_read_in_any_order(rows, values):
+@pytest.mark.parametrize("long", [0, stored.LONG], ids=["read by itself", "read with its block"])
+def test_some_sequences_are_read_in_any_order(rows, values, long, monkeypatch):
+    monkeypatch.setattr(stored, "LONG", long)
     offsets = np.append(0, np.cumsum(LENGTHS))
     rng = np.random.default_rng(2)
     for n in (1, 3, 10):

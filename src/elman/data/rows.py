@@ -35,6 +35,9 @@ BLOCK = 1 << 20
 WINDOW = 1 << 26
 """Bytes of a file among which sequences are shuffled."""
 
+LONG = 1 << 15
+"""Bytes of a mean sequence from which on it is read from its file by itself, its block announced."""
+
 _FEW_ROWS = 16
 """A mean length below which rows are copied one by one, in one call, and not run by run."""
 
@@ -295,6 +298,7 @@ class Files:
         """Keep blocks anew, and with each so many rows that a sequence that begins in it ends there."""
         self._rows_behind = longest
         self._blocks: Array | None = None  # (slots · rows of a slot, D)
+        self._announced: dict[int, None] = {}  # a set in the order in which they came
         self._slots: dict[int, int] = {}  # of a block, those that were read first in front
 
     def __getstate__(self) -> dict[str, Any]:
@@ -327,6 +331,10 @@ class Files:
             if longest > self.rows_of_block // 4 or len(wanted) > _n_blocks():
                 self._read_runs(starts, lengths, out)
                 return
+            if len(out) * self.row_bytes >= LONG * len(starts):
+                self._announce(wanted)
+                self._read_runs(starts, lengths, out)
+                return
             if longest > self._rows_behind:
                 self._begin(longest)
             slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
@@ -337,6 +345,21 @@ class Files:
                 - block * self.rows_of_block
             )
             copy_runs(self._blocks, at, lengths, out)
+
+    def _announce(self, wanted: IntArray) -> None:
+        """Let the system read blocks in one piece each, before sequences are read out of them."""
+        R = self.rows_of_block
+        for block in wanted.tolist():
+            if block in self._announced or not hasattr(os, "posix_fadvise"):
+                continue
+            n = min(R, int(self.offsets[-1]) - block * R)
+            for number, start, stop, _ in parts(self.offsets, np.array([block * R]), np.array([n])):
+                path, position, _ = self.parts[number]
+                place = position + start * self.row_bytes, (stop - start) * self.row_bytes
+                os.posix_fadvise(self._open(path).fileno(), *place, os.POSIX_FADV_WILLNEED)
+            self._announced[block] = None
+            if len(self._announced) > _n_blocks():
+                del self._announced[next(iter(self._announced))]
 
     def _fetched(self, wanted: IntArray) -> IntArray:
         """See that blocks are there, and return the slot of each."""
