@@ -122,7 +122,7 @@ def permutation_importance(
     1
     """
     _check(over, width, align, n_repeats)
-    sequences = as_sequences(X)
+    sequences = as_sequences(X).loaded()
     if len(sequences) < 2:
         raise DataError(
             "X has one sequence; what is permuted is exchanged between sequences, so pass two or more."

@@ -84,7 +84,7 @@ class StepScorer:
             )
         fitted, sequences = estimator._checked(X)
         examples = estimator._examples(y, sequences, sample_weight, fitted.answers)
-        y_hat = estimator._y_hat(fitted, fitted.scaled(examples.sequences))
+        y_hat = estimator._y_hat(fitted, examples.sequences)
         targets = examples.targets
         y_hat, answers = y_hat[targets.present], fitted.answers
         flat: BaseEstimator

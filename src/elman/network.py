@@ -342,7 +342,8 @@ class Network(Exported):
         examples = self._examples(X, y, sample_weight)
         targets, n = examples.targets, len(examples.sequences)
         weights = cast_weights(targets.weights / n, self.parameters.vector.real.dtype)
-        return examples.batch(np.arange(n)), replace(targets, weights=weights)
+        weighted = examples.with_targets(replace(targets, weights=weights))
+        return weighted.batch(np.arange(n))
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.
@@ -435,7 +436,7 @@ class Network(Exported):
         return cls.from_parameters(parameters)
 
     def _check(self, X: SequencesLike) -> Sequences:
-        sequences = as_sequences(X, self.dtype)
+        sequences = as_sequences(X, self.dtype).loaded()
         if sequences.n_features != self.architecture.n_features:
             raise DataError(
                 f"X has {sequences.n_features} feature(s) a step; this network takes "

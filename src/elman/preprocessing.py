@@ -71,7 +71,7 @@ class StepTransformer(BaseEstimator):
         DataError
             If X is not sequences of finite numbers.
         """
-        sequences = as_sequences(X)
+        sequences = as_sequences(X).loaded()
         self.transformer_ = clone(self.transformer).fit(_rows(X, sequences))
         self.n_features_in_ = sequences.n_features
         return self
@@ -84,7 +84,7 @@ class StepTransformer(BaseEstimator):
         array (n_samples, n_timesteps, ·), or list of (n_timesteps, ·), as X came.
         """
         check_is_fitted(self, "transformer_")
-        sequences = as_sequences(X)
+        sequences = as_sequences(X).loaded()
         if sequences.n_features != self.n_features_in_:
             raise DataError(
                 f"X has {sequences.n_features} features a step; StepTransformer was fitted on "

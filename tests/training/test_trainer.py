@@ -26,7 +26,8 @@ def objective_of(vector, architecture, examples, alpha):
     n = len(examples.sequences)
     total = 0
     for i in range(n):
-        (shard,) = examples.batch(np.array([i])).shards(1)
+        batch, _ = examples.batch(np.array([i]))
+        (shard,) = batch.shards(1)
         total += reference_loss(parameters, shard, examples.targets)
     for name, array in parameters.items():
         if name[0] in "UWV":

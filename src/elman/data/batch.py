@@ -25,9 +25,11 @@ class Batch:
     ----------
     sequences : Sequences
     members, starts, lengths : arrays (B,)
-        Their numbers in ``sequences``, where each starts in ``sequences.values``, how long it is.
+        Their numbers among all, where each starts in ``sequences.values``, how long it is.
     every_step : bool
         Whether each step has an answer, or only each sequence's last.
+    n_sequences : int
+        How many there are in all: more than ``sequences``, where these were made for the batch alone.
     """
 
     sequences: Sequences
@@ -35,6 +37,7 @@ class Batch:
     starts: IntArray
     lengths: IntArray
     every_step: bool
+    n_sequences: int
 
     @classmethod
     def of(cls, sequences: Sequences, indices: IntArray, every_step: bool) -> Batch:
@@ -42,7 +45,8 @@ class Batch:
         starts = sequences.offsets[indices]
         lengths = sequences.offsets[indices + 1] - starts
         order = np.argsort(-lengths, kind="stable")
-        return cls(sequences, indices[order], starts[order], lengths[order], every_step)
+        members, n = indices[order], len(sequences)
+        return cls(sequences, members, starts[order], lengths[order], every_step, n)
 
     @classmethod
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:
@@ -51,6 +55,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    @property
+    def n_answers(self) -> int:
+        """How many answers there are in all: those of steps, of ``sequences``."""
+        return len(self.sequences.values) if self.every_step else self.n_sequences
 
     def shards(self, size: int) -> Iterator[Shard]:
         """Lay the batch out, ``size`` sequences at a time, in blocks (D, n_t)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data.batch import Batch
+from elman.data.frontend import FrontEnd
 from elman.data.sequences import Sequences
 from elman.data.targets import Targets
 from elman.errors import DataError
@@ -23,19 +24,50 @@ class Examples:
     sequences : Sequences
     targets : Targets
         One a sequence, or one a step.
+    front_end : FrontEnd or None
+        What makes the network's steps of a batch's, when it is taken; None: they are the network's
+        already.
     """
 
     sequences: Sequences
     targets: Targets
+    front_end: FrontEnd | None = None
 
     def take(self, indices: Array) -> Examples:
         """Return some of the sequences, with what belongs to them."""
         rows = self.sequences.rows(indices) if self.targets.every_step else indices
-        return Examples(self.sequences.take(indices), self.targets.take(rows))
+        taken = self.sequences.take(indices)
+        return replace(self, sequences=taken, targets=self.targets.take(rows))
 
-    def batch(self, indices: IntArray) -> Batch:
-        """Return some of the sequences as an engine takes them; the targets are all its targets."""
-        return Batch.of(self.sequences, indices, self.targets.every_step)
+    def made(self) -> Examples:
+        """Read the sequences, and bring them to what the network takes."""
+        made = self.sequences.loaded()
+        if self.front_end is not None:
+            made = self.front_end.apply(made)
+        return Examples(made, self.targets)
+
+    def batch(self, indices: IntArray) -> tuple[Batch, Targets]:
+        """Return some of the sequences as an engine takes them, and targets, theirs among them."""
+        sequences, targets = self.sequences, self.targets
+        if self.front_end is None and sequences.unread is None:
+            return Batch.of(sequences, indices, targets.every_step), targets
+        own = self.take(indices).made()
+        batch = Batch.of(own.sequences, np.arange(len(indices)), targets.every_step)
+        # By its number among all a sequence has its target, and its masks of dropout.
+        batch = replace(batch, members=indices[batch.members], n_sequences=len(sequences))
+        return batch, own.targets if targets.every_step else targets
+
+    def order(self, rng: np.random.Generator) -> IntArray:
+        """Draw an order of the sequences for an epoch.
+
+        Any is as likely as any other, where they are in memory. Sequences in files are read in blocks:
+        the blocks (1 MiB) come in a random order, and the sequences of 64 MiB of them after another
+        are shuffled.
+        """
+        unread = self.sequences.unread
+        if unread is None or unread.files is None:
+            return rng.permutation(len(self.sequences))
+        return unread.files.order(unread.starts, unread.lengths, rng)
 
     def present(self) -> Examples:
         """Leave out what has weight 0: sequences that have none, and the steps behind their last.
@@ -60,7 +92,8 @@ class Examples:
         last = np.maximum.reduceat(np.where(present, number, 0), starts)
         lengths = np.maximum(last - starts, 0)
         kept = sequences.first_steps(lengths)
-        shortened = Examples(sequences.shortened(lengths), self.targets.take(kept))
+        cut = sequences.shortened(lengths)
+        shortened = replace(self, sequences=cut, targets=self.targets.take(kept))
         return shortened if lengths.all() else shortened.take(np.flatnonzero(lengths))
 
     def with_targets(self, targets: Targets) -> Examples:

@@ -14,7 +14,7 @@ T samples and D features of a sequence; F numbers a sample in [x̃, z, Δ]; T' s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,6 +99,11 @@ class FrontEnd:
         return self.level is None and not self.differences and self.frame is None
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether the network takes sequences as they are."""
+        return self.standardizes_alone and not self.mean.any() and bool((self.scale == 1).all())
+
+    @property
     def n_features(self) -> int:
         """D."""
         return len(self.mean)
@@ -144,6 +149,7 @@ class FrontEnd:
         MemoryError
             If the result needs more memory than there is.
         """
+        sequences = sequences.loaded()
         if self.standardizes_alone:
             return standardized(sequences, self.mean, self.scale)
         D, F, width = self.n_features, self.n_numbers, self.n_inputs
@@ -167,7 +173,7 @@ class FrontEnd:
         if self.frame is not None:
             return self._framed(self.frame, samples, sequences, levels)
         if levels is not None:
-            for some, rows in _blocks(sequences):
+            for some, rows in sequences.blocks():
                 samples[rows, F:] = np.repeat(levels[some], sequences.lengths[some], axis=0)
         return replace(sequences, values=samples, names=None)
 
@@ -287,16 +293,6 @@ def numbered(n: int) -> list[str]:
     return [f"x{i}" for i in range(n)]
 
 
-def _blocks(sequences: Sequences) -> Iterator[tuple[slice, slice]]:
-    """Yield some sequences after another, and their rows; more than one only if they are short."""
-    offsets, n_rows, first = sequences.offsets, -(-BLOCK // sequences.n_features), 0
-    while first < len(sequences):
-        last = int(np.searchsorted(offsets, offsets[first] + n_rows, side="right")) - 1
-        last = max(last, first + 1)
-        yield slice(first, last), slice(int(offsets[first]), int(offsets[last]))
-        first = last
-
-
 def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
     """Standardise each sequence by itself, in float64.
 
@@ -313,7 +309,7 @@ def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
         log(deviation / scale + 10⁻⁶) of each.
     """
     levels = np.empty((len(sequences), sequences.n_features))
-    for some, rows in _blocks(sequences):
+    for some, rows in sequences.blocks():
         lengths = sequences.lengths[some]
         starts = np.cumsum(lengths) - lengths
         x = sequences.values[rows].astype(np.float64)  # (n, D), a copy

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
+from elman.data import rows as stored
+from elman.data.rows import Files, Part, Pieces, Rows, Stack, copy_runs, place_in_file, runs
 from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")
@@ -25,7 +27,8 @@ class Sequences:
     Attributes
     ----------
     values : array (n_steps_in_all, n_features)
-        The steps of the first sequence, then those of the second, and so on.
+        The steps of the first sequence, then those of the second, and so on. Where they are large,
+        ``Rows``: they stay where they are, and indexing reads them.
     offsets : array (n_sequences + 1,)
         Sequence i is ``values[offsets[i]:offsets[i + 1]]``.
     stacked : bool
@@ -50,6 +53,15 @@ class Sequences:
     names: tuple[str, ...] | None = None
     reading: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of_rows(cls, values: Array, lengths: IntArray) -> Sequences:
+        """Cut rows (n_steps_in_all, n_features) into sequences; those of a large file are not read."""
+        offsets = _offsets(lengths)
+        if values.nbytes > stored.LARGE and (place := place_in_file(values)) is not None:
+            files = Files([Part(*place, len(values))], values.dtype, values.shape[1])
+            values = _as_values(Rows(files, offsets[:-1], lengths, values.dtype))
+        return cls(values, offsets)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -66,8 +78,15 @@ class Sequences:
     @overload
     def __getitem__(self, i: slice | Array | list[int]) -> Sequences: ...
 
-    def __getitem__(self, i: int | slice | Array | list[int]) -> Array | Sequences:
+    @overload
+    def __getitem__(self, i: tuple[Any, Any]) -> Sequences: ...
+
+    def __getitem__(
+        self, i: int | slice | Array | list[int] | tuple[Any, Any]
+    ) -> Array | Sequences:
         """One sequence (n_timesteps, n_features) by its number; some of them by several."""
+        if isinstance(i, tuple):  # [numbers, ...], as scikit-learn takes some of what has a shape
+            i = cast("Array | list[int]", i[0])
         if isinstance(i, slice | np.ndarray | list):
             return self.take(np.arange(len(self))[i])
         i = range(len(self))[i]  # from the end, too
@@ -75,6 +94,11 @@ class Sequences:
 
     def __iter__(self) -> Iterator[Array]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n_sequences,): scikit-learn then takes some of them as such, and not one by one."""
+        return (len(self),)
 
     @property
     def n_features(self) -> int:
@@ -86,30 +110,64 @@ class Sequences:
         """The number of steps of each sequence, (n_sequences,)."""
         return np.diff(self.offsets)
 
+    @property
+    def unread(self) -> Rows | None:
+        """The values, if they are read when they are wanted; None if they are an array in memory."""
+        values: Any = self.values
+        return values if isinstance(values, Rows) else None
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all steps."""
+        return int(self.values.nbytes)
+
+    def loaded(self) -> Sequences:
+        """Read all steps into memory, if they are not there."""
+        return self if self.unread is None else replace(self, values=np.asarray(self.values))
+
+    def astype(self, dtype: npt.DTypeLike) -> Sequences:
+        """Convert the steps: those in memory at once, others when they are read."""
+        return replace(self, values=self.values.astype(dtype, copy=False))
+
+    def blocks(self, n_numbers: int = 1 << 18) -> Iterator[tuple[slice, slice]]:
+        """Yield some sequences after another, and their rows; more than one only if they are short.
+
+        Together they have so many numbers at most.
+        """
+        offsets, n_rows, first = self.offsets, -(-n_numbers // self.n_features), 0
+        while first < len(self):
+            last = int(np.searchsorted(offsets, offsets[first] + n_rows, side="right")) - 1
+            last = max(last, first + 1)
+            yield slice(first, last), slice(int(offsets[first]), int(offsets[last]))
+            first = last
+
     def rows(self, indices: IntArray) -> IntArray:
         """The rows of ``values`` that some of the sequences are made of, one after another."""
         starts = self.offsets[indices]
-        lengths = self.offsets[indices + 1] - starts
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.asarray(np.repeat(starts, lengths) + within)
+        return runs(starts, self.offsets[indices + 1] - starts)
 
     def take(self, indices: IntArray) -> Sequences:
-        """Return some of the sequences."""
-        return replace(
-            self,
-            values=self.values[self.rows(indices)],
-            offsets=_offsets(self.lengths[indices]),
-            numbers=indices if self.numbers is None else self.numbers[indices],
-        )
+        """Return some of the sequences: a copy, but where they are large, unread."""
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
+        offsets, values = _offsets(lengths), self.values
+        is_large = int(offsets[-1]) * self.n_features * values.dtype.itemsize > stored.LARGE
+        if self.unread is not None or is_large:
+            some = (self.unread or _in_array(self)).take(indices)
+            values = _as_values(some) if is_large else some[:]
+        else:
+            values = np.empty((int(offsets[-1]), self.n_features), values.dtype)
+            copy_runs(self.values, starts, lengths, values)
+        numbers = indices if self.numbers is None else self.numbers[indices]
+        return replace(self, values=values, offsets=offsets, numbers=numbers)
 
     def shortened(self, lengths: IntArray) -> Sequences:
         """Keep the first ``lengths[i]`` steps of each sequence i; they are at most its own."""
-        return replace(
-            self,
-            values=self.values[self.first_steps(lengths)],
-            offsets=_offsets(lengths),
-            stacked=False,
-        )
+        if self.unread is not None or self.nbytes > stored.LARGE:
+            values = _as_values((self.unread or _in_array(self)).shortened(lengths))
+        else:
+            values = self.values[self.first_steps(lengths)]
+        return replace(self, values=values, offsets=_offsets(lengths), stacked=False)
 
     def first_steps(self, lengths: IntArray) -> Array:
         """Which rows of ``values`` are among the first ``lengths[i]`` steps of their sequence i."""
@@ -140,6 +198,9 @@ def as_sequences(
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
+    What is larger than 64 MiB is not copied, nor converted: ``Sequences.values`` are ``Rows`` then,
+    where it takes either. Memory-mapped arrays of that size are read from their files.
+
     Steps at the end of a sequence of a 3-D array that are NaN in every feature are padding: the
     sequence ends before them. NaN anywhere else is refused.
 
@@ -169,10 +230,11 @@ def as_sequences(
     if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
         X = np.asarray(X)
     if isinstance(X, Sequences):
-        given = replace(X, values=X.values.view())  # what owns its memory is written to
+        given = X
+        if X.unread is None:
+            given = replace(X, values=X.values.view())  # what owns its memory is written to
     elif isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
-        values, offsets = _of_array(X, name)
-        given = Sequences(values, offsets, stacked=True)
+        given = replace(Sequences.of_rows(*_of_array(X, name)), stacked=True)
     else:
         given = _of_list(_listed(X, name), name)
 
@@ -186,22 +248,53 @@ def as_sequences(
 
     if dtype is None:
         dtype = given.values.dtype if given.values.dtype in (np.float32, np.float64) else np.float64
-    with np.errstate(over="ignore"):  # an overflow to infinity is reported below, with its place
-        values = np.ascontiguousarray(given.values, dtype=dtype)
-    sequences = replace(given, values=values)
-    finite = np.asarray(np.isfinite(values).all(axis=1))
-    if not finite.all() and given.stacked:
+    sequences = _converted(given, np.dtype(dtype))
+    wrong = _not_finite_rows(sequences)
+    if len(wrong) and given.stacked:
         lengths = _lengths_without_padding(given)
         if not lengths.all():
             raise DataError(_no_steps(int(np.argmin(lengths)), name, "only NaN, which is padding"))
         if (lengths < given.lengths).any():
-            padded_to = int(given.lengths[0])
-            finite = finite[given.first_steps(lengths)]
+            of, step = np.divmod(wrong, padded_to := int(given.lengths[0]))
             sequences = replace(sequences.shortened(lengths), padded_to=padded_to)
             given = given.shortened(lengths)
-    if not finite.all():
-        raise _not_finite(sequences, given.values, int(np.argmin(finite)), name)
+            wrong = (given.offsets[of] + step)[step < lengths[of]]
+    if len(wrong):
+        raise _not_finite(sequences, given.values, int(wrong[0]), name)
     return sequences
+
+
+def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
+    """Bring values to rows one behind another, in a dtype: at once, or if they are large in reading."""
+    values = given.values
+    if given.unread is None:
+        is_ready = values.dtype == dtype and values.flags.c_contiguous
+        if is_ready or values.size * dtype.itemsize <= stored.LARGE:
+            with np.errstate(over="ignore"):  # an overflow to infinity is reported, with its place
+                return replace(given, values=np.ascontiguousarray(values, dtype=dtype))
+        values = _as_values(_in_array(given))
+    return replace(given, values=values.astype(dtype, copy=False))
+
+
+def _not_finite_rows(sequences: Sequences) -> IntArray:
+    """Which rows of the values are not all finite, block by block."""
+    found = []
+    for _, rows in sequences.blocks():
+        finite = np.isfinite(sequences.values[rows])
+        if not finite.all():
+            found.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _in_array(sequences: Sequences) -> Rows:
+    """What is in memory, as what is read."""
+    values, offsets = sequences.values, sequences.offsets
+    return Rows(Stack(values), offsets[:-1], sequences.lengths, values.dtype)
+
+
+def _as_values(rows: Rows) -> Array:
+    """Rows are to stand for an array: they have its shape and its dtype, and slices of them are one."""
+    return cast(Array, rows)
 
 
 def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
@@ -218,7 +311,7 @@ def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
         )
     n_samples, n_timesteps, n_features = X.shape
     values = numeric(X, name).reshape(n_samples * n_timesteps, n_features)
-    return values, _offsets(np.full(n_samples, n_timesteps, dtype=np.int64))
+    return values, np.full(n_samples, n_timesteps, dtype=np.int64)
 
 
 def _of_list(X: Sequence[Any], name: str) -> Sequences:
@@ -247,9 +340,28 @@ def _of_list(X: Sequence[Any], name: str) -> Sequences:
                 "in length only, which is axis 0."
             )
         pieces.append(piece)
-    values = np.concatenate(pieces) if pieces else np.empty((0, 1))
     lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-    return Sequences(values, _offsets(lengths), names=names)
+    offsets = _offsets(lengths)
+    if sum(piece.nbytes for piece in pieces) > stored.LARGE:
+        source = _source_of(pieces)
+        values = _as_values(Rows(source, offsets[:-1], lengths, source.dtype))
+    else:
+        values = np.concatenate(pieces) if pieces else np.empty((0, 1))
+    return Sequences(values, offsets, names=names)
+
+
+def _source_of(pieces: list[Array]) -> Files | Pieces:
+    """Where the rows of arrays lie: in files, if all are views of such."""
+    dtypes, places = {piece.dtype for piece in pieces}, []
+    if len(dtypes) == 1:
+        for piece in pieces:
+            place = place_in_file(piece)
+            if place is None:
+                break
+            places.append(Part(*place, len(piece)))
+    if len(places) < len(pieces):
+        return Pieces(pieces)
+    return Files(places, pieces[0].dtype, pieces[0].shape[1])
 
 
 def _offsets(lengths: IntArray) -> IntArray:
@@ -258,10 +370,12 @@ def _offsets(lengths: IntArray) -> IntArray:
 
 def _lengths_without_padding(stack: Sequences) -> IntArray:
     """The steps of each sequence up to the last one that is not NaN in every feature."""
-    n_timesteps = int(stack.lengths[0])
-    is_padding = np.isnan(stack.values).all(axis=1).reshape(len(stack), n_timesteps)
-    after_last = n_timesteps - (~is_padding)[:, ::-1].argmax(axis=1)
-    return np.where(is_padding.all(axis=1), 0, after_last)
+    n_timesteps, lengths = int(stack.lengths[0]), stack.lengths
+    for some, rows in stack.blocks():
+        is_padding = np.isnan(stack.values[rows]).all(axis=1).reshape(-1, n_timesteps)
+        after_last = n_timesteps - (~is_padding)[:, ::-1].argmax(axis=1)
+        lengths[some] = np.where(is_padding.all(axis=1), 0, after_last)
+    return lengths
 
 
 def _no_steps(i: int, name: str, but: str = "") -> str:
@@ -409,7 +523,7 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
 def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> DataError:
     """Say that a row of the values is not finite, where, and what to do."""
     feature = int(np.argmin(np.isfinite(sequences.values[row])))
-    value = given[row, feature]
+    value = given[row][feature]
     place = f"at {sequences.locate(row)}, feature {feature}"
     if np.isfinite(value):
         return DataError(

@@ -19,11 +19,15 @@ def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, A
     A feature that does not vary has its deviation taken as 1.
     """
     given, n = sequences.values, len(sequences.values)
+    n_rows = -(-BLOCK // sequences.n_features)
     # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
-    _, exponents = np.frexp(np.maximum(given.max(axis=0), -given.min(axis=0)))
+    largest = np.zeros(sequences.n_features, given.dtype)
+    for start in range(0, n, n_rows):
+        block = given[start : start + n_rows]
+        np.maximum(largest, np.maximum(block.max(axis=0), -block.min(axis=0)), out=largest)
+    _, exponents = np.frexp(largest)
     factors = np.ldexp(1.0, -np.maximum(exponents, 0))
     total = step_weights.sum(dtype=np.float64)
-    n_rows = -(-BLOCK // sequences.n_features)
 
     def average(shift: Array | float, power: int) -> Array:
         """The mean of (x - shift)ᵖᵒʷᵉʳ, each x times its factor."""

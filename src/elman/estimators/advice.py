@@ -142,8 +142,8 @@ def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None,
     found, ends = [], []
     n = len(examples.sequences)
     for i in np.unique(np.linspace(0, n - 1, _SAMPLE).astype(int)):
-        one = _last_alone(examples.take(np.array([i])))
-        batch = one.batch(np.array([0]))
+        one = _last_alone(examples.take(np.array([i])).made())
+        batch, _ = one.batch(np.array([0]))
         y_hat = np.empty((len(one.targets), architecture.n_outputs))
         with np.errstate(all="ignore"):  # what overflows is not finite, and left out
             engine.probabilities(exact, batch, y_hat)

@@ -42,6 +42,10 @@ class Answers(ABC):
         """Bring encoded targets to what the network is trained on."""
         return targets
 
+    def reduced(self, y_hat: Array) -> Array:
+        """Leave of ŷ (n, K) what ``decoded`` and ``score`` need; they take either."""
+        return y_hat
+
     @abstractmethod
     def decoded(self, y_hat: Array) -> Array:
         """Turn the network's ŷ (n, K) into answers."""
@@ -87,13 +91,17 @@ class Classes(Answers):
         known = self.classes[np.minimum(codes, len(self.classes) - 1)] == labels
         return targets.with_values(np.where(known, codes, -1))
 
+    def reduced(self, y_hat: Array) -> Array:
+        """Return the codes of the most probable labels, (n,)."""
+        return y_hat if y_hat.ndim == 1 else y_hat.argmax(axis=1)
+
     def decoded(self, y_hat: Array) -> Array:
         """Return the most probable labels, (n,)."""
-        return np.asarray(self.classes[y_hat.argmax(axis=1)])
+        return np.asarray(self.classes[self.reduced(y_hat)])
 
     def score(self, targets: Targets, y_hat: Array) -> float:
         """Return the share of right answers, each by its weight."""
-        return targets.mean(y_hat.argmax(axis=1) == targets.values)
+        return targets.mean(self.reduced(y_hat) == targets.values)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -119,7 +119,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         ----------
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
             Sequences. Or an array (n_samples, n_columns): each row is one sequence, unfolded
-            ``step_size`` columns a step.
+            ``step_size`` columns a step. What is larger than 64 MiB stays where it is, in memory or
+            (``np.memmap``, ``read_sequences``) in its file, and each batch takes what it needs. A file
+            is shuffled in blocks of 1 MiB, and among the sequences of 64 MiB of them.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
             Labels: numbers or text. A regressor takes numbers, and arrays with one axis more where
             there are several for each answer.
@@ -194,8 +196,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         trainer = self._trainer(fitted, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
-            scaled = replace(held_out, sequences=fitted.scaled(held_out.sequences))
-            validate = partial(self._score, fitted, scaled)
+            validate = partial(self._score, fitted, fitted.prepared(held_out))
         n_epochs = epochs_of(self.max_iter, trainer.n_batches)
         n_updates = n_epochs * trainer.n_batches
         if self.max_iter == "auto":
@@ -320,11 +321,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
         planned = planned_front_end(self, sequences.lengths, sequences.n_features)
-        if not self._every_step:
+        weights = weights / weights.max()
+        if (weights == 1).all():
+            weights = np.broadcast_to(1.0, len(sequences.values))  # which takes no memory
+        elif not self._every_step:
             weights = np.repeat(weights, sequences.lengths)
         return FrontEnd.measured(
             sequences,
-            weights / weights.max(),
+            weights,
             standardize=bool(self.standardize) if planned.level is None else "sequence",
             differences=planned.differences,
             frame=planned.frame,
@@ -368,17 +372,16 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     def _trainer(self, fitted: Fitted, examples: Examples, mean_weight: float = 1.0) -> Trainer:
         """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
         assert fitted.optimizer is not None
-        sequences = fitted.scaled(examples.sequences)
-        dtype = sequences.values.dtype
+        prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
         return Trainer(
             self._make_engine(),
             fitted.network.parameters,
-            Examples(sequences, replace(targets, weights=weights)),
+            prepared.with_targets(replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
             schedule=constant(float(self.learning_rate_init)),
-            batch_size=batch_size_of(self.batch_size, len(sequences)),
+            batch_size=batch_size_of(self.batch_size, len(prepared.sequences)),
             rng=fitted.rng,
             shuffle=self.shuffle,
             alpha=float(self.alpha) / mean_weight,
@@ -420,8 +423,13 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             raise DataError(f"validation_data: {error}") from None
 
     def _score(self, fitted: Fitted, examples: Examples) -> float:
-        """Score encoded examples whose sequences are the network's."""
-        y_hat = self._network(fitted).predict_flat(examples.sequences, every_step=self._every_step)
+        """Score encoded examples whose sequences are the network's, or become so batch by batch."""
+        if examples.front_end is None:
+            network, made = self._network(fitted), examples.sequences
+            y_hat = network.predict_flat(made, every_step=self._every_step)
+        else:
+            parts = self._flat(fitted, examples.sequences)
+            y_hat = np.concatenate([fitted.answers.reduced(part) for part in parts])
         return fitted.answers.score(examples.targets, y_hat)
 
     def _fewest_to_score(self) -> int:
@@ -479,5 +487,5 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         """
         fitted, sequences = self._checked(X)
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
-        y_hat = self._y_hat(fitted, fitted.scaled(examples.sequences))
+        y_hat = self._y_hat(fitted, examples.sequences, reduced=True)
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)

@@ -212,7 +212,7 @@ class RNNClassifier(ClassifierMixin, Classification):
             for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
             they are zeros, or what was learned.
         """
-        fitted, y_hat, _ = self._outputs(X, initial_state)
+        fitted, y_hat, _ = self._outputs(X, initial_state, reduced=True)
         return fitted.answers.decoded(y_hat)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

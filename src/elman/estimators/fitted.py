@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from elman._typing import Array
-from elman.data import FrontEnd, Sequences
+from elman.data import Examples, FrontEnd, Sequences
+from elman.data import rows as stored
 from elman.estimators.answers import Answers
 from elman.estimators.inputs import InputFormat
 from elman.network import Network
@@ -57,8 +58,47 @@ class Fitted:
 
     def scaled(self, sequences: Sequences) -> Sequences:
         """Bring sequences to what the network takes."""
-        values = sequences.values.astype(self.network.dtype, copy=False)
-        return self.front_end.apply(replace(sequences, values=values))
+        return self.front_end.apply(sequences.astype(self.network.dtype))
+
+    def prepared(self, examples: Examples) -> Examples:
+        """Bring examples to what the network takes: at once, or, if they are large, batch by batch."""
+        sequences = examples.sequences.astype(self.network.dtype)
+        if not self._is_large(sequences):
+            return replace(examples, sequences=self.front_end.apply(sequences))
+        is_ready = self.front_end.changes_nothing and sequences.unread is None
+        front_end = None if is_ready else self.front_end
+        return replace(examples, sequences=sequences, front_end=front_end)
+
+    def blocks(self, sequences: Sequences, every_step: bool) -> Iterator[tuple[slice, Sequences]]:
+        """Bring sequences to what the network takes, some after another if these, or ŷ, are large.
+
+        Yields
+        ------
+        some : slice
+            Which of the sequences.
+        made : Sequences
+            The network's.
+        """
+        sequences = sequences.astype(self.network.dtype)
+        n_answers = len(sequences.values) if every_step else len(sequences)
+        n_bytes = n_answers * self.answers.n_outputs * self.network.dtype.itemsize
+        n_bytes = max(n_bytes, self._n_bytes(sequences))
+        if sequences.unread is None and n_bytes <= stored.LARGE:
+            yield slice(0, len(sequences)), self.front_end.apply(sequences)
+            return
+        share = sequences.nbytes / n_bytes  # of a block, whose ŷ may be more than it is
+        n_numbers = int(share * stored.LARGE / 2) // self.network.dtype.itemsize
+        for some, _ in sequences.blocks(max(1, n_numbers)):
+            yield some, self.front_end.apply(sequences[some])
+
+    def _is_large(self, sequences: Sequences) -> bool:
+        return sequences.unread is not None or self._n_bytes(sequences) > stored.LARGE
+
+    def _n_bytes(self, sequences: Sequences) -> int:
+        """The size of sequences, or of what is made of them, whichever is more."""
+        n_steps = int(self.front_end.lengths(sequences.lengths).sum())
+        made = n_steps * self.front_end.n_inputs * self.network.dtype.itemsize
+        return max(sequences.nbytes, made)
 
     def trainable(self) -> Fitted:
         """Itself; or a copy, if the arrays may not be written to (joblib maps large ones read-only)."""

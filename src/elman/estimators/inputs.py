@@ -55,6 +55,8 @@ def are_rows(X: Any) -> bool:
     if isinstance(X, Sequences):
         return False
     if isinstance(X, list | tuple):
+        if X and getattr(X[0], "ndim", 0) > 1:  # no need to put them together
+            return False
         try:
             return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
         except ValueError:  # its entries differ in shape: sequences

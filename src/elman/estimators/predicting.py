@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isnan
 from typing import Any, ClassVar
 
@@ -38,23 +39,47 @@ class Predicting(FittedAttributes, Hyperparameters):
         fitted = self._state
         return fitted, as_fitted(self, X, fitted.format, fitted.network.dtype)
 
-    def _outputs(self, X: Any, initial_state: Any = None) -> tuple[Fitted, Array, Sequences]:
-        """Check X and compute ŷ flat: a row a sequence, or a row a step."""
+    def _outputs(
+        self, X: Any, initial_state: Any = None, reduced: bool = False
+    ) -> tuple[Fitted, Array, Sequences]:
+        """Check X and compute ŷ flat: a row a sequence, or a row a step; see ``_y_hat``."""
         fitted, sequences = self._checked(X)
-        return fitted, self._y_hat(fitted, fitted.scaled(sequences), initial_state), sequences
+        return fitted, self._y_hat(fitted, sequences, initial_state, reduced), sequences
 
-    def _y_hat(self, fitted: Fitted, sequences: Sequences, initial_state: Any = None) -> Array:
-        """Compute ŷ flat, and refuse to answer where it is no number."""
+    def _y_hat(
+        self,
+        fitted: Fitted,
+        sequences: Sequences,
+        initial_state: Any = None,
+        reduced: bool = False,
+    ) -> Array:
+        """Compute ŷ flat, and refuse to answer where it is no number.
+
+        ``reduced``: to what ``Answers.decoded`` and ``score`` take as well, which may be much less.
+        """
+        found, n_before = [], 0
+        for y_hat in self._flat(fitted, sequences, initial_state):
+            finite = np.isfinite(y_hat).all(axis=1)
+            if not finite.all():
+                row = n_before + int(finite.argmin())
+                place = sequences.locate(row) if self._every_step else f"sequence {row}"
+                raise overflow(f" at {place} of X", fitted.network.dtype)
+            found.append(fitted.answers.reduced(y_hat) if reduced else y_hat)
+            n_before += len(y_hat)
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _flat(
+        self, fitted: Fitted, sequences: Sequences, initial_state: Any = None
+    ) -> Iterator[Array]:
+        """Compute ŷ flat: at once, or, of large sequences, some after another."""
         network = self._network(fitted)
-        y_hat = network.predict_flat(
-            sequences, every_step=self._every_step, initial_state=initial_state
-        )
-        finite = np.isfinite(y_hat).all(axis=1)
-        if not finite.all():
-            row = int(finite.argmin())
-            place = sequences.locate(row) if self._every_step else f"sequence {row}"
-            raise overflow(f" at {place} of X", fitted.network.dtype)
-        return y_hat
+        n, dtype = len(sequences), fitted.network.dtype
+        carry = None
+        if initial_state is not None:
+            carry = Carry.of(fitted.network.architecture, initial_state, n, dtype)
+        for some, made in fitted.blocks(sequences, self._every_step):
+            own = None if carry is None else Carry(carry.architecture, carry.values[some])
+            yield network.predict_flat(made, every_step=self._every_step, initial_state=own)
 
     def network_input(self, X: Any) -> list[Array]:
         """What the network sees of X: the front end's steps, for a network that left without it.

@@ -93,7 +93,7 @@ class RNNTagger(Classification):
         array (n_samples, n_timesteps)
             Where X is a list or has padding, an object array of (n_timesteps,) arrays.
         """
-        fitted, y_hat, sequences = self._outputs(X, initial_state)
+        fitted, y_hat, sequences = self._outputs(X, initial_state, reduced=True)
         return folded(fitted.answers.decoded(y_hat), sequences)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
-from elman._files import open_file, read_file
-from elman._memory import require_memory
+from elman._files import open_file
 from elman._typing import Array
-from elman.data import as_sequences, read_idx, read_npz
+from elman.data import Sequences, as_sequences, read_idx, read_npz
+from elman.data import rows as stored
 from elman.data.labels import has_step_labels
 from elman.data.numbers import are_step_numbers
 from elman.errors import DataError
@@ -27,7 +29,8 @@ def read_arrays(path: Path, kind: Kind, task: Task) -> Raw:
     """Read a file of arrays.
 
     ``.npz`` and safetensors have ``X``, ``y`` and ``lengths``, as ``elman.data.read_npz`` says. Rows of
-    a two-dimensional X are sequences of one feature.
+    a two-dimensional X are sequences of one feature. The X of ``.npy`` and safetensors, if it is large,
+    stays in the file until batches want it.
 
     Raises
     ------
@@ -76,20 +79,29 @@ def of_arrays(X: Any, y: Any, source: str, task: Task) -> Raw:
 
 
 def _of_safetensors(path: Path) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, safe_open
 
+    with open_file(path) as stream:  # no pipe, which would be waited for
+        size = int.from_bytes(stream.read(8), "little")
+        header = stream.read(min(size, 100_000_000))  # the most that the format allows
     try:
-        arrays = load(read_file(path, copies=2))
+        with safe_open(path, framework="numpy") as file:  # which checks all of the header
+            names = set(file.keys())
+            arrays = {name: file.get_tensor(name) for name in names & {"y", "lengths"}}
+            entry = json.loads(header)["X"] if "X" in names else None
+            if entry is not None and entry["dtype"] not in _DTYPES:
+                raise TypeError(f"X is {entry['dtype']}")
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a safetensors file, or is damaged ({error}).") from None
-    if "X" not in arrays:
+    if entry is None:
         raise DataError(
-            f"{path} has no array 'X', only {', '.join(sorted(arrays)) or 'nothing'}. Write it with "
+            f"{path} has no array 'X', only {', '.join(sorted(names)) or 'nothing'}. Write it with "
             "safetensors.numpy.save_file({'X': ..., 'y': ..., 'lengths': ...}, path)."
         )
-    X, lengths = arrays["X"], arrays.get("lengths")
+    position = 8 + size + int(entry["data_offsets"][0])
+    X = _of_file(path, np.dtype(_DTYPES[entry["dtype"]]), position, tuple(entry["shape"]))
     y: Any = arrays.get("y")
+    lengths = arrays.get("lengths")
     if lengths is None:
         return X, y
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.sum() != len(X):
@@ -97,15 +109,35 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
     ends = np.cumsum(lengths)[:-1]
     if y is not None and len(y) == len(X):
         y = np.split(y, ends)
+    if X.ndim == 2 and X.nbytes > stored.LARGE:
+        return Sequences.of_rows(X, lengths.astype(np.int64)), y
     return np.split(X, ends), y
 
 
-def _of_npy(path: Path) -> Array:
-    """Read an array; pickled objects are refused."""
+_DTYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "BOOL": "?"} | {
+    f"{kind}{8 * n}": f"{kind.lower()}{n}" for kind in "IU" for n in (1, 2, 4, 8)
+}
+"""NumPy's names of the numbers in safetensors files, which are little-endian."""
+
+
+def _of_file(path: Path, dtype: np.dtype[Any], position: int, shape: tuple[int, ...]) -> Array:
+    """The array that begins at a byte of a file: read if it is small, else mapped."""
+    n_bytes = prod(shape) * dtype.itemsize
+    if n_bytes > stored.LARGE:
+        return np.memmap(path, dtype.newbyteorder("<"), "r", position, shape)
     with open_file(path) as stream:
-        require_memory(stream.seek(0, 2), f"reading {path}")
+        stream.seek(position)
+        return np.frombuffer(stream.read(n_bytes), dtype.newbyteorder("<")).reshape(shape)
+
+
+def _of_npy(path: Path) -> Array:
+    """Read an array, or map it if it is large; pickled objects are refused."""
+    with open_file(path) as stream:
+        is_large = stream.seek(0, 2) > stored.LARGE
         stream.seek(0)
         try:
+            if is_large:
+                return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
         except (ValueError, EOFError) as error:
             raise DataError(

@@ -44,9 +44,10 @@ class Raw:
         """
         sequences, info = self.sequences, self.info
         with np.errstate(over="ignore", invalid="ignore"):
-            if filling is None and np.isfinite(
-                sequences.values.sum()
-            ):  # one look, where all is well
+            if filling is None and (
+                sequences.unread is not None  # what as_sequences saw is finite
+                or np.isfinite(sequences.values.sum())  # one look, where all is well
+            ):
                 return self
         if filling is None:
             refuse_missing(sequences, self.place, remedy)
@@ -69,7 +70,6 @@ class Raw:
     def take(self, indices: Array) -> Raw:
         """Some of the sequences."""
         sequences, info = self.sequences, self.info
-        rows = sequences.rows(indices)
         y = self.y
         if y is not None:
             y = y[indices] if isinstance(y, np.ndarray) else [y[i] for i in indices]
@@ -77,7 +77,7 @@ class Raw:
             info,
             ids=info.ids[indices],
             lengths=info.lengths[indices],
-            times=None if info.times is None else info.times[rows],
+            times=None if info.times is None else info.times[sequences.rows(indices)],
         )
         place = self.place
         return replace(
@@ -85,7 +85,7 @@ class Raw:
             sequences=sequences.take(indices),
             y=y,
             info=info,
-            place=lambda row: place(int(rows[row])),
+            place=lambda row: place(int(sequences.rows(indices)[row])),
         )
 
 

@@ -81,7 +81,7 @@ def read_sequences(
     -------
     X : Sequences
         What estimators take: ``len(X)``, ``X[i]`` is an array (n_timesteps, n_features), ``X[a:b]``
-        some of them.
+        some of them. The steps of ``.npy`` and safetensors files above 64 MiB stay in the file.
     y : array (n_sequences,), list of arrays (n_timesteps,), or None where there is no label
     info : Info
 

@@ -215,7 +215,7 @@ class Trainer:
         started = time.perf_counter() - epoch.seconds
         n = len(self.examples.sequences)
         self.rng.bit_generator.state = epoch.rng
-        order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+        order = self.examples.order(self.rng) if self.shuffle else np.arange(n)
         for start in range(epoch.n_done, n, self.batch_size):
             batch = order[start : start + self.batch_size]
             epoch.learning_rate = self.learning_rate
@@ -292,13 +292,14 @@ class Trainer:
         correct : float
             The weight of right answers.
         """
-        examples, parameters = self.examples, self.parameters
+        parameters = self.parameters
+        taken, targets = self.examples.batch(batch)
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
             evaluation = self.engine.loss_and_gradients(
                 parameters,
-                examples.batch(batch),
-                examples.targets,
+                taken,
+                targets,
                 dropout=self.dropout and self.dropout._replace(update=self.n_updates),
             )
             gradients = evaluation.gradients

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
+from elman.data.rows import runs
 from elman.engines.carry import Carry, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
@@ -214,7 +215,7 @@ class CompiledEngine:
         )
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch, parameters, carry)
-        expected = (n_answers(batch), parameters.architecture.n_outputs)
+        expected = (batch.n_answers, parameters.architecture.n_outputs)
         if (
             y_hat.shape != expected
             or batch.sequences.n_features != parameters.architecture.n_features
@@ -312,11 +313,6 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     return rows if len(batch) <= FEW else panels
 
 
-def n_answers(batch: Batch) -> int:
-    """How many answers the sequences of a batch's data set have in all."""
-    return len(batch.sequences.values if batch.every_step else batch.sequences)
-
-
 def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Targets:
     """Return targets as compiled functions take them."""
     architecture, dtype = parameters.architecture, parameters.vector.dtype
@@ -338,7 +334,7 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
 
 def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights: Array) -> None:
     """See that compiled functions, which do not look, stay within arrays."""
-    D, n = parameters.architecture.n_features, n_answers(batch)
+    D, n = parameters.architecture.n_features, batch.n_answers
     expected = (n, parameters.architecture.n_numbers)
     if numbers.shape != expected or len(weights) != n or batch.sequences.n_features != D:
         raise ValueError(
@@ -350,14 +346,14 @@ def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights:
 def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights: Array) -> None:
     """See that compiled functions, which do not look, stay within arrays."""
     K, D = parameters.architecture.n_outputs, parameters.architecture.n_features
-    n = n_answers(batch)
+    n = batch.n_answers
     if len(labels) != n or len(weights) != n or batch.sequences.n_features != D:
         raise ValueError(
             f"{len(labels)} labels and {len(weights)} weights for {n} answers, "
             f"{batch.sequences.n_features} features for {D}"
         )
     # Those of the batch alone: in all there may be a thousand times as many.
-    own = labels[batch.sequences.rows(batch.members) if batch.every_step else batch.members]
+    own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
     if own.min() < 0 or own.max() >= K:
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
@@ -378,8 +374,8 @@ def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
     values = writable(batch.sequences.values)
     initial = initial_of(parameters, carry)
     learns = carry is None and parameters.architecture.learn_initial_state
-    if len(initial) not in (0, 1, len(batch.sequences)):
-        raise ValueError(f"states of {len(initial)} sequences for {len(batch.sequences)}")
+    if len(initial) not in (0, 1, batch.n_sequences):
+        raise ValueError(f"states of {len(initial)} sequences for {batch.n_sequences}")
     return Data(
         values, batch.starts, batch.lengths, batch.members, initial, learns, batch.every_step
     )
