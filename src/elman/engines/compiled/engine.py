@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable
-from math import prod
+from math import isqrt, prod
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +30,7 @@ VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
 FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
+ENOUGH = 64 << 20  # bytes of states that are kept, before some are computed twice
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -48,7 +49,10 @@ class Kernel(Protocol):
         """How many sequences ``train`` computes."""
         ...
 
-    def room_to_train(self, layout: Layout, lengths: list[int]) -> int:
+    BLOCK: int
+    """Of so many steps, or a multiple, are the segments that ``train`` keeps states of."""
+
+    def room_to_train(self, layout: Layout, lengths: list[int], segment: int) -> int:
         """How many numbers ``train`` works in, for sequences of these lengths."""
         ...
 
@@ -74,10 +78,12 @@ class Kernel(Protocol):
         dropout: Dropout | None,
         work: Array,
         gradients: Array,
+        segment: int,
     ) -> tuple[float, float]:
         """Set the gradients; return Σ w L, and Σ w over the right answers.
 
-        ``lengths`` are those of the sequences from the first one on.
+        ``lengths`` are those of the sequences from the first one on. States are kept of a segment of
+        the steps at a time. How long it is changes no bit.
         """
         ...
 
@@ -147,10 +153,15 @@ class CompiledEngine:
     ----------
     n_threads : int, optional
         At most so many, and no more than there are cores for this process.
+    checkpoint_steps : "auto", int or None
+        Of how many steps states are kept at a time, as ``get_engine`` says.
     """
 
-    def __init__(self, n_threads: int | None = None) -> None:
+    def __init__(
+        self, n_threads: int | None = None, checkpoint_steps: str | int | None = "auto"
+    ) -> None:
         self._n_threads = n_threads
+        self._checkpoint_steps = checkpoint_steps
         self._buffers = Buffers()
 
     @property
@@ -159,7 +170,7 @@ class CompiledEngine:
         return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
+        return CompiledEngine, (self._n_threads, self._checkpoint_steps)  # a copy has buffers of its own
 
     def loss_and_gradients(
         self,
@@ -168,6 +179,7 @@ class CompiledEngine:
         targets: FlatTargets,
         carry: Carry | None = None,
         dropout: Dropout | None = None,
+        after: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         dropped = None if dropout is None else dropout.checked()
@@ -180,17 +192,18 @@ class CompiledEngine:
         layout, net = self._pack(kernel, parameters, dropped)
         check_readout(parameters, batch)
         layout = layout.to_train
-        sequences = data_of(batch, parameters, carry)
+        sequences = data_of(batch, parameters, carry, after)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
 
         def evaluate(i: int) -> None:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
-            work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
+            segment = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
+            work = buffers.take_room(kernel.room_to_train(layout, lengths, segment), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                net, sequences, i * size, lengths, flat, dropped, work, gradients
+                net, sequences, i * size, lengths, flat, dropped, work, gradients, segment
             )
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
@@ -312,6 +325,21 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     return rows if len(batch) <= FEW else panels
 
 
+def steps_kept(
+    given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]
+) -> int:
+    """Of how many steps states are kept at a time, of sequences of these lengths.
+
+    ``"auto"`` is all, as long as they need little memory, and else √T: then what is kept of the way
+    forward, and of a segment, is about as much (Chen et al. 2016, section 4.1).
+    """
+    T = max(lengths)
+    if given == "auto":
+        room = kernel.room_to_train(layout, lengths, T)
+        given = isqrt(T) if room * layout.dtype.itemsize > ENOUGH else None
+    return T if given is None else -(-int(given) // kernel.BLOCK) * kernel.BLOCK
+
+
 def n_answers(batch: Batch) -> int:
     """How many answers the sequences of a batch's data set have in all."""
     return len(batch.sequences.values if batch.every_step else batch.sequences)
@@ -373,16 +401,28 @@ def check_readout(parameters: Parameters, batch: Batch) -> None:
         )
 
 
-def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
+def data_of(
+    batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
+) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
     values = writable(batch.sequences.values)
     initial = initial_of(parameters, carry)
     learns = carry is None and parameters.architecture.learn_initial_state
     if len(initial) not in (0, 1, len(batch.sequences)):
         raise ValueError(f"states of {len(initial)} sequences for {len(batch.sequences)}")
+    states = np.empty((0, 0), parameters.vector.dtype)
+    if after is not None:
+        expected = (len(batch.sequences), n_states(parameters.architecture))
+        states = after.values
+        if states.shape != expected or states.dtype != parameters.vector.dtype:
+            raise ValueError(
+                f"states of shape {states.shape}, {states.dtype}, to be written to; expected "
+                f"{expected}, {parameters.vector.dtype}"
+            )
     return Data(
-        values, batch.starts, batch.lengths, batch.members, initial, learns, batch.every_step
-    )
+        values, batch.starts, batch.lengths, batch.members, initial, states, learns,
+        batch.every_step,
+    )  # fmt: skip
 
 
 def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
