@@ -227,7 +227,7 @@ def train(
 
 
 @helper
-def copy_states(net, work, t, slots, kept, of_masks, is_back):
+def copy_states(net, work, t, slots, kept, scratch, is_back):
     """Copy all layers' states of step t to ``kept``, or back from there, with what masks leave."""
     L = lanes(work)
     for layer in net.layers[:-1]:
@@ -240,13 +240,14 @@ def copy_states(net, work, t, slots, kept, of_masks, is_back):
                 else:
                     store(load(work, h + p, 0, 1, 1), work, to + p, 0)
         if is_back and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
-            mask_states(net, layer, work, t, slots, None, of_masks)
+            mask_states(net, layer, work, t, slots, None, scratch)
 
 
 @helper
 def write_states(net, work, t, slots, begins, members, first, last, after):
     """Write the states of the sequences that end at step t, lanes first … last - 1, to their rows."""
-    L, width = lanes(work), width_at(t, begins, L)
+    L = lanes(work)
+    width = width_at(t, begins, L)
     for layer in net.layers[:-1]:
         for s in range(layer.n_states):
             h = states_at(layer, t, slots, begins, L) + s * states_apart(layer, slots, begins, L)
