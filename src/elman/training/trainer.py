@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Examples
-from elman.engines import Engine
+from elman.engines import Carry, Engine, Evaluation, n_states
 from elman.equations.dropout import Dropout
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
@@ -19,6 +20,7 @@ from elman.training.guessing import Guessing, guessing
 from elman.training.optimizers import Optimizer, clip_norm
 from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
+from elman.training.windows import Window, n_windows, windows
 
 _WINDOW = 4  # updates, at least, that a loss is judged by
 
@@ -52,6 +54,10 @@ class Trainer:
         What is dropped in the first update; those after it count on.
     recurrent_rate : float
         What multiplies the learning rate of the recurrent weights W.
+    tbptt_steps : int, optional
+        An update learns from so many steps of a batch's sequences, and goes on from the states that
+        the one before ended in (``windows``); left out, from all. The penalty of an update is that
+        of a batch times the share of its steps, so that over an epoch it counts as much.
 
     Attributes
     ----------
@@ -80,6 +86,7 @@ class Trainer:
         max_norm: float | None = None,
         dropout: Dropout | None = None,
         recurrent_rate: float = 1.0,
+        tbptt_steps: int | None = None,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -93,6 +100,7 @@ class Trainer:
         self.max_norm = max_norm
         self.dropout = dropout
         self.recurrent_rate = recurrent_rate
+        self.tbptt_steps = tbptt_steps
         self.n_updates = 0
         self.budget: int | None = None
         self.rate_factor = 1.0
@@ -103,7 +111,22 @@ class Trainer:
     @property
     def n_batches(self) -> int:
         """The number of updates of an epoch."""
-        return -(-len(self.examples.sequences) // self.batch_size)
+        return n_windows(self.examples.sequences.lengths, self.batch_size, self.tbptt_steps)
+
+    @cached_property
+    def _states(self) -> Carry | None:
+        """What carries states from one window of a batch to the next, if it is cut into windows."""
+        if self.tbptt_steps is None:
+            return None
+        architecture, n = self.parameters.architecture, len(self.examples.sequences)
+        values = np.zeros((n, n_states(architecture)), self.parameters.vector.dtype)
+        return Carry(architecture, values)
+
+    def _windows(self, order: IntArray) -> Iterator[Window]:
+        """What the updates of an epoch learn from."""
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            yield from windows(self.examples, batch, self.tbptt_steps, self._states)
 
     @cached_property
     def guessing(self) -> Guessing:
@@ -166,29 +189,32 @@ class Trainer:
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
         loss = data_loss = norm = 0.0
         correct = weight = 0.0
-        n_done = 0
-        for start in range(0, n, self.batch_size):
-            batch = order[start : start + self.batch_size]
+        n_done = 0.0
+        for window in self._windows(order):
+            n_here = window.share * window.n_sequences
+            n_done += n_here
+            if not window.weight:  # the states go on, and there is nothing to learn
+                self._evaluate(window)
+                continue
             learning_rate = self.learning_rate
             batch_loss, batch_data, batch_norm, batch_correct = self._update(
-                batch, learning_rate, number
+                window, learning_rate, number
             )
-            batch_weight = float(self.examples.weight_of_sequences[batch].sum())
             # By label, not by sequence: these may differ in length and weight by any factor.
-            of_label = batch_data / batch_weight
+            of_label = batch_data / window.weight
             if self.n_updates == 1:
                 self.first_loss = of_label
             self._high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
             data_loss += batch_data
-            n_done += len(batch)
             correct += batch_correct
-            weight += batch_weight
-            loss += batch_loss * len(batch)
-            norm += batch_norm * len(batch)
+            weight += window.weight
+            loss += batch_loss * window.n_sequences
+            norm += batch_norm * n_here
             if callback is not None:
                 seconds = time.perf_counter() - started
                 accuracy = self._accuracy(correct, weight)
-                callback(self.progress(number, n_epochs, n_done, loss / n_done, accuracy, seconds))
+                so_far = loss / n_done
+                callback(self.progress(number, n_epochs, round(n_done), so_far, accuracy, seconds))
         if 2 * sum(self._high) > len(self._high):
             how = f"the loss of a label rose from {self.first_loss:g} to {data_loss / weight:g}"
             raise self._diverged(number, how)
@@ -225,8 +251,19 @@ class Trainer:
             return None
         return min(correct / weight, 1.0)  # the sums may round apart
 
+    def _evaluate(self, window: Window) -> Evaluation:
+        """Compute a window's loss and gradients, and the states that the next one goes on from."""
+        return self.engine.loss_and_gradients(
+            self.parameters,
+            window.batch,
+            self.examples.targets,
+            carry=window.carry,
+            dropout=self.dropout and self.dropout._replace(update=self.n_updates),
+            after=window.after,
+        )
+
     def _update(
-        self, batch: IntArray, learning_rate: float, epoch: int
+        self, window: Window, learning_rate: float, epoch: int
     ) -> tuple[float, float, float, float]:
         """Take one step.
 
@@ -241,23 +278,18 @@ class Trainer:
         correct : float
             The weight of right answers.
         """
-        examples, parameters = self.examples, self.parameters
+        parameters, alpha = self.parameters, self.alpha * window.share
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
-            evaluation = self.engine.loss_and_gradients(
-                parameters,
-                examples.batch(batch),
-                examples.targets,
-                dropout=self.dropout and self.dropout._replace(update=self.n_updates),
-            )
+            evaluation = self._evaluate(window)
             gradients = evaluation.gradients
             loss = data_loss = evaluation.loss
-            if self.alpha:
+            if alpha:
                 for name, spec in parameters.architecture.specs.items():
                     if spec.penalised:
-                        gradients[name][...] += self.alpha * parameters[name]
-                        loss += 0.5 * self.alpha * float(np.square(parameters[name]).sum())
-            scale = 1 / len(batch)
+                        gradients[name][...] += alpha * parameters[name]
+                        loss += 0.5 * alpha * float(np.square(parameters[name]).sum())
+            scale = 1 / window.n_sequences
             gradients.vector *= scale
             norm = clip_norm(gradients.vector, self.max_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):

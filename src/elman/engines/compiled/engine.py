@@ -15,7 +15,7 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
-from elman.engines.carry import Carry, n_states
+from elman.engines.carry import Carry, check_after, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
@@ -30,7 +30,7 @@ VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
 FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
-ENOUGH = 64 << 20  # bytes of states that are kept, before some are computed twice
+ENOUGH = 128 << 20  # bytes of states that are kept, before some are computed twice
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -170,7 +170,10 @@ class CompiledEngine:
         return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self._n_threads, self._checkpoint_steps)  # a copy has buffers of its own
+        return CompiledEngine, (
+            self._n_threads,
+            self._checkpoint_steps,
+        )  # a copy has buffers of its own
 
     def loss_and_gradients(
         self,
@@ -325,9 +328,7 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     return rows if len(batch) <= FEW else panels
 
 
-def steps_kept(
-    given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]
-) -> int:
+def steps_kept(given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]) -> int:
     """Of how many steps states are kept at a time, of sequences of these lengths.
 
     ``"auto"`` is all, as long as they need little memory, and else √T: then what is kept of the way
@@ -412,13 +413,8 @@ def data_of(
         raise ValueError(f"states of {len(initial)} sequences for {len(batch.sequences)}")
     states = np.empty((0, 0), parameters.vector.dtype)
     if after is not None:
-        expected = (len(batch.sequences), n_states(parameters.architecture))
+        check_after(after, parameters.architecture, len(batch.sequences), parameters.vector.dtype)
         states = after.values
-        if states.shape != expected or states.dtype != parameters.vector.dtype:
-            raise ValueError(
-                f"states of shape {states.shape}, {states.dtype}, to be written to; expected "
-                f"{expected}, {parameters.vector.dtype}"
-            )
     return Data(
         values, batch.starts, batch.lengths, batch.members, initial, states, learns,
         batch.every_step,

@@ -356,12 +356,22 @@ def backward_block(
             gate = net.gates[layer.first_gate + g]
             of_gate = transposed_0 + g * gate_apart
             add_gradients(
-                layer, gate, gradients, work, x, h, begins, of_gate, apart, first, last, n_alive, h_0
+                layer,
+                gate,
+                gradients,
+                work,
+                x,
+                h,
+                begins,
+                of_gate,
+                apart,
+                first,
+                last,
+                n_alive,
+                h_0,
             )
         if begin == 0 and data.learns_initial and layer.initial >= 0:
-            add_initial_gradients(
-                net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch
-            )
+            add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch)
     return loss, correct
 
 

@@ -541,9 +541,7 @@ def forward_segment(
     for t in range(begin, end):
         record = records + (t - begin) * step
         load_inputs(data.values, data.starts[i] + t, work, record)
-        forward_step(
-            net, work, record - step, work, record, is_first and t == 0, of_masks, scratch
-        )
+        forward_step(net, work, record - step, work, record, is_first and t == 0, of_masks, scratch)
         if reads:
             carried = readouts.part(out, readout, readouts.CARRIED, 1)
             h = record + out.inputs_place
@@ -635,9 +633,8 @@ def train_sequence(net, data, i, targets, dropout, work, gradients, segment):
     computed anew. In a segment the errors of ``BLOCK`` steps are computed at a time, the last ones
     first, and become gradients.
     """
-    layers, step = net.layers, net.state_rows
-    out, V = layers[-1], net.gates[-1]
-    start, T = data.starts[i], data.lengths[i]
+    layers, step, T = net.layers, net.state_rows, data.lengths[i]
+    out = layers[-1]
     n_block, n_kept = min(T, BLOCK), min(T, segment)
     n_segments = (T + n_kept - 1) // n_kept
     records = step  # behind that of the states before the first step of the segment
