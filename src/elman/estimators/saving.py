@@ -27,7 +27,8 @@ class Saved(Predicting):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
 
-        A ``random_state`` that is a generator, ``n_jobs``, and the optimizer's state are not stored.
+        A ``random_state`` that is a generator, ``n_jobs``, ``checkpoint_steps``, and the optimizer's
+        state are not stored.
 
         Raises
         ------
