@@ -1,5 +1,7 @@
 """Windows: which steps an update learns from, with which states, and what that makes of training."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_windows_have_every_step_once_and_in_order():
         for window in found
         for start, length in zip(window.batch.starts, window.batch.lengths, strict=True)
     ]
-    assert sorted(sum(rows, [])) == list(range(sum(LENGTHS)))
+    assert sorted(chain(*rows)) == list(range(sum(LENGTHS)))
     for window in found:
         assert (np.diff(window.batch.lengths) <= 0).all()
         assert window.batch.lengths.max() <= 2

@@ -202,8 +202,8 @@ class CompiledEngine:
 
         def evaluate(i: int) -> None:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
-            segment = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
-            work = buffers.take_room(kernel.room_to_train(layout, lengths, segment), dtype)
+            segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
+            work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
                 net, sequences, i * size, lengths, flat, dropped, work, gradients, segment
@@ -328,17 +328,22 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     return rows if len(batch) <= FEW else panels
 
 
-def steps_kept(given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]) -> int:
-    """Of how many steps states are kept at a time, of sequences of these lengths.
+def steps_kept(
+    given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]
+) -> tuple[int, int]:
+    """Of how many steps states are kept at a time, of sequences of these lengths, and in which room.
 
     ``"auto"`` is all, as long as they need little memory, and else √T: then what is kept of the way
     forward, and of a segment, is about as much (Chen et al. 2016, section 4.1).
     """
     T = max(lengths)
-    if given == "auto":
+    if given in ("auto", None):
         room = kernel.room_to_train(layout, lengths, T)
-        given = isqrt(T) if room * layout.dtype.itemsize > ENOUGH else None
-    return T if given is None else -(-int(given) // kernel.BLOCK) * kernel.BLOCK
+        if given is None or room * layout.dtype.itemsize <= ENOUGH:
+            return T, room
+        given = isqrt(T)
+    segment = -(-int(given) // kernel.BLOCK) * kernel.BLOCK
+    return segment, kernel.room_to_train(layout, lengths, segment)
 
 
 def n_answers(batch: Batch) -> int:
