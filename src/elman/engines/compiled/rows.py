@@ -11,6 +11,8 @@ Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from elman._typing import Array
@@ -492,12 +494,18 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
 def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
     """See ``Kernel.room_to_train``."""
     T = sum(lengths)
-    errors = layout.error_rows * (min(T, BLOCK) + 1) + layout.widest * min(T, BLOCK)
-    rest = room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
     n_records = 1 + min(T, segment)
     if segment < T:
         n_records += -(-T // segment)  # those before each segment
-    return layout.state_rows * n_records + errors + rest
+    of_block = (layout.error_rows + layout.widest) * min(T, BLOCK)
+    return layout.state_rows * n_records + of_block + room_beside_steps(layout)
+
+
+@lru_cache  # small networks have no time to lose on it
+def room_beside_steps(layout: Layout) -> int:
+    """Numbers that do not grow with the steps: the errors of the step behind a block, and the rest."""
+    rest = room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
+    return layout.error_rows + rest
 
 
 def room_of_loss(layout: Layout) -> int:
