@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 ROCKET := .venv-rocket
 OLDEST := .venv-oldest
+EXTRAS := .venv-extras
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest attack bench learn docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest extras test-extras attack bench learn docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -38,6 +39,16 @@ test-arm: | $(VENV)/.made
 test-oldest: $(OLDEST)/.dev
 	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
 
+# PyTorch, Keras, ONNX Runtime, Optuna and MLflow read what elman writes. Elsewhere these tests skip, and so
+# the packages are imported first: here none may.
+test-extras: $(EXTRAS)/.consumers
+	$(EXTRAS)/bin/python -c "import keras, mlflow, onnxruntime, optuna, torch"
+	NUMBA_CACHE_DIR=$(CURDIR)/$(EXTRAS)/numba $(EXTRAS)/bin/pytest -q -n auto \
+		tests/test_examples.py tests/exporting/test_torch.py tests/exporting/test_keras.py \
+		tests/exporting/test_onnx.py tests/exporting/test_front_end.py
+
+extras: $(EXTRAS)/.consumers
+
 attack: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m attack $(ARGS)
 
@@ -62,7 +73,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(EXTRAS) $(BENCH) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -88,6 +99,12 @@ $(OLDEST)/.dev: pyproject.toml
 	grep -oE '"[^"<>=]+>=[^"]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > $(OLDEST)/lowest.txt
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/lowest.txt \
 		--editable '.[dev]'
+	touch $@
+
+$(EXTRAS)/.consumers: pyproject.toml
+	$(PYTHON) -m venv --clear $(EXTRAS)
+	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check \
+		--editable '.[consumers]'
 	touch $@
 
 $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt

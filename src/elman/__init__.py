@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from elman.equations.dropout import Dropout
     from elman.equations.losses import Loss
     from elman.errors import DataError, DivergenceError, ElmanError, ModelFileError
-    from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+    from elman.estimators import (
+        Checkpoint,
+        RNNClassifier,
+        RNNRegressor,
+        RNNStepRegressor,
+        RNNTagger,
+    )
     from elman.explanation import Explanation, GradientFlow, explain, gradient_flow
     from elman.models import load
     from elman.network import Network
@@ -39,6 +45,7 @@ _HOMES = {
     "Architecture": "elman.parameters",
     "Carry": "elman.engines",
     "Cell": "elman.equations",
+    "Checkpoint": "elman.estimators",
     "ConfusionOverTimeDisplay": "elman.displays",
     "DataError": "elman.errors",
     "DivergenceError": "elman.errors",
@@ -75,6 +82,7 @@ __all__ = [
     "Architecture",
     "Carry",
     "Cell",
+    "Checkpoint",
     "ConfusionOverTimeDisplay",
     "DataError",
     "DivergenceError",

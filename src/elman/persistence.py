@@ -29,6 +29,10 @@ from elman.parameters import Architecture, Parameters
 FORMAT_VERSION = 1
 
 
+class NotFiniteError(ValueError):
+    """Numbers that are to be written are NaN or infinite."""
+
+
 class Model(NamedTuple):
     """What a model file holds."""
 
@@ -56,7 +60,7 @@ def write_model(
 
     Raises
     ------
-    ValueError
+    NotFiniteError
         If not all numbers are finite.
     OSError
         If the file cannot be written; what was there is as it was.
@@ -69,10 +73,10 @@ def write_model(
 
 
 def _dump(header: Mapping[str, Any]) -> str:
-    return json.dumps(header, sort_keys=True, default=_plain)
+    return json.dumps(header, sort_keys=True, default=plain)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn NumPy's numbers and arrays into Python's, for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -82,7 +86,7 @@ def _plain(value: Any) -> Any:
 def _require_finite(arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise ValueError(
+            raise NotFiniteError(
                 f"{name} has values that are NaN or infinite, which no network learns or computes "
                 "with. Train again."
             )

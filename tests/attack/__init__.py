@@ -25,6 +25,7 @@ KINDS = {
     "truncations": "truncations",
     "forgeries": "forgeries",
     "kills": "kills",
+    "resumes": "resumes",
     "interrupts": "interrupts",
     "limits": "limits",
     "values": "odd values",

@@ -120,20 +120,34 @@ def test_the_header_names_each_number_as_that_of_a_file_does(run):
         ),
         (
             "machine,at,temp,gear\nm,0,1,up\nm,1,hot,up\n",
-            "line 3, column 'temp': 'hot' is no number",
+            "line 3: column 'temp': 'hot' is no number",
         ),
         (
             "machine,at,temp,gear\nm,0,1_0,up\n",
-            "line 2, column 'temp': '1_0' is no number",
+            "line 2: column 'temp': '1_0' is no number",
         ),
-        ("machine,at,temp,gear\nm,0,1\n", "line 2 has 3 columns; expected 4"),
-        ("machine,at,temp,gear\nm,0,1,side\n", "line 2, column 'gear': 'side' is none of the cat"),
+        ("machine,at,temp,gear\nm,0,1\n", "line 2: 3 columns; expected 4"),
+        ("machine,at,temp,gear\nm,0,1,side\n", "line 2: column 'gear': 'side' is none of the cat"),
     ],
 )
 def test_bad_lines_are_named(run, text, message):
     result = follow(run, text)
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_a_bad_line_is_reported_and_the_others_answered_as_without_it(run):
+    lines = ["machine,at,temp,gear", "m,0,1,up", "m,1,0.5,down", "m,2,,up"]
+    clean = follow(run, "\n".join(lines), "--probabilities")
+    assert clean.exit_code == 0
+    lines[2:2] = ["m,9,hot,up", "m,9"]
+    result = follow(run, "\n".join(lines), "--probabilities")
+    assert result.exit_code == 1
+    assert "line 3: column 'temp': 'hot' is no number" in result.stderr
+    assert "line 4: 2 columns; expected 4" in result.stderr
+    answers = result.stdout.splitlines()
+    assert answers[2:4] == ["m,9,,,", "m,9,,,"]
+    assert answers[:2] + answers[4:] == clean.stdout.splitlines()
 
 
 def test_truth_values_and_decimal_commas_are_read_as_in_training(run):
@@ -149,7 +163,7 @@ def test_truth_values_and_decimal_commas_are_read_as_in_training(run):
     lines = run("predict", "truths", "new.csv", "--probabilities").stdout
     assert result.stdout == lines
     result = follow(run, "machine;at;temp;on\nm;0;1,5;maybe\n", model="truths")
-    assert "line 2, column 'on': 'maybe' is no number" in result.stderr
+    assert "line 2: column 'on': 'maybe' is no number" in result.stderr
 
 
 def test_separators_and_quotes(run):

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +157,7 @@ def test_missing_values(run):
     assert result.exit_code == 1
     count = int(frame.vib.isna().sum())
     assert f"{count} values are missing ('vib' {count})" in result.stderr
-    assert "row 1 (machine 'm0')" in result.stderr
+    assert "line 2 (machine 'm0')" in result.stderr
     model, _ = trained(run, "--label", "failed", "--missing", "indicator")
     assert model.feature_names_in_.tolist() == ["temp", "vib", "vib is missing"]
     assert run("predict", "readings.safetensors", "readings.csv").exit_code == 0
@@ -171,7 +173,7 @@ def test_a_model_without_a_policy_says_so(run):
     new.to_csv("new.csv", index=False)
     result = run("predict", "readings.safetensors", "new.csv")
     assert result.exit_code == 1
-    assert "column 'temp', row 3 (machine 'm100'). The model was trained where" in result.stderr
+    assert "column 'temp', line 4 (machine 'm100'). The model was trained where" in result.stderr
 
 
 def test_other_columns_are_refused(run):
@@ -287,3 +289,59 @@ class TestInspect:
     def test_arrays_too(self, run):
         np.savez("a.npz", X=np.zeros((4, 3, 2)), y=[0, 1, 0, 1])
         assert "2 features, 4 sequences, 3 steps" in run("inspect", "a.npz").stdout
+
+
+def test_inspect_says_what_is_infinite_empty_and_of_one_class(run):
+    frame = readings(4)
+    frame["failed"], frame["nothing"] = "no", np.nan
+    frame.loc[[1, 3], "temp"] = [np.inf, -np.inf]
+    frame.to_csv("odd.csv", index=False)
+    keep = ["--features", "temp,vib,nothing", "--label", "failed"]
+    result = run("inspect", "odd.csv", *keep)
+    assert result.exit_code == 0, result.output
+    assert "infinite: temp 2" in result.stdout
+    assert "empty: nothing" in result.stdout
+    assert "label: one class only" in result.stdout
+    assert "(1 class: 4)" in result.stdout
+    assert "constant" not in result.stdout
+    found = json.loads(run("inspect", "odd.csv", *keep, "--json").stdout)
+    assert found["infinite"] == {"temp": 2}
+    assert found["empty"] == ["nothing"]
+    assert found["range"]["nothing"] is None
+    finite = frame["temp"][np.isfinite(frame["temp"])]
+    assert found["range"]["temp"] == [finite.min(), finite.max()]
+    usual = run("inspect", "readings.csv", "--features", "temp,vib", "--label", "failed").stdout
+    assert not any(word in usual for word in ("infinite", "empty", "one class"))
+
+
+def test_times_are_written_no_finer_than_they_are(run):
+    frame = readings(30)
+    frame["at"] = pd.Timestamp("2026-03-01 12:00") + pd.to_timedelta(frame["at"], "min")
+    frame.to_csv("readings.csv", index=False)
+    trained(run, "--label", "state", "--task", "tag")
+    _, rows = table(run("predict", "readings.safetensors", "readings.csv").stdout)
+    assert [row[1] for row in rows[:2]] == ["2026-03-01T12:00:00", "2026-03-01T12:01:00"]
+
+
+def test_a_long_read_shows_its_share(tmp_path, monkeypatch):
+    import rich.console
+
+    from elman.cli import tables
+
+    output = io.StringIO()
+    terminal = partial(rich.console.Console, file=output, force_terminal=True, width=80)
+    monkeypatch.setattr("rich.console.Console", lambda **_: terminal())
+    monkeypatch.setattr(tables, "_LONG", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    path = tmp_path / "a.csv"
+    path.write_text("id,x\n")
+    with tables.reading_bar(path) as progress:
+        progress(0.37)
+        time.sleep(0.5)
+    assert "reading a.csv (0.0 MB)" in output.getvalue()
+    assert "37%" in output.getvalue()
+    output.truncate(0)
+    monkeypatch.setattr(tables, "_LONG", 60.0)
+    with tables.reading_bar(path) as progress:
+        progress(0.37)
+    assert "reading" not in output.getvalue()

@@ -43,7 +43,7 @@ def unread(monkeypatch):
     def refuse(*arguments, **keywords):
         raise AssertionError("the work began")
 
-    monkeypatch.setattr(import_module("elman.cli.train"), "open_dataset", refuse)
+    monkeypatch.setattr(import_module("elman.cli.request"), "open_dataset", refuse)
     monkeypatch.setattr(import_module("elman.cli.explain"), "_labelled", refuse)
 
 

@@ -373,14 +373,14 @@ def test_sequences_kept_aside_have_no_part_in_mean_and_deviation(fitting):
     estimator, X, y = fitting
     taken = []
     estimator.set_params(early_stopping=True, validation_fraction=0.5)
-    original = estimator._hold_out
+    original = estimator._parts
 
-    def hold_out(examples):
+    def parts(examples):
         kept, held_out = original(examples)
-        taken.append(kept.sequences.values.copy())
+        taken.append(examples.take(kept).sequences.values)
         return kept, held_out
 
-    estimator._hold_out = hold_out
+    estimator._parts = parts
     estimator.fit(X, y)
     (steps,) = taken
     np.testing.assert_allclose(estimator.mean_, steps.mean(axis=0), rtol=1e-10, atol=1e-12)

@@ -5,11 +5,13 @@ import re
 from importlib.util import find_spec
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import elman
 from elman import DataError
 from elman.reading import frames
+from elman.reading.read import read_raw
 from reading.frames import LIBRARIES, columns_of, frame_of
 
 
@@ -69,7 +71,7 @@ def test_decimal_commas_are_seen_in_a_line_that_is_longer_than_what_is_looked_at
 
 def test_one_number_with_a_comma_among_points_is_no_decimal_comma(tmp_path, library):
     path = write(tmp_path / "a.csv", "id;x\n1;1.5\n1;2.5\n1;1,234\n")
-    with pytest.raises(DataError, match=r"in row 3 \(id 1\), the text '1,234'"):
+    with pytest.raises(DataError, match=r"in line 4 \(id 1\), the text '1,234'"):
         elman.read_sequences(path)
 
 
@@ -85,7 +87,7 @@ def test_late_text_among_numbers_is_named(tmp_path, library):
     rows = "".join(f"m{i // 100},{i},{i / 2}\n" for i in range(5000))
     path = write(tmp_path / "a.csv", f"id,n,x\n{rows}m50,5000,broken\n")
     with pytest.raises(
-        DataError, match=r"'x' holds numbers and, in row 5,001 \(id 'm50'\), the text"
+        DataError, match=r"'x' holds numbers and, in line 5,002 \(id 'm50'\), the text"
     ):
         elman.read_sequences(path)
 
@@ -165,3 +167,86 @@ def test_a_missing_file_has_a_likely_name(tmp_path):
 
 def test_the_documented_library_is_the_first():
     assert find_spec(frames.library()).name == "polars"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_of_text_are_counted_as_an_editor_does(tmp_path, library, packed):
+    # line 1 is the header, lines 2 and 3 one row, line 4 is empty
+    text = 'id,x,note\na,1,"two\nlines"\n\na,,x\nb,1,y\n'
+    path = tmp_path / ("a.csv.gz" if packed else "a.csv")
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    place = "missing in line 4" if library == "polars" else r"column 'x', line 5 \(id 'a'\)"
+    with pytest.raises(DataError, match=place):  # to polars the empty line is a row
+        elman.read_sequences(path, id="id", features=["x"])
+
+
+def test_rows_of_other_tables_are_counted_from_one(tmp_path, library):
+    path = tmp_path / "a.parquet"
+    frame_of({"id": ["a", "a"], "x": [1.0, np.nan]}).to_parquet(path)
+    with pytest.raises(DataError, match=r"column 'x', row 2 \(id 'a'\)"):
+        elman.read_sequences(path)
+
+
+def many_rows(n):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((n, 3)).round(3)
+    frame = pd.DataFrame(values, columns=["x", "y", "z"])
+    frame.insert(0, "id", np.arange(n) // 100)
+    frame["label"] = np.where(frame["id"] % 2, "a", "b")
+    return frame, values
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_batches_come_together_and_their_share_is_told(tmp_path, kind):
+    frame, values = many_rows(200_000)
+    path = tmp_path / f"a.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, row_group_size=30_000)
+    shares = []
+    raw = read_raw(path, progress=shares.append)
+    np.testing.assert_array_equal(raw.sequences.values, values)
+    assert raw.sequences.values.flags.c_contiguous
+    assert raw.info.columns == ("id", "x", "y", "z", "label")
+    assert len(raw.sequences) == 2000
+    assert len(shares) >= 3
+    assert shares == sorted(shares)
+    assert 0.9 < shares[-1] <= 1  # of a text the number of rows is a guess
+
+
+def test_batches_are_sorted_as_a_whole(tmp_path):
+    frame, values = many_rows(50_000)
+    frame["at"] = np.tile(np.arange(100), 500)
+    shuffled = frame.sample(frac=1, random_state=0)
+    shuffled.to_csv(tmp_path / "a.csv", index=False)
+    X, _, info = elman.read_sequences(tmp_path / "a.csv")
+    order = np.argsort(info.ids)
+    np.testing.assert_array_equal(np.concatenate([X[i] for i in order]), values)
+
+
+def test_single_precision_and_whole_numbers_in_batches(tmp_path):
+    frame, values = many_rows(3000)
+    frame.astype({"x": "float32", "y": "float32", "z": "float32"}).to_parquet(
+        tmp_path / "a.parquet"
+    )
+    X, _, _ = elman.read_sequences(tmp_path / "a.parquet")
+    assert X.values.dtype == np.float32
+    np.testing.assert_array_equal(X.values, values.astype(np.float32))
+    frame["z"] = frame["id"].astype("Int64").where(frame.index % 2 == 0)  # with missing ones
+    frame.to_parquet(tmp_path / "b.parquet")
+    X, _, _ = elman.read_sequences(tmp_path / "b.parquet", missing="mean")
+    assert X.values.dtype == np.float64
+    np.testing.assert_array_equal(X.values[:, :2], values[:, :2])
+
+
+def test_text_that_is_missing_far_down_begins_again(tmp_path, library):
+    frame, values = many_rows(50_000)
+    frame["label"] = frame["label"].astype(object)
+    frame["x"] = frame["x"].astype(object)
+    frame.loc[40_001, "x"] = "NA"
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    X, _, info = elman.read_sequences(tmp_path / "a.csv", missing="forward")
+    assert info.filled == 1
+    assert X.values[40_001, 0] == values[40_000, 0]
+    np.testing.assert_array_equal(X.values[:, 1:], values[:, 1:])

@@ -133,3 +133,14 @@ def test_a_model_file_whose_reading_is_none_is_refused(model, tmp_path):
     write_model(tmp_path / "other", kind, {**settings, "reading": {"id": 3}}, arrays)
     with pytest.raises(DataError, match="does not say how"):
         elman.read_sequences(pd.DataFrame({"x": [1.0]}), like=elman.load(tmp_path / "other"))
+
+
+def test_one_sequence_with_one_answer_is_refused():
+    columns = {"id": ["a"] * 3, "x": [1.0, 2.0, 3.0], "label": ["u"] * 3}
+    frame = pd.DataFrame(columns)
+    with pytest.raises(DataError, match="column 'id' is 'a' in all rows: one sequence"):
+        elman.read_sequences(frame)
+    assert len(elman.read_sequences(frame, task="tag")[1][0]) == 3
+    assert elman.read_sequences(frame, features="x", layout="one")[2].id is None
+    X, _, _ = elman.read_sequences(frame.drop(columns="label"))
+    assert len(X) == 1

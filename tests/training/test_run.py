@@ -73,6 +73,7 @@ def test_divergence_keeps_the_epochs_before_it():
     best = run.best.vector.copy()
     trainer.examples.targets.weights[3] = np.nan
     before = parameters.vector.copy()
+    run = Run(run.history)
     with pytest.raises(DivergenceError, match="epoch 3, update 3"):
         train(trainer, run, 2)
     assert [row["epoch"] for row in run.history] == [1, 2]
@@ -293,9 +294,9 @@ def test_one_batch_that_is_high_is_no_divergence():
 
 
 def test_training_carries_on_from_its_history():
-    script, run, seen = Script([5, 4, 6, 3]), Run([]), []
-    train(script, run, 2)
-    train(script, run, 2, callback=seen.append)
+    script, seen = Script([5, 4, 6, 3]), []
+    train(script, Run(history := []), 2)
+    train(script, run := Run(history), 2, callback=seen.append)
     assert [row["epoch"] for row in run.history] == [1, 2, 3, 4]
     assert best_epoch(run) == 4
     assert [(progress.epoch, progress.n_epochs) for progress in seen] == [(3, 4), (4, 4)]

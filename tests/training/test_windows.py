@@ -79,7 +79,7 @@ def test_an_epoch_at_rest_has_the_objective_of_whole_sequences(alpha):
 
 def test_states_are_carried_and_errors_are_not():
     trainer = trainer_of(network_of(), examples_of(LENGTHS, True), tbptt_steps=2)
-    first, second, _ = trainer._windows(EVERYTHING)
+    first, second, _ = windows(trainer.examples, EVERYTHING, 2, trainer.states)
     trainer._evaluate(first)
     constant = Carry(trainer.parameters.architecture, second.carry.values.copy())
     assert np.abs(constant.values).min() > 0

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from elman.cli.output import check_delivered, printable
+from elman.cli.output import check_delivered, printable, say_error
 from elman.cli.tables import answer_names, probability_names
 
 if TYPE_CHECKING:
@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from elman.reading.columns import Columns
 
 
-def follow_input(estimator: Estimator, probabilities: bool, separator: str | None) -> None:
+def follow_input(estimator: Estimator, probabilities: bool, separator: str | None) -> int:
     """Answer standard input line by line until it ends.
 
     The first line names the columns; of a model that was trained without names, the lines are numbers.
 
+    A line that is not what the model takes is reported on standard error, by its number and column,
+    and answered by nothing in the columns of answers; its sequence goes on as if it were not there.
+
+    Returns
+    -------
+    n_refused : int
+        How many lines were such.
+
     Raises
     ------
     DataError
-        If a line is not what the model takes; the message names line and column.
+        If the first line does not have the model's columns.
     """
     import numpy as np
 
@@ -40,7 +48,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     lines = enumerate(sys.stdin, start=1)
     labels, id_at, time_at, filling = ["prediction"], None, None, None
     if reading is None:
-        convert: Callable[[list[str], int], Any] = _numbers(estimator.n_features_in_)
+        convert: Callable[[list[str]], Any] = _numbers(estimator.n_features_in_)
         separator = separator or ","
     else:
         columns = Columns.from_settings(reading)
@@ -64,21 +72,28 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         labels = answer_names(
             labels, estimator.network_.parameters.architecture.n_outputs, estimator
         )
-    _answer(write, [*titles, *labels, *(probability_names(estimator) if probabilities else [])])
+    answers = [*labels, *(probability_names(estimator) if probabilities else [])]
+    _answer(write, [*titles, *answers])
 
     states: dict[str | None, Any] = {}
     last: dict[str | None, Any] = {}
     classes = estimator.classes_.tolist() if hasattr(estimator, "classes_") else None
+    n_refused = 0
     for number, fields in _fields(lines, separator):
         key = None if id_at is None else fields[id_at] if id_at < len(fields) else ""
-        x_t = convert(fields, number)
-        if filling is not None:
-            x_t, last[key] = filling.fill_step(x_t, last.get(key))
-        state = states.get(key)
+        state, before = states.get(key) or estimator.initial_state(), last.get(key)
         try:
-            y_hat, states[key] = estimator.step(x_t, state or estimator.initial_state())
+            x_t = convert(fields)
+            if filling is not None:
+                x_t, before = filling.fill_step(x_t, before)
+            y_hat, states[key] = estimator.step(x_t, state)
         except DataError as error:
-            raise DataError(f"line {number:,}: {error}") from None
+            n_refused += 1
+            say_error(f"line {number:,}: {error}")
+            known_fields = [fields[at] if at < len(fields) else "" for at in beside]
+            _answer(write, known_fields + [""] * len(answers))
+            continue
+        last[key] = before
         if classes is None:
             answer = [repr(float(value)) for value in np.ravel(y_hat)]
         else:
@@ -88,6 +103,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             answer += [f"{p:.6f}" for p in y_hat.tolist()]
         _answer(write, [fields[at] for at in beside] + answer)
     check_delivered()
+    return n_refused
 
 
 def _fields(lines: Iterator[tuple[int, str]], separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -111,20 +127,20 @@ def _answer(write: Callable[[str], Any], fields: list[str]) -> None:
     sys.stdout.flush()
 
 
-def _numbers(n: int) -> Callable[[list[str], int], Any]:
+def _numbers(n: int) -> Callable[[list[str]], Any]:
     """Read lines of n numbers."""
     import numpy as np
 
     from elman.errors import DataError
     from elman.reading.values import as_number
 
-    def convert(fields: list[str], number: int) -> Any:
+    def convert(fields: list[str]) -> Any:
         x_t = [as_number(field) for field in fields]
         if None in x_t:
             text = fields[x_t.index(None)]
-            raise DataError(f"line {number:,}: {text!r} is no number; expected {n} numbers.")
+            raise DataError(f"{text!r} is no number; expected {n} numbers.")
         if len(x_t) != n:
-            raise DataError(f"line {number:,} has {len(x_t)} numbers; expected {n}.")
+            raise DataError(f"{len(x_t)} numbers; expected {n}.")
         return np.array(x_t)
 
     return convert
@@ -132,7 +148,7 @@ def _numbers(n: int) -> Callable[[list[str], int], Any]:
 
 def _selected(
     names: list[str], columns: Columns, reading: Mapping[str, Any]
-) -> Callable[[list[str], int], Any]:
+) -> Callable[[list[str]], Any]:
     """Read the columns of a model out of lines, in its order; NaN is a value that is missing."""
     import numpy as np
 
@@ -149,16 +165,16 @@ def _selected(
     places = [(names.index(name), name, categories.get(name)) for name in columns.features]
     missing = frozenset(MISSING_TEXT)
 
-    def convert(fields: list[str], number: int) -> Any:
+    def convert(fields: list[str]) -> Any:
         if len(fields) != len(names):
-            raise DataError(f"line {number:,} has {len(fields)} columns; expected {len(names)}.")
+            raise DataError(f"{len(fields)} columns; expected {len(names)}.")
         x_t: list[float] = []
         for at, name, known in places:
             text = fields[at]
             if known is not None:
                 if text not in known and text not in missing:
                     raise DataError(
-                        f"line {number:,}, column {name!r}: {text!r} is none of the categories "
+                        f"column {name!r}: {text!r} is none of the categories "
                         f"{', '.join(map(repr, known))}."
                     )
                 x_t += [float("nan") if text in missing else float(text == k) for k in known]
@@ -167,7 +183,7 @@ def _selected(
             if value is None and name in booleans:
                 value = {"true": 1.0, "false": 0.0}.get(text.lower())
             if value is None:
-                raise DataError(f"line {number:,}, column {name!r}: {text!r} is no number.")
+                raise DataError(f"column {name!r}: {text!r} is no number.")
             x_t.append(value)
         return np.array(x_t)
 

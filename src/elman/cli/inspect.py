@@ -55,8 +55,8 @@ def inspect(
     from elman.reading.read import read_raw
 
     options = TableOptions(id, time, features, label, layout, separator)
-    with reading_bar(file):
-        raw = read_raw(file, task=task, **options.keywords)
+    with reading_bar(file) as progress:
+        raw = read_raw(file, task=task, progress=progress, **options.keywords)
     found = _found(raw)
     if as_json:
         say(dumps(found))
@@ -80,10 +80,12 @@ def _found(raw: Raw) -> dict[str, Any]:
     import numpy as np
 
     info, values = raw.info, raw.sequences.values
-    absent = np.isnan(values).sum(axis=0)
-    lowest = np.where(np.isnan(values), np.inf, values).min(axis=0)
-    highest = np.where(np.isnan(values), -np.inf, values).max(axis=0)
+    absent, infinite = np.isnan(values).sum(axis=0), np.isinf(values).sum(axis=0)
+    finite = np.isfinite(values)
+    lowest = np.where(finite, values, np.inf).min(axis=0)
+    highest = np.where(finite, values, -np.inf).max(axis=0)
     names = info.features
+    has_any = lowest <= highest
     return {
         "source": info.source,
         "columns": info.columns,
@@ -100,8 +102,17 @@ def _found(raw: Raw) -> dict[str, Any]:
             for name, q in (("min", 0), ("quarter", 0.25), ("median", 0.5), ("max", 1))
         },
         "missing": {n: int(k) for n, k in zip(names, absent, strict=True) if k},
-        "constant": [n for n, a, b in zip(names, lowest, highest, strict=True) if a == b or a > b],
-        "range": {n: [a, b] for n, a, b in zip(names, lowest, highest, strict=True)},
+        "infinite": {n: int(k) for n, k in zip(names, infinite, strict=True) if k},
+        "empty": [n for n, k in zip(names, absent, strict=True) if k == len(values)],
+        "constant": [
+            n
+            for n, a, b, k in zip(names, lowest, highest, infinite, strict=True)
+            if a == b and not k
+        ],
+        "range": {
+            n: [a, b] if any_ else None
+            for n, a, b, any_ in zip(names, lowest, highest, has_any, strict=True)
+        },
         "classes": None if info.classes is None else [[k, n] for k, n in info.classes.items()],
         "notes": info.notes,
     }
@@ -122,6 +133,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append("         elman train needs --missing forward, mean or indicator")
     else:
         lines.append("missing: nothing")
+    if found["empty"]:
+        lines.append("empty: " + ", ".join(found["empty"][:_MOST]))
+        lines.append("       no value anywhere: leave them out, --features A,B,...")
+    if found["infinite"]:
+        listed = list(found["infinite"].items())[:_MOST]
+        lines.append("infinite: " + ", ".join(f"{n} {k:,}" for n, k in listed))
+        lines.append("          elman train refuses infinities: correct them")
     if not found["label"]:
         lines.append("label: none; name the column that is to be predicted, --label COLUMN")
     if found["constant"]:
@@ -130,6 +148,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"unit: {name} is in {unit}")
     for name, known in found["categories"].items():
         lines.append(f"categories: {name} is {', '.join(known)}")
+    if found["classes"] and len(found["classes"]) == 1:
+        lines.append("label: one class only; there is nothing to tell apart")
     if found["classes"]:
         total = sum(n for _, n in found["classes"])
         width = max(len(str(k)) for k, _ in found["classes"][:_MOST])

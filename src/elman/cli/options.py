@@ -35,6 +35,22 @@ def number_or_auto(given: str) -> int | str:
     return number
 
 
+def seconds_of(text: str) -> float:
+    """Read a time: 90s, 2m, 1h.
+
+    Raises
+    ------
+    BadParameter
+        If it is none.
+    """
+    from elman.tuning import seconds_in
+
+    try:
+        return seconds_in(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 class Cell(StrEnum):  # typer takes no list of Literals
     """The cells by name."""
 
@@ -60,6 +76,28 @@ Output: TypeAlias = Annotated[
 ]
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(help="Draw the learning curve to this file.", metavar="FILE")
+]
+LogFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--log", help="Write the history to this file: a line of JSON an epoch.", metavar="FILE"
+    ),
+]
+CheckpointFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="Keep in this file, epoch by epoch, what elman resume goes on from.",
+        metavar="FILE",
+    ),
+]
+Every: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        parser=seconds_of,
+        metavar="TIME",
+        help="--checkpoint: write it after so much time, within epochs too: 30s, 5m, 1h.",
+    ),
 ]
 Diagnose: TypeAlias = Annotated[
     bool,

@@ -67,7 +67,8 @@ def predict(
                 )
         from elman.cli.follow import follow_input
 
-        follow_input(estimator, probabilities, separator)
+        if follow_input(estimator, probabilities, separator):
+            raise typer.Exit(1)
         return
     if file is None:
         raise typer.BadParameter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +18,43 @@ if TYPE_CHECKING:
     from elman.reading.raw import Raw
 
 _ROWS = 10_000  # that are written at once
+_LONG = 0.5  # seconds of reading from which a bar is shown
 
 
 @contextmanager
-def reading_bar(path: Path) -> Iterator[None]:
-    """Show on a terminal that a file is read, how large it is, and for how long it has been."""
+def reading_bar(path: Path) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal which share of a file has been read, once that has taken a while.
+
+    Yields what is to be told the share; until it is, the bar says only that something goes on.
+    """
+    from threading import Timer
+
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal or path.is_dir() or not path.exists():
-        yield
+        yield lambda share: None
         return
     size = f"{path.stat().st_size / 1e6:,.1f} MB"
-    text = TextColumn("reading {task.fields[name]} ({task.fields[size]})")
-    with Progress(
-        text, BarColumn(bar_width=20), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
-        bar.add_task("", total=None, name=printable(path.name), size=size)
-        yield
+    bar = Progress(
+        TextColumn("reading {task.fields[name]} ({task.fields[size]})"),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task("", total=None, name=printable(path.name), size=size)
+    later = Timer(_LONG, bar.start)
+    later.daemon = True
+    later.start()
+    try:
+        yield lambda share: bar.update(task, total=1.0, completed=share)
+    finally:
+        later.cancel()
+        later.join()
+        bar.stop()
 
 
 def open_table(path: Path, options: TableOptions, task: TaskName, test_size: float) -> Dataset:
@@ -52,8 +70,8 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     from elman.reading.missing import Filling
     from elman.reading.read import read_raw
 
-    with reading_bar(path), Interruptible():
-        raw = read_raw(path, task=task, **options.keywords)
+    with reading_bar(path) as progress, Interruptible():
+        raw = read_raw(path, task=task, progress=progress, **options.keywords)
     n = len(raw.sequences)
     if raw.y is None:
         raise DataError(
@@ -98,12 +116,14 @@ def read_as_trained(
     from elman.reading.read import read_like, read_raw
 
     reading = getattr(estimator, "reading_", None)
-    with reading_bar(path), Interruptible():
+    with reading_bar(path) as progress, Interruptible():
         if reading is None:  # trained on arrays
-            raw = read_raw(path, separator=separator)
+            raw = read_raw(path, separator=separator, progress=progress)
             filling = None
         else:
-            raw, filling = read_like(path, reading, separator=separator, labels=labels)
+            raw, filling = read_like(
+                path, reading, separator=separator, labels=labels, progress=progress
+            )
         raw = raw.complete(filling, TRAIN_AGAIN)
     if labels and raw.y is None:
         raise DataError(f"{path} has no labels to compare answers with.")
@@ -161,14 +181,15 @@ def _beside(estimator: Any, raw: Raw) -> list[list[Any]]:
 def _times(raw: Raw) -> list[Any]:
     import numpy as np
 
+    from elman.reading.times import as_text
+
     times: Any = raw.info.times
     if times is None:
         lengths: Any = raw.info.lengths
         first = np.cumsum(lengths) - lengths
         numbers: list[Any] = (np.arange(lengths.sum()) - np.repeat(first, lengths)).tolist()
         return numbers
-    texts: list[Any] = times.astype(str).tolist() if times.dtype.kind == "M" else times.tolist()
-    return texts
+    return as_text(times)
 
 
 def write_table(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:

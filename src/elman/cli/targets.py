@@ -26,6 +26,7 @@ Force: TypeAlias = Annotated[
 _OURS = {
     "model": rb'.{8}\{"__metadata__":\{"elman":',
     "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
+    "log": rb'\{"epoch": \d',
     "JSON": rb'\{"generator": "elman"',
     "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
     rb"|%!PS.*%%Creator: elman",
@@ -45,14 +46,14 @@ class Target:
     path : Path
     option : str
         What the user gave it with.
-    kind : {"model", "page", "JSON", "picture", "table"}
+    kind : {"model", "page", "log", "JSON", "picture", "table"}
     force : bool
         Whether it may replace a file that elman did not write.
     """
 
     path: Path
     option: str
-    kind: Literal["model", "page", "JSON", "picture", "table"]
+    kind: Literal["model", "page", "log", "JSON", "picture", "table"]
     force: bool = False
 
     def save(self, write: Callable[[Path], object]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,16 +18,9 @@ from elman.cli.columns import (
     Time,
 )
 from elman.cli.evaluate import Json
-from elman.cli.sources import (
-    Binary,
-    DataDir,
-    Source,
-    StepsOption,
-    files_read,
-    is_npz,
-    open_dataset,
-)
-from elman.cli.targets import Force, Target, check_targets, default_output
+from elman.cli.request import Request
+from elman.cli.sources import Binary, DataDir, Source, StepsOption
+from elman.cli.targets import Force, default_output
 from elman.cli.training import Training
 
 if TYPE_CHECKING:
@@ -40,6 +32,9 @@ def train(
     source: Source,
     output: options.Output = None,
     plot: options.Plot = None,
+    log: options.LogFile = None,
+    checkpoint: options.CheckpointFile = None,
+    every: options.Every = None,
     force: Force = False,
     diagnose: options.Diagnose = False,
     data_dir: DataDir = None,
@@ -102,7 +97,8 @@ def train(
 
     What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
 
-    Ctrl-C saves the best model so far, beside a model that is there already.
+    Ctrl-C saves the best model so far, beside a model that is there already. With --checkpoint FILE,
+    elman resume FILE goes on with what was interrupted or killed.
     """
     cells = tuple(map(str, cell or ()))
     given = {
@@ -144,40 +140,35 @@ def train(
         "n_iter_no_change": patience,
         "tol": tol,
     }
-    model = Target(output or default_output(source, binary, steps), "--output", "model", force)
-    curve = None if plot is None else Target(plot, "--plot", "picture", force)
-    inputs = files_read(source, data_dir)
-    check_targets([model, curve], inputs if validation is None else [*inputs, validation])
-    table = TableOptions(id, time, features, label, layout, separator, missing)
+    request = Request(
+        source=source,
+        output=output or default_output(source, binary, steps),
+        plot=plot,
+        log=log,
+        checkpoint=checkpoint,
+        every=every,
+        force=force,
+        diagnose=diagnose,
+        data_dir=data_dir,
+        steps=steps,
+        binary=binary,
+        task=task,
+        test_size=test_size,
+        step_size=step_size,
+        validation=validation,
+        table=TableOptions(id, time, features, label, layout, separator, missing),
+    )
+    request.check()
     _refuse_of_other_task(task, class_weight, loss, quantile)
     if bidirectional and diagnose:
         raise typer.BadParameter(
             "bidirectional networks cannot be explained yet", param_hint="--diagnose"
         )
-    if plot is not None:
-        from elman.cli.picture import check_drawable
-
-        check_drawable(plot)
-    dataset = open_dataset(source, data_dir, steps, binary, test_size, step_size, task, table)
+    dataset = request.dataset()
     make = _make_regressor if task == "regression" else _make_classifier
-    training = Training(source, dataset, make(dataset, given), model, curve)
-    if validation is not None:
-        training.validation = _validation(validation, dataset, separator)
-    training.run(diagnose=diagnose, form="json" if as_json else "quiet" if quiet else "plain")
-
-
-def _validation(path: Path, dataset: Dataset, separator: str | None) -> tuple[Any, Any]:
-    """Read a file to watch, as the one was read that is trained on."""
-    if is_npz(path):
-        from elman.datasets import read_labelled_npz
-
-        return read_labelled_npz(path)
-    from elman.reading.read import read_like
-
-    reading = getattr(dataset.X_train, "reading", None) or {}
-    raw, filling = read_like(path, reading, separator=separator, labels=True)
-    raw = raw.complete(filling)
-    return raw.sequences, raw.y
+    Training(request, dataset, make(dataset, given)).run(
+        form="json" if as_json else "quiet" if quiet else "plain"
+    )
 
 
 def _standardize(choice: str | None, no_standardize: bool) -> bool | str | None:

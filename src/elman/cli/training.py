@@ -21,6 +21,7 @@ from elman.cli.targets import Target, free_name
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
+    from elman.cli.request import Request
     from elman.datasets import Dataset
     from elman.training import Progress
 
@@ -29,37 +30,39 @@ Form: TypeAlias = Literal["plain", "quiet", "json"]
 
 @dataclass
 class Training:
-    """An estimator, what it is trained on, and where model and learning curve go.
+    """An estimator, what it is trained on, and where model, learning curve and history go.
 
     Attributes
     ----------
-    source : str
-        The name of the data set or file.
+    request : Request
+        What is read, and what is written.
     dataset : Dataset
     estimator : BaseRNN
-    model, curve : Target
-        ``curve`` is None where none is wanted.
+    resume : Path or None
+        The checkpoint that is gone on from.
+    validation : (X, y) or None
+        What is watched.
     diagnoses : list of dict
         One an epoch, where they are wanted.
     seconds : float
         What fitting took.
-    validation : (X, y) or None
-        What is watched.
+    n_before : int or None
+        Epochs there were when it went on; None if it has not.
     saved : str
         In words, what was saved and to where, for those who are interrupted.
     """
 
-    source: str
+    request: Request
     dataset: Dataset
     estimator: Estimator
-    model: Target
-    curve: Target | None
+    resume: Path | None = None
+    validation: tuple[Any, Any] | None = None
     diagnoses: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    validation: tuple[Any, Any] | None = None
+    n_before: int | None = None
     saved: str = ""
 
-    def run(self, *, diagnose: bool, form: Form) -> None:
+    def run(self, *, form: Form) -> None:
         """Do it all, and report in words, by the accuracy (or score) alone, or as one JSON object.
 
         Raises
@@ -71,36 +74,49 @@ class Training:
         from elman.engines import get_engine
 
         get_engine(self.estimator.engine)  # here, as an import that is interrupted may go wrong
+        self.validation = self.request.watched(self.dataset)
         if form == "plain":
             if self.dataset.found:
                 say_in_words(self.dataset.found)
             say(self._plan())
+        model, curve = self.request.model, self.request.curve
         try:
             with Interruptible():
-                places = [self._fit_and_save(diagnose, form)]
-                if self.curve is not None:
+                places = [self._fit_and_save(model, form)]
+                if curve is not None:
                     from elman.cli.picture import draw_learning_curve
 
-                    picture = draw_learning_curve(self.estimator, self.curve.path)
-                    places.append(self.curve.save(partial(replace_file, content=picture)))
+                    picture = draw_learning_curve(self.estimator, curve.path)
+                    places.append(curve.save(partial(replace_file, content=picture)))
                 self._report(form, *places)
         except KeyboardInterrupt:
-            say_error(f"interrupted; {self.saved}" if self.saved else "interrupted")
+            say_error("; ".join(["interrupted", *filter(None, [self.saved, self._way_on])]))
             raise typer.Exit(1) from None
         except Exception:
             if self.saved:
                 say_error(self.saved)
             raise
-        if places != [target.path for target in (self.model, self.curve) if target is not None]:
+        if places != [target.path for target in (model, curve) if target is not None]:
             raise typer.Exit(1)
 
-    def _fit_and_save(self, diagnose: bool, form: Form) -> Path:
+    @property
+    def _way_on(self) -> str:
+        """What goes on with it, if anything does."""
+        path = self.request.checkpoint
+        return f"to go on: elman resume {path}" if path is not None and path.exists() else ""
+
+    def _fit_and_save(self, model: Target, form: Form) -> Path:
         """Fit, and save the model; if fitting ends early, what was learnt till then."""
         from sklearn.utils._param_validation import InvalidParameterError
 
         from elman.cli.console import training_progress
+        from elman.estimators import Checkpoint
 
         X, y = self.dataset.X_train, self.dataset.y_train
+        path, every = self.request.checkpoint, self.request.every
+        checkpoint = None
+        if path is not None and self.resume is None:
+            checkpoint = Checkpoint(path, every, self.request.settings)
         started = time.perf_counter()
         with Uninterrupted():  # from the end of fitting until it is saved
             try:
@@ -108,27 +124,31 @@ class Training:
                     self.estimator.fit(
                         X,
                         y,
-                        callback=partial(self._after_batch, show, diagnose, form),
+                        callback=partial(self._after_batch, show, History(self.request.log), form),
                         validation_data=self.validation,
+                        checkpoint=checkpoint,
+                        resume=self.resume,
                     )
             except InvalidParameterError as error:
                 raise typer.BadParameter(by_options(str(error))) from None
             except BaseException as error:
-                self._rescue(error)
+                self._rescue(model, error)
                 raise
             self.seconds = time.perf_counter() - started
-            path = self.model.save(self.estimator.save)
-            self.saved = f"the model is saved to {path}"
-            return path
+            place = model.save(self.estimator.save)
+            self.saved = f"the model is saved to {place}"
+            return place
 
     def _after_batch(
         self,
         show: Callable[[Progress], None] | None,
-        diagnose: bool,
+        history: History,
         form: Form,
         progress: Progress,
     ) -> None:
-        """Show how far it is; after an epoch, measure what is for a person alone."""
+        """Show how far it is; after an epoch, measure what is for a person alone, and write its row."""
+        if self.n_before is None:
+            self.n_before = progress.epoch - 1
         if form == "plain" and progress.update == 1 and progress.row is None:
             self._say_frames()
         if show is not None:
@@ -136,17 +156,18 @@ class Training:
         row = progress.row
         if row is None:
             return
-        if self.curve is not None:
+        if self.request.plot is not None:
             name = "test_accuracy" if progress.accuracy is not None else "test_score"
             row[name] = self.estimator.score(self.dataset.X_test, self.dataset.y_test)
-        if diagnose:
+        history.write(self.estimator.history_)
+        if self.request.diagnose:
             from elman.cli.diagnose import diagnosis, in_words
 
             self.diagnoses.append(diagnosis(int(row["epoch"]), self.estimator, self.dataset))
             if form != "json":
                 say(in_words(self.diagnoses[-1]), err=form == "quiet")
 
-    def _rescue(self, error: BaseException) -> None:
+    def _rescue(self, model: Target, error: BaseException) -> None:
         """Save what complete epochs have come to. A model that is there already stays."""
         from elman import DivergenceError
 
@@ -161,7 +182,7 @@ class Training:
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"
             return
-        path = replace(self.model, path=free_name(self.model.path)).save(self.estimator.save)
+        path = replace(model, path=free_name(model.path)).save(self.estimator.save)
         self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"
 
     def _plan(self) -> str:
@@ -197,7 +218,7 @@ class Training:
             say(f"{evaluation.get('accuracy', evaluation.get('score')):.4f}")
         else:
             result = {
-                "source": self.source,
+                "source": self.request.source,
                 "estimator": type(self.estimator).__name__,
                 "params": self.estimator.get_params(),
                 "seconds": self.seconds,
@@ -214,6 +235,40 @@ class Training:
     def _summary(self) -> str:
         estimator = self.estimator
         n_epochs = estimator.n_iter_
-        line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {self.seconds:.1f} s"
+        what = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
+        if self.resume is not None:
+            n_now = 0 if self.n_before is None else n_epochs - self.n_before
+            what += f", {n_now} of them now,"
+        line = f"trained {what} in {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line
+
+
+class History:
+    """The history as lines of JSON, one an epoch, each there as soon as the epoch is complete.
+
+    If they cannot be written, training goes on: the history is in the model too.
+
+    Parameters
+    ----------
+    path : Path or None
+        None writes nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._begun = False
+
+    def write(self, history: list[dict[str, Any]]) -> None:
+        """Write the last row; at first all, for a training that goes on has had others."""
+        if self.path is None:
+            return
+        rows = history[-1:] if self._begun else history
+        lines = [dumps({"epoch": row["epoch"], **row}) + "\n" for row in rows]
+        try:
+            with self.path.open("a" if self._begun else "w", encoding="utf-8") as stream:
+                stream.writelines(lines)
+        except OSError as error:
+            say_error(f"error: {self.path} could not be written, and is not any more: {error}")
+            self.path = None
+        self._begun = True

@@ -43,16 +43,6 @@ if TYPE_CHECKING:
     from elman.tuning import Suggestion
 
 
-def seconds_of(text: str) -> float:
-    """Read what ``--budget`` is given."""
-    from elman.tuning import seconds_in
-
-    try:
-        return seconds_in(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 def tune(
     source: Source,
     output: options.Output = None,
@@ -60,7 +50,9 @@ def tune(
     budget: Annotated[
         Any,
         typer.Option(
-            parser=seconds_of, metavar="TIME", help="For all of it: 90s, 2m, 1h; 60s if left out."
+            parser=options.seconds_of,
+            metavar="TIME",
+            help="For all of it: 90s, 2m, 1h; 60s if left out.",
         ),
     ] = None,
     trials: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
@@ -22,6 +23,14 @@ from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
 from elman.estimators.advice import unlearnt
 from elman.estimators.answers import Answers
+from elman.estimators.checkpoint import (
+    Checkpoint,
+    Keeper,
+    Origin,
+    Resumed,
+    checkpoint_for,
+    digests_of,
+)
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
@@ -96,6 +105,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         sample_weight: Any = None,
         callback: Callback | None = None,
         validation_data: Any = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Fit the network to sequences and their targets.
 
@@ -124,6 +135,16 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         validation_data : (X, y) or (X, y, sample_weight), optional
             Sequences to watch instead of a ``validation_fraction``, with ``early_stopping`` or
             without: training ends as it does with it, with the weights of the best score.
+        checkpoint : path or Checkpoint, optional
+            A file that is written as training goes, at the end of each epoch, and from which it can be
+            gone on with whatever happens: a model file with the optimizer, the random generator, the
+            best weights so far and all else that counts. An ``elman.Checkpoint`` says how often. When
+            training has ended the file stays, and holds the fitted estimator.
+        resume : path, optional
+            A checkpoint to go on from, on the same data and with the same parameters (``verbose``,
+            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). What it comes to has the same bits as a training
+            that was not interrupted. It is kept to the same file, unless ``checkpoint`` names another;
+            from the checkpoint of a training that has ended comes the fitted estimator.
 
         Returns
         -------
@@ -137,6 +158,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             If training diverges again and again, however much the learning rate is lowered.
         MemoryError
             If the network needs more memory than there is; nothing was taken yet.
+        OSError
+            If ``checkpoint`` cannot be written to, or is there already and not gone on from; if
+            ``resume`` cannot be read.
+        ModelFileError
+            If ``resume`` is damaged, no checkpoint, or that of another kind of estimator.
 
         Warns
         -----
@@ -144,15 +170,27 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             If the loss in the end is hardly below that of guessing, with what to try; or if a constant
             learning rate has not converged, by ``n_iter_no_change``, after ``max_iter`` epochs.
         """
-        prepared = self._prepare(X, y, sample_weight, resume=self.warm_start)
+        resumed = None if resume is None else Resumed(resume, self)
+        target = checkpoint_for(checkpoint, resumed)
+        before = self._begun if self.warm_start else None
+        if resumed is not None:
+            before = resumed.fitted(self._answers, self._make_engine())
+        prepared = self._prepare(X, y, sample_weight, before)
         examples, held_out = prepared.examples, None
         if validation_data is not None:
             held_out = self._given_aside(validation_data, prepared)
-        elif self.early_stopping:
-            examples, held_out = self._hold_out(examples)
+        data = {} if target is None else digests_of(examples, held_out)
+        if resumed is not None:
+            resumed.require_data(data)
+        parts = None if resumed is None else resumed.parts
+        if held_out is None and self.early_stopping:
+            parts = parts or self._parts(examples)
+            examples, held_out = (examples.take(part) for part in parts)
         if held_out is not None:
             prepared.answers.require_score(held_out.targets)
-        fitted = replace(self._begin(prepared, examples), optimizer=self._make_optimizer())
+        fitted = self._begin(prepared, examples)
+        if resumed is None:
+            fitted = replace(fitted, optimizer=self._make_optimizer())
         trainer = self._trainer(fitted, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
@@ -164,9 +202,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             trainer.budget = n_updates
         if self.learning_rate == "cosine":
             trainer.schedule = cosine(float(self.learning_rate_init), n_updates, self.warmup)
+        run, n_before, keep = Run(fitted.history), len(fitted.history), None
+        if resumed is not None:
+            resumed.go_on(trainer, run)
+        if target is not None:
+            origin = Origin(type(self).__name__, self.get_params(), fitted, data, parts)
+            keep = Keeper(target, origin, trainer, run)
 
         self._fitted = fitted
-        run, n_before = Run(fitted.history), len(fitted.history)
         try:
             train(
                 trainer,
@@ -176,6 +219,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
                 callback=self._reporting(callback),
+                keep=keep,
             )
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
@@ -188,7 +232,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         """Go over the sequences once, from where the last call ended (``partial_fit``)."""
         if self.early_stopping:
             raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
-        prepared = self._prepare(X, y, sample_weight, resume=True, classes=classes)
+        prepared = self._prepare(X, y, sample_weight, self._begun, classes)
         fitted = self._begin(prepared, prepared.examples)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
@@ -213,15 +257,19 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
     # Steps of fitting
 
+    @property
+    def _begun(self) -> Fitted | None:
+        """What there is to go on with."""
+        return self._fitted if self.__sklearn_is_fitted__() else None
+
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, *, resume: bool, classes: Any = None
+        self, X: Any, y: Any, sample_weight: Any, before: Fitted | None, classes: Any = None
     ) -> Prepared:
         """Check the input and encode the targets; nothing is set yet."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        before = self._fitted if resume and self.__sklearn_is_fitted__() else None
         if before is None:
             sequences, format = first_format(self, X)
         else:
@@ -363,16 +411,15 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         rates = float(self.dropout), float(self.recurrent_dropout)
         return Dropout(*rates, seed=int(rng.integers(2**63)), update=0) if any(rates) else None
 
-    def _hold_out(self, examples: Examples) -> tuple[Examples, Examples]:
-        """Keep a fraction of the sequences aside, of each class alike where a sequence has one."""
-        kept, held_out = split(
+    def _parts(self, examples: Examples) -> tuple[Array, Array]:
+        """Choose which sequences are kept, and which held out, of each class alike if it has one."""
+        return split(
             len(examples.sequences),
             self.validation_fraction,
             self.random_state,
             self._strata(examples),
             self._fewest_to_score(),
         )
-        return examples.take(kept), examples.take(held_out)
 
     def _given_aside(self, validation_data: Any, prepared: Prepared) -> Examples:
         """Check ``validation_data``, and encode its targets."""

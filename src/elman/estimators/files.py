@@ -15,12 +15,19 @@ from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import Loss, decode_loss, encode_loss
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.fitted import Fitted
+from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat
 from elman.network import Network
 from elman.persistence import Model, parameters_from
+from elman.training import optimizer_arrays, optimizer_from, optimizer_settings
+
+_OPTIMIZER = "optimizer."
+"""What the names of its arrays begin with."""
 
 
-def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
+def model_of(
+    kind: str, params: Mapping[str, Any], fitted: Fitted, *, optimizer: bool = False
+) -> Model:
     """What a model file holds of a fitted estimator.
 
     Parameters
@@ -30,6 +37,8 @@ def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
     params : dict
         From ``get_params``.
     fitted : Fitted
+    optimizer : bool
+        Whether it holds the optimizer and the generator too, so that training goes on.
 
     Raises
     ------
@@ -39,7 +48,7 @@ def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
     _check_parts(fitted)
     answers, format = fitted.answers, fitted.format
     settings = {
-        "params": _encode_params(params),
+        "params": encode_params(params),
         "architecture": fitted.network.architecture.settings,
         **answers.settings,
         "n_features_in": format.n_columns,
@@ -51,6 +60,12 @@ def model_of(kind: str, params: Mapping[str, Any], fitted: Fitted) -> Model:
         "n_sequences_seen": fitted.n_seen,
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
+    if optimizer:
+        settings["generator"] = fitted.rng.bit_generator.state
+        if fitted.optimizer is not None:
+            settings["optimizer"] = optimizer_settings(fitted.optimizer)
+            of_optimizer = optimizer_arrays(fitted.optimizer).items()
+            arrays |= {_OPTIMIZER + name: array for name, array in of_optimizer}
     return Model(kind, settings, arrays)
 
 
@@ -60,9 +75,12 @@ def params_from(model: Model) -> dict[str, Any]:
 
 
 def fitted_from(
-    model: Model, kind: type[Classes | Numbers], engine: Engine, rng: np.random.Generator
+    model: Model, kind: type[Classes | Numbers], engine: Engine, random_state: Any
 ) -> Fitted:
-    """Put together again what fitting had come to; what a file lacks, the caller has."""
+    """Put together again what fitting had come to; what a file lacks, the caller has.
+
+    ``random_state`` makes a generator where the file has none.
+    """
     _, settings, arrays = model
     parameters = parameters_from(settings["architecture"], arrays)
     front_end = FrontEnd.from_model(settings.get("front_end"), arrays)
@@ -79,12 +97,25 @@ def fitted_from(
         front_end,
         kind.from_model(settings, arrays, parameters.architecture.loss_function),
         format,
-        rng,
+        _generator(settings["generator"]) if "generator" in settings else generator(random_state),
         settings["history"],
         n_seen=settings.get("n_sequences_seen"),
     )
     _check_parts(fitted)
+    if "optimizer" in settings:
+        of_optimizer = {
+            name.removeprefix(_OPTIMIZER): array.copy()  # a file's arrays are read-only
+            for name, array in arrays.items()
+            if name.startswith(_OPTIMIZER)
+        }
+        fitted.optimizer = optimizer_from(settings["optimizer"], of_optimizer, parameters.vector)
     return fitted
+
+
+def _generator(state: Mapping[str, Any]) -> np.random.Generator:
+    rng = np.random.default_rng(0)
+    rng.bit_generator.state = state
+    return rng
 
 
 def _check_parts(fitted: Fitted) -> None:
@@ -119,7 +150,7 @@ def _check_parts(fitted: Fitted) -> None:
         raise ValueError("history_ must be a list of dicts, each with the loss of an epoch")
 
 
-def _encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
+def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
     # matters of the machine, not of the model
     encoded = dict(params, n_jobs=None, checkpoint_steps="auto")

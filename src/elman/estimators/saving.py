@@ -11,7 +11,6 @@ from elman._typing import Array
 from elman.errors import ElmanError
 from elman.estimators.answers import Classes, Numbers
 from elman.estimators.files import fitted_from, model_of, params_from
-from elman.estimators.hyperparameters import generator
 from elman.estimators.predicting import Predicting
 from elman.exporting import Portable, export
 from elman.exporting.keras import to_keras
@@ -24,11 +23,18 @@ class Saved(Predicting):
 
     _answers: ClassVar[type[Classes | Numbers]]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
 
-        A ``random_state`` that is a generator, ``n_jobs``, ``checkpoint_steps``, and the optimizer's
-        state are not stored.
+        A ``random_state`` that is a generator, ``n_jobs`` and ``checkpoint_steps`` are not stored.
+
+        Parameters
+        ----------
+        path : path
+        optimizer : bool
+            Whether to store the optimizer and the state of the random generator too, so that
+            ``partial_fit`` after ``load`` goes on to the same bits as without; the file is up to three
+            times as large. Without them it goes on with the weights alone.
 
         Raises
         ------
@@ -37,7 +43,7 @@ class Saved(Predicting):
         OSError
             If the file cannot be written; what was there is as it was.
         """
-        write_model(path, *self._model())
+        write_model(path, *self._model(optimizer))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -58,13 +64,14 @@ class Saved(Predicting):
     def _of_model(cls, model: Model) -> Self:
         """Put an estimator together again from what a model file holds of it."""
         estimator = cls(**params_from(model))
-        rng = generator(estimator.random_state)
-        estimator._fitted = fitted_from(model, cls._answers, estimator._make_engine(), rng)
+        estimator._fitted = fitted_from(
+            model, cls._answers, estimator._make_engine(), estimator.random_state
+        )
         return estimator
 
-    def _model(self) -> Model:
+    def _model(self, optimizer: bool = False) -> Model:
         """What a model file holds of it."""
-        return model_of(type(self).__name__, self.get_params(), self._state)
+        return model_of(type(self).__name__, self.get_params(), self._state, optimizer=optimizer)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file that runs without elman.

@@ -44,8 +44,8 @@ def to_c(model: Portable, stem: str = "model") -> str:
     Raises
     ------
     ElmanError
-        If the network goes in both directions, missing values are filled, or a cell or loss of one's
-        own cannot be written down.
+        If the network goes in both directions, missing values are filled where whole sequences are
+        taken, or a cell or loss of one's own cannot be written down.
     """
     if model.architecture.bidirectional:
         raise ElmanError(
@@ -53,13 +53,14 @@ def to_c(model: Portable, stem: str = "model") -> str:
             "reverse layers begin at the end of the sequence. Export it to .onnx, or train one with "
             "bidirectional=False."
         )
-    if model.filling is not None:
+    file = _File(model, identifier(stem))
+    if model.filling is not None and file.front.whole:
         raise ElmanError(
-            f"a model that fills missing values (missing={model.filling.policy!r}) cannot be exported "
-            "as C. Export it to .onnx or .pt; or export its network_, and give that what network_input "
-            "makes of X."
+            f"a model that fills missing values (missing={model.filling.policy!r}) and takes frames or "
+            "whole sequences cannot be exported as C. Export it to .onnx or .pt; or export its "
+            "network_, and give that what network_input makes of X."
         )
-    return _File(model, identifier(stem)).text()
+    return file.text()
 
 
 def identifier(stem: str) -> str:
@@ -101,6 +102,7 @@ class _File:
                 self._begin(),
                 self._network(),
                 *([] if self.front.alone else self.front.functions()),
+                *self._filling(),
                 "#endif",
                 "",
             ]
@@ -127,6 +129,9 @@ class _File:
         found = {f"{s}{key}": H for key, cell, H, _ in stack for s in cell.states}
         if self.architecture.readout != "last":
             found["read"] = stack[-1].n_units  # what the readout carries
+        filling = self.model.filling
+        if filling is not None and filling.policy == "forward":
+            found["last"] = len(filling.means)  # the last value of each feature
         return found
 
     def _declarations(self) -> str:
@@ -152,6 +157,8 @@ class _File:
         if model.standardizes or not self.front.alone:
             yield self._array("mean", model.mean)
             yield self._array("scale", model.scale)
+        if model.filling is not None:
+            yield self._array("fill", np.array(model.filling.means, model.dtype))
         if model.front_end.level is not None:
             yield self._array("level", model.front_end.level)
         for name, array in model.parameters.items():
@@ -200,6 +207,9 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
             H = self.architecture.hidden[-1]
             lines += [f"for (int i = 0; i < {H}; i++)"]
             lines += [f"    state->read[i] = {_literal(0, self.single)};", "state->n_steps = 0;"]
+        if "last" in self._fields:
+            D = self._fields["last"]
+            lines += [f"for (int d = 0; d < {D}; d++)", "    state->last[d] = fill[d];"]
         lines += self.front.begin()
         body = indent("\n".join(lines), "    ")
         static = "" if self.front.steps else "static "
@@ -226,13 +236,29 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         lines += ["", *self._read(below, D)]
         lines += self._answer("read" if a.readout == "mean" else self._top(below), D)
         body = "\n".join(f"    {line}".rstrip() for line in lines)
-        signature = self.front.step_signature
+        signature = self.front.inner_signature
         if not self.front.alone:
             signature = (
                 f"static void network({self.name}_state *state, const {self.real} *input, "
                 f"{self.answer} *y)"
             )
         return f"{signature}\n{{\n{body}\n}}\n"
+
+    def _filling(self) -> Iterator[str]:
+        """The function that takes a step with missing values, where they are filled."""
+        filling, front = self.model.filling, self.front
+        if filling is None:
+            return
+        D, n = len(filling.means), self.model.front_end.n_features
+        known = "state->last[d]" if filling.policy == "forward" else "fill[d]"
+        lines = [f"{self.real} filled[{n}];", f"for (int d = 0; d < {D}; d++) {{"]
+        lines.append(f"    filled[d] = isnan(x[d]) ? {known} : x[d];")
+        if filling.policy == "forward":
+            lines.append("    state->last[d] = filled[d];")
+        lines.append("}")
+        lines += [f"filled[{D + j}] = isnan(x[{i}]) != 0;" for j, i in enumerate(filling.indicated)]
+        lines.append(f"{self.name}_filled_step(state, filled, y);")
+        yield f"{front.step_signature}\n{{\n{indent(chr(10).join(lines), '    ')}\n}}\n"
 
     def _layer(self, layer: Layer, key: str, below: str, D: int) -> list[str]:
         """The lines of one layer: products first, then unit by unit."""

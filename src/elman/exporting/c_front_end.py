@@ -66,9 +66,18 @@ class CFrontEnd:
     @property
     def step_signature(self) -> str:
         """What the function for a step takes."""
-        D, K = self.model.front_end.n_features, self.model.architecture.n_outputs
-        x, y = f"const {self.real} x[{D}]", f"{self.answer} y[{K}]"
-        return f"void {self.name}_step({self.name}_state *state, {x}, {y})"
+        return f"void {self.name}_step{self._takes(self.model.n_columns)}"
+
+    @property
+    def inner_signature(self) -> str:
+        """What the function for a step takes in which no value is missing; the same if none may be."""
+        if self.model.filling is None:
+            return self.step_signature
+        return f"static void {self.name}_filled_step{self._takes(self.model.front_end.n_features)}"
+
+    def _takes(self, n: int) -> str:
+        x, y = f"const {self.real} x[{n}]", f"{self.answer} y[{self.model.architecture.n_outputs}]"
+        return f"({self.name}_state *state, {x}, {y})"
 
     @property
     def predict_signature(self) -> str:
@@ -79,8 +88,8 @@ class CFrontEnd:
 
     def usage(self) -> Iterator[str]:
         """Say how the functions are called, and what they take and give."""
-        name, front_end = self.name, self.model.front_end
-        D, K = front_end.n_features, self.model.architecture.n_outputs
+        name = self.name
+        D, K = self.model.n_columns, self.model.architecture.n_outputs
         if self.steps:
             yield f"    {name}_state state;"
             yield f"    {name}_begin(&state);             before the first step of a sequence"
@@ -95,6 +104,8 @@ class CFrontEnd:
             if self.steps
             else ", for T steps."
         )
+        if self.model.filling is not None:
+            yield "   A value that is missing is NAN, and is filled as in training."
         kind = self.model.kind
         if not self.steps and self.model.every_step:
             yield f"y: {K} {kind} for each of the T steps."
@@ -268,7 +279,7 @@ class CFrontEnd:
                 "state->began = 1;",
                 "network(state, state->samples, y);",
             ]
-        return f"{self.step_signature}\n{{\n{indent(chr(10).join(lines), '    ')}\n}}\n"
+        return f"{self.inner_signature}\n{{\n{indent(chr(10).join(lines), '    ')}\n}}\n"
 
     def _predict(self) -> str:
         front_end, K = self.model.front_end, self.model.architecture.n_outputs

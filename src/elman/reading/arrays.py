@@ -18,7 +18,7 @@ from elman.data.numbers import are_step_numbers
 from elman.errors import DataError
 from elman.reading.columns import Task
 from elman.reading.files import Kind, kind_of
-from elman.reading.frames import Frame, read_table
+from elman.reading.frames import Frame, read_table, whole
 from elman.reading.info import Info, count_classes
 from elman.reading.raw import Raw
 
@@ -169,7 +169,7 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
     frames: list[Frame] = []
     columns: list[str] = []
     for path, name in zip(paths, names, strict=True):
-        frame, _ = read_table(path, kind, separator)
+        frame, _ = read_table(path, kind, separator, whole)
         columns = columns or frame.columns
         if frame.columns != columns:
             raise DataError(

@@ -7,29 +7,26 @@ read is looked at line by line, for its line to be named.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import narwhals as nw
 
 from elman._files import open_file
 from elman._memory import require_memory
 from elman.errors import DataError
-from elman.reading.files import HEAD, Kind, head_of
+from elman.reading.files import Kind, head_of
+from elman.reading.text import Dialect, dialect_of, is_packed, mean_line, refuse_lines
 
 Frame = nw.DataFrame[Any]
+T = TypeVar("T")
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
-_SEPARATORS = ",;\t|"
-_DECIMAL = re.compile(r"[-+]?\d+([.,])\d+")
 
 
 Types: TypeAlias = Literal["first", "all", "text"]
@@ -37,12 +34,22 @@ _TYPES: tuple[Types, ...] = ("first", "all", "text")
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a text file separates its columns, and writes its numbers."""
+class Batches:
+    """Frames that are read one after another.
 
-    separator: str = ","
-    decimal: str = "."
-    has_header: bool = True
+    Attributes
+    ----------
+    frames : iterator of narwhals.DataFrame
+        Their columns are the same.
+    n_rows : int or None
+        About how many rows there are in all, where that can be said before they are read.
+    """
+
+    frames: Iterator[Frame]
+    n_rows: int | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames
 
 
 def library() -> str:
@@ -61,19 +68,32 @@ def library() -> str:
     )
 
 
-def read_table(path: Path, kind: Kind, separator: str | None = None) -> tuple[Frame, Dialect]:
+def whole(batches: Batches) -> Frame:
+    """Put a file's batches one below another."""
+    return nw.concat(list(batches))
+
+
+def read_table(
+    path: Path,
+    kind: Kind,
+    separator: str | None,
+    collect: Callable[[Batches], T],
+) -> tuple[T, Dialect]:
     """Read a file with a table.
 
     Parameters
     ----------
     path : Path
     kind : {"parquet", "feather", "text"}
-    separator : str, optional
-        Of a text file; left out, it is guessed from the first lines.
+    separator : str or None
+        Of a text file; None is guessed from the first lines.
+    collect : callable
+        Makes something of the batches. It is called again, with new ones, where a later row shows that
+        a column holds something else than the first ones said.
 
     Returns
     -------
-    frame : narwhals.DataFrame
+    collected : what ``collect`` returns
     dialect : Dialect
 
     Raises
@@ -85,26 +105,18 @@ def read_table(path: Path, kind: Kind, separator: str | None = None) -> tuple[Fr
     """
     name = library()
     with open_file(path) as stream:  # no pipe, which would be waited for
-        require_memory(2 * stream.seek(0, io.SEEK_END), f"reading {path}")
-    dialect = Dialect()
+        size = stream.seek(0, io.SEEK_END)
+        require_memory(2 * size, f"reading {path}")
     if kind == "text":
-        dialect = _dialect(path, separator)
-        frame = _read_text(name, path, dialect)
-    else:
-        frame = _read_binary(name, path, kind)
-    if kind == "text":
-        if nw.Binary in frame.schema.values():  # pyarrow's text that is none
-            _refuse_lines(path, dialect)
-        if not dialect.has_header:
-            names = ["label", *map(str, range(len(frame.columns) - 1))]
-            frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    return frame, dialect
+        dialect = dialect_of(path, separator)
+        return _read_text(name, path, dialect, size, collect), dialect
+    return _read_binary(name, path, kind, collect), Dialect()
 
 
-def _read_binary(name: str, path: Path, kind: Kind) -> Frame:
+def _read_binary(name: str, path: Path, kind: Kind, collect: Callable[[Batches], T]) -> T:
     try:
-        return nw.from_native(_BINARY[name](path, kind), eager_only=True)
-    except (MemoryError, ImportError, OSError):
+        return collect(_BINARY[name](path, kind))
+    except (DataError, MemoryError, ImportError, OSError):
         raise
     # What libraries raise has no common base.
     except Exception as error:  # noqa: BLE001
@@ -113,194 +125,173 @@ def _read_binary(name: str, path: Path, kind: Kind) -> Frame:
         ) from None
 
 
-def _read_text(name: str, path: Path, dialect: Dialect) -> Frame:
+def _read_text(
+    name: str, path: Path, dialect: Dialect, size: int, collect: Callable[[Batches], T]
+) -> T:
     """Read a text file by the types that its first rows have, else all of them, else as text."""
+    n_rows = None if is_packed(path) else round(size / mean_line(path))
+    missing: list[str] | None = None if name == "polars" else MISSING_TEXT
     for types in _TYPES:
         try:
-            frame: Frame = nw.from_native(_TEXT[name](path, dialect, types), eager_only=True)
-            if name == "polars" and _has_missing_text(frame):
-                native = _text_by_polars(path, dialect, types, MISSING_TEXT)
-                frame = nw.from_native(native, eager_only=True)
-        except (MemoryError, ImportError, OSError):
+            try:
+                batches = _TEXT[name](path, dialect, types, missing)
+                return collect(_as_text_batches(batches, path, dialect, n_rows, missing))
+            except _MissingText:
+                missing = MISSING_TEXT
+                batches = _TEXT[name](path, dialect, types, missing)
+                return collect(_as_text_batches(batches, path, dialect, n_rows, missing))
+        except (DataError, MemoryError, ImportError, OSError):
             raise
         # What libraries raise has no common base.
         except Exception:
             if types == "first":
-                _refuse_lines(path, dialect)
+                refuse_lines(path, dialect)
             if types == "text":
                 raise
-        else:
-            break
-    return frame
+    raise AssertionError("every text can be read as text")
 
 
-def _dialect(path: Path, separator: str | None) -> Dialect:
-    """Guess from the first lines how a text file is written."""
-    head = head_of(path)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:1000]:
-        raise DataError(
-            f"{path} is not UTF-8 text (UTF-16, or no text at all). Write it again as UTF-8; on the "
-            f"command line: iconv -f UTF-16 -t UTF-8 {path} > new.csv"
-        )
-    if separator is not None and len(separator) != 1:
-        raise DataError(f"separator is {separator!r}; expected one character, such as ';'.")
-    lines = head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
-    first = next(csv.reader(lines[:1], delimiter=separator or ","), [])
-    counts = {mark: lines[0].count(mark) for mark in _SEPARATORS}
-    likely = max(counts, key=lambda mark: counts[mark])
-    if separator is None:
-        separator = likely if (counts[likely] and len(first) < 2) or path.suffix == ".tsv" else ","
-        separator = separator if counts[separator] else likely
-    if not counts.get(separator, lines[0].count(separator)):
-        hint = f" Its first line has {likely!r}: pass that." if counts[likely] else ""
-        raise DataError(
-            f"{path} has one column, {lines[0][:60]!r}: expected columns separated by {separator!r}."
-            + hint
-        )
-    fields = next(csv.reader(lines[:1], delimiter=separator))
-    is_number = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|nan", re.IGNORECASE)
-    has_header = not all(is_number.fullmatch(field) for field in fields)
-    if not has_header and path.suffix != ".tsv":
-        raise DataError(
-            f"{path} has no header: its first line is {lines[0][:60]!r}. Write the names of the "
-            "columns above it. (A .tsv file without one is taken for UCR's: the label, then the steps.)"
-        )
-    decimal = "."
-    if separator != ",":
-        if len(head) == HEAD:  # the last field may be cut
-            lines[-1] = lines[-1].rpartition(separator)[0]
-        decimal = "," if _has_decimal_commas(lines, separator) else "."
-    return Dialect(separator, decimal, has_header)
+class _MissingText(Exception):  # noqa: N818
+    """A text says that a value is missing, and the library was not told that it would."""
 
 
-def _has_decimal_commas(lines: list[str], separator: str) -> bool:
-    """Whether a column has numbers with a decimal comma, and none with a point."""
-    marks: dict[int, set[str]] = {}
-    for row in csv.reader(lines, delimiter=separator):
-        for at, field in enumerate(row):
-            if match := _DECIMAL.fullmatch(field.strip()):
-                marks.setdefault(at, set()).add(match[1])
-    return {","} in marks.values()
+def _as_text_batches(
+    batches: Batches, path: Path, dialect: Dialect, n_rows: int | None, missing: list[str] | None
+) -> Batches:
+    """Name the columns of a file without a header, and see what text files alone may have.
 
+    polars takes a quarter longer where it is told of texts for what is missing; so it is told only if
+    there are any.
+    """
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with open_file(path) as stream:
-        is_packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        yield from gzip.GzipFile(fileobj=stream) if is_packed else stream
+    def each() -> Iterator[Frame]:
+        for frame in batches:
+            if nw.Binary in frame.schema.values():  # pyarrow's text that is none
+                refuse_lines(path, dialect)
+            if missing is None and _has_missing_text(frame):
+                raise _MissingText
+            if not dialect.has_header:
+                names = ["label", *map(str, range(len(frame.columns) - 1))]
+                frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+            yield frame
 
-
-def _refuse_lines(path: Path, dialect: Dialect) -> None:
-    """Name the first line that is not UTF-8, or has more or fewer columns than the first."""
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            line.decode()
-        except UnicodeDecodeError as error:
-            column = line[: error.start].count(dialect.separator.encode()) + 1
-            raise DataError(
-                f"{path} is not UTF-8 text: line {number:,}, column {column} has the byte "
-                f"0x{line[error.start]:02x}. If it is Latin-1, as older programs write it: "
-                f"iconv -f ISO-8859-1 -t UTF-8 {path} > new.csv"
-            ) from None
-    texts = (line.decode() for line in _lines(path))
-    rows = csv.reader(texts, delimiter=dialect.separator)
-    for header in islice(rows, 1):
-        for row in rows:
-            if row and len(row) != len(header):
-                raise DataError(
-                    f"{path} has {len(row)} columns in line {rows.line_num:,}, and "
-                    f"{len(header)} in line 1, separated by {dialect.separator!r}. Correct the line; "
-                    f"a text that holds {dialect.separator!r} goes in quotation marks."
-                )
+    return Batches(each(), n_rows)
 
 
 # The libraries
 
 
 def _has_missing_text(frame: Frame) -> bool:
-    """Whether a text says that a value is missing.
-
-    polars takes a quarter longer where it is told of such texts; so it is told only if there are any.
-    """
     texts = [n for n, dtype in frame.schema.items() if dtype == nw.String]
     return any(bool(frame[name].is_in(MISSING_TEXT).any()) for name in texts)
 
 
 def _text_by_polars(
-    path: Path, dialect: Dialect, types: Types, missing: list[str] | None = None
-) -> Any:
+    path: Path, dialect: Dialect, types: Types, missing: list[str] | None
+) -> Batches:
     import polars as pl
 
-    return pl.read_csv(
-        path,
-        separator=dialect.separator,
-        decimal_comma=dialect.decimal == ",",
-        has_header=dialect.has_header,
-        null_values=missing,
-        infer_schema_length={"first": 1000, "all": None, "text": 0}[types],
-    )
+    options: dict[str, Any] = {
+        "separator": dialect.separator,
+        "decimal_comma": dialect.decimal == ",",
+        "has_header": dialect.has_header,
+        "null_values": missing,
+        "infer_schema_length": {"first": 1000, "all": None, "text": 0}[types],
+    }
+    if is_packed(path):
+        return _one(pl.read_csv(path, **options))
+    return Batches(_polars_batches(pl.scan_csv(path, **options)))
 
 
-def _text_by_pandas(path: Path, dialect: Dialect, types: Types) -> Any:
+def _polars_batches(table: Any) -> Iterator[Frame]:
+    """Batches as polars reads them, or where it is too old for that the whole table."""
+    if not hasattr(table, "collect_batches"):
+        yield nw.from_native(table.collect())
+        return
+    batches = table.collect_batches(maintain_order=True)
+    is_empty = True
+    try:
+        for frame in batches:
+            is_empty = False
+            yield nw.from_native(frame)
+        if is_empty:  # a header alone
+            yield nw.from_native(table.collect())
+    finally:  # it would go on reading
+        stop = getattr(batches, "stop", None)
+        if stop is not None:
+            stop()
+
+
+def _one(native: Any) -> Batches:
+    frame: Frame = nw.from_native(native, eager_only=True)
+    return Batches(iter([frame]), len(frame))
+
+
+def _text_by_pandas(path: Path, dialect: Dialect, types: Types, missing: list[str]) -> Batches:
     import pandas as pd
 
     is_old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)  # later ones are exact
     exact = {"float_precision": "round_trip"} if is_old else {}
-    return pd.read_csv(
+    frame = pd.read_csv(
         path,
         sep=dialect.separator,
         decimal=dialect.decimal,
         header=0 if dialect.has_header else None,
-        na_values=MISSING_TEXT,
+        na_values=missing,
         dtype=str if types == "text" else None,
         low_memory=False,
         **exact,
         compression="infer",
         index_col=False,
         on_bad_lines="error",
-    ).rename(columns=str)
+    )
+    return _one(frame.rename(columns=str))
 
 
-def _text_by_pyarrow(path: Path, dialect: Dialect, types: Types) -> Any:
+def _text_by_pyarrow(path: Path, dialect: Dialect, types: Types, missing: list[str]) -> Batches:
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     names = head_of(path).decode("utf-8", "replace").removeprefix("\ufeff").splitlines()[0]
     columns = next(csv.reader([names], delimiter=dialect.separator))
-    return arrow.read_csv(
+    frame = arrow.read_csv(
         path,
         read_options=arrow.ReadOptions(autogenerate_column_names=not dialect.has_header),
         parse_options=arrow.ParseOptions(delimiter=dialect.separator),
         convert_options=arrow.ConvertOptions(
-            null_values=MISSING_TEXT,
+            null_values=missing,
             strings_can_be_null=True,
             decimal_point=dialect.decimal,
             column_types=dict.fromkeys(columns, pa.string()) if types == "text" else None,
         ),
     )
+    return _one(frame)
 
 
-def _binary_by_polars(path: Path, kind: Kind) -> Any:
+def _binary_by_polars(path: Path, kind: Kind) -> Batches:
     import polars as pl
 
-    return pl.read_parquet(path) if kind == "parquet" else pl.read_ipc(path)
+    if kind == "feather":
+        return _one(pl.read_ipc(path))
+    table = pl.scan_parquet(path)
+    return Batches(_polars_batches(table), table.select(pl.len()).collect().item())
 
 
-def _binary_by_pandas(path: Path, kind: Kind) -> Any:
+def _binary_by_pandas(path: Path, kind: Kind) -> Batches:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path) if kind == "parquet" else pd.read_feather(path)
+        return _one(pd.read_parquet(path) if kind == "parquet" else pd.read_feather(path))
     except ImportError:
         raise ImportError(
             f"a {kind} file needs polars (or pyarrow): pip install 'elman[tables]'"
         ) from None
 
 
-def _binary_by_pyarrow(path: Path, kind: Kind) -> Any:
+def _binary_by_pyarrow(path: Path, kind: Kind) -> Batches:
     from pyarrow import feather, parquet
 
-    return parquet.read_table(path) if kind == "parquet" else feather.read_table(path)
+    return _one(parquet.read_table(path) if kind == "parquet" else feather.read_table(path))
 
 
 _TEXT: dict[str, Any] = {

@@ -95,7 +95,8 @@ class Info:
         counts = [f"{count:,}" for count in self.classes.values()]
         listed = "/".join(counts if len(counts) <= 10 else [*counts[:9], "..."])
         per_step = ", one a step" if self.of_steps else ""
-        return f"label {names} ({len(counts)} classes{per_step}: {listed})"
+        classes = "class" if len(counts) == 1 else "classes"
+        return f"label {names} ({len(counts)} {classes}{per_step}: {listed})"
 
 
 def count_classes(labels: Array) -> dict[Any, int]:

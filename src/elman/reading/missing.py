@@ -165,9 +165,10 @@ def refuse_missing(sequences: Sequences, place: Callable[[int], str], remedy: st
     row = int(np.argmax(absent.any(axis=1)))
     feature = int(np.argmax(absent[row]))
     listed = ", ".join(f"{n!r} {k:,}" for n, k in zip(names, by_feature, strict=True) if k)
+    n = int(absent.sum())
     raise DataError(
-        f"{absent.sum():,} values are missing ({listed:.300}); the first in column {names[feature]!r}, "
-        f"{place(row)}. {remedy}"
+        f"{n:,} value{'s are' if n > 1 else ' is'} missing ({listed:.300}); the first in column "
+        f"{names[feature]!r}, {place(row)}. {remedy}"
     )
 
 

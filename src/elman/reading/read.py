@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import narwhals as nw
 import numpy as np
@@ -15,13 +15,16 @@ from elman.data import Sequences, as_sequences
 from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
 from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
-from elman.reading.files import kind_of, no_file
-from elman.reading.frames import Dialect, Frame, read_table
+from elman.reading.files import Kind, kind_of, no_file
+from elman.reading.frames import Frame, read_table
 from elman.reading.info import Info
 from elman.reading.missing import FILL, TRAIN_AGAIN, Filling
+from elman.reading.opened import Opened, Progress, lay_out
 from elman.reading.raw import Raw
 from elman.reading.table import from_rows
+from elman.reading.text import line_of
 from elman.reading.ts import read_arff, read_ts
+from elman.reading.values import Place
 from elman.reading.wide import from_wide, is_nested
 
 Names = str | Sequence[str] | None
@@ -85,8 +88,9 @@ def read_sequences(
     Raises
     ------
     DataError
-        If the source is not what it is said to be. The message names column and row, counted from 1
-        below the header.
+        If the source is not what it is said to be. The message names the column, and the line of a
+        text file as an editor counts it (the header is line 1), or the row of another table (the
+        first is row 1).
     ImportError
         If there is no library that reads it; the message has the command that installs one.
     OSError
@@ -124,6 +128,7 @@ def read_sequences(
     }
     if like is None:
         raw = read_raw(source, separator=separator, **cast(Any, given))
+        _require_several(raw)
         filling = None if missing is None else Filling.measured(missing, raw.sequences)
     else:
         given["task"] = None if task == "classification" else task
@@ -145,57 +150,73 @@ def read_raw(
     task: Task = "classification",
     layout: Layout | None = None,
     separator: str | None = None,
+    progress: Progress | None = None,
 ) -> Raw:
-    """Read sequences as they stand: what is missing is NaN. See ``read_sequences``."""
+    """Read sequences as they stand: what is missing is NaN. See ``read_sequences``.
+
+    ``progress`` is told which share of a file has been read, where that is known.
+    """
     _check_choices(task, layout)
-    found = _open(source, separator, task)
+    given = {"id": id, "time": time, "features": features, "label": label, "layout": layout}
+
+    def plan(frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns:
+        if len(index) > 2 and (id is None or time is None):
+            raise DataError(
+                f"{name} has an index of {len(index)} levels, {', '.join(map(repr, index))}; expected "
+                "two, sequence and time. Name them: id=... and time=...; the others are columns then."
+            )
+        said = dict(given)
+        if index and id is None and layout is None:
+            said |= {"id": index[0], "time": time or index[1]}
+        if layout is None and is_nested(frame, tuple(frame.columns)):
+            said["layout"] = "wide"
+        return choose(frame, name, task=task, **cast(Any, said))
+
+    found = _open(source, separator, task, plan, progress)
     if isinstance(found, Raw):
-        given = {"id": id, "time": time, "features": features, "label": label, "layout": layout}
         if idle := [name for name, value in given.items() if value]:
             raise DataError(f"{found.info.source} has no columns; leave {', '.join(idle)} out.")
         return found
-    frame, name, dialect, index = found
-    if len(index) > 2 and (id is None or time is None):
-        raise DataError(
-            f"{name} has an index of {len(index)} levels, {', '.join(map(repr, index))}; expected two, "
-            "sequence and time. Name them: id=... and time=...; the others are columns then."
-        )
-    if index and id is None and layout is None:
-        id, time = index[0], time or index[1]
-    if layout is None and is_nested(frame, tuple(frame.columns)):
-        layout = "wide"
-    columns = choose(
-        frame, name, id=id, time=time, label=label, features=features, task=task, layout=layout
-    )
-    return _from_frame(frame, columns, name, dialect)
+    return _from_table(*found)
 
 
 def read_like(
-    source: Any, reading: Mapping[str, Any], *, separator: str | None = None, labels: bool = False
+    source: Any,
+    reading: Mapping[str, Any],
+    *,
+    separator: str | None = None,
+    labels: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Raw, Filling | None]:
     """Read sequences as those of a model were read, whose ``reading_`` that is.
 
     With ``labels`` they have to be there, too.
     """
-    columns = Columns.from_settings(reading)
-    found = _open(source, separator, columns.task)
+    trained = Columns.from_settings(reading)
+    why = ", which the model was trained with"
+
+    def plan(frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns:
+        columns, label = trained, trained.label if labels else ()
+        wanted = (columns.id, columns.time, *columns.features, *label)
+        if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
+            # as many steps as there are: features are known by their stems
+            free = [
+                column for column in frame.columns if column not in (columns.id, *columns.label)
+            ]
+            columns = replace(columns, features=steps_like(columns.features, free, name, why))
+            wanted = (columns.id, *label)
+        for column in wanted:
+            if column is not None:
+                require_column(column, frame.columns, name, why)
+        return replace(columns, label=_present(columns.label, frame))
+
+    found = _open(source, separator, trained.task, plan, progress)
     if isinstance(found, Raw):
         raise DataError(
-            f"{found.info.source} has no columns; the model reads {', '.join(columns.features)}."
+            f"{found.info.source} has no columns; the model reads {', '.join(trained.features)}."
         )
-    frame, name, dialect, _ = found
-    why = ", which the model was trained with"
-    wanted = (columns.id, columns.time, *columns.features, *(columns.label if labels else ()))
-    if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
-        # as many steps as there are: features are known by their stems
-        free = [column for column in frame.columns if column not in (columns.id, *columns.label)]
-        columns = replace(columns, features=steps_like(columns.features, free, name, why))
-        wanted = (columns.id, *(columns.label if labels else ()))
-    for column in wanted:
-        if column is not None:
-            require_column(column, frame.columns, name, why)
-    columns = replace(columns, label=_present(columns.label, frame))
-    raw = _from_frame(frame, columns, name, dialect, reading.get("categories"))
+    table, name = found
+    raw = _from_table(table, name, reading.get("categories"))
     filling = reading.get("missing")
     return raw, None if filling is None else Filling.from_settings(filling)
 
@@ -204,49 +225,51 @@ def _present(label: tuple[str, ...], frame: Frame) -> tuple[str, ...]:
     return label if all(name in frame.columns for name in label) else ()
 
 
-def _from_frame(
-    frame: Frame,
-    columns: Columns,
-    name: str,
-    dialect: Dialect,
-    categories: Mapping[str, list[str]] | None = None,
-) -> Raw:
+def _from_table(table: Opened, name: str, categories: Mapping[str, list[str]] | None = None) -> Raw:
+    columns, dialect = table.columns, table.dialect
     notes: tuple[str, ...] = ()
     if dialect.separator not in (",", "\t"):
         notes = (f'separator "{dialect.separator}"',)
     if dialect.decimal != ".":
         notes += ("decimal comma",)
     if columns.layout == "wide":
-        return from_wide(frame, columns, name, notes)
-    raw = from_rows(frame, columns, name, categories, notes)
+        return from_wide(table, name, notes)
+    raw = from_rows(table, name, categories, notes)
     # what a stream has to know, of which each line is read alone
-    booleans = [column for column in columns.features if frame.schema[column] == nw.Boolean]
+    booleans = [column for column in columns.features if table.schema[column] == nw.Boolean]
     stream = {"booleans": booleans, "decimal": dialect.decimal.replace(".", "")}
     reading = {**(raw.sequences.reading or {}), **{n: v for n, v in stream.items() if v}}
     return replace(raw, sequences=replace(raw.sequences, reading=reading))
 
 
+class _Plan(Protocol):
+    """Says what the columns of a table are: of its first rows, its name, and an index of levels."""
+
+    def __call__(self, frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns: ...
+
+
 def _open(
-    source: Any, separator: str | None, task: Task
-) -> Raw | tuple[Frame, str, Dialect, tuple[str, ...]]:
-    """Open what there is: sequences of arrays; or a frame, its name, and an index of several levels."""
+    source: Any, separator: str | None, task: Task, plan: _Plan, progress: Progress | None
+) -> Raw | tuple[Opened, str]:
+    """Open what there is: sequences of arrays; or a table, and its name."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
+        name = path.name
         if path.is_dir():
             folder = read_folder(path, separator, task)
             if isinstance(folder, Raw):
                 return folder
-            return folder, path.name, Dialect(), ()
+            return Opened.of_frame(folder, plan(folder, name)), name
         if not path.exists():
             raise no_file(path)
         kind = kind_of(path)
         if kind == "ts":
             return read_ts(path)
         if kind == "arff":
-            return read_arff(path), path.name, Dialect(), ()
+            frame = read_arff(path)
+            return Opened.of_frame(frame, plan(frame, name)), name
         if kind in ("parquet", "feather", "text"):
-            frame, dialect = read_table(path, kind, separator)
-            return _with_rows(frame, path.name), path.name, dialect, ()
+            return _open_file(path, kind, separator, plan, progress), name
         return read_arrays(path, kind, task)
     index: tuple[str, ...] = ()
     if getattr(getattr(source, "index", None), "nlevels", 1) > 1:  # a panel of pandas
@@ -268,13 +291,42 @@ def _open(
             f"source is a {type(source).__name__}; expected a path, or a data frame of pandas, polars "
             "or pyarrow."
         ) from None
-    return _with_rows(frame, "the table"), "the table", Dialect(), index
+    _require_rows(frame, "the table")
+    return Opened.of_frame(frame, plan(frame, "the table", index)), "the table"
 
 
-def _with_rows(frame: Frame, name: str) -> Frame:
+def _open_file(
+    path: Path, kind: Kind, separator: str | None, plan: _Plan, progress: Progress | None
+) -> Opened:
+    def of_head(frame: Frame) -> Columns:
+        _require_rows(frame, path.name)
+        return plan(frame, path.name)
+
+    table, dialect = read_table(
+        path, kind, separator, lambda batches: lay_out(batches, of_head, progress)
+    )
+    if kind != "text":
+        return table
+    # to polars an empty line is a row
+    counts_empty = table.frame.implementation.is_polars()
+    place: Place = lambda row: f"line {line_of(path, dialect, row, counts_empty):,}"  # noqa: E731
+    return replace(table, dialect=dialect, place=place)
+
+
+def _require_several(raw: Raw) -> None:
+    """Refuse one sequence with one answer, of which nothing can be learned."""
+    info = raw.info
+    if info.id is None or raw.y is None or info.of_steps or len(raw.sequences) > 1:
+        return
+    raise DataError(
+        f"column {info.id!r} is {info.ids.tolist()[0]!r} in all rows: "
+        "one sequence, with one answer. Name the column that tells sequences apart: id=... (--id)."
+    )
+
+
+def _require_rows(frame: Frame, name: str) -> None:
     if len(frame) == 0:
         raise DataError(f"{name} has no rows, only the columns {', '.join(frame.columns)}.")
-    return frame
 
 
 def _check_choices(task: str, layout: str | None) -> None:

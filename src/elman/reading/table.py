@@ -19,14 +19,14 @@ from elman.errors import DataError
 from elman.reading.columns import Columns
 from elman.reading.frames import Frame
 from elman.reading.info import Info, count_classes, listed
+from elman.reading.opened import Opened
 from elman.reading.raw import Raw
-from elman.reading.times import are_in_order, as_times, doubled, gaps
+from elman.reading.times import as_text, as_times, distances, gaps
 from elman.reading.values import Place, Series, labels, matrix, refuse_ids_as_labels
 
 
 def from_rows(
-    frame: Frame,
-    columns: Columns,
+    table: Opened,
     source: str,
     categories: Mapping[str, list[str]] | None = None,
     notes: tuple[str, ...] = (),
@@ -35,8 +35,7 @@ def from_rows(
 
     Parameters
     ----------
-    frame : narwhals.DataFrame
-    columns : Columns
+    table : Opened
     source : str
         What messages call it.
     categories : mapping, optional
@@ -47,23 +46,23 @@ def from_rows(
     Raises
     ------
     DataError
-        If the table is not what it is said to be; the message names column and row.
+        If the table is not what it is said to be; the message names column and place.
     """
-    n_rows = len(frame)
-    order = None
-    place: Place = lambda row: f"row {row + 1:,}"  # noqa: E731
+    frame, columns, place, values = table.frame, table.columns, table.place, table.values
     times = None if columns.time is None else as_times(frame[columns.time], place)
     starts, ids = _runs(frame, columns.id, place)
     is_together = len(set(ids)) == len(ids)
-    if not is_together or (times is not None and not are_in_order(times, starts)):
+    distance = None if times is None else distances(times, starts)
+    if not is_together or (distance is not None and bool((distance < 0).any())):
         order = _order(frame, columns.id, times)
-        found = order
         frame = frame[order]
+        values = None if values is None else values[order]
         times = None if times is None else times[order]
-        place = lambda row: f"row {found[row] + 1:,}"  # noqa: E731
+        place = lambda row: table.place(int(order[row]))  # noqa: E731
         starts, ids = _runs(frame, columns.id, place)
+        distance = None if times is None else distances(times, starts)
         notes = (*notes, "rows sorted by " + ("time" if is_together else "id"))
-    offsets = np.append(starts, n_rows)
+    offsets = np.append(starts, len(frame))
 
     def where(row: int) -> str:
         if columns.id is None:
@@ -72,7 +71,10 @@ def from_rows(
             f"{place(row)} ({columns.id} {ids[int(np.searchsorted(starts, row, 'right')) - 1]!r})"
         )
 
-    values, features, found_categories = matrix(frame, columns.features, where, categories)
+    found_categories: dict[str, list[str]] = {}
+    features = columns.features
+    if values is None:
+        values, features, found_categories = matrix(frame, features, where, categories)
     y, of_steps = _answers(frame, columns, starts, where)
     settings = {**columns.settings, "categories": found_categories}
     sequences = Sequences(values, offsets, names=features, reading=settings)
@@ -82,11 +84,11 @@ def from_rows(
     flat = np.concatenate(y) if isinstance(y, list) else np.asarray(y)
     if is_label:
         refuse_ids_as_labels(columns.label[0], flat, len(flat))
-    if times is not None:
-        _report_times(times, starts, ids, columns)
+    if times is not None and distance is not None:
+        _report_times(times, distance, starts, ids, columns)
     info = Info(
         source=source,
-        columns=tuple(frame.columns),
+        columns=table.names,
         features=features,
         id=columns.id,
         ids=_as_ids(ids) if columns.id is not None else np.arange(len(starts)),
@@ -124,8 +126,8 @@ def changes(column: Series) -> IntArray:
     if column.dtype.is_numeric():
         values = column.to_numpy()
         return np.flatnonzero(values[1:] != values[:-1]) + 1
-    is_other = (column != column.shift(1)).fill_null(False)
-    return np.flatnonzero(np.asarray(is_other.to_numpy(), bool)[1:]) + 1
+    rows = np.asarray((column != column.shift(1)).arg_true().to_numpy())
+    return rows[rows > 0].astype(np.int64)  # the first has no row above
 
 
 def _order(frame: Frame, id: str | None, times: Array | None) -> IntArray:
@@ -139,7 +141,9 @@ def _order(frame: Frame, id: str | None, times: Array | None) -> IntArray:
     return np.lexsort(keys)
 
 
-def _report_times(times: Array, starts: IntArray, ids: list[Any], columns: Columns) -> None:
+def _report_times(
+    times: Array, distance: Array, starts: IntArray, ids: list[Any], columns: Columns
+) -> None:
     """Warn of times that are there twice, and of steps that are missing."""
 
     def of(rows: IntArray) -> str:
@@ -148,18 +152,23 @@ def _report_times(times: Array, starts: IntArray, ids: list[Any], columns: Colum
             return ""
         return f", in {columns.id} {listed([repr(ids[i]) for i in numbers])}"
 
-    twice = doubled(times, starts)
+    is_usual = distance == (distance[0] if len(distance) else 1)
+    is_usual[starts[1:] - 1] = True
+    if is_usual.all() and (distance[:1] > 0).all():
+        return  # every step as long after the one before: quick to see, and usual
+    twice = np.flatnonzero(distance == 0) + 1
     if len(twice):
         warnings.warn(
             f"time {columns.time!r} is there twice in {len(twice):,} rows{of(twice)}; the first is "
-            f"{times[twice[0]]}. Both rows are kept, in the order in which they stand.",
+            f"{as_text(times[twice[:1]])[0]}. Both rows are kept, in the order in which they stand.",
             stacklevel=5,
         )
-    rows, n_missing = gaps(times, starts)
+    rows, n_missing = gaps(distance, starts)
     if len(rows):
+        before, after = as_text(times[[rows[0] - 1, rows[0]]])
         warnings.warn(
             f"{n_missing:,} steps seem to be missing, by time {columns.time!r}{of(rows)}; the first "
-            f"between {times[rows[0] - 1]} and {times[rows[0]]}. The network sees steps, not times: "
+            f"between {before} and {after}. The network sees steps, not times: "
             "write rows for them, with nothing as values, and fill them (--missing).",
             stacklevel=5,
         )

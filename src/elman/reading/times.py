@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +12,7 @@ from elman._typing import Array, IntArray
 from elman.errors import DataError
 from elman.reading.values import Place, Series, as_number
 
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 _REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
 
 
@@ -55,6 +57,12 @@ def _numbers_in_text(column: Series) -> Array | None:
 
 
 def _from_text(column: Series, place: Place) -> Series:
+    if _PLAIN.fullmatch(column[0]):  # said, it takes a fifth of the time that finding it out takes
+        try:
+            return column.str.to_datetime(format=f"%Y-%m-%d{column[0][10]}%H:%M:%S")
+        # What libraries raise has no common base.
+        except Exception:  # noqa: BLE001
+            pass
     try:
         return column.str.to_datetime()
     # What libraries raise has no common base.
@@ -84,37 +92,24 @@ def _first_that_fails(column: Series) -> tuple[int, Any]:
     return good, column[good]
 
 
-def _numbers(times: Array) -> Array:
-    return times.astype(np.int64) if times.dtype.kind == "M" else times
+def distances(times: Array, starts: IntArray) -> Array:
+    """How much later each row is than the one above, (N - 1,); 1 where a sequence begins."""
+    if times.dtype.kind == "M":
+        times = times.view(np.int64)
+    elif times.dtype.kind in "iu":
+        times = times.astype(np.int64, copy=False)
+    distance = np.diff(times)
+    distance[starts[1:] - 1] = 1
+    return distance
 
 
-def are_in_order(times: Array, starts: IntArray) -> bool:
-    """Whether no time is before the one above it in its sequence."""
-    later = _numbers(times)[1:] >= _numbers(times)[:-1]
-    later[starts[1:] - 1] = True
-    return bool(later.all())
-
-
-def doubled(times: Array, starts: IntArray) -> IntArray:
-    """The rows whose time is that of the row above, in one sequence; times are in order."""
-    same = times[1:] == times[:-1]
-    same[starts[1:] - 1] = False
-    return np.flatnonzero(same) + 1
-
-
-def gaps(times: Array, starts: IntArray) -> tuple[IntArray, int]:
+def gaps(distance: Array, starts: IntArray) -> tuple[IntArray, int]:
     """The rows before which steps are missing, and how many are in all; times are in order.
 
     Steps are missing where nine in ten of the distances are the same, and one is longer.
     """
-    if len(times) < 3:
-        return np.empty(0, np.int64), 0
-    distance = np.diff(_numbers(times))
     inside = np.ones(len(distance), bool)
     inside[starts[1:] - 1] = False
-    if not inside.any() or (distance[inside] == distance[inside.argmax()]).all():
-        return np.empty(0, np.int64), 0  # which is quick to see, and usual
-    distance = distance.astype(np.float64)
     positive = distance[inside & (distance > 0)]
     if not len(positive):
         return np.empty(0, np.int64), 0
@@ -124,3 +119,13 @@ def gaps(times: Array, starts: IntArray) -> tuple[IntArray, int]:
     rows = np.flatnonzero(inside & (distance > 1.5 * usual))
     n_missing = int((np.round(distance[rows] / usual) - 1).sum())
     return rows + 1, n_missing
+
+
+def as_text(times: Array) -> list[Any]:
+    """Write times as people do: dates in the largest unit that loses nothing, numbers as they are."""
+    if times.dtype.kind != "M":
+        return list(times.tolist())
+    ticks = times.view(np.int64)
+    units = {"D": 86_400_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+    unit = next(name for name, n in units.items() if not (ticks % n).any())
+    return list(times.astype(f"datetime64[{unit}]").astype(str).tolist())

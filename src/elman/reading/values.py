@@ -21,7 +21,7 @@ Place = Callable[[int], str]
 
 MAX_CATEGORIES = 20
 MAX_CLASSES = 100  # more are taken for what they are only if each has two sequences in the mean
-_BLOCK = 1 << 14  # rows at a time: what is written stays in the cache
+_BLOCK = 1 << 12  # rows at a time: what is written stays in the cache
 
 
 def matrix(
@@ -57,19 +57,15 @@ def matrix(
     DataError
         If a column is neither numbers nor a few categories.
     """
-    if frame.implementation.is_polars() and all(frame.schema[n].is_numeric() for n in names):
-        # the same as below, without a copy of each column
-        values = np.asarray(frame.select(names).to_native().to_numpy(order="c"))
-        is_float = values.dtype in (np.float32, np.float64)
-        return values if is_float else values.astype(np.float64), names, {}
     pieces: list[Any] = []
     features: list[str] = []
     found: dict[str, list[str]] = {}
+    schema = frame.schema
     for name in names:
-        column, dtype = frame[name], frame.schema[name]
+        column, dtype = frame[name], schema[name]
         known = None if categories is None else categories.get(name)
         if known is None and (dtype.is_numeric() or dtype == nw.Boolean):
-            pieces.append(_numbers(column))
+            pieces.append(numbers(column))
             features.append(name)
             continue
         if dtype.is_temporal():
@@ -79,35 +75,35 @@ def matrix(
             )
         text = _as_text(column)
         if known is None:
-            numbers = _numbers_in_text(name, text, place)
-            if numbers is not None:
-                pieces.append(numbers)
+            parsed = _numbers_in_text(name, text, place)
+            if parsed is not None:
+                pieces.append(parsed)
                 features.append(name)
                 continue
             known = _categories(name, text)
         found[name] = known
         features += [f"{name}={category}" for category in known]
         pieces += _one_hot(name, text, known, place)
-    return _side_by_side(pieces), tuple(features), found
+    joined: Any = np.result_type(*{piece.dtype for piece in pieces})
+    values = np.empty((len(frame), len(pieces)), joined)
+    side_by_side(pieces, values)
+    return values, tuple(features), found
 
 
-def _numbers(column: Series) -> Array:
+def numbers(column: Series) -> Array:
+    """A column of numbers or truth values as float32 or float64; NaN where there is no value."""
     if column.null_count():
         column = column.cast(nw.Float64)
     values = np.asarray(column.to_numpy())
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
-def _side_by_side(columns: list[Array]) -> Array:
-    """Put columns beside each other, row by row, in blocks that the cache holds."""
-    n = len(columns[0])
-    dtype = np.result_type(*{column.dtype for column in columns})
-    values = np.empty((n, len(columns)), dtype)
-    for start in range(0, n, _BLOCK):
+def side_by_side(columns: list[Array], out: Array) -> None:
+    """Put columns (N,) beside each other into ``out`` (N, D), in blocks that the cache holds."""
+    for start in range(0, len(out), _BLOCK):
         part = slice(start, start + _BLOCK)
         for j, column in enumerate(columns):
-            values[part, j] = column[part]
-    return values
+            out[part, j] = column[part]
 
 
 def _as_text(column: Series) -> Series:
@@ -157,7 +153,7 @@ def _numbers_in_text(name: str, text: Series, place: Place) -> Array | None:
         )
     if not distinct:
         return np.full(len(text), np.nan)
-    return _numbers(text.replace_strict(distinct, list(parsed.values()), return_dtype=nw.Float64))
+    return numbers(text.replace_strict(distinct, list(parsed.values()), return_dtype=nw.Float64))
 
 
 def is_in(column: Series, values: list[Any]) -> Array:

@@ -13,11 +13,12 @@ from elman.errors import DataError
 from elman.reading.columns import Columns, numbered
 from elman.reading.frames import Frame
 from elman.reading.info import Info, count_classes
+from elman.reading.opened import Opened
 from elman.reading.raw import Raw
 from elman.reading.values import Place, labels, matrix, refuse_ids_as_labels
 
 
-def from_wide(frame: Frame, columns: Columns, source: str, notes: tuple[str, ...] = ()) -> Raw:
+def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
     """Make sequences of a table with a row a sequence.
 
     Steps at the end of a row that have no value in any feature are not there: that is how rows of one
@@ -26,10 +27,10 @@ def from_wide(frame: Frame, columns: Columns, source: str, notes: tuple[str, ...
     Raises
     ------
     DataError
-        If the table is not what it is said to be; the message names column and row.
+        If the table is not what it is said to be; the message names column and place.
     """
+    frame, columns, place = table.frame, table.columns, table.place
     n_rows = len(frame)
-    place: Place = lambda row: f"row {row + 1:,}"  # noqa: E731
     if is_nested(frame, columns.features):
         values, lengths = _of_cells(frame, columns.features, place)
         features = columns.features
@@ -80,9 +81,10 @@ def from_wide(frame: Frame, columns: Columns, source: str, notes: tuple[str, ...
 
 def is_nested(frame: Frame, names: tuple[str, ...]) -> bool:
     """Whether cells hold whole sequences."""
+    schema = frame.schema
     return any(
-        isinstance(frame.schema[name], nw.List | nw.Array)
-        or (frame.schema[name] == nw.Object and np.ndim(_cell(frame[name][0])) > 0)
+        isinstance(schema[name], nw.List | nw.Array)
+        or (schema[name] == nw.Object and np.ndim(_cell(frame[name][0])) > 0)
         for name in names
         if name in frame.columns and len(frame)
     )

@@ -7,10 +7,19 @@ from elman.training.budget import (
     epochs_for,
     epochs_of,
 )
-from elman.training.optimizers import OPTIMIZERS, Optimizer, clip_norm, make_optimizer
+from elman.training.optimizers import (
+    OPTIMIZERS,
+    Optimizer,
+    clip_norm,
+    make_optimizer,
+    optimizer_arrays,
+    optimizer_from,
+    optimizer_settings,
+)
 from elman.training.progress import Callback, Progress, Row
-from elman.training.run import Run, train
+from elman.training.run import Moment, Run, train
 from elman.training.schedules import SCHEDULES, constant, cosine
+from elman.training.state import State, go_on, state_of
 from elman.training.trainer import Trainer
 
 __all__ = [
@@ -18,10 +27,12 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "Callback",
+    "Moment",
     "Optimizer",
     "Progress",
     "Row",
     "Run",
+    "State",
     "Trainer",
     "batch_size_for",
     "batch_size_of",
@@ -30,6 +41,11 @@ __all__ = [
     "cosine",
     "epochs_for",
     "epochs_of",
+    "go_on",
     "make_optimizer",
+    "optimizer_arrays",
+    "optimizer_from",
+    "optimizer_settings",
+    "state_of",
     "train",
 ]

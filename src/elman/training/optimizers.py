@@ -7,7 +7,8 @@ that a recipe carries over: the momentum buffer holds gradients, and α multipli
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -169,6 +170,58 @@ def make_optimizer(
         case "adam":
             return Adam(beta_1, beta_2, epsilon)
     raise ValueError(f"solver must be one of {', '.join(OPTIMIZERS)}; got {name!r}")
+
+
+_KINDS: dict[str, type[Optimizer]] = {
+    kind.__name__: kind for kind in (SGD, Momentum, Nesterov, RMSprop, Adam)
+}
+
+
+def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
+    """What a model file holds of an optimizer, beside its arrays: its kind, and its numbers."""
+    numbers = {name: v for name, v in vars(optimizer).items() if not isinstance(v, np.ndarray)}
+    return {"kind": type(optimizer).__name__, **numbers}
+
+
+def optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:
+    """What a model file holds of an optimizer, beside its settings."""
+    return {name: v for name, v in vars(optimizer).items() if isinstance(v, np.ndarray)}
+
+
+def optimizer_from(
+    settings: Mapping[str, Any], arrays: Mapping[str, Array], vector: Array
+) -> Optimizer:
+    """Put an optimizer together again.
+
+    Parameters
+    ----------
+    settings : mapping
+        From ``optimizer_settings``.
+    arrays : mapping of str to array
+        From ``optimizer_arrays``.
+    vector : array (n_parameters,)
+        Of the parameters that it is for.
+
+    Raises
+    ------
+    LookupError, ValueError
+        If the parts do not make an optimizer of these parameters.
+    """
+    optimizer = _KINDS[settings["kind"]]()
+    numbers = {name: value for name, value in settings.items() if name != "kind"}
+    if {*numbers, *arrays} != {*vars(optimizer)}:
+        raise ValueError(f"{', '.join([*numbers, *arrays])} make no {settings['kind']}")
+    for name, value in numbers.items():
+        if not isinstance(value, float | None):
+            raise ValueError(f"{name} of the {settings['kind']} is {value!r:.50}")
+    for name, array in arrays.items():
+        if (array.shape, array.dtype) != (vector.shape, vector.dtype):
+            raise ValueError(
+                f"{name} of the {settings['kind']} is {array.dtype} {array.shape}; the parameters are "
+                f"{vector.dtype} {vector.shape}"
+            )
+    vars(optimizer).update(numbers | dict(arrays))
+    return optimizer
 
 
 def clip_norm(gradient: Array, max_norm: float | None) -> float:

@@ -6,15 +6,62 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
-from elman.training.progress import Callback, Row
+from elman.training.progress import Callback, Progress, Row
 from elman.training.recovery import Recovery
 from elman.training.trainer import Trainer
 
 logger = logging.getLogger("elman")
+
+
+@dataclass
+class Patience:
+    """Counts epochs without improvement, from when something is learnt.
+
+    Parameters
+    ----------
+    n_epochs : int
+        How many are enough.
+    tol : float
+        An improvement by less is none.
+
+    Attributes
+    ----------
+    n_without_improvement : int
+    has_begun : bool
+        Whether the loss was below that of guessing already.
+    watched : float
+        The best so far of what is watched.
+    """
+
+    n_epochs: int
+    tol: float
+    n_without_improvement: int = 0
+    has_begun: bool = False
+    watched: float = -math.inf
+
+    def ends(self, score: float, trainer: Trainer) -> bool:
+        """Take an epoch's score (or minus its loss), and say whether it is enough."""
+        enough = score > self.watched + self.tol
+        self.watched = max(score, self.watched)
+        begins = not self.has_begun and trainer.data_loss < trainer.guessing.loss - self.tol
+        self.has_begun |= begins
+        counts = self.has_begun and not begins and not enough
+        self.n_without_improvement = self.n_without_improvement + 1 if counts else 0
+        return self.n_without_improvement >= self.n_epochs
+
+    def in_words(self, run: Run, what: str) -> str:
+        """Say why training ends, and with which weights."""
+        whose = f"after epoch {run.best_epoch}, the best" if run.best_epoch else "it began with"
+        return (
+            f"stopped after epoch {len(run.history)}: the {what} got better by less than "
+            f"{self.tol:g} for {self.n_epochs} epoch{'s' * (self.n_epochs != 1)}; the weights are "
+            f"those {whose}"
+        )
 
 
 @dataclass
@@ -37,6 +84,17 @@ class Run:
         Whether training stopped because nothing improved any more.
     data_loss : float
         The mean loss of a sequence, without the penalty, in the epoch whose weights are kept.
+    first : int
+        The number of this training's first epoch; 0 before it has begun.
+    ended : bool
+        Whether training came to its end.
+    before : Parameters or None
+        What the epoch under way began with; None between epochs.
+    n_updates : int
+        That there were when the epoch under way began.
+    recovery : Recovery
+    patience : Patience or None
+        None where training goes to its end in any case.
     """
 
     history: list[Row]
@@ -47,6 +105,16 @@ class Run:
     best_epoch: int = 0
     converged: bool = False
     data_loss: float = math.nan
+    first: int = 0
+    ended: bool = False
+    before: Parameters | None = None
+    n_updates: int = 0
+    recovery: Recovery = field(default_factory=Recovery)
+    patience: Patience | None = None
+
+
+Moment: TypeAlias = Literal["update", "epoch", "end"]
+"""What is just complete, when a training may be kept to be gone on with."""
 
 
 def train(
@@ -58,8 +126,11 @@ def train(
     tol: float = 1e-4,
     n_iter_no_change: int | None = None,
     callback: Callback | None = None,
+    keep: Callable[[Moment], None] | None = None,
 ) -> None:
     """Train for a number of epochs, or until nothing improves any more.
+
+    A run that has begun already is gone on with (``training.state``).
 
     If it diverges, it goes on from ``run.best`` with half the learning rate, and if that diverges too
     before an epoch is complete, from ``run.safe``; the epoch's row says so (``"recovered"``). What
@@ -83,6 +154,9 @@ def train(
         ``tol``: a plateau there is where learning has not begun. The row says so (``"stopped"``).
     callback : callable, optional
         Given a ``Progress`` after each batch, and after each epoch with its row.
+    keep : callable, optional
+        Called whenever ``trainer`` and ``run`` are what a training can be gone on from, after the
+        callback: after each update, each epoch, and at the end.
 
     Raises
     ------
@@ -96,8 +170,12 @@ def train(
     stopped early, the best. If it diverges for good they are ``run.safe``, and after any other
     exception ``run.best``, once there is one.
     """
+    if run.ended:
+        return
     try:
-        _go_over_epochs(trainer, run, n_epochs, validate, tol, n_iter_no_change, callback)
+        if not run.first:
+            _begin(trainer, run, validate, tol, n_iter_no_change)
+        _go_over_epochs(trainer, run, n_epochs, validate, callback, keep)
     except DivergenceError:
         assert run.safe is not None
         trainer.parameters.vector[...] = run.safe.vector
@@ -110,6 +188,26 @@ def train(
         trainer.parameters.vector[...] = run.best.vector
     else:
         run.data_loss = trainer.data_loss
+    run.ended = True
+    if keep is not None:
+        keep("end")
+
+
+def _begin(
+    trainer: Trainer,
+    run: Run,
+    validate: Callable[[], float] | None,
+    tol: float,
+    n_iter_no_change: int | None,
+) -> None:
+    run.safe = trainer.parameters.copy()
+    if run.history:  # going on from older epochs: what there is may stay the best
+        run.best = run.safe
+        run.best_loss = min(row["loss"] for row in run.history)
+        if validate is not None:
+            run.best_score = validate()
+    run.patience = None if n_iter_no_change is None else Patience(n_iter_no_change, tol)
+    run.first = len(run.history) + 1
 
 
 def _go_over_epochs(
@@ -117,30 +215,29 @@ def _go_over_epochs(
     run: Run,
     n_epochs: int,
     validate: Callable[[], float] | None,
-    tol: float,
-    n_iter_no_change: int | None,
     callback: Callback | None,
+    keep: Callable[[Moment], None] | None,
 ) -> None:
-    run.safe = trainer.parameters.copy()
-    if run.history:  # going on: what there is may stay the best
-        run.best = run.safe
-        run.best_loss = min(row["loss"] for row in run.history)
-        if validate is not None:
-            run.best_score = validate()
-    recovery = Recovery()
-    patience = None if n_iter_no_change is None else _Patience(n_iter_no_change, tol)
-    number = first = len(run.history) + 1
-    last = first + n_epochs - 1
-    while number <= last:
+    def after_update(progress: Progress) -> None:
+        if callback is not None:
+            callback(progress)
+        if keep is not None:
+            keep("update")
+
+    last = run.first + n_epochs - 1
+    while (number := len(run.history) + 1) <= last and not run.converged:
         started = time.perf_counter()
-        n_updates = trainer.n_updates
-        before = run.safe if number == first else trainer.parameters.copy()
+        if run.before is None:
+            run.before = run.safe if number == run.first else trainer.parameters.copy()
+            run.n_updates = trainer.n_updates
         try:
-            row = trainer.epoch(number, last, callback)
+            row = trainer.epoch(number, last, callback if keep is None else after_update)
         except DivergenceError as error:
-            good = run.safe if recovery.n_without_an_epoch else (run.best or run.safe)
+            good = run.safe if run.recovery.n_without_an_epoch else (run.best or run.safe)
+            assert good is not None
             trainer.parameters.vector[...] = good.vector
-            recovery.go_on(trainer, n_updates, error)
+            run.before = None
+            run.recovery.go_on(trainer, run.n_updates, error)
             continue
         loss = row["loss"]
         if validate is None:
@@ -150,16 +247,17 @@ def _go_over_epochs(
             improved = score > run.best_score
             run.best_score = max(score, run.best_score)
         run.best_loss = min(loss, run.best_loss)
-        if notes := recovery.notes():
+        if notes := run.recovery.notes():
             row["recovered"] = notes
         run.history.append(row)
         if improved:
             run.best_epoch, run.data_loss = number, trainer.data_loss
             run.best = trainer.parameters.copy()
-            run.safe = before if validate is None else run.best
-        if patience is not None and patience.ends(score, trainer):
+            run.safe = run.before if validate is None else run.best
+        run.before = None
+        if run.patience is not None and run.patience.ends(score, trainer):
             run.converged = True
-            row["stopped"] = patience.in_words(
+            row["stopped"] = run.patience.in_words(
                 run, "loss" if validate is None else "validation score"
             )
             logger.info(row["stopped"])
@@ -168,44 +266,5 @@ def _go_over_epochs(
             seconds = time.perf_counter() - started
             accuracy = row.get("accuracy")
             callback(trainer.progress(number, last, n, loss, accuracy, seconds, row))
-        if run.converged:
-            return
-        number += 1
-
-
-class _Patience:
-    """Counts epochs without improvement, from when something is learnt.
-
-    Parameters
-    ----------
-    n_epochs : int
-        How many are enough.
-    tol : float
-        An improvement by less is none.
-    """
-
-    def __init__(self, n_epochs: int, tol: float) -> None:
-        self.n_epochs = n_epochs
-        self.tol = tol
-        self.n_without_improvement = 0
-        self.has_begun = False
-        self.watched = -math.inf
-
-    def ends(self, score: float, trainer: Trainer) -> bool:
-        """Take an epoch's score (or minus its loss), and say whether it is enough."""
-        enough = score > self.watched + self.tol
-        self.watched = max(score, self.watched)
-        begins = not self.has_begun and trainer.data_loss < trainer.guessing.loss - self.tol
-        self.has_begun |= begins
-        counts = self.has_begun and not begins and not enough
-        self.n_without_improvement = self.n_without_improvement + 1 if counts else 0
-        return self.n_without_improvement >= self.n_epochs
-
-    def in_words(self, run: Run, what: str) -> str:
-        """Say why training ends, and with which weights."""
-        whose = f"after epoch {run.best_epoch}, the best" if run.best_epoch else "it began with"
-        return (
-            f"stopped after epoch {len(run.history)}: the {what} got better by less than "
-            f"{self.tol:g} for {self.n_epochs} epoch{'s' * (self.n_epochs != 1)}; the weights are "
-            f"those {whose}"
-        )
+        if keep is not None:
+            keep("epoch")

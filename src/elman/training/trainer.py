@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from elman._typing import Array, IntArray
+from elman._typing import Array
 from elman.data import Examples
 from elman.engines import Carry, Engine, Evaluation, n_states
 from elman.equations.dropout import Dropout
@@ -23,6 +25,43 @@ from elman.training.schedules import Schedule
 from elman.training.windows import Window, n_windows, windows
 
 _WINDOW = 4  # updates, at least, that a loss is judged by
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """An epoch so far, from which it can be gone on with: sums over the batches that are done.
+
+    Attributes
+    ----------
+    rng : dict
+        The state of the generator when the epoch began; its order is drawn from that.
+    n_done : int
+        Sequences, of the batches that are done.
+    n_windows : int
+        Windows that are done of the batch after them.
+    part : float
+        How many sequences' worth of steps these are.
+    loss, norm : float
+        The objective and the gradient's norm, times the sequences of a batch.
+    data_loss, weight, correct : float
+        The loss without the penalty, the weights, and the weights of right answers.
+    learning_rate : float
+        The last update's.
+    seconds : float
+        Since it began, without interruptions.
+    """
+
+    rng: dict[str, Any]
+    n_done: int = 0
+    n_windows: int = 0
+    part: float = 0.0
+    loss: float = 0.0
+    norm: float = 0.0
+    data_loss: float = 0.0
+    weight: float = 0.0
+    correct: float = 0.0
+    learning_rate: float = 0.0
+    seconds: float = 0.0
 
 
 class Trainer:
@@ -69,6 +108,13 @@ class Trainer:
         What multiplies the schedule's learning rate: halved whenever training diverged.
     data_loss : float
         The mean loss of a sequence in the last complete epoch, without the penalty.
+    first_loss : float
+        That of a label in the first batch, before anything was learnt.
+    high : deque of bool
+        Of the last updates, those of an epoch: whether the loss of a label was far too high.
+    under_way : UnderWay or None
+        The epoch that is being gone over, after each of its batches. Whoever sets it lets the next
+        epoch go on from there.
     """
 
     def __init__(
@@ -105,8 +151,9 @@ class Trainer:
         self.budget: int | None = None
         self.rate_factor = 1.0
         self.data_loss = math.nan
-        self.first_loss = math.nan  # of a label in the first batch, before anything was learnt
-        self._high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
+        self.first_loss = math.nan
+        self.high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
+        self.under_way: UnderWay | None = None
 
     @property
     def n_batches(self) -> int:
@@ -114,19 +161,13 @@ class Trainer:
         return n_windows(self.examples.sequences.lengths, self.batch_size, self.tbptt_steps)
 
     @cached_property
-    def _states(self) -> Carry | None:
+    def states(self) -> Carry | None:
         """What carries states from one window of a batch to the next, if it is cut into windows."""
         if self.tbptt_steps is None:
             return None
         architecture, n = self.parameters.architecture, len(self.examples.sequences)
         values = np.zeros((n, n_states(architecture)), self.parameters.vector.dtype)
         return Carry(architecture, values)
-
-    def _windows(self, order: IntArray) -> Iterator[Window]:
-        """What the updates of an epoch learn from."""
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            yield from windows(self.examples, batch, self.tbptt_steps, self._states)
 
     @cached_property
     def guessing(self) -> Guessing:
@@ -158,10 +199,10 @@ class Trainer:
         self.n_updates = n_updates
         self.rate_factor /= 2
         self.optimizer.reset()
-        self._high.clear()
+        self.high.clear()
 
     def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
-        """Go over all sequences once.
+        """Go over all sequences once, or over those that are left of an epoch under way.
 
         Parameters
         ----------
@@ -184,51 +225,68 @@ class Trainer:
             overflows. One batch that is so high is none yet: clipped, its gradient does little harm.
             The parameters are what they have come to.
         """
-        started = time.perf_counter()
+        if self.under_way is None:
+            self.under_way = UnderWay(dict(self.rng.bit_generator.state))
+        try:
+            return self._go_over(self.under_way, number, n_epochs, callback)
+        finally:
+            self.under_way = None
+
+    def _go_over(
+        self, epoch: UnderWay, number: int, n_epochs: int, callback: Callback | None
+    ) -> Row:
+        started = time.perf_counter() - epoch.seconds
         n = len(self.examples.sequences)
+        self.rng.bit_generator.state = epoch.rng
         order = self.rng.permutation(n) if self.shuffle else np.arange(n)
-        loss = data_loss = norm = 0.0
-        correct = weight = 0.0
-        n_done = 0.0
-        for window in self._windows(order):
-            n_here = window.share * window.n_sequences
-            n_done += n_here
-            if not window.weight:  # the states go on, and there is nothing to learn
-                self._evaluate(window)
-                continue
-            learning_rate = self.learning_rate
-            batch_loss, batch_data, batch_norm, batch_correct = self._update(
-                window, learning_rate, number
-            )
-            # By label, not by sequence: these may differ in length and weight by any factor.
-            of_label = batch_data / window.weight
-            if self.n_updates == 1:
-                self.first_loss = of_label
-            self._high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
-            data_loss += batch_data
-            correct += batch_correct
-            weight += window.weight
-            loss += batch_loss * window.n_sequences
-            norm += batch_norm * n_here
-            if callback is not None:
-                seconds = time.perf_counter() - started
-                accuracy = self._accuracy(correct, weight)
-                so_far = loss / n_done
-                callback(self.progress(number, n_epochs, round(n_done), so_far, accuracy, seconds))
-        if 2 * sum(self._high) > len(self._high):
-            how = f"the loss of a label rose from {self.first_loss:g} to {data_loss / weight:g}"
+        for start in range(epoch.n_done, n, self.batch_size):
+            batch = order[start : start + self.batch_size]
+            cut = windows(self.examples, batch, self.tbptt_steps, self.states)
+            for window in islice(cut, epoch.n_windows, None):
+                self._learn_from(window, epoch, number)
+                if callback is not None and window.weight:
+                    seconds = epoch.seconds = time.perf_counter() - started
+                    accuracy = self._accuracy(epoch)
+                    loss = epoch.loss / (epoch.n_done + epoch.part)
+                    callback(self.progress(number, n_epochs, epoch.n_done, loss, accuracy, seconds))
+        if 2 * sum(self.high) > len(self.high):
+            now = epoch.data_loss / epoch.weight
+            how = f"the loss of a label rose from {self.first_loss:g} to {now:g}"
             raise self._diverged(number, how)
         if not np.isfinite(self.parameters.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
-        self.data_loss = data_loss / n
-        accuracy = self._accuracy(correct, weight)
+        self.data_loss = epoch.data_loss / n
+        accuracy = self._accuracy(epoch)
         return {
             "epoch": number,
-            "loss": loss / n,
+            "loss": epoch.loss / n,
             **({} if accuracy is None else {"accuracy": accuracy}),
-            "learning_rate": learning_rate,
-            "gradient_norm": norm / n,
+            "learning_rate": epoch.learning_rate,
+            "gradient_norm": epoch.norm / n,
         }
+
+    def _learn_from(self, window: Window, epoch: UnderWay, number: int) -> None:
+        """Make an update, if there is something to learn, and count it in."""
+        n_here = window.share * window.n_sequences
+        if window.is_last:
+            epoch.n_done, epoch.n_windows, epoch.part = epoch.n_done + window.n_sequences, 0, 0.0
+        else:
+            epoch.n_windows, epoch.part = epoch.n_windows + 1, epoch.part + n_here
+        if not window.weight:
+            self._evaluate(window)  # states go on
+            return
+        epoch.learning_rate = self.learning_rate
+        loss, data_loss, norm, correct = self._update(window, epoch.learning_rate, number)
+        # By label, not by sequence: these may differ in length and weight by any factor.
+        of_label = data_loss / window.weight
+        if self.n_updates == 1:
+            self.first_loss = of_label
+        self.high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
+        epoch.data_loss += data_loss
+        epoch.correct += correct
+        epoch.weight += window.weight
+        epoch.loss += loss * window.n_sequences
+        epoch.norm += norm * n_here
 
     def progress(
         self,
@@ -246,10 +304,10 @@ class Trainer:
             number, n_epochs, n_done, n, loss, accuracy, seconds, row, self.n_updates, self.budget
         )
 
-    def _accuracy(self, correct: float, weight: float) -> float | None:
+    def _accuracy(self, epoch: UnderWay) -> float | None:
         if not self.parameters.architecture.loss_function.takes_classes:
             return None
-        return min(correct / weight, 1.0)  # the sums may round apart
+        return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
 
     def _evaluate(self, window: Window) -> Evaluation:
         """Compute a window's loss and gradients, and the states that the next one goes on from."""

@@ -31,6 +31,8 @@ class Window(NamedTuple):
         Of that batch's steps, how many stand here; 1 if it is not cut.
     weight : float
         The weights of the targets here, summed.
+    is_last : bool
+        Whether no other follows.
     carry, after : Carry or None
         The states that it begins with, None where sequences begin; and where to put those it ends in,
         None if nothing follows. They are rows of the same array.
@@ -40,6 +42,7 @@ class Window(NamedTuple):
     n_sequences: int
     share: float
     weight: float
+    is_last: bool
     carry: Carry | None
     after: Carry | None
 
@@ -69,7 +72,7 @@ def windows(
     longest = int(whole.lengths[0])
     if n_steps is None or longest <= n_steps:
         weight = float(examples.weight_of_sequences[indices].sum())
-        yield Window(whole, n, 1.0, weight, None, None)
+        yield Window(whole, n, 1.0, weight, True, None, None)
         return
     n_in_all = whole.lengths.sum()
     for begin in range(0, longest, n_steps):
@@ -87,7 +90,8 @@ def windows(
             for start, length in zip(batch.starts, batch.lengths, strict=True)
         )
         share = float(batch.lengths.sum() / n_in_all)
-        yield Window(batch, n, share, weight, states if begin else None, states)
+        is_last = begin + n_steps >= longest
+        yield Window(batch, n, share, weight, is_last, states if begin else None, states)
 
 
 def n_windows(lengths: IntArray, batch_size: int, n_steps: int | None) -> int:

@@ -153,7 +153,7 @@ def suggest(
     if estimator.random_state is None:
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
-    examples = estimator._prepare(X, y, None, resume=False).examples  # refuses what fit does
+    examples = estimator._prepare(X, y, None, before=None).examples  # refuses what fit does
     lengths, n_features = examples.sequences.lengths, examples.sequences.n_features
     search = Search(
         estimator,
@@ -213,7 +213,7 @@ def seconds_in(budget: str | float) -> float:
     else:
         seconds = float(budget)
     if not 0 < seconds < math.inf:
-        raise ValueError(f"budget is {budget!r}; expected a time: 60s, 2m or 1h.")
+        raise ValueError(f"{budget!r} is no length of time; expected a time: 60s, 2m or 1h.")
     return seconds
 
 

@@ -1,0 +1,62 @@
+"""``elman resume``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elman.cli import options
+from elman.cli.evaluate import Json
+from elman.cli.request import Request
+from elman.cli.training import Training
+
+
+def resume(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `elman train --checkpoint FILE` writes.")
+    ],
+    quiet: options.Quiet = False,
+    as_json: Json = False,
+    jobs: options.Jobs = None,
+) -> None:
+    """Go on with a training that was interrupted, or killed.
+
+    It ends with the same bits as one that was not. What it trains on, how, and where the model goes
+    stands in FILE.
+
+    Of a training that has ended it writes the model and reports again.
+    """
+    from sklearn.base import clone
+
+    import elman
+    from elman.errors import ElmanError, ModelFileError
+    from elman.estimators.checkpoint import training_of
+    from elman.persistence import read_model
+
+    about = training_of(read_model(file), file)["about"]
+    if about is None:
+        raise ElmanError(
+            f"{file} is of a training in a program, which knows its data. Go on there: "
+            f"fit(…, resume={str(file)!r})."
+        )
+    try:
+        request = replace(Request.from_settings(about), checkpoint=file)
+    except (LookupError, TypeError) as error:
+        raise ModelFileError(
+            f"{file} does not say what `elman train` was asked for: {error!r:.200}. Use the version of "
+            "elman that wrote it."
+        ) from None
+    for path in request.inputs:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}, which {file} was trained on, is not there. Put it back."
+            )
+    request.check(begins=False)
+    estimator: Any = clone(elman.load(file))
+    estimator.n_jobs = jobs
+    Training(request, request.dataset(), estimator, resume=file).run(
+        form="json" if as_json else "quiet" if quiet else "plain"
+    )

@@ -1,0 +1,54 @@
+"""Which data these are: digests, so that a training is not gone on with on others."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from elman._typing import Array
+from elman.data.examples import Examples
+
+WHOLE = 1 << 28
+"""Bytes of an array that is read whole; of a larger one, so many."""
+
+_BLOCKS = 1 << 12  # that a larger one is read in, evenly spread, with its beginning and its end
+
+
+def digests(examples: Examples) -> dict[str, str]:
+    """Compute a digest each of sequences, targets and weights.
+
+    Of more than 256 MB, 256 MB are read, in blocks evenly spread over them: to read all of a large
+    file would take as long as training on it for a while, and data that differ are different data or
+    differ throughout.
+
+    Parameters
+    ----------
+    examples : Examples
+        Encoded, before anything is kept aside.
+
+    Returns
+    -------
+    dict
+        ``"X"``, ``"y"`` and ``"sample_weight"``.
+    """
+    sequences, targets = examples.sequences, examples.targets
+    return {
+        "X": _digest(sequences.offsets, sequences.values),
+        "y": _digest(targets.values),
+        "sample_weight": _digest(targets.weights),
+    }
+
+
+def _digest(*arrays: Array) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}\0".encode())
+        rows = len(array)
+        n_rows = max(1, rows * WHOLE // max(array.nbytes, 1) // _BLOCKS)  # of a block
+        whole = array.nbytes <= WHOLE
+        n_blocks = -(-rows // n_rows) if whole else _BLOCKS
+        for block in range(n_blocks):
+            start = block * n_rows if whole else block * (rows - n_rows) // (n_blocks - 1)
+            digest.update(np.ascontiguousarray(array[start : start + n_rows]).data)
+    return digest.hexdigest()

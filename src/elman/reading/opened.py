@@ -1,0 +1,119 @@
+"""A table whose columns are known: what is numbers is laid out row by row while the file is read.
+
+A batch is copied while the processor's cache still holds it, and given back. A copy of the whole table,
+after it was read, would take as long again as reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, TypeAlias
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import Array
+from elman.reading.columns import Columns
+from elman.reading.frames import Batches, Frame
+from elman.reading.text import Dialect
+from elman.reading.values import Place, numbers, side_by_side
+
+Plan: TypeAlias = Callable[[Frame], Columns]
+"""Says of the first rows of a table what its columns are."""
+
+Progress: TypeAlias = Callable[[float], None]
+"""Told again and again which share has been read, from 0 to 1."""
+
+_HEAD = 1000  # rows from which it is seen what columns are
+
+
+def row_of_table(row: int) -> str:
+    """Say which row it is, where a table is no text: from 1."""
+    return f"row {row + 1:,}"
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A table, and what its columns are.
+
+    Attributes
+    ----------
+    frame : narwhals.DataFrame
+        All columns, or those that are not in ``values`` (but one at least).
+    columns : Columns
+    names : tuple of str
+        All columns.
+    schema : mapping of str to type
+        Of all columns.
+    values : array (n_rows, n_features) or None
+        The features, where all of them are numbers and they were laid out already.
+    dialect : Dialect
+    place : callable
+        Says in words where a row of the frame is in its source.
+    """
+
+    frame: Frame
+    columns: Columns
+    names: tuple[str, ...]
+    schema: Mapping[str, Any]
+    values: Array | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    place: Place = row_of_table
+
+    @classmethod
+    def of_frame(cls, frame: Frame, columns: Columns, **more: Any) -> Opened:
+        """Make one of a table that is there as a whole."""
+        return cls(frame, columns, tuple(frame.columns), frame.schema, **more)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> Opened:
+    """Take batches as they are read.
+
+    Parameters
+    ----------
+    batches : Batches
+    plan : callable
+    progress : callable, optional
+    """
+    waiting: list[Frame] = []
+    for frame in batches:
+        waiting.append(frame)
+        if sum(map(len, waiting)) >= _HEAD:
+            break
+    head = nw.concat(waiting) if len(waiting) > 1 else waiting[0]
+    columns, schema = plan(head), head.schema
+    features = columns.features
+    are_numbers = columns.layout != "wide" and all(schema[n].is_numeric() for n in features)
+    if not are_numbers:
+        rest, n_read = [head], len(head)
+        for frame in batches:
+            rest.append(frame)
+            n_read += len(frame)
+            _tell(progress, n_read, batches.n_rows)
+        return Opened.of_frame(nw.concat(rest) if len(rest) > 1 else head, columns)
+    others = [n for n in head.columns if n not in features] or [features[0]]
+    is_single = all(schema[n] == nw.Float32 for n in features)
+    n_rows = max(len(head), int((batches.n_rows or 0) * 1.02))  # which may be a guess
+    values = np.empty((n_rows, len(features)), np.float32 if is_single else np.float64)
+    rest, n_read = [], 0
+    for frame in chain([head], batches):
+        end = n_read + len(frame)
+        if end > len(values):
+            values.resize((end + end // 4, len(features)), refcheck=False)
+        side_by_side([numbers(frame[n]) for n in features], values[n_read:end])
+        rest.append(frame.select(others))
+        n_read = end
+        _tell(progress, n_read, batches.n_rows)
+    values.resize((n_read, len(features)), refcheck=False)
+    frame = nw.concat(rest) if len(rest) > 1 else rest[0]
+    return Opened(frame, columns, tuple(head.columns), schema, values)
+
+
+def _tell(progress: Progress | None, n_read: int, n_rows: int | None) -> None:
+    if progress is not None and n_rows:
+        progress(min(n_read / n_rows, 1.0))

@@ -1,0 +1,134 @@
+"""How a text file with a table is written: separators, decimal marks, and which line is which."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from elman._files import open_file
+from elman.errors import DataError
+from elman.reading.files import HEAD, head_of
+
+_SEPARATORS = ",;\t|"
+_DECIMAL = re.compile(r"[-+]?\d+([.,])\d+")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file separates its columns, and writes its numbers."""
+
+    separator: str = ","
+    decimal: str = "."
+    has_header: bool = True
+
+
+def mean_line(path: Path) -> float:
+    """How many bytes a line of the first ones has, of those below the header."""
+    lines = head_of(path).splitlines(keepends=True)[1:-1]
+    return sum(map(len, lines)) / len(lines) if lines else HEAD
+
+
+def dialect_of(path: Path, separator: str | None) -> Dialect:
+    """Guess from the first lines how a text file is written."""
+    head = head_of(path)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:1000]:
+        raise DataError(
+            f"{path} is not UTF-8 text (UTF-16, or no text at all). Write it again as UTF-8; on the "
+            f"command line: iconv -f UTF-16 -t UTF-8 {path} > new.csv"
+        )
+    if separator is not None and len(separator) != 1:
+        raise DataError(f"separator is {separator!r}; expected one character, such as ';'.")
+    lines = head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
+    first = next(csv.reader(lines[:1], delimiter=separator or ","), [])
+    counts = {mark: lines[0].count(mark) for mark in _SEPARATORS}
+    likely = max(counts, key=lambda mark: counts[mark])
+    if separator is None:
+        separator = likely if (counts[likely] and len(first) < 2) or path.suffix == ".tsv" else ","
+        separator = separator if counts[separator] else likely
+    if not counts.get(separator, lines[0].count(separator)):
+        hint = f" Its first line has {likely!r}: pass that." if counts[likely] else ""
+        raise DataError(
+            f"{path} has one column, {lines[0][:60]!r}: expected columns separated by {separator!r}."
+            + hint
+        )
+    fields = next(csv.reader(lines[:1], delimiter=separator))
+    is_number = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|nan", re.IGNORECASE)
+    has_header = not all(is_number.fullmatch(field) for field in fields)
+    if not has_header and path.suffix != ".tsv":
+        raise DataError(
+            f"{path} has no header: its first line is {lines[0][:60]!r}. Write the names of the "
+            "columns above it. (A .tsv file without one is taken for UCR's: the label, then the steps.)"
+        )
+    decimal = "."
+    if separator != ",":
+        if len(head) == HEAD:  # the last field may be cut
+            lines[-1] = lines[-1].rpartition(separator)[0]
+        decimal = "," if _has_decimal_commas(lines, separator) else "."
+    return Dialect(separator, decimal, has_header)
+
+
+def _has_decimal_commas(lines: list[str], separator: str) -> bool:
+    """Whether a column has numbers with a decimal comma, and none with a point."""
+    marks: dict[int, set[str]] = {}
+    for row in csv.reader(lines, delimiter=separator):
+        for at, field in enumerate(row):
+            if match := _DECIMAL.fullmatch(field.strip()):
+                marks.setdefault(at, set()).add(match[1])
+    return {","} in marks.values()
+
+
+def is_packed(path: Path) -> bool:
+    """Whether it is packed with gzip."""
+    with open_file(path) as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    packed = is_packed(path)
+    with open_file(path) as stream:
+        yield from gzip.GzipFile(fileobj=stream) if packed else stream
+
+
+def line_of(path: Path, dialect: Dialect, row: int, counts_empty: bool) -> int:
+    """The line of a text file in which a row begins, both as an editor counts them: from 1.
+
+    A text in quotation marks may go over several lines, so they are counted when they are asked for.
+    ``counts_empty`` says whether an empty line is a row to the library that reads the file.
+    """
+    rows = csv.reader((line.decode() for line in _lines(path)), delimiter=dialect.separator)
+    number, begins = -1 if dialect.has_header else 0, 1
+    for fields in rows:
+        if number == row and (fields or counts_empty):
+            break
+        number += bool(fields) or counts_empty
+        begins = rows.line_num + 1
+    return begins
+
+
+def refuse_lines(path: Path, dialect: Dialect) -> None:
+    """Name the first line that is not UTF-8, or has more or fewer columns than the first."""
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            column = line[: error.start].count(dialect.separator.encode()) + 1
+            raise DataError(
+                f"{path} is not UTF-8 text: line {number:,}, column {column} has the byte "
+                f"0x{line[error.start]:02x}. If it is Latin-1, as older programs write it: "
+                f"iconv -f ISO-8859-1 -t UTF-8 {path} > new.csv"
+            ) from None
+    texts = (line.decode() for line in _lines(path))
+    rows = csv.reader(texts, delimiter=dialect.separator)
+    for header in islice(rows, 1):
+        for row in rows:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{path} has {len(row)} columns in line {rows.line_num:,}, and "
+                    f"{len(header)} in line 1, separated by {dialect.separator!r}. Correct the line; "
+                    f"a text that holds {dialect.separator!r} goes in quotation marks."
+                )

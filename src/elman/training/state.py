@@ -1,0 +1,113 @@
+"""What a training has come to, as plain numbers and arrays: it is gone on from to the same bits.
+
+Beside it there are what a model file holds, and the optimizer (``optimizer_from``). An epoch under way
+is the state of the generator when the epoch began, from which its order is drawn again, and the sums
+over the batches that are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elman._typing import Array
+from elman.parameters import Parameters
+from elman.training.recovery import Recovery
+from elman.training.run import Patience, Run
+from elman.training.trainer import Trainer, UnderWay
+
+_OF_TRAINER = ("n_updates", "rate_factor", "data_loss", "first_loss")
+_OF_RUN = (
+    "best_loss",
+    "best_score",
+    "best_epoch",
+    "converged",
+    "data_loss",
+    "first",
+    "ended",
+    "n_updates",
+)
+_PARAMETERS = ("best", "safe", "before")
+
+
+class State(NamedTuple):
+    """What a training has come to beside its model and its optimizer.
+
+    Attributes
+    ----------
+    settings : dict
+        Plain numbers, text, lists and mappings of text.
+    arrays : dict of str to array
+    """
+
+    settings: dict[str, Any]
+    arrays: dict[str, Array]
+
+
+def state_of(trainer: Trainer, run: Run) -> State:
+    """Collect what a training has come to, between two updates."""
+    under_way, patience, dropout = trainer.under_way, run.patience, trainer.dropout
+    settings = {
+        "trainer": {name: getattr(trainer, name) for name in _OF_TRAINER},
+        "rng": trainer.rng.bit_generator.state,
+        "under_way": None if under_way is None else asdict(under_way),
+        "dropout_seed": None if dropout is None else dropout.seed,
+        "run": {name: getattr(run, name) for name in _OF_RUN},
+        "recovery": asdict(run.recovery),
+        "patience": None if patience is None else asdict(patience),
+    }
+    kept = {name: getattr(run, name) for name in _PARAMETERS}
+    arrays = {name: parameters.vector for name, parameters in kept.items() if parameters}
+    if trainer.states is not None and under_way is not None and under_way.n_windows:
+        arrays["states"] = trainer.states.values  # of the batch's sequences, between two windows
+    return State(settings, {**arrays, "high": np.array(trainer.high, dtype=bool)})
+
+
+def go_on(trainer: Trainer, run: Run, state: State) -> None:
+    """Bring a trainer and a run that are new to what ``state_of`` collected.
+
+    The trainer has the parameters and the optimizer of that moment.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If the parts do not make a training.
+    """
+    settings, arrays = state
+    for name in _OF_TRAINER:
+        setattr(trainer, name, _number(settings["trainer"], name))
+    for name in _OF_RUN:
+        setattr(run, name, _number(settings["run"], name))
+    trainer.rng.bit_generator.state = settings["rng"]
+    trainer.high.extend(arrays["high"].tolist())
+    if settings["under_way"] is not None:
+        trainer.under_way = UnderWay(**settings["under_way"])
+    if trainer.states is not None and "states" in arrays:
+        trainer.states.values[...] = arrays["states"]
+    if trainer.dropout is not None:
+        trainer.dropout = trainer.dropout._replace(seed=_number(settings, "dropout_seed"))
+    run.recovery = Recovery(**settings["recovery"])
+    if settings["patience"] is not None:
+        run.patience = Patience(**settings["patience"])
+    for name in _PARAMETERS:
+        if name in arrays:
+            setattr(run, name, _like(trainer.parameters, arrays[name]))
+
+
+def _number(settings: Mapping[str, Any], name: str) -> Any:
+    value = settings[name]
+    if not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r:.50}; expected a number")
+    return value
+
+
+def _like(parameters: Parameters, vector: Array) -> Parameters:
+    expected = parameters.vector
+    if (vector.shape, vector.dtype) != (expected.shape, expected.dtype):
+        raise ValueError(
+            f"{vector.dtype} {vector.shape} for parameters {expected.dtype} {expected.shape}"
+        )
+    return Parameters(parameters.architecture, vector)
