@@ -331,12 +331,12 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
 def steps_kept(
     given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]
 ) -> tuple[int, int]:
-    """Of how many steps states are kept at a time, of sequences of these lengths, and in which room.
+    """Of how many steps states are kept at a time, and in which room; the longest length comes first.
 
     ``"auto"`` is all, as long as they need little memory, and else √T: then what is kept of the way
     forward, and of a segment, is about as much (Chen et al. 2016, section 4.1).
     """
-    T = max(lengths)
+    T = lengths[0]
     if given in ("auto", None):
         room = kernel.room_to_train(layout, lengths, T)
         if given is None or room * layout.dtype.itemsize <= ENOUGH:

@@ -17,6 +17,8 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from elman._typing import Array
@@ -195,9 +197,15 @@ def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
     """
     n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit, segment)
     kept = (-(-lengths[0] // segment) - 1) * layout.initial_rows
+    return layout.state_rows * n_lanes + (kept + rows_beside_steps(layout)) * layout.unit
+
+
+@lru_cache  # small networks have no time to lose on it
+def rows_beside_steps(layout: Layout) -> int:
+    """Rows that do not grow with the steps: the errors of a block, and the rest."""
     errors = layout.error_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
     rest = 2 * layout.widest + room_of_loss(layout) + room_of_steps(layout) + readouts.room(layout)
-    return layout.state_rows * n_lanes + (kept + errors + rest) * layout.unit
+    return errors + rest
 
 
 def train(
