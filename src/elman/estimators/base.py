@@ -142,8 +142,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             training has ended the file stays, and holds the fitted estimator.
         resume : path, optional
             A checkpoint to go on from, on the same data and with the same parameters (``verbose``,
-            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). What it comes to has the same
-            bits as a training that was not interrupted. It is kept to the same file, unless ``checkpoint`` names another;
+            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). What it comes to has the
+            same bits as a training that was not interrupted. It is kept to the same file, unless
+            ``checkpoint`` names another;
             from the checkpoint of a training that has ended comes the fitted estimator.
 
         Returns
