@@ -103,6 +103,8 @@ class Network(Exported):
         the steps so far; of equal ones the first step's counts. For one target a sequence.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
+    checkpoint_steps : "auto", int or None
+        Of how many steps states are kept at a time on the way back, as in ``RNNClassifier``.
     n_jobs : int or None
         How many threads the compiled engine computes in, at most; None: as many as there are cores
         for this process. It never changes a result.
@@ -148,6 +150,7 @@ class Network(Exported):
         bidirectional: bool = False,
         readout: str = "last",
         engine: str = "compiled",
+        checkpoint_steps: str | int | None = "auto",
         n_jobs: int | None = None,
     ) -> None:
         if not _is_floating(dtype):
@@ -166,7 +169,7 @@ class Network(Exported):
             bidirectional,
             readout,
         )
-        self.engine = get_engine(engine, n_jobs)
+        self.engine = get_engine(engine, n_jobs, checkpoint_steps)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
         self._streams = Streams()
 

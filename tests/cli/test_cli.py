@@ -147,8 +147,24 @@ def test_every_option_reaches_the_estimator(run):
     assert {name: params[name] for name in options} == {
         name: value for name, (_, value) in options.items()
     }
-    untouchable = {"verbose", "warm_start"}  # a process trains once, and has its own --quiet
-    assert set(params) == set(options) | untouchable
+    # a process trains once, and has its own --quiet; where states are kept changes no result
+    untouchable = {"verbose", "warm_start", "checkpoint_steps"}
+    of_steps = {"tbptt_steps"}  # digits are answered once a sequence
+    assert set(params) == set(options) | untouchable | of_steps
+
+
+def test_windows_are_for_what_answers_each_step(run, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 1))
+    rows = [f"{float(value)!r},{'up' if value > 0 else 'down'}" for value in x[:, 0]]
+    (tmp_path / "stream.csv").write_text("\n".join(["x,way", *rows]) + "\n")
+    arguments = ["--label", "way", "--hidden", 4, "--epochs", 2, "--test", "stream.csv"]
+    result = run("train", "stream.csv", *arguments, "--tbptt-steps", 10)
+    assert result.exit_code == 0, result.output
+    assert elman.load("stream.safetensors").tbptt_steps == 10
+    refused = run("train", "digits", *SMALL, "--tbptt-steps", 10)
+    assert refused.exit_code == 1
+    assert "--tbptt-steps 10 is for estimators that answer each step" in refused.output
 
 
 def test_epochs_and_batches_of_auto(run):

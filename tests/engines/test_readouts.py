@@ -213,7 +213,7 @@ def test_memory_of_training_does_not_grow_with_what_is_read(dtype):
     for kernel in (rows, panels):
         short, long = ([1] * 16, [200] * 16) if kernel is panels else ([1], [200])
         growth = {
-            kernel.room_to_train(layout, long) - kernel.room_to_train(layout, short)
+            kernel.room_to_train(layout, long, 200) - kernel.room_to_train(layout, short, 200)
             for layout in layouts.values()
         }
         assert len(growth) == 1

@@ -203,6 +203,8 @@ INVALID = {
     "differences": ["yes", 2],
     "frame": ["long", 4, (0, 1)],
     "step_size": [0, 1.5],
+    "tbptt_steps": [0, 1.5, "auto"],
+    "checkpoint_steps": [0, 1.5, "all"],
     "engine": ["quantum"],
     "n_jobs": [0, -2, 1.5, "all"],
 }

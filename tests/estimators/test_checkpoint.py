@@ -41,6 +41,11 @@ def model_of(kind, **params):
 
 
 TRAININGS = {
+    "windows, between which states are carried": (
+        lambda: model_of(RNNTagger, max_iter=2, tbptt_steps=2, dropout=0.2),
+        (X, STEP_LABELS),
+        {},
+    ),
     "dropout, sequences kept aside by chance, class weights": (
         lambda: model_of(
             RNNClassifier,

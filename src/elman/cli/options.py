@@ -277,6 +277,14 @@ BatchSize: TypeAlias = Annotated[
     Any,
     _learning(parser=number_or_auto, metavar="N|auto", help="Sequences to an update."),
 ]
+TbpttSteps: TypeAlias = Annotated[
+    int | None,
+    _learning(
+        min=1,
+        metavar="N",
+        help="An update each N steps, the states carried on; where each step is answered.",
+    ),
+]
 Clip: TypeAlias = Annotated[
     float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.", metavar="NORM")
 ]

@@ -23,6 +23,7 @@ OPTIONS = {
     "recurrent_rate": "--recurrent-rate",
     "warmup": "--warmup",
     "batch_size": "--batch-size",
+    "tbptt_steps": "--tbptt-steps",
     "clip_norm": "--clip",
     "dropout": "--dropout",
     "recurrent_dropout": "--recurrent-dropout",

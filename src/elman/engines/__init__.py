@@ -3,8 +3,8 @@
 from numbers import Integral
 from typing import Any
 
-from elman.engines.carry import Carry
-from elman.engines.interface import Engine
+from elman.engines.carry import Carry, n_states
+from elman.engines.interface import Engine, Evaluation
 from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State
 
@@ -12,7 +12,11 @@ ENGINES = ("compiled", "reference")
 """The engines by name."""
 
 
-def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
+def get_engine(
+    name: str = "compiled",
+    n_jobs: int | None = None,
+    checkpoint_steps: str | int | None = "auto",
+) -> Engine:
     """Make an engine.
 
     Parameters
@@ -22,22 +26,42 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     n_jobs : int, optional
         How many threads the compiled engine computes in, at most; left out, or -1, or where that is
         more, as many as there are cores for this process. It never changes a result.
+    checkpoint_steps : "auto", int or None
+        Of how many steps the compiled engine keeps states at a time, on the way back through a
+        sequence; those of the others it computes a second time, from states kept every so many steps.
+        None: of all, at the cost of memory. ``"auto"``: of all while they take less than 128 MB in
+        each thread, and else of √T of T steps (Chen et al. 2016; Gruslys et al. 2016). It never
+        changes a result. A network in both directions keeps all, and so does the reference engine.
 
     Raises
     ------
     ValueError
-        If there is no such engine, or the number of threads is none.
+        If there is no such engine, or the number of threads or steps is none.
     """
     given: Any = n_jobs
     if given is not None and (not isinstance(given, Integral) or (given < 1 and given != -1)):
         raise ValueError(f"n_jobs must be at least 1, or -1 or None for all cores; got {n_jobs!r}")
+    given = checkpoint_steps
+    if given is not None and given != "auto" and (not isinstance(given, Integral) or given < 1):
+        raise ValueError(
+            f'checkpoint_steps must be "auto", None or at least 1; got {checkpoint_steps!r}'
+        )
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
     if name == "reference":
         return ReferenceEngine()
     from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
 
-    return CompiledEngine(None if given == -1 else n_jobs)
+    return CompiledEngine(None if n_jobs == -1 else n_jobs, checkpoint_steps)
 
 
-__all__ = ["ENGINES", "Carry", "Engine", "ReferenceEngine", "State", "get_engine"]
+__all__ = [
+    "ENGINES",
+    "Carry",
+    "Engine",
+    "Evaluation",
+    "ReferenceEngine",
+    "State",
+    "get_engine",
+    "n_states",
+]

@@ -96,6 +96,26 @@ class Carry:
         return f"Carry(of {len(self)} sequence(s); {self.architecture})"
 
 
+def check_after(after: Carry, architecture: Architecture, n: int, dtype: Any) -> None:
+    """See that the states of n sequences after their last steps can be written to ``after``.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape or dtype, or the network goes in both directions.
+    """
+    if architecture.bidirectional:
+        raise ValueError(
+            "a bidirectional network has no states to go on from: its reverse layers begin at the end"
+        )
+    expected = n, n_states(architecture)
+    if after.values.shape != expected or after.values.dtype != dtype:
+        raise ValueError(
+            f"states of shape {after.values.shape}, {after.values.dtype}, to be written to; expected "
+            f"{expected}, {dtype}"
+        )
+
+
 def n_states(architecture: Architecture) -> int:
     """The numbers of all layers' states, for one sequence."""
     return sum(layer.n_units * len(layer.cell.states) for layer in architecture.stack)

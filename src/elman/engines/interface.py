@@ -44,6 +44,7 @@ class Engine(Protocol):
         targets: Targets,
         carry: Carry | None = None,
         dropout: Dropout | None = None,
+        after: Carry | None = None,
     ) -> Evaluation:
         """Compute the loss and its gradients over a batch.
 
@@ -63,6 +64,9 @@ class Engine(Protocol):
         dropout : Dropout, optional
             What is dropped; if left out, nothing is. A sequence's masks go by its number in
             ``batch.sequences``.
+        after : Carry, optional
+            Filled in: the rows of the batch's sequences with the states after their last steps, in
+            the dtype of the parameters. It may be ``carry``. Not of networks in both directions.
 
         Returns
         -------

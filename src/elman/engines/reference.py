@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from elman._typing import Array
 from elman.data import Batch, Shard, Targets
-from elman.engines.carry import Carry
+from elman.engines.carry import Carry, check_after
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
 from elman.equations import Layer, Trace, network, output
@@ -85,12 +85,16 @@ class ReferenceEngine:
         targets: Targets,
         carry: Carry | None = None,
         dropout: Dropout | None = None,
+        after: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         shards = batch.shards(self.shard_size)
         dropout = dropout and dropout.checked()
+        if after is not None:
+            n, dtype = batch.n_sequences, parameters.vector.dtype
+            check_after(after, parameters.architecture, n, dtype)
         return tree_sum(
-            self._evaluate(parameters, shard, targets, carry, dropout) for shard in shards
+            self._evaluate(parameters, shard, targets, carry, dropout, after) for shard in shards
         )
 
     def _evaluate(
@@ -100,10 +104,13 @@ class ReferenceEngine:
         targets: Targets,
         carry: Carry | None,
         dropout: Dropout | None,
+        after: Carry | None,
     ) -> Evaluation:
         own = targets.take(shard.rows)
         layers, V = layers_of(parameters, shard, dropout), parameters["V"]
         trace = forward(parameters, shard, carry, dropout)
+        if after is not None:
+            write_states(trace, shard, after)
         loss, z = parameters.architecture.loss_function, trace.y_unactivated
         y, constants = columns(own, parameters)
         error = own.weights * loss.error(loss.activate(z), y, *constants)
@@ -217,6 +224,16 @@ def forward(
         None if carry is None else carry.columns(shard.members),
         parameters.architecture.readout,
     )
+
+
+def write_states(trace: Trace, shard: Shard, after: Carry) -> None:
+    """Write the states after each sequence's last step to its row."""
+    n_alive = [*(x_t.shape[1] for x_t in shard.x), 0]
+    for of_layer, rows in zip(trace.layers, after.states, strict=True):
+        for t, step in enumerate(of_layer.steps):
+            ending = slice(n_alive[t + 1], n_alive[t])
+            for state, row in zip(step.states, rows.values(), strict=True):
+                row[shard.members[ending]] = state[:, ending].T
 
 
 def loss(

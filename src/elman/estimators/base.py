@@ -144,8 +144,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             training has ended the file stays, and holds the fitted estimator.
         resume : path, optional
             A checkpoint to go on from, on the same data and with the same parameters (``verbose``,
-            ``warm_start`` and ``n_jobs`` may differ). What it comes to has the same bits as a training
-            that was not interrupted. It is kept to the same file, unless ``checkpoint`` names another;
+            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). What it comes to has the
+            same bits as a training that was not interrupted. It is kept to the same file, unless
+            ``checkpoint`` names another;
             from the checkpoint of a training that has ended comes the fitted estimator.
 
         Returns
@@ -345,6 +346,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
                 "step; leave it at 'auto'."
             )
+        self._check_long_sequences()
         try:
             return Architecture.of(
                 front_end.n_inputs,
@@ -359,6 +361,23 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
+
+    def _check_long_sequences(self) -> None:
+        """Refuse ``tbptt_steps`` and ``checkpoint_steps`` where there is no way to obey."""
+        if self.tbptt_steps is not None and not self._every_step:
+            raise InvalidParameterError(
+                f"tbptt_steps={self.tbptt_steps} is for estimators that answer each step: an "
+                f"{type(self).__name__} answers a sequence once, and from a window without an answer "
+                "nothing can be learned. Leave it None: exact gradients take little memory, whatever "
+                "the length."
+            )
+        for name in ("tbptt_steps", "checkpoint_steps"):
+            if self.bidirectional and getattr(self, name) not in (None, "auto"):
+                raise InvalidParameterError(
+                    f"{name}={getattr(self, name)} and bidirectional=True exclude each other: a layer "
+                    "that goes from the last step to the first needs all steps of those below it. Set "
+                    "one of them back."
+                )
 
     def _make_optimizer(self) -> Optimizer:
         return make_optimizer(
@@ -388,6 +407,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             max_norm=self.clip_norm and float(self.clip_norm),
             dropout=self._dropout(fitted.rng),
             recurrent_rate=float(self.recurrent_rate),
+            tbptt_steps=self.tbptt_steps,
         )
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:

@@ -47,7 +47,7 @@ _SHARE = 20
 """At the end of epochs, writing takes at most one part in so many of the time."""
 
 # What changes no bit of what is learnt.
-_FREE = {"verbose", "warm_start", "n_jobs"}
+_FREE = {"verbose", "warm_start", "n_jobs", "checkpoint_steps"}
 
 _PREFIX = "training."
 

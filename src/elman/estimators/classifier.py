@@ -129,6 +129,18 @@ class RNNClassifier(ClassifierMixin, Classification):
         before it, and before the beginning the first again; for them ``"auto"`` is None.
     step_size : int
         How many columns of a two-dimensional X make a step.
+    tbptt_steps : int or None
+        For models that answer every step, on long sequences. None: an update learns from whole
+        sequences, by their exact gradient. A number k: a batch is gone through k steps at a time, all
+        its sequences side by side, with an update for each such window. States are carried from one
+        to the next; errors go back to the window's first step (truncated back-propagation through
+        time), so that what lies further back than k steps is remembered only as far as states that
+        learned it otherwise carry it on. Masks of dropout are drawn anew for each window.
+    checkpoint_steps : "auto", int or None
+        Of how many steps states are kept at a time on the way back; those of the others are computed
+        a second time. The gradient stays exact, to the bit. ``"auto"`` keeps those of all steps while
+        they take less than 128 MB in each thread, and else of √T of T steps. None always keeps all,
+        which takes less time, by a third at most, and memory that grows with the steps.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None

@@ -152,7 +152,8 @@ def _check_parts(fitted: Fitted) -> None:
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
-    encoded = dict(params, n_jobs=None)  # a matter of the machine, not of the model
+    # matters of the machine, not of the model
+    encoded = dict(params, n_jobs=None, checkpoint_steps="auto")
     if not isinstance(params["hidden_layer_sizes"], Integral):
         encoded["hidden_layer_sizes"] = list(params["hidden_layer_sizes"])
     cell = params["cell"]

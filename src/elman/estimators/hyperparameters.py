@@ -66,6 +66,12 @@ class Hyperparameters(BaseEstimator):
         "frame": ["array-like", StrOptions({"auto"}), None],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
+        "tbptt_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "checkpoint_steps": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
 
@@ -105,6 +111,8 @@ class Hyperparameters(BaseEstimator):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tbptt_steps: int | None = None,
+        checkpoint_steps: Any = "auto",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -141,6 +149,8 @@ class Hyperparameters(BaseEstimator):
         self.differences = differences
         self.frame = frame
         self.step_size = step_size
+        self.tbptt_steps = tbptt_steps
+        self.checkpoint_steps = checkpoint_steps
         self.engine = engine
         self.n_jobs = n_jobs
 
@@ -206,6 +216,8 @@ class ClassifierParameters(Hyperparameters):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tbptt_steps: int | None = None,
+        checkpoint_steps: Any = "auto",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -243,6 +255,8 @@ class ClassifierParameters(Hyperparameters):
             differences=differences,
             frame=frame,
             step_size=step_size,
+            tbptt_steps=tbptt_steps,
+            checkpoint_steps=checkpoint_steps,
             engine=engine,
             n_jobs=n_jobs,
         )
@@ -296,6 +310,8 @@ class RegressorParameters(Hyperparameters):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tbptt_steps: int | None = None,
+        checkpoint_steps: Any = "auto",
         engine: str = "compiled",
         n_jobs: int | None = None,
     ) -> None:
@@ -333,6 +349,8 @@ class RegressorParameters(Hyperparameters):
             differences=differences,
             frame=frame,
             step_size=step_size,
+            tbptt_steps=tbptt_steps,
+            checkpoint_steps=checkpoint_steps,
             engine=engine,
             n_jobs=n_jobs,
         )

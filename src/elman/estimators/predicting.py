@@ -28,7 +28,7 @@ class Predicting(FittedAttributes, Hyperparameters):
     _every_step: ClassVar[bool]
 
     def _make_engine(self) -> Engine:
-        return get_engine(self.engine, self.n_jobs)
+        return get_engine(self.engine, self.n_jobs, self.checkpoint_steps)
 
     def _network(self, fitted: Fitted) -> Network:
         # engine and n_jobs may have changed since fitting

@@ -26,7 +26,7 @@ class Saved(Predicting):
     def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
 
-        A ``random_state`` that is a generator, and ``n_jobs``, are not stored.
+        A ``random_state`` that is a generator, ``n_jobs`` and ``checkpoint_steps`` are not stored.
 
         Parameters
         ----------

@@ -61,6 +61,8 @@ def state_of(trainer: Trainer, run: Run) -> State:
     }
     kept = {name: getattr(run, name) for name in _PARAMETERS}
     arrays = {name: parameters.vector for name, parameters in kept.items() if parameters}
+    if trainer.states is not None and under_way is not None and under_way.n_windows:
+        arrays["states"] = trainer.states.values  # of the batch's sequences, between two windows
     return State(settings, {**arrays, "high": np.array(trainer.high, dtype=bool)})
 
 
@@ -83,6 +85,8 @@ def go_on(trainer: Trainer, run: Run, state: State) -> None:
     trainer.high.extend(arrays["high"].tolist())
     if settings["under_way"] is not None:
         trainer.under_way = UnderWay(**settings["under_way"])
+    if trainer.states is not None and "states" in arrays:
+        trainer.states.values[...] = arrays["states"]
     if trainer.dropout is not None:
         trainer.dropout = trainer.dropout._replace(seed=_number(settings, "dropout_seed"))
     run.recovery = Recovery(**settings["recovery"])

@@ -7,13 +7,14 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from elman._typing import Array, IntArray
+from elman._typing import Array
 from elman.data import Examples
-from elman.engines import Engine
+from elman.engines import Carry, Engine, Evaluation, n_states
 from elman.equations.dropout import Dropout
 from elman.errors import DivergenceError
 from elman.parameters import Parameters
@@ -21,6 +22,7 @@ from elman.training.guessing import Guessing, guessing
 from elman.training.optimizers import Optimizer, clip_norm
 from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
+from elman.training.windows import Window, n_windows, windows
 
 _WINDOW = 4  # updates, at least, that a loss is judged by
 
@@ -34,7 +36,11 @@ class UnderWay:
     rng : dict
         The state of the generator when the epoch began; its order is drawn from that.
     n_done : int
-        Sequences.
+        Sequences, of the batches that are done.
+    n_windows : int
+        Windows that are done of the batch after them.
+    part : float
+        How many sequences' worth of steps these are.
     loss, norm : float
         The objective and the gradient's norm, times the sequences of a batch.
     data_loss, weight, correct : float
@@ -47,6 +53,8 @@ class UnderWay:
 
     rng: dict[str, Any]
     n_done: int = 0
+    n_windows: int = 0
+    part: float = 0.0
     loss: float = 0.0
     norm: float = 0.0
     data_loss: float = 0.0
@@ -85,6 +93,10 @@ class Trainer:
         What is dropped in the first update; those after it count on.
     recurrent_rate : float
         What multiplies the learning rate of the recurrent weights W.
+    tbptt_steps : int, optional
+        An update learns from so many steps of a batch's sequences, and goes on from the states that
+        the one before ended in (``windows``); left out, from all. The penalty of an update is that
+        of a batch times the share of its steps, so that over an epoch it counts as much.
 
     Attributes
     ----------
@@ -120,6 +132,7 @@ class Trainer:
         max_norm: float | None = None,
         dropout: Dropout | None = None,
         recurrent_rate: float = 1.0,
+        tbptt_steps: int | None = None,
     ) -> None:
         self.engine = engine
         self.parameters = parameters
@@ -133,6 +146,7 @@ class Trainer:
         self.max_norm = max_norm
         self.dropout = dropout
         self.recurrent_rate = recurrent_rate
+        self.tbptt_steps = tbptt_steps
         self.n_updates = 0
         self.budget: int | None = None
         self.rate_factor = 1.0
@@ -144,7 +158,16 @@ class Trainer:
     @property
     def n_batches(self) -> int:
         """The number of updates of an epoch."""
-        return -(-len(self.examples.sequences) // self.batch_size)
+        return n_windows(self.examples.sequences.lengths, self.batch_size, self.tbptt_steps)
+
+    @cached_property
+    def states(self) -> Carry | None:
+        """What carries states from one window of a batch to the next, if it is cut into windows."""
+        if self.tbptt_steps is None:
+            return None
+        architecture, n = self.parameters.architecture, len(self.examples.sequences)
+        values = np.zeros((n, n_states(architecture)), self.parameters.vector.dtype)
+        return Carry(architecture, values)
 
     @cached_property
     def guessing(self) -> Guessing:
@@ -218,27 +241,14 @@ class Trainer:
         order = self.examples.order(self.rng) if self.shuffle else np.arange(n)
         for start in range(epoch.n_done, n, self.batch_size):
             batch = order[start : start + self.batch_size]
-            epoch.learning_rate = self.learning_rate
-            batch_loss, batch_data, batch_norm, batch_correct = self._update(
-                batch, epoch.learning_rate, number
-            )
-            batch_weight = float(self.examples.weight_of_sequences[batch].sum())
-            # By label, not by sequence: these may differ in length and weight by any factor.
-            of_label = batch_data / batch_weight
-            if self.n_updates == 1:
-                self.first_loss = of_label
-            self.high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
-            epoch.data_loss += batch_data
-            epoch.n_done += len(batch)
-            epoch.correct += batch_correct
-            epoch.weight += batch_weight
-            epoch.loss += batch_loss * len(batch)
-            epoch.norm += batch_norm * len(batch)
-            if callback is not None:
-                seconds = epoch.seconds = time.perf_counter() - started
-                accuracy = self._accuracy(epoch)
-                loss = epoch.loss / epoch.n_done
-                callback(self.progress(number, n_epochs, epoch.n_done, loss, accuracy, seconds))
+            cut = windows(self.examples, batch, self.tbptt_steps, self.states)
+            for window in islice(cut, epoch.n_windows, None):
+                self._learn_from(window, epoch, number)
+                if callback is not None and window.weight:
+                    seconds = epoch.seconds = time.perf_counter() - started
+                    accuracy = self._accuracy(epoch)
+                    loss = epoch.loss / (epoch.n_done + epoch.part)
+                    callback(self.progress(number, n_epochs, epoch.n_done, loss, accuracy, seconds))
         if 2 * sum(self.high) > len(self.high):
             now = epoch.data_loss / epoch.weight
             how = f"the loss of a label rose from {self.first_loss:g} to {now:g}"
@@ -254,6 +264,29 @@ class Trainer:
             "learning_rate": epoch.learning_rate,
             "gradient_norm": epoch.norm / n,
         }
+
+    def _learn_from(self, window: Window, epoch: UnderWay, number: int) -> None:
+        """Make an update, if there is something to learn, and count it in."""
+        n_here = window.share * window.n_sequences
+        if window.is_last:
+            epoch.n_done, epoch.n_windows, epoch.part = epoch.n_done + window.n_sequences, 0, 0.0
+        else:
+            epoch.n_windows, epoch.part = epoch.n_windows + 1, epoch.part + n_here
+        if not window.weight:
+            self._evaluate(window)  # states go on
+            return
+        epoch.learning_rate = self.learning_rate
+        loss, data_loss, norm, correct = self._update(window, epoch.learning_rate, number)
+        # By label, not by sequence: these may differ in length and weight by any factor.
+        of_label = data_loss / window.weight
+        if self.n_updates == 1:
+            self.first_loss = of_label
+        self.high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
+        epoch.data_loss += data_loss
+        epoch.correct += correct
+        epoch.weight += window.weight
+        epoch.loss += loss * window.n_sequences
+        epoch.norm += norm * n_here
 
     def progress(
         self,
@@ -276,8 +309,19 @@ class Trainer:
             return None
         return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
 
+    def _evaluate(self, window: Window) -> Evaluation:
+        """Compute a window's loss and gradients, and the states that the next one goes on from."""
+        return self.engine.loss_and_gradients(
+            self.parameters,
+            window.batch,
+            window.targets,
+            carry=window.carry,
+            dropout=self.dropout and self.dropout._replace(update=self.n_updates),
+            after=window.after,
+        )
+
     def _update(
-        self, batch: IntArray, learning_rate: float, epoch: int
+        self, window: Window, learning_rate: float, epoch: int
     ) -> tuple[float, float, float, float]:
         """Take one step.
 
@@ -292,24 +336,18 @@ class Trainer:
         correct : float
             The weight of right answers.
         """
-        parameters = self.parameters
-        taken, targets = self.examples.batch(batch)
+        parameters, alpha = self.parameters, self.alpha * window.share
         # What overflows shows in the loss or the norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
-            evaluation = self.engine.loss_and_gradients(
-                parameters,
-                taken,
-                targets,
-                dropout=self.dropout and self.dropout._replace(update=self.n_updates),
-            )
+            evaluation = self._evaluate(window)
             gradients = evaluation.gradients
             loss = data_loss = evaluation.loss
-            if self.alpha:
+            if alpha:
                 for name, spec in parameters.architecture.specs.items():
                     if spec.penalised:
-                        gradients[name][...] += self.alpha * parameters[name]
-                        loss += 0.5 * self.alpha * float(np.square(parameters[name]).sum())
-            scale = 1 / len(batch)
+                        gradients[name][...] += alpha * parameters[name]
+                        loss += 0.5 * alpha * float(np.square(parameters[name]).sum())
+            scale = 1 / window.n_sequences
             gradients.vector *= scale
             norm = clip_norm(gradients.vector, self.max_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):

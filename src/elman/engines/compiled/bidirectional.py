@@ -56,6 +56,7 @@ from elman.engines.compiled.tiles import TILE_ROWS, lanes, load, multiply_add, s
 from elman.equations.dropout import Dropout
 
 __all__ = [
+    "BLOCK",
     "at_once",
     "pack",
     "predict",
@@ -202,7 +203,7 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
             tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
             tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
             store(tile, work, scratch + (1 + p + i) * L, L)
-    backward_cell(layer, work, t, T, None, errors, alive, initial, scratch)
+    backward_cell(layer, work, t, T, T, None, errors, alive, initial, scratch)
 
 
 @helper
@@ -320,8 +321,11 @@ def answer_last(
     return loss, correct
 
 
-def room_to_train(layout: Layout, lengths: list[int]) -> int:
-    """See ``Kernel.room_to_train``: the states of all steps, and dL/dh of a level and the one below."""
+def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
+    """See ``Kernel.room_to_train``: the states of all steps, and dL/dh of a level and the one below.
+
+    A layer goes through all steps before the next one does: there are no segments.
+    """
     out, T = layout.layers[-1], lengths[0]
     n_levels = len(layout.architecture.hidden)
     dh = min(n_levels, 2) * int(layout.layers["panel_rows"][:-1].max())
@@ -340,8 +344,9 @@ def train(
     dropout: Dropout | None,
     work: Array,
     gradients: Array,
+    segment: int,
 ) -> tuple[float, float]:
-    """See ``Kernel.train``: over the L sequences from the first one on."""
+    """See ``Kernel.train``: over the L sequences from the first one on, all steps at a time."""
     loss, correct = train_shard(net, data, first, targets, dropout, work, gradients)
     return loss, correct
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable
-from math import prod
+from math import isqrt, prod
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
 from elman.data.rows import runs
-from elman.engines.carry import Carry, n_states
+from elman.engines.carry import Carry, check_after, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.packing import add
@@ -31,6 +31,7 @@ VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
 FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
+ENOUGH = 128 << 20  # bytes of states that are kept, before some are computed twice
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -49,7 +50,10 @@ class Kernel(Protocol):
         """How many sequences ``train`` computes."""
         ...
 
-    def room_to_train(self, layout: Layout, lengths: list[int]) -> int:
+    BLOCK: int
+    """Of so many steps, or a multiple, are the segments that ``train`` keeps states of."""
+
+    def room_to_train(self, layout: Layout, lengths: list[int], segment: int) -> int:
         """How many numbers ``train`` works in, for sequences of these lengths."""
         ...
 
@@ -75,10 +79,12 @@ class Kernel(Protocol):
         dropout: Dropout | None,
         work: Array,
         gradients: Array,
+        segment: int,
     ) -> tuple[float, float]:
         """Set the gradients; return Σ w L, and Σ w over the right answers.
 
-        ``lengths`` are those of the sequences from the first one on.
+        ``lengths`` are those of the sequences from the first one on. States are kept of a segment of
+        the steps at a time. How long it is changes no bit.
         """
         ...
 
@@ -148,10 +154,15 @@ class CompiledEngine:
     ----------
     n_threads : int, optional
         At most so many, and no more than there are cores for this process.
+    checkpoint_steps : "auto", int or None
+        Of how many steps states are kept at a time, as ``get_engine`` says.
     """
 
-    def __init__(self, n_threads: int | None = None) -> None:
+    def __init__(
+        self, n_threads: int | None = None, checkpoint_steps: str | int | None = "auto"
+    ) -> None:
         self._n_threads = n_threads
+        self._checkpoint_steps = checkpoint_steps
         self._buffers = Buffers()
 
     @property
@@ -160,7 +171,10 @@ class CompiledEngine:
         return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
+        return CompiledEngine, (
+            self._n_threads,
+            self._checkpoint_steps,
+        )  # a copy has buffers of its own
 
     def loss_and_gradients(
         self,
@@ -169,6 +183,7 @@ class CompiledEngine:
         targets: FlatTargets,
         carry: Carry | None = None,
         dropout: Dropout | None = None,
+        after: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
         dropped = None if dropout is None else dropout.checked()
@@ -181,17 +196,18 @@ class CompiledEngine:
         layout, net = self._pack(kernel, parameters, dropped)
         check_readout(parameters, batch)
         layout = layout.to_train
-        sequences = data_of(batch, parameters, carry)
+        sequences = data_of(batch, parameters, carry, after)
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
 
         def evaluate(i: int) -> None:
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
-            work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
+            segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
+            work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                net, sequences, i * size, lengths, flat, dropped, work, gradients
+                net, sequences, i * size, lengths, flat, dropped, work, gradients, segment
             )
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
@@ -313,6 +329,24 @@ def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
     return rows if len(batch) <= FEW else panels
 
 
+def steps_kept(
+    given: str | int | None, kernel: Kernel, layout: Layout, lengths: list[int]
+) -> tuple[int, int]:
+    """Of how many steps states are kept at a time, and in which room; the longest length comes first.
+
+    ``"auto"`` is all, as long as they need little memory, and else √T: then what is kept of the way
+    forward, and of a segment, is about as much (Chen et al. 2016, section 4.1).
+    """
+    T = lengths[0]
+    if given in ("auto", None):
+        room = kernel.room_to_train(layout, lengths, T)
+        if given is None or room * layout.dtype.itemsize <= ENOUGH:
+            return T, room
+        given = isqrt(T)
+    segment = -(-int(given) // kernel.BLOCK) * kernel.BLOCK
+    return segment, kernel.room_to_train(layout, lengths, segment)
+
+
 def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Targets:
     """Return targets as compiled functions take them."""
     architecture, dtype = parameters.architecture, parameters.vector.dtype
@@ -369,16 +403,23 @@ def check_readout(parameters: Parameters, batch: Batch) -> None:
         )
 
 
-def data_of(batch: Batch, parameters: Parameters, carry: Carry | None) -> Data:
+def data_of(
+    batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
+) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
     values = writable(batch.sequences.values)
     initial = initial_of(parameters, carry)
     learns = carry is None and parameters.architecture.learn_initial_state
     if len(initial) not in (0, 1, batch.n_sequences):
         raise ValueError(f"states of {len(initial)} sequences for {batch.n_sequences}")
+    states = np.empty((0, 0), parameters.vector.dtype)
+    if after is not None:
+        check_after(after, parameters.architecture, batch.n_sequences, parameters.vector.dtype)
+        states = after.values
     return Data(
-        values, batch.starts, batch.lengths, batch.members, initial, learns, batch.every_step
-    )
+        values, batch.starts, batch.lengths, batch.members, initial, states, learns,
+        batch.every_step,
+    )  # fmt: skip
 
 
 def initial_of(parameters: Parameters, carry: Carry | None) -> Array:

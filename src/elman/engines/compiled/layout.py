@@ -96,7 +96,8 @@ class Data(NamedTuple):
     lengths: Array  # (B,)
     members: Array  # (B,), their numbers: the places of their answers
     initial: Array  # (n, states) before the first step by number, (1, states) of all, (0, …) zeros
-    learns_initial: bool  # whether those are parameters
+    after: Array  # (n_sequences, states), to write those after the last step to; (0, …): nowhere
+    learns_initial: bool  # whether those before the first step are parameters
     every_step: bool  # or answers stand at the steps' places in values
 
 

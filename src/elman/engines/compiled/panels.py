@@ -17,6 +17,8 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from elman._typing import Array
@@ -43,6 +45,7 @@ from elman.engines.compiled.places import (
     inputs_at,
     masks_at,
     part_at,
+    states_apart,
     states_at,
     step_after,
     width_at,
@@ -141,8 +144,8 @@ def predict(net, data, first, last, work, y_hat):
 
 @helper
 def backward_step(
-    net, layer, above, work, t, T, begins, errors, error_above, has_error_above, from_readout, alive,
-    initial, scratch,
+    net, layer, above, work, t, T, slots, begins, errors, error_above, has_error_above, from_readout,
+    alive, initial, scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
@@ -168,7 +171,7 @@ def backward_step(
                         )
             tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
             store(tile, work, scratch + (1 + p + i) * L, L)
-    backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch)
+    backward_cell(layer, work, t, T, slots, begins, errors, alive, initial, scratch)
 
 
 def are_narrow(state_rows: int, lengths: list[int], L: int) -> bool:
@@ -176,17 +179,33 @@ def are_narrow(state_rows: int, lengths: list[int], L: int) -> bool:
     return state_rows * (lengths[0] * L - 2 * sum(lengths)) > WASTE
 
 
-def lanes_in_all(state_rows: int, lengths: list[int], L: int) -> int:
-    """The lanes of all steps; of narrow ones, with one for what is written beyond the last row."""
+def lanes_in_all(state_rows: int, lengths: list[int], L: int, segment: int) -> int:
+    """The lanes of all steps that are kept at a time.
+
+    Narrow ones have one more, for what is written beyond the last row. Before a segment there is room
+    for the steps that ``BLOCK`` + 1 is counted from, the one before it among them.
+    """
+    if segment < lengths[0]:
+        return (segment + BLOCK + 1) * L
     return sum(lengths) + 1 if are_narrow(state_rows, lengths, L) else lengths[0] * L
 
 
-def room_to_train(layout: Layout, lengths: list[int]) -> int:
-    """See ``Kernel.room_to_train``: all steps' states; the rest does not grow with them."""
-    n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit)
+def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
+    """See ``Kernel.room_to_train``: the states of a segment's steps, and those before each segment.
+
+    The rest does not grow with them.
+    """
+    n_lanes = lanes_in_all(layout.state_rows, lengths, layout.unit, segment)
+    kept = (-(-lengths[0] // segment) - 1) * layout.initial_rows
+    return layout.state_rows * n_lanes + (kept + rows_beside_steps(layout)) * layout.unit
+
+
+@lru_cache  # small networks have no time to lose on it
+def rows_beside_steps(layout: Layout) -> int:
+    """Rows that do not grow with the steps: the errors of a block, and the rest."""
     errors = layout.error_rows * (BLOCK + 1) + 2 * layout.widest * BLOCK
     rest = 2 * layout.widest + room_of_loss(layout) + room_of_steps(layout) + readouts.room(layout)
-    return layout.state_rows * n_lanes + (errors + rest) * layout.unit
+    return errors + rest
 
 
 def train(
@@ -198,40 +217,198 @@ def train(
     dropout: Dropout | None,
     work: Array,
     gradients: Array,
+    segment: int,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over the L sequences from the first one on."""
     L, begins = VECTOR_BITS // (8 * work.itemsize), None
-    if are_narrow(net.state_rows, lengths, L):
+    if segment >= lengths[0] and are_narrow(net.state_rows, lengths, L):
         t = np.arange(lengths[0] + 2)
         begins = np.zeros_like(t)
         for length in lengths:
             begins += np.minimum(t, length)
         begins[-1] += 1
     reads = True if net.has_readout else None
-    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients, begins, reads)
+    loss, correct = train_shard(
+        net, data, first, targets, dropout, work, gradients, begins, reads, segment
+    )
+    return loss, correct
+
+
+@helper
+def copy_states(net, work, t, slots, kept, scratch, is_back):
+    """Copy all layers' states of step t to ``kept``, or back from there, with what masks leave."""
+    L = lanes(work)
+    for layer in net.layers[:-1]:
+        for s in range(layer.n_states):
+            h = states_at(layer, t, slots, None, L) + s * states_apart(layer, slots, None, L)
+            to = kept + (layer.initial_place + s * layer.rows) * L
+            for p in range(0, layer.rows * L, L):
+                if is_back:
+                    store(load(work, to + p, 0, 1, 1), work, h + p, 0)
+                else:
+                    store(load(work, h + p, 0, 1, 1), work, to + p, 0)
+        if is_back and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
+            mask_states(net, layer, work, t, slots, None, scratch)
+
+
+@helper
+def write_states(net, work, t, slots, begins, members, first, last, after):
+    """Write the states of the sequences that end at step t, lanes first … last - 1, to their rows."""
+    L = lanes(work)
+    width = width_at(t, begins, L)
+    for layer in net.layers[:-1]:
+        for s in range(layer.n_states):
+            h = states_at(layer, t, slots, begins, L) + s * states_apart(layer, slots, begins, L)
+            column = layer.initial_column + s * layer.n_units
+            for j in range(first, last):
+                for i in range(layer.n_units):
+                    after[members[j], column + i] = work[h + i * width + j]
+
+
+@helper
+def forward_segment(
+    net, data, members, starts, alive, begin, end, base, slots, begins, work, initial, reads, readout,
+    answering, is_first_time, scratch,
+):  # fmt: skip
+    """The states of the steps begin … end - 1, which stand as if ``base`` were step 0.
+
+    The first time, what is read of them is carried on, and what sequences end with is collected.
+    """
+    L, top, out = lanes(work), net.layers[-2], net.layers[-1]
+    for t in range(begin, end):
+        u = t - base
+        x, width = inputs_at(net.layers[0], u, slots, begins, L), width_at(u, begins, L)
+        load_inputs(data.values, starts, t, alive[t], work, x, width)
+        forward(net, work, u, slots, begins, initial, scratch)
+        if is_first_time:
+            if not data.every_step:
+                h = inputs_at(out, u, slots, begins, L)
+                if reads is not None:
+                    h, width = readouts.take_step(out, readout, work, h, width, t, True), L
+                    readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
+                collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
+            if len(data.after):
+                write_states(
+                    net, work, u, slots, begins, members, alive[t + 1], alive[t], data.after
+                )
+
+
+@helper
+def base_of(begin):
+    """The step that counts as step 0 where a segment begins with step ``begin``.
+
+    The step before it still counts, and the errors of a step stand where they stand in all segments.
+    """
+    return (begin - 1) // (BLOCK + 1) * (BLOCK + 1) if begin else 0
+
+
+@helper
+def backward_block(
+    net, data, targets, gradients, work, starts, alive, begin, end, base, slots, begins, errors,
+    transposed, z, answers, readout, reads, initial, scratch, cell_scratch, loss, correct,
+):  # fmt: skip
+    """Take errors back through the steps begin … end - 1, and add their gradients.
+
+    Their states stand as if ``base`` were step 0. Returns Σ w L, and Σ w over the right answers, with
+    what these steps add.
+    """
+    L, T = lanes(work), len(alive) - 1
+    layers = net.layers
+    out, V = layers[-1], net.gates[-1]
+    apart = BLOCK * L * L  # the transposed errors of L units from those of the next
+    first, last, n_alive = begin - base, end - base, alive[base:]
+    transposed_0 = transposed - first * L * L  # where those of step 0 would be
+    for t in range(begin, end):
+        z_t, u = z + (t - begin) * out.rows * L, t - base
+        if data.every_step:
+            h = inputs_at(out, u, slots, begins, L)
+            output(net, work, h, width_at(u, begins, L), z_t)
+            places = starts[: alive[t]] + t
+            part = output_error(out, work, z_t, targets, places, scratch)
+            loss, correct = loss + part[0], correct + part[1]
+            transpose_panel(work, z_t, out.rows, transposed_0 + u * L * L, apart)
+        else:  # the errors of the sequences that end here
+            for k in range(out.n_units):
+                error = load(work, answers + k * L, 0, 1, 1)
+                store(keep(error, alive[t + 1], alive[t]), work, z_t + k * L, 0)
+    if data.every_step:
+        h = inputs_at(out, 0, slots, begins, L)
+        add_gradients(
+            out, V, gradients, work, h, 0, begins, transposed_0, apart, first, last, n_alive, -1
+        )
+    for k in range(len(layers) - 2, -1, -1):
+        layer, above = layers[k], layers[k + 1]
+        gate_apart = layer.rows // L * apart
+        for t in range(end - 1, begin - 1, -1):
+            u = t - base
+            error_above, has_error_above = errors + errors_at(above, u, L), True
+            from_readout = -1
+            if k == len(layers) - 2:
+                error_above = z + (t - begin) * out.rows * L
+                has_error_above = data.every_step or alive[t + 1] < alive[t]
+                if reads is not None:
+                    has_error_above = False
+                    from_readout = readouts.error_of_step(out, readout, work, t)
+            backward_step(
+                net, layer, above, work, u, T - base, slots, begins, errors, error_above,
+                has_error_above, from_readout, alive[t], initial, cell_scratch,
+            )  # fmt: skip
+            for g in range(layer.n_gates):
+                error = errors + errors_at(layer, u, L) + g * errors_apart(layer, L)
+                to = transposed_0 + g * gate_apart + u * L * L
+                transpose_panel(work, error, layer.rows, to, apart)
+        x = inputs_at(layer, 0, slots, begins, L)
+        h = part_at(layer, layer.in_time_place, 0, slots, begins, L)
+        h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            of_gate = transposed_0 + g * gate_apart
+            add_gradients(
+                layer,
+                gate,
+                gradients,
+                work,
+                x,
+                h,
+                begins,
+                of_gate,
+                apart,
+                first,
+                last,
+                n_alive,
+                h_0,
+            )
+        if begin == 0 and data.learns_initial and layer.initial >= 0:
+            add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch)
     return loss, correct
 
 
 @entry
-def train_shard(net, data, first, targets, dropout, work, gradients, begins, reads):
+def train_shard(net, data, first, targets, dropout, work, gradients, begins, reads, segment):
     """Compute loss and gradients over the L sequences from the first one on.
 
-    The states of all steps are kept. Then, from the last step to the first, ``BLOCK`` steps at a
-    time, the errors of all layers are computed, and become gradients while they are in the cache.
-    Where there is no dropout, or nothing but the last step is read, and they are None, nothing of
-    them is compiled. Returns Σ w L, and Σ w over the right answers.
+    The states of a segment of the steps are kept at a time, mostly of all. Where there are several,
+    the way forward keeps those before each, and on the way back each but the last is computed anew.
+    From the last step to the first, ``BLOCK`` steps at a time, the errors of all layers are computed,
+    and become gradients while they are in the cache. Where there is no dropout, or nothing but the
+    last step is read, and they are None, nothing of them is compiled. Returns Σ w L, and Σ w over the
+    right answers.
     """
     L = lanes(work)
     last = min(first + L, len(data.lengths))
     starts, members = data.starts[first:last], data.members[first:last]
     alive = count_alive(data.lengths[first:last])
     T = len(alive) - 1
-    apart = BLOCK * L * L  # the transposed errors of L units from those of the next
+    slots, n_kept = T, T
+    if segment < T:
+        slots, n_kept = segment + BLOCK + 1, segment
+    n_segments = (T + n_kept - 1) // n_kept
     layers = net.layers
     top, out, V = layers[-2], layers[-1], net.gates[-1]
 
     # behind x and the states, all steps of a layer together
-    errors = net.state_rows * area(T, begins, L)
+    kept = net.state_rows * area(slots, begins, L)
+    errors = kept + (n_segments - 1) * net.initial_rows * L
     transposed = errors + net.error_rows * (BLOCK + 1) * L
     z = transposed + net.widest * BLOCK * L
     answering = z + out.rows * BLOCK * L
@@ -246,16 +423,21 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
         draw_masks(net, dropout, members, work, initial, cell_scratch)
     gradients[:] = 0.0
     loss, correct = 0.0, 0.0
-    for t in range(T):
-        x, width = inputs_at(layers[0], t, T, begins, L), width_at(t, begins, L)
-        load_inputs(data.values, starts, t, alive[t], work, x, width)
-        forward(net, work, t, T, begins, initial, cell_scratch)
-        if not data.every_step:
-            h = inputs_at(out, t, T, begins, L)
-            if reads is not None:
-                h, width = readouts.take_step(out, readout, work, h, width, t, True), L
-                readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
-            collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
+    begin = base = 0
+    for s in range(n_segments):
+        end = T - (n_segments - 1 - s) * n_kept
+        before = kept + (s - 1) * net.initial_rows * L
+        if s > 0:
+            base = base_of(begin)
+            copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
+        forward_segment(
+            net, data, members, starts, alive, begin, end, base, slots, begins, work, initial, reads,
+            readout, answering, True, cell_scratch,
+        )  # fmt: skip
+        if s < n_segments - 1:
+            after = before + net.initial_rows * L
+            copy_states(net, work, end - 1 - base, slots, after, cell_scratch, False)
+            begin = end
     if not data.every_step:
         output(net, work, answering, L, answers)
         loss, correct = output_error(out, work, answers, targets, members, scratch)
@@ -267,72 +449,24 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
             lengths = data.lengths[first:last]
             readouts.error_of_read(net, readout, work, answers, lengths)
 
-    end = T
-    while end:
-        begin = max(0, end - BLOCK)
-        transposed_0 = transposed - begin * L * L  # where step 0 would be
-        for t in range(begin, end):
-            z_t = z + (t - begin) * out.rows * L
-            if data.every_step:
-                h = inputs_at(out, t, T, begins, L)
-                output(net, work, h, width_at(t, begins, L), z_t)
-                places = starts[: alive[t]] + t
-                part = output_error(out, work, z_t, targets, places, scratch)
-                loss, correct = loss + part[0], correct + part[1]
-                transpose_panel(work, z_t, out.rows, transposed_0 + t * L * L, apart)
-            else:  # the errors of the sequences that end here
-                for k in range(out.n_units):
-                    error = load(work, answers + k * L, 0, 1, 1)
-                    store(keep(error, alive[t + 1], alive[t]), work, z_t + k * L, 0)
-        if data.every_step:
-            h = inputs_at(out, 0, T, begins, L)
-            add_gradients(
-                out, V, gradients, work, h, 0, begins, transposed_0, apart, begin, end, alive, -1
-            )
-        for k in range(len(layers) - 2, -1, -1):
-            layer, above = layers[k], layers[k + 1]
-            gate_apart = layer.rows // L * apart
-            for t in range(end - 1, begin - 1, -1):
-                error_above, has_error_above = errors + errors_at(above, t, L), True
-                from_readout = -1
-                if k == len(layers) - 2:
-                    error_above = z + (t - begin) * out.rows * L
-                    has_error_above = data.every_step or alive[t + 1] < alive[t]
-                    if reads is not None:
-                        has_error_above = False
-                        from_readout = readouts.error_of_step(out, readout, work, t)
-                backward_step(
-                    net, layer, above, work, t, T, begins, errors, error_above, has_error_above,
-                    from_readout, alive[t], initial, cell_scratch,
-                )  # fmt: skip
-                for g in range(layer.n_gates):
-                    error = errors + errors_at(layer, t, L) + g * errors_apart(layer, L)
-                    to = transposed_0 + g * gate_apart + t * L * L
-                    transpose_panel(work, error, layer.rows, to, apart)
-            x = inputs_at(layer, 0, T, begins, L)
-            h = part_at(layer, layer.in_time_place, 0, T, begins, L)
-            h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
-            for g in range(layer.n_gates):
-                gate = net.gates[layer.first_gate + g]
-                of_gate = transposed_0 + g * gate_apart
-                add_gradients(
-                    layer,
-                    gate,
-                    gradients,
-                    work,
-                    x,
-                    h,
-                    begins,
-                    of_gate,
-                    apart,
-                    begin,
-                    end,
-                    alive,
-                    h_0,
-                )
-            if begin == 0 and data.learns_initial and layer.initial >= 0:
-                add_initial_gradients(
-                    net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch
-                )
-        end = begin
+    for s in range(n_segments - 1, -1, -1):
+        end = T - (n_segments - 1 - s) * n_kept
+        begin = max(0, end - n_kept)
+        if s < n_segments - 1:
+            base = base_of(begin)
+            if s > 0:
+                before = kept + (s - 1) * net.initial_rows * L
+                copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
+            forward_segment(
+                net, data, members, starts, alive, begin, end, base, slots, begins, work, initial,
+                reads, readout, answering, False, cell_scratch,
+            )  # fmt: skip
+        while end > begin:
+            t_0 = max(begin, end - BLOCK)
+            loss, correct = backward_block(
+                net, data, targets, gradients, work, starts, alive, t_0, end, base, slots, begins,
+                errors, transposed, z, answers, readout, reads, initial, scratch, cell_scratch, loss,
+                correct,
+            )  # fmt: skip
+            end = t_0
     return loss, correct

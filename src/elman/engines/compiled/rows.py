@@ -11,6 +11,8 @@ Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from elman._typing import Array
@@ -34,6 +36,8 @@ from elman.equations.dropout import Dropout
 
 # Sums in flight: an addition takes the processor about four times as long as beginning one
 WIDE = 4
+
+BLOCK = 128  # steps whose errors are kept before they become gradients, while still in the cache
 
 pack, unpack = packing.pack_rows, packing.unpack_rows
 
@@ -412,39 +416,49 @@ def error_of_step(out, readout, work, t):
 
 @helper
 def sum_products(
-    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T
+    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T, is_last
 ):  # fmt: skip
-    """Set rows of gradients, from ``row`` on, to Σ_t δ_t x_tᵀ, transposed, for L units from p on."""
+    """Set rows of gradients, from ``row`` on, to Σ_t δ_t x_tᵀ, transposed, for L units from p on.
+
+    Where the block is not the last one, its sum is added to what is there.
+    """
     for i in range(0, n_inputs, TILE_ROWS):
         tile = zeros(work, TILE_ROWS, 1)
         tile = multiply_add(tile, work, inputs + i, 1, step, work, errors + p, error_step, T)
         at = gate.gradient + (row + i) * layer.rows + p
+        if not is_last:
+            tile = f.add(load(gradients, at, layer.rows, TILE_ROWS, 1), tile)
         store(tile, gradients, at, layer.rows)
 
 
 @helper
-def set_gradients(layer, gate, gradients, work, x, h, errors, error_step, first, T, step):
-    """Set a gate's db, dU and dW to their sums over all steps (N6, N7).
+def sum_gradients(
+    layer, gate, gradients, work, x, h, errors, error_step, first, T, step, is_last
+):  # fmt: skip
+    """Set a gate's db, dU and dW to their sums over a block of T steps (N6, N7), or add these.
 
-    x and h of step 0 stand at ``x`` and ``h``, and those of the others ``step`` apart. States before it
-    are there from step ``first`` on, 0 or 1.
+    x and h of its first step stand at ``x`` and ``h``, and those of the others ``step`` apart. States
+    before a step are there from step ``first`` of the block on, 0 or 1.
     """
     for p in range(0, layer.n_units, lanes(work)):
         total = zeros(work, 1, 1)
         for t in range(T):
             total = f.add(total, load(work, errors + t * error_step + p, 0, 1, 1))
+        if not is_last:
+            total = f.add(load(gradients, gate.gradient + p, 0, 1, 1), total)
         store(total, gradients, gate.gradient + p, 0)
         row = 1
         if gate.reads_x:
             sum_products(
-                layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T
-            )
+                layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T,
+                is_last,
+            )  # fmt: skip
             row += layer.input_rows
         if gate.reads_h:
             before, delta = h + (first - 1) * step, errors + first * error_step
             sum_products(
                 layer, gate, gradients, row, layer.n_units, work, before, step, delta, error_step, p,
-                T - first,
+                T - first, is_last,
             )  # fmt: skip
 
 
@@ -477,11 +491,21 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
         straight += has_straight * rows
 
 
-def room_to_train(layout: Layout, lengths: list[int]) -> int:
+def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
     """See ``Kernel.room_to_train``."""
-    a_step = layout.state_rows + layout.error_rows + layout.widest
+    T = sum(lengths)
+    n_records = 1 + min(T, segment)
+    if segment < T:
+        n_records += -(-T // segment)  # those before each segment
+    of_block = (layout.error_rows + layout.widest) * min(T, BLOCK)
+    return layout.state_rows * n_records + of_block + room_beside_steps(layout)
+
+
+@lru_cache  # small networks have no time to lose on it
+def room_beside_steps(layout: Layout) -> int:
+    """Numbers that do not grow with the steps: the errors of the step behind a block, and the rest."""
     rest = room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
-    return layout.state_rows + a_step * sum(lengths) + rest
+    return layout.error_rows + rest
 
 
 def room_of_loss(layout: Layout) -> int:
@@ -499,22 +523,133 @@ def train(
     dropout: Dropout | None,
     work: Array,
     gradients: Array,
+    segment: int,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over one sequence."""
-    loss, correct = train_sequence(net, data, first, targets, dropout, work, gradients)
+    loss, correct = train_sequence(net, data, first, targets, dropout, work, gradients, segment)
+    return loss, correct
+
+
+@helper
+def copy_numbers(work, source, target, n):
+    """Copy n numbers."""
+    for i in range(n):
+        work[target + i] = work[source + i]
+
+
+@helper
+def forward_segment(
+    net, data, i, begin, end, is_first, work, records, readout, reads, of_masks, scratch
+):  # fmt: skip
+    """The records of the steps begin … end - 1; that of the step before stands before them.
+
+    With ``reads`` the readout is carried on.
+    """
+    step, out = net.state_rows, net.layers[-1]
+    for t in range(begin, end):
+        record = records + (t - begin) * step
+        load_inputs(data.values, data.starts[i] + t, work, record)
+        forward_step(net, work, record - step, work, record, is_first and t == 0, of_masks, scratch)
+        if reads:
+            carried = readouts.part(out, readout, readouts.CARRIED, 1)
+            h = record + out.inputs_place
+            take_step(out, readout, work, carried, work, h, carried, t, True)
+
+
+@helper
+def write_states(net, work, record, states, row):
+    """Copy the states of a record to a row of an array."""
+    for layer in net.layers[:-1]:
+        for s in range(layer.n_states):
+            column, place = layer.initial_column + s * layer.n_units, layer.place + s * layer.rows
+            for i in range(layer.n_units):
+                states[row, column + i] = work[record + place + i]
+
+
+@helper
+def backward_block(
+    net, data, i, targets, gradients, work, begin, end, records, errors, z, scratch, readout, first,
+    cell_scratch,
+):  # fmt: skip
+    """Take errors back through the steps begin … end - 1, and add their gradients.
+
+    The record of step ``begin`` stands at ``records``, its errors at ``errors``. Those of step ``end``
+    stand behind the others already. Returns what the steps add to Σ w L and to Σ w of right answers.
+    """
+    layers, step = net.layers, net.state_rows
+    out, V = layers[-1], net.gates[-1]
+    start, T, n = data.starts[i], data.lengths[i], end - begin
+    is_last, first_here = end == T, first if begin == 0 else 0
+    loss, correct = 0.0, 0.0
+    if data.every_step or is_last:
+        for t in range(begin, end):
+            z_t = z + (t - begin) * out.rows
+            if data.every_step or t == T - 1:
+                h = records + (t - begin) * step + out.inputs_place
+                if out.readout:
+                    h = readouts.part(out, readout, readouts.READ, 1)
+                output(net, work, h, work, z_t)
+                place = start + t if data.every_step else data.members[i]
+                part = output_error(out, work, z_t, targets, data.members, place, scratch)
+                loss, correct = loss + part[0], correct + part[1]
+            else:
+                work[z_t : z_t + out.n_units] = 0.0
+        if out.readout:
+            r, error = readouts.part(out, readout, readouts.READ, 1), z + (n - 1) * out.rows
+            sum_gradients(out, V, gradients, work, r, 0, error, out.rows, 0, 1, step, True)
+            error_of_read(net, readout, work, error, T)
+        else:
+            x = records + out.inputs_place
+            sum_gradients(out, V, gradients, work, x, 0, z, out.rows, 0, n, step, is_last)
+    for k in range(len(layers) - 2, -1, -1):
+        layer, above = layers[k], layers[k + 1]
+        for t in range(end - 1, begin - 1, -1):
+            errors_t = errors + (t - begin) * net.error_rows
+            error_above, from_readout = errors_t + above.error_place, -1
+            if k == len(layers) - 2:
+                error_above = z + (t - begin) * out.rows if data.every_step or t == T - 1 else -1
+                if out.readout:
+                    error_above, from_readout = -1, error_of_step(out, readout, work, t)
+            record = records + (t - begin) * step
+            backward_step(
+                net, layer, above, work, record, t, T, errors_t, error_above, from_readout, first,
+                cell_scratch,
+            )  # fmt: skip
+        for g in range(layer.n_gates):
+            gate = net.gates[layer.first_gate + g]
+            of_gate = errors + layer.error_place + g * layer.rows
+            x, h = records + layer.inputs_place, records + layer.in_time_place
+            sum_gradients(
+                layer, gate, gradients, work, x, h, of_gate, net.error_rows, first_here, n, step,
+                is_last,
+            )  # fmt: skip
+        if begin == 0 and layer.initial >= 0:
+            if data.learns_initial:
+                set_initial_gradients(net, layer, gradients, work, errors, cell_scratch)
+            else:
+                at = layer.initial_gradient
+                gradients[at : at + layer.n_states * layer.rows] = 0.0
     return loss, correct
 
 
 @entry
-def train_sequence(net, data, i, targets, dropout, work, gradients):
-    """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers."""
-    layers, step = net.layers, net.state_rows
-    out, V = layers[-1], net.gates[-1]
-    start, T = data.starts[i], data.lengths[i]
-    records = step  # behind that of the states before the first step
-    errors = records + T * step  # the records of errors
-    z = errors + T * net.error_rows
-    scratch = z + T * out.rows
+def train_sequence(net, data, i, targets, dropout, work, gradients, segment):
+    """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers.
+
+    The records of a segment of the steps are kept at a time. Where there are several, the way forward
+    keeps the record before each, and on the way back, from the last to the first, each but the last is
+    computed anew. In a segment the errors of ``BLOCK`` steps are computed at a time, the last ones
+    first, and become gradients.
+    """
+    layers, step, T = net.layers, net.state_rows, data.lengths[i]
+    out = layers[-1]
+    n_block, n_kept = min(T, BLOCK), min(T, segment)
+    n_segments = (T + n_kept - 1) // n_kept
+    records = step  # behind that of the states before the first step of the segment
+    kept = records + n_kept * step  # the records before each segment
+    errors = kept + (n_segments * step if n_segments > 1 else 0)
+    z = errors + (n_block + 1) * net.error_rows
+    scratch = z + n_block * out.rows
     readout = scratch + WIDE * lanes(work)
     if not out.is_softmax:
         readout = scratch + (N_PANELS + out.n_constants) * out.rows
@@ -528,54 +663,40 @@ def train_sequence(net, data, i, targets, dropout, work, gradients):
         for layer in layers[:-1]:
             mask_states(layer, work, 0, of_masks)
 
+    begin = 0
+    for s in range(n_segments):
+        end = T - (n_segments - 1 - s) * n_kept
+        if n_segments > 1:
+            copy_numbers(work, 0, kept + s * step, step)
+        forward_segment(
+            net, data, i, begin, end, first == 1, work, records, readout, out.readout != 0, of_masks,
+            cell_scratch,
+        )  # fmt: skip
+        if s < n_segments - 1:
+            copy_numbers(work, records + (end - begin - 1) * step, 0, step)
+            begin = end
+    if len(data.after):
+        write_states(net, work, records + (T - 1 - begin) * step, data.after, data.members[i])
+
     loss, correct = 0.0, 0.0
-    for t in range(T):
-        record, z_t = records + t * step, z + t * out.rows
-        load_inputs(data.values, start + t, work, record)
-        forward_step(net, work, record - step, work, record, t < first, of_masks, cell_scratch)
-        h = record + out.inputs_place
-        if out.readout:
-            carried = readouts.part(out, readout, readouts.CARRIED, 1)
-            h = take_step(out, readout, work, carried, work, h, carried, t, True)
-        if data.every_step or t == T - 1:
-            output(net, work, h, work, z_t)
-            place = start + t if data.every_step else data.members[i]
-            part = output_error(out, work, z_t, targets, data.members, place, scratch)
-            loss, correct = loss + part[0], correct + part[1]
-        else:
-            work[z_t : z_t + out.n_units] = 0.0
-    if out.readout:
-        r, error = readouts.part(out, readout, readouts.READ, 1), z + (T - 1) * out.rows
-        set_gradients(out, V, gradients, work, r, 0, error, out.rows, first, 1, step)
-        error_of_read(net, readout, work, error, T)
-    else:
-        x = records + out.inputs_place
-        set_gradients(out, V, gradients, work, x, 0, z, out.rows, first, T, step)
-    for k in range(len(layers) - 2, -1, -1):
-        layer, above = layers[k], layers[k + 1]
-        for t in range(T - 1, -1, -1):
-            errors_t = errors + t * net.error_rows
-            error_above, from_readout = errors_t + above.error_place, -1
-            if k == len(layers) - 2:
-                error_above = z + t * out.rows if data.every_step or t == T - 1 else -1
-                if out.readout:
-                    error_above, from_readout = -1, error_of_step(out, readout, work, t)
-            backward_step(
-                net, layer, above, work, records + t * step, t, T, errors_t, error_above, from_readout,
-                first,
+    for s in range(n_segments - 1, -1, -1):
+        end = T - (n_segments - 1 - s) * n_kept
+        begin = max(0, end - n_kept)
+        if s < n_segments - 1:
+            copy_numbers(work, kept + s * step, 0, step)
+            forward_segment(
+                net, data, i, begin, end, first == 1, work, records, readout, False, of_masks,
                 cell_scratch,
             )  # fmt: skip
-        for g in range(layer.n_gates):
-            gate = net.gates[layer.first_gate + g]
-            of_gate = errors + layer.error_place + g * layer.rows
-            x, h = records + layer.inputs_place, records + layer.in_time_place
-            set_gradients(
-                layer, gate, gradients, work, x, h, of_gate, net.error_rows, first, T, step
-            )
-        if layer.initial >= 0:
-            if data.learns_initial:
-                set_initial_gradients(net, layer, gradients, work, errors, cell_scratch)
-            else:
-                at = layer.initial_gradient
-                gradients[at : at + layer.n_states * layer.rows] = 0.0
+        while end > begin:
+            t_0 = max(begin, end - BLOCK)
+            part = backward_block(
+                net, data, i, targets, gradients, work, t_0, end, records + (t_0 - begin) * step,
+                errors, z, scratch, readout, first, cell_scratch,
+            )  # fmt: skip
+            loss, correct = loss + part[0], correct + part[1]
+            end = t_0
+            if t_0:  # to where the block before looks for them
+                after = errors + min(BLOCK, t_0) * net.error_rows
+                copy_numbers(work, errors, after, net.error_rows)
     return loss, correct

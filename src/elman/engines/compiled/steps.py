@@ -141,11 +141,11 @@ def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks):
 
 
 @inlined
-def backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch):
+def backward_cell(layer, work, t, T, slots, begins, errors, alive, initial, scratch):
     """δ_t of each gate, and what goes straight, from dL/dh_t, which stands behind a vector of zeros."""
     L = lanes(work)
     error, apart, dh = errors + errors_at(layer, t, L), errors_apart(layer, L), scratch + L
-    before, before_apart, before_row = states_before(layer, t, T, begins, initial, scratch, L)
+    before, before_apart, before_row = states_before(layer, t, slots, begins, initial, scratch, L)
     later, later_apart, later_row = scratch, 0, 0
     after = step_after(layer, t, T)
     if after >= 0:
@@ -154,7 +154,7 @@ def backward_cell(layer, work, t, T, begins, errors, alive, initial, scratch):
     call_backward(
         layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
         layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
-        later_row, states_at(layer, t, T, begins, L), states_apart(layer, T, begins, L),
+        later_row, states_at(layer, t, slots, begins, L), states_apart(layer, slots, begins, L),
         width_at(t, begins, L), error, apart, L, round_up(layer.n_units, TILE_ROWS),
     )  # fmt: skip
     if alive < L:  # those that are not there at step t have no error
