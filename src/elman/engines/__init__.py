@@ -1,18 +1,25 @@
 """Engines compute one function, forward and backward, each in its own way."""
 
+from __future__ import annotations
+
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elman.engines.carry import Carry
 from elman.engines.interface import Engine
 from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State
 
+if TYPE_CHECKING:
+    from elman.engines.compiled.summing import Reducer
+
 ENGINES = ("compiled", "reference")
 """The engines by name."""
 
 
-def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
+def get_engine(
+    name: str = "compiled", n_jobs: int | None = None, reducer: Reducer | None = None
+) -> Engine:
     """Make an engine.
 
     Parameters
@@ -22,6 +29,9 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
     n_jobs : int, optional
         How many threads the compiled engine computes in, at most; left out, or -1, or where that is
         more, as many as there are cores for this process. It never changes a result.
+    reducer : Reducer, optional
+        What adds up the shards of several processes, each of which computes some; the reference
+        engine computes all in each.
 
     Raises
     ------
@@ -37,7 +47,7 @@ def get_engine(name: str = "compiled", n_jobs: int | None = None) -> Engine:
         return ReferenceEngine()
     from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
 
-    return CompiledEngine(None if given == -1 else n_jobs)
+    return CompiledEngine(None if given == -1 else n_jobs, reducer)
 
 
 __all__ = ["ENGINES", "Carry", "Engine", "ReferenceEngine", "State", "get_engine"]

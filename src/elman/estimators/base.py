@@ -17,17 +17,20 @@ from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, FrontEnd, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
+from elman.engines import get_engine
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
 from elman.estimators.advice import unlearnt
 from elman.estimators.answers import Answers
+from elman.estimators.facts import facts
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
+from elman.mpi import rank, taking_part, together
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.training import (
@@ -89,6 +92,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return None
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @together
     def fit(
         self,
         X: Any,
@@ -180,10 +184,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
-        if complaint := self._complaint(trainer, run):
-            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=3)
+        if (complaint := self._complaint(trainer, run)) and rank() == 0:
+            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=4)
         return self
 
+    @together
     def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         """Go over the sequences once, from where the last call ended (``partial_fit``)."""
         if self.early_stopping:
@@ -324,8 +329,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         dtype = sequences.values.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
-        return Trainer(
-            self._make_engine(),
+        ranks = taking_part()
+        trainer = Trainer(
+            get_engine(self.engine, self.n_jobs, ranks),
             fitted.network.parameters,
             Examples(sequences, replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
@@ -338,6 +344,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             dropout=self._dropout(fitted.rng),
             recurrent_rate=float(self.recurrent_rate),
         )
+        if ranks is not None:
+            ranks.compare(facts(self, fitted, trainer))
+        return trainer
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:
         """What is dropped, by a seed that is drawn only where something is."""
@@ -400,7 +409,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return ""
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
-        if not self.verbose:
+        if not self.verbose or rank() > 0:
             return callback
 
         def report(progress: Progress) -> None:

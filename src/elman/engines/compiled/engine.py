@@ -18,8 +18,8 @@ from elman.data import Targets as FlatTargets
 from elman.engines.carry import Carry, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
-from elman.engines.compiled.packing import add
 from elman.engines.compiled.readouts import LONGEST
+from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
@@ -147,10 +147,13 @@ class CompiledEngine:
     ----------
     n_threads : int, optional
         At most so many, and no more than there are cores for this process.
+    reducer : Reducer, optional
+        What adds up the shards of several processes; left out, one computes all.
     """
 
-    def __init__(self, n_threads: int | None = None) -> None:
+    def __init__(self, n_threads: int | None = None, reducer: Reducer | None = None) -> None:
         self._n_threads = n_threads
+        self._reducer = reducer or Alone()
         self._buffers = Buffers()
 
     @property
@@ -159,7 +162,7 @@ class CompiledEngine:
         return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own
+        return CompiledEngine, (self._n_threads,)  # a copy has buffers of its own, and is alone
 
     def loss_and_gradients(
         self,
@@ -184,8 +187,14 @@ class CompiledEngine:
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
+        blocks = [range(n_shards)]
+        if self._reducer.size > 1:
+            steps = np.add.reduceat(batch.lengths, np.arange(0, len(batch), size))
+            blocks = blocks_of(steps, self._reducer.size)
+        own = blocks[self._reducer.rank]
 
-        def evaluate(i: int) -> None:
+        def evaluate(task: int) -> None:
+            i = own[task]
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             work = buffers.take_room(kernel.room_to_train(layout, lengths), dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
@@ -195,8 +204,10 @@ class CompiledEngine:
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
-        self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
-        loss, correct, gradients = total.root
+        self._run(evaluate, len(own), batch, 6 * layout.n_gradients)
+        loss, correct, gradients = self._reducer.join(
+            total, blocks, parameters.vector, layout.n_gradients
+        )
         vector = np.empty_like(parameters.vector)
         kernel.unpack(layout.layers, layout.gates, gradients, vector)
         buffers.give(gradients)
@@ -476,34 +487,3 @@ def aligned(n: int, dtype: np.dtype[Any]) -> Array:
     array = np.empty(n + spare, dtype)
     start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
     return array[start : start + n]
-
-
-class TreeSum:
-    """Adds up what shards come to, in whatever order they are done, as ``reference.tree_sum`` does.
-
-    A sum waits at its place in the tree until its neighbour is there, and both go on as one.
-    """
-
-    def __init__(self, n: int, buffers: Buffers) -> None:
-        self.n = n
-        self.buffers = buffers
-        self.root: tuple[float, float, Array]
-        self._waiting: dict[tuple[int, int], tuple[float, float, Array]] = {}
-        self._lock = Lock()
-
-    def add(self, i: int, loss: float, correct: float, gradients: Array) -> None:
-        """Add shard i's; its gradients are the sum's from now on."""
-        level, n = 0, self.n
-        while n > 1:
-            if i ^ 1 < n:
-                with self._lock:
-                    neighbour = self._waiting.pop((level, i ^ 1), None)
-                    if neighbour is None:
-                        self._waiting[level, i] = loss, correct, gradients
-                        return
-                loss += neighbour[0]
-                correct += neighbour[1]
-                add(gradients, neighbour[2])
-                self.buffers.give(neighbour[2])
-            level, i, n = level + 1, i // 2, -(-n // 2)
-        self.root = loss, correct, gradients
