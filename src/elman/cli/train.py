@@ -19,6 +19,7 @@ from elman.cli.columns import (
     Time,
 )
 from elman.cli.evaluate import Json
+from elman.cli.ranks import begin_ranks
 from elman.cli.sources import (
     Binary,
     DataDir,
@@ -102,7 +103,10 @@ def train(
     What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
 
     Ctrl-C saves the best model so far, beside a model that is there already.
+
+    On several processes or machines: mpiexec -n 4 elman train ….
     """
+    begin_ranks()
     cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,

@@ -19,7 +19,7 @@ from elman._json import dumps
 from elman._signals import Uninterrupted
 from elman._typing import Array
 from elman.errors import ElmanError, RankError
-from elman.mpi.messages import INTERRUPTED, WORDS, InterruptedElsewhere, Messages, wait_for
+from elman.mpi.messages import ENDED, INTERRUPTED, WORDS, InterruptedElsewhere, Messages, wait_for
 
 if TYPE_CHECKING:
     from elman.engines.compiled.summing import Sum, TreeSum
@@ -273,9 +273,8 @@ class Ranks:
             return
         error = getattr(sys, "last_value", None)
         words = self.last_words or ("" if error is None else _words_of(error))
-        with told_of("this one has ended, and they have not"):
-            done = self.messages.leave(f"it has ended; {words}", SECONDS if words else None)
-        if not done:
+        note = f"{ENDED} by {words}" if words else ENDED
+        if not self.messages.leave(note, SECONDS if words else None):
             os.write(2, f"elman: rank {self.rank} ends the job: {words or 'it broke off'}\n".encode())
             MPI.COMM_WORLD.Abort(1)
 

@@ -25,6 +25,9 @@ NOTE_BYTES = 512
 INTERRUPTED = "interrupted"
 """The note of a rank that leaves by Ctrl-C."""
 
+ENDED = "it has ended"
+"""What the note of a rank begins with that comes to no exchange any more."""
+
 _LOOKS, _YIELDS = 200, 20_000  # for messages, before others get the core, and before sleeping
 _SECONDS = 1e-4  # of sleep
 
@@ -49,6 +52,8 @@ class Messages:
         The number of this process, and how many there are.
     in_step : bool
         Whether no exchange was broken off.
+    has_ended : bool
+        Whether a rank has ended: then there are no more exchanges.
     """
 
     def __init__(self, MPI: Any, comm: Any) -> None:
@@ -57,6 +62,7 @@ class Messages:
         self.rank: int = comm.rank
         self.size: int = comm.size
         self.in_step = True
+        self.has_ended = False
         self._others = [r for r in range(self.size) if r != self.rank]
 
     def exchange(self, messages: list[Array], sizes: list[int], tag: int = DATA) -> list[Array]:
@@ -81,6 +87,8 @@ class Messages:
         RankError
             If another has failed or ended, or sends something else.
         """
+        if self.has_ended or not self.in_step:
+            raise RankError("another rank has ended, or an exchange was broken off")
         self.in_step = False
         MPI, comm, others = self.MPI, self.comm, self._others
         rooms = [np.empty(max(size, NOTE_BYTES), np.uint8) for size in sizes]
@@ -93,7 +101,7 @@ class Messages:
         for r, status in zip(others, statuses, strict=False):
             received[r] = rooms[r][: status.Get_count(MPI.BYTE)]
             if status.tag == NOTE:
-                notes[r] = received[r].tobytes().decode()
+                notes[r] = self._read(received[r])
             elif status.tag != tag:
                 notes[r] = "it is at another place of the script"
         if notes:
@@ -114,22 +122,23 @@ class Messages:
         bool
             Whether each of them has come to its next message.
         """
-        if not self.in_step:
-            return False
+        if self.has_ended or not self.in_step:
+            return self.has_ended
         self.in_step = False
         MPI, comm = self.MPI, self.comm
         text = note.encode()[:NOTE_BYTES].decode(errors="ignore").encode()
         content, waiting = np.frombuffer(text, np.uint8), set(self._others)
         requests = [comm.Isend([content, MPI.BYTE], r, NOTE) for r in self._others]
-        rooms = []
+        notes = []
         started = time.monotonic()
         while waiting:
             for r in sorted(waiting):
                 status = MPI.Status()
                 message = comm.Improbe(r, MPI.ANY_TAG, status)
                 if message is not None:
-                    rooms.append(np.empty(status.Get_count(MPI.BYTE), np.uint8))
-                    requests.append(message.Irecv([rooms[-1], MPI.BYTE]))
+                    room = np.empty(status.Get_count(MPI.BYTE), np.uint8)
+                    requests.append(message.Irecv([room, MPI.BYTE]))
+                    notes += [room] if status.tag == NOTE else []
                     waiting.remove(r)
             if waiting:
                 if seconds is not None and time.monotonic() > started + seconds:
@@ -137,7 +146,15 @@ class Messages:
                 time.sleep(_SECONDS)
         wait_for(MPI, requests)
         self.in_step = True
+        for each in notes:
+            self._read(each)
+        self.has_ended |= note.startswith(ENDED)
         return True
+
+    def _read(self, content: Array) -> str:
+        note = content.tobytes().decode()
+        self.has_ended |= note.startswith(ENDED)
+        return note
 
 
 def wait_for(MPI: Any, requests: list[Any], statuses: list[Any] | None = None) -> None:
