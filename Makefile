@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 ROCKET := .venv-rocket
 OLDEST := .venv-oldest
+MPI := .venv-mpi
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest attack bench learn docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest attack bench learn docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -33,6 +34,9 @@ test-mutants: $(VENV)/.dev
 
 test-arm: | $(VENV)/.made
 	PYTHON=$(BIN)/python tests/arm.sh
+
+test-mpi: $(MPI)/.mpi
+	$(MPI)/bin/python -m pytest -q tests/mpi
 
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
 test-oldest: $(OLDEST)/.dev
@@ -62,7 +66,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(BENCH) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(BENCH) $(MPI) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -88,6 +92,12 @@ $(OLDEST)/.dev: pyproject.toml
 	grep -oE '"[^"<>=]+>=[^"]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' > $(OLDEST)/lowest.txt
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/lowest.txt \
 		--editable '.[dev]'
+	touch $@
+
+$(MPI)/.mpi: pyproject.toml
+	$(PYTHON) -m venv --clear $(MPI)
+	$(MPI)/bin/pip install --quiet --disable-pip-version-check --editable '.[mpi]' pytest==9.2.0 \
+		hypothesis==6.170.15
 	touch $@
 
 $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt

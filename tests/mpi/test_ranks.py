@@ -18,7 +18,9 @@ from mpi import training
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 SECONDS = 300.0
 
-pytest.importorskip("mpi4py", reason="its own environment has it: make test-mpi", exc_type=ImportError)
+pytest.importorskip(
+    "mpi4py", reason="its own environment has it: make test-mpi", exc_type=ImportError
+)
 pytestmark = pytest.mark.skipif(not MPIEXEC.exists(), reason="mpiexec is not beside Python")
 
 
@@ -87,9 +89,9 @@ def test_every_rank_says_what_went_wrong_and_goes_on():
     assert last["not finite"].startswith("DataError: ")
     assert first["all raise"] == last["all raise"] == last["one raises"] == "Fault: enough"
     assert first["one raises"] == f"{gone}Fault: enough"
-    assert first["Ctrl-C"] == last["Ctrl-C"] == "KeyboardInterrupt: " or first[
-        "Ctrl-C"
-    ].startswith("InterruptedElsewhere")
+    assert first["Ctrl-C"] == last["Ctrl-C"] == "KeyboardInterrupt: " or first["Ctrl-C"].startswith(
+        "InterruptedElsewhere"
+    )
     assert re.match(r"RankError: rank 2 of 3 has other weights", first["other weights"])
     assert last["other weights"].startswith("RankError: rank 0 of 3 has other weights")
     assert first["none"] == last["none"] == "done"

@@ -8,7 +8,9 @@ import sys
 
 import numpy as np
 
+import elman
 from elman import RNNClassifier, RNNRegressor, RNNTagger
+from elman.estimators import facts
 from elman.mpi import ranks
 
 PLAIN = {"cell": "tanh", "readout": "last", "standardize": True, "frame": None, "max_iter": 2}
@@ -29,7 +31,10 @@ def settings_of(name):
             5, **PLAIN | {"max_iter": 3}, batch_size=100, dropout=0.2, early_stopping=True
         )
     elif name == "regressor, clipped":
-        model, y = RNNRegressor(5, **PLAIN, batch_size=150, clip_norm=0.1), [float(x.sum()) for x in X]
+        model, y = (
+            RNNRegressor(5, **PLAIN, batch_size=150, clip_norm=0.1),
+            [float(x.sum()) for x in X],
+        )
     elif name == "few sequences":
         model, X, y = RNNClassifier(5, **PLAIN, batch_size=3), X[:10], y[:10]
     elif name == "tagger":
@@ -74,7 +79,7 @@ def all_of_them():
 # Faults: what each rank says of them. After each the ranks are in step again.
 
 
-class Fault(Exception):
+class FaultError(Exception):
     pass
 
 
@@ -90,19 +95,17 @@ def with_fault(name, rank):
     if is_last and name == "not finite":
         X[3][0, 0] = np.nan
     if is_last and name == "another version":
-        from elman.estimators import facts
-
         facts.__version__ = "0.0.9"
 
     def callback(progress):
         if progress.update != 3 or progress.row is not None:
             return
         if name == "all raise":
-            raise Fault("enough")
+            raise FaultError("enough")
         if not is_last:
             return
         if name == "one raises":
-            raise Fault("enough")
+            raise FaultError("enough")
         if name == "Ctrl-C":
             os.kill(os.getpid(), signal.SIGINT)
         if name == "other weights":
@@ -110,11 +113,10 @@ def with_fault(name, rank):
 
     try:
         model.fit(X, y, callback=callback)
-    except (Exception, KeyboardInterrupt) as error:
+    except (elman.ElmanError, FaultError, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
     finally:
-        if name == "another version":
-            facts.__version__ = __import__("elman").__version__
+        facts.__version__ = elman.__version__
     return "done"
 
 
@@ -145,7 +147,7 @@ def main(what):
         found = parts()
     elif what == "an error before":
         if rank == 1:
-            raise Fault("nothing to train on")
+            raise FaultError("nothing to train on")
         found = parts()
     elif what == "an end before":
         if rank == 1:

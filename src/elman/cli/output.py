@@ -58,7 +58,8 @@ def say_error(message: object) -> None:
     Of an MPI job the first rank prints; it hears from the others why they end.
     """
     if rank() > 0:
-        return leave_words(in_one_line(message))
+        leave_words(in_one_line(message))
+        return
     from rich.console import Console
     from rich.text import Text
 

@@ -59,4 +59,4 @@ def _state_of(fitted: Fitted) -> str:
 
 def _digest(values: Any) -> str:
     array = np.ascontiguousarray(values)
-    return f"{array.shape} {array.dtype} with digest {crc32(array):08x}"
+    return f"{array.shape} {array.dtype} with digest {crc32(array.reshape(-1).view(np.uint8).data):08x}"

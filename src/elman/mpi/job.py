@@ -6,7 +6,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, wraps
 from json import loads
 from threading import Timer, current_thread, main_thread
@@ -139,10 +139,8 @@ def told_of(what: str) -> Iterator[None]:
     )
     timer = Timer(SECONDS, lambda: os.write(2, text.encode()))
     timer.daemon = True
-    try:
+    with suppress(RuntimeError):  # no more threads, as at the interpreter's end
         timer.start()
-    except RuntimeError:  # no more threads, as at the interpreter's end
-        pass
     try:
         yield
     finally:
@@ -173,6 +171,8 @@ class Ranks:
 
     def __enter__(self) -> Ranks:
         """Begin something together."""
+        if self.depth == 0:
+            self._n_joined = 0  # an error may have left it different
         self.depth += 1
         return self
 
@@ -209,9 +209,11 @@ class Ranks:
             self._held = Uninterrupted()
             self._held.__enter__()
         self._held.let_through()
-        start = self._n_joined * CHECKED % len(parameters)
+        start = self._n_joined % -(-len(parameters) // CHECKED) * CHECKED
         self._n_joined += 1
-        digest = np.array([crc32(parameters[start : start + CHECKED])], np.int64).view(np.uint8)
+        digest = np.array([crc32(parameters[start : start + CHECKED].data)], np.int64).view(
+            np.uint8
+        )
 
         def exchange(messages: list[Array], sizes: list[int]) -> list[Array]:
             ours = [np.concatenate([digest, message]) for message in messages]
@@ -253,15 +255,18 @@ class Ranks:
 
     def share_random_numbers(self) -> None:
         """Let NumPy's global generator, which ``random_state=None`` draws from, go on as rank 0's."""
-        _, keys, place, *_ = np.random.get_state(legacy=True)
-        state = np.append(keys, place).astype(np.uint32).view(np.uint8)
+        # scikit-learn's None is this generator, old as it is.
+        own: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+        numbers = np.append(own["state"]["key"], own["state"]["pos"])
+        state = numbers.astype(np.uint32).view(np.uint8)
         with told_of("they have to begin fit, as often as this one"):
             received = self.messages.exchange(
                 [state] * self.size, [state.nbytes] * self.size, WORDS
             )
         if self.rank:
-            *numbers, place = received[0].view(np.uint32).tolist()
-            np.random.set_state(("MT19937", np.array(numbers, np.uint32), place))
+            numbers = received[0].view(np.uint32)
+            own["state"] = {"key": numbers[:-1].copy(), "pos": int(numbers[-1])}
+            np.random.set_state(own)  # noqa: NPY002
 
     def end(self) -> None:
         """Tell the others that this process ends, and wait till they end or hear of it.
@@ -275,24 +280,24 @@ class Ranks:
         words = self.last_words or ("" if error is None else _words_of(error))
         note = f"{ENDED} by {words}" if words else ENDED
         if not self.messages.leave(note, SECONDS if words else None):
-            os.write(2, f"elman: rank {self.rank} ends the job: {words or 'it broke off'}\n".encode())
+            os.write(
+                2, f"elman: rank {self.rank} ends the job: {words or 'it broke off'}\n".encode()
+            )
             MPI.COMM_WORLD.Abort(1)
 
     def _tell_all(self, text: str) -> list[str]:
         content = np.frombuffer(text.encode(), np.uint8)
         with told_of("they have to begin fit, as often as this one"):
-            heard = self.messages.exchange(
-                [content] * self.size, [WORDS_BYTES] * self.size, WORDS
-            )
+            heard = self.messages.exchange([content] * self.size, [WORDS_BYTES] * self.size, WORDS)
         return [message.tobytes().decode() for message in heard]
 
     def _share_cores(self) -> None:
         """Leave each rank of one machine its share of the cores: OMP_NUM_THREADS, unless it is set."""
         if os.environ.get("OMP_NUM_THREADS") or not hasattr(os, "sched_getaffinity"):
-            heard = self._tell_all("")
+            self._tell_all("")
             return
-        own = dumps([self.messages.MPI.Get_processor_name(), sorted(os.sched_getaffinity(0))])
-        machine, _ = loads(own)
+        machine = self.messages.MPI.Get_processor_name()
+        own = dumps([machine, sorted(os.sched_getaffinity(0))])
         heard = [loads(text) for text in self._tell_all(own) if text]
         here = [cores for name, cores in heard if name == machine]
         n = len({core for cores in here for core in cores}) // len(here)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,7 +57,7 @@ def join(
     held = [_of_blocks(tree.n, block) for block in blocks]
     cuts = [N * r // P for r in range(P + 1)]
     own = [tree.waiting[place] for place in held[rank]]
-    messages = [_packed(own, slice(*ends), dtype) for ends in zip(cuts, cuts[1:], strict=False)]
+    messages = [_packed(own, slice(*ends), dtype) for ends in pairwise(cuts)]
     n_own = cuts[rank + 1] - cuts[rank]
     sizes = [len(of_rank) * (16 + n_own * dtype.itemsize) for of_rank in held]
     whole = TreeSum(tree.n, _Views())
@@ -64,7 +65,9 @@ def join(
         _unpack(whole, of_rank, message, dtype)
     loss, correct, part = whole.root
 
-    slices = exchange([part.view(np.uint8)] * P, [dtype.itemsize * n for n in np.diff(cuts)])
+    slices = exchange(
+        [part.view(np.uint8)] * P, [dtype.itemsize * (end - start) for start, end in pairwise(cuts)]
+    )
     for taken in own:
         tree.buffers.give(taken.gradients)
     total = tree.buffers.take(N, dtype)

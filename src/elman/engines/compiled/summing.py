@@ -9,6 +9,7 @@ Letters: n shards.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -117,7 +118,7 @@ def blocks_of(costs: IntArray, n_ranks: int) -> list[range]:
     middles = 2 * until - costs  # twice what lies before the middle of each
     ends = np.arange(1, n_ranks) * 2 * until[-1] // n_ranks
     cuts = [0, *np.searchsorted(middles, ends).tolist(), len(costs)]
-    return [range(start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [range(start, end) for start, end in pairwise(cuts)]
 
 
 class Reducer(Protocol):
