@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
 
-from elman import __version__
 from elman.estimators.fitted import Fitted
 from elman.training import Trainer
 
@@ -34,7 +34,7 @@ def facts(estimator: BaseRNN, fitted: Fitted, trainer: Trainer) -> dict[str, Any
         if name not in _OF_EACH and isinstance(value, bool | int | float | str | tuple | None)
     }
     return {
-        "the version of elman": __version__,
+        "the version of elman": sys.modules["elman"].__version__,
         "the version of NumPy": np.__version__,
         "the version of Numba": version("numba"),
         "the estimator": type(estimator).__name__,
