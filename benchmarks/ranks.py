@@ -15,16 +15,31 @@ from pathlib import Path
 
 import numpy as np
 
+from elman.data import Batch, Targets, as_sequences
 from elman.engines import get_engine
 from elman.engines.compiled.engine import Buffers
 from elman.engines.compiled.summing import TreeSum
-from elman.data import Batch, Targets, as_sequences
 from elman.mpi import ranks
 from elman.parameters import Architecture, initialize
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)  # kB of gradients
 SHAPES = ((28, 28, 32, 64), (28, 28, 128, 128), (28, 28, 512, 128))  # T, D, B, H
-ROUNDS = 3
+ROUNDS = 2
+SECONDS = 3.0  # of each measurement
+
+
+def repeated(job):
+    """Go on for some seconds, in all ranks as often as in the first."""
+    ends = time.perf_counter() + SECONDS
+    while True:
+        for _ in range(20):
+            yield
+        go_on = time.perf_counter() < ends
+        if job is not None:
+            message = np.array([go_on], np.uint8)
+            go_on = job.messages.exchange([message] * job.size, [1] * job.size)[0][0]
+        if not go_on:
+            return
 
 
 def of_times(times):
@@ -39,7 +54,7 @@ def exchanges(job):
     for size in SIZES:
         n, times = size * 256, []
         parameters = np.zeros(n, dtype)
-        for _ in range(200 if size < 1024 else 40):
+        for _ in repeated(job):
             tree, gradients = TreeSum(job.size, buffers), buffers.take(n, dtype)
             gradients[:] = 1
             tree.add(job.rank, 1.0, 1.0, gradients)
@@ -60,7 +75,7 @@ def gradients(job, T, D, B, H):
     batch = Batch.all_of(as_sequences(X), False)
     targets = Targets(rng.integers(10, size=B), np.ones(B, np.float32), False)
     engine, times = get_engine("compiled", 1, job), []
-    for _ in range(60):
+    for _ in repeated(job):
         started = time.perf_counter()
         engine.loss_and_gradients(parameters, batch, targets)
         times.append(time.perf_counter() - started)

@@ -118,6 +118,8 @@ def _begun() -> Ranks:
                 f"{n} ranks were started, and to train one model together they need mpi4py: {error}. "
                 f"Run: pip install 'elman[mpi]'. Or let each train its own: {SWITCH}=0."
             ) from None
+        if MPI.Is_finalized():
+            raise ElmanError("MPI has been finalized; fit before that.")
         if n != MPI.COMM_WORLD.size:
             library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
             raise ElmanError(
@@ -320,6 +322,6 @@ def _end() -> None:
         found.end()
 
 
+atexit.register(_end)
 if n_launched() > 1:
     os.environ[_PROCESS] = _pid()
-    atexit.register(_end)
