@@ -66,7 +66,7 @@ def exchanges(job):
     return result
 
 
-def gradients(job, T, D, B, H):
+def gradients(job, T, D, B, H, clock=time.perf_counter):
     """What a batch's loss and gradients take, in one thread a rank."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((B, T, D)).astype(np.float32)
@@ -75,18 +75,41 @@ def gradients(job, T, D, B, H):
     batch = Batch.all_of(as_sequences(X), False)
     targets = Targets(rng.integers(10, size=B), np.ones(B, np.float32), False)
     engine, times = get_engine("compiled", 1, job), []
-    for _ in repeated(job):
-        started = time.perf_counter()
+    for _ in repeated(None if isinstance(job, Part) else job):
+        started = clock()
         engine.loss_and_gradients(parameters, batch, targets)
-        times.append(time.perf_counter() - started)
+        times.append(clock() - started)
     return of_times(times)
+
+
+class Part:
+    """A rank that computes its block, and sends nothing. See ``Reducer``."""
+
+    rank = 0
+
+    def __init__(self, size):
+        self.size = size
+
+    def join(self, tree, blocks, parameters, n):
+        """What is there."""
+        return next(iter(tree.waiting.values()))
+
+
+def of_processor(T, D, B, H):
+    """The processor's time for the first rank's block, of 1, 2, 4 … ranks: others do not count."""
+    return {
+        P: gradients(Part(P), T, D, B, H, time.thread_time) for P in (1, 2, 4, 8) if B // P > 15
+    }
 
 
 def measured():
     """All of it, in this process and those of its job."""
     job = ranks()
     if job is None:
-        return {"strong": [gradients(None, *shape) for shape in SHAPES]}
+        return {
+            "strong": [gradients(None, *shape) for shape in SHAPES],
+            "processor": [of_processor(*shape) for shape in SHAPES],
+        }
     with job:
         weak = [gradients(job, T, D, job.size * B, H) for T, D, B, H in SHAPES]
         return {
@@ -118,6 +141,8 @@ def _best(results):
     """The shortest of several measurements, number by number."""
     if isinstance(results[0], dict):
         return {key: _best([result[key] for result in results]) for key in results[0]}
+    if isinstance(results[0][0], dict):
+        return [_best(each) for each in zip(*results, strict=True)]
     return np.min(results, axis=0).tolist()
 
 
