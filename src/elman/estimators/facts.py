@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from elman.estimators.fitted import Fitted
 from elman.training import Trainer
-
-if TYPE_CHECKING:
-    from elman.estimators.base import BaseRNN
 
 _OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
 
 _SAMPLE = 64  # steps of the data
 
 
-def facts(estimator: BaseRNN, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
+def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
     """Name all that has to be the same, by its value or by a digest of it.
 
     Of the data it reads a few steps alone: the others are seen in what standardises them.
