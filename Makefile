@@ -9,8 +9,9 @@ BENCH := .venv-bench
 ROCKET := .venv-rocket
 OLDEST := .venv-oldest
 EXTRAS := .venv-extras
+MPI := .venv-mpi
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-oldest extras test-extras attack bench learn docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest extras test-extras attack bench learn docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -34,6 +35,9 @@ test-mutants: $(VENV)/.dev
 
 test-arm: | $(VENV)/.made
 	PYTHON=$(BIN)/python tests/arm.sh
+
+test-mpi: $(MPI)/.mpi
+	$(MPI)/bin/python -m pytest -q tests/mpi
 
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
 test-oldest: $(OLDEST)/.dev
@@ -73,7 +77,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EXTRAS) $(BENCH) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(EXTRAS) $(BENCH) $(MPI) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -105,6 +109,12 @@ $(EXTRAS)/.consumers: pyproject.toml
 	$(PYTHON) -m venv --clear $(EXTRAS)
 	$(EXTRAS)/bin/pip install --quiet --disable-pip-version-check \
 		--editable '.[consumers]'
+	touch $@
+
+$(MPI)/.mpi: pyproject.toml
+	$(PYTHON) -m venv --clear $(MPI)
+	$(MPI)/bin/pip install --quiet --disable-pip-version-check --editable '.[mpi]' pytest==9.2.0 \
+		hypothesis==6.170.15
 	touch $@
 
 $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt

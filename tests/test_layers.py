@@ -22,7 +22,7 @@ ORDER = [
     {"parameters", "reading"},
     {"engines"},
     {"derivatives", "persistence"},
-    {"exporting"},
+    {"exporting", "mpi"},
     {"network"},
     {"check", "training"},
     {"estimators"},
@@ -61,6 +61,7 @@ INSIDE_FUNCTIONS = {
     "pyarrow": ("reading/frames.py",),
     "scipy": ("reading/ts.py",),
     "joblib": ("engines/compiled/threads.py",),
+    "mpi4py": ("mpi/job.py",),
     "pooch": ("datasets.py", "cli/"),
     "matplotlib": ("displays/", "cli/"),
 }
@@ -248,7 +249,7 @@ def modules_after(statement):
     ],
 )
 def test_import_brings_no_more_than_it_needs(statement, absent):
-    heavy = {"matplotlib", "pooch", "requests", "typer", "rich", "torch"}
+    heavy = {"matplotlib", "pooch", "requests", "typer", "rich", "torch", "mpi4py"}
     heavy |= {"polars", "pandas", "pyarrow"}
     by_sklearn = modules_after("import sklearn.model_selection") if "RNN" in statement else set()
     assert not (modules_after(statement) - by_sklearn) & (heavy | absent)
@@ -284,6 +285,7 @@ def test_unknown_name_is_an_attribute_error():
         "estimators",
         "explanation",
         "exporting",
+        "mpi",
         "reading",
         "training",
         "tuning",

@@ -102,6 +102,17 @@ class Uninterrupted(_Handling):
             if self._depth == 1:
                 self._begin()
 
+    def let_through(self) -> None:
+        """Hand over what came so far, in the middle of a block."""
+        if self._came:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        came, self._came = dict.fromkeys(self._came), []
+        with ExitStack() as handlers:  # each is called, whatever the others raise
+            for number in reversed(came):
+                handlers.callback(self._before[number], number, None)
+
     def __exit__(self, *_: object) -> None:
         """Let through what came meanwhile."""
         if not _in_main_thread() or self._depth == 0:
@@ -109,10 +120,7 @@ class Uninterrupted(_Handling):
         self._depth -= 1
         if self._depth == 0:
             self._end()
-            came, self._came = dict.fromkeys(self._came), []
-            with ExitStack() as handlers:  # each is called, whatever the others raise
-                for number in reversed(came):
-                    handlers.callback(self._before[number], number, None)
+            self._hand_over()
 
 
 def _in_main_thread() -> bool:

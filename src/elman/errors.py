@@ -15,3 +15,7 @@ class ModelFileError(ElmanError, ValueError):
 
 class DivergenceError(ElmanError, ArithmeticError):
     """Training produced a loss or a gradient that is not finite."""
+
+
+class RankError(ElmanError, RuntimeError):
+    """Another rank of an MPI job has failed or left, or is about to do something else."""

@@ -14,6 +14,8 @@ import sys
 import textwrap
 from typing import Any
 
+from elman.cli.ranks import leave_words, rank
+
 # Control characters, which move the cursor, colour, or end a line (C0, C1, line and paragraph
 # separators), change the direction of what follows, or are no characters at all (surrogates).
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,7 +53,13 @@ def say_in_words(text: str) -> None:
 
 
 def say_error(message: object) -> None:
-    """Print a line to standard error, red where colours are wanted."""
+    """Print a line to standard error, red where colours are wanted.
+
+    Of an MPI job the first rank prints; it hears from the others why they end.
+    """
+    if rank() > 0:
+        leave_words(in_one_line(message))
+        return
     from rich.console import Console
     from rich.text import Text
 

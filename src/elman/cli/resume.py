@@ -10,6 +10,7 @@ import typer
 
 from elman.cli import options
 from elman.cli.evaluate import Json
+from elman.cli.ranks import begin_ranks
 from elman.cli.request import Request
 from elman.cli.training import Training
 
@@ -29,6 +30,7 @@ def resume(
 
     Of a training that has ended it writes the model and reports again.
     """
+    begin_ranks()
     from sklearn.base import clone
 
     import elman

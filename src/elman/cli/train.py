@@ -18,6 +18,7 @@ from elman.cli.columns import (
     Time,
 )
 from elman.cli.evaluate import Json
+from elman.cli.ranks import begin_ranks
 from elman.cli.request import Request
 from elman.cli.sources import Binary, DataDir, Source, StepsOption
 from elman.cli.targets import Force, default_output
@@ -99,7 +100,10 @@ def train(
 
     Ctrl-C saves the best model so far, beside a model that is there already. With --checkpoint FILE,
     elman resume FILE goes on with what was interrupted or killed.
+
+    On several processes or machines: mpiexec -n 4 elman train ….
     """
+    begin_ranks()
     cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,

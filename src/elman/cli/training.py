@@ -17,6 +17,7 @@ from elman._signals import Interruptible, Uninterrupted
 from elman.cli.evaluate import evaluate_estimator
 from elman.cli.output import check_delivered, say, say_error, say_in_words
 from elman.cli.parameters import by_options
+from elman.cli.ranks import rank
 from elman.cli.targets import Target, free_name
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Training:
         try:
             with Interruptible():
                 places = [self._fit_and_save(model, form)]
+                if rank() > 0:  # the first saves, tests and reports
+                    return
                 if curve is not None:
                     from elman.cli.picture import draw_learning_curve
 
@@ -124,7 +127,7 @@ class Training:
                     self.estimator.fit(
                         X,
                         y,
-                        callback=partial(self._after_batch, show, History(self.request.log), form),
+                        callback=partial(self._after_batch, show, History(self.request.log if rank() == 0 else None), form),
                         validation_data=self.validation,
                         checkpoint=checkpoint,
                         resume=self.resume,
@@ -135,6 +138,8 @@ class Training:
                 self._rescue(model, error)
                 raise
             self.seconds = time.perf_counter() - started
+            if rank() > 0:
+                return model.path
             place = model.save(self.estimator.save)
             self.saved = f"the model is saved to {place}"
             return place
@@ -172,7 +177,7 @@ class Training:
         from elman import DivergenceError
 
         history = getattr(self.estimator, "history_", None)
-        if history is None:  # it did not begin
+        if history is None or rank() > 0:  # it did not begin, or the first saves
             return
         watched = [row.get("validation_score", -row["loss"]) for row in history]
         n_behind = watched.index(max(watched)) + 1 if watched else 0

@@ -1,12 +1,17 @@
 """Engines compute one function, forward and backward, each in its own way."""
 
+from __future__ import annotations
+
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elman.engines.carry import Carry, n_states
 from elman.engines.interface import Engine, Evaluation
 from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State
+
+if TYPE_CHECKING:
+    from elman.engines.compiled.summing import Reducer
 
 ENGINES = ("compiled", "reference")
 """The engines by name."""
@@ -16,6 +21,7 @@ def get_engine(
     name: str = "compiled",
     n_jobs: int | None = None,
     checkpoint_steps: str | int | None = "auto",
+    reducer: Reducer | None = None,
 ) -> Engine:
     """Make an engine.
 
@@ -32,6 +38,9 @@ def get_engine(
         None: of all, at the cost of memory. ``"auto"``: of all while they take less than 128 MB in
         each thread, and else of √T of T steps (Chen et al. 2016; Gruslys et al. 2016). It never
         changes a result. A network in both directions keeps all, and so does the reference engine.
+    reducer : Reducer, optional
+        What adds up the shards of several processes, each of which computes some; the reference
+        engine computes all in each.
 
     Raises
     ------
@@ -52,7 +61,7 @@ def get_engine(
         return ReferenceEngine()
     from elman.engines.compiled import CompiledEngine  # Numba takes a while to import
 
-    return CompiledEngine(None if n_jobs == -1 else n_jobs, checkpoint_steps)
+    return CompiledEngine(None if n_jobs == -1 else n_jobs, checkpoint_steps, reducer)
 
 
 __all__ = [

@@ -18,6 +18,7 @@ from elman._memory import require_memory
 from elman._typing import Array
 from elman.data import Examples, FrontEnd, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
+from elman.engines import get_engine
 from elman.equations.dropout import Dropout
 from elman.equations.losses import Loss
 from elman.errors import DataError, DivergenceError
@@ -31,12 +32,14 @@ from elman.estimators.checkpoint import (
     checkpoint_for,
     digests_of,
 )
+from elman.estimators.facts import facts
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
+from elman.mpi import rank, taking_part, together
 from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.training import (
@@ -98,6 +101,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return None
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @together
     def fit(
         self,
         X: Any,
@@ -207,7 +211,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         run, n_before, keep = Run(fitted.history), len(fitted.history), None
         if resumed is not None:
             resumed.go_on(trainer, run)
-        if target is not None:
+        if target is not None and rank() == 0:  # all ranks come to the same
             origin = Origin(type(self).__name__, self.get_params(), fitted, data, parts)
             keep = Keeper(target, origin, trainer, run)
 
@@ -226,10 +230,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
-        if complaint := self._complaint(trainer, run):
-            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=3)
+        if (complaint := self._complaint(trainer, run)) and rank() == 0:
+            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=4)
         return self
 
+    @together
     def _fit_part(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         """Go over the sequences once, from where the last call ended (``partial_fit``)."""
         if self.early_stopping:
@@ -394,8 +399,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
-        return Trainer(
-            self._make_engine(),
+        ranks = taking_part()
+        if ranks is not None and self.tbptt_steps is not None:
+            raise InvalidParameterError(
+                "tbptt_steps carries states from one window to the next, which the ranks of an MPI job "
+                "do not exchange yet. Train in one process, or leave tbptt_steps out."
+            )
+        trainer = Trainer(
+            get_engine(self.engine, self.n_jobs, self.checkpoint_steps, ranks),
             fitted.network.parameters,
             prepared.with_targets(replace(targets, weights=weights)),
             optimizer=fitted.optimizer,
@@ -409,6 +420,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             recurrent_rate=float(self.recurrent_rate),
             tbptt_steps=self.tbptt_steps,
         )
+        if ranks is not None:
+            ranks.compare(facts(self, fitted, trainer))
+        return trainer
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:
         """What is dropped, by a seed that is drawn only where something is."""
@@ -475,7 +489,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return ""
 
     def _reporting(self, callback: Callback | None) -> Callback | None:
-        if not self.verbose:
+        if not self.verbose or rank() > 0:
             return callback
 
         def report(progress: Progress) -> None:

@@ -19,8 +19,8 @@ from elman.data.rows import runs
 from elman.engines.carry import Carry, check_after, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
-from elman.engines.compiled.packing import add
 from elman.engines.compiled.readouts import LONGEST
+from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
 from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
@@ -156,13 +156,19 @@ class CompiledEngine:
         At most so many, and no more than there are cores for this process.
     checkpoint_steps : "auto", int or None
         Of how many steps states are kept at a time, as ``get_engine`` says.
+    reducer : Reducer, optional
+        What adds up the shards of several processes; left out, one computes all.
     """
 
     def __init__(
-        self, n_threads: int | None = None, checkpoint_steps: str | int | None = "auto"
+        self,
+        n_threads: int | None = None,
+        checkpoint_steps: str | int | None = "auto",
+        reducer: Reducer | None = None,
     ) -> None:
         self._n_threads = n_threads
         self._checkpoint_steps = checkpoint_steps
+        self._reducer = reducer or Alone()
         self._buffers = Buffers()
 
     @property
@@ -171,10 +177,8 @@ class CompiledEngine:
         return available_threads(self._n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CompiledEngine, (
-            self._n_threads,
-            self._checkpoint_steps,
-        )  # a copy has buffers of its own
+        # A copy has buffers of its own, and is alone.
+        return CompiledEngine, (self._n_threads, self._checkpoint_steps)
 
     def loss_and_gradients(
         self,
@@ -200,8 +204,14 @@ class CompiledEngine:
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
         total = TreeSum(n_shards, buffers)
+        blocks = [range(n_shards)]
+        if self._reducer.size > 1:
+            steps = np.add.reduceat(batch.lengths, np.arange(0, len(batch), size))
+            blocks = blocks_of(steps, self._reducer.size)
+        own = blocks[self._reducer.rank]
 
-        def evaluate(i: int) -> None:
+        def evaluate(task: int) -> None:
+            i = own[task]
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(room, dtype)
@@ -212,8 +222,10 @@ class CompiledEngine:
             buffers.give_room(work)
             total.add(i, loss, correct, gradients)
 
-        self._run(evaluate, n_shards, batch, 6 * layout.n_gradients)
-        loss, correct, gradients = total.root
+        self._run(evaluate, len(own), batch, 6 * layout.n_gradients)
+        loss, correct, gradients = self._reducer.join(
+            total, blocks, parameters.vector, layout.n_gradients
+        )
         vector = np.empty_like(parameters.vector)
         kernel.unpack(layout.layers, layout.gates, gradients, vector)
         buffers.give(gradients)
@@ -513,34 +525,3 @@ def aligned(n: int, dtype: np.dtype[Any]) -> Array:
     array = np.empty(n + spare, dtype)
     start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
     return array[start : start + n]
-
-
-class TreeSum:
-    """Adds up what shards come to, in whatever order they are done, as ``reference.tree_sum`` does.
-
-    A sum waits at its place in the tree until its neighbour is there, and both go on as one.
-    """
-
-    def __init__(self, n: int, buffers: Buffers) -> None:
-        self.n = n
-        self.buffers = buffers
-        self.root: tuple[float, float, Array]
-        self._waiting: dict[tuple[int, int], tuple[float, float, Array]] = {}
-        self._lock = Lock()
-
-    def add(self, i: int, loss: float, correct: float, gradients: Array) -> None:
-        """Add shard i's; its gradients are the sum's from now on."""
-        level, n = 0, self.n
-        while n > 1:
-            if i ^ 1 < n:
-                with self._lock:
-                    neighbour = self._waiting.pop((level, i ^ 1), None)
-                    if neighbour is None:
-                        self._waiting[level, i] = loss, correct, gradients
-                        return
-                loss += neighbour[0]
-                correct += neighbour[1]
-                add(gradients, neighbour[2])
-                self.buffers.give(neighbour[2])
-            level, i, n = level + 1, i // 2, -(-n // 2)
-        self.root = loss, correct, gradients

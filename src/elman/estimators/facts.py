@@ -1,0 +1,60 @@
+"""What the ranks of an MPI job have to have in common before they train one model."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from elman.estimators.fitted import Fitted
+from elman.training import Trainer
+
+_OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
+
+_SAMPLE = 64  # steps of the data
+
+
+def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
+    """Name all that has to be the same, by its value or by a digest of it.
+
+    Of the data it reads a few steps alone: the others are seen in what standardises them.
+    """
+    sequences, targets = trainer.examples.sequences, trainer.examples.targets
+    n_steps = len(sequences.values)
+    some = np.arange(_SAMPLE) * n_steps // _SAMPLE
+    settings = {
+        name: value
+        for name, value in sorted(estimator.get_params(deep=False).items())
+        if name not in _OF_EACH and isinstance(value, bool | int | float | str | tuple | None)
+    }
+    return {
+        "the version of elman": sys.modules["elman"].__version__,
+        "the version of NumPy": np.__version__,
+        "the version of Numba": version("numba"),
+        "the estimator": type(estimator).__name__,
+        **settings,
+        "the number of sequences": len(sequences),
+        "the number of steps": n_steps,
+        "the lengths of the sequences": _digest(sequences.lengths),
+        "the steps of X": _digest(sequences.values[some]),
+        "the mean of X": _digest(fitted.front_end.mean),
+        "the deviation of X": _digest(fitted.front_end.scale),
+        "y": _digest(targets.values),
+        "the weights of sequences": _digest(targets.weights),
+        "the network": fitted.network.architecture,
+        "the parameters to begin with": _digest(trainer.parameters.vector),
+        "the state of random numbers": _digest(np.frombuffer(_state_of(fitted).encode(), np.uint8)),
+    }
+
+
+def _state_of(fitted: Fitted) -> str:
+    return repr(fitted.rng.bit_generator.state)
+
+
+def _digest(values: Any) -> str:
+    array = np.ascontiguousarray(values)
+    return f"{array.shape} {array.dtype} with digest {crc32(array.reshape(-1).view(np.uint8).data):08x}"

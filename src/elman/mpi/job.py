@@ -1,0 +1,327 @@
+"""The MPI job that this process is a rank of: found by what its launcher left, begun when needed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache, wraps
+from json import loads
+from threading import Timer, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, TypeVar
+from zlib import crc32
+
+import numpy as np
+
+from elman._json import dumps
+from elman._signals import Uninterrupted
+from elman._typing import Array
+from elman.errors import ElmanError, RankError
+from elman.mpi.messages import ENDED, INTERRUPTED, WORDS, InterruptedElsewhere, Messages, wait_for
+
+if TYPE_CHECKING:
+    from elman.engines.compiled.summing import Sum, TreeSum
+
+SWITCH = "ELMAN_MPI"
+"""The environment's variable that is 0 where each rank is to train a model of its own."""
+
+_PROCESS = "ELMAN_MPI_PROCESS"  # whom the launcher's variables speak of: not of its children
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
+
+WORDS_BYTES = 1 << 14
+"""Room for what ranks compare."""
+
+SECONDS = 10.0
+"""A wait for others at the beginning is told of after it; one after an error ends with the job."""
+
+CHECKED = 1024
+"""Parameters that are compared in an update: those after them in the next."""
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def n_launched() -> int:
+    """How many ranks a launcher of MPI has started; 1 if this process is none of them."""
+    environment = os.environ
+    if environment.get(SWITCH, "") == "0" or environment.get(_PROCESS) not in (None, _pid()):
+        return 1
+    sizes = [environment.get(name, "") for name in _SIZES]
+    if any(name in environment for name in _RANKS):  # else Slurm has started them without MPI
+        sizes.append(environment.get("SLURM_STEP_NUM_TASKS", ""))
+    n = max(int(size) if size.isdecimal() else 1 for size in [*sizes, "1"])
+    MPI = sys.modules.get("mpi4py.MPI")
+    if n == 1 and MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized():
+        n = int(MPI.COMM_WORLD.size)
+    return n
+
+
+def _pid() -> str:
+    return str(os.getpid())
+
+
+def ranks() -> Ranks | None:
+    """The ranks of this process's job, begun if they are not yet; None where it is alone.
+
+    Fits in other threads are alone, too: nobody could say which of them belong together.
+
+    Raises
+    ------
+    ElmanError
+        If mpi4py is missing, or of another MPI than the launcher.
+    """
+    if n_launched() == 1 or current_thread() is not main_thread():
+        return None
+    return _begun()
+
+
+def taking_part() -> Ranks | None:
+    """The ranks, within a method that they do ``together``; else None."""
+    if not _begun.cache_info().currsize or current_thread() is not main_thread():
+        return None
+    found = _begun()
+    return found if found.depth else None
+
+
+def rank() -> int:
+    """The number of this process among those that train one model; 0 where it is alone."""
+    found = ranks()
+    return 0 if found is None else found.rank
+
+
+def together(method: Method) -> Method:
+    """Let all ranks of a job do a method of an estimator as one."""
+
+    @wraps(method)
+    def by_all(self: Any, *arguments: Any, **options: Any) -> Any:
+        found = ranks()
+        if found is None:
+            return method(self, *arguments, **options)
+        with found:
+            if self.random_state is None:
+                found.share_random_numbers()
+            return method(self, *arguments, **options)
+
+    return by_all  # type: ignore[return-value]
+
+
+@cache
+def _begun() -> Ranks:
+    n = n_launched()
+    with told_of("MPI begins when all have come to it"):
+        try:
+            from mpi4py import MPI
+        except ImportError as error:
+            raise ElmanError(
+                f"{n} ranks were started, and to train one model together they need mpi4py: {error}. "
+                f"Run: pip install 'elman[mpi]'. Or let each train its own: {SWITCH}=0."
+            ) from None
+        if MPI.Is_finalized():
+            raise ElmanError("MPI has been finalized; fit before that.")
+        if n != MPI.COMM_WORLD.size:
+            library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
+            raise ElmanError(
+                f"{n} ranks were started, but mpi4py sees {MPI.COMM_WORLD.size}: the launcher is not "
+                f"that of its MPI, which is {library}. Start it with the mpiexec of that one."
+            )
+        comm, request = MPI.COMM_WORLD.Idup()
+        wait_for(MPI, [request])
+        return Ranks(Messages(MPI, comm))
+
+
+@contextmanager
+def told_of(what: str) -> Iterator[None]:
+    """Tell of a wait that takes long."""
+    number = next((os.environ[name] for name in _RANKS if name in os.environ), "?")
+    text = (
+        f"elman: rank {number} waits for the others: {what}. All ranks of an MPI job train one model; "
+        f"with {SWITCH}=0 in the environment each trains its own.\n"
+    )
+    timer = Timer(SECONDS, lambda: os.write(2, text.encode()))
+    timer.daemon = True
+    with suppress(RuntimeError):  # no more threads, as at the interpreter's end
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class Ranks:
+    """The ranks of an MPI job, as one of them sees them. See ``Reducer``.
+
+    Attributes
+    ----------
+    rank, size : int
+        The number of this process, and how many there are.
+    depth : int
+        How many methods run that they do ``together``, one within another.
+    last_words : str
+        What the others are told when this process ends, if it failed.
+    """
+
+    def __init__(self, messages: Messages) -> None:
+        self.messages = messages
+        self.rank, self.size = messages.rank, messages.size
+        self.depth = 0
+        self.last_words = ""
+        self._n_joined = 0
+        self._held: Uninterrupted | None = None
+        self._share_cores()
+
+    def __enter__(self) -> Ranks:
+        """Begin something together."""
+        if self.depth == 0:
+            self._n_joined = 0  # an error may have left it different
+        self.depth += 1
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """End it; the others are told of an error that they do not know."""
+        self.depth -= 1
+        if self.depth:
+            return
+        held, self._held = self._held, None
+        try:
+            if error is not None and not isinstance(error, RankError | InterruptedElsewhere):
+                words = _words_of(error)
+                with told_of(f"it does not go on ({words})"):
+                    self.messages.leave(words)
+        finally:
+            if held is not None:
+                held.__exit__()
+
+    def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
+        """See ``Reducer.join``.
+
+        Here, between two updates, Ctrl-C comes through: so all ranks stop at one place.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it came to any rank.
+        RankError
+            If another rank does not go on, or has other parameters.
+        """
+        from elman.mpi.joining import join  # with the compiled engine, which takes long to import
+
+        if self._held is None:
+            self._held = Uninterrupted()
+            self._held.__enter__()
+        self._held.let_through()
+        start = self._n_joined % -(-len(parameters) // CHECKED) * CHECKED
+        self._n_joined += 1
+        digest = np.array([crc32(parameters[start : start + CHECKED].data)], np.int64).view(
+            np.uint8
+        )
+
+        def exchange(messages: list[Array], sizes: list[int]) -> list[Array]:
+            ours = [np.concatenate([digest, message]) for message in messages]
+            theirs = self.messages.exchange(ours, [8 + size for size in sizes])
+            for number, message in enumerate(theirs):
+                if len(message) != 8 + sizes[number] or (message[:8] != digest).any():
+                    raise RankError(
+                        f"rank {number} of {self.size} has other weights than rank {self.rank}, before "
+                        f"update {self._n_joined:,}. A callback that changes the model has to do so in "
+                        "each rank alike."
+                    )
+            return [message[8:] for message in theirs]
+
+        return join(exchange, self.rank, tree, blocks, n, parameters.dtype)
+
+    def compare(self, facts: Mapping[str, object]) -> None:
+        """See that all ranks are about to do the same.
+
+        Parameters
+        ----------
+        facts : mapping
+            From what messages call it to what is compared, both in words.
+
+        Raises
+        ------
+        RankError
+            In each rank, if one differs.
+        """
+        own = dumps({name: str(fact)[:60] for name, fact in facts.items()})
+        first, *others = map(loads, self._tell_all(own))
+        for number, other in enumerate(others, 1):
+            for name in first | other:
+                if first.get(name) != other.get(name):
+                    raise RankError(
+                        f"rank {number} of {self.size} differs from rank 0 in {name}: "
+                        f"{other.get(name)}, not {first.get(name)}. All ranks of an MPI job train one "
+                        f"model on the same data; with {SWITCH}=0 in the environment each its own."
+                    )
+
+    def share_random_numbers(self) -> None:
+        """Let NumPy's global generator, which ``random_state=None`` draws from, go on as rank 0's."""
+        # scikit-learn's None is this generator, old as it is.
+        own: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+        numbers = np.append(own["state"]["key"], own["state"]["pos"])
+        state = numbers.astype(np.uint32).view(np.uint8)
+        with told_of("they have to begin fit, as often as this one"):
+            received = self.messages.exchange(
+                [state] * self.size, [state.nbytes] * self.size, WORDS
+            )
+        if self.rank:
+            numbers = received[0].view(np.uint32)
+            own["state"] = {"key": numbers[:-1].copy(), "pos": int(numbers[-1])}
+            np.random.set_state(own)  # noqa: NPY002
+
+    def end(self) -> None:
+        """Tell the others that this process ends, and wait till they end or hear of it.
+
+        After an error that is not for long: then the job is ended.
+        """
+        MPI = self.messages.MPI
+        if MPI.Is_finalized():
+            return
+        error = getattr(sys, "last_value", None)
+        words = self.last_words or ("" if error is None else _words_of(error))
+        note = f"{ENDED} by {words}" if words else ENDED
+        if not self.messages.leave(note, SECONDS if words else None):
+            os.write(
+                2, f"elman: rank {self.rank} ends the job: {words or 'it broke off'}\n".encode()
+            )
+            MPI.COMM_WORLD.Abort(1)
+
+    def _tell_all(self, text: str) -> list[str]:
+        content = np.frombuffer(text.encode(), np.uint8)
+        with told_of("they have to begin fit, as often as this one"):
+            heard = self.messages.exchange([content] * self.size, [WORDS_BYTES] * self.size, WORDS)
+        return [message.tobytes().decode() for message in heard]
+
+    def _share_cores(self) -> None:
+        """Leave each rank of one machine its share of the cores: OMP_NUM_THREADS, unless it is set."""
+        if os.environ.get("OMP_NUM_THREADS") or not hasattr(os, "sched_getaffinity"):
+            self._tell_all("")
+            return
+        machine = self.messages.MPI.Get_processor_name()
+        own = dumps([machine, sorted(os.sched_getaffinity(0))])
+        heard = [loads(text) for text in self._tell_all(own) if text]
+        here = [cores for name, cores in heard if name == machine]
+        n = len({core for cores in here for core in cores}) // len(here)
+        os.environ["OMP_NUM_THREADS"] = str(max(1, n))
+
+
+def _words_of(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return f"{type(error).__name__}: {error}"
+
+
+def _end() -> None:
+    """Take part for the last time, even if this is the first: the others may wait for it."""
+    try:
+        found = ranks()
+    except ElmanError:
+        return
+    if found is not None:
+        found.end()
+
+
+atexit.register(_end)
+if n_launched() > 1:
+    os.environ[_PROCESS] = _pid()

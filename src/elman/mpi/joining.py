@@ -1,0 +1,99 @@
+"""The sums of all ranks: each finishes a slice of the tree, and sends it to all others.
+
+The additions are those of one process, number by number: a slice is of parameters, not of shards. A
+rank sends and takes each parameter about twice, whatever the number of ranks, and waits twice.
+
+Letters: P ranks, n shards, N numbers of a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from elman._typing import Array
+from elman.engines.compiled.summing import Place, Sum, TreeSum, places
+
+Exchange: TypeAlias = Callable[[list[Array], list[int]], list[Array]]
+"""Sends a message of bytes to each rank; returns those of all, of so many bytes each."""
+
+_of_blocks = lru_cache(256)(places)
+
+
+class _Views:
+    """Arrays that are parts of messages: nobody takes them back. See ``Pool``."""
+
+    def take(self, n: int, dtype: np.dtype[Any]) -> Array:
+        return np.empty(n, dtype)
+
+    def give(self, array: Array) -> None:
+        return
+
+
+def join(
+    exchange: Exchange, rank: int, tree: TreeSum, blocks: list[range], N: int, dtype: np.dtype[Any]
+) -> Sum:
+    """Add up what each rank has of a tree. See ``Reducer.join``.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    rank : int
+        Of this process.
+    tree : TreeSum
+        With the shards of this process's block.
+    blocks : list of P range
+        Which of the shards each rank has.
+    N : int
+        How many numbers gradients are.
+    dtype : dtype
+        Of these.
+    """
+    P = len(blocks)
+    held = [_of_blocks(tree.n, block) for block in blocks]
+    cuts = [N * r // P for r in range(P + 1)]
+    own = [tree.waiting[place] for place in held[rank]]
+    messages = [_packed(own, slice(*ends), dtype) for ends in pairwise(cuts)]
+    n_own = cuts[rank + 1] - cuts[rank]
+    sizes = [len(of_rank) * (16 + n_own * dtype.itemsize) for of_rank in held]
+    whole = TreeSum(tree.n, _Views())
+    for of_rank, message in zip(held, exchange(messages, sizes), strict=True):
+        _unpack(whole, of_rank, message, dtype)
+    loss, correct, part = whole.root
+
+    slices = exchange(
+        [part.view(np.uint8)] * P, [dtype.itemsize * (end - start) for start, end in pairwise(cuts)]
+    )
+    for taken in own:
+        tree.buffers.give(taken.gradients)
+    total = tree.buffers.take(N, dtype)
+    for start, content in zip(cuts, slices, strict=False):
+        values = content.view(dtype)
+        total[start : start + len(values)] = values
+    return Sum(loss, correct, total)
+
+
+def _packed(sums: list[Sum], part: slice, dtype: np.dtype[Any]) -> Array:
+    """A message: Σ w L and Σ w over the right answers of each sum, then a slice of its gradients."""
+    n, k = part.stop - part.start, len(sums)
+    message = np.empty(k * (16 + n * dtype.itemsize), np.uint8)
+    numbers = message[: 16 * k].view(np.float64)
+    gradients = message[16 * k :].view(dtype)
+    for j, (loss, correct, of_all) in enumerate(sums):
+        numbers[2 * j : 2 * j + 2] = loss, correct
+        gradients[j * n : (j + 1) * n] = of_all[part]
+    return message
+
+
+def _unpack(whole: TreeSum, held: list[Place], message: Array, dtype: np.dtype[Any]) -> None:
+    """Add what a message has to the tree of its slice."""
+    k = len(held)
+    numbers = message[: 16 * k].view(np.float64).tolist()
+    if k:
+        gradients = np.split(message[16 * k :].view(dtype), k)
+    for j, (level, i) in enumerate(held):
+        whole.add(i, numbers[2 * j], numbers[2 * j + 1], gradients[j], level)

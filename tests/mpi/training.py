@@ -1,0 +1,165 @@
+"""What ranks of an MPI job train, in the tests: printed as digests of what they come to."""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+
+import elman
+from elman import RNNClassifier, RNNRegressor, RNNTagger
+from elman.mpi import ranks
+
+PLAIN = {"cell": "tanh", "readout": "last", "standardize": True, "frame": None, "max_iter": 2}
+FEW_BYTES = np.float32
+VERSION = elman.__version__
+
+
+def data(n=150, seed=0):
+    rng = np.random.default_rng(seed)
+    X = [rng.standard_normal((length, 2)).astype(FEW_BYTES) for length in rng.integers(1, 9, n)]
+    return X, np.array([int(x.sum() > 0) for x in X])
+
+
+def settings_of(name):
+    """An estimator and its data."""
+    X, y = data()
+    if name == "ragged, dropout, held out":
+        model = RNNClassifier(
+            5, **PLAIN | {"max_iter": 3}, batch_size=100, dropout=0.2, early_stopping=True
+        )
+    elif name == "regressor, clipped":
+        model, y = (
+            RNNRegressor(5, **PLAIN, batch_size=150, clip_norm=0.1),
+            [float(x.sum()) for x in X],
+        )
+    elif name == "few sequences":
+        model, X, y = RNNClassifier(5, **PLAIN, batch_size=3), X[:10], y[:10]
+    elif name == "tagger":
+        plain = {key: value for key, value in PLAIN.items() if key != "readout"}
+        model, y = RNNTagger(5, **plain, batch_size=70), [(x[:, 0] > 0).astype(int) for x in X]
+    return model.set_params(random_state=0), X, y
+
+
+NAMES = ("ragged, dropout, held out", "regressor, clipped", "few sequences", "tagger")
+
+
+def trained(name):
+    """A digest of all parameters, and the history."""
+    model, X, y = settings_of(name)
+    model.fit(X, y)
+    return digest(model)
+
+
+def digest(model):
+    return hashlib.sha256(model.network_.parameters.vector.tobytes()).hexdigest(), model.history_
+
+
+def unseeded():
+    """With ``random_state=None``: as NumPy's global generator was in rank 0."""
+    np.random.seed(ranks().rank if ranks() else 0)  # noqa: NPY002
+    model, X, y = settings_of("few sequences")
+    return digest(model.set_params(random_state=None).fit(X, y))
+
+
+def parts():
+    """``partial_fit``, twice."""
+    model, X, y = settings_of("few sequences")
+    for _ in range(2):
+        model.partial_fit(X, y, classes=[0, 1])
+    return digest(model)
+
+
+def all_of_them():
+    return {name: trained(name) for name in NAMES} | {"unseeded": unseeded(), "parts": parts()}
+
+
+# Faults: what each rank says of them. After each the ranks are in step again.
+
+
+class FaultError(Exception):
+    pass
+
+
+def with_fault(name, rank):
+    model, X, y = settings_of("few sequences")
+    is_last = rank == ranks().size - 1
+    if is_last and name == "other data":
+        X = [x + 1 for x in X]
+    if is_last and name == "another label":
+        y = 1 - y
+    if is_last and name == "another setting":
+        model.set_params(learning_rate_init=0.5)
+    if is_last and name == "not finite":
+        X[3][0, 0] = np.nan
+    if is_last and name == "another version":
+        elman.__version__ = "0.0.9"
+
+    def callback(progress):
+        if progress.update != 3 or progress.row is not None:
+            return
+        if name == "all raise":
+            raise FaultError("enough")
+        if not is_last:
+            return
+        if name == "one raises":
+            raise FaultError("enough")
+        if name == "Ctrl-C":
+            os.kill(os.getpid(), signal.SIGINT)
+        if name == "other weights":
+            model.network_.parameters.vector[0] += 1
+
+    try:
+        model.fit(X, y, callback=callback)
+    except (elman.ElmanError, FaultError, KeyboardInterrupt) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        elman.__version__ = VERSION
+    return "done"
+
+
+FAULTS = (
+    "other data",
+    "another label",
+    "another setting",
+    "not finite",
+    "another version",
+    "all raise",
+    "one raises",
+    "Ctrl-C",
+    "other weights",
+    "none",
+)
+
+
+def main(what):
+    own = ranks()
+    rank = 0 if own is None else own.rank
+    if what == "bits":
+        found = all_of_them()
+    elif what == "faults":
+        found = {name: with_fault(name, rank) for name in FAULTS}
+    elif what == "more fits":
+        if rank:
+            parts()
+        found = parts()
+    elif what == "an error before":
+        if rank == 1:
+            raise FaultError("no data")
+        found = parts()
+    elif what == "an end before":
+        if rank == 1:
+            sys.exit()
+        found = parts()
+    elif what == "killed":
+        model, X, y = settings_of("few sequences")
+        model.fit(X, y, callback=lambda _: rank != 1 or os.kill(os.getpid(), signal.SIGKILL))
+    elif what == "alone":
+        found = {"begun": own is not None, "parts": parts()}
+    print(json.dumps({"rank": rank, "found": found}) + "\n", end="", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
