@@ -36,12 +36,14 @@ _DIGITS_RECIPE = {
 }
 _MNIST_RECIPE = {
     **NOTES,
-    "hidden_layer_sizes": (128, 128, 128),
+    "hidden_layer_sizes": (128, 128),
+    "cell": "gru",
+    "readout": "max",
     "batch_size": 64,
-    "max_iter": 15,
-    "learning_rate_init": 0.001,
-    "clip_norm": 0.5,
-    "alpha": 0.02,
+    "max_iter": 12,
+    "learning_rate_init": 0.002,
+    "dropout": 0.3,
+    "clip_norm": 1.0,
 }
 # 784 steps of one number are too far for a W that turns by any angle, and for its last state.
 _MNIST_PIXELS_RECIPE = {

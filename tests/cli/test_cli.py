@@ -155,15 +155,17 @@ def test_every_option_reaches_the_estimator(run):
 
 def test_windows_are_for_what_answers_each_step(run, tmp_path):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((40, 1))
-    rows = [f"{float(value)!r},{'up' if value > 0 else 'down'}" for value in x[:, 0]]
-    (tmp_path / "stream.csv").write_text("\n".join(["x,way", *rows]) + "\n")
-    arguments = ["--label", "way", "--hidden", 4, "--epochs", 2, "--test", "stream.csv"]
+    x = rng.standard_normal((6, 40))
+    rows = [
+        f"{i},{float(value)!r},{'up' if value > 0 else 'down'}" for i in range(6) for value in x[i]
+    ]
+    (tmp_path / "stream.csv").write_text("\n".join(["id,x,way", *rows]) + "\n")
+    arguments = ["--id", "id", "--label", "way", "--task", "tag", "--hidden", 4, "--epochs", 2]
     result = run("train", "stream.csv", *arguments, "--tbptt-steps", 10)
     assert result.exit_code == 0, result.output
     assert elman.load("stream.safetensors").tbptt_steps == 10
     refused = run("train", "digits", *SMALL, "--tbptt-steps", 10)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--tbptt-steps 10 is for estimators that answer each step" in refused.output
 
 
@@ -253,9 +255,9 @@ def test_evaluation_goes_through_the_network_once(run, files, monkeypatch, name,
     run("train", f"{name}.npz", *SMALL)
     probabilities, calls = kind._outputs, []
 
-    def counted(self, X, *arguments):
+    def counted(self, X, *arguments, **options):
         calls.append(len(X))
-        return probabilities(self, X, *arguments)
+        return probabilities(self, X, *arguments, **options)
 
     monkeypatch.setattr(kind, "_outputs", counted)
     assert run("evaluate", f"{name}.safetensors", f"{name}.npz").exit_code == 0
