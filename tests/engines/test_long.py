@@ -105,6 +105,7 @@ def as_window(batch, begin, end):
         batch.starts[there] + begin,
         lengths[there],
         batch.every_step,
+        batch.n_sequences,
     )
 
 
