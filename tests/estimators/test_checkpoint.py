@@ -141,7 +141,8 @@ def test_going_on_from_any_moment_gives_the_same_bits(name, tmp_path):
 
 def test_those_trainings_are_what_they_say():
     fitted = {}
-    for name, (make, data, keywords) in list(TRAININGS.items())[:5]:
+    for name in ("patience that ends it", "divergence, again and again"):
+        make, data, keywords = TRAININGS[name]
         fitted[name] = make().fit(*data, **keywords)
     assert "stopped" in fitted["patience that ends it"].history_[-1]
     rows = fitted["divergence, again and again"].history_
