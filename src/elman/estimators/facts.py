@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from elman.data.digest import storage
 from elman.estimators.fitted import Fitted
 from elman.training import Trainer
 
@@ -39,6 +40,7 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         **settings,
         "the number of sequences": len(sequences),
         "the number of steps": n_steps,
+        "how X is stored": storage(trainer.examples),
         "the lengths of the sequences": _digest(sequences.lengths),
         "the steps of X": _digest(sequences.values[some]),
         "the mean of X": _digest(fitted.front_end.mean),
