@@ -53,6 +53,11 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
     }
 
 
+def outcome(trainer: Trainer) -> dict[str, Any]:
+    """Name what has to be the same when training ends: validation data may have differed."""
+    return {"the weights in the end": _digest(trainer.parameters.vector)}
+
+
 def _state_of(fitted: Fitted) -> str:
     return repr(fitted.rng.bit_generator.state)
 
