@@ -119,6 +119,22 @@ def test_file_is_as_memory(mapped, in_order, monkeypatch):
     assert bits(model(random_state=0).fit(X, y), X) == found
 
 
+def test_training_does_not_go_on_from_memory_in_a_file(mapped, tmp_path, monkeypatch):
+    small(monkeypatch)
+
+    def model():
+        return RNNClassifier(4, max_iter=1, batch_size=7, random_state=0)
+
+    kept = {place: tmp_path / place for place in ("memory", "file")}
+    model().fit(X, y, checkpoint=kept["memory"])
+    model().fit(mapped, y, checkpoint=kept["file"])
+    for place, given in (("memory", mapped), ("file", X)):  # sequences come in another order
+        with pytest.raises(DataError, match=r"on other data: how X is stored .* differs"):
+            model().fit(given, y, resume=kept[place])
+    model().fit(mapped, y, resume=kept["file"])
+    model().fit([*X], y, resume=kept["memory"])
+
+
 def test_some_of_a_file_are_split_and_read(mapped, monkeypatch):
     small(monkeypatch)
     sequences = elman.data.as_sequences(mapped)

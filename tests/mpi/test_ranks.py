@@ -65,6 +65,11 @@ def test_any_number_of_ranks_comes_to_the_same_bits(n):
             assert result[name] == expected, name
 
 
+def test_all_ranks_go_on_from_what_the_first_has_written(tmp_path):
+    results = found(job(2, "checkpoints", CHECKPOINT=str(tmp_path / "run.ckpt")))
+    assert results == [[of_one_process()["few sequences"]] * 3] * 2
+
+
 def test_threads_in_each_rank_change_no_bit():
     results = found(job(2, "bits", OMP_NUM_THREADS="2"))
     assert results == [of_one_process()] * 2
@@ -81,6 +86,9 @@ def test_every_rank_says_what_went_wrong_and_goes_on():
     }.items():
         assert first[name].startswith(f"RankError: {differs}{where}"), first[name]
         assert last[name] == first[name]
+    assert first["other validation data"].startswith(
+        f"RankError: {differs}the weights in the end: "
+    )
     gone = "RankError: rank 2 of 3 does not go on: "
     assert first["not finite"].startswith(f"{gone}DataError: X contains NaN at sequence 3, step 0")
     assert last["not finite"].startswith("DataError: ")

@@ -5,12 +5,16 @@ import json
 import os
 import signal
 import sys
+import time
 
 import numpy as np
+from sklearn.base import clone
 
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNTagger
+from elman.estimators import checkpoint
 from elman.mpi import ranks
+from elman.persistence import write_model
 
 PLAIN = {"cell": "tanh", "readout": "last", "standardize": True, "frame": None, "max_iter": 2}
 FEW_BYTES = np.float32
@@ -76,6 +80,19 @@ def all_of_them():
     return {name: trained(name) for name in NAMES} | {"unseeded": unseeded(), "parts": parts()}
 
 
+def checkpoints(path):
+    """One that rank 0 writes slowly, and all go on from at once."""
+
+    def slowly(*what):
+        time.sleep(0.2)
+        write_model(*what)
+
+    checkpoint.write_model = slowly
+    model, X, y = settings_of("few sequences")
+    found = [digest(model.fit(X, y, checkpoint=path))]
+    return [*found, *(digest(clone(model).fit(X, y, resume=path)) for _ in range(2))]
+
+
 # Faults: what each rank says of them. After each the ranks are in step again.
 
 
@@ -92,6 +109,10 @@ def with_fault(name, rank):
         y = 1 - y
     if is_last and name == "another setting":
         model.set_params(learning_rate_init=0.5)
+    watched = None
+    if name == "other validation data":
+        watched = X, 1 - y if is_last else y
+        model.set_params(max_iter=30)
     if is_last and name == "not finite":
         X[3][0, 0] = np.nan
     if is_last and name == "another version":
@@ -112,7 +133,7 @@ def with_fault(name, rank):
             model.network_.parameters.vector[0] += 1
 
     try:
-        model.fit(X, y, callback=callback)
+        model.fit(X, y, callback=callback, validation_data=watched)
     except (elman.ElmanError, FaultError, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
     finally:
@@ -130,6 +151,7 @@ FAULTS = (
     "one raises",
     "Ctrl-C",
     "other weights",
+    "other validation data",
     "none",
 )
 
@@ -141,6 +163,8 @@ def main(what):
         found = all_of_them()
     elif what == "faults":
         found = {name: with_fault(name, rank) for name in FAULTS}
+    elif what == "checkpoints":
+        found = checkpoints(os.environ["CHECKPOINT"])
     elif what == "more fits":
         if rank:
             parts()

@@ -127,7 +127,12 @@ class Training:
                     self.estimator.fit(
                         X,
                         y,
-                        callback=partial(self._after_batch, show, History(self.request.log if rank() == 0 else None), form),
+                        callback=partial(
+                            self._after_batch,
+                            show,
+                            History(self.request.log if rank() == 0 else None),
+                            form,
+                        ),
                         validation_data=self.validation,
                         checkpoint=checkpoint,
                         resume=self.resume,

@@ -15,6 +15,14 @@ WHOLE = 1 << 28
 _BLOCKS = 1 << 12  # that a larger one is read in, evenly spread, with its beginning and its end
 
 
+def storage(examples: Examples) -> str:
+    """Say where sequences are, as far as the order of epochs depends on it (``Examples.order``)."""
+    unread = examples.sequences.unread
+    if unread is None or unread.files is None:
+        return "in memory"
+    return _digest(examples.order(np.random.default_rng(0)))
+
+
 def digests(examples: Examples) -> dict[str, str]:
     """Compute a digest each of sequences, targets and weights.
 

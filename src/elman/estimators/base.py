@@ -32,7 +32,7 @@ from elman.estimators.checkpoint import (
     checkpoint_for,
     digests_of,
 )
-from elman.estimators.facts import facts
+from elman.estimators.facts import facts, outcome
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
@@ -227,6 +227,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 callback=self._reporting(callback),
                 keep=keep,
             )
+            if (ranks := taking_part()) is not None:  # rank 0 has written what others may read now
+                ranks.compare(outcome(trainer))
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()

@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from elman._files import try_to_replace
 from elman._typing import Array
 from elman.data import Examples
-from elman.data.digest import digests
+from elman.data.digest import digests, storage
 from elman.engines import Engine
 from elman.errors import DataError, ModelFileError
 from elman.estimators.answers import Classes, Numbers
@@ -223,6 +223,7 @@ def checkpoint_for(
 def digests_of(examples: Examples, validation: Examples | None) -> dict[str, str]:
     """Digests of the data of a training."""
     found = digests(examples)
+    found["how X is stored (in memory, or in a file)"] = storage(examples)
     if validation is not None:
         found["validation_data"] = " ".join(digests(validation).values())
     return found

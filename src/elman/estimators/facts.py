@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from elman.data.digest import storage
 from elman.estimators.fitted import Fitted
 from elman.training import Trainer
 
@@ -39,6 +40,7 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         **settings,
         "the number of sequences": len(sequences),
         "the number of steps": n_steps,
+        "how X is stored": storage(trainer.examples),
         "the lengths of the sequences": _digest(sequences.lengths),
         "the steps of X": _digest(sequences.values[some]),
         "the mean of X": _digest(fitted.front_end.mean),
@@ -49,6 +51,11 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         "the parameters to begin with": _digest(trainer.parameters.vector),
         "the state of random numbers": _digest(np.frombuffer(_state_of(fitted).encode(), np.uint8)),
     }
+
+
+def outcome(trainer: Trainer) -> dict[str, Any]:
+    """Name what has to be the same when training ends: validation data may have differed."""
+    return {"the weights in the end": _digest(trainer.parameters.vector)}
 
 
 def _state_of(fitted: Fitted) -> str:

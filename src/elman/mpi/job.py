@@ -232,7 +232,7 @@ class Ranks:
         return join(exchange, self.rank, tree, blocks, n, parameters.dtype)
 
     def compare(self, facts: Mapping[str, object]) -> None:
-        """See that all ranks are about to do the same.
+        """See that all ranks are about to do the same, or have done so.
 
         Parameters
         ----------
@@ -261,7 +261,7 @@ class Ranks:
         own: Any = np.random.get_state(legacy=False)  # noqa: NPY002
         numbers = np.append(own["state"]["key"], own["state"]["pos"])
         state = numbers.astype(np.uint32).view(np.uint8)
-        with told_of("they have to begin fit, as often as this one"):
+        with told_of("they have to begin and to end fit, as often as this one"):
             received = self.messages.exchange(
                 [state] * self.size, [state.nbytes] * self.size, WORDS
             )
@@ -289,7 +289,7 @@ class Ranks:
 
     def _tell_all(self, text: str) -> list[str]:
         content = np.frombuffer(text.encode(), np.uint8)
-        with told_of("they have to begin fit, as often as this one"):
+        with told_of("they have to begin and to end fit, as often as this one"):
             heard = self.messages.exchange([content] * self.size, [WORDS_BYTES] * self.size, WORDS)
         return [message.tobytes().decode() for message in heard]
 
