@@ -17,7 +17,11 @@ COMMANDS = get_command(app).commands
 
 def test_every_parameter_has_an_option_that_there_is():
     params = {**RNNClassifier().get_params(), **RNNRegressor().get_params()}
-    assert set(OPTIONS) - {"validation_data"} == set(params) - {"verbose", "warm_start", "checkpoint_steps"}
+    assert set(OPTIONS) - {"validation_data"} == set(params) - {
+        "verbose",
+        "warm_start",
+        "checkpoint_steps",
+    }
     known = {name for option in COMMANDS["train"].params for name in option.opts}
     assert set(OPTIONS.values()) <= known
 

@@ -1,5 +1,6 @@
 """Windows: which steps an update learns from, with which states, and what that makes of training."""
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -55,7 +56,17 @@ def test_updates_are_counted_beforehand(batch_size, n_steps):
     trainer = trainer_of(network_of(), examples, batch_size=batch_size, tbptt_steps=n_steps)
     trainer.epoch(1, 1)
     assert trainer.n_updates == trainer.n_batches
-    assert trainer.n_batches == n_windows(np.array(LENGTHS), batch_size, n_steps)
+    assert trainer.n_batches == n_windows(examples, batch_size, n_steps)
+
+
+def test_windows_without_a_target_are_no_updates():
+    examples = examples_of((9, 6), True)
+    weights = np.ones(15)
+    weights[3:6] = weights[12:] = 0  # the second window of both
+    examples = examples.with_targets(replace(examples.targets, weights=weights))
+    trainer = trainer_of(network_of(), examples, batch_size=2, tbptt_steps=3)
+    trainer.epoch(1, 1)
+    assert trainer.n_updates == trainer.n_batches == 2
 
 
 def at_rest(n_steps, alpha=0.0, **settings):

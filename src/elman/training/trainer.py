@@ -155,10 +155,10 @@ class Trainer:
         self.high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
         self.under_way: UnderWay | None = None
 
-    @property
+    @cached_property
     def n_batches(self) -> int:
         """The number of updates of an epoch."""
-        return n_windows(self.examples.sequences.lengths, self.batch_size, self.tbptt_steps)
+        return n_windows(self.examples, self.batch_size, self.tbptt_steps)
 
     @cached_property
     def states(self) -> Carry | None:

@@ -98,12 +98,17 @@ def windows(
         yield Window(batch, targets, n, share, weight, is_last, carry, states)
 
 
-def n_windows(lengths: IntArray, batch_size: int, n_steps: int | None) -> int:
-    """The updates of an epoch over sequences of these lengths, in this order.
+def n_windows(examples: Examples, batch_size: int, n_steps: int | None) -> int:
+    """The updates of an epoch, in this order: windows without a target make none.
 
     Another order of sequences that differ in length may make some more or fewer of windows.
     """
-    firsts = np.arange(0, len(lengths), batch_size)
-    if n_steps is None:
-        return len(firsts)
-    return int((-(-np.maximum.reduceat(lengths, firsts) // n_steps)).sum())
+    sequences, targets = examples.sequences, examples.targets
+    n = len(sequences)
+    if n_steps is None or not targets.every_step:
+        return -(-n // batch_size)
+    lengths = sequences.lengths
+    step = np.arange(len(targets)) - np.repeat(sequences.offsets[:-1], lengths)
+    batch = np.repeat(np.arange(n) // batch_size, lengths)
+    window = batch * -(-int(lengths.max()) // n_steps) + step // n_steps
+    return len(np.unique(window[targets.present]))
