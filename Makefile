@@ -11,7 +11,7 @@ OLDEST := .venv-oldest
 EXTRAS := .venv-extras
 MPI := .venv-mpi
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest extras test-extras attack bench learn docs check format clean
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest test-extras attack bench learn docs check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -50,8 +50,6 @@ test-extras: $(EXTRAS)/.consumers
 	NUMBA_CACHE_DIR=$(CURDIR)/$(EXTRAS)/numba $(EXTRAS)/bin/pytest -q -n auto \
 		tests/test_examples.py tests/exporting/test_torch.py tests/exporting/test_keras.py \
 		tests/exporting/test_onnx.py tests/exporting/test_front_end.py
-
-extras: $(EXTRAS)/.consumers
 
 attack: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m attack $(ARGS)

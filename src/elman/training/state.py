@@ -62,7 +62,7 @@ def state_of(trainer: Trainer, run: Run) -> State:
     kept = {name: getattr(run, name) for name in _PARAMETERS}
     arrays = {name: parameters.vector for name, parameters in kept.items() if parameters}
     if trainer.states is not None and under_way is not None and under_way.n_windows:
-        arrays["states"] = trainer.states.values  # of the batch's sequences, between two windows
+        arrays["states"] = trainer.states.values  # between two windows; a row for every sequence
     return State(settings, {**arrays, "high": np.array(trainer.high, dtype=bool)})
 
 
