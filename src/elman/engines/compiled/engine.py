@@ -400,7 +400,7 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
         )
     # Those of the batch alone: in all there may be a thousand times as many.
     own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
-    if own.min() < 0 or own.max() >= K:
+    if own.astype(np.uint64).max() >= K:  # as which a label below 0 is above all others
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
