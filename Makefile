@@ -22,10 +22,14 @@ demo: $(VENV)/.plot
 	@echo "      demo/explanation.html (the model above) in a browser; . $(BIN)/activate; elman --help"
 
 test: $(VENV)/.dev
+	$(BIN)/python tests/kernels.py
 	$(BIN)/pytest -q -n auto
 
+# Of engines' tests those whose programs checked mode changes.
+test-checked: export NUMBA_BOUNDSCHECK = 1
 test-checked: $(VENV)/.dev
-	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q -n auto tests/engines
+	$(BIN)/python tests/kernels.py
+	$(BIN)/pytest -q -n auto tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
 
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)

@@ -64,6 +64,8 @@ BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
 ANSWERS_BOTH_WAYS = versus_naive("test_probabilities and ways and ragged")
 GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged")
+WINDOWS = Tests("engines/test_long.py", "test_windows_end_where and compiled and gru")
+SEGMENTS = Tests("engines/test_long.py", "test_a_windows_gradient and gru")
 FIRST_STATES_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and first")
 
 
@@ -136,6 +138,16 @@ MUTANTS = {
     "nothing straight from later steps": Mutant(
         "steps", " + layer.n_gates * apart\n        later_apart", "\n        later_apart",
         GATES_OF_MANY,
+    ),
+    "a window's states to other sequences": Mutant(
+        "panels", "after[members[j], column + i]", "after[members[first], column + i]", WINDOWS
+    ),
+    "a segment does not begin with the states before it": Mutant(
+        "panels",
+        "copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)\n"
+        "            forward",
+        "pass\n            forward",
+        SEGMENTS,
     ),
     # bidirectional
     "a reverse layer that goes forward": Mutant(

@@ -100,3 +100,21 @@ def test_module_is_the_command():
         [sys.executable, "-m", "elman", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"elman {elman.__version__}\n"
+
+
+def test_without_numbas_compiler_there_is_the_reference_engine(tmp_path):
+    command = [sys.executable, "-m", "elman", "train", "digits", "--epochs", "1", "--hidden", "2"]
+    compiled, reference = (
+        subprocess.run(
+            [*command, *more],
+            cwd=tmp_path,
+            env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+            capture_output=True,
+            text=True,
+        )
+        for more in ([], ["--engine", "reference"])
+    )
+    assert (compiled.returncode, compiled.stdout) == (1, "")
+    assert compiled.stderr.startswith("error: the compiled engine is nothing without Numba's")
+    assert compiled.stderr.count("\n") == 1
+    assert (reference.returncode, reference.stderr) == (0, "")

@@ -1,5 +1,6 @@
 """Parts of sequences: segments, of which states are kept, and windows, with states in and out."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,7 @@ DROPOUT = Dropout(0.3, 0.4, seed=1, update=2)
 
 def drawn(cell, lengths, every_step=True, **network):
     """A network, and a batch with targets of it."""
-    network = Network(D, (5, 17), K, cell=cell, dtype=np.float64, **network)
+    network = Network(D, (5, 9), K, cell=cell, dtype=np.float64, **network)
     rng = np.random.default_rng(len(lengths))
     scale = 0.15 if cell == "relu" else 0.5  # else it overflows
     network.parameters.vector[...] = scale * rng.standard_normal(len(network.parameters.vector))
@@ -128,16 +129,12 @@ def test_windows_end_where_the_whole_does(engine, cell, lengths):
     assert sum(losses) == pytest.approx(loss, rel=1e-14)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-@pytest.mark.parametrize("steps", [None, 8])
-def test_a_windows_gradient_is_exact_with_what_it_begins_with_a_constant(engine, cell, steps):
+def test_a_windows_gradient_is_exact_with_what_it_begins_with_a_constant(cell):
     lengths = [30, 25, 30, 12, 9]
     network, batch, targets = drawn(cell, lengths)
     carry = carry_of(network, len(lengths))
     window = as_window(batch, 10, 30)
-    of = get_engine(engine, 1, steps)
-    _, _, gradients = of.loss_and_gradients(network.parameters, window, targets, carry)
 
     moved = network.astype(np.complex128)
     y = np.split(targets.values, batch.sequences.offsets[1:-1])
@@ -147,7 +144,10 @@ def test_a_windows_gradient_is_exact_with_what_it_begins_with_a_constant(engine,
     expected = complex_step(
         lambda: reference_loss(moved.parameters, shard, targets, constant), moved.parameters.vector
     )
-    assert relative_error(gradients.vector, expected) < BY_HAND
+    for engine, steps in product(ENGINES, [None, 8]):
+        of = get_engine(engine, 1, steps)
+        _, _, gradients = of.loss_and_gradients(network.parameters, window, targets, carry)
+        assert relative_error(gradients.vector, expected) < BY_HAND, (engine, steps)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -51,7 +51,7 @@ def examples(n, longest=20, seed=0):
 @pytest.mark.parametrize("n", [1, 9, 40])
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 @pytest.mark.parametrize("both", [False, True], ids=["onward", "both ways"])
-def test_kernels_compute_what_the_reference_does(kernel, readout, cell, n, both):
+def test_kernels_compute_what_the_equations_say(kernel, readout, cell, n, both):
     X, y, weights = examples(n)
     network = network_of(readout, cell=cell, bidirectional=both)
     loss, gradients = network.loss_and_gradients(X, y, weights)

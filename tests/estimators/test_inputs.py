@@ -6,7 +6,16 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from elman import DataError, Network, RNNClassifier, RNNTagger, explain, gradient_flow
+from elman import (
+    DataError,
+    Network,
+    RNNClassifier,
+    RNNRegressor,
+    RNNStepRegressor,
+    RNNTagger,
+    explain,
+    gradient_flow,
+)
 from elman.estimators.inputs import are_rows
 from plain import plain_model
 
@@ -211,23 +220,26 @@ def reversed_columns(data):
     return [frame[["b", "a"]] for frame in data]
 
 
+TAGS = [np.arange(len(x)) % 2 for x in RAGGED]
+NUMBERS = [x.sum(axis=1) for x in RAGGED]
 FITTED = {
     "classifier": classifier().fit(frames(), Y),
-    "tagger": RNNTagger(3, max_iter=2, random_state=0).fit(
-        frames(), [np.arange(len(x)) % 2 for x in RAGGED]
-    ),
+    "tagger": RNNTagger(3, max_iter=2, random_state=0).fit(frames(), TAGS),
+    "regressor": plain_model(RNNRegressor, 3, max_iter=2).fit(frames(), [x[-1] for x in NUMBERS]),
+    "step regressor": plain_model(RNNStepRegressor, 3, max_iter=2).fit(frames(), NUMBERS),
 }
+ANSWERS = {"classifier": Y, "tagger": TAGS, "regressor": Y, "step regressor": NUMBERS}
 
 
 def entry_points(data):
     """All ways in which sequences with names reach a fitted model."""
     one = data[4]
-    tags = [np.arange(len(x)) % 2 for x in data]
     for kind, fitted in FITTED.items():
-        y = Y if kind == "classifier" else tags
+        y = ANSWERS[kind]
         yield f"{kind}.predict", lambda f=fitted: f.predict(data)
-        yield f"{kind}.predict_proba", lambda f=fitted: f.predict_proba(data)
-        yield f"{kind}.predict_log_proba", lambda f=fitted: f.predict_log_proba(data)
+        if hasattr(fitted, "predict_proba"):
+            yield f"{kind}.predict_proba", lambda f=fitted: f.predict_proba(data)
+            yield f"{kind}.predict_log_proba", lambda f=fitted: f.predict_log_proba(data)
         yield f"{kind}.score", lambda f=fitted, y=y: f.score(data, y)
         yield f"{kind}.partial_fit", lambda f=fitted, y=y: copy.deepcopy(f).partial_fit(data, y)
         yield (
@@ -357,6 +369,21 @@ def test_steps_at_the_end_that_are_nan_are_padding():
     padded_tags = np.full((12, 8), -1)
     for i, y in enumerate(tags):
         padded_tags[i, : len(y)] = y
+    padded_numbers = np.full((12, 8), np.nan)
+    for i, y in enumerate(NUMBERS):
+        padded_numbers[i, : len(y)] = y
+    for kind, y, padded_y in [
+        (RNNRegressor, Y, Y),
+        (RNNStepRegressor, NUMBERS, padded_numbers),
+    ]:
+        ragged, padded = (
+            plain_model(kind, 3, max_iter=2, random_state=0).fit(*data)
+            for data in [(RAGGED, y), (nan_padded(), padded_y)]
+        )
+        np.testing.assert_array_equal(
+            padded.network_.parameters.vector, ragged.network_.parameters.vector
+        )
+        assert padded.score(nan_padded(), padded_y) == ragged.score(RAGGED, y)
     for kind, y, padded_y in [(RNNClassifier, Y, Y), (RNNTagger, tags, padded_tags)]:
         ragged, padded = (plain_model(kind, 3, max_iter=2, random_state=0) for _ in "ab")
         ragged.fit(RAGGED, y)

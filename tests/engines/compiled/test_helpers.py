@@ -74,7 +74,7 @@ print([function.__name__ for function in compiled if function.signatures])
 """
     found = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_OPT": "0"},  # it is soon there
         capture_output=True,
         text=True,
         check=True,

@@ -1,10 +1,6 @@
 """Checked mode: every access is allowed exactly where all its elements are in the array."""
 
 import itertools
-import os
-import re
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -25,23 +21,8 @@ from elman.engines.compiled import (
 from elman.engines.compiled.layout import Targets
 from elman.engines.compiled.memory import CHECKED, OutOfBoundsError
 
-checked = pytest.mark.skipif(
-    not CHECKED, reason="runs in test_these_tests_pass_in_checked_mode, and in make test-checked"
-)
+checked = pytest.mark.skipif(not CHECKED, reason="this is for make test-checked")
 FENCE = 400  # numbers around an array: where a check is missing, no other memory is touched
-
-
-@pytest.mark.skipif(CHECKED, reason="this is checked mode")
-def test_these_tests_pass_in_checked_mode():
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-n", "0", __file__],
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stdout
-    assert set(re.findall(r"SKIPPED .*: (.*)", result.stdout)) == {"this is checked mode"}
 
 
 @pytest.mark.skipif(CHECKED, reason="this is checked mode")

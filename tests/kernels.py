@@ -1,0 +1,47 @@
+"""Compiles the kernels, each once, on all cores: before test processes, side by side, compile them all.
+
+    python tests/kernels.py
+
+What is compiled is kept on disk, where tests and those that they start find it. A width of vectors,
+checked mode and each change of a kernel's source have code of their own.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+
+import numpy as np
+
+from elman import Dropout, Network
+from elman.engines.compiled import panels
+
+DTYPES = [np.float32, np.float64]
+DROPOUT = Dropout(0.5, 0.5, 0, 0)
+KERNELS = [  # what takes longest first
+    *product(["both ways"], DTYPES, ["last"], [None]),
+    *product(["full panels"], DTYPES, ["last", "mean"], [None]),
+    *product(["narrow panels"], DTYPES, ["last", "mean"], [None]),
+    *product(["full panels"], [np.float64], ["last", "mean"], [DROPOUT]),
+    *product(["rows"], DTYPES, ["last"], [None, DROPOUT]),
+]
+
+
+def compile_kernels(kind, dtype, readout, dropout):
+    """Have a network of some kind train and answer."""
+    panels.are_narrow = lambda *_: kind == "narrow panels"
+    both_ways = kind == "both ways"
+    network = Network(3, 5, 4, dtype=dtype, readout=readout, bidirectional=both_ways, seed=0)
+    X = np.ones((1 if kind == "rows" else 8, 2, 3))
+    network.loss_and_gradients(X, np.zeros(len(X), int), dropout=dropout)
+    if (readout, dropout) == ("last", None) and kind != "narrow panels":
+        network.forward(X)
+    if kind == "rows":
+        network.step(X[0, 0], network.initial_state())
+
+
+def main():
+    with ProcessPoolExecutor() as processes:
+        list(processes.map(compile_kernels, *zip(*KERNELS, strict=True)))
+
+
+if __name__ == "__main__":
+    main()
