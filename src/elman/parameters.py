@@ -110,8 +110,8 @@ class Architecture:
     readout : str
         A name of ``equations.readouts.READOUTS``: what of a sequence's steps V multiplies.
     tokens : bool
-        Whether a step is one token, a number 0 … D - 1 that says which column of U_1 is U_1 x_t, in place
-        of an x_t of D features that is 1 at one place and 0 elsewhere.
+        Whether a step is one token, a number 0 … D - 1 that says which column of U_1 is U_1 x_t, in
+        place of an x_t of D features that is 1 at one place and 0 elsewhere.
     """
 
     n_features: int

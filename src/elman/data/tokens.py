@@ -235,6 +235,37 @@ class Vocabulary:
         values = np.fromiter(columns, dtype, int(offsets[-1]))
         return Sequences(values[:, None], offsets, stacked)
 
+    def of_step(self, x_t: Any, n_sequences: int | None, dtype: npt.DTypeLike) -> Array:
+        """Turn one step of sequences side by side into numbers of columns.
+
+        Parameters
+        ----------
+        x_t : str or int, or list of n_sequences of them
+        n_sequences : int or None
+            None: one, without an axis.
+        dtype : dtype
+
+        Returns
+        -------
+        array (1,), or (n_sequences, 1)
+
+        Raises
+        ------
+        DataError
+            If x_t is no token, or they are not one for each sequence.
+        """
+        given = [x_t] if n_sequences is None else x_t
+        if isinstance(given, str) or np.shape(given) != (n_sequences or 1,):
+            wanted = "one token" if n_sequences is None else f"a list of {n_sequences} tokens"
+            raise DataError(f"x_t is {x_t!r:.50}; expected {wanted}, the step of each sequence.")
+        tokens = _tokens(list(given), "x_t")
+        self._require_kind(tokens, "x_t")
+        if self.are_characters and any(len(str(token)) != 1 for token in tokens):
+            raise DataError(f"x_t is {x_t!r:.50}; expected one character, a step of a text.")
+        columns = [self.columns.get(token, self.unknown) for token in tokens]
+        values = np.array(columns, dtype)
+        return values if n_sequences is None else values[:, None]
+
     def _require_kind(self, x: str | list[Token], name: str) -> None:
         """Refuse tokens of another kind: all would be unknown."""
         own = type(self.tokens[0])
@@ -246,8 +277,8 @@ class Vocabulary:
         if isinstance(x, str) and not self.are_characters:
             raise DataError(
                 f"{name} is a text, and the model's tokens are whole words, such as "
-                f"{self.tokens[0]!r}; expected a list of them, split as in fitting: {name}.split(), for "
-                "instance."
+                f"{self.tokens[0]!r}; expected a list of them, split as in fitting, such as "
+                f"{name}.split()."
             )
 
     @property
@@ -281,7 +312,9 @@ def require_tokens(values: Array, n_tokens: int, name: str = "X") -> None:
     DataError
         If values are not whole numbers 0 … n_tokens - 1.
     """
-    wrong = ~((values.real >= 0) & (values.real < n_tokens) & (values.real == np.floor(values.real)))
+    wrong = ~(
+        (values.real >= 0) & (values.real < n_tokens) & (values.real == np.floor(values.real))
+    )
     if wrong.any():
         raise DataError(
             f"{name} holds {values[wrong][0]:g}; expected tokens, whole numbers 0 … {n_tokens - 1}."

@@ -123,7 +123,7 @@ def recurrent_gradients(
 
 
 def input_gradient(delta: Array, x: Array, layer: Layer) -> Array:
-    """dU = Σ δ xᵀ, (G_x H, D); of tokens each δ is added to the column that its token is.
+    """Sum dU = Σ δ xᵀ, (G_x H, D); of tokens each δ is added to the column that its token is.
 
     Parameters
     ----------

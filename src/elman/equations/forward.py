@@ -141,7 +141,8 @@ def input_product(x_t: Array, layer: Layer) -> Array:
 
 def columns_of(x_t: Array) -> IntArray:
     """Which columns of U tokens (1, n) are."""
-    return x_t[0].real.astype(np.intp)
+    columns: IntArray = x_t[0].real.astype(np.int64)
+    return columns
 
 
 def _enter(cell: Cell, U_frd: Array, W_frd: Array) -> Array:

@@ -288,7 +288,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, answers_before)
         answers = self._known(examples.targets, answers_before, classes)
         if before and (
-            self._architecture(before.front_end, answers) != before.network.architecture
+            self._architecture(before.front_end, answers, before.format)
+            != before.network.architecture
         ):
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
@@ -314,20 +315,26 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         sequences, targets = examples.sequences, examples.targets
         dtype = sequences.values.dtype
         rng = generator(self.random_state)
-        front_end = self._front_end(examples)
+        front_end = self._front_end(examples, format)
         answers = answers.measured(targets)
-        architecture = self._architecture(front_end, answers)
+        architecture = self._architecture(front_end, answers, format)
         require_memory(
             _COPIES * architecture.n_parameters * dtype.itemsize,
             f"training {architecture.n_parameters:,} parameters",
         )
         parameters = initialize(architecture, rng, dtype)
         answers.begin(parameters, targets)
+        if format.vocabulary is not None:  # what is unknown says nothing, until it has been learned
+            for name, spec in architecture.specs.items():
+                if spec.role == "input" and spec.layer == 1:
+                    parameters[name][:, format.vocabulary.unknown] = 0
         network = Network.from_parameters(parameters, self._make_engine())
         return Fitted(network, front_end, answers, format, rng)
 
-    def _front_end(self, examples: Examples) -> FrontEnd:
+    def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
+        if format.vocabulary is not None:
+            return FrontEnd.of_tokens(sequences.values.dtype)
         planned = planned_front_end(self, sequences.lengths, sequences.n_features)
         weights = weights / weights.max()
         if (weights == 1).all():
@@ -347,7 +354,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         readout: str = self._auto_readout if self.readout == "auto" else self.readout
         return readout
 
-    def _architecture(self, front_end: FrontEnd, answers: Answers) -> Architecture:
+    def _architecture(
+        self, front_end: FrontEnd, answers: Answers, format: InputFormat
+    ) -> Architecture:
         if self._every_step and self.readout not in ("auto", "last"):
             raise InvalidParameterError(
                 f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
@@ -355,8 +364,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         self._check_long_sequences()
         try:
+            vocabulary = format.vocabulary
             return Architecture.of(
-                front_end.n_inputs,
+                front_end.n_inputs if vocabulary is None else len(vocabulary),
                 self.hidden_layer_sizes,
                 self.cell,
                 answers.n_outputs,
@@ -365,6 +375,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 bool(self.learn_initial_state),
                 bool(self.bidirectional),
                 self._readout,
+                vocabulary is not None,
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None

@@ -437,9 +437,7 @@ def sum_products(
 
 
 @helper
-def sum_columns(
-    layer, gate, gradients, row, work, inputs, step, errors, error_step, p, T, is_last
-):
+def sum_columns(layer, gate, gradients, row, work, inputs, step, errors, error_step, p, T, is_last):
     """As ``sum_products``, of tokens: each δ_t is added to the row that its token is."""
     first = gate.gradient + row * layer.rows + p
     if is_last:
