@@ -116,7 +116,12 @@ def test_threads_and_kept_steps_change_no_bit(n):
     X, _ = drawn(n, longest=300)
     y = labels(X, every_step=True)
     found = []
-    for settings in ({"n_jobs": 1}, {"n_jobs": 2}, {"checkpoint_steps": 16}, {"checkpoint_steps": 1}):
+    for settings in (
+        {"n_jobs": 1},
+        {"n_jobs": 2},
+        {"checkpoint_steps": 16},
+        {"checkpoint_steps": 1},
+    ):
         network, _ = networks(SHAPES["gru, lstm"], np.float32, **settings)
         loss, gradients = network.loss_and_gradients(X, y)
         found.append((loss, gradients.vector.tobytes()))

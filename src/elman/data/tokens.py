@@ -235,6 +235,11 @@ class Vocabulary:
         values = np.fromiter(columns, dtype, int(offsets[-1]))
         return Sequences(values[:, None], offsets, stacked)
 
+    def decoded(self, sequences: Sequences) -> list[Any]:
+        """Turn numbers of columns into tokens again: texts, or lists of tokens. All must be known."""
+        found = [[self.tokens[int(column)] for column in x[:, 0]] for x in sequences]
+        return ["".join(map(str, x)) for x in found] if self.are_characters else found
+
     def of_step(self, x_t: Any, n_sequences: int | None, dtype: npt.DTypeLike) -> Array:
         """Turn one step of sequences side by side into numbers of columns.
 
