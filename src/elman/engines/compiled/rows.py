@@ -278,7 +278,7 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
             x = (x_t[i * D + d] - scaling[d]) / scaling[D + d]
             if not np.isfinite(x):
                 return False
-            if layers[0].reads_tokens and not 0 <= x < layers[0].n_inputs:
+            if layers[0].reads_tokens and not (0 <= x < layers[0].n_inputs and x == np.floor(x)):
                 return False
             after[record + d] = x
         forward_step(net, before, record, after, record, False, 0, cell_scratch)
