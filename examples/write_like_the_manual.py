@@ -1,15 +1,16 @@
-"""A character model of Python's own reference, which every Python has: how likely is the next letter?
+"""A character model of Python's own reference, a text that every Python has.
 
     python examples/write_like_the_manual.py
 
-It reads the texts of ``help("topics")``, keeps every tenth paragraph aside, learns to foretell each
-character of the others from those before it, and says how many bits a character of what was kept aside
-costs it: 6.7 if it knew nothing but the characters there are, about 4.7 if it knew how often each comes.
+It reads the texts of ``help("topics")``, keeps every tenth paragraph aside, and learns to foretell each
+character of the others from those before it. It says how many bits a character of what was kept aside
+costs it: 6.7 if it knew nothing but which characters there are, 4.7 if it knew how often each comes.
 Then it writes some lines itself.
 """
 
-import numpy as np
 from pydoc_data.topics import topics
+
+import numpy as np
 
 from elman import RNNTagger
 

@@ -267,7 +267,7 @@ def test_labels_of_steps_may_be_texts(tagger):
     X, y = [t[:-1] for t in TEXTS], [t[1:] for t in TEXTS]
     assert tagger.classes_.tolist() == ["a", "b", "c", "d"]
     assert tagger.score(X, y) == tagger.score(X, [list(t) for t in y])
-    assert ["".join(labels) for labels in tagger.predict(X[:2])][0].strip("abcd") == ""
+    assert set(tagger.predict(X[:1])[0]) <= set("abcd")
     with pytest.raises(DataError):
         tagger.score(X, [t + "a" for t in y])
 

@@ -6,11 +6,12 @@ its column, and nothing of the vocabulary's width is ever built.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -32,7 +33,9 @@ def holds_text(X: Any) -> bool:
     """
     if isinstance(X, str):
         return True
-    if isinstance(X, Sequences | Mapping) or hasattr(X, "columns") or getattr(X, "ndim", 1) != 1:
+    if isinstance(X, Sequences):
+        return X.are_characters
+    if isinstance(X, Mapping) or hasattr(X, "columns") or getattr(X, "ndim", 1) != 1:
         return False
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
         return False
@@ -72,6 +75,8 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     if isinstance(X, str):
         raise DataError(f"{name} is one text; expected a list of texts. Pass [{name}].")
     if isinstance(X, Sequences):
+        if X.are_characters:
+            return _texts(X)
         X = np.split(X.values.astype(np.int64)[:, 0], X.offsets[1:-1])
     if hasattr(X, "columns") or not hasattr(X, "__len__"):
         raise DataError(
@@ -134,6 +139,25 @@ def _listed(X: Any) -> Any:
         if hasattr(X, convert):
             return getattr(X, convert)()
     return X
+
+
+def as_sequences_of_characters(texts: list[str], reading: Mapping[str, Any]) -> Sequences:
+    """Lay texts out flat, by their code points; none is empty."""
+    points = np.frombuffer("".join(texts).encode(_CODE, "surrogatepass"), np.uint32)
+    offsets = np.cumsum([0, *map(len, texts)])
+    return Sequences(
+        points.astype(np.float32)[:, None], offsets, reading=reading, are_characters=True
+    )
+
+
+def _texts(sequences: Sequences) -> list[str | list[Token]]:
+    """The texts that ``as_sequences_of_characters`` laid out."""
+    points = sequences.values[:, 0].astype(np.uint32)
+    text = points.tobytes().decode(_CODE, "surrogatepass")
+    return [text[a:b] for a, b in pairwise(sequences.offsets.tolist())]
+
+
+_CODE = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
         listed = token_lists(X)
         vocabulary = Vocabulary.learned(listed, estimator.min_frequency)
         sequences = vocabulary.encoded(listed, stacked=_is_array(X))
-        return sequences, InputFormat(1, 1, False, vocabulary=vocabulary)
+        reading = X.reading if isinstance(X, Sequences) else None
+        return sequences, InputFormat(1, 1, False, reading=reading, vocabulary=vocabulary)
     if are_rows(X):
         _refuse_text(X)
         names = _get_feature_names(X)
