@@ -123,11 +123,12 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         ----------
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
             Sequences. Or an array (n_samples, n_columns): each row is one sequence, unfolded
-            ``step_size`` columns a step. What is larger than 64 MiB stays where it is, in memory or
+            ``step_size`` columns a step. Or texts, whose characters are the steps, or lists of words
+            (``tokens``). What is larger than 64 MiB stays where it is, in memory or
             (``np.memmap``, ``read_sequences``) in its file, and each batch takes what it needs. A file
             is shuffled in blocks of 1 MiB, and among the sequences of 64 MiB of them.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
-            Labels: numbers or text. A regressor takes numbers, and arrays with one axis more where
+            Labels: numbers or text; of steps a text is a label a character. A regressor takes numbers, and arrays with one axis more where
             there are several for each answer.
         sample_weight : array (n_samples,), optional
             What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having

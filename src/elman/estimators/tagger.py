@@ -24,7 +24,8 @@ class RNNTagger(Classification):
     Minimises the notes' own loss, the sum of the cross-entropies of all steps, L = Σ L_t (N3), in
     the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one. Answers use no step to
-    come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``.
+    come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``. Fitted on texts and
+    the same one character later, it foretells the next, and ``sample`` draws from it.
 
     Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
     ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
