@@ -70,8 +70,8 @@ def loss_derivatives(
 class Moved:
     """A parameter as the equations see it, with an entry moved by i·h in some of the copies.
 
-    It does what they do with parameters, U @ x and a + b[:, None], where x and a have P copies of each
-    column.
+    It does what they do with parameters, U @ x, U[:, tokens] and a + b[:, None], where x, tokens and a
+    have P copies of each column.
     """
 
     __array_ufunc__ = None  # NumPy leaves a + b to it
@@ -91,8 +91,13 @@ class Moved:
         _, columns = self.entries
         return self._moved(self.values @ x, self._of_copies(x)[columns, :, self.copies])
 
-    def __getitem__(self, index: Any) -> Moved:
-        return self  # b[:, None]
+    def __getitem__(self, index: Any) -> Any:
+        _, columns = index
+        if columns is None:  # b[:, None]
+            return self
+        # of tokens the columns of U, which move where a token is the moved entry's
+        of_copies = self._of_copies(columns[None])[0, :, self.copies]
+        return self._moved(self.values[:, columns], of_copies == self.entries[1][:, None])
 
     def __radd__(self, a: Array) -> Array:
         return self._moved(a + self.values[:, None], 1.0)

@@ -12,7 +12,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
 from elman._typing import Array, IntArray
-from elman.data import Sequences, as_sequences
+from elman.data import Sequences, Vocabulary, as_sequences
+from elman.data.tokens import holds_text, token_lists
 from elman.errors import DataError
 
 __all__ = ["PermutationImportance", "permutation_importance"]
@@ -81,7 +82,7 @@ def permutation_importance(
     estimator : estimator
         One of elman's, or a pipeline or search around it.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
-        Of any lengths; data frames too.
+        Of any lengths; data frames too. Texts and lists of words, over steps.
     y
         As in the estimator's ``score``.
     over : {"features", "steps"}
@@ -122,7 +123,17 @@ def permutation_importance(
     1
     """
     _check(over, width, align, n_repeats)
-    sequences = as_sequences(X).loaded()
+    vocabulary = None
+    if holds_text(X):
+        if over == "features":
+            raise DataError(
+                "X is text, and a token has no features to permute one by one; pass over='steps'."
+            )
+        listed = token_lists(X)
+        vocabulary = Vocabulary.learned(listed)
+        sequences = vocabulary.encoded(listed)
+    else:
+        sequences = as_sequences(X).loaded()
     if len(sequences) < 2:
         raise DataError(
             "X has one sequence; what is permuted is exchanged between sequences, so pass two or more."
@@ -144,9 +155,11 @@ def permutation_importance(
                 values[chosen] = sequences.values[source[chosen]]
             else:
                 values[:, start] = sequences.values[source, start]
-            importances[i, repeat] = score - scorer(
-                estimator, _like(X, sequences, values), y, **options
-            )
+            if vocabulary is None:
+                permuted = _like(X, sequences, values)
+            else:
+                permuted = vocabulary.decoded(replace(sequences, values=values))
+            importances[i, repeat] = score - scorer(estimator, permuted, y, **options)
     if over == "steps":
         first, last = starts + 1, np.minimum(starts + width, T)
         pairs = zip(first, last, strict=True)

@@ -21,6 +21,7 @@ from elman.data.numbers import (
     sequence_numbers,
     step_numbers,
 )
+from elman.data.tokens import require_tokens
 from elman.data.weights import cast_weights, target_weights
 from elman.engines import Carry, Engine, State, get_engine
 from elman.engines.reference import forward as trace_forward
@@ -101,6 +102,10 @@ class Network(Exported):
     readout : {"last", "mean", "max"}
         What V multiplies: the last state of the top layer, or its states' mean or largest values over
         the steps so far; of equal ones the first step's counts. For one target a sequence.
+    tokens : bool
+        Whether a step is one token, an integer 0 … D - 1, in place of D features: X is
+        (n_samples, n_timesteps, 1) or a list of (n_timesteps, 1), and U_1 x_t is a column of U_1. It
+        comes to the same as an x_t that is 1 at that place and 0 elsewhere, in less time and memory.
     engine : {"compiled", "reference"}
         What computes: compiled functions, or the notes' equations as they are written, in NumPy.
     checkpoint_steps : "auto", int or None
@@ -149,6 +154,7 @@ class Network(Exported):
         learn_initial_state: bool = False,
         bidirectional: bool = False,
         readout: str = "last",
+        tokens: bool = False,
         engine: str = "compiled",
         checkpoint_steps: str | int | None = "auto",
         n_jobs: int | None = None,
@@ -168,6 +174,7 @@ class Network(Exported):
             learn_initial_state,
             bidirectional,
             readout,
+            tokens,
         )
         self.engine = get_engine(engine, n_jobs, checkpoint_steps)
         self.parameters = initialize(architecture, np.random.default_rng(seed), dtype)
@@ -374,7 +381,7 @@ class Network(Exported):
         State
             With the parameters as they are: changing them does not reach a state.
         """
-        D = self.architecture.n_features
+        D = self.architecture.n_inputs
         mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
         carry = self._carry(states, n_sequences or 1)
         state = self.engine.initial_state(self.parameters, n_sequences, mean, scale, carry=carry)
@@ -440,11 +447,13 @@ class Network(Exported):
 
     def _check(self, X: SequencesLike) -> Sequences:
         sequences = as_sequences(X, self.dtype).loaded()
-        if sequences.n_features != self.architecture.n_features:
+        if sequences.n_features != self.architecture.n_inputs:
             raise DataError(
                 f"X has {sequences.n_features} feature(s) a step; this network takes "
-                f"{self.architecture.n_features}. The axes are (n_samples, n_timesteps, n_features)."
+                f"{self.architecture.n_inputs}. The axes are (n_samples, n_timesteps, n_features)."
             )
+        if self.architecture.tokens:
+            require_tokens(sequences.values, self.architecture.n_features)
         return sequences
 
     def _examples(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> Examples:

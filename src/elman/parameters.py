@@ -91,7 +91,7 @@ class Architecture:
     Attributes
     ----------
     n_features : int
-        D, the features of a step.
+        D, the features of a step, or the tokens that a step may be.
     hidden : tuple of int
         H of each layer, lowest first.
     cells : tuple of str or Cell
@@ -109,6 +109,9 @@ class Architecture:
         Whether beside each layer another one goes from the last step to the first.
     readout : str
         A name of ``equations.readouts.READOUTS``: what of a sequence's steps V multiplies.
+    tokens : bool
+        Whether a step is one token, a number 0 … D - 1 that says which column of U_1 is U_1 x_t, in
+        place of an x_t of D features that is 1 at one place and 0 elsewhere.
     """
 
     n_features: int
@@ -120,6 +123,7 @@ class Architecture:
     learn_initial_state: bool = False
     bidirectional: bool = False
     readout: str = "last"
+    tokens: bool = False
 
     @classmethod
     def of(
@@ -133,6 +137,7 @@ class Architecture:
         learn_initial_state: bool = False,
         bidirectional: bool = False,
         readout: str = "last",
+        tokens: bool = False,
     ) -> Architecture:
         """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
@@ -151,6 +156,7 @@ class Architecture:
             _boolean(learn_initial_state),
             _boolean(bidirectional),
             readout,
+            _boolean(tokens),
         )
 
     @classmethod
@@ -176,6 +182,7 @@ class Architecture:
             settings.get("learn_initial_state", False),
             settings.get("bidirectional", False),
             settings.get("readout", "last"),
+            settings.get("tokens", False),
         )
 
     @property
@@ -220,7 +227,7 @@ class Architecture:
                     f"elman.Cell; got {cell!r}"
                 )
             require_hashable(cell)
-        for name in ("bias", "learn_initial_state", "bidirectional"):
+        for name in ("bias", "learn_initial_state", "bidirectional", "tokens"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
         if not isinstance(self.readout, str) or self.readout not in READOUTS:
@@ -231,6 +238,11 @@ class Architecture:
                 f"n_outputs must be a multiple of {each}, the outputs of {self.loss!r} for each "
                 f"number; got {self.n_outputs}"
             )
+
+    @property
+    def n_inputs(self) -> int:
+        """How many numbers a step is: D, or 1 where it is a token."""
+        return 1 if self.tokens else self.n_features
 
     @cached_property
     def n_parameters(self) -> int:
@@ -374,6 +386,7 @@ class Parameters(Mapping[str, Array]):
     @property
     def layers(self) -> list[Layer]:
         """The parameters layer by layer, as the equations take them: of each level forward, reverse."""
+        n_lowest = len(self.architecture.directions)
         return [
             Layer(
                 cell,
@@ -382,8 +395,9 @@ class Parameters(Mapping[str, Array]):
                 self.get(f"b{key}"),
                 self.get(f"initial{key}"),
                 reverse,
+                tokens=k < n_lowest and self.architecture.tokens,
             )
-            for key, cell, _, reverse in self.architecture.stack
+            for k, (key, cell, _, reverse) in enumerate(self.architecture.stack)
         ]
 
     def gate(self, name: str, gate: str) -> Array:

@@ -25,6 +25,7 @@ from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_err
 from elman.cli.parameters import by_options
 from elman.cli.predict import predict
 from elman.cli.resume import resume
+from elman.cli.sample import sample
 from elman.cli.train import train
 from elman.cli.tune import tune
 from elman.errors import ElmanError
@@ -88,7 +89,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (inspect, train, resume, tune, evaluate, predict, check, explain, export):
+for command in (inspect, train, resume, tune, evaluate, predict, sample, check, explain, export):
     app.command()(command)
 
 

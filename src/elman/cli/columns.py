@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 TaskName: TypeAlias = Literal["classification", "tag", "regression"]
-Layout: TypeAlias = Literal["long", "wide", "one"]
+Layout: TypeAlias = Literal["long", "wide", "one", "text"]
 
 _PANEL = "Columns of a table"
 
@@ -46,7 +46,15 @@ LayoutOption: TypeAlias = Annotated[
         "--layout",
         metavar="HOW",
         rich_help_panel=_PANEL,
-        help="long (a row a step), wide (a row a sequence), or one (all rows are one sequence).",
+        help="long (a row a step), wide (a row a sequence), one (all rows are one sequence), or text.",
+    ),
+]
+Text: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        rich_help_panel=_PANEL,
+        help="Holds a text in each row, a sequence whose steps are its characters.",
     ),
 ]
 Separator: TypeAlias = Annotated[
@@ -71,6 +79,7 @@ class TableOptions:
     layout: Layout | None = None
     separator: str | None = None
     missing: str | None = None
+    text: str | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -80,7 +89,7 @@ class TableOptions:
     @property
     def keywords(self) -> dict[str, Any]:
         """As ``read_raw`` takes them."""
-        return {
+        keywords = {
             "id": self.id,
             "time": self.time,
             "features": _split(self.features),
@@ -88,6 +97,11 @@ class TableOptions:
             "layout": self.layout,
             "separator": self.separator,
         }
+        if self.text is not None:
+            from elman.reading.read import of_text
+
+            keywords |= of_text(self.text, keywords)
+        return keywords
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from elman.cli.columns import (
     LayoutOption,
     Separator,
     TableOptions,
+    Text,
     Time,
 )
 from elman.cli.evaluate import Json
@@ -41,6 +42,7 @@ def inspect(
     time: Time = None,
     features: Features = None,
     label: Label = None,
+    text: Text = None,
     layout: LayoutOption = None,
     separator: Separator = None,
 ) -> None:
@@ -54,7 +56,7 @@ def inspect(
     from elman.cli.tables import reading_bar
     from elman.reading.read import read_raw
 
-    options = TableOptions(id, time, features, label, layout, separator)
+    options = TableOptions(id, time, features, label, layout, separator, text=text)
     with reading_bar(file) as progress:
         raw = read_raw(file, task=task, progress=progress, **options.keywords)
     found = _found(raw)

@@ -240,6 +240,13 @@ FrameOption: TypeAlias = Annotated[
 StepSize: TypeAlias = Annotated[
     int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.", metavar="N")
 ]
+Tokens: TypeAlias = Annotated[
+    bool | None,
+    _network("--tokens/--no-tokens", help="Whether a step is one symbol; text is, if left out."),
+]
+MinFrequency: TypeAlias = Annotated[
+    int | None, _network(min=1, help="Symbols that come less often are as good as unknown.")
+]
 Engine: TypeAlias = Annotated[
     EngineName | None, _network(help="What computes: compiled or reference.", metavar="NAME")
 ]

@@ -15,6 +15,8 @@ OPTIONS = {
     "differences": "--differences",
     "frame": "--frame",
     "step_size": "--step-size",
+    "tokens": "--tokens",
+    "min_frequency": "--min-frequency",
     "engine": "--engine",
     "n_jobs": "--jobs",
     "solver": "--solver",

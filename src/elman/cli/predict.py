@@ -65,6 +65,10 @@ def predict(
                     "--follow reads standard input and answers on standard output; leave it out",
                     param_hint=option,
                 )
+        if hasattr(estimator, "vocabulary_"):
+            raise typer.BadParameter(
+                "the model answers whole texts; give it a FILE of them", param_hint="--follow"
+            )
         from elman.cli.follow import follow_input
 
         if follow_input(estimator, probabilities, separator):

@@ -15,6 +15,7 @@ from elman.cli.columns import (
     Separator,
     TableOptions,
     TaskName,
+    Text,
     Time,
 )
 from elman.cli.evaluate import Json
@@ -51,6 +52,7 @@ def train(
     features: Features = None,
     label: Label = None,
     missing: options.Missing = None,
+    text: Text = None,
     layout: LayoutOption = None,
     separator: Separator = None,
     hidden: options.Hidden = None,
@@ -64,6 +66,8 @@ def train(
     differences: options.Differences = None,
     frame: options.FrameOption = None,
     step_size: options.StepSize = None,
+    tokens: options.Tokens = None,
+    min_frequency: options.MinFrequency = None,
     engine: options.Engine = None,
     jobs: options.Jobs = None,
     solver: options.SolverOption = None,
@@ -95,6 +99,7 @@ def train(
     """Train a network on labelled sequences, test it on others, and save it.
 
     A table has a row a step: elman train readings.csv --id machine --time at --label failed.
+    Or a row a text: elman train reviews.csv --text review --label stars.
 
     What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
 
@@ -116,6 +121,8 @@ def train(
         "differences": differences,
         "frame": frame,
         "step_size": step_size,
+        "tokens": tokens,
+        "min_frequency": min_frequency,
         "engine": engine,
         "n_jobs": jobs,
         "solver": solver,
@@ -160,7 +167,7 @@ def train(
         test_size=test_size,
         step_size=step_size,
         validation=validation,
-        table=TableOptions(id, time, features, label, layout, separator, missing),
+        table=TableOptions(id, time, features, label, layout, separator, missing, text),
     )
     request.check()
     _refuse_of_other_task(task, class_weight, loss, quantile)

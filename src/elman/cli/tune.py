@@ -21,6 +21,7 @@ from elman.cli.columns import (
     Separator,
     TableOptions,
     TaskName,
+    Text,
     Time,
 )
 from elman.cli.evaluate import Json
@@ -73,6 +74,7 @@ def tune(
     time: Time = None,
     features: Features = None,
     label: Label = None,
+    text: Text = None,
     layout: LayoutOption = None,
     separator: Separator = None,
     missing: options.Missing = None,
@@ -98,7 +100,7 @@ def tune(
     model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
-    columns = TableOptions(id, time, features, label, layout, separator, missing)
+    columns = TableOptions(id, time, features, label, layout, separator, missing, text)
     X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
     estimator = _estimator(X, y, task, step_size)

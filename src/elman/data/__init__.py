@@ -7,6 +7,7 @@ from elman.data.frame import Frame
 from elman.data.frontend import FrontEnd
 from elman.data.sequences import Sequences, as_sequences
 from elman.data.targets import Targets
+from elman.data.tokens import Vocabulary
 
 __all__ = [
     "Batch",
@@ -16,6 +17,7 @@ __all__ = [
     "Sequences",
     "Shard",
     "Targets",
+    "Vocabulary",
     "as_sequences",
     "read_idx",
     "read_npz",

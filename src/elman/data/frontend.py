@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from elman._memory import require_memory
@@ -92,6 +93,11 @@ class FrontEnd:
             levels = _by_itself(sequences, scale, None)
             level = np.asarray((levels * weights[:, None]).sum(axis=0) / weights.sum())
         return cls(mean, scale, level, bool(differences), frame)
+
+    @classmethod
+    def of_tokens(cls, dtype: npt.DTypeLike) -> FrontEnd:
+        """Make that of tokens, one a step, which go into the network as they are."""
+        return cls(np.zeros(1, dtype), np.ones(1, dtype))
 
     @property
     def standardizes_alone(self) -> bool:

@@ -77,7 +77,8 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Parameters
     ----------
     y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
-        A last axis of 1 is left out.
+        A last axis of 1 is left out. Texts of as many characters as sequences have steps are labels,
+        one a character.
     sequences : Sequences
         What they belong to.
     name : str
@@ -92,11 +93,20 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
     """
-    pieces = step_pieces(y, sequences, name, _remedy)
+    pieces = step_pieces(_spelled(y, sequences), sequences, name, _remedy)
     kinds = {piece.dtype.kind for piece in pieces}
     if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
         pieces = [piece.astype(object) for piece in pieces]
     return np.concatenate(pieces)
+
+
+def _spelled(y: Any, sequences: Sequences) -> Any:
+    """Lists of characters for texts, if one at least has as many as its sequence has steps."""
+    listed = y.tolist() if isinstance(y, np.ndarray) and y.ndim == 1 else y
+    if not isinstance(listed, list | tuple) or not all(isinstance(text, str) for text in listed):
+        return y
+    lengths = zip(map(len, listed), sequences.lengths, strict=False)
+    return [list(text) for text in listed] if any(a == b for a, b in lengths) else y
 
 
 def _remedy(piece: Array, name: str) -> str:

@@ -43,6 +43,8 @@ class Sequences:
     reading : mapping or None
         How ``read_sequences`` read them, as plain text, numbers, lists and mappings: a model that is
         fitted on them remembers it.
+    are_characters : bool
+        Whether each step is a character of a text, whose code point is its one value.
     """
 
     values: Array
@@ -52,6 +54,7 @@ class Sequences:
     padded_to: int | None = None
     names: tuple[str, ...] | None = None
     reading: Mapping[str, Any] | None = None
+    are_characters: bool = False
 
     @classmethod
     def of_rows(cls, values: Array, lengths: IntArray) -> Sequences:
@@ -67,9 +70,8 @@ class Sequences:
 
     def __repr__(self) -> str:
         lengths = self.lengths if len(self) else np.zeros(1, np.int64)
-        return (
-            f"<{len(self):,} sequences of {lengths.min():,} to {lengths.max():,} steps, "
-            f"{self.n_features} features>"
+        return f"<{len(self):,} sequences of {lengths.min():,} to {lengths.max():,} steps, " + (
+            "characters>" if self.are_characters else f"{self.n_features} features>"
         )
 
     @overload

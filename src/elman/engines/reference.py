@@ -12,7 +12,7 @@ from elman._typing import Array
 from elman.data import Batch, Shard, Targets
 from elman.engines.carry import Carry, check_after
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
+from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
 from elman.equations import Layer, Trace, network, output
 from elman.equations.dropout import IN_TIME, UP, Dropout
 from elman.equations.forward import States
@@ -38,6 +38,7 @@ class ReferenceState(State):
         """See ``State.step``."""
         parameters, (x_shape, y_shape) = self.parameters, self.shapes
         x_t = check_step(x_t, x_shape, parameters.vector.dtype, self.names)
+        check_token(parameters.architecture, x_t)
         with np.errstate(over="ignore"):  # an infinity shows
             x = (np.atleast_2d(x_t) - self.mean) / self.scale
         if not np.isfinite(x).all():

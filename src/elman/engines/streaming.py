@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from elman._typing import Array
 from elman.data.sequences import column_names, numeric
+from elman.data.tokens import require_tokens
 from elman.engines.carry import Carry
 from elman.errors import DataError
 from elman.parameters import Architecture, Parameters
@@ -164,6 +165,12 @@ def check_step(
     return x_t
 
 
+def check_token(architecture: Architecture, x_t: Array) -> None:
+    """Refuse an x_t that is to be a token and is none."""
+    if architecture.tokens:
+        require_tokens(x_t, architecture.n_features, "x_t")
+
+
 def not_finite(x_t: Array, mean: Array, scale: Array) -> DataError:
     """Say that (x_t - mean) / scale is not, and why."""
     if not np.isfinite(x_t).all():
@@ -196,4 +203,4 @@ def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...
     if given is not None and (not isinstance(given, Integral) or given < 1):
         raise ValueError(f"n_sequences must be an integer of at least 1, or None; got {n!r}")
     sequences = () if n is None else (int(n),)
-    return (*sequences, architecture.n_features), (*sequences, architecture.n_outputs)
+    return (*sequences, architecture.n_inputs), (*sequences, architecture.n_outputs)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elman._typing import Array
-from elman.equations.forward import Layer, LayerTrace, States, order_of
+from elman.equations.forward import Layer, LayerTrace, States, columns_of, order_of
 
 
 def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Array]:
@@ -104,7 +104,7 @@ def recurrent_gradients(
     Parameters
     ----------
     delta : T blocks (G H, n_t)
-    x : T blocks (D, n_t)
+    x : T blocks (D, n_t), or of tokens (1, n_t)
     trace : LayerTrace
     layer : Layer
 
@@ -117,6 +117,22 @@ def recurrent_gradients(
     h_previous = [layer.into_W(trace.before(t)[0]) for t in range(len(delta))]
     deltas = np.concatenate(delta, axis=1)  # (G H, Σ n_t)
     of_x, of_h = (layer.cell.rows_reading(what, deltas) for what in "xh")
-    dU = of_x @ np.concatenate(list(x), axis=1).T
+    dU = input_gradient(of_x, np.concatenate(list(x), axis=1), layer)
     dW = of_h @ np.concatenate(h_previous, axis=1).T
     return dU, dW, deltas.sum(axis=1)
+
+
+def input_gradient(delta: Array, x: Array, layer: Layer) -> Array:
+    """Sum dU = Σ δ xᵀ, (G_x H, D); of tokens each δ is added to the column that its token is.
+
+    Parameters
+    ----------
+    delta : array (G_x H, n)
+    x : array (D, n), or (1, n) tokens
+    layer : Layer
+    """
+    if not layer.tokens:
+        return delta @ x.T
+    dU = np.zeros(layer.U.shape, delta.dtype)
+    np.add.at(dU.T, columns_of(x), delta.T)
+    return dU

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.equations.cells import Cell
 
 States: TypeAlias = tuple[Array, ...]
@@ -32,6 +32,7 @@ class Layer(NamedTuple):
     reverse: bool = False
     up_mask: Array | None = None  # (H, n_1), what multiplies h_t on its way up; None: nothing
     in_time_mask: Array | None = None  # (H, n_1), what multiplies h_{t-1} on its way into W
+    tokens: bool = False  # whether x_t is the number of a column of U
 
     @property
     def n_units(self) -> int:
@@ -113,7 +114,7 @@ def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
 
     Parameters
     ----------
-    x_t : array (D, n)
+    x_t : array (D, n), or (1, n) tokens
     before : one array (H, n) a state
         The states of step t - 1, h_{t-1} first.
     layer : Layer
@@ -123,13 +124,25 @@ def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
     StepTrace
     """
     cell, n_gates = layer.cell, len(layer.cell.gates)
-    U_frd = layer.U @ x_t
+    U_frd = input_product(x_t, layer)
     W_frd = np.zeros_like(U_frd) if layer.W is None else layer.W @ layer.into_W(before[0])
     h_unactivated = _enter(cell, U_frd, W_frd)
     if layer.b is not None:
         h_unactivated = h_unactivated + layer.b[:, None]
     states, kept = cell.forward(tuple(np.split(h_unactivated, n_gates)), before)
     return StepTrace(U_frd, W_frd, h_unactivated, states, kept)
+
+
+def input_product(x_t: Array, layer: Layer) -> Array:
+    """U x_t, (G_x H, n); of tokens the columns of U that a one-hot x_t would pick."""
+    U: Array = layer.U
+    return U[:, columns_of(x_t)] if layer.tokens else U @ x_t
+
+
+def columns_of(x_t: Array) -> IntArray:
+    """Which columns of U tokens (1, n) are."""
+    columns: IntArray = x_t[0].real.astype(np.int64)
+    return columns
 
 
 def _enter(cell: Cell, U_frd: Array, W_frd: Array) -> Array:
@@ -148,7 +161,7 @@ def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerT
 
     Parameters
     ----------
-    x : T blocks (D, n_t)
+    x : T blocks (D, n_t), or of tokens (1, n_t)
         The inputs, x_1 … x_T.
     initial : one array (H, n_1) a state
         The states before each sequence's first step (of a reverse layer its last), h_0 first.

@@ -123,11 +123,12 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         ----------
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
             Sequences. Or an array (n_samples, n_columns): each row is one sequence, unfolded
-            ``step_size`` columns a step. What is larger than 64 MiB stays where it is, in memory or
+            ``step_size`` columns a step. Or texts, whose characters are the steps, or lists of words
+            (``tokens``). What is larger than 64 MiB stays where it is, in memory or
             (``np.memmap``, ``read_sequences``) in its file, and each batch takes what it needs. A file
             is shuffled in blocks of 1 MiB, and among the sequences of 64 MiB of them.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
-            Labels: numbers or text. A regressor takes numbers, and arrays with one axis more where
+            Labels: numbers or text; of steps a text is a label a character. A regressor takes numbers, and arrays with one axis more where
             there are several for each answer.
         sample_weight : array (n_samples,), optional
             What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
@@ -288,7 +289,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, answers_before)
         answers = self._known(examples.targets, answers_before, classes)
         if before and (
-            self._architecture(before.front_end, answers) != before.network.architecture
+            self._architecture(before.front_end, answers, before.format)
+            != before.network.architecture
         ):
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
@@ -314,20 +316,26 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         sequences, targets = examples.sequences, examples.targets
         dtype = sequences.values.dtype
         rng = generator(self.random_state)
-        front_end = self._front_end(examples)
+        front_end = self._front_end(examples, format)
         answers = answers.measured(targets)
-        architecture = self._architecture(front_end, answers)
+        architecture = self._architecture(front_end, answers, format)
         require_memory(
             _COPIES * architecture.n_parameters * dtype.itemsize,
             f"training {architecture.n_parameters:,} parameters",
         )
         parameters = initialize(architecture, rng, dtype)
         answers.begin(parameters, targets)
+        if format.vocabulary is not None:  # what is unknown says nothing, until it has been learned
+            for name, spec in architecture.specs.items():
+                if spec.role == "input" and spec.layer == 1:
+                    parameters[name][:, format.vocabulary.unknown] = 0
         network = Network.from_parameters(parameters, self._make_engine())
         return Fitted(network, front_end, answers, format, rng)
 
-    def _front_end(self, examples: Examples) -> FrontEnd:
+    def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
+        if format.vocabulary is not None:
+            return FrontEnd.of_tokens(sequences.values.dtype)
         planned = planned_front_end(self, sequences.lengths, sequences.n_features)
         weights = weights / weights.max()
         if (weights == 1).all():
@@ -347,7 +355,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         readout: str = self._auto_readout if self.readout == "auto" else self.readout
         return readout
 
-    def _architecture(self, front_end: FrontEnd, answers: Answers) -> Architecture:
+    def _architecture(
+        self, front_end: FrontEnd, answers: Answers, format: InputFormat
+    ) -> Architecture:
         if self._every_step and self.readout not in ("auto", "last"):
             raise InvalidParameterError(
                 f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
@@ -355,8 +365,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         self._check_long_sequences()
         try:
+            vocabulary = format.vocabulary
             return Architecture.of(
-                front_end.n_inputs,
+                front_end.n_inputs if vocabulary is None else len(vocabulary),
                 self.hidden_layer_sizes,
                 self.cell,
                 answers.n_outputs,
@@ -365,6 +376,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 bool(self.learn_initial_state),
                 bool(self.bidirectional),
                 self._readout,
+                vocabulary is not None,
             )
         except ValueError as error:
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None

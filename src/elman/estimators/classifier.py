@@ -129,6 +129,12 @@ class RNNClassifier(ClassifierMixin, Classification):
         before it, and before the beginning the first again; for them ``"auto"`` is None.
     step_size : int
         How many columns of a two-dimensional X make a step.
+    tokens : bool or "auto"
+        Whether a step is one symbol, and U x_t the column of U that belongs to it. ``"auto"``: where X
+        is texts, whose characters are the symbols, or lists of words. True: whole numbers are symbols,
+        too. Standardising, differences and frames are of features, and do nothing then.
+    min_frequency : int
+        Symbols that come less often in ``fit`` share one column with those that it has not seen.
     tbptt_steps : int or None
         For models that answer every step, on long sequences. None: an update learns from whole
         sequences, by their exact gradient. A number k: a batch is gone through k steps at a time, all
@@ -154,6 +160,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         Columns of a two-dimensional X, else features of a step.
     feature_names_in_ : array of str
         Where X had names.
+    vocabulary_ : dict
+        Of tokens: the column of U of each, in ascending order. One more is for all others.
     network_ : Network
         With ``network_.parameters`` U, W, b, V, c.
     mean_, scale_ : arrays (n_features,)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.data import FrontEnd
+from elman.data import FrontEnd, Vocabulary
 from elman.engines import ENGINES, Engine
 from elman.equations import Cell
 from elman.equations.cells import decode_cell, encode_cell
@@ -57,6 +57,7 @@ def model_of(
         "front_end": fitted.front_end.settings,
         "history": fitted.history,
         **({} if format.reading is None else {"reading": format.reading}),
+        **({} if format.vocabulary is None else {"vocabulary": format.vocabulary.settings}),
         "n_sequences_seen": fitted.n_seen,
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
@@ -91,6 +92,9 @@ def fitted_from(
         on_rows=settings["fitted_on_rows"],
         names=tuple(names) if names else None,
         reading=settings.get("reading"),
+        vocabulary=Vocabulary.from_settings(settings["vocabulary"])
+        if "vocabulary" in settings
+        else None,
     )
     fitted = Fitted(
         Network.from_parameters(parameters, engine),
@@ -124,11 +128,21 @@ def _check_parts(fitted: Fitted) -> None:
     fitted.answers.check(architecture)
     fitted.front_end.check()
     D, n_inputs = fitted.front_end.n_features, fitted.front_end.n_inputs
-    if n_inputs != architecture.n_features:
+    if n_inputs != architecture.n_inputs:
         raise ValueError(
             f"the front end makes {n_inputs} features of the {D} of a step; the network takes "
-            f"{architecture.n_features}"
+            f"{architecture.n_inputs}"
         )
+    vocabulary = format.vocabulary
+    if architecture.tokens != (vocabulary is not None):
+        raise ValueError("a vocabulary belongs to a network of tokens, and to no other")
+    if vocabulary is not None:
+        vocabulary.check()
+        if len(vocabulary) != architecture.n_features or not fitted.front_end.changes_nothing:
+            raise ValueError(
+                f"a vocabulary of {len(vocabulary)} columns for a network of "
+                f"{architecture.n_features}; tokens go into it as they are"
+            )
     n_columns: Any = format.n_columns  # from a file, anything
     if not isinstance(n_columns, Integral) or n_columns < 1 or n_columns % D:
         raise ValueError(f"n_features_in_ is {n_columns!r}; expected a multiple of {D}")

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from elman._typing import Array
 from elman.data import Examples, FrontEnd, Sequences
 from elman.data import rows as stored
+from elman.data.tokens import Token
 from elman.estimators.answers import Answers
 from elman.estimators.inputs import InputFormat
 from elman.network import Network
@@ -162,6 +163,14 @@ class FittedAttributes:
         if names is None:
             raise AttributeError("X had no column names in fit")
         return np.array(names, dtype=object)
+
+    @property
+    def vocabulary_(self) -> dict[Token, int]:
+        """The column of U of each token; one more is for those that are not known."""
+        vocabulary = self._state.format.vocabulary
+        if vocabulary is None:
+            raise AttributeError("X was no tokens in fit")
+        return dict(vocabulary.columns)
 
     @property
     def reading_(self) -> Mapping[str, Any]:

@@ -65,6 +65,8 @@ class Hyperparameters(BaseEstimator):
         "differences": ["boolean"],
         "frame": ["array-like", StrOptions({"auto"}), None],
         "step_size": [Interval(Integral, 1, None, closed="left")],
+        "tokens": ["boolean", StrOptions({"auto"})],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions(set(ENGINES))],
         "tbptt_steps": [Interval(Integral, 1, None, closed="left"), None],
         "checkpoint_steps": [
@@ -111,6 +113,8 @@ class Hyperparameters(BaseEstimator):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tokens: Any = "auto",
+        min_frequency: int = 1,
         tbptt_steps: int | None = None,
         checkpoint_steps: Any = "auto",
         engine: str = "compiled",
@@ -149,6 +153,8 @@ class Hyperparameters(BaseEstimator):
         self.differences = differences
         self.frame = frame
         self.step_size = step_size
+        self.tokens = tokens
+        self.min_frequency = min_frequency
         self.tbptt_steps = tbptt_steps
         self.checkpoint_steps = checkpoint_steps
         self.engine = engine
@@ -216,6 +222,8 @@ class ClassifierParameters(Hyperparameters):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tokens: Any = "auto",
+        min_frequency: int = 1,
         tbptt_steps: int | None = None,
         checkpoint_steps: Any = "auto",
         engine: str = "compiled",
@@ -255,6 +263,8 @@ class ClassifierParameters(Hyperparameters):
             differences=differences,
             frame=frame,
             step_size=step_size,
+            tokens=tokens,
+            min_frequency=min_frequency,
             tbptt_steps=tbptt_steps,
             checkpoint_steps=checkpoint_steps,
             engine=engine,
@@ -310,6 +320,8 @@ class RegressorParameters(Hyperparameters):
         differences: bool = True,
         frame: Any = "auto",
         step_size: int = 1,
+        tokens: Any = "auto",
+        min_frequency: int = 1,
         tbptt_steps: int | None = None,
         checkpoint_steps: Any = "auto",
         engine: str = "compiled",
@@ -349,6 +361,8 @@ class RegressorParameters(Hyperparameters):
             differences=differences,
             frame=frame,
             step_size=step_size,
+            tokens=tokens,
+            min_frequency=min_frequency,
             tbptt_steps=tbptt_steps,
             checkpoint_steps=checkpoint_steps,
             engine=engine,

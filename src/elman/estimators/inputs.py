@@ -1,4 +1,4 @@
-"""What an estimator accepts as X: rows to unfold, a 3-D array, or a list of sequences."""
+"""What an estimator accepts as X: rows to unfold, a 3-D array, a list of sequences, or of texts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_feature_names, _get_feature_names, check_array
 
 from elman._typing import Array, IntArray
-from elman.data import Frame, FrontEnd, Sequences, as_sequences
+from elman.data import Frame, FrontEnd, Sequences, Vocabulary, as_sequences
 from elman.data.sequences import refuse_mask, refuse_table
+from elman.data.tokens import holds_text, token_lists
 from elman.errors import DataError
 
 
@@ -33,6 +34,8 @@ class InputFormat:
         Of the columns.
     reading : mapping or None
         How X was read from a file or table: ``Sequences.reading``.
+    vocabulary : Vocabulary or None
+        Where steps are tokens, those that are known.
     """
 
     n_columns: int
@@ -40,6 +43,7 @@ class InputFormat:
     on_rows: bool
     names: tuple[str, ...] | None = None
     reading: Mapping[str, Any] | None = None
+    vocabulary: Vocabulary | None = None
 
     @property
     def step_names(self) -> tuple[str, ...] | None:
@@ -94,7 +98,15 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
     """
     refuse_mask(X, "X")
     refuse_table(X, "X")
+    if estimator.tokens is True or (estimator.tokens == "auto" and holds_text(X)):
+        _refuse_frames(estimator)
+        listed = token_lists(X)
+        vocabulary = Vocabulary.learned(listed, estimator.min_frequency)
+        sequences = vocabulary.encoded(listed, stacked=_is_array(X))
+        reading = X.reading if isinstance(X, Sequences) else None
+        return sequences, InputFormat(1, 1, False, reading=reading, vocabulary=vocabulary)
     if are_rows(X):
+        _refuse_text(X)
         names = _get_feature_names(X)
         steps = unfold(X, estimator.step_size, estimator)
         n_columns = steps.shape[1] * steps.shape[2]
@@ -133,6 +145,10 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
     name, D = type(estimator).__name__, format.n_features
     refuse_mask(X, "X")
     refuse_table(X, "X")
+    if format.vocabulary is not None:
+        return format.vocabulary.encoded(token_lists(X), dtype, stacked=_is_array(X))
+    if holds_text(X):
+        raise DataError(f"X is text; this {name} was fitted on numbers, {D} a step.")
     if are_rows(X) and format.on_rows:
         _check_feature_names(estimator, X, reset=False)
         shape = getattr(X, "shape", None) or np.asarray(X).shape
@@ -161,6 +177,29 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
         first = next(iter(X)) if hasattr(X, "__iter__") else X
         _check_feature_names(estimator, first, reset=False)
     return sequences
+
+
+def _is_array(X: Any) -> bool:
+    """Whether X is an array with an axis of steps, so that results for steps go back as one."""
+    return isinstance(X, np.ndarray) and X.ndim > 1
+
+
+def _refuse_text(X: Any) -> None:
+    """Refuse an array of text in two axes."""
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U":
+        raise DataError(
+            "X is text in two axes; expected numbers, or sequences of tokens. Encode categories as "
+            "numbers (OneHotEncoder); if each row is a sequence of words, pass X.tolist()."
+        )
+
+
+def _refuse_frames(estimator: Any) -> None:
+    """Refuse frames of tokens."""
+    if not isinstance(estimator.frame, str | None):
+        raise InvalidParameterError(
+            f"frame={estimator.frame!r} puts features of several steps side by side, and a token has "
+            "none: of tokens leave frame out."
+        )
 
 
 def _refuse_other_names(

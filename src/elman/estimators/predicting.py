@@ -18,7 +18,7 @@ from elman.errors import DataError
 from elman.estimators.fitted import Fitted, FittedAttributes
 from elman.estimators.hyperparameters import Hyperparameters
 from elman.estimators.inputs import as_fitted
-from elman.estimators.streaming import begin
+from elman.estimators.streaming import begin, with_vocabulary
 from elman.network import Network
 
 
@@ -168,6 +168,8 @@ class Predicting(FittedAttributes, Hyperparameters):
                 "the first step on."
             )
         state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
+        if (vocabulary := fitted.format.vocabulary) is not None:
+            state = with_vocabulary(state, vocabulary, n_sequences, parameters.vector.dtype)
         return self._own_streams.begin(state)
 
     @property
@@ -182,7 +184,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         Parameters
         ----------
         x_t : array (n_features,), or (n_sequences, n_features)
-            The features of the step, for each of the sequences that the state is of.
+            The features of the step, for each of the sequences that the state is of. Of a model of
+            tokens one token, or a list of them.
         state : State
             From ``initial_state``, or from the step before. It is left as it was, and answers by the
             model that it came from.

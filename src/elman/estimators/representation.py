@@ -7,7 +7,7 @@ from html import escape
 from math import prod
 from typing import Any
 
-from elman.data import FrontEnd
+from elman.data import FrontEnd, Vocabulary
 from elman.estimators.fitted import Fitted, FittedAttributes
 
 _TABLE = """
@@ -49,7 +49,7 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
     parameters = fitted.network.parameters
     architecture = parameters.architecture
     both = " in each direction" if architecture.bidirectional else ""
-    yield from _front_end(fitted.front_end)
+    yield from _front_end(fitted.front_end, fitted.format.vocabulary)
     cells = zip(architecture.hidden, architecture.layer_cells, strict=True)
     for k, (H, cell) in enumerate(cells, start=1):
         kind = type(cell).__name__.lower()
@@ -72,8 +72,12 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
         yield "validation score", f"{max(scores):.4f} at best, in epoch {_best(scores)}"
 
 
-def _front_end(front_end: FrontEnd) -> Iterator[tuple[str, str]]:
+def _front_end(front_end: FrontEnd, vocabulary: Vocabulary | None) -> Iterator[tuple[str, str]]:
     """Say what a sequence has, and what the network sees of it."""
+    if vocabulary is not None:
+        kind = "characters" if vocabulary.are_characters else "tokens"
+        yield "a step", f"one of {len(vocabulary.tokens):,} {kind}, or unknown"
+        return
     yield "features of a step", str(front_end.n_features)
     frame = front_end.frame
     if frame is not None:

@@ -77,7 +77,8 @@ class Saved(Predicting):
         """Write the fitted model to a file that runs without elman.
 
         The front end and the units of y are in it: it takes X as ``predict`` does, in three axes, and
-        gives what ``predict_proba`` gives, or of a regressor ``predict``.
+        gives what ``predict_proba`` gives, or of a regressor ``predict``. Of tokens it takes the
+        numbers of their columns, as ``network_input`` gives them; the file says which token has which.
 
         Parameters
         ----------
@@ -142,7 +143,8 @@ class Saved(Predicting):
         by layer kernel, recurrent kernel and bias, with Keras's order of gates; then those of the
         Dense, which answers in the units of y. Behind ``frame``, ``differences`` or
         ``standardize="sequence"`` there is no Normalization: give the Keras model what
-        ``network_input(X)`` gives, ``Input((None, n_inputs))``.
+        ``network_input(X)`` gives, ``Input((None, n_inputs))``. Of tokens make that one-hot, with as
+        many columns as ``U1`` has.
 
         Raises
         ------
@@ -164,6 +166,8 @@ class Saved(Predicting):
         if isinstance(answers, Numbers) and (answers.mean.any() or (answers.scale != 1).any()):
             each = answers.loss.outputs_a_number
             mean, scale = (np.repeat(of, each) for of in (answers.mean, answers.scale))
+        if (vocabulary := fitted.format.vocabulary) is not None:
+            about["tokens"] = [*vocabulary.tokens, "<unknown>"]  # x is the place of its token here
         if names := fitted.format.step_names:
             about["features"] = list(names)
         filling, reading = None, fitted.format.reading

@@ -1,4 +1,4 @@
-"""Going through sequences step by step behind a front end: differences, and frames of steps."""
+"""Going through sequences step by step behind a front end, or a vocabulary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array
-from elman.data import FrontEnd
+from elman.data import FrontEnd, Vocabulary
 from elman.engines import Carry, Engine, State
 from elman.engines.streaming import check_step, not_finite
 from elman.parameters import Parameters
@@ -41,6 +41,14 @@ def begin(
     sequences = () if n_sequences is None else (n_sequences,)
     y_hat = np.full((*sequences, parameters.architecture.n_outputs), np.nan, dtype)
     return FrontEndState(front_end, state, names, digest.digest(), y_hat)
+
+
+def with_vocabulary(
+    state: State, vocabulary: Vocabulary, n_sequences: int | None, dtype: np.dtype[Any]
+) -> TokenState:
+    """Take tokens where a network takes the numbers of their columns."""
+    digest = sha256(state.origin + repr(vocabulary.settings).encode())
+    return TokenState(vocabulary, state, n_sequences, dtype, digest.digest())
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,3 +115,42 @@ class FrontEndState(State):
         """See ``State.waits``."""
         frame = self.front_end.frame
         return frame is not None and not frame.aligned and self.n_samples < frame.length
+
+
+@dataclass(frozen=True, eq=False)
+class TokenState(State):
+    """The state of a network of tokens, whose steps are what the vocabulary has.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    state : State
+        The network's.
+    n_sequences : int or None
+    dtype : dtype
+        The network's.
+    digest : bytes
+        Of what it was made from.
+    """
+
+    vocabulary: Vocabulary
+    state: State
+    n_sequences: int | None
+    dtype: np.dtype[Any]
+    digest: bytes
+
+    def step(self, x_t: Any) -> tuple[Array, TokenState]:
+        """See ``State.step``; x_t is a token, or a list of them, one for each sequence."""
+        columns = self.vocabulary.of_step(x_t, self.n_sequences, self.dtype)
+        y_hat, state = self.state.step(columns)
+        return y_hat, replace(self, state=state)
+
+    @property
+    def carry(self) -> Carry:
+        """See ``State.carry``."""
+        return self.state.carry
+
+    @property
+    def origin(self) -> bytes:
+        """See ``State.origin``."""
+        return self.digest

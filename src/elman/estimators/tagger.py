@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_scalar
 
 from elman._typing import Array
 from elman.data import Sequences
 from elman.data.labels import step_labels
+from elman.data.tokens import Token
 from elman.estimators.classification import Classification
+from elman.estimators.hyperparameters import generator
 from elman.estimators.predicting import folded
+from elman.estimators.sampling import sampled
 
 
 class RNNTagger(Classification):
@@ -19,7 +24,8 @@ class RNNTagger(Classification):
     Minimises the notes' own loss, the sum of the cross-entropies of all steps, L = Σ L_t (N3), in
     the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one. Answers use no step to
-    come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``.
+    come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``. Fitted on texts and
+    the same one character later, it foretells the next, and ``sample`` draws from it.
 
     Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
     ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
@@ -95,6 +101,54 @@ class RNNTagger(Classification):
         """
         fitted, y_hat, sequences = self._outputs(X, initial_state, reduced=True)
         return folded(fitted.answers.decoded(y_hat), sequences)
+
+    def sample(
+        self, n: int, prompt: Any = "", temperature: float = 1.0, random_state: Any = None
+    ) -> str | list[Token]:
+        """Draw n tokens, each from the probabilities that those before it give.
+
+        The model was fitted on sequences of tokens, and the same one step later:
+        ``fit([text[:-1]], [text[1:]])``.
+
+        Parameters
+        ----------
+        n : int
+        prompt : str, or list of tokens
+            What goes before. Without one it begins as after a token that is not known.
+        temperature : float
+            The probabilities are raised to the power of 1 / temperature: below 1 the likely ones come
+            oftener, and at 0 always the most probable.
+        random_state : int, RandomState or None
+            An int gives the same tokens again.
+
+        Returns
+        -------
+        str
+            Without the prompt; a list where tokens are not characters.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to draw from yet.
+        DataError
+            If the labels are not tokens, or the prompt is no sequence of them.
+        TypeError, ValueError
+            If n is no whole number, or it or the temperature is below 0.
+
+        Examples
+        --------
+        >>> from elman import RNNTagger
+        >>> text = "to be or not to be, " * 20
+        >>> model = RNNTagger(16, max_iter=200, tbptt_steps=50, random_state=0)
+        >>> model = model.fit([text[:-1]], [text[1:]])
+        >>> model.sample(18, prompt="to be ", temperature=0)
+        'or not to be, to b'
+        """
+        check_scalar(n, "n", Integral, min_val=0)
+        check_scalar(temperature, "temperature", Real, min_val=0)
+        fitted, rng = self._state, generator(random_state)
+        classes = self._classes(fitted.answers)
+        return sampled(fitted, self._make_engine(), classes, n, prompt, float(temperature), rng)
 
     def _values(self, y: Any, sequences: Sequences) -> Array:
         return step_labels(y, sequences)

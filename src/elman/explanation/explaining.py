@@ -147,6 +147,8 @@ def _is_number(value: Any, kind: type) -> bool:
 
 def _alone(x: Any) -> Any:
     """Make a data set of one sequence; columns keep their names."""
+    if isinstance(x, str):
+        return [x]
     try:
         shape = np.shape(x)
     except ValueError:  # no array: refused where all arrays are checked

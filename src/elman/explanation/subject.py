@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman._memory import require_memory
 from elman._typing import Array, IntArray
 from elman.data import Sequences
 from elman.data.frontend import numbered
@@ -95,10 +97,12 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             examples = network._examples(X, y)
             every_step, values = examples.targets.every_step, examples.targets.values
         names = output_names(model.architecture)
-        features = list(sequences.names or numbered(sequences.n_features))
-        return Subject(
-            "Network", network.parameters, sequences, values, every_step, names, features
-        )
+        parameters, features = network.parameters, list(sequences.names or ())
+        if model.architecture.tokens:
+            tokens = [str(k) for k in range(model.architecture.n_features)]
+            parameters, sequences, features = _one_hot(parameters, sequences, tokens)
+        features = features or numbered(sequences.n_features)
+        return Subject("Network", parameters, sequences, values, every_step, names, features)
     if not isinstance(model, RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
@@ -119,20 +123,51 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             values = _codes(model.classes_, targets.values)
         else:
             values = fitted.answers.scaled(fitted.answers.encoded(targets), dtype).values
-    sequences = fitted.scaled(sequences)
+    sequences, parameters = fitted.scaled(sequences), fitted.network.parameters.astype(dtype)
     cast = sequences.values.astype(dtype, copy=False)
+    sequences = Sequences(cast, sequences.offsets, sequences.stacked)
+    features = fitted.front_end.feature_names(fitted.format.step_names)
+    if (vocabulary := fitted.format.vocabulary) is not None:
+        parameters, sequences, features = _one_hot(parameters, sequences, vocabulary.names)
     return Subject(
         type(model).__name__,
-        fitted.network.parameters.astype(dtype),
-        Sequences(cast, sequences.offsets, sequences.stacked),
+        parameters,
+        sequences,
         values,
         model._every_step,
         names,
-        fitted.front_end.feature_names(fitted.format.step_names),
+        features,
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
     )
+
+
+def _one_hot(
+    parameters: Parameters, sequences: Sequences, tokens: list[str]
+) -> tuple[Parameters, Sequences, list[str]]:
+    """A network of features that does the same: one for each token that occurs, 1 where it stands.
+
+    The columns of U of all others do nothing here, and have no gradient.
+
+    Returns
+    -------
+    parameters : Parameters
+    sequences : Sequences
+    features : list of str
+        The tokens' names.
+    """
+    columns, places = np.unique(sequences.values[:, 0].astype(np.int64), return_inverse=True)
+    architecture = replace(parameters.architecture, n_features=len(columns), tokens=False)
+    reduced = Parameters.zeros(architecture, parameters.vector.dtype)
+    for name, spec in architecture.specs.items():
+        is_U = spec.role == "input" and spec.layer == 1
+        reduced[name][...] = parameters[name][:, columns] if is_U else parameters[name]
+    require_memory(len(places) * len(columns) * reduced.vector.itemsize, "one-hot steps of tokens")
+    values = np.zeros((len(places), len(columns)), reduced.vector.dtype)
+    values[np.arange(len(places)), places] = 1
+    names = [tokens[column] for column in columns]
+    return reduced, Sequences(values, sequences.offsets, sequences.stacked), names
 
 
 def output_names(architecture: Architecture) -> list[str]:

@@ -115,7 +115,10 @@ class _File:
             "",
             *self.front.usage(),
         ]
-        lines += [f"{key}: {_comment(value)}" for key, value in self.model.about.items()]
+        about = dict(self.model.about)
+        if "tokens" in about:  # among them are spaces and commas
+            about["tokens"] = [repr(token) for token in about["tokens"]]
+        lines += [f"{key}: {_comment(value)}" for key, value in about.items()]
         lines += ["", f"Define {self.name.upper()}_DECLARATIONS to include the declarations alone."]
         text = "\n".join(f"   {line}".rstrip() for line in lines)
         return f"/* {text.lstrip()} */\n"
@@ -264,10 +267,16 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         """The lines of one layer: products first, then unit by unit."""
         cell, H = layer.cell, layer.n_units
         of_x, of_h = cell.gates_reading("x"), cell.gates_reading("h")
-        lines = [
-            f"{self.real} from_x[{len(of_x) * H}];",
-            f"multiply(U{key}, {below}, 0, from_x, {len(of_x) * H}, {D});",
-        ]
+        n = len(of_x) * H
+        lines = [f"{self.real} from_x[{n}];"]
+        if layer.tokens:  # what is no column is unknown, which is the last
+            lines += [
+                f"const int column = *{below} >= 0 && *{below} < {D} ? (int)*{below} : {D - 1};",
+                f"for (int i = 0; i < {n}; i++)",
+                f"    from_x[i] = U{key}[i * {D} + column];",
+            ]
+        else:
+            lines.append(f"multiply(U{key}, {below}, 0, from_x, {n}, {D});")
         if layer.W is not None:
             lines += [
                 f"{self.real} from_h[{len(of_h) * H}];",

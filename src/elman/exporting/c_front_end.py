@@ -97,13 +97,17 @@ class CFrontEnd:
         if self.whole:
             yield f"    {name}_predict(x, T, y);          of a whole sequence of T steps, T at least 1"
         yield ""
-        yield f"x: the {D} features of a step, as they were in training" + (
-            f"; of {name}_predict, T times {D}."
-            if self.steps and self.whole
-            else "."
-            if self.steps
-            else ", for T steps."
-        )
+        if self.model.architecture.tokens:
+            n = self.model.architecture.n_features
+            yield f"x: which of the {n} tokens the step is, from 0; what is none is the last."
+        else:
+            yield f"x: the {D} features of a step, as they were in training" + (
+                f"; of {name}_predict, T times {D}."
+                if self.steps and self.whole
+                else "."
+                if self.steps
+                else ", for T steps."
+            )
         if self.model.filling is not None:
             yield "   A value that is missing is NAN, and is filled as in training."
         kind = self.model.kind

@@ -1,6 +1,6 @@
 """An ONNX file (opset 17): RNN, GRU and LSTM where ONNX has the cell, and Scan elsewhere.
 
-    inputs   x (batch, length, D)
+    inputs   x (batch, length, D)          of tokens (batch, length, 1), the numbers of their columns
              lengths (batch,), int64        left out: all sequences have as many steps as x
              state (batch, S)               left out: zeros, or the learned initial states
     outputs  probabilities or predictions   (batch, K), or (batch, length, K), zeros past the end
@@ -80,6 +80,8 @@ class _Writer:
         x = self._input()
         states, carried = self._states()
         above = graph.add("Transpose", x, perm=[1, 0, 2])  # (T, B, D)
+        if self.architecture.tokens:
+            above = self._one_hot(above)
         layers = portable.parameters.layers
         n_directions = len(self.architecture.directions)
         after: list[str] = []
@@ -129,6 +131,14 @@ class _Writer:
         x, self.lengths, T = front_end_nodes(graph, front_end, self.dtype, x, lengths, T)
         self.steps = graph.add("Unsqueeze", counted(graph, T), *graph.integers([-1]))  # (T, 1)
         return x
+
+    def _one_hot(self, x: str) -> str:
+        """What ONNX's layers take in place of the numbers of tokens, (T, B, 1): (T, B, D)."""
+        graph = self.graph
+        columns = graph.add("Cast", self._squeezed(x, 2), to=graph.type_of(np.dtype(np.int64)))
+        values = graph.constant("values", np.array([0, 1], self.dtype))
+        depth = graph.integers([self.architecture.n_features])
+        return graph.add("OneHot", columns, *depth, values, axis=-1)
 
     @cached_property
     def there(self) -> str:

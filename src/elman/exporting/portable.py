@@ -58,7 +58,7 @@ class Portable:
     def of_network(cls, parameters: Parameters, every_step: bool | None) -> Portable:
         """Make one of a network alone; left out, it answers each step unless a readout reads all."""
         architecture, dtype = parameters.architecture, parameters.vector.dtype
-        D = architecture.n_features
+        D = architecture.n_inputs
         return cls(
             parameters,
             architecture.readout == "last" if every_step is None else every_step,
@@ -133,7 +133,7 @@ class Portable:
         if frame is not None:
             every = "step" if frame.stride == 1 else f"{frame.stride} steps"
             frames = f" in frames of {frame.length} steps every {every}"
-        return (
-            f"{self.front_end.n_features} features{frames}, {layers} units{both}, {a.n_outputs} "
-            f"outputs for {answers}"
-        )
+        takes = f"{self.front_end.n_features} features"
+        if a.tokens:
+            takes = f"one of {a.n_features} tokens a step"
+        return f"{takes}{frames}, {layers} units{both}, {a.n_outputs} outputs for {answers}"

@@ -135,7 +135,7 @@ def from_torch(source: Any) -> Model:
     architecture = Architecture.from_settings(described)
     found = parameters_of(architecture, arrays)
     # An estimator's model holds mean and scale even where they change nothing.
-    D = architecture.n_features
+    D = architecture.n_inputs
     if model["kind"] != "Network":
         found["mean"] = arrays.get("mean", np.zeros(D, found["V"].dtype))
         found["scale"] = arrays.get("scale", np.ones(D, found["V"].dtype))

@@ -176,7 +176,7 @@ class Recurrent(nn.Module):
 
         Parameters
         ----------
-        x : tensor (B, T, D)
+        x : tensor (B, T, D), or (B, T, 1) of the numbers of tokens
         lengths : B integers, optional
             The steps of each sequence; all have T if left out. What stands past its end does not
             matter.
@@ -203,6 +203,8 @@ class Recurrent(nn.Module):
             x, there = steps_of(
                 x, there, self.mean, self.scale, self.level, self.differences, self.frame
             )
+        if self.architecture.tokens:
+            x = nn.functional.one_hot(x[:, :, 0].long(), self.architecture.n_features).to(x.dtype)
         stack = iter(self.architecture.stack)
         for layer in self.layers:
             specs = [next(stack) for _ in self.architecture.directions]

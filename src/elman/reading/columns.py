@@ -14,7 +14,7 @@ from elman.reading.files import nearest
 from elman.reading.frames import Frame
 
 Task: TypeAlias = Literal["classification", "tag", "regression"]
-Layout: TypeAlias = Literal["long", "wide", "one"]
+Layout: TypeAlias = Literal["long", "wide", "one", "text"]
 
 # The likeliest first; "file" and "folder" are what a folder of files is read with.
 _IDS = (
@@ -40,10 +40,11 @@ class Columns:
 
     Attributes
     ----------
-    layout : {"long", "wide", "one"}
-        A row a step; a row a sequence; or a row a step of one single sequence.
+    layout : {"long", "wide", "one", "text"}
+        A row a step; a row a sequence; a row a step of one single sequence; or a row a text.
     features : tuple of str
-        In the order in which a step has them. Of a wide table, all its columns of steps.
+        In the order in which a step has them. Of a wide table, all its columns of steps; of texts
+        their column.
     id, time : str or None
         What names the sequence a row belongs to, and what orders its steps.
     label : tuple of str
@@ -81,7 +82,8 @@ class Columns:
             all(isinstance(names, list | tuple) for names in lists)
             and all(isinstance(name, str) for names in lists for name in names)
             and all(isinstance(name, str | None) for name in texts)
-            and known["layout"] in ("long", "wide", "one")
+            and known["layout"] in ("long", "wide", "one", "text")
+            and (known["layout"] != "text" or len(lists[0]) == 1)
         ):
             raise DataError(
                 "the model does not say how its data were read; expected a model that was fitted on "
@@ -133,7 +135,7 @@ def choose(
         layout = "wide"
     if id is None and layout != "one":
         id = next(iter(guessed), None)
-    if layout == "wide":
+    if layout in ("wide", "text"):
         time = None
     elif time is None:
         free = [name for name in free if name != id]
@@ -143,6 +145,11 @@ def choose(
         features = tuple(name for name in free if name not in (id, time))
         if layout == "wide":
             features = tuple(n for n in features if _may_be_steps(frame.schema[n]))
+    if layout == "text" and len(features) != 1:
+        raise DataError(
+            f"{source} has the columns {', '.join(map(repr, features))}: which one holds the texts? "
+            "Name it: text=... (--text)."
+        )
     if not features:
         raise DataError(
             f"{source} has no columns left for features: {', '.join(map(repr, names))}. Name them."

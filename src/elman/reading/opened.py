@@ -88,7 +88,9 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
     head = nw.concat(waiting) if len(waiting) > 1 else waiting[0]
     columns, schema = plan(head), head.schema
     features = columns.features
-    are_numbers = columns.layout != "wide" and all(schema[n].is_numeric() for n in features)
+    are_numbers = columns.layout not in ("wide", "text") and all(
+        schema[n].is_numeric() for n in features
+    )
     if not are_numbers:
         rest, n_read = [head], len(head)
         for frame in batches:

@@ -23,6 +23,7 @@ from elman.reading.opened import Opened, Progress, lay_out
 from elman.reading.raw import Raw
 from elman.reading.table import from_rows
 from elman.reading.text import line_of
+from elman.reading.texts import from_texts
 from elman.reading.ts import read_arff, read_ts
 from elman.reading.values import Place
 from elman.reading.wide import from_wide, is_nested
@@ -39,6 +40,7 @@ def read_sequences(
     label: Names = None,
     task: Task = "classification",
     layout: Layout | None = None,
+    text: str | None = None,
     missing: str | None = None,
     separator: str | None = None,
     like: Any = None,
@@ -66,8 +68,11 @@ def read_sequences(
     task : {"classification", "tag", "regression"}
         One label a sequence, a label a row, or numbers: one a sequence if they are the same in all its
         rows, else one a row.
-    layout : {"long", "wide", "one"}, optional
-        A row a step, a row a sequence, or a row a step of one single sequence.
+    layout : {"long", "wide", "one", "text"}, optional
+        A row a step, a row a sequence, a row a step of one single sequence, or a row a text.
+    text : str, optional
+        The column of texts, of which each character is a step: the same as layout="text" and this
+        column for features. What is read are tokens, which estimators know as texts.
     missing : {"forward", "mean", "indicator"}, optional
         How missing values are filled: by the last one before in the sequence, by the mean of what is
         read, or by the mean with a feature more that says where. Left out, they are refused.
@@ -126,6 +131,8 @@ def read_sequences(
         "task": task,
         "layout": layout,
     }
+    if text is not None:
+        given |= of_text(text, given)
     if like is None:
         raw = read_raw(source, separator=separator, **cast(Any, given))
         _require_several(raw)
@@ -234,6 +241,8 @@ def _from_table(table: Opened, name: str, categories: Mapping[str, list[str]] | 
         notes += ("decimal comma",)
     if columns.layout == "wide":
         return from_wide(table, name, notes)
+    if columns.layout == "text":
+        return from_texts(table, name, notes)
     raw = from_rows(table, name, categories, notes)
     # what a stream has to know, of which each line is read alone
     booleans = [column for column in columns.features if table.schema[column] == nw.Boolean]
@@ -332,8 +341,18 @@ def _require_rows(frame: Frame, name: str) -> None:
 def _check_choices(task: str, layout: str | None) -> None:
     if task not in ("classification", "tag", "regression"):
         raise DataError(f"task={task!r}; expected 'classification', 'tag' or 'regression'.")
-    if layout not in ("long", "wide", "one", None):
-        raise DataError(f"layout={layout!r}; expected 'long', 'wide', 'one' or None.")
+    if layout not in ("long", "wide", "one", "text", None):
+        raise DataError(f"layout={layout!r}; expected 'long', 'wide', 'one', 'text' or None.")
+
+
+def of_text(text: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``text`` stands for, where nothing is said against it."""
+    if idle := [name for name in ("time", "features", "layout") if given.get(name)]:
+        raise DataError(
+            f"text={text!r} says that a row is a text; leave {', '.join(idle)} out "
+            f"({', '.join(f'--{name}' for name in idle)})."
+        )
+    return {"features": (text,), "layout": "text"}
 
 
 def _listed(names: Names) -> tuple[str, ...]:

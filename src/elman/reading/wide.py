@@ -53,7 +53,7 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
             f"{place(int(np.argmin(lengths)))} of {source} has no step with a value. Leave it out."
         )
     offsets = np.append(0, np.cumsum(lengths))
-    y = None if not columns.label else _answers(frame, columns, place)
+    y = None if not columns.label else answers(frame, columns, place)
     is_label = bool(columns.label) and columns.task == "classification"
     if is_label:
         refuse_ids_as_labels(columns.label[0], np.asarray(y), n_rows)
@@ -119,7 +119,8 @@ def _of_cells(frame: Frame, names: tuple[str, ...], place: Place) -> tuple[Array
     return np.stack(columns, axis=1), lengths
 
 
-def _answers(frame: Frame, columns: Columns, place: Place) -> Array:
+def answers(frame: Frame, columns: Columns, place: Place) -> Array:
+    """Read one label a row, or the numbers of one."""
     if columns.task == "tag":
         raise DataError(
             "a table with a row a sequence has one label for each; task='tag' (--task tag) takes a row "

@@ -40,6 +40,8 @@ _OF_A_SEQUENCE: dict[str, list[Any]] = {
     "bidirectional": [False, True],
 }
 
+_OF_FEATURES = ("frame", "standardize")
+
 # A network that answers each step may see those up to it alone: one that goes both ways, or
 # standardises by the whole sequence, would forecast a value that it has seen.
 SPACES: dict[type, dict[str, list[Any]]] = {
@@ -70,7 +72,7 @@ def candidates(
     lengths : array (n_sequences,)
         T of the sequences, for frames.
     n_features : int
-        D of a sample, for them too.
+        D of a sample, for them too; 0 where steps are tokens, which have no front end.
     random_state : int
 
     Yields
@@ -80,11 +82,16 @@ def candidates(
     """
     own = estimator.get_params(deep=False)
     own["hidden_layer_sizes"] = tuple(np.atleast_1d(own["hidden_layer_sizes"]).tolist())
-    own_frame = planned_front_end(estimator, lengths, n_features).frame
     alternatives: dict[str, list[Any]] = {}
     for kind, space in SPACES.items():
         if isinstance(estimator, kind):
             alternatives = dict(space)
+    own_frame = None
+    if n_features:
+        own_frame = planned_front_end(estimator, lengths, n_features).frame
+    else:
+        for name in _OF_FEATURES:
+            alternatives.pop(name, None)
     if not isinstance(own["cell"], str) and np.iterable(own["cell"]):  # as many as there are layers
         alternatives.pop("hidden_layer_sizes", None)
     choices = {}
@@ -113,16 +120,17 @@ def work(estimator: Any, settings: dict[str, Any], lengths: IntArray, n_features
     lengths : array (n_sequences,)
         T of the sequences.
     n_features : int
-        D of a sample.
+        D of a sample; 0 where steps are tokens.
     """
     estimator = clone(estimator).set_params(**settings)
     params = estimator.get_params(deep=False)
-    front_end = planned_front_end(estimator, lengths, n_features)
-    below, products = front_end.n_inputs, 0
+    below, products, n_steps = 1, 0, lengths  # of a token there is one column to add
+    if n_features:
+        front_end = planned_front_end(estimator, lengths, n_features)
+        below, n_steps = front_end.n_inputs, front_end.lengths(lengths)
     for H in np.atleast_1d(params["hidden_layer_sizes"]).tolist():
         products += H * (H + below)
         below = H
     cell = params["cell"]
     gates = GATES.get(cell, 1) if isinstance(cell, str) else 1
-    n_steps = float(np.mean(front_end.lengths(lengths)))
-    return n_steps * gates * products * (2 if params["bidirectional"] else 1)
+    return float(np.mean(n_steps)) * gates * products * (2 if params["bidirectional"] else 1)

@@ -153,8 +153,10 @@ def suggest(
     if estimator.random_state is None:
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
-    examples = estimator._prepare(X, y, None, before=None).examples  # refuses what fit does
-    lengths, n_features = examples.sequences.lengths, examples.sequences.n_features
+    prepared = estimator._prepare(X, y, None, before=None)  # refuses what fit does
+    sequences = prepared.examples.sequences
+    lengths = sequences.lengths
+    n_features = 0 if prepared.format.vocabulary is not None else sequences.n_features
     search = Search(
         estimator,
         X,

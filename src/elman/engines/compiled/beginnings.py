@@ -27,8 +27,12 @@ def count_alive(lengths):
 
 @helper
 def load_inputs(values, starts, t, n, work, x, width):
-    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near."""
+    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near.
+
+    Where x_t is a token, that of a lane without a sequence is 0.
+    """
     L, D = lanes(work), values.shape[1]
+    store(zeros(work, 1, 1), work, x, 0)
     for j in range(n):
         row = starts[j] + t
         for d in range(D):

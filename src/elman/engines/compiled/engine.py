@@ -16,6 +16,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch
 from elman.data import Targets as FlatTargets
 from elman.data.rows import runs
+from elman.data.tokens import require_tokens
 from elman.engines.carry import Carry, check_after, n_states
 from elman.engines.compiled import bidirectional, panels, rows
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
@@ -23,7 +24,7 @@ from elman.engines.compiled.readouts import LONGEST
 from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation
-from elman.engines.streaming import State, check_step, not_finite, origin_of, shapes_of
+from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
 from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
 
@@ -128,6 +129,7 @@ class CompiledState(State):
             layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
             self.records, after, n_records, self.n_steps,
         ):  # fmt: skip
+            check_token(layout.architecture, x_t)
             raise not_finite(x_t, *np.split(scaling, 2))
         y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
         return y_hat, CompiledState(stream, after, self.n_steps + 1)
@@ -246,7 +248,7 @@ class CompiledEngine:
         expected = (batch.n_answers, parameters.architecture.n_outputs)
         if (
             y_hat.shape != expected
-            or batch.sequences.n_features != parameters.architecture.n_features
+            or batch.sequences.n_features != parameters.architecture.n_inputs
         ):
             raise ValueError(f"the answers are {expected}, and y_hat {y_hat.shape}, or D differs")
         fits = y_hat.dtype == dtype and y_hat.flags.carray
@@ -380,7 +382,7 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
 
 def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights: Array) -> None:
     """See that compiled functions, which do not look, stay within arrays."""
-    D, n = parameters.architecture.n_features, batch.n_answers
+    D, n = parameters.architecture.n_inputs, batch.n_answers
     expected = (n, parameters.architecture.n_numbers)
     if numbers.shape != expected or len(weights) != n or batch.sequences.n_features != D:
         raise ValueError(
@@ -391,7 +393,7 @@ def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights:
 
 def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights: Array) -> None:
     """See that compiled functions, which do not look, stay within arrays."""
-    K, D = parameters.architecture.n_outputs, parameters.architecture.n_features
+    K, D = parameters.architecture.n_outputs, parameters.architecture.n_inputs
     n = batch.n_answers
     if len(labels) != n or len(weights) != n or batch.sequences.n_features != D:
         raise ValueError(
@@ -420,6 +422,9 @@ def data_of(
 ) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
     values = writable(batch.sequences.values)
+    if parameters.architecture.tokens:
+        own = values[runs(batch.starts, batch.lengths)]
+        require_tokens(own, parameters.architecture.n_features)
     initial = initial_of(parameters, carry)
     learns = carry is None and parameters.architecture.learn_initial_state
     if len(initial) not in (0, 1, batch.n_sequences):

@@ -73,6 +73,23 @@ def add_products(
 
 
 @helper
+def add_columns(layer, gate, gradients, row, work, x, begins, errors, step, begin, end, alive):
+    """Add each δ_t to the column of dU that its token is, a row of gradients from ``row`` on.
+
+    The order is that of ``add_products`` for one-hot x_t, and so are the bits.
+    """
+    L = lanes(work)
+    for p in range(layer.rows // L):
+        first = gate.gradient + (p * gate.gradient_rows + row) * L
+        for t in range(begin, end):
+            x_t = x + lanes_before(t, begins, L) * layer.input_rows
+            for j in range(alive[t]):
+                at = first + int(work[x_t + j]) * L
+                delta = load(work, errors + p * step + (t * L + j) * L, 0, 1, 1)
+                store(f.add(load(gradients, at, 0, 1, 1), delta), gradients, at, 0)
+
+
+@helper
 def add_gradients(
     layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial
 ):  # fmt: skip
@@ -85,11 +102,16 @@ def add_gradients(
     add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
     row = 1
     if gate.reads_x:
-        add_products(
-            layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins,
-            errors, step, begin, end, alive,
-        )  # fmt: skip
-        row += layer.input_rows
+        if layer.reads_tokens:
+            add_columns(
+                layer, gate, gradients, row, work, x, begins, errors, step, begin, end, alive
+            )
+        else:
+            add_products(
+                layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins,
+                errors, step, begin, end, alive,
+            )  # fmt: skip
+        row += layer.U_rows
     if gate.reads_h:
         ago, first, last, t_0 = 1, max(begin, 1), end, 0
         if layer.reverse:

@@ -27,6 +27,8 @@ LAYER = np.dtype(
         for name in (
             # sizes; rows are the units (or inputs) rounded up to whole vectors
             "n_inputs", "input_rows", "n_units", "rows",
+            # whether x_t is the number of a column of U, and the rows of dUᵀ
+            "reads_tokens", "U_rows",
             # rows of the panel that its h of a step is part of, and whether it is the lower part, of a
             # layer that goes from the last step to the first
             "panel_rows", "reverse",
@@ -192,7 +194,7 @@ class Layout:
         stack, n_directions = architecture.stack, len(architecture.directions)
         table = np.zeros(len(stack) + 1, LAYER)
         gates: list[Array] = []
-        place = input_rows = up(architecture.n_features)
+        place = input_rows = up(architecture.n_inputs)
         n_weights = n_gradients = error_place = initial_column = initial_place = 0
         mask_rows = 0
         for k, layer in enumerate(table):
@@ -201,13 +203,14 @@ class Layout:
             )
             level = k // n_directions
             if level == 0:
-                n_inputs = architecture.n_features
+                n_inputs, layer["reads_tokens"] = architecture.n_features, architecture.tokens
             else:
                 below = table[(level - 1) * n_directions]
                 n_inputs = int(below["n_units"]) * n_directions
                 input_rows, layer["inputs_place"] = below["panel_rows"], below["up_place"]
             layer["n_inputs"], layer["n_units"] = n_inputs, n_units
             layer["input_rows"], layer["rows"] = input_rows, up(n_units)
+            layer["U_rows"] = up(n_inputs) if level == 0 else input_rows
             # rounded up, the lower part still fits in
             layer["panel_rows"] = up((n_directions - 1) * n_units + up(n_units))
             layer["reverse"] = reverse
@@ -257,7 +260,7 @@ class Layout:
                 n_weights += up(n_units) * n_units * int(gate["reads_h"])
                 gate["gradient"] = n_gradients
                 gate["gradient_rows"] = (
-                    1 + gate["reads_x"] * input_rows + gate["reads_h"] * up(n_units)
+                    1 + gate["reads_x"] * layer["U_rows"] + gate["reads_h"] * up(n_units)
                 )
                 n_gradients += up(n_units) * int(gate["gradient_rows"])
                 gates.append(gate)
@@ -267,7 +270,7 @@ class Layout:
                 n_gradients += up(n_units) * int(layer["n_states"])
         _set_loss(table[-1], architecture, dtype)
         table["readout"][-1] = READOUT_CODES[architecture.readout]
-        widest = int(max(up(architecture.n_features), (table["rows"] * table["n_gates"]).max()))
+        widest = int(max(up(architecture.n_inputs), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
             place, error_place, initial_place, mask_rows, widest, masked,

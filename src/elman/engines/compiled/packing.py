@@ -65,7 +65,7 @@ def unpack_panels(layers, gates, gradients, parameters):
                 at += L
                 if gate.reads_x:
                     copy_transposed(gradients, at, L, D, n, parameters, gate.U + p * D, D)
-                    at += layer.input_rows * L
+                    at += layer.U_rows * L
                 if gate.reads_h:
                     copy_transposed(gradients, at, L, H, n, parameters, gate.W + p * H, H)
         unpack_initial(layer, gradients, parameters)
@@ -111,7 +111,7 @@ def unpack_rows(layers, gates, gradients, parameters):
             at += width
             if gate.reads_x:
                 copy_transposed(gradients, at, width, D, H, parameters, gate.U, D)
-                at += layer.input_rows * width
+                at += layer.U_rows * width
             if gate.reads_h:
                 copy_transposed(gradients, at, width, H, H, parameters, gate.W, H)
         unpack_initial(layer, gradients, parameters)

@@ -96,6 +96,9 @@ def affine(layer, gate, weights, p, wide, records, x):
     """A tile of b + U x, ``wide`` vectors of units from p on; x stands at ``x``."""
     tile = load(weights, gate.forward + p, 0, 1, wide)
     U, n = gate.forward + layer.rows + p, gate.reads_x * layer.n_inputs
+    if layer.reads_tokens and n:
+        column = U + int(records[x]) * layer.rows
+        return f.add(tile, load(weights, column, 0, 1, wide))
     return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
 
 
@@ -260,10 +263,10 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
     """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
 
     Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
-    (x_t - mean) / scale, which the network takes, is finite.
+    (x_t - mean) / scale, which the network takes, is finite, and where it takes tokens one of them.
     """
     net = Net(layers, gates, weights, state_rows, 0, 0, 0, False)
-    D, out = layers[0].n_inputs, layers[-1]
+    D, out = len(scaling) // 2, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
     readout = z + out.rows + WIDE * lanes(after)
@@ -274,6 +277,8 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
         for d in range(D):
             x = (x_t[i * D + d] - scaling[d]) / scaling[D + d]
             if not np.isfinite(x):
+                return False
+            if layers[0].reads_tokens and not (0 <= x < layers[0].n_inputs and x == np.floor(x)):
                 return False
             after[record + d] = x
         forward_step(net, before, record, after, record, False, 0, cell_scratch)
@@ -432,6 +437,19 @@ def sum_products(
 
 
 @helper
+def sum_columns(layer, gate, gradients, row, work, inputs, step, errors, error_step, p, T, is_last):
+    """As ``sum_products``, of tokens: each δ_t is added to the row that its token is."""
+    first = gate.gradient + row * layer.rows + p
+    if is_last:
+        for d in range(layer.n_inputs):
+            store(zeros(work, 1, 1), gradients, first + d * layer.rows, 0)
+    for t in range(T):
+        at = first + int(work[inputs + t * step]) * layer.rows
+        delta = load(work, errors + t * error_step + p, 0, 1, 1)
+        store(f.add(load(gradients, at, 0, 1, 1), delta), gradients, at, 0)
+
+
+@helper
 def sum_gradients(
     layer, gate, gradients, work, x, h, errors, error_step, first, T, step, is_last
 ):  # fmt: skip
@@ -449,11 +467,16 @@ def sum_gradients(
         store(total, gradients, gate.gradient + p, 0)
         row = 1
         if gate.reads_x:
-            sum_products(
-                layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step, p, T,
-                is_last,
-            )  # fmt: skip
-            row += layer.input_rows
+            if layer.reads_tokens:
+                sum_columns(
+                    layer, gate, gradients, row, work, x, step, errors, error_step, p, T, is_last
+                )
+            else:
+                sum_products(
+                    layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step,
+                    p, T, is_last,
+                )  # fmt: skip
+            row += layer.U_rows
         if gate.reads_h:
             before, delta = h + (first - 1) * step, errors + first * error_step
             sum_products(

@@ -31,6 +31,7 @@ from elman.engines.compiled.tiles import (
     load,
     multiply_add,
     store,
+    transpose,
     zeros,
 )
 
@@ -58,6 +59,18 @@ def affine(gate, n_inputs, weights, p, i, work, x, width):
     return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
 
 
+@helper
+def load_columns(gate, n_units, weights, work, x, to):
+    """The columns of U that L tokens are, side by side in a panel."""
+    L = lanes(work)
+    for p in range(0, n_units, L):
+        U, square = gate.forward + p * gate.n_forward + L, to + p * L
+        for j in range(L):
+            column = load(weights, U + int(work[x + j]) * L, 0, 1, 1)
+            store(column, work, square + j * L, 0)
+        transpose(work, square, L, work, square, L)
+
+
 @inlined
 def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
@@ -71,9 +84,17 @@ def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     of_W = read_by_W(layer, before, t, slots, begins, initial, L)
     for g in range(layer.n_gates):
         gate = net.gates[layer.first_gate + g]
+        from_tokens = layer.reads_tokens and gate.reads_x
+        if from_tokens:
+            load_columns(gate, layer.n_units, net.weights, work, x, a + g * layer.rows * L)
         for p in range(0, layer.n_units, L):
             for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
+                if from_tokens:
+                    tile = load(work, a + (g * layer.rows + p + i) * L, L, TILE_ROWS, 1)
+                    b = gate.forward + p * gate.n_forward + i
+                    tile = f.add(tile, broadcast_rows(net.weights, b, TILE_ROWS))
+                else:
+                    tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
                 if gate.reads_h and before != scratch:
                     W = 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + p * gate.n_forward + W * L + i

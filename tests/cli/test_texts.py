@@ -1,0 +1,88 @@
+"""Texts on the command line."""
+
+import pytest
+from typer.testing import CliRunner
+
+from elman import RNNTagger, load
+from elman.cli import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = ["good one,high", "bad one,low"] * 20
+    (tmp_path / "texts.csv").write_text("\n".join(["review,stars", *rows]))
+    return tmp_path
+
+
+def invoke(*arguments):
+    return runner.invoke(app, list(map(str, arguments)))
+
+
+def test_a_file_of_texts_is_trained_on_evaluated_and_answered(folder):
+    options = ("--hidden", 8, "--epochs", 3, "--min-frequency", 2, "-o", "model.safetensors")
+    trained = invoke("train", "texts.csv", "--text", "review", "--label", "stars", *options)
+    assert trained.exit_code == 0, trained.output
+    assert "a row a text, a step a character" in trained.output
+    model = load("model.safetensors")
+    assert "g" in model.vocabulary_
+    assert model.min_frequency == 2
+    evaluated = invoke("evaluate", "model.safetensors", "texts.csv")
+    assert "(40 sequences)" in evaluated.output.replace("of 40", "(40") or "40" in evaluated.output
+    answered = invoke("predict", "model.safetensors", "texts.csv")
+    assert answered.output.splitlines()[0] == "sequence,stars"
+    assert len(answered.output.splitlines()) == 41
+    followed = invoke("predict", "model.safetensors", "--follow")
+    assert followed.exit_code == 2
+    assert "whole texts" in followed.output
+
+
+def test_a_file_of_texts_is_looked_into(folder):
+    found = invoke("inspect", "texts.csv", "--text", "review", "--label", "stars")
+    assert found.exit_code == 0, found.output
+    assert "40 sequences, 7 to 8 steps" in found.output
+
+
+def test_a_model_of_the_next_symbol_writes(folder):
+    text = "to be or not to be, " * 20
+    model = RNNTagger(8, max_iter=20, random_state=0).fit([text[:-1]], [text[1:]])
+    model.save("model.safetensors")
+    options = ("--prompt", "to ", "--n", 9, "--seed", 0)
+    written = invoke("sample", "model.safetensors", *options)
+    assert written.exit_code == 0, written.output
+    expected = model.sample(9, "to ", random_state=0)
+    assert written.output == f"to {expected}\n"
+    assert (
+        f'"sample": "{expected}"'
+        in invoke("sample", "model.safetensors", *options, "--json").output
+    )
+
+
+def test_a_model_of_words_takes_a_prompt_of_words(folder):
+    words = ("to be or not to be . " * 20).split()
+    RNNTagger(8, max_iter=2, random_state=0).fit([words[:-1]], [words[1:]]).save(
+        "model.safetensors"
+    )
+    written = invoke("sample", "model.safetensors", "--prompt", "to be", "--n", 4, "--seed", 0)
+    assert written.output.startswith("to be ")
+    assert len(written.output.split()) == 6
+
+
+def test_a_model_of_labels_does_not_write(folder):
+    invoke(
+        "train",
+        "texts.csv",
+        "--text",
+        "review",
+        "--label",
+        "stars",
+        "--epochs",
+        1,
+        "-o",
+        "a.safetensors",
+    )
+    refused = invoke("sample", "a.safetensors")
+    assert refused.exit_code == 2
+    assert "does not foretell" in refused.output
