@@ -1,8 +1,8 @@
 """Of a large vocabulary the columns of U that a batch needs: those of the tokens that occur in it.
 
-Copying U for the products, setting a gradient to zero for each shard and adding these up would each
-take as long as the vocabulary is wide. So a batch is computed by a network of its own tokens alone. That
-adds the same numbers in the same order, and so comes to the same bits; its gradient is put in its place.
+Copying U for the products, setting a gradient to zero for each shard, and adding these up would each
+take as long as the vocabulary is wide. So a batch is computed by a network of its own tokens alone:
+that adds the same numbers in the same order, and comes to the same bits. Its gradient is put in place.
 
 Letters: D tokens, B sequences.
 """
