@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import prod
 from numbers import Integral
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._memory import require_memory
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.equations import CELLS, Cell, Layer, LayerGradients
 from elman.equations.cells import decode_cell, encode_cell
 from elman.equations.losses import Loss, as_loss, decode_loss, encode_loss
@@ -374,6 +374,27 @@ class Parameters(Mapping[str, Array]):
         for name, gradient in gradients.items():
             gradient[...] = computed[name]
         return gradients
+
+    def of_tokens(self, columns: IntArray, size: int | None = None) -> Parameters:
+        """Make the network of tokens that knows some of them alone, in the order of ``columns``.
+
+        Parameters
+        ----------
+        columns : array (n,)
+            Of U_1.
+        size : int, optional
+            How many columns it has; behind the n they are zero.
+        """
+        size = len(columns) if size is None else size
+        parameters = Parameters.zeros(
+            replace(self.architecture, n_features=size), self.vector.dtype
+        )
+        for name, spec in self.architecture.specs.items():
+            if spec.role == "input" and spec.layer == 1:
+                parameters[name][:, : len(columns)] = self[name][:, columns]
+            else:
+                parameters[name][...] = self[name]
+        return parameters
 
     def copy(self) -> Parameters:
         """Copy the vector."""

@@ -98,7 +98,7 @@ def test_sequences_of_tokens_become_lists(X, expected):
         ([["a", 1]], r"X\[0\] holds int, str; expected tokens"),
         ([[1.5]], r"X\[0\] holds float; expected tokens"),
         ([[True]], r"X\[0\] holds bool"),
-        ([np.zeros((2, 2), int)], r"X\[0\] is a list"),
+        ([np.zeros((2, 2), int)], r"X\[0\] is a ndarray of shape \(2, 2\)"),
         ([], "X holds no sequences"),
         (3, "X is a int"),
     ],

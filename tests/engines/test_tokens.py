@@ -6,6 +6,7 @@ import pytest
 from elman import DataError, Network, check_gradients
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
+from elman.engines.compiled import columns
 from tolerances import VERSUS_NAIVE, relative_error
 
 D, K = 7, 3
@@ -14,8 +15,8 @@ D, K = 7, 3
 def drawn(n, longest=9, seed=0):
     """Tokens, and one-hot steps that say the same."""
     rng = np.random.default_rng(seed)
-    columns = [rng.integers(0, D, length) for length in rng.integers(1, longest, n)]
-    return [x[:, None] for x in columns], [np.eye(D)[x] for x in columns]
+    tokens = [rng.integers(0, D, length) for length in rng.integers(1, longest, n)]
+    return [x[:, None] for x in tokens], [np.eye(D)[x] for x in tokens]
 
 
 def labels(X, every_step, seed=1):
@@ -100,10 +101,8 @@ def test_columns_of_tokens_that_do_not_occur_have_no_gradient():
 
 def test_many_steps_of_one_sequence_add_up():
     """Beyond a block of steps, sums of one-hot steps run in another order, for one sequence alone."""
-    X, one_hot = drawn(1, longest=2)
-    rng = np.random.default_rng(0)
-    columns = rng.integers(0, D, 700)
-    X, one_hot = [columns[:, None]], [np.eye(D)[columns]]
+    tokens = np.random.default_rng(0).integers(0, D, 700)
+    X, one_hot = [tokens[:, None]], [np.eye(D)[tokens]]
     of_tokens, of_features = networks(SHAPES["tanh"], np.float64)
     y = labels(X, every_step=True)
     _, gradients = of_tokens.loss_and_gradients(X, y)
@@ -131,8 +130,8 @@ def test_threads_and_kept_steps_change_no_bit(n):
 def test_one_long_sequence_among_short_ones():
     """Panels are narrow then: a row has fewer lanes than a vector."""
     rng = np.random.default_rng(0)
-    columns = [rng.integers(0, D, n) for n in [3000, *[4] * 15]]
-    X, one_hot = [x[:, None] for x in columns], [np.eye(D)[x] for x in columns]
+    tokens = [rng.integers(0, D, n) for n in [3000, *[4] * 15]]
+    X, one_hot = [x[:, None] for x in tokens], [np.eye(D)[x] for x in tokens]
     of_tokens, of_features = networks(SHAPES["tanh"], np.float32)
     y = labels(X, every_step=True)
     loss, gradients = of_tokens.loss_and_gradients(X, y)
@@ -190,3 +189,24 @@ def test_a_file_says_it(tmp_path):
     X, _ = drawn(5)
     for a, b in zip(loaded.forward(X), network.forward(X), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("n", [2, 40])
+def test_columns_that_do_not_occur_are_left_out_and_no_bit_changes(n, monkeypatch):
+    rng = np.random.default_rng(0)
+    width = columns.MANY + 3
+    X = [rng.integers(0, width, (length, 1)) // 7 * 7 for length in rng.integers(1, 9, n)]
+    shape = {"hidden": [9, 4], "cell": ["gru", "tanh"]}
+    network = Network(width, **shape, n_outputs=K, tokens=True, dtype=np.float64, seed=0)
+    for every_step in (False, True):
+        y = labels(X, every_step)
+        batch, _ = network.batch(X, y)
+        found = columns.occurring(network.parameters, batch)
+        assert found is not None
+        assert len(found.columns) == len(np.unique(np.concatenate(X)))
+        loss, gradients = network.loss_and_gradients(X, y)
+        with monkeypatch.context() as patched:
+            patched.setattr(columns, "MANY", width + 1)
+            expected_loss, expected = network.loss_and_gradients(X, y)
+        assert loss == expected_loss
+        np.testing.assert_array_equal(gradients.vector, expected.vector)

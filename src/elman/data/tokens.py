@@ -83,6 +83,8 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
             f"{name} is a {type(X).__name__}; expected a list of texts, or of lists of tokens. Of a "
             f"table pass the column of texts: {name}['text']."
         )
+    if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 1:
+        X = X[:, :, 0]
     found: list[str | list[Token]] = []
     kind: type | None = None
     for i, x in enumerate(_listed(X)):
@@ -114,9 +116,10 @@ def _tokens(x: Any, name: str) -> list[Token]:
     if isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[1] == 1:
         x = x[:, 0]
     if not (isinstance(x, list | tuple) or getattr(x, "ndim", 0) == 1):
+        shape = f" of shape {np.shape(x)}" if isinstance(x, np.ndarray) else ""
         raise DataError(
-            f"{name} is a {type(x).__name__}; expected a text, or a list of tokens. Leave out what is "
-            "missing (and its label)."
+            f"{name} is a {type(x).__name__}{shape}; expected a text, or a list of tokens. Leave out "
+            "what is missing (and its label)."
         )
     listed = list(_listed(x))
     kinds = set(map(type, listed))

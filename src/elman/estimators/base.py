@@ -128,8 +128,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             (``np.memmap``, ``read_sequences``) in its file, and each batch takes what it needs. A file
             is shuffled in blocks of 1 MiB, and among the sequences of 64 MiB of them.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
-            Labels: numbers or text; of steps a text is a label a character. A regressor takes numbers, and arrays with one axis more where
-            there are several for each answer.
+            Labels: numbers or text; of steps a text is a label a character. A regressor takes numbers,
+            and arrays with one axis more where there are several for each answer.
         sample_weight : array (n_samples,), optional
             What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
             the sequence twice, and 0 as not having it. Where each step is answered, a list of

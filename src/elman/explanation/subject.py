@@ -158,16 +158,13 @@ def _one_hot(
         The tokens' names.
     """
     columns, places = np.unique(sequences.values[:, 0].astype(np.int64), return_inverse=True)
-    architecture = replace(parameters.architecture, n_features=len(columns), tokens=False)
-    reduced = Parameters.zeros(architecture, parameters.vector.dtype)
-    for name, spec in architecture.specs.items():
-        is_U = spec.role == "input" and spec.layer == 1
-        reduced[name][...] = parameters[name][:, columns] if is_U else parameters[name]
+    reduced = parameters.of_tokens(columns)
+    features = Parameters(replace(reduced.architecture, tokens=False), reduced.vector)
     require_memory(len(places) * len(columns) * reduced.vector.itemsize, "one-hot steps of tokens")
     values = np.zeros((len(places), len(columns)), reduced.vector.dtype)
     values[np.arange(len(places)), places] = 1
     names = [tokens[column] for column in columns]
-    return reduced, Sequences(values, sequences.offsets, sequences.stacked), names
+    return features, Sequences(values, sequences.offsets, sequences.stacked), names
 
 
 def output_names(architecture: Architecture) -> list[str]:

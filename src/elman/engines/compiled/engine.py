@@ -19,6 +19,7 @@ from elman.data.rows import runs
 from elman.data.tokens import require_tokens
 from elman.engines.carry import Carry, check_after, n_states
 from elman.engines.compiled import bidirectional, panels, rows
+from elman.engines.compiled.columns import occurring
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.readouts import LONGEST
 from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
@@ -192,6 +193,11 @@ class CompiledEngine:
         after: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
+        if (of_batch := occurring(parameters, batch)) is not None:
+            found = self.loss_and_gradients(
+                of_batch.parameters, of_batch.batch, targets, carry, dropout, after
+            )
+            return found._replace(gradients=of_batch.spread(found.gradients, parameters))
         dropped = None if dropout is None else dropout.checked()
         kernel, dtype, buffers = (
             kernel_for(parameters, batch),
