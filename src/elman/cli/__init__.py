@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elman import __version__
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
@@ -27,6 +26,7 @@ from elman.cli.predict import predict
 from elman.cli.resume import resume
 from elman.cli.train import train
 from elman.cli.tune import tune
+from elman.cli.version import version as version_line
 from elman.errors import ElmanError
 
 _UsageError: Any = typer.BadParameter.__base__  # click's, which typer has under several names
@@ -94,7 +94,7 @@ for command in (inspect, train, resume, tune, evaluate, predict, check, explain,
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"elman {__version__}")
+        say(version_line())
         raise typer.Exit
 
 
@@ -102,7 +102,9 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass
