@@ -18,11 +18,11 @@ X = X.reshape(-1, 8, 8)  # 8 steps, the rows, with 8 features each
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 # %%
-# By default, each sequence is standardised by its own mean, which is known only at its end. This
-# model is asked before the end, so it is standardised by the mean of the training set:
-# ``standardize=True``.
+# By default, each sequence is standardised by its own mean, which is known only at its end, and a
+# short one is read two steps at a time. This model is asked after every row, so it is standardised
+# by the mean of the training set, and reads one row at a time.
 
-model = RNNClassifier(standardize=True, random_state=0).fit(X_train, y_train)
+model = RNNClassifier(standardize=True, frame=None, random_state=0).fit(X_train, y_train)
 print(f"All 8 rows: {model.score(X_test, y_test):.1%} of {len(X_test)} test digits are right.")
 
 # %%

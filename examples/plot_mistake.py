@@ -17,10 +17,12 @@ from elman import RNNClassifier
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X.reshape(-1, 8, 8), y, random_state=0)
-model = RNNClassifier(standardize=True, differences=False, readout="last", random_state=0)
-model.fit(X_train, y_train)
+settings = {"standardize": True, "differences": False, "frame": None, "readout": "last"}
+model = RNNClassifier(random_state=0, **settings).fit(X_train, y_train)
 
 # %%
+# These settings let the network see the rows as they are, and answer from its last state.
+#
 # The mistake that it is most sure of:
 
 probabilities = model.predict_proba(X_test)
