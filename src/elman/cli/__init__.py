@@ -82,8 +82,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="elman",
     cls=_Commands,
-    help="Recurrent networks trained by the written-out equations of back-propagation through time.",
-    epilog="Exit codes: 0 done, 1 failed or interrupted, 2 wrong use.",
+    help="Train recurrent neural networks on sequences, use them, and look inside.",
+    epilog="Exit codes: 0 success, 1 failed or interrupted, 2 wrong usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
