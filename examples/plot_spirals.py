@@ -51,7 +51,7 @@ print(f"the forest {forest.score(summaries(X[500:]), y[500:]):.1%}.")
 
 # %%
 # Above, test spirals that the network has right; below, some that it has wrong. The dot is the
-# start.
+# start. Do you see which way they turn?
 
 right, wrong = (np.flatnonzero((answers == y[500:]) == correct)[:4] for correct in (True, False))
 colours = {"clockwise": "tab:blue", "anticlockwise": "tab:orange"}
