@@ -77,8 +77,9 @@ dist: $(VENV)/.dev
 	$(DIST)/$(notdir $(BIN))/pip install --quiet --disable-pip-version-check dist/*.whl $(TESTING)
 	$(DIST)/$(notdir $(BIN))/python -c "import elman; assert 'site-packages' in elman.__file__"
 	$(DIST)/$(notdir $(BIN))/elman --version
-	$(DIST)/$(notdir $(BIN))/python -m pytest -q -p no:cacheprovider tests/test_main.py \
-		tests/test_network.py tests/test_persistence.py tests/test_fingerprint.py
+	$(DIST)/$(notdir $(BIN))/python -m pytest -q -p no:cacheprovider tests/test_network.py \
+		tests/test_persistence.py tests/test_fingerprint.py \
+		tests/test_main.py::test_module_is_the_command
 
 # Lines that no test reaches. Compiled functions are left out: coverage.py cannot see into them.
 coverage: $(VENV)/.dev
