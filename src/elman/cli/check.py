@@ -30,7 +30,7 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Prove the gradients: compare every entry with complex-step differentiation."""
+    """Prove loss and gradients by complex-step differentiation."""
     import numpy as np
     from rich.progress import track
 

@@ -27,7 +27,10 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Convert a model to ONNX, C or PyTorch, with its standardisation and units."""
+    """Convert a model to ONNX, C or PyTorch.
+
+    The file runs without elman; it includes standardisation and units.
+    """
     import elman
     from elman.exporting import KINDS
 
