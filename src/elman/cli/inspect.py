@@ -44,7 +44,7 @@ def inspect(
     layout: LayoutOption = None,
     separator: Separator = None,
 ) -> None:
-    """Show what is in a file: columns, lengths, classes, missing and constant values."""
+    """Show what is in a file: its columns, lengths, classes and gaps."""
     target = None if plot is None else Target(plot, "--plot", "picture", force)
     check_targets([target], [file])
     if plot is not None:

@@ -92,7 +92,7 @@ def train(
     patience: options.Patience = None,
     tol: options.Tol = None,
 ) -> None:
-    """Train a network on labelled sequences, test it on others, and save it.
+    """Train a network on labelled sequences, test it and save it.
 
     Each row of a table is a step: elman train readings.csv --id machine --time at --label failed.
 

@@ -92,7 +92,7 @@ def tune(
     quiet: options.Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Search for better settings than the defaults, and train a model with them.
+    """Search for better settings than the defaults, and use them.
 
     The search uses the training part of digits and mnist, but all of a FILE: keep other sequences
     for the test.
