@@ -45,7 +45,7 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "thumbnail_size": (640, 448),
     "within_subsection_order": "FileNameSortKey",
-    "default_thumb_file": "static/explanation.png",
+    "default_thumb_file": str(Path(__file__).parent / "static" / "explanation.png"),
     "download_all_examples": False,
     "min_reported_time": 1e6,  # a busy machine says nothing about the script
     "show_signature": False,
