@@ -4,14 +4,18 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BENCH := .venv-bench
 ROCKET := .venv-rocket
 OLDEST := .venv-oldest
 EXTRAS := .venv-extras
 MPI := .venv-mpi
+DIST := .venv-dist
 
-.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest test-extras attack bench learn docs check format clean
+# What runs the tests, at the versions of pyproject.toml.
+TESTING = $(shell grep -oE '(pytest|hypothesis)==[^"]+' pyproject.toml)
+
+.PHONY: demo test test-checked test-widths test-mutants test-arm test-mpi test-oldest test-extras attack bench learn docs dist coverage check format clean
 
 demo: $(VENV)/.plot
 	mkdir -p demo
@@ -69,6 +73,25 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --nitpicky docs docs/_build/html
 	@echo "next: open docs/_build/html/index.html"
 
+# The wheel is built from the source archive, and a part of the tests runs on it, away from src/.
+dist: $(VENV)/.dev
+	rm -rf dist $(DIST)
+	$(BIN)/python -m build
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/$(notdir $(BIN))/pip install --quiet --disable-pip-version-check dist/*.whl $(TESTING)
+	$(DIST)/$(notdir $(BIN))/python -c "import elman; assert 'site-packages' in elman.__file__"
+	$(DIST)/$(notdir $(BIN))/elman --version
+	$(DIST)/$(notdir $(BIN))/python -m pytest -q -p no:cacheprovider tests/test_network.py \
+		tests/test_persistence.py tests/test_fingerprint.py \
+		tests/test_main.py::test_module_is_the_command
+
+# Lines that no test reaches. Compiled functions are left out: coverage.py cannot see into them.
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n auto $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -79,7 +102,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EXTRAS) $(BENCH) $(MPI) $(ROCKET) .arm demo bench docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(EXTRAS) $(BENCH) $(MPI) $(DIST) $(ROCKET) .arm demo bench dist docs/_build docs/gallery .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # What is installed, for `demo` (plot) and for `test` (dev, which includes plot). Stamps keep later
 # runs off the network.
@@ -115,8 +138,7 @@ $(EXTRAS)/.consumers: pyproject.toml
 
 $(MPI)/.mpi: pyproject.toml
 	$(PYTHON) -m venv --clear $(MPI)
-	$(MPI)/bin/pip install --quiet --disable-pip-version-check --editable '.[mpi]' pytest==9.2.0 \
-		hypothesis==6.170.15
+	$(MPI)/bin/pip install --quiet --disable-pip-version-check --editable '.[mpi]' $(TESTING)
 	touch $@
 
 $(BENCH)/.bench: pyproject.toml benchmarks/requirements.txt

@@ -23,6 +23,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
     "live",
     "mathml",
 ]
@@ -33,6 +34,23 @@ pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
+
+# The scripts run at each build, so that their figures are this version's; an error fails the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/plot_",  # what is run; the others are shown
+    "run_stale_examples": True,
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    "thumbnail_size": (640, 448),
+    "within_subsection_order": "FileNameSortKey",
+    "default_thumb_file": str(Path(__file__).parent / "static" / "explanation.png"),
+    "download_all_examples": False,
+    "min_reported_time": 1e6,  # a busy machine says nothing about the script
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 autodoc_typehints = "none"  # the docstrings say it with shapes
 autodoc_member_order = "bysource"

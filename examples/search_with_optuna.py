@@ -1,10 +1,12 @@
-"""Search a classifier's parameters with Optuna, and stop what is worse than others on its way.
+"""
+Search with Optuna
+==================
+
+Optuna searches for good settings of a classifier. A trial is a network; after each epoch it reports
+its score on sequences kept aside, and Optuna ends it if others were better by then. ::
 
     pip install 'elman[optuna]'
     python examples/search_with_optuna.py
-
-A trial is a network. After each epoch it reports how it does on sequences kept aside, and Optuna ends
-it if others did better by then.
 """
 
 import numpy as np

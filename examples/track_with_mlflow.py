@@ -1,10 +1,13 @@
-"""Track a training with MLflow: parameters, a curve epoch by epoch, and the model in three forms.
+"""
+Track a training with MLflow
+============================
+
+MLflow records a training: its parameters, a curve epoch by epoch, and the model in three forms. These
+are elman's own file, which ``elman.load`` reads without running code, and the same model as ONNX and
+as C. ::
 
     pip install 'elman[mlflow,onnx]'
     python examples/track_with_mlflow.py
-
-The run has elman's own file, which ``elman.load`` reads without running code, and the same model as
-ONNX and as C.
 """
 
 import tempfile

@@ -37,7 +37,7 @@ LEVEL = {layer: level for level, layers in enumerate(ORDER) for layer in sorted(
 ANYWHERE = {
     "numpy": ("",),
     "numba": ("engines/compiled/",),
-    "llvmlite": ("engines/compiled/",),
+    "llvmlite": ("engines/compiled/", "cli/version.py"),
     "safetensors": ("persistence.py",),
     "narwhals": ("reading/",),
     "sklearn": (

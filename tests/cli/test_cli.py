@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from llvmlite import binding
 from typer.testing import CliRunner
 
 import elman
@@ -598,8 +599,37 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_version(run):
-    assert run("--version").stdout == f"elman {elman.__version__}\n"
+@pytest.mark.parametrize(
+    ("name", "features", "expected"),
+    [
+        ("haswell", "+sse2,+avx,+avx2,-avx512f", "haswell (AVX2, 8 float32 lanes)"),
+        ("skylake-avx512", "+avx2,+avx512f", "skylake-avx512 (AVX-512, 16 float32 lanes)"),
+        ("apple-m1", "+neon", "apple-m1 (NEON, 4 float32 lanes)"),
+        ("generic", None, "generic"),
+    ],
+)
+def test_version_says_what_the_engine_is_compiled_for(run, monkeypatch, name, features, expected):
+    monkeypatch.setenv("NUMBA_CPU_NAME", name)
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    if features is not None:
+        monkeypatch.setenv("NUMBA_CPU_FEATURES", features)
+
+    said = run("--version").stdout
+
+    assert said.startswith(f"elman {elman.__version__}, engine compiled for {expected}, Python 3")
+    assert said.count("\n") == 1
+
+
+def test_version_knows_this_processor_as_numba_does(run):
+    from numba import config
+    from numba.core.codegen import get_host_cpu_features
+
+    said = run("--version").stdout
+    features = config.CPU_FEATURES if config.CPU_FEATURES is not None else get_host_cpu_features()
+
+    assert (config.CPU_NAME or binding.get_host_cpu_name()) in said
+    assert ("AVX2" in said) == ("+avx2" in features and "+avx512f" not in features)
+    assert ("AVX-512" in said) == ("+avx512f" in features)
 
 
 def test_frames_by_themselves_are_said_before_training(run, tmp_path):

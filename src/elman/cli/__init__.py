@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elman import __version__
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
@@ -28,6 +27,7 @@ from elman.cli.resume import resume
 from elman.cli.sample import sample
 from elman.cli.train import train
 from elman.cli.tune import tune
+from elman.cli.version import version as version_line
 from elman.errors import ElmanError
 
 _UsageError: Any = typer.BadParameter.__base__  # click's, which typer has under several names
@@ -83,8 +83,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="elman",
     cls=_Commands,
-    help="Recurrent networks trained by the written-out equations of back-propagation through time.",
-    epilog="Exit codes: 0 done, 1 failed or interrupted, 2 wrong use.",
+    help="Train recurrent neural networks on sequences, use them, and look inside.",
+    epilog="Exit codes: 0 success, 1 failed or interrupted, 2 wrong usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -95,7 +95,7 @@ for command in (inspect, train, resume, tune, evaluate, predict, sample, check, 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"elman {__version__}")
+        say(version_line())
         raise typer.Exit
 
 
@@ -103,7 +103,9 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass

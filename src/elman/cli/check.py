@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 
 def check(
-    engine: Annotated[EngineName, typer.Option(help="The engine to check.")] = "compiled",
-    seed: Annotated[int, typer.Option(min=0, help="For parameters, sequences and labels.")] = 0,
+    engine: Annotated[EngineName, typer.Option(help="Compute engine to check.")] = "compiled",
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of parameters, sequences and labels.")
+    ] = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing; exit 1 on failure.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Prove loss and gradients, every entry of these by complex-step differentiation."""
+    """Prove loss and gradients by complex-step differentiation."""
     import numpy as np
     from rich.progress import track
 

@@ -23,22 +23,24 @@ Id: TypeAlias = Annotated[
         "--id",
         metavar="COLUMN",
         rich_help_panel=_PANEL,
-        help="Says to which sequence a row belongs. What is left out is guessed, and said.",
+        help="Column that names the sequence of a row; guessed if left out.",
     ),
 ]
 Time: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Orders the rows of a sequence."),
+    typer.Option(
+        metavar="COLUMN", rich_help_panel=_PANEL, help="Column that orders the rows of a sequence."
+    ),
 ]
 Features: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="A,B,...", rich_help_panel=_PANEL, help="What a step has; all others if left out."
+        metavar="A,B,...", rich_help_panel=_PANEL, help="Columns of a step; all others if left out."
     ),
 ]
 Label: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="What is to be predicted."),
+    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Column to predict."),
 ]
 LayoutOption: TypeAlias = Annotated[
     Layout | None,
@@ -46,7 +48,7 @@ LayoutOption: TypeAlias = Annotated[
         "--layout",
         metavar="HOW",
         rich_help_panel=_PANEL,
-        help="long (a row a step), wide (a row a sequence), one (all rows are one sequence), or text.",
+        help="A row is a step (long), a sequence (wide), a step of the only one (one), or a text.",
     ),
 ]
 Text: TypeAlias = Annotated[
@@ -63,7 +65,7 @@ Separator: TypeAlias = Annotated[
         parser=_character,
         metavar="C",
         rich_help_panel=_PANEL,
-        help="What stands between columns of a text file.",
+        help="Character between the columns of a text file.",
     ),
 ]
 

@@ -39,7 +39,10 @@ def evaluate(
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a model's accuracy, or its errors: on a data set's test part, or on all of a file."""
+    """Measure a model's accuracy, or its error, on labelled sequences.
+
+    These are the test part of digits or mnist, or all of a FILE.
+    """
     from elman import DataError
 
     estimator = load_estimator(model)

@@ -36,8 +36,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file; if left out, the notes' network, small, is trained on digits on "
-            "the spot.",
+            help="A model file; if left out, a small network is trained on digits for the page.",
         ),
     ] = None,
     source: Annotated[
@@ -47,34 +46,40 @@ def explain(
     index: Annotated[
         int,
         typer.Option(
-            min=0, help="Which sequence, from 0: of a data set's test part, or of all of a file."
+            min=0, metavar="N", help="Sequence to explain, from 0, in the test part or file."
         ),
     ] = 0,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write the page here; explanation.html, if --json is left out too."),
+        typer.Option(metavar="FILE", help="Write the page here; without --json, explanation.html."),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(help="Write all numbers here, as one JSON object.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all numbers here, as one JSON object."),
     ] = None,
     force: Force = False,
     step: Annotated[
         int | None,
         typer.Option(
-            min=1, help="The step the page opens with; if left out, the last with a loss."
+            min=1, metavar="N", help="Step to open the page with; the last with a loss if left out."
         ),
     ] = None,
-    layer: Annotated[int, typer.Option(min=1, help="The layer, the lowest is 1.")] = 1,
+    layer: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Layer to explain; the lowest is 1.")
+    ] = 1,
     truncate: Annotated[
         int | None,
-        typer.Option(min=0, metavar="K", help="Make the update from sums cut K steps back."),
+        typer.Option(min=0, metavar="K", help="Update from terms at most K steps back."),
     ] = None,
-    check: Annotated[bool, typer.Option(help="Whether to prove every term.")] = True,
+    check: Annotated[bool, typer.Option(help="Prove every term.")] = True,
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
 ) -> None:
-    """Explain one sequence's gradient: every term with its number and its proof, as a page."""
+    """Explain one sequence's gradient, term by term, as a web page.
+
+    Every term has its number and a proof that it is right.
+    """
     import elman
     from elman.errors import ElmanError
 

@@ -16,18 +16,21 @@ def export(
     model: Model,
     to: Annotated[
         Literal["onnx", "torch", "c"],
-        typer.Option(help="ONNX; weights for PyTorch (a .pt file); or a C99 file of functions."),
+        typer.Option(help="Form: ONNX, PyTorch weights (.pt), or C99 functions."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; if left out, MODEL with another suffix."),
+        typer.Option("--output", "-o", help="The file; MODEL with another suffix if left out."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that is there already.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model to a file that runs without elman, standardisation and units included."""
+    """Convert a model to ONNX, C or PyTorch.
+
+    The file runs without elman; it includes standardisation and units.
+    """
     import elman
     from elman.exporting import KINDS
 

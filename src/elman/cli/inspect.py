@@ -46,7 +46,7 @@ def inspect(
     layout: LayoutOption = None,
     separator: Separator = None,
 ) -> None:
-    """Say what is in a file: columns, lengths, missing values, what does not vary, classes."""
+    """Show what is in a file: its columns, lengths, classes and gaps."""
     target = None if plot is None else Target(plot, "--plot", "picture", force)
     check_targets([target], [file])
     if plot is not None:

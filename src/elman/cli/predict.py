@@ -23,21 +23,18 @@ def predict(
     model: Model,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE", help="A file like the one it was trained on, or .npz with X."
-        ),
+        typer.Argument(metavar="FILE", help="A file like the one of the training; or .npz with X."),
     ] = None,
     probabilities: Annotated[
         bool,
         typer.Option(
-            "--probabilities", help="Of labels: a column more for each (of .npz, instead of them)."
+            "--probabilities",
+            help="Add the probability of each label (.npz: give only these).",
         ),
     ] = False,
     follow: Annotated[
         bool,
-        typer.Option(
-            "--follow", help="Read rows from standard input, and answer each as soon as it comes."
-        ),
+        typer.Option("--follow", help="Read rows from standard input, and answer each at once."),
     ] = False,
     output: Annotated[
         Path | None,
@@ -47,9 +44,10 @@ def predict(
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a file's sequences: a table (CSV), a row for each, beside their ids.
+    """Predict an answer for each sequence of a file, as a table (CSV).
 
-    Where each step is answered, it has a row for each step. Of .npz, a line a sequence.
+    The table has a row for each sequence, with its id; or a row for each step, if the model answers
+    at each step. For an .npz file it is a line for each sequence.
     """
     estimator = load_estimator(model)
     if probabilities and not hasattr(estimator, "classes_"):

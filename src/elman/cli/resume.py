@@ -23,12 +23,12 @@ def resume(
     as_json: Json = False,
     jobs: options.Jobs = None,
 ) -> None:
-    """Go on with a training that was interrupted, or killed.
+    """Continue a training that was interrupted or killed.
 
-    It ends with the same bits as one that was not. What it trains on, how, and where the model goes
-    stands in FILE.
+    The result is the same, to the bit, as without the interruption. FILE knows the data, the
+    settings, and where the model goes.
 
-    Of a training that has ended it writes the model and reports again.
+    If the training had ended, the model is written and reported again.
     """
     begin_ranks()
     from sklearn.base import clone

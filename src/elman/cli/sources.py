@@ -21,24 +21,20 @@ Source: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="DATASET|FILE",
-        help="digits, mnist, or a file with labels: CSV, Parquet, Feather, .ts, .arff, .npz.",
+        help="digits, mnist, or a file with labels (CSV, .ts, .npz, ...).",
     ),
 ]
 DataDir: TypeAlias = Annotated[
     Path | None,
-    typer.Option(
-        metavar="DIR", help="mnist: a folder with its four files, instead of downloading them."
-    ),
+    typer.Option(metavar="DIR", help="mnist: folder with its four files, to download nothing."),
 ]
 StepsOption: TypeAlias = Annotated[
     Literal["rows", "pixels", "flat"] | None,
-    typer.Option(
-        help="digits, mnist: a step is a row of the picture (if left out), a pixel, or all of it."
-    ),
+    typer.Option(help="digits, mnist: a step is a row, a pixel, or all of it."),
 ]
 Binary: TypeAlias = Annotated[
     tuple[int, int] | None,
-    typer.Option(metavar="A B", help="digits, mnist: keep these two digits only."),
+    typer.Option(metavar="A B", help="digits, mnist: keep only these two digits."),
 ]
 
 

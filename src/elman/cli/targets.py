@@ -19,7 +19,7 @@ from elman._signals import Uninterrupted
 from elman.cli.output import say_error
 
 Force: TypeAlias = Annotated[
-    bool, typer.Option("--force", help="Replace files too that elman did not write.")
+    bool, typer.Option("--force", help="Also replace files that elman did not write.")
 ]
 
 # How a file begins (and, with a picture, also how it may end) that elman wrote.

@@ -96,15 +96,15 @@ def train(
     patience: options.Patience = None,
     tol: options.Tol = None,
 ) -> None:
-    """Train a network on labelled sequences, test it on others, and save it.
+    """Train a network on labelled sequences, test it and save it.
 
-    A table has a row a step: elman train readings.csv --id machine --time at --label failed.
-    Or a row a text: elman train reviews.csv --text review --label stars.
+    Each row of a table is a step: elman train readings.csv --id machine --time at --label failed.
+    Or a text: elman train reviews.csv --text review --label stars.
 
-    What is left out follows the data set's recipe, and for a FILE the defaults of RNNClassifier.
+    Options that you leave out have the defaults of RNNClassifier; digits and mnist have their own.
 
-    Ctrl-C saves the best model so far, beside a model that is there already. With --checkpoint FILE,
-    elman resume FILE goes on with what was interrupted or killed.
+    Ctrl-C saves the best model so far; a model file that is there already stays. A training with
+    --checkpoint FILE can be continued: elman resume FILE.
 
     On several processes or machines: mpiexec -n 4 elman train ….
     """

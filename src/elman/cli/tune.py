@@ -53,7 +53,7 @@ def tune(
         typer.Option(
             parser=options.seconds_of,
             metavar="TIME",
-            help="For all of it: 90s, 2m, 1h; 60s if left out.",
+            help="Time for the whole search: 90s, 2m, 1h; 60s if left out.",
         ),
     ] = None,
     trials: Annotated[
@@ -61,13 +61,15 @@ def tune(
         typer.Option(
             min=2,
             metavar="N",
-            help="Candidates, instead of a time: then the same seed finds the same, to the bit.",
+            help="Number of candidates, in place of a time.",
         ),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 3,
+    folds: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation.")
+    ] = 3,
     scoring: Annotated[
         str | None,
-        typer.Option(help="One of scikit-learn's metrics; if left out, accuracy or R²."),
+        typer.Option(metavar="NAME", help="A metric of scikit-learn; accuracy or R² if left out."),
     ] = None,
     task: options.Task = "classification",
     id: Id = None,
@@ -83,19 +85,25 @@ def tune(
     binary: Binary = None,
     step_size: options.StepSize = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Folds at once, at most; as many as cores if left out.")
+        int | None,
+        typer.Option(help="Folds to run at once; as many as cores if left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="For candidates, folds and networks.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of candidates, folds and networks.")
+    ] = 0,
     quiet: options.Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Search for settings that serve better than the defaults, and train with them.
+    """Search for better settings than the defaults, and use them.
 
-    Of digits and mnist it takes the training part; of a FILE all, so keep others for the test.
+    The search uses the training part of digits and mnist, but all of a FILE: keep other sequences
+    for the test.
 
-    MODEL.tune.json, beside the model, has all candidates with their scores.
+    With --trials, the same seed finds the same settings, to the bit.
 
-    Ctrl-C ends the search and trains the best so far; pressed again, it ends that too.
+    MODEL.tune.json, beside the model, lists all candidates with their scores.
+
+    Ctrl-C ends the search and trains with the best settings so far; a second Ctrl-C ends that, too.
     """
     model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)

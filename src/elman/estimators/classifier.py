@@ -30,8 +30,8 @@ class RNNClassifier(ClassifierMixin, Classification):
     hidden_layer_sizes : int or sequence of int
         H of each layer, lowest first.
     cell : {"tanh", "relu", "leaky", "gru", "lstm", "dense"}, Cell, or sequence of these
-        What the layers are made of: one for all, or one for each. ``"dense"`` has no recurrence. A
-        ``Cell`` is an instance, of elman's classes or of your own. ``"gru"`` is the default, for its
+        The cell of all layers, or one for each. ``"dense"`` has no recurrence. A ``Cell`` is an
+        instance of one of elman's classes or of your own. ``"gru"`` is the default, because its
         gates carry an error through far more steps than ``"tanh"``, the notes' cell.
     bidirectional : bool
         Whether beside each layer another one goes from the last step to the first. A step is then
@@ -51,13 +51,13 @@ class RNNClassifier(ClassifierMixin, Classification):
         The highest learning rate; 0.003 suits ``"adam"``. If training diverges, the last good weights
         come back and the rate is halved from there on, at most eight times; ``history_`` says so.
     recurrent_rate : float
-        What multiplies the learning rate of the recurrent weights W: 0.1 moves them with care, as
-        each of a sequence's steps multiplies by them; 0 leaves them as they were drawn.
+        Factor on the learning rate of the recurrent weights W. They change slowly with 0.1, because
+        every step of a sequence multiplies by them; with 0 they stay as they were drawn.
     warmup : float
         The share of all updates during which a ``"cosine"`` schedule rises.
     max_iter : int or "auto"
-        Epochs, at most. ``"auto"`` counts updates instead, for small sets need many epochs: it is as
-        many epochs as make 1,500 updates, and 10 at least.
+        The largest number of epochs. ``"auto"`` is as many as make 1,500 updates, and at least 10:
+        small sets need many epochs.
     shuffle : bool
         Whether to take sequences in a new order each epoch.
     random_state : int, RandomState or None
@@ -68,20 +68,22 @@ class RNNClassifier(ClassifierMixin, Classification):
     verbose : bool
         Whether to print a line an epoch.
     warm_start : bool
-        Whether ``fit`` goes on from the weights of the last ``fit``, and with its front end, whatever
-        ``standardize``, ``differences``, ``frame`` and ``step_size`` are by now.
+        Whether ``fit`` starts from the weights of the last ``fit``. It then also keeps the front end
+        of that ``fit``, even if ``standardize``, ``differences``, ``frame`` or ``step_size`` have
+        changed.
     momentum : float
         For ``"momentum"`` and ``"nesterov"``.
     early_stopping : bool
-        Whether to keep sequences aside, watch the accuracy on them, and end with the best weights.
+        Whether to keep some sequences aside, and end with the weights that have the best accuracy
+        on them.
     validation_fraction : float
-        The share kept aside: of each class alike, and of each that has two sequences or more at least
-        one, which may be more than the share.
+        The share kept aside, the same for each class. Of a class with two sequences or more at least
+        one is kept aside, even if that is more than the share.
     n_iter_no_change : int or None
         None: training goes to the end of its budget, where a ``"cosine"`` schedule is near 0. A number:
         it stops after so many epochs without improvement, with the weights of the best epoch, and
-        ``history_`` says so. They count from when the loss is below that of guessing by more than
-        ``tol``: a plateau there is where learning has not begun.
+        ``history_`` says so. Epochs count only after the loss was below that of guessing by more
+        than ``tol``, since before that learning has not begun.
     beta_1, beta_2, epsilon : float
         For ``"adam"``; ``"rmsprop"`` uses ``beta_2`` and ``epsilon``.
     clip_norm : float or None
@@ -89,44 +91,44 @@ class RNNClassifier(ClassifierMixin, Classification):
     class_weight : dict, "balanced" or None
         Multiplies the loss of each class.
     dropout : float
-        The share of a layer's units that are left out, on their way up to the next layer or to the
-        output, in training alone; those that are left count for them (1 / (1 - p)). Which they are is
-        drawn anew for each sequence and each update, and stays the same for all steps (Gal and
-        Ghahramani 2016). What is drawn depends on ``random_state``, not on the engine or ``n_jobs``.
+        The share p of a layer's units that the next layer, or the output, does not see during
+        training; the others are multiplied by 1 / (1 - p). A new mask is drawn for each sequence at
+        each update, and stays the same for all steps (Gal and Ghahramani 2016). It depends on
+        ``random_state``, not on the engine or ``n_jobs``.
     recurrent_dropout : float
-        The same on their way into W, to the next step.
+        The same for the states that W takes to the next step.
     readout : {"auto", "last", "mean", "max"}
-        What of a sequence's steps the output sees: the state of the last, or their states' mean or
-        largest values, unit by unit. ``"auto"`` is ``"max"``: what counts may come at any step, and
-        need not be held to the end. For a regressor it is ``"mean"``, for a number may be a sum of
-        what all steps say. Models that answer every step take ``"last"`` alone, and for them
-        ``"auto"`` is that.
+        What the output sees of a sequence: the state of its last step, or the mean or the largest
+        values of the states of all steps, unit by unit. ``"auto"`` is ``"max"``: what decides may
+        come at any step, and the network need not remember it to the end. For a regressor ``"auto"``
+        is ``"mean"``, since all steps may contribute to a number. Models that answer every step
+        always use ``"last"``.
     bias : bool
         Whether there are b and c.
     learn_initial_state : bool
-        Whether the states before the first step are parameters, learned with the others; else they
-        are zeros.
+        Whether the states before the first step are learned, as parameters. If not, they are zeros.
     standardize : bool, "sequence" or "auto"
-        Whether to bring each feature to mean 0 and deviation 1, as measured over all steps in
-        ``fit``. With ``"sequence"`` the network sees beside that each sequence by its own mean and
-        deviation, z = (x - mean) / deviation (0 where it does not vary), and how large that deviation
-        is: its level, log(deviation / training deviation + 10⁻⁶), minus the mean level in ``fit``.
-        Answers then need whole sequences: ``step`` refuses. ``"auto"`` is ``"sequence"``, for often a
-        shape tells the classes apart, wherever it lies and however large it is; where each step is
-        answered it is True, for a step must not be answered from those to come.
+        Whether to bring each feature to mean 0 and deviation 1, measured over all steps in ``fit``.
+        With ``"sequence"`` the network also sees each sequence standardised by its own mean and
+        deviation, z = (x - mean) / deviation (0 where it does not vary), and the size of that
+        deviation: the level, log(deviation / training deviation + 10⁻⁶), minus its mean in ``fit``.
+        An answer then needs the whole sequence, so ``step`` is not available. ``"auto"`` is
+        ``"sequence"``, because classes often differ in shape, whatever the mean and the size. For
+        models that answer every step it is True, because a step must not use later ones.
     differences : bool
         Whether the network also sees how much each feature differs from the step before (the first:
-        0): of z where ``standardize="sequence"``, else of what is standardised. They are on, as what
-        changes from step to step is small beside a slow feature, and the network need not find it.
+        0). With ``standardize="sequence"`` these are differences of z. The default is True, because a
+        change from step to step is small compared with a slow feature, and hard for the network to
+        find.
     frame : (length, stride), "auto" or None
         Whether the network takes ``length`` steps of a sequence as one, every ``stride`` steps: T steps
-        become 1 + (T - length) // stride. Those after the last whole frame are not seen, and in a
-        sequence shorter than one its last step stands for what is missing. Long sequences learn
-        best in about 100 steps that see much each: ``"auto"`` is a stride of median T / 128, rounded,
-        at least 1, and a length of 8 strides, but of at most median T / 4 steps and 512 numbers; where
-        that leaves one step, it is None. Frames take length / stride times the memory of the data.
-        Models that answer every step take ``(length, 1)``: a step, those
-        before it, and before the beginning the first again; for them ``"auto"`` is None.
+        become 1 + (T - length) // stride. Steps after the last whole frame are not seen. A sequence
+        shorter than a frame is filled up with its last step. Networks learn best from about 100 steps
+        that each see much: ``"auto"`` is a stride of median T / 128, rounded, at least 1, and a length
+        of 8 strides, but of at most median T / 4 steps and 512 numbers; if that leaves one step, it
+        is None. Frames take length / stride times the memory of the data. Models that answer every
+        step take ``(length, 1)``: each step with those before it, and before the beginning the first
+        step repeated; for them ``"auto"`` is None.
     step_size : int
         How many columns of a two-dimensional X make a step.
     tokens : bool or "auto"
@@ -136,22 +138,22 @@ class RNNClassifier(ClassifierMixin, Classification):
     min_frequency : int
         Symbols that come less often in ``fit`` share one column with those that it has not seen.
     tbptt_steps : int or None
-        For models that answer every step, on long sequences. None: an update learns from whole
-        sequences, by their exact gradient. A number k: a batch is gone through k steps at a time, all
-        its sequences side by side, with an update for each such window. States are carried from one
-        to the next; errors go back to the window's first step (truncated back-propagation through
-        time), so that what lies further back than k steps is remembered only as far as states that
-        learned it otherwise carry it on. Masks of dropout are drawn anew for each window.
+        For models that answer every step, on long sequences. None: each update uses the exact
+        gradient of whole sequences. A number k: each batch is cut into windows of k steps, with an
+        update for each window. States are carried from one window to the next, but errors go back
+        only to the first step of their window (truncated back-propagation through time). So the
+        network does not learn to remember longer than k steps, though its states may. Each window
+        has new masks of dropout.
     checkpoint_steps : "auto", int or None
-        Of how many steps states are kept at a time on the way back; those of the others are computed
-        a second time. The gradient stays exact, to the bit. ``"auto"`` keeps those of all steps while
-        they take less than 128 MB in each thread, and else of √T of T steps. None always keeps all,
-        which takes less time, by a third at most, and memory that grows with the steps.
+        How many steps' states are kept at the same time for the backward pass; the others are computed
+        a second time. The gradient stays exact, to the bit. ``"auto"`` keeps all steps if they take
+        less than 128 MB in each thread, and √T of T steps otherwise. None always keeps all: it saves
+        a third of the time at most, but memory grows with the number of steps.
     engine : {"compiled", "reference"}
-        What computes: compiled functions, or the notes' equations as they are written, in NumPy.
+        The compute engine: compiled functions, or the notes' equations as they are written, in NumPy.
     n_jobs : int or None
-        How many threads the compiled engine computes in, at most. None and -1 mean as many as there
-        are cores for this process. It never changes a result.
+        The largest number of threads of the compiled engine. None and -1 mean as many as this process
+        has cores. The number never changes a result.
 
     Attributes
     ----------
