@@ -39,6 +39,7 @@ from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
+from elman.merging import Members, merged_architecture
 from elman.mpi import rank, taking_part, together
 from elman.network import Network
 from elman.parameters import Architecture, initialize
@@ -53,11 +54,12 @@ from elman.training import (
     cosine,
     epochs_of,
     make_optimizer,
+    members_of,
     train,
 )
 
 # Of the parameters, in training: themselves, two for the products, two gradients, two of the
-# optimizer, those of the best epoch and of the one before.
+# optimizer, those of the best epoch and of the one before; of several networks all gradients as one.
 _COPIES = 9
 
 
@@ -195,10 +197,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             examples, held_out = (examples.take(part) for part in parts)
         if held_out is not None:
             prepared.answers.require_score(held_out.targets)
-        fitted = self._begin(prepared, examples)
-        if resumed is None:
-            fitted = replace(fitted, optimizer=self._make_optimizer())
-        trainer = self._trainer(fitted, examples, examples.mean_weight)
+        if resumed is not None:
+            n_members = resumed.n_members
+        else:
+            n_members = 1 if before is not None else self._n_members_of(examples)
+        fitted, members = self._begin(prepared, examples, n_members)
+        optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
+        fitted = replace(fitted, optimizer=optimizer if n_members == 1 else None)
+        trainer = self._trainer(fitted, members, optimizer, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
             validate = partial(self._score, fitted, fitted.prepared(held_out))
@@ -242,7 +248,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if self.early_stopping:
             raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
         prepared = self._prepare(X, y, sample_weight, self._begun, classes)
-        fitted = self._begin(prepared, prepared.examples)
+        fitted, members = self._begin(prepared, prepared.examples)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
         elif type(fitted.optimizer) is not type(self._make_optimizer()):
@@ -251,7 +257,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 f"{type(fitted.optimizer).__name__}: partial_fit goes on with its running means. Set "
                 "it back, or go on by fit with warm_start=True, which begins with a new one."
             )
-        trainer = self._trainer(fitted, prepared.examples)
+        assert fitted.optimizer is not None
+        trainer = self._trainer(fitted, members, fitted.optimizer, prepared.examples)
         self._fitted = fitted
         n_before = len(fitted.history)
         try:
@@ -287,8 +294,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
         answers = self._known(examples.targets, answers_before, classes)
-        if before and (
-            self._architecture(before.front_end, answers) != before.network.architecture
+        if before and before.network.architecture != merged_architecture(
+            self._architecture(before.front_end, answers), before.n_members
         ):
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
@@ -306,25 +313,43 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = Examples(sequences, Targets(values, weights, self._every_step)).present()
         return examples.with_targets(self._checked_values(examples.targets, known))
 
-    def _begin(self, prepared: Prepared, examples: Examples) -> Fitted:
-        """Go on; or draw a new network, and measure a front end on these examples."""
+    def _begin(
+        self, prepared: Prepared, examples: Examples, n_members: int = 1
+    ) -> tuple[Fitted, Members]:
+        """Go on; or draw new networks, and measure a front end on these examples.
+
+        Several that are gone on with are zeros: what they had come to is the caller's to restore.
+        """
         _, answers, format, before = prepared
         if before is not None:
-            return before.trainable()
+            fitted = before.trainable()
+            parameters = fitted.network.parameters
+            if n_members == 1:
+                return fitted, Members.of([parameters])
+            architecture = self._architecture(fitted.front_end, fitted.answers)
+            n_numbers = n_members * architecture.n_parameters
+            members = Members(architecture, np.zeros(n_numbers, parameters.vector.dtype))
+            network = Network.from_parameters(members.network, fitted.network.engine)
+            return replace(fitted, network=network), members
         sequences, targets = examples.sequences, examples.targets
         dtype = sequences.values.dtype
         rng = generator(self.random_state)
         front_end = self._front_end(examples)
         answers = answers.measured(targets)
         architecture = self._architecture(front_end, answers)
-        require_memory(
-            _COPIES * architecture.n_parameters * dtype.itemsize,
-            f"training {architecture.n_parameters:,} parameters",
-        )
-        parameters = initialize(architecture, rng, dtype)
-        answers.begin(parameters, targets)
-        network = Network.from_parameters(parameters, self._make_engine())
-        return Fitted(network, front_end, answers, format, rng)
+        _require_memory(architecture, n_members, dtype)
+        drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
+        for parameters in drawn:
+            answers.begin(parameters, targets)
+        members = Members.of(drawn)
+        network = Network.from_parameters(members.network, self._make_engine())
+        return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
+
+    def _n_members_of(self, examples: Examples) -> int:
+        """How many networks these examples train side by side: where steps are answered, one."""
+        if self.n_members == "auto" and self._every_step:
+            return 1
+        return members_of(self.n_members, len(examples.sequences))
 
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
@@ -395,9 +420,15 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             epsilon=float(self.epsilon),
         )
 
-    def _trainer(self, fitted: Fitted, examples: Examples, mean_weight: float = 1.0) -> Trainer:
+    def _trainer(
+        self,
+        fitted: Fitted,
+        members: Members,
+        optimizer: Optimizer,
+        examples: Examples,
+        mean_weight: float = 1.0,
+    ) -> Trainer:
         """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
-        assert fitted.optimizer is not None
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
@@ -409,9 +440,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         trainer = Trainer(
             get_engine(self.engine, self.n_jobs, self.checkpoint_steps, ranks),
-            fitted.network.parameters,
+            members,
             prepared.with_targets(replace(targets, weights=weights)),
-            optimizer=fitted.optimizer,
+            optimizer=optimizer,
             schedule=constant(float(self.learning_rate_init)),
             batch_size=batch_size_of(self.batch_size, len(prepared.sequences)),
             rng=fitted.rng,
@@ -525,3 +556,13 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
         y_hat = self._y_hat(fitted, examples.sequences, reduced=True)
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)
+
+
+def _require_memory(architecture: Architecture, n_members: int, dtype: np.dtype[Any]) -> None:
+    """Refuse, by a MemoryError, more networks than there is memory for, and what they make together."""
+    n_parameters = n_members * architecture.n_parameters
+    n_numbers = _COPIES * n_parameters
+    if n_members > 1:
+        together = merged_architecture(architecture, n_members)
+        n_numbers += n_parameters + together.n_parameters
+    require_memory(n_numbers * dtype.itemsize, f"training {n_parameters:,} parameters")

@@ -6,6 +6,7 @@ from elman.training.budget import (
     batch_size_of,
     epochs_for,
     epochs_of,
+    members_of,
 )
 from elman.training.optimizers import (
     OPTIMIZERS,
@@ -43,6 +44,7 @@ __all__ = [
     "epochs_of",
     "go_on",
     "make_optimizer",
+    "members_of",
     "optimizer_arrays",
     "optimizer_from",
     "optimizer_settings",

@@ -17,6 +17,12 @@ MIN_EPOCHS = 10
 SMALLEST_BATCH, LARGEST_BATCH = 16, 64
 """What ``batch_size="auto"`` lies between."""
 
+N_MEMBERS = 4
+"""Networks that ``n_members="auto"`` trains side by side, where sequences are few."""
+
+FEW_SEQUENCES = 1_000
+"""Sequences up to which they are few."""
+
 BATCHES = 64
 """Batches that ``batch_size="auto"`` aims at between those two."""
 
@@ -49,3 +55,10 @@ def batch_size_of(given: str | int, n_sequences: int) -> int:
 def epochs_of(given: str | int, n_batches: int) -> int:
     """The epochs of so many batches, by ``max_iter=``: a number, or ``"auto"``."""
     return epochs_for(n_batches) if given == "auto" else int(given)
+
+
+def members_of(given: str | int, n_sequences: int) -> int:
+    """How many networks so many sequences train, by ``n_members=``: a number, or ``"auto"``."""
+    if given == "auto":
+        return N_MEMBERS if n_sequences <= FEW_SEQUENCES else 1
+    return int(given)
