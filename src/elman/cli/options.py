@@ -177,6 +177,16 @@ Bidirectional: TypeAlias = Annotated[
         help="Whether beside each layer another one goes from the last step to the first.",
     ),
 ]
+Members: TypeAlias = Annotated[
+    Any,
+    _network(
+        "--members",
+        parser=number_or_auto,
+        metavar="N|auto",
+        help="Networks trained side by side, whose answers are averaged; auto: 4 for up to 1,000 "
+        "sequences that are answered once.",
+    ),
+]
 LearnInitialState: TypeAlias = Annotated[
     bool | None,
     _network(

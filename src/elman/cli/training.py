@@ -203,8 +203,11 @@ class Training:
         each = cell if isinstance(cell, tuple) else (cell,)
         cells = "+".join(one if isinstance(one, str) else type(one).__name__ for one in each)
         cells = f"bidirectional {cells}" if estimator.bidirectional else cells
+        n = len(self.dataset.X_train)
+        n_members = estimator._n_members_of(n)
+        several = f"{n_members} networks of " if n_members > 1 else ""
         return (
-            f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
+            f"{n:,} sequences, {several}{sizes} {cells} units, {estimator.solver} at "
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
         )
 

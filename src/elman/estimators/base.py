@@ -200,7 +200,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if resumed is not None:
             n_members = resumed.n_members
         else:
-            n_members = 1 if before is not None else self._n_members_of(examples)
+            n_members = 1 if before else self._n_members_of(len(examples.sequences))
         fitted, members = self._begin(prepared, examples, n_members)
         optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
         fitted = replace(fitted, optimizer=optimizer if n_members == 1 else None)
@@ -345,11 +345,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         network = Network.from_parameters(members.network, self._make_engine())
         return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
 
-    def _n_members_of(self, examples: Examples) -> int:
-        """How many networks these examples train side by side: where steps are answered, one."""
+    def _n_members_of(self, n_sequences: int) -> int:
+        """How many networks so many sequences train; where each step is answered, "auto" is one."""
         if self.n_members == "auto" and self._every_step:
             return 1
-        return members_of(self.n_members, len(examples.sequences))
+        return members_of(self.n_members, n_sequences)
 
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
