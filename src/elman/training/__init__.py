@@ -1,6 +1,8 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
 from elman.training.budget import (
+    FEW_SEQUENCES,
+    N_MEMBERS,
     N_UPDATES,
     batch_size_for,
     batch_size_of,
@@ -24,6 +26,8 @@ from elman.training.state import State, go_on, state_of
 from elman.training.trainer import Trainer
 
 __all__ = [
+    "FEW_SEQUENCES",
+    "N_MEMBERS",
     "N_UPDATES",
     "OPTIMIZERS",
     "SCHEDULES",
