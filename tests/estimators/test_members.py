@@ -17,7 +17,6 @@ from elman import (
     RNNTagger,
 )
 from elman.persistence import read_model, write_model
-from elman.training import FEW_SEQUENCES, N_MEMBERS
 from plain import plain_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -41,13 +40,21 @@ def model_of(kind=RNNClassifier, n_members=3, **params):
     return plain_model(kind, 3, n_members=n_members, **settings | params)
 
 
-def test_auto_is_several_where_sequences_are_few_and_answered_once():
+def test_auto_is_several_where_there_is_time_and_sequences_are_answered_once():
     for kind, y in KINDS.items():
-        model = kind(2, max_iter=1, random_state=0).fit(X, y)
-        expected = 1 if model._every_step else N_MEMBERS
-        assert model.n_members_ == model._n_members_of(FEW_SEQUENCES) == expected
+        model = kind(2, max_iter=1, engine="reference", random_state=0).fit(X, y)
+        expected = 1 if model._every_step else 4
+        assert model.n_members_ == expected
         assert model.network_.architecture.hidden == (2 * expected,)
-        assert model._n_members_of(FEW_SEQUENCES + 1) == 1
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, 4), (1.01, 2), (2, 2), (2.01, 1), (1e9, 1)])
+def test_auto_counts_parameters_steps_and_epochs(times, expected, monkeypatch):
+    model = model_of(n_members="auto")
+    work = model_of(n_members=1).fit(X, LABELS).network_.architecture.n_parameters
+    work *= 3 * sum(map(len, X))
+    monkeypatch.setattr("elman.training.budget.ENOUGH_WORK", 4 * work / times)
+    assert model.fit(X, LABELS).n_members_ == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -183,8 +183,8 @@ Members: TypeAlias = Annotated[
         "--members",
         parser=number_or_auto,
         metavar="N|auto",
-        help="Networks trained side by side, whose answers are averaged; auto: 4 for up to 1,000 "
-        "sequences that are answered once.",
+        help="Networks trained side by side, whose answers are averaged; auto: 4 or 2 "
+        "where sequences are answered once and there is time for it, else 1.",
     ),
 ]
 LearnInitialState: TypeAlias = Annotated[

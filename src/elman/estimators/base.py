@@ -54,7 +54,7 @@ from elman.training import (
     cosine,
     epochs_of,
     make_optimizer,
-    members_of,
+    members_for,
     train,
 )
 
@@ -197,13 +197,10 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             examples, held_out = (examples.take(part) for part in parts)
         if held_out is not None:
             prepared.answers.require_score(held_out.targets)
-        if resumed is not None:
-            n_members = resumed.n_members
-        else:
-            n_members = 1 if before else self._n_members_of(len(examples.sequences))
+        n_members = None if resumed is None else resumed.n_members
         fitted, members = self._begin(prepared, examples, n_members)
         optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
-        fitted = replace(fitted, optimizer=optimizer if n_members == 1 else None)
+        fitted = replace(fitted, optimizer=optimizer if len(members.each) == 1 else None)
         trainer = self._trainer(fitted, members, optimizer, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
@@ -248,7 +245,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if self.early_stopping:
             raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
         prepared = self._prepare(X, y, sample_weight, self._begun, classes)
-        fitted, members = self._begin(prepared, prepared.examples)
+        fitted, members = self._begin(prepared, prepared.examples, 1)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
         elif type(fitted.optimizer) is not type(self._make_optimizer()):
@@ -314,17 +311,18 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return examples.with_targets(self._checked_values(examples.targets, known))
 
     def _begin(
-        self, prepared: Prepared, examples: Examples, n_members: int = 1
+        self, prepared: Prepared, examples: Examples, n_members: int | None
     ) -> tuple[Fitted, Members]:
         """Go on; or draw new networks, and measure a front end on these examples.
 
-        Several that are gone on with are zeros: what they had come to is the caller's to restore.
+        How many there are is for ``n_members=`` to say where they begin, if it is None here. Several
+        that are gone on with are zeros: what they had come to is the caller's to restore.
         """
         _, answers, format, before = prepared
         if before is not None:
             fitted = before.trainable()
             parameters = fitted.network.parameters
-            if n_members == 1:
+            if n_members in (None, 1):
                 return fitted, Members.of([parameters])
             architecture = self._architecture(fitted.front_end, fitted.answers)
             n_numbers = n_members * architecture.n_parameters
@@ -337,6 +335,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         front_end = self._front_end(examples)
         answers = answers.measured(targets)
         architecture = self._architecture(front_end, answers)
+        if n_members is None:
+            n_steps = int(front_end.lengths(sequences.lengths).sum())
+            n_members = self._n_members_of(architecture.n_parameters * n_steps, len(sequences))
         _require_memory(architecture, n_members, dtype)
         drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
         for parameters in drawn:
@@ -345,11 +346,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         network = Network.from_parameters(members.network, self._make_engine())
         return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
 
-    def _n_members_of(self, n_sequences: int) -> int:
-        """How many networks so many sequences train; where each step is answered, "auto" is one."""
-        if self.n_members == "auto" and self._every_step:
+    def _n_members_of(self, work: float, n_sequences: int) -> int:
+        """How many networks are trained, whose epochs take so much work each (``members_for``)."""
+        if self.n_members != "auto":
+            return int(self.n_members)
+        if self._every_step:
             return 1
-        return members_of(self.n_members, n_sequences)
+        n_batches = -(-n_sequences // batch_size_of(self.batch_size, n_sequences))
+        return members_for(work * epochs_of(self.max_iter, n_batches))
 
     def _front_end(self, examples: Examples) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights

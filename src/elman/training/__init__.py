@@ -1,14 +1,13 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
 from elman.training.budget import (
-    FEW_SEQUENCES,
-    N_MEMBERS,
+    MANY_MEMBERS,
     N_UPDATES,
     batch_size_for,
     batch_size_of,
     epochs_for,
     epochs_of,
-    members_of,
+    members_for,
 )
 from elman.training.optimizers import (
     OPTIMIZERS,
@@ -26,8 +25,7 @@ from elman.training.state import State, go_on, state_of
 from elman.training.trainer import Trainer
 
 __all__ = [
-    "FEW_SEQUENCES",
-    "N_MEMBERS",
+    "MANY_MEMBERS",
     "N_UPDATES",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -48,7 +46,7 @@ __all__ = [
     "epochs_of",
     "go_on",
     "make_optimizer",
-    "members_of",
+    "members_for",
     "optimizer_arrays",
     "optimizer_from",
     "optimizer_settings",

@@ -17,11 +17,11 @@ MIN_EPOCHS = 10
 SMALLEST_BATCH, LARGEST_BATCH = 16, 64
 """What ``batch_size="auto"`` lies between."""
 
-N_MEMBERS = 4
-"""Networks that ``n_members="auto"`` trains side by side, where sequences are few."""
+MANY_MEMBERS = (4, 2)
+"""Networks that ``n_members="auto"`` trains side by side, where there is time for them."""
 
-FEW_SEQUENCES = 1_000
-"""Sequences up to which they are few."""
+ENOUGH_WORK = 4e11
+"""What these may take together: parameters times steps gone through, half a minute on two cores."""
 
 BATCHES = 64
 """Batches that ``batch_size="auto"`` aims at between those two."""
@@ -57,8 +57,12 @@ def epochs_of(given: str | int, n_batches: int) -> int:
     return epochs_for(n_batches) if given == "auto" else int(given)
 
 
-def members_of(given: str | int, n_sequences: int) -> int:
-    """How many networks so many sequences train, by ``n_members=``: a number, or ``"auto"``."""
-    if given == "auto":
-        return N_MEMBERS if n_sequences <= FEW_SEQUENCES else 1
-    return int(given)
+def members_for(work: float) -> int:
+    """How many networks are trained by ``n_members="auto"``.
+
+    Parameters
+    ----------
+    work : float
+        The parameters of one, times the steps that it goes through in all epochs.
+    """
+    return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)

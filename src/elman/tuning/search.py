@@ -287,7 +287,7 @@ class Search:
         estimator = clone(self.estimator).set_params(**trial.settings)
         n, n_members = len(self.y), 1
         if estimator.n_members == "auto":  # of which the folds train one
-            n_members = estimator._n_members_of(n)
+            n_members = estimator._n_members_of(n * self._work(trial.settings), n)
         side_by_side = -(-n_members // self.n_threads)
         return epochs_and_updates(estimator, n)[1] * self._pace(trial) * side_by_side
 
