@@ -4,6 +4,7 @@ import numpy as np
 
 from elman.data import Examples, Targets, as_sequences
 from elman.engines import get_engine
+from elman.merging import Members
 from elman.parameters import Architecture, initialize
 from elman.training import Trainer, constant, make_optimizer
 
@@ -34,7 +35,7 @@ def trainer_of(parameters, examples, *, solver="sgd", rate=0.1, seed=0, **settin
     settings = {"batch_size": 100, "shuffle": False} | settings
     return Trainer(
         get_engine("reference"),
-        parameters,
+        Members.of([parameters]),
         examples,
         optimizer=make_optimizer(solver),
         schedule=constant(rate),

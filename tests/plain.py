@@ -1,4 +1,4 @@
-"""The network alone: tanh, the last state, steps as they come in, each feature standardised, one rate.
+"""One network alone: tanh, the last state, steps as they come in, each feature standardised, one rate.
 
 Tests of bits, streams, carries, engines and files say so, whatever the estimators' defaults are.
 """
@@ -10,6 +10,7 @@ PLAIN = {
     "differences": False,
     "frame": None,
     "recurrent_rate": 1.0,
+    "n_members": 1,
 }
 
 

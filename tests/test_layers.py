@@ -20,7 +20,7 @@ ORDER = [
     {"_files"},
     {"data", "equations"},
     {"parameters", "reading"},
-    {"engines"},
+    {"engines", "merging"},
     {"derivatives", "persistence"},
     {"exporting", "mpi"},
     {"network"},

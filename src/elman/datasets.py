@@ -22,6 +22,7 @@ NOTES: dict[str, Any] = {
     "differences": False,
     "frame": None,
     "recurrent_rate": 1.0,
+    "n_members": 1,
 }
 """The notes' own network, on steps as they are."""
 

@@ -110,6 +110,7 @@ def test_every_option_reaches_the_estimator(run):
         "cell": ("--cell tanh --cell relu", ("tanh", "relu")),
         "bias": ("--no-bias", False),
         "bidirectional": ("--bidirectional", True),
+        "n_members": ("--members 2", 2),
         "learn_initial_state": ("--learn-initial-state", True),
         "readout": ("--readout mean", "mean"),
         "dropout": ("--dropout 0.1", 0.1),

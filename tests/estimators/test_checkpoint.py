@@ -98,6 +98,21 @@ TRAININGS = {
         (X, LABELS),
         {},
     ),
+    "networks side by side, which diverge, and sequences kept aside": (
+        lambda: model_of(
+            RNNTagger,
+            n_members=2,
+            cell="relu",
+            solver="momentum",
+            clip_norm=None,
+            learning_rate_init=30.0,
+            recurrent_dropout=0.1,
+            early_stopping=True,
+            tbptt_steps=3,
+        ),
+        (X, STEP_LABELS),
+        {},
+    ),
     "an estimator's defaults": (
         lambda: RNNClassifier(3, max_iter=2, batch_size=8, random_state=0),
         (X, LABELS),

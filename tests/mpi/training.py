@@ -32,7 +32,12 @@ def settings_of(name):
     X, y = data()
     if name == "ragged, dropout, held out":
         model = RNNClassifier(
-            5, **PLAIN | {"max_iter": 3}, batch_size=100, dropout=0.2, early_stopping=True
+            5,
+            **PLAIN | {"max_iter": 3},
+            n_members=3,
+            batch_size=100,
+            dropout=0.2,
+            early_stopping=True,
         )
     elif name == "regressor, clipped":
         model, y = (
@@ -40,7 +45,7 @@ def settings_of(name):
             [float(x.sum()) for x in X],
         )
     elif name == "few sequences":
-        model, X, y = RNNClassifier(5, **PLAIN, batch_size=3), X[:10], y[:10]
+        model, X, y = RNNClassifier(5, **PLAIN, n_members=1, batch_size=3), X[:10], y[:10]
     elif name == "tagger":
         plain = {key: value for key, value in PLAIN.items() if key != "readout"}
         model, y = RNNTagger(5, **plain, batch_size=70), [(x[:, 0] > 0).astype(int) for x in X]

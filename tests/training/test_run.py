@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from elman.errors import DivergenceError
+from elman.merging import Members
 from elman.training import Progress, Run, train
 from elman.training.guessing import Guessing
 from elman.training.recovery import MAX_IN_ALL, MAX_WITHOUT_AN_EPOCH
@@ -70,14 +71,14 @@ def test_divergence_keeps_the_epochs_before_it():
     trainer = trainer_of(parameters, examples_of(LENGTHS, False))
     run = Run([])
     train(trainer, run, 2)
-    best = run.best.vector.copy()
+    best = run.best.copy()
     trainer.examples.targets.weights[3] = np.nan
     before = parameters.vector.copy()
     run = Run(run.history)
     with pytest.raises(DivergenceError, match="epoch 3, update 3"):
         train(trainer, run, 2)
     assert [row["epoch"] for row in run.history] == [1, 2]
-    np.testing.assert_array_equal(run.best.vector, best)
+    np.testing.assert_array_equal(run.best, best)
     np.testing.assert_array_equal(parameters.vector, before)
 
 
@@ -92,14 +93,14 @@ class Script:
         self.guessing = Guessing(guessing, 0.0, guessing)
         self.data_loss = math.nan
         self.examples = examples_of((2, 3), False)
-        self.parameters = network_of()
+        self.members = Members.of([network_of()])
         self.n_updates = 0
         self.rate_factor = 1.0
         self.began_with = []
 
     def epoch(self, number, n_epochs, callback=None):
-        self.began_with.append((self.n_updates, self.rate_factor, self.parameters.vector[0]))
-        self.parameters.vector[...] = number
+        self.began_with.append((self.n_updates, self.rate_factor, self.members.vector[0]))
+        self.members.vector[...] = number
         self.n_updates += 7
         if self.losses[number - 1] is None:
             del self.losses[number - 1]
@@ -116,7 +117,7 @@ class Script:
 
 
 def best_epoch(run):
-    (number,) = set(run.best.vector)
+    (number,) = set(run.best)
     return number
 
 
@@ -195,7 +196,7 @@ def test_what_stops_early_ends_with_the_best_weights_and_says_so(caplog):
     caplog.set_level(logging.INFO, "elman")
     script, run, seen = Script([5.0, 2.0, 2.5, 3.0]), Run([]), []
     train(script, run, 4, tol=0.1, n_iter_no_change=2, callback=seen.append)
-    assert set(script.parameters.vector) == {2}
+    assert set(script.members.vector) == {2}
     assert run.data_loss == 2.0
     words = (
         "stopped after epoch 4: the loss got better by less than 0.1 for 2 epochs; the weights are "
@@ -209,7 +210,7 @@ def test_what_stops_early_ends_with_the_best_weights_and_says_so(caplog):
 def test_going_on_to_the_end_keeps_the_last_weights():
     script, run = Script([5.0, 2.0, 2.5, 3.0]), Run([])
     train(script, run, 4, tol=0.1, n_iter_no_change=3)
-    assert set(script.parameters.vector) == {4}
+    assert set(script.members.vector) == {4}
     assert run.data_loss == 3.0
 
 
@@ -251,7 +252,7 @@ def test_too_many_divergences_are_an_error_that_says_what_was_tried():
         train(script, run, 20)
     assert len(run.history) == MAX_IN_ALL
     assert script.began_with[-1] == (56, 1 / 256, 8)
-    assert set(script.parameters.vector) == {7}  # what the best epoch, the last, began with
+    assert set(script.members.vector) == {7}  # what the best epoch, the last, began with
 
 
 @pytest.mark.parametrize("solver", ["sgd", "momentum", "nesterov", "rmsprop", "adam"])
@@ -282,8 +283,8 @@ def test_one_batch_that_is_high_is_no_divergence():
     update, number = trainer._update, iter(range(99))
 
     def with_one_high(batch, learning_rate, epoch):
-        objective, data_loss, norm, correct = update(batch, learning_rate, epoch)
-        return objective, data_loss * (1e6 if next(number) in high else 1.0), norm, correct
+        done = update(batch, learning_rate, epoch)
+        return done._replace(worst=done.worst * (1e6 if next(number) in high else 1.0))
 
     trainer._update = with_one_high
     high = {2}
@@ -305,7 +306,7 @@ def test_training_carries_on_from_its_history():
 def test_best_is_a_copy():
     script, run = Script([5, 6]), Run([])
     train(script, run, 2)
-    assert not np.shares_memory(run.best.vector, script.parameters.vector)
+    assert not np.shares_memory(run.best, script.members.vector)
     assert best_epoch(run) == 1
 
 
@@ -343,7 +344,7 @@ def test_parameters_in_the_end_are_the_best_where_there_are_scores():
     for scores, best in (([1, 3, 2], 2), ([3, 2, 1], 1)):
         script, of_epochs = Script([1.0, 1.0, 1.0]), iter(scores)
         train(script, Run([]), 3, validate=lambda left=of_epochs: next(left))
-        assert set(script.parameters.vector) == {best}
+        assert set(script.members.vector) == {best}
     script = Script([1.0, 3.0, 2.0])
     train(script, Run([]), 3)
-    assert set(script.parameters.vector) == {3}
+    assert set(script.members.vector) == {3}

@@ -92,12 +92,12 @@ def test_states_are_carried_and_errors_are_not():
     trainer = trainer_of(network_of(), examples_of(LENGTHS, True), tbptt_steps=2)
     first, second, _ = windows(trainer.examples, EVERYTHING, 2, trainer.states)
     trainer._evaluate(first)
-    constant = Carry(trainer.parameters.architecture, second.carry.values.copy())
+    constant = Carry(trainer.parameters.architecture, second.carry[0].values.copy())
     assert np.abs(constant.values).min() > 0
     expected = trainer.engine.loss_and_gradients(
         trainer.parameters, second.batch, trainer.examples.targets, constant
     )
-    found = trainer._evaluate(second)
+    (found,) = trainer._evaluate(second)
     assert found.loss == expected.loss
     np.testing.assert_array_equal(found.gradients.vector, expected.gradients.vector)
     nothing = states_of(trainer.parameters, len(LENGTHS))
@@ -130,12 +130,12 @@ def test_masks_are_drawn_anew_for_each_window():
     dropout = Dropout(0.5, 0.0, seed=1, update=0)
     trainer = trainer_of(network_of(), examples_of([6], True), tbptt_steps=2, dropout=dropout)
     drawn = []
-    compute = trainer.engine.loss_and_gradients
+    compute = trainer.engine.of_each
 
-    def watched(*arguments, dropout, **others):
-        drawn.append(dropout.update)
-        return compute(*arguments, dropout=dropout, **others)
+    def watched(members, *others):
+        drawn.extend(member.dropout.update for member in members)
+        return compute(members, *others)
 
-    trainer.engine.loss_and_gradients = watched
+    trainer.engine.of_each = watched
     trainer.epoch(1, 1)
     assert drawn == [0, 1, 2]

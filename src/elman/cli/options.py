@@ -177,6 +177,16 @@ Bidirectional: TypeAlias = Annotated[
         help="Whether beside each layer another one goes from the last step to the first.",
     ),
 ]
+Members: TypeAlias = Annotated[
+    Any,
+    _network(
+        "--members",
+        parser=number_or_auto,
+        metavar="N|auto",
+        help="Networks trained side by side, whose answers are averaged; auto: 4 or 2 "
+        "where sequences are answered once and there is time for it, else 1.",
+    ),
+]
 LearnInitialState: TypeAlias = Annotated[
     bool | None,
     _network(

@@ -8,6 +8,7 @@ OPTIONS = {
     "hidden_layer_sizes": "--hidden",
     "cell": "--cell",
     "bidirectional": "--bidirectional",
+    "n_members": "--members",
     "learn_initial_state": "--learn-initial-state",
     "readout": "--readout",
     "bias": "--bias",

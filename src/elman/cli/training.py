@@ -160,7 +160,7 @@ class Training:
         if self.n_before is None:
             self.n_before = progress.epoch - 1
         if form == "plain" and progress.update == 1 and progress.row is None:
-            self._say_frames()
+            self._say_auto()
         if show is not None:
             show(progress)
         row = progress.row
@@ -208,10 +208,12 @@ class Training:
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
         )
 
-    def _say_frames(self) -> None:
-        """Say which frames ``"auto"`` has come to."""
+    def _say_auto(self) -> None:
+        """Say which frames ``"auto"`` has come to, and how many networks."""
         if self.estimator.frame == "auto" and (frame := self.estimator.frame_) is not None:
             say(f"frames of {frame[0]} samples every {frame[1]} (--frame auto)")
+        if self.estimator.n_members == "auto" and (n := self.estimator.n_members_) > 1:
+            say(f"{n} networks side by side, whose answers are averaged (--members auto)")
 
     def _report(self, form: Form, model: Path, curve: Path | None = None) -> None:
         """Test the model, and say what came out."""

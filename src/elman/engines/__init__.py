@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from elman.engines.carry import Carry, n_states
-from elman.engines.interface import Engine, Evaluation
+from elman.engines.interface import Engine, Evaluation, Member
 from elman.engines.reference import ReferenceEngine
 from elman.engines.streaming import State
 
@@ -69,6 +69,7 @@ __all__ = [
     "Carry",
     "Engine",
     "Evaluation",
+    "Member",
     "ReferenceEngine",
     "State",
     "get_engine",

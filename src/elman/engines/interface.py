@@ -6,6 +6,7 @@ applies them, so that a sum over shards, threads or machines can stand between t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from elman._typing import Array
@@ -32,6 +33,15 @@ class Evaluation(NamedTuple):
     loss: float
     correct: float
     gradients: Parameters
+
+
+class Member(NamedTuple):
+    """A network that learns from a batch beside others: what ``loss_and_gradients`` takes of it."""
+
+    parameters: Parameters
+    carry: Carry | None = None
+    dropout: Dropout | None = None
+    after: Carry | None = None
 
 
 class Engine(Protocol):
@@ -72,6 +82,24 @@ class Engine(Protocol):
         -------
         Evaluation
             Summed over parts of the batch in a fixed binary tree.
+        """
+        ...
+
+    def of_each(
+        self, members: Sequence[Member], batch: Batch, targets: Targets
+    ) -> list[Evaluation]:
+        """Compute the loss and its gradients over a batch for several networks of one architecture.
+
+        Parameters
+        ----------
+        members : list of Member
+        batch, targets
+            As in ``loss_and_gradients``.
+
+        Returns
+        -------
+        list of Evaluation
+            What ``loss_and_gradients`` gives for each, to the bit.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from elman._typing import Array
 from elman.data import Batch, Shard, Targets
 from elman.engines.carry import Carry, check_after
-from elman.engines.interface import Evaluation
+from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
 from elman.equations import Layer, Trace, network, output
 from elman.equations.dropout import IN_TIME, UP, Dropout
@@ -97,6 +97,15 @@ class ReferenceEngine:
         return tree_sum(
             self._evaluate(parameters, shard, targets, carry, dropout, after) for shard in shards
         )
+
+    def of_each(
+        self, members: Sequence[Member], batch: Batch, targets: Targets
+    ) -> list[Evaluation]:
+        """See ``Engine.of_each``."""
+        return [
+            self.loss_and_gradients(parameters, batch, targets, carry, dropout, after)
+            for parameters, carry, dropout, after in members
+        ]
 
     def _evaluate(
         self,

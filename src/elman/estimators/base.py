@@ -39,6 +39,7 @@ from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
+from elman.merging import Members, merged_architecture
 from elman.mpi import rank, taking_part, together
 from elman.network import Network
 from elman.parameters import Architecture, initialize
@@ -53,11 +54,12 @@ from elman.training import (
     cosine,
     epochs_of,
     make_optimizer,
+    members_for,
     train,
 )
 
 # Of the parameters, in training: themselves, two for the products, two gradients, two of the
-# optimizer, those of the best epoch and of the one before.
+# optimizer, those of the best epoch and of the one before; of several networks all gradients as one.
 _COPIES = 9
 
 
@@ -196,10 +198,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             examples, held_out = (examples.take(part) for part in parts)
         if held_out is not None:
             prepared.answers.require_score(held_out.targets)
-        fitted = self._begin(prepared, examples)
-        if resumed is None:
-            fitted = replace(fitted, optimizer=self._make_optimizer())
-        trainer = self._trainer(fitted, examples, examples.mean_weight)
+        n_members = None if resumed is None else resumed.n_members
+        fitted, members = self._begin(prepared, examples, n_members)
+        optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
+        fitted = replace(fitted, optimizer=optimizer if len(members.each) == 1 else None)
+        trainer = self._trainer(fitted, members, optimizer, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
             validate = partial(self._score, fitted, fitted.prepared(held_out))
@@ -243,7 +246,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if self.early_stopping:
             raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
         prepared = self._prepare(X, y, sample_weight, self._begun, classes)
-        fitted = self._begin(prepared, prepared.examples)
+        fitted, members = self._begin(prepared, prepared.examples, 1)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
         elif type(fitted.optimizer) is not type(self._make_optimizer()):
@@ -252,7 +255,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 f"{type(fitted.optimizer).__name__}: partial_fit goes on with its running means. Set "
                 "it back, or go on by fit with warm_start=True, which begins with a new one."
             )
-        trainer = self._trainer(fitted, prepared.examples)
+        assert fitted.optimizer is not None
+        trainer = self._trainer(fitted, members, fitted.optimizer, prepared.examples)
         self._fitted = fitted
         n_before = len(fitted.history)
         try:
@@ -288,9 +292,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
         answers = self._known(examples.targets, answers_before, classes)
-        if before and (
-            self._architecture(before.front_end, answers, before.format)
-            != before.network.architecture
+        if before and before.network.architecture != merged_architecture(
+            self._architecture(before.front_end, answers, before.format), before.n_members
         ):
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
@@ -308,29 +311,54 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = Examples(sequences, Targets(values, weights, self._every_step)).present()
         return examples.with_targets(self._checked_values(examples.targets, known))
 
-    def _begin(self, prepared: Prepared, examples: Examples) -> Fitted:
-        """Go on; or draw a new network, and measure a front end on these examples."""
+    def _begin(
+        self, prepared: Prepared, examples: Examples, n_members: int | None
+    ) -> tuple[Fitted, Members]:
+        """Go on; or draw new networks, and measure a front end on these examples.
+
+        How many there are is for ``n_members=`` to say where they begin, if it is None here. Several
+        that are gone on with are zeros: what they had come to is the caller's to restore.
+        """
         _, answers, format, before = prepared
         if before is not None:
-            return before.trainable()
+            fitted = before.trainable()
+            parameters = fitted.network.parameters
+            if n_members in (None, 1):
+                return fitted, Members.of([parameters])
+            architecture = self._architecture(fitted.front_end, fitted.answers, fitted.format)
+            n_numbers = n_members * architecture.n_parameters
+            members = Members(architecture, np.zeros(n_numbers, parameters.vector.dtype))
+            network = Network.from_parameters(members.network, fitted.network.engine)
+            return replace(fitted, network=network), members
         sequences, targets = examples.sequences, examples.targets
         dtype = sequences.values.dtype
         rng = generator(self.random_state)
         front_end = self._front_end(examples, format)
         answers = answers.measured(targets)
         architecture = self._architecture(front_end, answers, format)
-        require_memory(
-            _COPIES * architecture.n_parameters * dtype.itemsize,
-            f"training {architecture.n_parameters:,} parameters",
-        )
-        parameters = initialize(architecture, rng, dtype)
-        answers.begin(parameters, targets)
-        if format.vocabulary is not None:  # what is unknown says nothing, until it has been learned
-            for name, spec in architecture.specs.items():
-                if spec.role == "input" and spec.layer == 1:
-                    parameters[name][:, format.vocabulary.unknown] = 0
-        network = Network.from_parameters(parameters, self._make_engine())
-        return Fitted(network, front_end, answers, format, rng)
+        if n_members is None:
+            n_steps = int(front_end.lengths(sequences.lengths).sum())
+            n_members = self._n_members_of(architecture.n_parameters * n_steps, len(sequences))
+        _require_memory(architecture, n_members, dtype)
+        drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
+        for parameters in drawn:
+            answers.begin(parameters, targets)
+            if format.vocabulary is not None:  # what is unknown says nothing, until it was learned
+                for name, spec in architecture.specs.items():
+                    if spec.role == "input" and spec.layer == 1:
+                        parameters[name][:, format.vocabulary.unknown] = 0
+        members = Members.of(drawn)
+        network = Network.from_parameters(members.network, self._make_engine())
+        return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
+
+    def _n_members_of(self, work: float, n_sequences: int) -> int:
+        """How many networks are trained, whose epochs take so much work each (``members_for``)."""
+        if self.n_members != "auto":
+            return int(self.n_members)
+        if self._every_step:
+            return 1
+        n_batches = -(-n_sequences // batch_size_of(self.batch_size, n_sequences))
+        return members_for(work * epochs_of(self.max_iter, n_batches))
 
     def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights
@@ -407,9 +435,15 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             epsilon=float(self.epsilon),
         )
 
-    def _trainer(self, fitted: Fitted, examples: Examples, mean_weight: float = 1.0) -> Trainer:
+    def _trainer(
+        self,
+        fitted: Fitted,
+        members: Members,
+        optimizer: Optimizer,
+        examples: Examples,
+        mean_weight: float = 1.0,
+    ) -> Trainer:
         """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
-        assert fitted.optimizer is not None
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
@@ -421,9 +455,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         trainer = Trainer(
             get_engine(self.engine, self.n_jobs, self.checkpoint_steps, ranks),
-            fitted.network.parameters,
+            members,
             prepared.with_targets(replace(targets, weights=weights)),
-            optimizer=fitted.optimizer,
+            optimizer=optimizer,
             schedule=constant(float(self.learning_rate_init)),
             batch_size=batch_size_of(self.batch_size, len(prepared.sequences)),
             rng=fitted.rng,
@@ -537,3 +571,13 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
         y_hat = self._y_hat(fitted, examples.sequences, reduced=True)
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)
+
+
+def _require_memory(architecture: Architecture, n_members: int, dtype: np.dtype[Any]) -> None:
+    """Refuse, by a MemoryError, more networks than there is memory for, and what they make together."""
+    n_parameters = n_members * architecture.n_parameters
+    n_numbers = _COPIES * n_parameters
+    if n_members > 1:
+        together = merged_architecture(architecture, n_members)
+        n_numbers += n_parameters + together.n_parameters
+    require_memory(n_numbers * dtype.itemsize, f"training {n_parameters:,} parameters")

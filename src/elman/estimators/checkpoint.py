@@ -127,6 +127,11 @@ class Resumed:
         arrays = self._arrays
         return (arrays["kept"], arrays["held_out"]) if "kept" in arrays else None
 
+    @property
+    def n_members(self) -> int:
+        """How many networks are trained side by side."""
+        return int(self.settings.get("n_members", 1))
+
     def require_data(self, found: Mapping[str, str]) -> None:
         """Refuse, by a DataError, other data than it was begun on."""
         begun = self.settings["data"]

@@ -20,7 +20,7 @@ class RNNClassifier(ClassifierMixin, Classification):
 
     Its defaults were chosen by cross-validation on series of many kinds, long and short, with one
     feature and with many; each says its reason. The notes' own network is ``cell="tanh",
-    readout="last", standardize=True, differences=False, frame=None, recurrent_rate=1``.
+    readout="last", standardize=True, differences=False, frame=None, recurrent_rate=1, n_members=1``.
 
     Minimises the mean cross-entropy of one softmax a sequence: of the notes' L = Σ L_t (N3) only L_T
     counts. With ``readout="last"`` it is that of the last step.
@@ -37,6 +37,15 @@ class RNNClassifier(ClassifierMixin, Classification):
         Whether beside each layer another one goes from the last step to the first. A step is then
         answered from both, a sequence from what ``readout`` makes of each direction. Answers need
         whole sequences: ``step`` refuses.
+    n_members : int or "auto"
+        How many networks are trained side by side, from first weights of their own, in the same
+        batches. Afterwards they are one network, with so many times the units, whose z is the mean of
+        theirs: a classifier answers with the normalised geometric mean of their probabilities, a
+        regressor with the mean of their numbers. So the luck of first weights counts for less.
+        ``"auto"`` is 4, or else 2, if their parameters times the steps of all epochs are at most
+        4·10¹¹, about half a minute on two cores; else it is 1. Models that answer every step have one.
+        The history has means over the networks. Going on (``warm_start``, ``partial_fit``) trains
+        what they have become as the one network that it is; ``partial_fit`` begins with one.
     solver : {"adam", "sgd", "momentum", "nesterov", "rmsprop"}
         The optimizer.
     alpha : float
@@ -168,6 +177,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         With ``network_.parameters`` U, W, b, V, c.
     mean_, scale_ : arrays (n_features,)
         What standardises a step.
+    n_members_ : int
+        What ``n_members`` has come to.
     frame_ : (length, stride) or None
         What ``frame`` has come to.
     history_ : list of dict

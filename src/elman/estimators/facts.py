@@ -48,14 +48,14 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         "y": _digest(targets.values),
         "the weights of sequences": _digest(targets.weights),
         "the network": fitted.network.architecture,
-        "the parameters to begin with": _digest(trainer.parameters.vector),
+        "the parameters to begin with": _digest(trainer.members.vector),
         "the state of random numbers": _digest(np.frombuffer(_state_of(fitted).encode(), np.uint8)),
     }
 
 
 def outcome(trainer: Trainer) -> dict[str, Any]:
     """Name what has to be the same when training ends: validation data may have differed."""
-    return {"the weights in the end": _digest(trainer.parameters.vector)}
+    return {"the weights in the end": _digest(trainer.members.vector)}
 
 
 def _state_of(fitted: Fitted) -> str:

@@ -59,6 +59,7 @@ def model_of(
         **({} if format.reading is None else {"reading": format.reading}),
         **({} if format.vocabulary is None else {"vocabulary": format.vocabulary.settings}),
         "n_sequences_seen": fitted.n_seen,
+        **({} if fitted.n_members == 1 else {"n_members": fitted.n_members}),
     }
     arrays = {**fitted.network.parameters, **fitted.front_end.arrays, **answers.arrays}
     if optimizer:
@@ -104,6 +105,7 @@ def fitted_from(
         _generator(settings["generator"]) if "generator" in settings else generator(random_state),
         settings["history"],
         n_seen=settings.get("n_sequences_seen"),
+        n_members=settings.get("n_members", 1),
     )
     _check_parts(fitted)
     if "optimizer" in settings:
@@ -158,6 +160,9 @@ def _check_parts(fitted: Fitted) -> None:
     n_seen: Any = fitted.n_seen
     if n_seen is not None and (isinstance(n_seen, bool) or not isinstance(n_seen, int)):
         raise ValueError(f"n_sequences_seen_ is {n_seen!r}; expected a whole number")
+    M: Any = fitted.n_members
+    if not isinstance(M, int) or M < 1 or any(H % M for H in architecture.hidden):
+        raise ValueError(f"n_members is {M!r}, of layers of {architecture.hidden} units")
     if not all(
         isinstance(row, dict) and isinstance(row.get("loss"), Real) for row in fitted.history
     ):
@@ -185,12 +190,13 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    # A file from before there were front ends, readouts and a rate of W says nothing of them.
+    # A file from before there were front ends, readouts, a rate of W and members says nothing of them.
     params: dict[str, Any] = {
         "frame": None,
         "differences": False,
         "readout": "last",
         "recurrent_rate": 1.0,
+        "n_members": 1,
     }
     params |= {
         name: tuple(value) if isinstance(value, list) else value for name, value in encoded.items()

@@ -38,9 +38,12 @@ class Fitted:
     history : list of dict
         A row an epoch.
     optimizer : Optimizer or None
-        None before the first update, and in a model from a file.
+        None before the first update, in a model from a file, and of several networks, which are
+        trained further as the one that they make.
     n_seen : int or None
         Sequences in all complete epochs, each as often as it was seen; None if a file does not say.
+    n_members : int
+        How many networks, trained side by side, make this one.
     """
 
     network: Network
@@ -51,6 +54,7 @@ class Fitted:
     history: list[Row] = field(default_factory=list)
     optimizer: Optimizer | None = None
     n_seen: int | None = 0
+    n_members: int = 1
 
     def saw(self, n_sequences: int, n_epochs: int) -> None:
         """Count the sequences of complete epochs."""
@@ -134,6 +138,11 @@ class FittedAttributes:
     def network_(self) -> Network:
         """The network, with ``network_.parameters`` U, W, b, V, c."""
         return self._state.network
+
+    @property
+    def n_members_(self) -> int:
+        """What ``n_members`` has come to: of so many networks ``network_`` is made."""
+        return self._state.n_members
 
     @property
     def mean_(self) -> Array:

@@ -35,6 +35,7 @@ class Hyperparameters(BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [StrOptions(set(CELLS)), Cell, "array-like"],
         "bidirectional": ["boolean"],
+        "n_members": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions(set(OPTIMIZERS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -83,6 +84,7 @@ class Hyperparameters(BaseEstimator):
         *,
         cell: Any = "gru",
         bidirectional: bool = False,
+        n_members: Any = "auto",
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -123,6 +125,7 @@ class Hyperparameters(BaseEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
         self.bidirectional = bidirectional
+        self.n_members = n_members
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -191,6 +194,7 @@ class ClassifierParameters(Hyperparameters):
         *,
         cell: Any = "gru",
         bidirectional: bool = False,
+        n_members: Any = "auto",
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -233,6 +237,7 @@ class ClassifierParameters(Hyperparameters):
             hidden_layer_sizes,
             cell=cell,
             bidirectional=bidirectional,
+            n_members=n_members,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
@@ -288,6 +293,7 @@ class RegressorParameters(Hyperparameters):
         *,
         cell: Any = "gru",
         bidirectional: bool = False,
+        n_members: Any = "auto",
         solver: str = "adam",
         alpha: float = 0.0,
         batch_size: Any = "auto",
@@ -331,6 +337,7 @@ class RegressorParameters(Hyperparameters):
             hidden_layer_sizes,
             cell=cell,
             bidirectional=bidirectional,
+            n_members=n_members,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,

@@ -49,11 +49,12 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
     parameters = fitted.network.parameters
     architecture = parameters.architecture
     both = " in each direction" if architecture.bidirectional else ""
+    of = f" of {fitted.n_members} networks" if fitted.n_members > 1 else ""
     yield from _front_end(fitted.front_end, fitted.format.vocabulary)
     cells = zip(architecture.hidden, architecture.layer_cells, strict=True)
     for k, (H, cell) in enumerate(cells, start=1):
         kind = type(cell).__name__.lower()
-        yield f"layer {k}", f"{H} {kind} unit{'s' * (H != 1)}{both}: {_shapes(fitted, k)}"
+        yield f"layer {k}", f"{H} {kind} unit{'s' * (H != 1)}{of}{both}: {_shapes(fitted, k)}"
     K = architecture.n_outputs
     read = {"last": "", "mean": " of the mean of all steps", "max": " of the maxima of all steps"}
     outputs = f"{K} output{'s' * (K != 1)}{read[architecture.readout]}"

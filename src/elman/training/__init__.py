@@ -1,11 +1,13 @@
 """Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
 from elman.training.budget import (
+    MANY_MEMBERS,
     N_UPDATES,
     batch_size_for,
     batch_size_of,
     epochs_for,
     epochs_of,
+    members_for,
 )
 from elman.training.optimizers import (
     OPTIMIZERS,
@@ -23,6 +25,7 @@ from elman.training.state import State, go_on, state_of
 from elman.training.trainer import Trainer
 
 __all__ = [
+    "MANY_MEMBERS",
     "N_UPDATES",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -43,6 +46,7 @@ __all__ = [
     "epochs_of",
     "go_on",
     "make_optimizer",
+    "members_for",
     "optimizer_arrays",
     "optimizer_from",
     "optimizer_settings",

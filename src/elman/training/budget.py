@@ -17,6 +17,12 @@ MIN_EPOCHS = 10
 SMALLEST_BATCH, LARGEST_BATCH = 16, 64
 """What ``batch_size="auto"`` lies between."""
 
+MANY_MEMBERS = (4, 2)
+"""Networks that ``n_members="auto"`` trains side by side, where there is time for them."""
+
+ENOUGH_WORK = 4e11
+"""What these may take together: parameters times steps gone through, half a minute on two cores."""
+
 BATCHES = 64
 """Batches that ``batch_size="auto"`` aims at between those two."""
 
@@ -49,3 +55,14 @@ def batch_size_of(given: str | int, n_sequences: int) -> int:
 def epochs_of(given: str | int, n_batches: int) -> int:
     """The epochs of so many batches, by ``max_iter=``: a number, or ``"auto"``."""
     return epochs_for(n_batches) if given == "auto" else int(given)
+
+
+def members_for(work: float) -> int:
+    """How many networks are trained by ``n_members="auto"``.
+
+    Parameters
+    ----------
+    work : float
+        The parameters of one, times the steps that it goes through in all epochs.
+    """
+    return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from elman._typing import Array
 from elman.errors import DivergenceError
-from elman.parameters import Parameters
 from elman.training.progress import Callback, Progress, Row
 from elman.training.recovery import Recovery
 from elman.training.trainer import Trainer
@@ -72,9 +72,9 @@ class Run:
     ----------
     history : list of dict
         A row an epoch.
-    best : Parameters or None
-        After the epoch with the best score (or lowest loss), once there was one.
-    safe : Parameters or None
+    best : array or None
+        All parameters after the epoch with the best score (or lowest loss), once there was one.
+    safe : array or None
         What to go back to when training diverges; at first what it began with. A score is that of
         the weights after an epoch, but a loss is that of the weights during it, and its last update
         may have spoilt them: without scores this is what the best epoch began with.
@@ -88,7 +88,7 @@ class Run:
         The number of this training's first epoch; 0 before it has begun.
     ended : bool
         Whether training came to its end.
-    before : Parameters or None
+    before : array or None
         What the epoch under way began with; None between epochs.
     n_updates : int
         That there were when the epoch under way began.
@@ -98,8 +98,8 @@ class Run:
     """
 
     history: list[Row]
-    best: Parameters | None = None
-    safe: Parameters | None = None
+    best: Array | None = None
+    safe: Array | None = None
     best_loss: float = math.inf
     best_score: float = -math.inf
     best_epoch: int = 0
@@ -107,7 +107,7 @@ class Run:
     data_loss: float = math.nan
     first: int = 0
     ended: bool = False
-    before: Parameters | None = None
+    before: Array | None = None
     n_updates: int = 0
     recovery: Recovery = field(default_factory=Recovery)
     patience: Patience | None = None
@@ -178,14 +178,13 @@ def train(
         _go_over_epochs(trainer, run, n_epochs, validate, callback, keep)
     except DivergenceError:
         assert run.safe is not None
-        trainer.parameters.vector[...] = run.safe.vector
+        trainer.members.restore(run.safe)
         raise
     except BaseException:  # Ctrl-C, or what the callback raised
-        if run.best is not None:
-            trainer.parameters.vector[...] = run.best.vector
+        trainer.members.restore(trainer.members.vector if run.best is None else run.best)
         raise
     if (validate is not None or run.converged) and run.best is not None:
-        trainer.parameters.vector[...] = run.best.vector
+        trainer.members.restore(run.best)
     else:
         run.data_loss = trainer.data_loss
     run.ended = True
@@ -200,7 +199,7 @@ def _begin(
     tol: float,
     n_iter_no_change: int | None,
 ) -> None:
-    run.safe = trainer.parameters.copy()
+    run.safe = trainer.members.vector.copy()
     if run.history:  # going on from older epochs: what there is may stay the best
         run.best = run.safe
         run.best_loss = min(row["loss"] for row in run.history)
@@ -228,14 +227,15 @@ def _go_over_epochs(
     while (number := len(run.history) + 1) <= last and not run.converged:
         started = time.perf_counter()
         if run.before is None:
-            run.before = run.safe if number == run.first else trainer.parameters.copy()
+            run.before = run.safe if number == run.first else trainer.members.vector.copy()
             run.n_updates = trainer.n_updates
         try:
             row = trainer.epoch(number, last, callback if keep is None else after_update)
         except DivergenceError as error:
-            good = run.safe if run.recovery.n_without_an_epoch else (run.best or run.safe)
+            may_be_best = run.best is not None and not run.recovery.n_without_an_epoch
+            good = run.best if may_be_best else run.safe
             assert good is not None
-            trainer.parameters.vector[...] = good.vector
+            trainer.members.restore(good)
             run.before = None
             run.recovery.go_on(trainer, run.n_updates, error)
             continue
@@ -252,7 +252,7 @@ def _go_over_epochs(
         run.history.append(row)
         if improved:
             run.best_epoch, run.data_loss = number, trainer.data_loss
-            run.best = trainer.parameters.copy()
+            run.best = trainer.members.vector.copy()
             run.safe = run.before if validate is None else run.best
         run.before = None
         if run.patience is not None and run.patience.ends(score, trainer):

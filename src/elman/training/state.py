@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.parameters import Parameters
+from elman.training.optimizers import optimizer_arrays, optimizer_from, optimizer_settings
 from elman.training.recovery import Recovery
 from elman.training.run import Patience, Run
 from elman.training.trainer import Trainer, UnderWay
@@ -30,7 +30,8 @@ _OF_RUN = (
     "ended",
     "n_updates",
 )
-_PARAMETERS = ("best", "safe", "before")
+_VECTORS = ("best", "safe", "before")
+_OPTIMIZER = "optimizer."
 
 
 class State(NamedTuple):
@@ -48,7 +49,10 @@ class State(NamedTuple):
 
 
 def state_of(trainer: Trainer, run: Run) -> State:
-    """Collect what a training has come to, between two updates."""
+    """Collect what a training has come to, between two updates.
+
+    Of several networks this has the weights and the optimizer too: a model has what they make alone.
+    """
     under_way, patience, dropout = trainer.under_way, run.patience, trainer.dropout
     settings = {
         "trainer": {name: getattr(trainer, name) for name in _OF_TRAINER},
@@ -59,17 +63,24 @@ def state_of(trainer: Trainer, run: Run) -> State:
         "recovery": asdict(run.recovery),
         "patience": None if patience is None else asdict(patience),
     }
-    kept = {name: getattr(run, name) for name in _PARAMETERS}
-    arrays = {name: parameters.vector for name, parameters in kept.items() if parameters}
+    kept = {name: getattr(run, name) for name in _VECTORS}
+    arrays = {name: vector for name, vector in kept.items() if vector is not None}
     if trainer.states is not None and under_way is not None and under_way.n_windows:
-        arrays["states"] = trainer.states.values  # between two windows; a row for every sequence
+        # between two windows; a row for every sequence, of one network behind another
+        arrays["states"] = np.concatenate([carry.values for carry in trainer.states])
+    if len(trainer.members.each) > 1:
+        settings["n_members"] = len(trainer.members.each)
+        settings["optimizer"] = optimizer_settings(trainer.optimizer)
+        arrays["members"] = trainer.members.vector
+        of_optimizer = optimizer_arrays(trainer.optimizer).items()
+        arrays |= {_OPTIMIZER + name: array for name, array in of_optimizer}
     return State(settings, {**arrays, "high": np.array(trainer.high, dtype=bool)})
 
 
 def go_on(trainer: Trainer, run: Run, state: State) -> None:
     """Bring a trainer and a run that are new to what ``state_of`` collected.
 
-    The trainer has the parameters and the optimizer of that moment.
+    The trainer has as many networks as it had; one alone, and its optimizer, as of that moment.
 
     Raises
     ------
@@ -86,15 +97,26 @@ def go_on(trainer: Trainer, run: Run, state: State) -> None:
     if settings["under_way"] is not None:
         trainer.under_way = UnderWay(**settings["under_way"])
     if trainer.states is not None and "states" in arrays:
-        trainer.states.values[...] = arrays["states"]
+        parts = np.split(arrays["states"], len(trainer.states))
+        for carry, part in zip(trainer.states, parts, strict=True):
+            carry.values[...] = part
     if trainer.dropout is not None:
         trainer.dropout = trainer.dropout._replace(seed=_number(settings, "dropout_seed"))
     run.recovery = Recovery(**settings["recovery"])
     if settings["patience"] is not None:
         run.patience = Patience(**settings["patience"])
-    for name in _PARAMETERS:
+    if "members" in arrays:
+        vector = trainer.members.vector
+        trainer.members.restore(_like(vector, arrays["members"]))
+        of_optimizer = {
+            name.removeprefix(_OPTIMIZER): array.copy()  # a file's arrays are read-only
+            for name, array in arrays.items()
+            if name.startswith(_OPTIMIZER)
+        }
+        trainer.optimizer = optimizer_from(settings["optimizer"], of_optimizer, vector)
+    for name in _VECTORS:
         if name in arrays:
-            setattr(run, name, _like(trainer.parameters, arrays[name]))
+            setattr(run, name, _like(trainer.members.vector, arrays[name]))
 
 
 def _number(settings: Mapping[str, Any], name: str) -> Any:
@@ -104,10 +126,9 @@ def _number(settings: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _like(parameters: Parameters, vector: Array) -> Parameters:
-    expected = parameters.vector
+def _like(expected: Array, vector: Array) -> Array:
     if (vector.shape, vector.dtype) != (expected.shape, expected.dtype):
         raise ValueError(
             f"{vector.dtype} {vector.shape} for parameters {expected.dtype} {expected.shape}"
         )
-    return Parameters(parameters.architecture, vector)
+    return vector

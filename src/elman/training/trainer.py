@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from elman._typing import Array
 from elman.data import Examples
-from elman.engines import Carry, Engine, Evaluation, n_states
+from elman.engines import Carry, Engine, Evaluation, Member, n_states
 from elman.equations.dropout import Dropout
 from elman.errors import DivergenceError
+from elman.merging import Members
 from elman.parameters import Parameters
 from elman.training.guessing import Guessing, guessing
 from elman.training.optimizers import Optimizer, clip_norm
@@ -64,6 +66,30 @@ class UnderWay:
     seconds: float = 0.0
 
 
+class Update(NamedTuple):
+    """What an update came to: means over the networks, but for the last.
+
+    Attributes
+    ----------
+    objective : float
+        The mean of a sequence.
+    data_loss : float
+        The sum over the batch, without the penalty.
+    norm : float
+        Of the gradient.
+    correct : float
+        The weight of right answers.
+    worst : float
+        The highest ``data_loss`` of a network.
+    """
+
+    objective: float
+    data_loss: float
+    norm: float
+    correct: float
+    worst: float
+
+
 class Trainer:
     """Goes over examples, batch by batch, and changes parameters in place.
 
@@ -74,8 +100,9 @@ class Trainer:
     Parameters
     ----------
     engine : Engine
-    parameters : Parameters
-        Changed in place.
+    members : Members
+        The networks that learn, each by its own gradient; changed in place. One optimizer serves all,
+        as it treats each number by itself.
     examples : Examples
     optimizer : Optimizer
     schedule : Schedule
@@ -88,9 +115,10 @@ class Trainer:
     alpha : float
         Strength of the penalty on U, W and V.
     max_norm : float or None
-        Gradients are clipped to this norm.
+        Each network's gradient is clipped to this norm.
     dropout : Dropout, optional
-        What is dropped in the first update; those after it count on.
+        What is dropped in the first update; those after it count on. So do the seeds of the networks
+        after the first.
     recurrent_rate : float
         What multiplies the learning rate of the recurrent weights W.
     tbptt_steps : int, optional
@@ -109,7 +137,7 @@ class Trainer:
     data_loss : float
         The mean loss of a sequence in the last complete epoch, without the penalty.
     first_loss : float
-        That of a label in the first batch, before anything was learnt.
+        That of a label in the first batch, before anything was learnt, of the network with the most.
     high : deque of bool
         Of the last updates, those of an epoch: whether the loss of a label was far too high.
     under_way : UnderWay or None
@@ -120,7 +148,7 @@ class Trainer:
     def __init__(
         self,
         engine: Engine,
-        parameters: Parameters,
+        members: Members,
         examples: Examples,
         *,
         optimizer: Optimizer,
@@ -135,7 +163,7 @@ class Trainer:
         tbptt_steps: int | None = None,
     ) -> None:
         self.engine = engine
-        self.parameters = parameters
+        self.members = members
         self.examples = examples
         self.optimizer = optimizer
         self.schedule = schedule
@@ -155,19 +183,24 @@ class Trainer:
         self.high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
         self.under_way: UnderWay | None = None
 
+    @property
+    def parameters(self) -> Parameters:
+        """Those of the network that the members make."""
+        return self.members.network
+
     @cached_property
     def n_batches(self) -> int:
         """The number of updates of an epoch."""
         return n_windows(self.examples, self.batch_size, self.tbptt_steps)
 
     @cached_property
-    def states(self) -> Carry | None:
+    def states(self) -> list[Carry] | None:
         """What carries states from one window of a batch to the next, if it is cut into windows."""
         if self.tbptt_steps is None:
             return None
-        architecture, n = self.parameters.architecture, len(self.examples.sequences)
-        values = np.zeros((n, n_states(architecture)), self.parameters.vector.dtype)
-        return Carry(architecture, values)
+        architecture, n = self.members.architecture, len(self.examples.sequences)
+        shape, dtype = (n, n_states(architecture)), self.members.vector.dtype
+        return [Carry(architecture, np.zeros(shape, dtype)) for _ in self.members.each]
 
     @cached_property
     def guessing(self) -> Guessing:
@@ -185,10 +218,11 @@ class Trainer:
         """What multiplies the learning rate of each parameter, (n_parameters,), if that differs."""
         if self.recurrent_rate == 1:
             return None
-        factors = Parameters(self.parameters.architecture, np.ones_like(self.parameters.vector))
+        factors = Members(self.members.architecture, np.ones_like(self.members.vector))
         for name, spec in factors.architecture.specs.items():
             if spec.role == "recurrent":
-                factors[name][...] = self.recurrent_rate
+                for member in factors.each:
+                    member[name][...] = self.recurrent_rate
         return factors.vector
 
     def back_off(self, n_updates: int) -> None:
@@ -253,7 +287,7 @@ class Trainer:
             now = epoch.data_loss / epoch.weight
             how = f"the loss of a label rose from {self.first_loss:g} to {now:g}"
             raise self._diverged(number, how)
-        if not np.isfinite(self.parameters.vector).all():
+        if not np.isfinite(self.members.vector).all():
             raise self._diverged(number, "the last update made weights that are not finite")
         self.data_loss = epoch.data_loss / n
         accuracy = self._accuracy(epoch)
@@ -276,17 +310,17 @@ class Trainer:
             self._evaluate(window)  # states go on
             return
         epoch.learning_rate = self.learning_rate
-        loss, data_loss, norm, correct = self._update(window, epoch.learning_rate, number)
+        done = self._update(window, epoch.learning_rate, number)
         # By label, not by sequence: these may differ in length and weight by any factor.
-        of_label = data_loss / window.weight
+        of_label = done.worst / window.weight
         if self.n_updates == 1:
             self.first_loss = of_label
         self.high.append(of_label > 100 * max(self.first_loss, self.guessing.a_target, 1.0))
-        epoch.data_loss += data_loss
-        epoch.correct += correct
+        epoch.data_loss += done.data_loss
+        epoch.correct += done.correct
         epoch.weight += window.weight
-        epoch.loss += loss * window.n_sequences
-        epoch.norm += norm * n_here
+        epoch.loss += done.objective * window.n_sequences
+        epoch.norm += done.norm * n_here
 
     def progress(
         self,
@@ -309,58 +343,71 @@ class Trainer:
             return None
         return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
 
-    def _evaluate(self, window: Window) -> Evaluation:
-        """Compute a window's loss and gradients, and the states that the next one goes on from."""
-        return self.engine.loss_and_gradients(
-            self.parameters,
-            window.batch,
-            window.targets,
-            carry=window.carry,
-            dropout=self.dropout and self.dropout._replace(update=self.n_updates),
-            after=window.after,
-        )
-
-    def _update(
-        self, window: Window, learning_rate: float, epoch: int
-    ) -> tuple[float, float, float, float]:
-        """Take one step.
-
-        Returns
-        -------
-        objective : float
-            The mean of a sequence.
-        data_loss : float
-            The sum over the batch, without the penalty.
-        norm : float
-            Of the gradient.
-        correct : float
-            The weight of right answers.
-        """
-        parameters, alpha = self.parameters, self.alpha * window.share
-        # What overflows shows in the loss or the norm, and is reported below in words.
-        with np.errstate(over="ignore", invalid="ignore"):
-            evaluation = self._evaluate(window)
-            gradients = evaluation.gradients
-            loss = data_loss = evaluation.loss
-            if alpha:
-                for name, spec in parameters.architecture.specs.items():
-                    if spec.penalised:
-                        gradients[name][...] += alpha * parameters[name]
-                        loss += 0.5 * alpha * float(np.square(parameters[name]).sum())
-            scale = 1 / window.n_sequences
-            gradients.vector *= scale
-            norm = clip_norm(gradients.vector, self.max_norm)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise self._diverged(
-                epoch, f"the loss is {loss * scale:g} and the norm of the gradient {norm:g}"
+    def _evaluate(self, window: Window) -> list[Evaluation]:
+        """Compute a window's losses and gradients, and the states that the next one goes on from."""
+        members = []
+        for m, parameters in enumerate(self.members.each):
+            carry, after = (
+                None if states is None else states[m] for states in (window.carry, window.after)
             )
+            dropout = self.dropout and self.dropout._replace(
+                seed=(self.dropout.seed + m) % 2**63, update=self.n_updates
+            )
+            members.append(Member(parameters, carry, dropout, after))
+        return self.engine.of_each(members, window.batch, window.targets)
+
+    def _update(self, window: Window, learning_rate: float, epoch: int) -> Update:
+        """Take one step."""
+        scale = 1 / window.n_sequences
+        # What overflows shows in a loss or a norm, and is reported below in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            evaluations = self._evaluate(window)
+            pairs = zip(self.members.each, evaluations, strict=True)
+            finished = [self._finished(*pair, window) for pair in pairs]
+        losses, norms = zip(*finished, strict=True)
+        for loss, norm in zip(losses, norms, strict=True):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise self._diverged(
+                    epoch, f"the loss is {loss * scale:g} and the norm of the gradient {norm:g}"
+                )
+        gradients = [evaluation.gradients.vector for evaluation in evaluations]
+        gradient = gradients[0] if len(gradients) == 1 else np.concatenate(gradients)
         with np.errstate(over="ignore", invalid="ignore"):  # then the next loss is not finite
             rate = (
                 learning_rate if self._rate_of_each is None else learning_rate * self._rate_of_each
             )
-            self.optimizer.apply(parameters.vector, gradients.vector, rate)
+            self.optimizer.apply(self.members.vector, gradient, rate)
+            self.members.merge()
         self.n_updates += 1
-        return loss * scale, data_loss, norm, evaluation.correct
+        data_losses = [evaluation.loss for evaluation in evaluations]
+        return Update(
+            _mean(losses) * scale,
+            _mean(data_losses),
+            _mean(norms),
+            _mean([evaluation.correct for evaluation in evaluations]),
+            max(data_losses),
+        )
+
+    def _finished(
+        self, parameters: Parameters, evaluation: Evaluation, window: Window
+    ) -> tuple[float, float]:
+        """Make a network's gradient that of the objective, and clip it.
+
+        Returns
+        -------
+        loss : float
+            The sum over the batch, with the penalty.
+        norm : float
+            Of the gradient, before it is clipped.
+        """
+        gradients, loss, alpha = evaluation.gradients, evaluation.loss, self.alpha * window.share
+        if alpha:
+            for name, spec in parameters.architecture.specs.items():
+                if spec.penalised:
+                    gradients[name][...] += alpha * parameters[name]
+                    loss += 0.5 * alpha * float(np.square(parameters[name]).sum())
+        gradients.vector *= 1 / window.n_sequences
+        return loss, clip_norm(gradients.vector, self.max_norm)
 
     def _diverged(self, epoch: int, how: str) -> DivergenceError:
         """Say what happened; what to do, ``train`` says, which may know a remedy itself."""
@@ -369,3 +416,7 @@ class Trainer:
             f"training diverged in epoch {epoch}, update {self.n_updates + 1}: {how}, at a learning "
             f"rate of {rate:g}."
         )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -7,7 +7,7 @@ step, and no further. Here it goes back as many steps as there are between two u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -35,9 +35,9 @@ class Window(NamedTuple):
         The weights of the targets here, summed.
     is_last : bool
         Whether no other follows.
-    carry, after : Carry or None
-        The states that it begins with, None where sequences begin; and where to put those it ends in,
-        None if nothing follows. They are rows of the same array.
+    carry, after : list of Carry or None
+        The states that each network begins with, None where sequences begin; and where to put those it
+        ends in, None if nothing follows. They are rows of the same arrays.
     """
 
     batch: Batch
@@ -46,12 +46,12 @@ class Window(NamedTuple):
     share: float
     weight: float
     is_last: bool
-    carry: Carry | None
-    after: Carry | None
+    carry: Sequence[Carry] | None
+    after: Sequence[Carry] | None
 
 
 def windows(
-    examples: Examples, indices: IntArray, n_steps: int | None, states: Carry | None
+    examples: Examples, indices: IntArray, n_steps: int | None, states: Sequence[Carry] | None
 ) -> Iterator[Window]:
     """Cut a batch of sequences into windows.
 
@@ -63,8 +63,9 @@ def windows(
         The sequences.
     n_steps : int or None
         Of a window; None: all.
-    states : Carry or None
-        What carries states from one window to the next, a row a sequence of ``examples``.
+    states : list of Carry or None
+        What carries each network's states from one window to the next, a row a sequence of
+        ``examples``.
 
     Yields
     ------

@@ -285,7 +285,11 @@ class Search:
 
     def _refit_seconds(self, trial: Trial) -> float:
         estimator = clone(self.estimator).set_params(**trial.settings)
-        return epochs_and_updates(estimator, len(self.y))[1] * self._pace(trial)
+        n, n_members = len(self.y), 1
+        if estimator.n_members == "auto":  # of which the folds train one
+            n_members = estimator._n_members_of(n * self._work(trial.settings), n)
+        side_by_side = -(-n_members // self.n_threads)
+        return epochs_and_updates(estimator, n)[1] * self._pace(trial) * side_by_side
 
     # Evaluating
 
@@ -385,6 +389,8 @@ class Search:
         estimator = clone(self.estimator).set_params(**trial.settings)
         if self.n_threads > 1:
             estimator.set_params(n_jobs=1)
+        if estimator.n_members == "auto":  # one network tells candidates apart as well, sooner
+            estimator.set_params(n_members=1)
         if share < 1:
             n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))
             estimator.set_params(max_iter=max(1, round(share * n_epochs)))

@@ -24,21 +24,24 @@ MANY = 1024  # columns: with fewer, leaving some out takes longer than it helps
 
 
 class Occurring(NamedTuple):
-    """A network of some tokens, and a batch of them.
+    """Some tokens, and a batch of them.
 
     Attributes
     ----------
     columns : array (n,)
         Of the U of all.
-    parameters : Parameters
-        Of so many tokens, rounded up to a power of two: as there are few sizes, layouts and buffers
-        serve again.
+    size : int
+        n, rounded up to a power of two: as there are few sizes, layouts and buffers serve again.
     batch : Batch
     """
 
     columns: IntArray
-    parameters: Parameters
+    size: int
     batch: Batch
+
+    def take(self, parameters: Parameters) -> Parameters:
+        """Make of a network of all tokens that of these."""
+        return parameters.of_tokens(self.columns, self.size)
 
     def spread(self, gradients: Parameters, parameters: Parameters) -> Parameters:
         """Put gradients in their places among those of all tokens."""
@@ -75,6 +78,4 @@ def occurring(parameters: Parameters, batch: Batch) -> Occurring | None:
     values = np.empty_like(batch.sequences.values)  # answers stand at the places of the steps
     values[rows] = (np.cumsum(occurs) - 1)[tokens]
     sequences = replace(batch.sequences, values=values)
-    return Occurring(
-        columns, parameters.of_tokens(columns, size), replace(batch, sequences=sequences)
-    )
+    return Occurring(columns, size, replace(batch, sequences=sequences))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isqrt, prod
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -24,7 +24,7 @@ from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.readouts import LONGEST
 from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
-from elman.engines.interface import Evaluation
+from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
 from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
@@ -193,25 +193,32 @@ class CompiledEngine:
         after: Carry | None = None,
     ) -> Evaluation:
         """See ``Engine.loss_and_gradients``."""
-        if (of_batch := occurring(parameters, batch)) is not None:
-            found = self.loss_and_gradients(
-                of_batch.parameters, of_batch.batch, targets, carry, dropout, after
-            )
-            return found._replace(gradients=of_batch.spread(found.gradients, parameters))
-        dropped = None if dropout is None else dropout.checked()
-        kernel, dtype, buffers = (
-            kernel_for(parameters, batch),
-            parameters.vector.dtype,
-            self._buffers,
-        )
-        flat = targets_of(parameters, batch, targets)
-        layout, net = self._pack(kernel, parameters, dropped)
-        check_readout(parameters, batch)
-        layout = layout.to_train
-        sequences = data_of(batch, parameters, carry, after)
+        (found,) = self.of_each([Member(parameters, carry, dropout, after)], batch, targets)
+        return found
+
+    def of_each(
+        self, members: Sequence[Member], batch: Batch, targets: FlatTargets
+    ) -> list[Evaluation]:
+        """See ``Engine.of_each``."""
+        first, n_members, buffers = members[0].parameters, len(members), self._buffers
+        if (tokens := occurring(first, batch)) is not None:
+            smaller = [of._replace(parameters=tokens.take(of.parameters)) for of in members]
+            evaluations = self.of_each(smaller, tokens.batch, targets)
+            return [
+                found._replace(gradients=tokens.spread(found.gradients, of.parameters))
+                for found, of in zip(evaluations, members, strict=True)
+            ]
+        dropped = [dropout and dropout.checked() for _, _, dropout, _ in members]
+        kernel, dtype = kernel_for(first, batch), first.vector.dtype
+        flat = targets_of(first, batch, targets)
+        packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
+        check_readout(first, batch)
+        layout = packed[0][0].to_train
+        nets = [net for _, net in packed]
+        sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
         n_shards = -(-len(batch) // size)
-        total = TreeSum(n_shards, buffers)
+        totals = [TreeSum(n_shards, buffers) for _ in members]
         blocks = [range(n_shards)]
         if self._reducer.size > 1:
             steps = np.add.reduceat(batch.lengths, np.arange(0, len(batch), size))
@@ -219,25 +226,41 @@ class CompiledEngine:
         own = blocks[self._reducer.rank]
 
         def evaluate(task: int) -> None:
-            i = own[task]
+            m, i = task % n_members, own[task // n_members]
             lengths = batch.lengths[i * size : (i + 1) * size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                net, sequences, i * size, lengths, flat, dropped, work, gradients, segment
-            )
+                nets[m], sequences[m], i * size, lengths, flat, dropped[m], work, gradients,
+                segment,
+            )  # fmt: skip
             buffers.give_room(work)
-            total.add(i, loss, correct, gradients)
+            totals[m].add(i, loss, correct, gradients)
 
-        self._run(evaluate, len(own), batch, 6 * layout.n_gradients)
+        self._run(evaluate, n_members * len(own), batch, 6 * n_members * layout.n_gradients)
+        return [
+            self._evaluation(kernel, layout, net, member.parameters, total, blocks)
+            for net, member, total in zip(nets, members, totals, strict=True)
+        ]
+
+    def _evaluation(
+        self,
+        kernel: Kernel,
+        layout: Layout,
+        net: Net,
+        parameters: Parameters,
+        total: TreeSum,
+        blocks: list[range],
+    ) -> Evaluation:
+        """Add up what all processes have, and put gradients in the order of the parameters."""
         loss, correct, gradients = self._reducer.join(
             total, blocks, parameters.vector, layout.n_gradients
         )
         vector = np.empty_like(parameters.vector)
         kernel.unpack(layout.layers, layout.gates, gradients, vector)
-        buffers.give(gradients)
-        buffers.give(net.weights)
+        self._buffers.give(gradients)
+        self._buffers.give(net.weights)
         return Evaluation(loss, correct, Parameters(parameters.architecture, vector))
 
     def probabilities(
