@@ -21,7 +21,7 @@ from elman.tuning.space import SPACES, candidates, work
 from elman.tuning.suggesting import estimator_for
 from elman.tuning.trials import decide, rows
 
-TINY = {"hidden_layer_sizes": 4, "max_iter": 4, "cell": "tanh"}
+TINY = {"hidden_layer_sizes": 4, "max_iter": 4, "cell": "tanh", "n_members": 1}
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +214,19 @@ def test_same_seed_same_table_on_any_number_of_threads(walks, small_space):
 
     assert run(1) == run(2)
     assert run(1) != run(1, seed=2)
+
+
+def test_one_network_is_compared_and_several_are_fitted(walks, small_space):
+    X, y = walks
+    one, several = (
+        elman.suggest(
+            X, y, RNNClassifier(**TINY | {"n_members": n_members}), n_trials=2, random_state=1
+        )
+        for n_members in (1, "auto")
+    )
+    assert [row["scores"] for row in one.table] == [row["scores"] for row in several.table]
+    assert (one.estimator.n_members_, several.estimator.n_members_) == (1, 4)
+    assert several.estimator.n_members == "auto"
 
 
 def test_scores_are_those_of_cross_validation(walks, small_space):
