@@ -38,7 +38,8 @@ def as_times(column: Series, place: Place) -> Array:
         column = column.cast(nw.Datetime("us"))
         dtype = column.dtype
     if isinstance(dtype, nw.Datetime):
-        return np.asarray(column.dt.timestamp("us").to_numpy()).astype("datetime64[us]")
+        ticks = column.dt.timestamp("us").to_numpy()
+        return np.asarray(ticks, np.int64).view("datetime64[us]")
     values = np.asarray(column.to_numpy()) if numbers is None else numbers
     if values.dtype.kind not in "iuf":
         raise DataError(f"time {name!r} holds {dtype}; expected numbers, dates, or text of dates.")

@@ -126,7 +126,7 @@ def _answers(frame: Frame, columns: Columns, place: Place) -> Array:
             "a step."
         )
     if columns.task == "classification":
-        return labels(frame, columns.label[0], None, place)
+        return labels(frame[columns.label[0]], place)
     values, _, text = matrix(frame, columns.label, place)
     if text or not np.isfinite(values).all():
         raise DataError(
