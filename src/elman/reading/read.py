@@ -309,7 +309,7 @@ def _open_file(
         return table
     # to polars an empty line is a row
     counts_empty = table.frame.implementation.is_polars()
-    place: Place = lambda row: f"line {line_of(path, dialect, row, counts_empty):,}"  # noqa: E731
+    place: Place = lambda row: line_of(path, dialect, row, counts_empty)  # noqa: E731
     return replace(table, dialect=dialect, place=place)
 
 

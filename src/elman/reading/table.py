@@ -21,7 +21,7 @@ from elman.reading.info import Info, count_classes, listed
 from elman.reading.opened import Opened
 from elman.reading.raw import Raw
 from elman.reading.runs import Runs
-from elman.reading.times import as_text, as_times, distances, gaps
+from elman.reading.times import as_text, as_times, distances, gaps, have_zone
 from elman.reading.values import Place, labels, matrix, refuse_ids_as_labels
 
 
@@ -51,6 +51,8 @@ def from_rows(
     frame, columns, place, values = table.frame, table.columns, table.place, table.values
     n_rows = len(table)
     times = None if columns.time is None else as_times(frame[columns.time], place)
+    if columns.time is not None and have_zone(frame[columns.time]):
+        notes = (*notes, "times brought to UTC")
     by_id = None if columns.id is None else _ids(table.runs(columns.id), place)
     starts = _starts(by_id)
     distance = None if times is None else distances(times, starts)
