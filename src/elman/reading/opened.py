@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import numpy as np
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.reading.columns import Columns
 from elman.reading.frames import Batches, Frame
 from elman.reading.runs import Runs
@@ -53,6 +53,8 @@ class Opened:
         The features, where all of them are numbers and they were laid out already.
     repeated : mapping of str to Runs
         The columns of which that was found already: with ``values``, ids and labels of sequences.
+    lengths : array (n_sequences,) or None
+        With ``values`` of a table with a row a sequence: the steps of each.
     dialect : Dialect
     place : callable
         Says in words where a row of the frame is in its source.
@@ -64,6 +66,7 @@ class Opened:
     schema: Mapping[str, Any]
     values: Array | None = None
     repeated: Mapping[str, Runs] = field(default_factory=dict)
+    lengths: IntArray | None = None
     dialect: Dialect = field(default_factory=Dialect)
     place: Place = row_of_table
 

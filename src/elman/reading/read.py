@@ -18,6 +18,7 @@ from elman.reading.columns import Columns, Layout, Task, choose, require_column,
 from elman.reading.files import Kind, kind_of, no_file
 from elman.reading.frames import Frame, read_table
 from elman.reading.info import Info
+from elman.reading.lists import open_lists
 from elman.reading.missing import FILL, TRAIN_AGAIN, Filling
 from elman.reading.opened import Opened, Progress, lay_out
 from elman.reading.raw import Raw
@@ -268,6 +269,10 @@ def _open(
         if kind == "arff":
             frame = read_arff(path)
             return Opened.of_frame(frame, plan(frame, name)), name
+        if kind == "feather":
+            lists = open_lists(path, lambda frame: plan(frame, name))
+            if lists is not None:
+                return lists, name
         if kind in ("parquet", "feather", "text"):
             return _open_file(path, kind, separator, plan, progress), name
         return read_arrays(path, kind, task)
