@@ -121,8 +121,8 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
     except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ModelFileError(
-            f"{path} is not a model file, or is damaged: expected safetensors, found: {error}. "
-            "Save the model again."
+            f"{path} is not a model file or a checkpoint, or is damaged: expected safetensors, found: "
+            f"{error}. Save it again."
         ) from None
     if "elman" not in metadata:
         raise ModelFileError(

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import pty
@@ -598,6 +599,18 @@ def test_help_imports_nothing_heavy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "tune", "resume"])
+def test_help_has_full_lines_and_plain_switches(run, command):
+    text = run(command, "--help").stdout
+    assert "<bool>" not in text
+    prose = text.partition("Usage:")[2].partition("╭")[0].splitlines()[1:]
+    for is_empty, paragraph in itertools.groupby(prose, lambda line: not line.strip()):
+        lines = [] if is_empty else list(paragraph)
+        for line, after in itertools.pairwise(lines):
+            first = after.split()[0]
+            assert len(line.rstrip()) + 1 + len(first) > 79, line
 
 
 @pytest.mark.parametrize(

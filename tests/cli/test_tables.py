@@ -345,3 +345,24 @@ def test_a_long_read_shows_its_share(tmp_path, monkeypatch):
     with tables.reading_bar(path) as progress:
         progress(0.37)
     assert "reading" not in output.getvalue()
+
+
+def test_own_older_table_is_replaced_and_no_other(run):
+    trained(run, "--label", "failed")
+    command = ["predict", "readings.safetensors", "new.csv", "--output", "answers.csv"]
+    assert run(*command).exit_code == 0
+    written = Path("answers.csv").read_bytes()
+    assert table(written.decode())[0] == ["machine", "failed"]
+    assert pd.read_csv("answers.csv").columns.tolist() == ["machine", "failed"]
+    assert run(*command, "--probabilities").exit_code == 0
+    assert table(Path("answers.csv").read_text())[0][2:] == ["p(no)", "p(yes)"]
+    assert run(*command).exit_code == 0
+    assert Path("answers.csv").read_bytes() == written
+    frame = pd.read_csv("answers.csv")
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC):
+        frame.to_csv("answers.csv", index=False, quoting=quoting)
+        before = Path("answers.csv").read_bytes()
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "--force" in result.stderr
+        assert Path("answers.csv").read_bytes() == before

@@ -54,3 +54,22 @@ def test_mean_and_deviation_of_many_float32_steps_are_exact():
     assert mean.dtype == deviation.dtype == np.float32
     np.testing.assert_allclose(mean, flat.mean(axis=0), rtol=2e-7)
     np.testing.assert_allclose(deviation, flat.std(axis=0), rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("power", [-140, -20, 0, 7, 100, 126, 140, 1000])
+def test_one_look_at_size_and_sum_gives_the_bits_of_two(power, dtype, monkeypatch):
+    monkeypatch.setattr("elman.data.standardizing.BLOCK", 64)
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.ldexp(rng.standard_normal((20, 9, 3)), [power, power - 9, 0]).astype(dtype)
+    sequences = as_sequences(values[:, :, np.isfinite(values).all(axis=(0, 1))])
+    weights = rng.uniform(0, 1, 180)
+    flat, n_rows = sequences.values, -(-64 // sequences.n_features)
+    _, exponents = np.frexp(np.abs(flat).max(axis=0))
+    factors = np.ldexp(1.0, -np.maximum(exponents, 0))
+    sums = np.zeros(sequences.n_features)
+    for start in range(0, 180, n_rows):
+        some = slice(start, start + n_rows)
+        sums += (flat[some] * factors * weights[some, None]).sum(axis=0)
+    expected = (sums / weights.sum() / factors).astype(dtype)
+    np.testing.assert_array_equal(standardization(sequences, weights)[0], expected)

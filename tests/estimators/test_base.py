@@ -10,6 +10,7 @@ import threading
 import tracemalloc
 import warnings
 from contextlib import nullcontext
+from inspect import signature
 
 import joblib
 import numpy as np
@@ -18,7 +19,15 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from elman import DataError, DivergenceError, RNNClassifier, RNNTagger, _memory
+from elman import (
+    DataError,
+    DivergenceError,
+    RNNClassifier,
+    RNNRegressor,
+    RNNStepRegressor,
+    RNNTagger,
+    _memory,
+)
 from elman.estimators import base, classification
 from plain import plain_model
 
@@ -1116,3 +1125,14 @@ def test_network_too_large_for_the_memory_is_refused_before_it_is_made(monkeypat
     )
     with pytest.raises(MemoryError, match=message):
         classifier(hidden_layer_sizes=30_000).fit(X, Y)
+
+
+@pytest.mark.parametrize("estimator", [RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor])
+def test_unknown_parameters_are_refused_in_the_name_of_the_class(estimator):
+    with pytest.raises(TypeError, match=rf"^{estimator.__name__}\.__init__\(\) .*'hiden'"):
+        estimator(hiden=3)
+    mine = type("Mine", (estimator,), {})
+    with pytest.raises(TypeError, match=r"^Mine\.__init__\(\) .*'hiden'"):
+        mine(hiden=3)
+    assert signature(mine) == signature(estimator)
+    assert clone(mine(7)).hidden_layer_sizes == 7

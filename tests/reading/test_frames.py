@@ -250,3 +250,12 @@ def test_text_that_is_missing_far_down_begins_again(tmp_path, library):
     assert info.filled == 1
     assert X.values[40_001, 0] == values[40_000, 0]
     np.testing.assert_array_equal(X.values[:, 1:], values[:, 1:])
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_a_line_with_too_few_columns_is_said_to_be_one(library, monkeypatch, tmp_path):
+    monkeypatch.setattr("elman.reading.frames.LIBRARIES", (library,))
+    path = tmp_path / "short.csv"
+    path.write_text("id,x,z\na,1,2\na,2\nb,3,4\n")
+    with pytest.raises(DataError, match=r"'z', line 3, which has 2 columns of 3 \(id 'a'\)"):
+        elman.read_sequences(path)

@@ -74,5 +74,10 @@ def test_the_step_from_one_sequence_to_the_next_is_none():
 
 def test_times_with_a_zone():
     at = pd.to_datetime(["2026-03-01 12:00", "2026-03-01 13:00"]).tz_localize("Europe/Vienna")
-    _, _, info = elman.read_sequences(pd.DataFrame({"id": [1, 1], "at": at, "x": [1.0, 2.0]}))
-    assert info.times[0] == np.datetime64("2026-03-01T11:00")
+    text = pd.DataFrame({"id": [1, 1], "at": at.map(lambda t: t.isoformat()), "x": [1.0, 2.0]})
+    for frame in (pd.DataFrame({"id": [1, 1], "at": at, "x": [1.0, 2.0]}), text):
+        _, _, info = elman.read_sequences(frame)
+        assert info.times[0] == np.datetime64("2026-03-01T11:00")
+        assert str(info).endswith("times brought to UTC")
+    plain = text.assign(at=["2026-03-01 12:00", "2026-03-01 13:00"])
+    assert "UTC" not in str(elman.read_sequences(plain)[2])

@@ -10,10 +10,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
@@ -68,7 +69,22 @@ def _no_file(error: FileNotFoundError) -> object:
     return no_file(Path(error.filename))
 
 
-class _Commands(TyperGroup):
+class _PlainFlags:
+    """A switch is on or off: help does not say that it takes a ``<bool>``."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_bool_flag", False) and param.metavar is None:
+                param.metavar = ""
+        return params
+
+
+class _Command(_PlainFlags, TyperCommand):
+    pass
+
+
+class _Commands(_PlainFlags, TyperGroup):
     """All commands; what each raises is put in words here."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
@@ -90,7 +106,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (inspect, train, resume, tune, evaluate, predict, sample, check, explain, export):
-    app.command()(command)
+    paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+    lines = [" ".join(of.split()) for of in paragraphs]  # broken where the window ends
+    app.command(cls=_Command, help="\n\n".join(lines))(command)
 
 
 def _print_version(wanted: bool) -> None:

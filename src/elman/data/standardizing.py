@@ -20,14 +20,19 @@ def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, A
     """
     given, n = sequences.values, len(sequences.values)
     n_rows = -(-BLOCK // sequences.n_features)
-    # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
+    total = step_weights.sum(dtype=np.float64)
     largest = np.zeros(sequences.n_features, given.dtype)
+    sums = np.zeros(sequences.n_features)
     for start in range(0, n, n_rows):
         block = given[start : start + n_rows]
         np.maximum(largest, np.maximum(block.max(axis=0), -block.min(axis=0)), out=largest)
+        values = block.astype(np.float64)
+        values *= step_weights[start : start + n_rows, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # then there is another look
+            sums += values.sum(axis=0)
+    # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
     _, exponents = np.frexp(largest)
     factors = np.ldexp(1.0, -np.maximum(exponents, 0))
-    total = step_weights.sum(dtype=np.float64)
 
     def average(shift: Array | float, power: int) -> Array:
         """The mean of (x - shift)ᵖᵒʷᵉʳ, each x times its factor."""
@@ -39,7 +44,8 @@ def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, A
             sums += values.sum(axis=0)
         return np.asarray(sums / total)
 
-    mean = average(0.0, 1)
+    # All of float32; and sums of float64 of that size lose nothing either.
+    mean = sums * factors / total if (exponents <= 128).all() else average(0.0, 1)
     variance = average(mean, 2)
     # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
     eps = np.finfo(np.float64).eps

@@ -415,7 +415,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             raise InvalidParameterError(
                 f"tbptt_steps={self.tbptt_steps} is for estimators that answer each step: an "
                 f"{type(self).__name__} answers a sequence once, and from a window without an answer "
-                "nothing can be learned. Leave it None: exact gradients take little memory, whatever "
+                "nothing can be learned. Leave it out: exact gradients take little memory, whatever "
                 "the length."
             )
         for name in ("tbptt_steps", "checkpoint_steps"):

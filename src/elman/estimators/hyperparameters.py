@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import update_wrapper
 from numbers import Integral, Real
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +28,24 @@ from elman.training import OPTIMIZERS, SCHEDULES
 def generator(random_state: Any) -> np.random.Generator:
     """Make NumPy's newer generator from what scikit-learn takes as ``random_state``."""
     return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+
+
+class _Named:
+    """Python's errors name the class that was called, not the one that says how it is made."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Give each class its own copy of what makes it."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            return
+        given: Any = cls.__init__
+        own: Any = FunctionType(
+            given.__code__, given.__globals__, given.__name__, closure=given.__closure__
+        )
+        update_wrapper(own, given)
+        own.__defaults__, own.__kwdefaults__ = given.__defaults__, given.__kwdefaults__
+        own.__qualname__ = f"{cls.__qualname__}.__init__"
+        type.__setattr__(cls, "__init__", own)
 
 
 class Hyperparameters(BaseEstimator):
@@ -180,7 +200,7 @@ class Hyperparameters(BaseEstimator):
         return tags
 
 
-class ClassifierParameters(Hyperparameters):
+class ClassifierParameters(_Named, Hyperparameters):
     """What RNNClassifier and RNNTagger are made with."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -278,7 +298,7 @@ class ClassifierParameters(Hyperparameters):
         self.class_weight = class_weight
 
 
-class RegressorParameters(Hyperparameters):
+class RegressorParameters(_Named, Hyperparameters):
     """What RNNRegressor and RNNStepRegressor are made with."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

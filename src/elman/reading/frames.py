@@ -27,7 +27,9 @@ T = TypeVar("T")
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
-
+_AT_ONCE = (
+    1 << 16
+)  # rows of a batch at the least: each costs some milliseconds, however short it is
 
 Types: TypeAlias = Literal["first", "all", "text"]
 _TYPES: tuple[Types, ...] = ("first", "all", "text")
@@ -208,7 +210,7 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
     if not hasattr(table, "collect_batches"):
         yield nw.from_native(table.collect())
         return
-    batches = table.collect_batches(maintain_order=True)
+    batches = table.collect_batches(maintain_order=True, chunk_size=_AT_ONCE)
     is_empty = True
     try:
         for frame in batches:

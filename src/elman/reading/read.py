@@ -18,6 +18,7 @@ from elman.reading.columns import Columns, Layout, Task, choose, require_column,
 from elman.reading.files import Kind, kind_of, no_file
 from elman.reading.frames import Frame, read_table
 from elman.reading.info import Info
+from elman.reading.lists import open_lists
 from elman.reading.missing import FILL, TRAIN_AGAIN, Filling
 from elman.reading.opened import Opened, Progress, lay_out
 from elman.reading.raw import Raw
@@ -277,6 +278,10 @@ def _open(
         if kind == "arff":
             frame = read_arff(path)
             return Opened.of_frame(frame, plan(frame, name)), name
+        if kind == "feather":
+            lists = open_lists(path, lambda frame: plan(frame, name))
+            if lists is not None:
+                return lists, name
         if kind in ("parquet", "feather", "text"):
             return _open_file(path, kind, separator, plan, progress), name
         return read_arrays(path, kind, task)
@@ -318,7 +323,7 @@ def _open_file(
         return table
     # to polars an empty line is a row
     counts_empty = table.frame.implementation.is_polars()
-    place: Place = lambda row: f"line {line_of(path, dialect, row, counts_empty):,}"  # noqa: E731
+    place: Place = lambda row: line_of(path, dialect, row, counts_empty)  # noqa: E731
     return replace(table, dialect=dialect, place=place)
 
 

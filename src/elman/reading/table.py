@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 
 from elman._typing import Array, IntArray
@@ -21,8 +20,9 @@ from elman.reading.frames import Frame
 from elman.reading.info import Info, count_classes, listed
 from elman.reading.opened import Opened
 from elman.reading.raw import Raw
-from elman.reading.times import as_text, as_times, distances, gaps
-from elman.reading.values import Place, Series, labels, matrix, refuse_ids_as_labels
+from elman.reading.runs import Runs
+from elman.reading.times import as_text, as_times, distances, gaps, have_zone
+from elman.reading.values import Place, labels, matrix, refuse_ids_as_labels
 
 
 def from_rows(
@@ -49,20 +49,27 @@ def from_rows(
         If the table is not what it is said to be; the message names column and place.
     """
     frame, columns, place, values = table.frame, table.columns, table.place, table.values
+    n_rows = len(table)
     times = None if columns.time is None else as_times(frame[columns.time], place)
-    starts, ids = _runs(frame, columns.id, place)
-    is_together = len(set(ids)) == len(ids)
+    if columns.time is not None and have_zone(frame[columns.time]):
+        notes = (*notes, "times brought to UTC")
+    by_id = None if columns.id is None else _ids(table.runs(columns.id), place)
+    starts = _starts(by_id)
     distance = None if times is None else distances(times, starts)
+    is_together = by_id is None or by_id.values.n_unique() == len(by_id)
+    order: IntArray | None = None
     if not is_together or (distance is not None and bool((distance < 0).any())):
-        order = _order(frame, columns.id, times)
-        frame = frame[order]
+        order = _order(n_rows, by_id, times)
+        frame = frame[order] if frame.columns else frame
         values = None if values is None else values[order]
         times = None if times is None else times[order]
         place = lambda row: table.place(int(order[row]))  # noqa: E731
-        starts, ids = _runs(frame, columns.id, place)
+        by_id = None if by_id is None else by_id.reordered(order)
+        starts = _starts(by_id)
         distance = None if times is None else distances(times, starts)
         notes = (*notes, "rows sorted by " + ("time" if is_together else "id"))
-    offsets = np.append(starts, len(frame))
+    ids = [0] if by_id is None else by_id.values.to_list()
+    offsets = np.append(starts, n_rows)
 
     def where(row: int) -> str:
         if columns.id is None:
@@ -75,7 +82,18 @@ def from_rows(
     features = columns.features
     if values is None:
         values, features, found_categories = matrix(frame, features, where, categories)
-    y, of_steps = _answers(frame, columns, starts, where)
+    y: Array | list[Array] | None = None
+    of_steps = False
+    if not columns.label:
+        pass
+    elif columns.task == "tag":
+        y, of_steps = np.split(labels(frame[columns.label[0]], where), starts[1:]), True
+    elif columns.task == "regression":
+        y, of_steps = _numbers(frame, columns, starts, where)
+    else:
+        label = table.runs(columns.label[0])
+        y = _labels(label if order is None else label.reordered(order), starts, where)
+        of_steps = False
     settings = {**columns.settings, "categories": found_categories}
     sequences = Sequences(values, offsets, names=features, reading=settings)
     for name, known in found_categories.items():
@@ -109,35 +127,23 @@ def _as_ids(ids: list[Any]) -> Array:
     return array if array.dtype.kind in "iuUM" and array.ndim == 1 else np.array(ids, object)
 
 
-def _runs(frame: Frame, id: str | None, place: Place) -> tuple[IntArray, list[Any]]:
-    """Find the rows in which the id changes, and the ids there."""
-    if id is None:
-        return np.zeros(1, np.int64), [0]
-    column = frame[id]
-    if column.null_count():
-        row = int(np.argmax(column.is_null().to_numpy()))
-        raise DataError(f"id {id!r} is missing in {place(row)}. Write it, or leave the row out.")
-    starts = np.append(0, changes(column))
-    return starts, column[starts].to_list()
+def _ids(ids: Runs, place: Place) -> Runs:
+    if ids.missing is not None:
+        name, where = ids.values.name, place(ids.missing)
+        raise DataError(f"id {name!r} is missing in {where}. Write it, or leave the row out.")
+    return ids
 
 
-def changes(column: Series) -> IntArray:
-    """The rows that differ from the row above; there are no missing values."""
-    if column.dtype.is_numeric():
-        values = column.to_numpy()
-        return np.flatnonzero(values[1:] != values[:-1]) + 1
-    rows = np.asarray((column != column.shift(1)).arg_true().to_numpy())
-    return rows[rows > 0].astype(np.int64)  # the first has no row above
+def _starts(ids: Runs | None) -> IntArray:
+    """The rows in which sequences begin."""
+    return np.zeros(1, np.int64) if ids is None else ids.starts
 
 
-def _order(frame: Frame, id: str | None, times: Array | None) -> IntArray:
+def _order(n_rows: int, ids: Runs | None, times: Array | None) -> IntArray:
     """The order of rows by the first row of their id, then by time, then as they stand."""
-    n = len(frame)
-    keys = [np.arange(n)] if times is None else [times]
-    if id is not None:
-        first = frame.select(nw.col(id)).with_row_index("elman row")
-        first = first.select(nw.col("elman row").min().over(id).alias("first"))
-        keys.append(np.asarray(first["first"].to_numpy()).astype(np.int64))
+    keys = [np.arange(n_rows)] if times is None else [times]
+    if ids is not None:
+        keys.append(np.repeat(ids.firsts(), ids.lengths))
     return np.lexsort(keys)
 
 
@@ -174,30 +180,20 @@ def _report_times(
         )
 
 
-def _answers(
-    frame: Frame, columns: Columns, starts: IntArray, place: Place
-) -> tuple[Array | list[Array] | None, bool]:
-    """The labels or numbers that belong to sequences or to steps, and whether it is steps."""
-    if not columns.label:
-        return None, False
-    if columns.task == "tag":
-        flat = labels(frame, columns.label[0], None, place)
-        return np.split(flat, starts[1:]), True
-    if columns.task == "regression":
-        return _numbers(frame, columns, starts, place)
-    name = columns.label[0]
-    column = frame[name]
-    if column.null_count():
-        labels(frame, name, None, place)  # which says where
-    changed = np.setdiff1d(changes(column), starts, assume_unique=True)
-    if len(changed):
-        row = int(changed[0])
-        raise DataError(
-            f"label {name!r} changes within a sequence: {column[row - 1]!r} in {place(row - 1)}, "
-            f"{column[row]!r} in {place(row)}. One label a sequence is the same in all its rows; for a "
-            "label a row: task='tag' (--task tag)."
-        )
-    return labels(frame, name, starts, place), False
+def _labels(label: Runs, starts: IntArray, place: Place) -> Array:
+    """The label of each sequence, which is the same in all its rows."""
+    if label.missing is None:
+        changed = np.setdiff1d(label.starts, starts, assume_unique=True)
+        if len(changed):
+            row = int(changed[0])
+            before, after = label.at(np.array([row - 1, row])).to_list()
+            raise DataError(
+                f"label {label.values.name!r} changes within a sequence: {before!r} in "
+                f"{place(row - 1)}, {after!r} in {place(row)}. One label a sequence is the same in all "
+                "its rows; for a label a row: task='tag' (--task tag)."
+            )
+        return labels(label.at(starts), place)
+    return labels(label.values, lambda run: place(int(label.starts[run])))  # which refuses them
 
 
 def _numbers(

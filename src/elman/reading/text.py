@@ -94,20 +94,25 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from gzip.GzipFile(fileobj=stream) if packed else stream
 
 
-def line_of(path: Path, dialect: Dialect, row: int, counts_empty: bool) -> int:
-    """The line of a text file in which a row begins, both as an editor counts them: from 1.
+def line_of(path: Path, dialect: Dialect, row: int, counts_empty: bool) -> str:
+    """Say which line of a text file a row begins in, both as an editor counts them: from 1.
 
-    A text in quotation marks may go over several lines, so they are counted when they are asked for.
+    If it has too few columns, that is said, too: those that are not there count as missing values. A
+    text in quotation marks may go over several lines, so they are counted when they are asked for.
     ``counts_empty`` says whether an empty line is a row to the library that reads the file.
     """
     rows = csv.reader((line.decode() for line in _lines(path)), delimiter=dialect.separator)
     number, begins = -1 if dialect.has_header else 0, 1
+    n_columns = found = 0
     for fields in rows:
+        n_columns = n_columns or len(fields)
+        found = len(fields)
         if number == row and (fields or counts_empty):
             break
         number += bool(fields) or counts_empty
         begins = rows.line_num + 1
-    return begins
+    short = f", which has {found} columns of {n_columns}" if found < n_columns else ""
+    return f"line {begins:,}{short}"
 
 
 def refuse_lines(path: Path, dialect: Dialect) -> None:

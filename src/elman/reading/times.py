@@ -13,6 +13,7 @@ from elman.errors import DataError
 from elman.reading.values import Place, Series, as_number
 
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
+_ZONED = re.compile(r".*\d:\d\d.*(Z|[+-]\d\d:?\d\d)\s*")
 _REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
 
 
@@ -38,7 +39,8 @@ def as_times(column: Series, place: Place) -> Array:
         column = column.cast(nw.Datetime("us"))
         dtype = column.dtype
     if isinstance(dtype, nw.Datetime):
-        return np.asarray(column.dt.timestamp("us").to_numpy()).astype("datetime64[us]")
+        ticks = column.dt.timestamp("us").to_numpy()
+        return np.asarray(ticks, np.int64).view("datetime64[us]")
     values = np.asarray(column.to_numpy()) if numbers is None else numbers
     if values.dtype.kind not in "iuf":
         raise DataError(f"time {name!r} holds {dtype}; expected numbers, dates, or text of dates.")
@@ -46,6 +48,13 @@ def as_times(column: Series, place: Place) -> Array:
         row = int(np.argmin(np.isfinite(values)))
         raise DataError(f"time {name!r} is {values[row]} in {place(row)}; expected a number.")
     return values
+
+
+def have_zone(column: Series) -> bool:
+    """Whether times say of which zone they are; ``as_times`` brings them to UTC."""
+    if isinstance(column.dtype, nw.Datetime):
+        return column.dtype.time_zone is not None
+    return column.dtype == nw.String and _ZONED.fullmatch(column[0]) is not None
 
 
 def _numbers_in_text(column: Series) -> Array | None:

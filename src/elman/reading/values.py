@@ -11,7 +11,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from elman._typing import Array, IntArray
+from elman._typing import Array
 from elman.errors import DataError
 from elman.reading.frames import Frame
 
@@ -193,22 +193,18 @@ def _one_hot(name: str, text: Series, known: list[str], place: Place) -> list[Ar
 # Labels
 
 
-def labels(frame: Frame, name: str, rows: IntArray | None, place: Place) -> Array:
-    """The labels in a column, of some of its rows (None: of all).
+def labels(column: Series, place: Place) -> Array:
+    """The labels in a column; ``place`` says where each is.
 
     Raises
     ------
     DataError
         If one is missing.
     """
-    column = frame[name]
-    if rows is not None:
-        column = column[rows]
     if column.null_count():
         row = int(np.argmax(column.is_null().to_numpy()))
         raise DataError(
-            f"label {name!r} is missing in {place(row if rows is None else int(rows[row]))}. Write it, "
-            "or leave the sequence out."
+            f"label {column.name!r} is missing in {place(row)}. Write it, or leave the sequence out."
         )
     if column.dtype.is_numeric() or column.dtype == nw.Boolean:
         return np.asarray(column.to_numpy())

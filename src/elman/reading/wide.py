@@ -30,10 +30,13 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
         If the table is not what it is said to be; the message names column and place.
     """
     frame, columns, place = table.frame, table.columns, table.place
-    n_rows = len(frame)
-    if is_nested(frame, columns.features):
-        values, lengths = _of_cells(frame, columns.features, place)
-        features = columns.features
+    n_rows = len(frame) if table.lengths is None else len(table.lengths)
+    values: Array
+    if table.values is not None and table.lengths is not None:
+        values, lengths = table.values, table.lengths
+        features = _feature_names(columns.features[0], values.shape[1])
+    elif is_nested(frame, columns.features):
+        values, lengths, features = _of_cells(frame, columns.features, place)
     else:
         groups = numbered(columns.features)
         names = tuple(name for _, steps in groups for name in steps)
@@ -60,7 +63,7 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
     ids = np.arange(n_rows) if columns.id is None else np.array(frame[columns.id].to_list())
     info = Info(
         source=source,
-        columns=tuple(frame.columns),
+        columns=table.names,
         features=features,
         id=columns.id,
         ids=ids,
@@ -95,16 +98,29 @@ def _cell(value: Any) -> Array:
     return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
 
 
-def _of_cells(frame: Frame, names: tuple[str, ...], place: Place) -> tuple[Array, Array]:
-    """Put the sequences in cells one behind another."""
+def _feature_names(column: str, n: int) -> tuple[str, ...]:
+    """Name the features of a column of lists: as itself if it has one, else with numbers."""
+    return (column,) if n == 1 else tuple(f"{column} {j}" for j in range(n))
+
+
+def _of_cells(
+    frame: Frame, names: tuple[str, ...], place: Place
+) -> tuple[Array, Array, tuple[str, ...]]:
+    """Put the sequences in cells one behind another: numbers (n_timesteps,), or lists of features."""
     columns, lengths = [], None
+    features: tuple[str, ...] = ()
     for name in names:
         cells = [_cell(value) for value in frame[name].to_list()]
         for row, cell in enumerate(cells):
-            if cell.ndim != 1 or cell.dtype.kind not in "biuf":
+            if cell.ndim not in (1, 2) or cell.dtype.kind not in "biuf":
                 raise DataError(
                     f"column {name!r} holds in {place(row)} an array of shape {cell.shape}, "
-                    f"{cell.dtype}; expected one of numbers, a number a step."
+                    f"{cell.dtype}; expected numbers, one a step or as many for each."
+                )
+            if cell.ndim != cells[0].ndim or cell.shape[1:] != cells[0].shape[1:]:
+                raise DataError(
+                    f"column {name!r} holds in {place(row)} steps of shape {cell.shape[1:]}, in "
+                    f"{place(0)} {cells[0].shape[1:]}; expected as many numbers for each step."
                 )
         found = np.array([len(cell) for cell in cells])
         if lengths is not None and (found != lengths).any():
@@ -114,9 +130,11 @@ def _of_cells(frame: Frame, names: tuple[str, ...], place: Place) -> tuple[Array
                 f"{names[0]!r}; expected as many in each."
             )
         lengths = found
-        columns.append(np.concatenate(cells).astype(np.float64))
+        column = np.concatenate(cells).astype(np.float64)
+        columns.append(column.reshape(len(column), -1))
+        features += _feature_names(name, columns[-1].shape[1])
     assert lengths is not None
-    return np.stack(columns, axis=1), lengths
+    return np.concatenate(columns, axis=1), lengths, features
 
 
 def answers(frame: Frame, columns: Columns, place: Place) -> Array:
@@ -127,7 +145,7 @@ def answers(frame: Frame, columns: Columns, place: Place) -> Array:
             "a step."
         )
     if columns.task == "classification":
-        return labels(frame, columns.label[0], None, place)
+        return labels(frame[columns.label[0]], place)
     values, _, text = matrix(frame, columns.label, place)
     if text or not np.isfinite(values).all():
         raise DataError(

@@ -1,0 +1,96 @@
+"""A column of a table whose values repeat, as ids and labels do: the rows in which they change.
+
+Everything that is asked of such a column is answered from there, however many rows it has.
+
+Letters: N rows, R runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from elman._typing import IntArray
+from elman.reading.values import Series
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """The values of a column, each once for all rows below each other that hold it.
+
+    Attributes
+    ----------
+    starts : array (R,)
+        The row in which each run begins.
+    values : narwhals.Series (R,)
+        What it holds. Where a value is missing, each row is a run.
+    n_rows : int
+        N.
+    """
+
+    starts: IntArray
+    values: Series
+    n_rows: int
+
+    @classmethod
+    def of(cls, column: Series) -> Runs:
+        """Find the runs of a column."""
+        starts = _changes(column)
+        return cls(starts, column[starts], len(column))
+
+    @classmethod
+    def joined(cls, parts: list[Runs]) -> Runs:
+        """Put parts of a column one below another."""
+        before = np.cumsum([0, *(part.n_rows for part in parts)])
+        starts = np.concatenate(
+            [part.starts + n for part, n in zip(parts, before[:-1], strict=True)]
+        )
+        frames = [part.values.to_frame() for part in parts]
+        again = cls.of(nw.concat(frames)[parts[0].values.name])
+        return cls(starts[again.starts], again.values, int(before[-1]))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> IntArray:
+        """The rows of each run, (R,)."""
+        return np.diff(self.starts, append=self.n_rows)
+
+    @property
+    def missing(self) -> int | None:
+        """The first row that has no value; None if all have one."""
+        if not self.values.null_count():
+            return None
+        return int(self.starts[np.argmax(self.values.is_null().to_numpy())])
+
+    def firsts(self) -> IntArray:
+        """For each run, which is the first one that holds the same, (R,)."""
+        name = self.values.name
+        number = self.values.to_frame().with_row_index("elman row")
+        first = number.select(nw.col("elman row").min().over(name).alias("first"))["first"]
+        return np.asarray(first.to_numpy()).astype(np.int64)
+
+    def at(self, rows: IntArray) -> Series:
+        """The values in some rows."""
+        return self.values[np.searchsorted(self.starts, rows, side="right") - 1]
+
+    def reordered(self, order: IntArray) -> Runs:
+        """Let the rows follow each other in another order, given by their numbers."""
+        of = np.repeat(self.firsts(), self.lengths)[order]  # (N,)
+        starts = np.append(0, np.flatnonzero(of[1:] != of[:-1]) + 1)
+        return Runs(starts, self.values[of[starts]], self.n_rows)
+
+
+def _changes(column: Series) -> IntArray:
+    """The first row, and those that differ from the row above."""
+    if column.null_count():
+        return np.arange(len(column))
+    if column.dtype.is_numeric():
+        values: Any = column.to_numpy()
+        return np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1)
+    rows = np.asarray((column != column.shift(1)).arg_true().to_numpy())
+    return np.append(0, rows[rows > 0]).astype(np.int64)  # the first has no row above
