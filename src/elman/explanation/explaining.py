@@ -54,7 +54,7 @@ def compute(
         architecture.loss_function, targets, architecture.n_outputs, len(x), who.every_step
     )
     entries = len(x) if READOUTS[architecture.readout].of_all_steps else 1
-    _require_memory(parameters, layer, len(x), len(wanted.answering) * entries)
+    _require_memory(parameters, layer, len(x), len(wanted.answering), entries)
     passes = Passes.of(parameters, x, wanted)
     gradients = passes.gradients()
     delta, dh, by_entry = passes.carried_back(layer)
@@ -117,7 +117,7 @@ def compute(
         y=np.where(wanted.present, wanted.y, np.nan).T,
         losses=passes.losses(),
         output_error=passes.error.T,
-        delta=delta,
+        delta_of_losses=delta,
         by_entry=by_entry,
         slopes=passes.least_open(layer),
         held=passes.held(layer, gradients),
@@ -130,14 +130,20 @@ def compute(
     )
 
 
-def _require_memory(parameters: Parameters, layer: int, T: int, n_entries: int) -> None:
+def _require_memory(
+    parameters: Parameters, layer: int, T: int, n_losses: int, n_entries: int
+) -> None:
     """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
-    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_entries * carried
+    delta = T * len(cells[0].gates) * hidden[0]
+    if n_entries > 1:
+        delta *= 1 + T / n_losses  # by entry too
+    n_numbers = int(n_losses * (delta + 2 * T * n_entries * carried))
+    n_numbers += 40 * T * carried  # the passes of the proof, and what the way forward keeps
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 

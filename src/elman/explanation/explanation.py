@@ -73,8 +73,9 @@ class Explanation(Numbers):
         L_t (N3); NaN where a step has no label.
     output_error : array (T, K)
         ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros where a step has no label.
-    delta : array (T, T, G H)
-        [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
+    delta_of_losses : array (A, T, G H)
+        A row for each of the A losses: [i, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7) of the i-th
+        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), is the same with a row each step.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
         that certain answers and saturated units cost no digits.
     by_entry : array (T, T, G H), or None
@@ -105,9 +106,9 @@ class Explanation(Numbers):
 
     def __repr__(self) -> str:
         proved = (
-            "" if self.n_proved is None else f", {self.n_proved} of {self.n_terms} terms proved"
+            "" if self.n_proved is None else f", {self.n_proved} of {self.n_checked} terms proved"
         )
-        if self.n_proved == self.n_terms and not self.passed:
+        if self.n_proved == self.n_checked and not self.passed:
             wrong = ", ".join(check.name for check in self.backward_ or [] if not check.passed)
             proved += f", but backward() of {wrong} is wrong" if wrong else ", but a sum is not"
         return f"<Explanation: {self.title}, loss {self.loss:.6g}{proved}>"
@@ -202,7 +203,9 @@ def explain(
         What ``update`` clips the gradient's norm to: that of the estimator, or none.
     check : bool
         Whether to prove every term by the complex step, and to look at central differences beside
-        it. It costs T passes forward, and 16 more for each of at most 64 steps.
+        it. It costs T passes forward, and 16 more for each of at most 64 steps. Of a sequence of more
+        than 1,000 steps, the terms of the last 64 steps and of steps ever further apart before them
+        are proved, and the whole gradients.
 
     Returns
     -------

@@ -28,8 +28,8 @@ class CarriedBack(NamedTuple):
 
     Attributes
     ----------
-    delta : array (T, T, G H)
-        δ_{t,τ} of a layer.
+    delta : array (A, T, G H)
+        δ_{t,τ} of a layer, a row each loss.
     dh : for it and each layer above, an array (A, T, S H)
         dL_t/d(states of step τ); of errors that enter at several steps the sum of the magnitudes.
     by_entry : array (T, T, G H), or None
@@ -193,12 +193,11 @@ class Passes(NamedTuple):
             np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
             for k, carried in enumerate(self._carried(layer), start=layer)
         ]
-        delta = np.zeros((T, T, found[0][0].shape[2]))
         if not self.reading.readout.of_all_steps:  # a loss enters once
-            delta[self.answering] = found[0][0]
-            return CarriedBack(delta, [dh for _, dh in found], None)
-        by_entry = np.zeros_like(delta)
-        np.add.at(delta, self.answering[losses], found[0][0])
+            return CarriedBack(found[0][0], [dh for _, dh in found], None)
+        delta = np.zeros((len(self.answering), T, found[0][0].shape[2]))
+        by_entry = np.zeros((T, T, found[0][0].shape[2]))
+        np.add.at(delta, losses, found[0][0])
         np.add.at(by_entry, steps, found[0][0])
         sizes = [np.zeros((len(self.answering), *dh.shape[1:])) for _, dh in found]
         for size, (_, dh) in zip(sizes, found, strict=True):

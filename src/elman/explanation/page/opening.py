@@ -85,14 +85,19 @@ def _proofs(view: View) -> str:
     if ex.n_proved is None or ex.worst_error is None:
         return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
     said = (
-        f"{ex.n_proved:,} of {count(ex.n_terms, 'term')} proved, worst error "
-        f"{small(ex.worst_error)}. They add up to the gradient with a relative error of "
-        f"{small(ex.sum_error)}."
+        f"{ex.n_proved:,} of {count(ex.n_checked, 'term')} proved, worst error "
+        f"{small(ex.worst_error)}. "
     )
+    if ex.n_checked < ex.n_terms:
+        said = (
+            f"{ex.n_proved:,} of the {ex.n_checked:,} terms that were checked proved, worst error "
+            f"{small(ex.worst_error)}. There are {count(ex.n_terms, 'term')}. "
+        )
+    said += f"They add up to the gradient with a relative error of {small(ex.sum_error)}."
     if ex.passed:
         proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
         return paragraph(proved, said, class_="status passed")
-    failed = ex.n_terms - ex.n_proved
+    failed = ex.n_checked - ex.n_proved
     cells = ", ".join(check.name for check in ex.backward_ or [] if not check.passed)
     if failed:
         what = f"{count(failed, 'term')} failed. "
