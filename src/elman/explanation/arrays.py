@@ -38,6 +38,8 @@ class Arrays:
     features: list[str]
     every_step: bool
     layer: int
+    reverse: bool
+    offset: Array | None
     parameters: Parameters
     gradients: Parameters
     x: Array

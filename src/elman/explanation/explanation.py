@@ -39,6 +39,15 @@ class Explanation(Numbers):
         Whether each step has a label, or only the last.
     layer : int
         The one explained, counted from 1.
+    reverse : bool
+        Whether it goes from the last step to the first. Then so do all arrays, and steps count in its
+        order: step 1 is the sequence's last.
+    offset : array (T, K), or None
+        Of a bidirectional network, what the other direction adds to y_unactivated. All else is then
+        that of this direction, as a network of one layer: ``parameters`` and ``gradients`` are named
+        U1, W1, … and V has its columns alone; x is the layer's inputs, of a layer above the lowest all
+        states of the one below; the targets are those of the same steps, or the one of the sequence,
+        which the last state of each direction answers.
     parameters, gradients : Parameters
         Of all layers. The gradients are those of the notes' L = Σ L_t of this one sequence.
     x : array (T, D of layer 1)
@@ -177,6 +186,7 @@ def explain(
     y: Any,
     *,
     layer: int = 1,
+    reverse: bool = False,
     truncate: int | None = None,
     learning_rate: float | None = None,
     max_norm: float | None = None,
@@ -193,7 +203,11 @@ def explain(
     y : label, or array (n_timesteps,) of labels
         As the model takes them; a Network takes integers 0 … K - 1, one or one a step.
     layer : int
-        The layer whose terms are wanted, counted from 1, the lowest.
+        The layer whose terms are wanted, counted from 1, the lowest. Of a bidirectional network it
+        has to be the top one.
+    reverse : bool
+        Of a bidirectional network, whether to explain the layer that goes from the last step to the
+        first, or the forward one.
     truncate : int, optional
         Make ``update`` from gradients cut so many steps back. ``truncation`` says what each
         cut costs.
@@ -236,6 +250,7 @@ def explain(
         x,
         y,
         layer=layer,
+        reverse=reverse,
         truncate=truncate,
         learning_rate=learning_rate,
         max_norm=max_norm,

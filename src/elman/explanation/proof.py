@@ -190,11 +190,13 @@ def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: Int
     V, c = parameters["V"], parameters.get("c")
     r = passes.trace.h_answering
     plain = np.concatenate([r[:, t : t + 1] for t in answering], axis=1)  # (H, A)
-    z = np.repeat(output(plain.astype(dtype), V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
+    z = output(plain.astype(dtype), V, c)[0].T + passes.offset[answering]
+    z = np.repeat(z[:, :, None], n, axis=2)  # (A, K, n)
     for k, r_k in enumerate(passes.reading.in_passes(moved[-1].h, taus)):
         steps = taus[: r_k.shape[1]] + k
         (columns,) = np.nonzero(passes.wanted.present[steps])
-        z[np.searchsorted(answering, steps[columns]), :, columns] = output(r_k, V, c)[0].T[columns]
+        answers = output(r_k, V, c)[0].T[columns] + passes.offset[steps[columns]]
+        z[np.searchsorted(answering, steps[columns]), :, columns] = answers
     losses = passes.wanted.losses(z)
     return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
 
@@ -321,9 +323,9 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     for name, gradient in gradients.items():
         R = rng.standard_normal(gradient.shape)
         moving[name].imag[...] = STEP * R
-        trace = forward_with_answers(moving, x, moving.layers)
+        trace = forward_with_answers(moving, x, moving.layers, passes.offset)
         r = np.concatenate(passes.reading.in_passes(trace.layers[-1].h, start), axis=1)
-        z = output(r, moving["V"], moving.get("c"))[0].T[answering, :, None]
+        z = (output(r, moving["V"], moving.get("c"))[0].T + passes.offset)[answering, :, None]
         moving[name].imag[...] = 0
         losses = passes.wanted.losses(z)
         states = [

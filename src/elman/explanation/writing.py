@@ -10,7 +10,7 @@ from elman.explanation.proof import Check, TotalCheck
 
 # fmt: off
 _PLAIN = [
-    "title", "seed", "classes", "features", "every_step", "layer", "cell", "T", "D", "H", "K",
+    "title", "seed", "classes", "features", "every_step", "layer", "reverse", "offset", "cell", "T", "D", "H", "K",
     "truncate", "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states",
     "h_top", "y_unactivated", "y_activated", "labels", "y", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "of", "held", "sum_error", "truncation",

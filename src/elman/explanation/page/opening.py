@@ -48,6 +48,7 @@ def verdict(view: View) -> str:
         '<h1 id="title-0">Every term of one gradient</h1>',
         paragraph(text(ex.title), class_="subtitle"),
         _proofs(view),
+        _directions(view),
         paragraph(text(ex.verdict), class_="lead"),
         f'<dl class="facts">{items}</dl>',
         paragraph(
@@ -77,6 +78,26 @@ def verdict(view: View) -> str:
         id="panel-0",
         class_="panel",
         aria_labelledby="title-0",
+    )
+
+
+def _directions(view: View) -> str:
+    """Say which direction of a bidirectional network this is, and what is left out."""
+    ex = view.explanation
+    if ex.offset is None:
+        return ""
+    order = (
+        "Its steps go from the sequence's last to its first, and are counted so: step 1 is the last. "
+        if ex.reverse
+        else ""
+    )
+    other = "forward" if ex.reverse else "reverse"
+    again = "without <code>reverse</code>" if ex.reverse else "with <code>reverse=True</code>"
+    return paragraph(
+        f"<b>One direction of two.</b> This page explains the {'reverse' if ex.reverse else 'forward'} "
+        f"layer alone. {order}The {other} one adds a vector o<sub>t</sub> to each y_unactivated, which "
+        f"does not depend on this one's U, W and b; it has a page of its own, {again}. V and its update "
+        "are those of the columns that read this layer."
     )
 
 

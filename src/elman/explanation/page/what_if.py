@@ -56,6 +56,7 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
             ex.x,
             ex.targets,
             layer=ex.layer,
+            offset=ex.offset,
             check=False,
         )
     except DataError:
