@@ -530,7 +530,7 @@ def test_sequence_too_long_for_the_memory_is_refused_before_it_is_taken(monkeypa
 
 
 def test_one_label_needs_no_square_of_the_steps(monkeypatch, tmp_path):
-    """What is T by T stays a row for the one loss; a choice of terms is proved, and the page says so."""
+    """What is T by T is a row for the one loss; a choice of terms is proved, as the page says."""
     network = elman.Network(2, 6, 3, cell="gru", dtype=np.float64, seed=0)
     x = np.random.default_rng(0).standard_normal((150, 2))
     every = elman.explain(network, x, 1)
@@ -541,19 +541,25 @@ def test_one_label_needs_no_square_of_the_steps(monkeypatch, tmp_path):
     ex.save_html(tmp_path / "page.html")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert ex.delta_of_losses.shape == (1, 150, 24) and "delta" not in vars(ex)
-    assert "norms" not in vars(ex) and "kinds" not in vars(ex)
+    assert ex.delta_of_losses.shape == (1, 150, 24)
+    assert "delta" not in vars(ex)
+    assert "norms" not in vars(ex)
+    assert "kinds" not in vars(ex)
     assert peak < 100 * 150 * 24 * 8
     steps = [150 - back for back in (0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 149)]
     assert [check.tau for check in ex.checks_] == steps[::-1]
-    assert ex.passed and ex.n_proved == ex.n_checked == 14 and ex.n_terms == 150
+    assert ex.passed
+    assert ex.n_proved == ex.n_checked == 14
+    assert ex.n_terms == 150
     found = {check.tau: check.found for check in every.checks_}
     for check in ex.checks_:
         assert check.found == pytest.approx(found[check.tau], rel=1e-10, abs=1e-30)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "14 of the 14 terms that were checked proved" in page
-    assert "There are 150 terms" in page and "14 of 14 terms proved" in repr(ex)
-    assert ex.delta.shape == (150, 150, 24) and not ex.delta[:-1].any()
+    assert "There are 150 terms" in page
+    assert "14 of 14 terms proved" in repr(ex)
+    assert ex.delta.shape == (150, 150, 24)
+    assert not ex.delta[:-1].any()
     np.testing.assert_array_equal(ex.delta[-1], ex.delta_of_losses[0])
 
 

@@ -186,7 +186,9 @@ def _result(explanation: Explanation, source: str, index: int) -> list[str]:
     if ex.checks_ is None:
         proofs = f"{ex.n_terms:,} terms, not checked"
     else:
-        proofs = f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
+        proofs = (
+            f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
+        )
     verdict = [ex.verdict]
     if sys.stdout is not None and sys.stdout.isatty():
         verdict = textwrap.wrap(ex.verdict, shutil.get_terminal_size().columns)

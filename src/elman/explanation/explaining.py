@@ -208,9 +208,7 @@ def _update(
         descend(after.vector, gradients.vector, learning_rate)
         loss_after = float(
             passes.losses_of(
-                forward_with_answers(
-                    after, passes.x, after.layers, passes.offset
-                ).y_unactivated
+                forward_with_answers(after, passes.x, after.layers, passes.offset).y_unactivated
             ).sum()
         )
     clipped = max_norm is not None and norm > max_norm

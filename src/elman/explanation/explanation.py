@@ -84,7 +84,7 @@ class Explanation(Numbers):
         ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros where a step has no label.
     delta_of_losses : array (A, T, G H)
         A row for each of the A losses: [i, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7) of the i-th
-        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), is the same with a row each step.
+        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), has a row each step.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
         that certain answers and saturated units cost no digits.
     by_entry : array (T, T, G H), or None

@@ -10,7 +10,8 @@ from elman.explanation.proof import Check, TotalCheck
 
 # fmt: off
 _PLAIN = [
-    "title", "seed", "classes", "features", "every_step", "layer", "reverse", "offset", "cell", "T", "D", "H", "K",
+    "title", "seed", "classes", "features", "every_step", "layer", "reverse", "offset",
+    "cell", "T", "D", "H", "K",
     "truncate", "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states",
     "h_top", "y_unactivated", "y_activated", "labels", "y", "answering", "losses", "loss", "derivative",
     "output_error", "residual_n5", "of", "held", "sum_error", "truncation",
@@ -28,7 +29,10 @@ def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     if ex.readout.of_all_steps:  # else it is h_top
         everything |= {"r": ex.r, "reading": [ex.reading(t) for t in ex.answering]}
         everything["entries"] = 1 + ex.entries
-    everything["norms"], everything["kinds"] = ex.norms_of_losses, ex.kinds_of_losses  # a row a loss
+    everything["norms"], everything["kinds"] = (
+        ex.norms_of_losses,
+        ex.kinds_of_losses,
+    )  # a row a loss
     everything["readout"] = ex.architecture.readout
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]

@@ -85,7 +85,9 @@ def _content(view: View) -> dict[str, Any]:
         "triangle_steps": view.steps,
         "cells": [list(cell) for cell in view.cells],
         "kinds": [str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]) for t, tau in view.cells],
-        "norms": _array(np.array([[ex.norms_of_losses[ex.loss_row(t), tau - 1] for t, tau in view.cells]])),
+        "norms": _array(
+            np.array([[ex.norms_of_losses[ex.loss_row(t), tau - 1] for t, tau in view.cells]])
+        ),
         "delta": _array(np.array([ex.delta_of[ex.loss_row(t), tau - 1] for t, tau in view.cells])),
         "gates": view.delta_gates,
         "of": ex.of,

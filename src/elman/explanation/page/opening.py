@@ -94,9 +94,10 @@ def _directions(view: View) -> str:
     other = "forward" if ex.reverse else "reverse"
     again = "without <code>reverse</code>" if ex.reverse else "with <code>reverse=True</code>"
     return paragraph(
-        f"<b>One direction of two.</b> This page explains the {'reverse' if ex.reverse else 'forward'} "
-        f"layer alone. {order}The {other} one adds a vector o<sub>t</sub> to each y_unactivated, which "
-        f"does not depend on this one's U, W and b; it has a page of its own, {again}. V and its update "
+        "<b>One direction of two.</b> This page explains the "
+        f"{'reverse' if ex.reverse else 'forward'} layer alone. {order}The {other} one adds a vector "
+        "o<sub>t</sub> to each y_unactivated, which does not depend on this one's U, W and b; it has "
+        f"a page of its own, {again}. V and its update "
         "are those of the columns that read this layer."
     )
 

@@ -207,7 +207,10 @@ def _picture(view: View) -> str:
             parts.append(label(left - 8, top + i * tall + tall / 2 + 4, str(t), "tick", "end"))
     grouped: dict[int, list[str]] = {t: [] for t in rows}
     for t, tau in view.cells:
-        norm, kind = float(ex.norms_of_losses[ex.loss_row(t), tau - 1]), str(ex.kinds_of_losses[ex.loss_row(t), tau - 1])
+        norm, kind = (
+            float(ex.norms_of_losses[ex.loss_row(t), tau - 1]),
+            str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]),
+        )
         words = f"t = {t}, τ = {tau}: {number(norm)}, {kind}"
         failed = proved.get((t, tau)) is False
         if (t, tau) in proved:
@@ -281,7 +284,10 @@ def describe(view: View, t: int, tau: int) -> str:
     ex = view.explanation
     delta, met = float(size(ex.delta_of[ex.loss_row(t), tau - 1])), float(size(ex.left[tau - 1]))
     name = f"h<sub>{tau - 1}</sub>" if ex.of == "W" else f"x<sub>{tau}</sub>"
-    norm, kind = float(ex.norms_of_losses[ex.loss_row(t), tau - 1]), str(ex.kinds_of_losses[ex.loss_row(t), tau - 1])
+    norm, kind = (
+        float(ex.norms_of_losses[ex.loss_row(t), tau - 1]),
+        str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]),
+    )
     return (
         f"<b>term({t}, {tau})</b>: loss {t} by way of step {tau}. ‖δ‖ = {number(delta)}, "
         f"‖{name}‖ = {number(met)}, ‖term‖ = {number(norm)}: {kind}."
@@ -387,7 +393,9 @@ def _norms(view: View) -> str:
                 cells.append("")
             else:
                 kind = str(ex.kinds_of_losses[ex.loss_row(t), tau - 1])
-                cells.append(number(float(ex.norms_of_losses[ex.loss_row(t), tau - 1])) + short.get(kind, ""))
+                cells.append(
+                    number(float(ex.norms_of_losses[ex.loss_row(t), tau - 1])) + short.get(kind, "")
+                )
         rows.append([f"τ = {tau}", *cells])
     return table(
         "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "

@@ -139,7 +139,8 @@ def _triangles(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
         parts.append(label(x, 14, f"W × {factor:g}", "row"))
         if ex is not None:
             shares = [
-                [share_of(norm, low, high) for norm in line] for line in ex.norms_of_losses[rows][:, columns]
+                [share_of(norm, low, high) for norm in line]
+                for line in ex.norms_of_losses[rows][:, columns]
             ]
             parts.append(grid(np.array(shares), sequential, x, top, (pitch, pitch)))
     return figure(
