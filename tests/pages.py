@@ -130,7 +130,7 @@ def disagreeing(ex, rng):
         return check._replace(**floats)
 
     names = ["inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "h_top", "y_unactivated"]
-    names += ["y_activated", "losses", "output_error", "delta"]
+    names += ["y_activated", "losses", "output_error", "delta_of_losses"]
     gradients, after = ex.gradients.copy(), ex.update["after"].copy()
     for parameters in (gradients, after):
         parameters.vector[...] = noisy(parameters.vector)

@@ -1,6 +1,7 @@
 """``explain``: its numbers against the notes' sums, written out, and what it refuses."""
 
 import json
+import tracemalloc
 from itertools import pairwise
 from time import perf_counter
 
@@ -13,6 +14,8 @@ import elman
 import naive
 import unrolled
 from elman import DataError, Network, RNNClassifier, RNNTagger, _memory, explain
+from elman.explanation import explaining, proof
+from elman.explanation.passes import Passes
 from plain import plain_model
 from tolerances import BY_HAND, ROUNDING, relative_error
 
@@ -504,7 +507,9 @@ def test_json_has_every_number(tmp_path, check, every_step):
     read = json.loads(text)
     assert read["parameters"]["W1"] == ex.W.tolist()
     assert read["delta"][-1] == ex.delta[-1].tolist()
-    assert read["norms"][0][1] is None
+    assert len(read["norms"]) == len(read["kinds"]) == len(ex.answering)  # a row each loss
+    assert read["norms"][-1] == ex.norms[-1].tolist()
+    assert (read["norms"][0][1] is None) == every_step
     assert read["update"]["norm"] == ex.update["norm"]
     assert (read["checks"] is None) == (not check)
     assert not {"delta", "parameters", "gradients"} & json.loads(ex.to_json(vectors=False)).keys()
@@ -517,7 +522,60 @@ def test_public_name():
 
 def test_sequence_too_long_for_the_memory_is_refused_before_it_is_taken(monkeypatch):
     monkeypatch.setattr(_memory, "available_memory", lambda: 10**9)
+    monkeypatch.setattr(explaining.Passes, "of", None)  # nothing is computed
     network = elman.Network(2, 64, 2, seed=0)
-    message = r"explaining 20,000 steps of 64 units needs 204.\d\d GB of memory; 1.00 GB"
+    message = r"explaining 20,000 steps of 64 units needs 1,02\d.\d\d GB of memory; 1.00 GB"
     with pytest.raises(MemoryError, match=message):
-        elman.explain(network, np.zeros((20_000, 2)), 1)
+        elman.explain(network, np.zeros((20_000, 2)), np.ones(20_000, int))
+
+
+def test_one_label_needs_no_square_of_the_steps(monkeypatch, tmp_path):
+    """What is T by T is a row for the one loss; a choice of terms is proved, as the page says."""
+    network = elman.Network(2, 6, 3, cell="gru", dtype=np.float64, seed=0)
+    x = np.random.default_rng(0).standard_normal((150, 2))
+    every = elman.explain(network, x, 1)
+    monkeypatch.setattr(proof, "LONG", 100)
+    monkeypatch.setattr(proof, "SIDE", 8)
+    tracemalloc.start()
+    ex = elman.explain(network, x, 1)
+    ex.save_html(tmp_path / "page.html")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ex.delta_of_losses.shape == (1, 150, 24)
+    assert "delta" not in vars(ex)
+    assert "norms" not in vars(ex)
+    assert "kinds" not in vars(ex)
+    assert peak < 100 * 150 * 24 * 8
+    steps = [150 - back for back in (0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 149)]
+    assert [check.tau for check in ex.checks_] == steps[::-1]
+    assert ex.passed
+    assert ex.n_proved == ex.n_checked == 14
+    assert ex.n_terms == 150
+    found = {check.tau: check.found for check in every.checks_}
+    for check in ex.checks_:
+        assert check.found == pytest.approx(found[check.tau], rel=1e-10, abs=1e-30)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "14 of the 14 terms that were checked proved" in page
+    assert "There are 150 terms" in page
+    assert "14 of 14 terms proved" in repr(ex)
+    assert ex.delta.shape == (150, 150, 24)
+    assert not ex.delta[:-1].any()
+    np.testing.assert_array_equal(ex.delta[-1], ex.delta_of_losses[0])
+
+
+def test_a_wrong_term_of_a_long_sequence_shows(monkeypatch):
+    monkeypatch.setattr(proof, "LONG", 20)
+    monkeypatch.setattr(proof, "SIDE", 4)
+    whole = Passes.carried_back
+
+    def wrong(self, layer):
+        carried = whole(self, layer)
+        carried.delta[0, 0] *= 1 + 1e-9
+        return carried
+
+    monkeypatch.setattr(Passes, "carried_back", wrong)
+    network = elman.Network(2, 3, 3, cell="gru", dtype=np.float64, learn_initial_state=True, seed=0)
+    network.parameters["initial1"][...] = 0.5
+    ex = elman.explain(network, np.random.default_rng(0).standard_normal((40, 2)), 1)
+    assert not ex.passed
+    assert [check.tau for check in ex.checks_ if not check.passed] == [1]

@@ -19,7 +19,7 @@ def test_largest_singular_values_of_products(jacobians):
         for jacobian in jacobians[t:]:
             product = jacobian @ product
         expected.append(np.sqrt(np.linalg.eigvalsh(product.T @ product)[-1]))
-    assert spectra.largest_of_products(jacobians) == pytest.approx(expected, rel=1e-12)
+    assert spectra.largest_of_products(jacobians[::-1]) == pytest.approx(expected, rel=1e-12)
     largest = [np.sqrt(np.linalg.eigvalsh(J.T @ J)[-1]) for J in jacobians]
     assert spectra.largest_singular(jacobians) == pytest.approx(largest, rel=1e-12)
 
@@ -68,7 +68,7 @@ def test_jacobians_are_the_derivatives_of_states():
 
 def test_nothing_times_beyond_all_numbers_is_nothing():
     grown = 1e10 * np.eye(2)
-    products = spectra.largest_of_products(np.array([0 * grown, *[grown] * 40]))
+    products = spectra.largest_of_products(np.array([*[grown] * 40, 0 * grown]))
     assert products[0] == 0
     assert products[1] == np.inf
     assert products[-1] == pytest.approx(1e10)

@@ -67,6 +67,9 @@ def explain(
     layer: Annotated[
         int, typer.Option(min=1, metavar="N", help="Layer to explain; the lowest is 1.")
     ] = 1,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Explain the reverse layer of a bidirectional model.")
+    ] = False,
     truncate: Annotated[
         int | None,
         typer.Option(min=0, metavar="K", help="Update from terms at most K steps back."),
@@ -112,7 +115,13 @@ def explain(
         learned = _small_model(given)
     try:
         explanation = elman.explain(
-            learned, X[index], y[index], layer=layer, truncate=truncate, check=check
+            learned,
+            X[index],
+            y[index],
+            layer=layer,
+            reverse=reverse,
+            truncate=truncate,
+            check=check,
         )
         if step is not None and step > explanation.T:
             raise ValueError(f"step must be from 1 to {explanation.T}; got {step}")
@@ -132,7 +141,7 @@ def explain(
             "--truncate": truncate,
             **given,
         }
-        command = _command([model, source], options, check)
+        command = _command([model, source], options, check, reverse)
         places.append(page.save(partial(explanation.save_html, step=step, command=command)))
         size = f"{places[-1].stat().st_size / 1000:,.0f} kB"
         written.append(f"wrote {places[-1]} ({size}): open it in a browser")
@@ -182,17 +191,22 @@ def _result(explanation: Explanation, source: str, index: int) -> list[str]:
     if ex.checks_ is None:
         proofs = f"{ex.n_terms:,} terms, not checked"
     else:
-        proofs = f"{ex.n_proved:,} of {ex.n_terms:,} terms proved, worst error {ex.worst_error:.1e}"
+        proofs = (
+            f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
+        )
     verdict = [ex.verdict]
     if sys.stdout is not None and sys.stdout.isatty():
         verdict = textwrap.wrap(ex.verdict, shutil.get_terminal_size().columns)
     return [f"{source}, sequence {index}: {proofs}", *verdict]
 
 
-def _command(arguments: list[str | None], options: dict[str, Any], check: bool) -> str:
+def _command(
+    arguments: list[str | None], options: dict[str, Any], check: bool, reverse: bool
+) -> str:
     """Write what makes the page again."""
     words = ["elman", "explain", *(word for word in arguments if word is not None)]
     for name, value in options.items():
         if value is not None:
             words += [name, *(map(str, value) if isinstance(value, tuple) else [str(value)])]
-    return shlex.join(words if check else [*words, "--no-check"])
+    words += ["--reverse"] * reverse + ["--no-check"] * (not check)
+    return shlex.join(words)

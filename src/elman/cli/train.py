@@ -173,10 +173,6 @@ def train(
     )
     request.check()
     _refuse_of_other_task(task, class_weight, loss, quantile)
-    if bidirectional and diagnose:
-        raise typer.BadParameter(
-            "bidirectional networks cannot be explained yet", param_hint="--diagnose"
-        )
     dataset = request.dataset()
     make = _make_regressor if task == "regression" else _make_classifier
     Training(request, dataset, make(dataset, given)).run(

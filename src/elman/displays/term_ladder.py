@@ -113,7 +113,8 @@ class TermLadderDisplay(ExplanationDisplay):
 
     def _bars(self, t: int) -> None:
         ex, ax = self.explanation, self.ax_
-        norms, kinds = ex.norms[t - 1, :t], ex.kinds[t - 1, :t]
+        row = ex.loss_row(t)
+        norms, kinds = ex.norms_of_losses[row, :t], ex.kinds_of_losses[row, :t]
         for tau, (norm, kind) in enumerate(zip(norms, kinds, strict=True), start=1):
             hatch = _HATCHES.get(kind)
             if norm > 0:

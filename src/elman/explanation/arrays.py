@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from elman._memory import require_memory
 from elman._typing import Array, IntArray
 from elman.equations import Cell, softmax_jacobian
 from elman.equations.losses import Loss
@@ -37,6 +38,8 @@ class Arrays:
     features: list[str]
     every_step: bool
     layer: int
+    reverse: bool
+    offset: Array | None
     parameters: Parameters
     gradients: Parameters
     x: Array
@@ -55,7 +58,7 @@ class Arrays:
     y: Array
     losses: Array
     output_error: Array
-    delta: Array
+    delta_of_losses: Array
     by_entry: Array | None
     slopes: Array
     held: terms.Difference
@@ -225,6 +228,34 @@ class Arrays:
         """dL_t/dh_j by way of the output alone, (T, H of the top layer): row j - 1 is step j's."""
         return np.asarray(self.reading(t) * (self.output_error[self._row(t)] @ self.V))
 
+    @cached_property
+    def delta(self) -> Array:
+        """δ_{t,τ} in [t - 1, τ - 1], (T, T, G H): zeros if τ > t or there is no L_t.
+
+        Where each step has a label it is ``delta_of_losses``, which for one label has one row, while
+        this has T.
+        """
+        return self.by_steps(self.delta_of_losses, 0.0, "delta")
+
+    def by_steps(self, rows: Array, nothing: Any, what: str) -> Array:
+        """Give rows of losses, (A, T, …), a row each step, (T, T, …)."""
+        if len(rows) == self.T:
+            return rows
+        n_bytes = self.T * rows[0].nbytes
+        require_memory(n_bytes, f"{what} of {self.T:,} steps by {self.T:,}")
+        steps = np.full((self.T, *rows.shape[1:]), nothing, rows.dtype)
+        steps[self.answering_rows] = rows
+        return steps
+
+    def loss_row(self, t: int) -> int:
+        """Which row of ``delta_of_losses``, ``norms_of_losses`` and ``kinds_of_losses`` is L_t's."""
+        row = self._row(t)
+        if row not in self.answering_rows:
+            raise ValueError(
+                f"step {t} has no label, and so no loss; those with one: {self.answering}"
+            )
+        return int(np.searchsorted(self.answering_rows, row))
+
     @property
     def delta_by_entry(self) -> Array:
         """What of δ_τ entered at which step, (T, T, G H): [j - 1, τ - 1] came in at step j.
@@ -290,19 +321,20 @@ class Arrays:
 
     @cached_property
     def delta_of(self) -> Array:
-        """δ_{t,τ} of the gates that this parameter feeds, one under another, (T, T, G_h H)."""
+        """δ_{t,τ} of the gates that this parameter feeds, one under another, (A, T, G_h H)."""
         return self.delta_of_gates("x" if self.W is None else "h")
 
     @cached_property
     def delta_by_entry_of(self) -> Array:
-        """``delta_by_entry`` of the same gates, (T, T, G_h H)."""
+        """``delta_by_entry`` of the same gates, a row for each of ``entries``, (n, T, G_h H)."""
         if self.by_entry is None:
             return self.delta_of
-        return self._of_gates("x" if self.W is None else "h", self.by_entry)
+        by_entry = self._of_gates("x" if self.W is None else "h", self.by_entry)
+        return by_entry if len(self.entries) == self.T else by_entry[self.entries]
 
     def delta_of_gates(self, what: str) -> Array:
-        """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W."""
-        return self._of_gates(what, self.delta)
+        """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W; (A, T, ·)."""
+        return self._of_gates(what, self.delta_of_losses)
 
     def _of_gates(self, what: str, delta: Array) -> Array:
         cell = self.equations

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elman._memory import require_memory
+from elman._typing import Array
 from elman.equations import descend
 from elman.equations.readouts import READOUTS
 from elman.errors import DataError
@@ -17,6 +18,7 @@ from elman.explanation.numbers import Numbers
 from elman.explanation.passes import Passes, forward_with_answers
 from elman.explanation.proof import central_differences, check_backward, check_terms, check_totals
 from elman.explanation.subject import subject
+from elman.explanation.turned import turned
 from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
 from elman.training.optimizers import clip_norm
@@ -30,32 +32,40 @@ def compute(
     y: Any,
     *,
     layer: int = 1,
+    reverse: bool = False,
+    offset: Array | None = None,
     truncate: int | None = None,
     learning_rate: float | None = None,
     max_norm: float | None = None,
     check: bool = True,
 ) -> Numbers:
-    """Compute what ``elman.explain`` explains; the arguments are its."""
+    """Compute what ``elman.explain`` explains; the arguments are its, and an offset: ``turned``."""
     try:
         who = subject(model, _alone(x), [_one(y, model)])
     except DataError as error:
         error.add_note("Here X is [x], a data set of one sequence, and y is [y].")
         raise
     layer = who.layer(layer)
+    who.check_reverse(reverse)
     if truncate is not None and not (_is_number(truncate, Integral) and truncate >= 0):
         raise ValueError(f"truncate must be a whole number of steps, 0 or more; got {truncate!r}")
     for name, value in (("learning_rate", learning_rate), ("max_norm", max_norm)):
         if value is not None and not (_is_number(value, Real) and 0 < value < np.inf):
             raise ValueError(f"{name} must be a number above 0; got {value!r}")
 
+    title = f"{who.name}, layer {layer} of {len(who.parameters.architecture.hidden)}"
+    if who.parameters.architecture.bidirectional:
+        title += f", {'reverse' if reverse else 'forward'} direction"
+        who, offset = turned(who, layer, reverse)
+        layer = 1
     parameters, x = who.parameters, who.sequences.values
     architecture, targets = parameters.architecture, np.asarray(who.targets)
     wanted = Wanted.of(
         architecture.loss_function, targets, architecture.n_outputs, len(x), who.every_step
     )
     entries = len(x) if READOUTS[architecture.readout].of_all_steps else 1
-    _require_memory(parameters, layer, len(x), len(wanted.answering) * entries)
-    passes = Passes.of(parameters, x, wanted)
+    _require_memory(parameters, layer, len(x), len(wanted.answering), entries)
+    passes = Passes.of(parameters, x, wanted, offset)
     gradients = passes.gradients()
     delta, dh, by_entry = passes.carried_back(layer)
     if not (np.isfinite(delta).all() and np.isfinite(gradients.vector).all()):
@@ -97,14 +107,15 @@ def compute(
     )
     return Numbers(
         title=(
-            f"{who.name}, layer {layer} of {n_layers} ({H} {cell_name} unit{'s' * (H > 1)}), "
-            f"a sequence of {T} step{'s' * (T > 1)}"
+            f"{title} ({H} {cell_name} unit{'s' * (H > 1)}), a sequence of {T} step{'s' * (T > 1)}"
         ),
         seed=who.seed,
         classes=who.classes,
         features=who.features,
         every_step=who.every_step,
         layer=layer,
+        reverse=reverse,
+        offset=offset,
         parameters=parameters,
         gradients=gradients,
         x=x,
@@ -117,7 +128,7 @@ def compute(
         y=np.where(wanted.present, wanted.y, np.nan).T,
         losses=passes.losses(),
         output_error=passes.error.T,
-        delta=delta,
+        delta_of_losses=delta,
         by_entry=by_entry,
         slopes=passes.least_open(layer),
         held=passes.held(layer, gradients),
@@ -130,14 +141,20 @@ def compute(
     )
 
 
-def _require_memory(parameters: Parameters, layer: int, T: int, n_entries: int) -> None:
+def _require_memory(
+    parameters: Parameters, layer: int, T: int, n_losses: int, n_entries: int
+) -> None:
     """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
-    n_numbers = T * T * len(cells[0].gates) * hidden[0] + 2 * T * n_entries * carried
+    delta = T * len(cells[0].gates) * hidden[0]
+    if n_entries > 1:
+        delta *= 1 + T / n_losses  # by entry too
+    n_numbers = int(n_losses * (delta + 2 * T * n_entries * carried))
+    n_numbers += 40 * T * carried  # the passes of the proof, and what the way forward keeps
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 
@@ -193,7 +210,7 @@ def _update(
         descend(after.vector, gradients.vector, learning_rate)
         loss_after = float(
             passes.losses_of(
-                forward_with_answers(after, passes.x, after.layers).y_unactivated
+                forward_with_answers(after, passes.x, after.layers, passes.offset).y_unactivated
             ).sum()
         )
     clipped = max_norm is not None and norm > max_norm

@@ -39,6 +39,15 @@ class Explanation(Numbers):
         Whether each step has a label, or only the last.
     layer : int
         The one explained, counted from 1.
+    reverse : bool
+        Whether it goes from the last step to the first. Then so do all arrays, and steps count in its
+        order: step 1 is the sequence's last.
+    offset : array (T, K), or None
+        Of a bidirectional network, what the other direction adds to y_unactivated. All else is then
+        that of this direction, as a network of one layer: ``parameters`` and ``gradients`` are named
+        U1, W1, … and V has its columns alone; x is the layer's inputs, of a layer above the lowest all
+        states of the one below; the targets are those of the same steps, or the one of the sequence,
+        which the last state of each direction answers.
     parameters, gradients : Parameters
         Of all layers. The gradients are those of the notes' L = Σ L_t of this one sequence.
     x : array (T, D of layer 1)
@@ -73,8 +82,9 @@ class Explanation(Numbers):
         L_t (N3); NaN where a step has no label.
     output_error : array (T, K)
         ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros where a step has no label.
-    delta : array (T, T, G H)
-        [t - 1, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7), zeros if τ > t or there is no L_t.
+    delta_of_losses : array (A, T, G H)
+        A row for each of the A losses: [i, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7) of the i-th
+        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), has a row each step.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
         that certain answers and saturated units cost no digits.
     by_entry : array (T, T, G H), or None
@@ -105,9 +115,9 @@ class Explanation(Numbers):
 
     def __repr__(self) -> str:
         proved = (
-            "" if self.n_proved is None else f", {self.n_proved} of {self.n_terms} terms proved"
+            "" if self.n_proved is None else f", {self.n_proved} of {self.n_checked} terms proved"
         )
-        if self.n_proved == self.n_terms and not self.passed:
+        if self.n_proved == self.n_checked and not self.passed:
             wrong = ", ".join(check.name for check in self.backward_ or [] if not check.passed)
             proved += f", but backward() of {wrong} is wrong" if wrong else ", but a sum is not"
         return f"<Explanation: {self.title}, loss {self.loss:.6g}{proved}>"
@@ -176,6 +186,7 @@ def explain(
     y: Any,
     *,
     layer: int = 1,
+    reverse: bool = False,
     truncate: int | None = None,
     learning_rate: float | None = None,
     max_norm: float | None = None,
@@ -192,7 +203,11 @@ def explain(
     y : label, or array (n_timesteps,) of labels
         As the model takes them; a Network takes integers 0 … K - 1, one or one a step.
     layer : int
-        The layer whose terms are wanted, counted from 1, the lowest.
+        The layer whose terms are wanted, counted from 1, the lowest. Of a bidirectional network it
+        has to be the top one.
+    reverse : bool
+        Of a bidirectional network, whether to explain the layer that goes from the last step to the
+        first, or the forward one.
     truncate : int, optional
         Make ``update`` from gradients cut so many steps back. ``truncation`` says what each
         cut costs.
@@ -202,7 +217,9 @@ def explain(
         What ``update`` clips the gradient's norm to: that of the estimator, or none.
     check : bool
         Whether to prove every term by the complex step, and to look at central differences beside
-        it. It costs T passes forward, and 16 more for each of at most 64 steps.
+        it. It costs T passes forward, and 16 more for each of at most 64 steps. Of a sequence of more
+        than 1,000 steps, the terms of the last 64 steps and of steps ever further apart before them
+        are proved, and the whole gradients.
 
     Returns
     -------
@@ -233,6 +250,7 @@ def explain(
         x,
         y,
         layer=layer,
+        reverse=reverse,
         truncate=truncate,
         learning_rate=learning_rate,
         max_norm=max_norm,

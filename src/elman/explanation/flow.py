@@ -12,6 +12,7 @@ from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
 from elman.engines.reference import forward
 from elman.equations import Cell, LayerTrace, Trace, errors_through_time, network
+from elman.equations.forward import order_of
 from elman.equations.readouts import READOUTS, errors_of_states
 from elman.errors import DataError
 from elman.explanation import spectra, terms
@@ -66,6 +67,8 @@ class GradientFlow:
         The same in words, and what to change.
     of_all_steps : bool
         Whether the output reads all steps.
+    reverse : bool
+        Whether it is a layer that goes from the last step to the first.
     """
 
     layer: int
@@ -81,10 +84,17 @@ class GradientFlow:
     kind: str
     verdict: str
     of_all_steps: bool = False
+    reverse: bool = False
 
 
 def gradient_flow(
-    model: Any, X: Any, y: Any = None, *, layer: int = 1, seed: int = 0
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    layer: int = 1,
+    reverse: bool = False,
+    seed: int = 0,
 ) -> GradientFlow:
     """Diagnose how errors get back through time, over a whole data set.
 
@@ -105,6 +115,10 @@ def gradient_flow(
         an error that is there, however sure the model is. Numbers are then one below each answer.
     layer : int
         The layer looked at, counted from 1, the lowest.
+    reverse : bool
+        Of a bidirectional network, whether to look at the layer that goes from the last step to the
+        first: its lags count from the first step on. Errors go back through the layers of one
+        direction, forward or reverse; what goes from one into the other between layers is left out.
     seed : int
         For what is drawn at random.
 
@@ -130,15 +144,20 @@ def gradient_flow(
     who = subject(model, X, y, exact=False)
     exact = who.parameters.astype(np.float64)
     layer = who.layer(layer)
-    here = who.parameters.layers[layer - 1]
+    who.check_reverse(reverse)
+    number = (layer - 1) * len(exact.architecture.directions) + reverse
+    here = who.parameters.layers[number]
     T, n = int(who.sequences.lengths.max()), len(who.sequences)
 
     reach = np.full((T, n), np.nan)  # by lag
     n_saturated = np.zeros(T)
     done = 0
-    for shard in Batch.all_of(who.sequences, every_step=False).shards(_SHARD):
+    # Where each step has a target, a reverse layer's last state is read by the loss of step 1, beside
+    # the forward one's first. Else one loss a sequence is all that is looked at.
+    all_losses = who.every_step and exact.architecture.bidirectional
+    for shard in Batch.all_of(who.sequences, every_step=all_losses).shards(_SHARD):
         trace = _forward(who.parameters, shard)
-        of_shard, openness = _reach(who, exact, shard, trace, layer)
+        of_shard, openness = _reach(who, exact, shard, trace, layer, reverse)
         reach[: len(of_shard), done : done + of_shard.shape[1]] = of_shard
         done += of_shard.shape[1]
         for t, of_step in enumerate(openness):
@@ -153,7 +172,7 @@ def gradient_flow(
 
     n_units = (who.sequences.lengths > np.arange(T)[:, None]).sum(axis=1) * here.n_units
     saturated_share = float(n_saturated.sum() / n_units.sum())
-    singular, exponents = _spectra(who, layer, np.random.default_rng(seed))
+    singular, exponents = _spectra(who, number, np.random.default_rng(seed))
     common = np.where(counts * _COMMON >= counts.max(), norms, np.nan)
     of_all_steps = READOUTS[exact.architecture.readout].of_all_steps
     kind, verdict = diagnose(
@@ -165,6 +184,7 @@ def gradient_flow(
     )
     return GradientFlow(
         layer=layer,
+        reverse=reverse,
         cell=name_of(who.parameters.architecture.cells[layer - 1]),
         n_sequences=n,
         norms=norms,
@@ -192,7 +212,7 @@ def _forward(parameters: Parameters, shard: Shard) -> Trace:
 
 
 def _reach(
-    who: Subject, exact: Parameters, shard: Shard, trace: Trace, layer: int
+    who: Subject, exact: Parameters, shard: Shard, trace: Trace, layer: int, reverse: bool
 ) -> tuple[Array, list[Array]]:
     """Carry each sequence's last loss back.
 
@@ -203,42 +223,59 @@ def _reach(
     openness : T blocks (H, n_t)
         The most that the layer's units let back: f' for tanh and relu.
     """
-    traces = [_in_float64(of_layer) for of_layer in trace.layers[layer - 1 :]]
-    ends = shard.rows  # the sequences' numbers, in the order in which they end
+    n_directions = len(exact.architecture.directions)
+    of_direction = slice((layer - 1) * n_directions + reverse, None, n_directions)
+    traces = [_in_float64(of_layer) for of_layer in trace.layers[of_direction]]
+    rows = shard.rows  # of sequences, in the order in which they end; or of all steps
+    if who.every_step and not exact.architecture.bidirectional:
+        rows = who.sequences.offsets[rows + 1] - 1
     loss, z = exact.architecture.loss_function, trace.y_unactivated.astype(np.float64)
     K, n = z.shape
     if who.targets is not None:
-        targets = who.targets[who.sequences.offsets[ends + 1] - 1 if who.every_step else ends]
-        y = loss.columns(targets, K)
+        y = loss.columns(who.targets[rows], K)
     elif loss.takes_classes:
         y = loss.columns(z.argmin(axis=0), K)
     else:
         y = loss.activate(z) - 1
-    layers, V = exact.layers[layer - 1 :], exact["V"]
+    layers, V = exact.layers[of_direction], _of_direction(exact["V"], n_directions, reverse)
     told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
-    readout, (carried,) = exact.architecture.readout, trace.carried
+    readout, carried = exact.architecture.readout, trace.carried[reverse]
     dr = network.answers_to_states(told, traces[-1], shard.answers_from, readout)
-    dh, entered = _last_entries(errors_of_states(READOUTS[readout], dr, traces[-1].h, carried))
+    dh, entered = _last_entries(
+        errors_of_states(READOUTS[readout], dr, traces[-1].h, carried), reverse
+    )
     size_told = sum(_sizes(dh))  # (n,): in each sequence an error enters at one step alone
     for k in reversed(range(len(layers))):
         cell = layers[k].cell
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
             delta, _ = errors_through_time(dh, traces[k], layers[k])
-            dh = [layers[k].U.T @ cell.rows_reading("x", d) for d in delta] if k else delta
+            if k:
+                U = _of_direction(layers[k].U, n_directions, reverse)
+                dh = [U.T @ cell.rows_reading("x", d) for d in delta]
+            else:
+                dh = delta
     openness = [
         np.abs(of_step).max(axis=(0, 1)) for of_step in _slopes_of(layers[0].cell, traces[0])
     ]
 
     sizes = _sizes(dh)  # (T, n)
-    steps = entered - np.arange(len(sizes))[:, None]  # (lags, n): the step so far back
-    reach = np.take_along_axis(sizes, np.maximum(steps, 0), axis=0)
+    lags = np.arange(len(sizes))[:, None]
+    steps = entered + lags if reverse else entered - lags  # (lags, n): the step so far back
+    widths = np.array([block.shape[1] for block in dh])
+    is_step = (steps >= 0) & (steps < (widths[:, None] > np.arange(widths[0])).sum(axis=0))
+    reach = np.take_along_axis(sizes, np.where(is_step, steps, 0), axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         reach = np.nan_to_num(reach / size_told, nan=np.inf)  # beyond all numbers: the largest
-    return np.where((steps >= 0) & (size_told > 0), reach, np.nan), openness
+    return np.where(is_step & (size_told > 0), reach, np.nan), openness
 
 
-def _last_entries(dh: list[Array]) -> tuple[list[Array], IntArray]:
-    """Keep of each sequence what enters at the last step at which something does.
+def _of_direction(matrix: Array, n_directions: int, reverse: bool) -> Array:
+    """The columns of a matrix that read the states of one direction."""
+    return np.split(matrix, n_directions, axis=1)[reverse]
+
+
+def _last_entries(dh: list[Array], reverse: bool) -> tuple[list[Array], IntArray]:
+    """Keep of each sequence what enters at the last step, in the layer's order, where something does.
 
     Parameters
     ----------
@@ -252,12 +289,12 @@ def _last_entries(dh: list[Array]) -> tuple[list[Array], IntArray]:
         These steps, from 0; -1 where nothing enters.
     """
     entered = np.full(dh[0].shape[1], -1)
-    kept = []
-    for t in reversed(range(len(dh))):
+    kept = [*dh]
+    for t in order_of(len(dh), not reverse):
         enters = (entered[: dh[t].shape[1]] < 0) & dh[t].any(axis=0)
         entered[: dh[t].shape[1]][enters] = t
-        kept.append(np.where(enters, dh[t], 0))
-    return kept[::-1], entered
+        kept[t] = np.where(enters, dh[t], 0)
+    return kept, entered
 
 
 def _in_float64(trace: LayerTrace) -> LayerTrace:
@@ -265,7 +302,7 @@ def _in_float64(trace: LayerTrace) -> LayerTrace:
         return tuple(array.astype(np.float64) for array in arrays)
 
     steps = [step._replace(states=cast(step.states), kept=cast(step.kept)) for step in trace.steps]
-    return LayerTrace(cast(trace.initial), steps)
+    return LayerTrace(cast(trace.initial), steps, trace.reverse)
 
 
 def _slopes_of(cell: Cell, trace: LayerTrace) -> Iterator[Array]:
@@ -282,9 +319,9 @@ def _sizes(blocks: list[Array]) -> Array:
     return sizes
 
 
-def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _spectra(who: Subject, number: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Take the Jacobians of a sample: their largest singular values, and Lyapunov exponents."""
-    here = who.parameters.layers[layer - 1]
+    here = who.parameters.layers[number]
     W = None if here.W is None else here.W.astype(np.float64)
     long = np.flatnonzero(who.sequences.lengths > 1)
     exponents = np.full(min(here.n_units, _EXPONENTS), np.nan)
@@ -292,12 +329,13 @@ def _spectra(who: Subject, layer: int, rng: np.random.Generator) -> tuple[Array,
         return np.empty(0), exponents
     sample = rng.choice(long, min(len(long), _JACOBIANS), replace=False)
     (shard,) = Batch.of(who.sequences, sample, every_step=False).shards(len(sample))
-    trace = _in_float64(_forward(who.parameters, shard).layers[layer - 1])
+    trace = _in_float64(_forward(who.parameters, shard).layers[number])
     of_steps = list(_slopes_of(here.cell, trace))
     drawn: list[Array] = []
     of_sequences: list[Array] = []
     for i in rng.permutation(len(sample)):
-        partials = np.array([of[..., i] for of in of_steps[1:] if of.shape[-1] > i])
+        own = [of[..., i] for of in of_steps if of.shape[-1] > i]
+        partials = np.array(own[-2::-1] if here.reverse else own[1:])
         drawn.append(jacobians(here.cell, rng.choice(partials)[None], W)[0])
         if len(of_sequences) < _LYAPUNOV:
             exponents_i = spectra.lyapunov(jacobians(here.cell, partials, W), len(exponents))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from elman._typing import Array
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import Arrays
 from elman.explanation.diagnosis import Diagnosis, diagnose
-from elman.explanation.proof import SMALLEST, TOLERANCE, Check, TotalCheck
+from elman.explanation.proof import LONG, SMALLEST, TOLERANCE, Check, TotalCheck
 from elman.explanation.slopes import explicit_parts, jacobians
 
 SUM_TOLERANCE = 1e-13
@@ -27,23 +28,33 @@ class Numbers(Arrays):
     @cached_property
     def norms(self) -> Array:
         """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
+        return self.by_steps(self.norms_of_losses, np.nan, "norms")
+
+    @cached_property
+    def norms_of_losses(self) -> Array:
+        """The same with a row for each loss alone, (A, T)."""
         return terms.term_norms(self.delta_of, self.left, self.answering_rows)
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
         """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
+        return self.by_steps(self.kinds_of_losses, "", "kinds")
+
+    @cached_property
+    def kinds_of_losses(self) -> npt.NDArray[np.str_]:
+        """The same with a row for each loss alone, (A, T)."""
         entering = np.array([terms.size(self.entering(t)) for t in self.answering])
         steps = np.arange(self.T)
         if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
-            structural = np.zeros((self.T, self.T), np.bool_)
+            structural = np.zeros((len(self.answering), self.T), np.bool_)
             if not self.recurrent:
-                for t in self.answering:
-                    structural[t - 1] = ~self.reading(t).any(axis=1)
+                for row, t in zip(structural, self.answering, strict=True):
+                    row[...] = ~self.reading(t).any(axis=1)
             if self.layer == 1:
                 structural = structural | ~self.inputs.any(axis=1)
         else:  # h_0 = 0
             nothing = (steps == 0) & (not self.h_0.any())
-            structural = np.broadcast_to(nothing, (self.T, self.T))
+            structural = np.broadcast_to(nothing, (len(self.answering), self.T))
         return terms.term_kinds(
             self.delta_of, entering, self.left, self.slopes, self.answering_rows, structural
         )
@@ -55,16 +66,27 @@ class Numbers(Arrays):
         """
         if self.W is None:
             return np.zeros((self.H, self.H))
-        delta = self.delta_of[self._row(t), self._row(tau)]
-        return np.outer(delta, self.h_previous[self._row(tau)])
+        return np.outer(self._delta_of("h", t, tau), self.h_previous[self._row(tau)])
 
     def term_U(self, t: int, tau: int) -> Array:
         """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (G_x H, D)."""
-        delta = self.delta_of_gates("x")[self._row(t), self._row(tau)]
-        return np.outer(delta, self.inputs[self._row(tau)])
+        return np.outer(self._delta_of("x", t, tau), self.inputs[self._row(tau)])
 
-    def ladder(self, t: int) -> list[dict[str, Any]]:
+    def _delta_of(self, what: str, t: int, tau: int) -> Array:
+        delta, row = self.delta_of_gates(what), self._row(t)
+        if row not in self.answering_rows:
+            return np.zeros(delta.shape[2])
+        return np.asarray(delta[self.loss_row(t), self._row(tau)])
+
+    def ladder(self, t: int, n: int | None = None) -> list[dict[str, Any]]:
         """Write dL_t/dW (dL_t/dU, where there is no W) as the sum of its terms (N7).
+
+        Parameters
+        ----------
+        t : int
+            The loss.
+        n : int, optional
+            How many terms, from τ = t back; if left out, all.
 
         Returns
         -------
@@ -74,22 +96,21 @@ class Numbers(Arrays):
             layer below the top from above as well as through time, so that there the factors are
             N8's two.
         """
-        row = self._row(t)
-        if row not in self.answering_rows:
-            raise ValueError(
-                f"step {t} has no label, and so no loss; those with one: {self.answering}"
-            )
-        parts = terms.shares(self.delta_of[row, :t], self.left[:t])
+        row, parts = self.loss_row(t), self.shares(t)
         return [
             {
                 "tau": tau,
-                "kind": str(self.kinds[row, tau - 1]),
-                "norm": float(self.norms[row, tau - 1]),
+                "kind": str(self.kinds_of_losses[row, tau - 1]),
+                "norm": float(self.norms_of_losses[row, tau - 1]),
                 "share": float(parts[tau - 1]),
                 "factors": self._factors(t, tau),
             }
-            for tau in range(t, 0, -1)
+            for tau in range(t, 0, -1)[:n]
         ]
+
+    def shares(self, t: int) -> Array:
+        """The share of each term in its loss's gradient, of τ = 1 … t, (t,): they add up to 1."""
+        return terms.shares(self.delta_of[self.loss_row(t), :t], self.left[:t])
 
     def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
         H, K, G, S = self.H, self.K, self.delta_of.shape[2], len(self.states) * self.H
@@ -145,7 +166,7 @@ class Numbers(Arrays):
         Errors are cut so many steps back from where they enter. Of dU, where there is no W.
         """
         by_lag = terms.sums_by_lag(self.delta_by_entry_of, self.left, self.entries)
-        whole = self.delta_of[self.answering_rows].sum(axis=0).T @ self.left
+        whole = self.delta_of.sum(axis=0).T @ self.left
         return terms.truncation(by_lag, whole)
 
     # Why
@@ -155,26 +176,43 @@ class Numbers(Arrays):
 
         Of a cell with S states it is the Jacobian of all of them, (S H, S H), h first.
         """
-        return np.asarray(self._jacobians[self._row(t)])
+        row = self._row(t)
+        return np.asarray(jacobians(self.equations, self.partials[row : row + 1], self.W)[0])
 
-    @cached_property
-    def _jacobians(self) -> Array:
-        return jacobians(self.equations, self.partials, self.W)
+    @property
+    def last_steps(self) -> range:
+        """The steps whose Jacobians are looked at: all after the first, or the last 1,000."""
+        return range(max(2, self.T - LONG + 1), self.T + 1)
+
+    def _jacobians(self, backwards: bool = False) -> Iterator[Array]:
+        steps = self.last_steps
+        return map(self.jacobian, reversed(steps) if backwards else steps)
+
+    def _of_last_steps(self, values: Iterable[float]) -> Array:
+        found = np.full(self.T, np.nan)
+        found[self.last_steps.start - 1 :] = list(values)
+        return found
 
     @cached_property
     def singular(self) -> Array:
-        """The largest singular value of each ∂h_t/∂h_{t-1}, (T,); NaN for t = 1: h_0 is fixed."""
-        return np.append(np.nan, spectra.largest_singular(self._jacobians[1:]))
+        """The largest singular value of each ∂h_t/∂h_{t-1}, (T,); NaN for t = 1: h_0 is fixed.
+
+        Of a long sequence also for all but its last 1,000 steps, as ``product_singular``.
+        """
+        return self._of_last_steps(spectra.largest_singular(self._jacobians()))
 
     @cached_property
     def product_singular(self) -> Array:
         """The largest singular value of ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, (T,); NaN for t = 1."""
-        return np.append(np.nan, spectra.largest_of_products(self._jacobians[1:]))
+        return self._of_last_steps(spectra.largest_of_products(self._jacobians(backwards=True)))
 
     @cached_property
     def lyapunov(self) -> Array:
-        """The largest finite-time Lyapunov exponents, per step, (min(H, 8),); NaN if T = 1."""
-        return spectra.lyapunov(self._jacobians[1:], min(self.H, 8))
+        """The largest finite-time Lyapunov exponents, per step, (min(H, 8),); NaN if T = 1.
+
+        Over the last 1,000 steps, where there are more.
+        """
+        return spectra.lyapunov(self._jacobians(), min(self.H, 8))
 
     @cached_property
     def reach(self) -> Array:
@@ -185,15 +223,24 @@ class Numbers(Arrays):
         where neither this layer nor one above has a W.
         """
         told = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
-        speaking = np.flatnonzero(told > 0)
-        delta = self.delta_by_entry[speaking]
-        sizes = dict(zip(speaking.tolist(), terms.size(delta), strict=True))
+        sizes = terms.size(self.delta_of_losses if self.by_entry is None else self.by_entry)
+        steps = self.answering_rows if self.by_entry is None else np.arange(self.T)
+        speaking = told[steps] > 0
+        steps, sizes = steps[speaking], sizes[speaking]
         reach = np.full(self.T if self.recurrent else 1, np.nan)
         for k in range(len(reach)):
-            left = [row[t - k] / told[t] for t, row in sizes.items() if t >= k]
-            if left:
-                reach[k] = np.median(left)
+            t = steps[rows := np.flatnonzero(steps >= k)]
+            if len(t):
+                reach[k] = np.median(sizes[rows, t - k] / told[t])
         return reach
+
+    def own_and_later(self, t: int) -> tuple[Array, Array]:
+        """What of δ_t entered at step t itself, and what at later ones, (G H,) each (N8)."""
+        by_entry = self.delta_of_losses if self.by_entry is None else self.by_entry
+        entered = self.answering_rows if self.by_entry is None else np.arange(self.T)
+        here, row = by_entry[:, self._row(t)], self._row(t)
+        own, later = (np.asarray(here[at].sum(axis=0)) for at in (entered == row, entered > row))
+        return own, later
 
     @property
     def saturated(self) -> float:
@@ -221,7 +268,7 @@ class Numbers(Arrays):
     @cached_property
     def summed_delta(self) -> Array:
         """Σ_t δ_{t,τ}, N8's δ_τ, (T, G H)."""
-        return np.asarray(self.delta[self.answering_rows].sum(axis=0))
+        return np.asarray(self.delta_of_losses.sum(axis=0))
 
     @cached_property
     def _sums(self) -> list[tuple[float, float, float]]:
@@ -230,7 +277,7 @@ class Numbers(Arrays):
         for name, what, left in (("W", "h", self.h_previous), ("U", "x", self.inputs)):
             gradient = self.gradients.get(f"{name}{self.layer}")
             if gradient is not None:
-                delta = self.delta_of_gates(what)[self.answering_rows]
+                delta = self.delta_of_gates(what)
                 sizes = terms.size(delta).sum(axis=0)  # (T,)
                 difference = delta.sum(axis=0).T @ left - gradient
                 sums.append(
@@ -251,6 +298,11 @@ class Numbers(Arrays):
     def n_terms(self) -> int:
         """How many terms there are: T (T + 1) / 2 where each step has a label."""
         return sum(self.answering)
+
+    @property
+    def n_checked(self) -> int:
+        """How many of them were looked at by the complex step: of a long sequence, not all."""
+        return len(self.checks_ or [])
 
     @property
     def n_proved(self) -> int | None:

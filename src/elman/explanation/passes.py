@@ -28,8 +28,8 @@ class CarriedBack(NamedTuple):
 
     Attributes
     ----------
-    delta : array (T, T, G H)
-        δ_{t,τ} of a layer.
+    delta : array (A, T, G H)
+        δ_{t,τ} of a layer, a row each loss.
     dh : for it and each layer above, an array (A, T, S H)
         dL_t/d(states of step τ); of errors that enter at several steps the sum of the magnitudes.
     by_entry : array (T, T, G H), or None
@@ -62,13 +62,18 @@ class Passes(NamedTuple):
     wanted: Wanted
     trace: Trace
     error: Array  # (K, T), ŷ - y; zeros where a step has no target
+    offset: Array  # (T, K), what is added to y_unactivated beside V h and c: ``turned``
 
     @classmethod
-    def of(cls, parameters: Parameters, x: Array, wanted: Wanted) -> Passes:
+    def of(
+        cls, parameters: Parameters, x: Array, wanted: Wanted, offset: Array | None = None
+    ) -> Passes:
         """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
+        if offset is None:
+            offset = np.zeros((len(x), len(wanted.y)))
         layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-            trace = forward_with_answers(parameters, x, layers)
+            trace = forward_with_answers(parameters, x, layers, offset)
         if not np.isfinite(trace.y_unactivated).all():
             step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
             raise DataError(
@@ -77,7 +82,7 @@ class Passes(NamedTuple):
             )
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it goes back
             error = wanted.error(trace.y_unactivated)
-        return cls(parameters, layers, x, wanted, trace, error)
+        return cls(parameters, layers, x, wanted, trace, error, offset)
 
     @property
     def answering(self) -> IntArray:
@@ -193,12 +198,11 @@ class Passes(NamedTuple):
             np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
             for k, carried in enumerate(self._carried(layer), start=layer)
         ]
-        delta = np.zeros((T, T, found[0][0].shape[2]))
         if not self.reading.readout.of_all_steps:  # a loss enters once
-            delta[self.answering] = found[0][0]
-            return CarriedBack(delta, [dh for _, dh in found], None)
-        by_entry = np.zeros_like(delta)
-        np.add.at(delta, self.answering[losses], found[0][0])
+            return CarriedBack(found[0][0], [dh for _, dh in found], None)
+        delta = np.zeros((len(self.answering), T, found[0][0].shape[2]))
+        by_entry = np.zeros((T, T, found[0][0].shape[2]))
+        np.add.at(delta, losses, found[0][0])
         np.add.at(by_entry, steps, found[0][0])
         sizes = [np.zeros((len(self.answering), *dh.shape[1:])) for _, dh in found]
         for size, (_, dh) in zip(sizes, found, strict=True):
@@ -212,6 +216,7 @@ class Passes(NamedTuple):
         size = np.abs(V) @ Reading.of(self.reading.readout, h).r.T
         if c is not None:
             size = size + np.abs(c)[:, None]
+        size = size + np.abs(self.offset.T)
         return self.wanted.rounded(self.trace.y_unactivated, size).T
 
     def errors_of_states(self) -> list[Array]:
@@ -267,10 +272,13 @@ def _rows(blocks: Sequence[Array]) -> Array:
     return np.array(blocks)[:, :, 0]
 
 
-def forward_with_answers(parameters: Parameters, x: Array, layers: Sequence[Layer]) -> Trace:
-    """Run one sequence x (T, D) forward (N2), with an answer at every step."""
+def forward_with_answers(
+    parameters: Parameters, x: Array, layers: Sequence[Layer], offset: Array
+) -> Trace:
+    """Run one sequence x (T, D) forward (N2), with an answer at every step, and an offset (T, K)."""
     blocks = _blocks(x)
     V, c = parameters["V"], parameters.get("c")
-    return network.forward(
+    trace = network.forward(
         blocks, layers, V, c, [0] * len(blocks), readout=parameters.architecture.readout
     )
+    return trace._replace(y_unactivated=trace.y_unactivated + offset.T)

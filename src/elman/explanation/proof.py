@@ -50,6 +50,7 @@ SMALLEST = 1e-287
 AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of the kind
 N_POINTS = 256  # drawn at random, at which that is looked at too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
+LONG = 1000  # steps: of longer sequences not every term is proved on its own
 
 
 class Check(NamedTuple):
@@ -189,11 +190,13 @@ def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: Int
     V, c = parameters["V"], parameters.get("c")
     r = passes.trace.h_answering
     plain = np.concatenate([r[:, t : t + 1] for t in answering], axis=1)  # (H, A)
-    z = np.repeat(output(plain.astype(dtype), V, c)[0].T[:, :, None], n, axis=2)  # (A, K, n)
+    z = output(plain.astype(dtype), V, c)[0].T + passes.offset[answering]
+    z = np.repeat(z[:, :, None], n, axis=2)  # (A, K, n)
     for k, r_k in enumerate(passes.reading.in_passes(moved[-1].h, taus)):
         steps = taus[: r_k.shape[1]] + k
         (columns,) = np.nonzero(passes.wanted.present[steps])
-        z[np.searchsorted(answering, steps[columns]), :, columns] = output(r_k, V, c)[0].T[columns]
+        answers = output(r_k, V, c)[0].T[columns] + passes.offset[steps[columns]]
+        z[np.searchsorted(answering, steps[columns]), :, columns] = answers
     losses = passes.wanted.losses(z)
     return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
 
@@ -229,7 +232,7 @@ def magnitudes(moved: LayerTrace, trace: LayerTrace, taus: IntArray) -> list[Arr
 def check_terms(
     passes: Passes, layer: int, delta: Array, dh: Sequence[Array], seed: int = 0
 ) -> list[Check]:
-    """Prove every term of a layer's W, for each loss t and each step τ ≤ t.
+    """Prove every term of a layer's W, for each loss t and each step τ ≤ t; see ``checked``.
 
     Of a layer without W the terms of U are proved: the same δ, beside other vectors.
 
@@ -237,7 +240,7 @@ def check_terms(
     ----------
     passes : Passes
     layer : int
-    delta : array (T, T, G H)
+    delta : array (A, T, G H)
         δ_{t,τ}.
     dh : for the layer and each above it an array (A, T, S H)
         dL_t/d(states of step τ).
@@ -254,15 +257,17 @@ def check_terms(
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
     rounded = passes.rounded()
     found, summed, inside = [], [], []
-    for taus in _side_by_side(len(passes.x)):
+    steps = checked(len(passes.x))
+    for taus in _side_by_side(steps):
         moved = pass_forward(passes, layer, {name: matrix + 1j * STEP * R}, taus)
         found.append(moved.losses.imag / STEP)
         summed.append(moved.summed(rounded[answering]))
         inside.append(moved.inside(dh, taus))
 
     cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
-    delta = cell.rows_reading("h" if name == "W" else "x", delta[answering].T).T  # (A, T, ·)
-    size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, T)
+    delta, left = delta[:, steps], left[steps]
+    delta = cell.rows_reading("h" if name == "W" else "x", delta.T).T  # (A, n, ·)
+    size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, n)
     of_checks = [
         np.einsum("ath,th->at", delta, left @ R.T),
         *(np.concatenate(parts, axis=1) for parts in (found, summed, inside)),
@@ -273,15 +278,28 @@ def check_terms(
     columns = (expected, of_losses, errors, bound, size / np.sqrt(R.size), of_outputs, of_states)
     rows = np.stack(columns, axis=-1).tolist()
     return [
-        Check(int(t) + 1, tau + 1, *rows[a][tau])
+        Check(int(t) + 1, int(tau) + 1, *rows[a][i])
         for a, t in enumerate(answering)
-        for tau in range(t + 1)
+        for i, tau in enumerate(steps)
+        if tau <= t
     ]
 
 
-def _side_by_side(T: int) -> list[IntArray]:
-    """All steps, as many passes side by side as is good."""
-    return [np.arange(T)[first : first + SIDE] for first in range(0, T, SIDE)]
+def checked(T: int) -> IntArray:
+    """The steps, from 0, whose terms are proved one by one: all, or some of a long sequence.
+
+    Of more than ``LONG`` steps they are the last ``SIDE``, and then those twice as far back each time,
+    down to the first: their passes take about as many steps together as two whole sequences.
+    """
+    if T <= LONG:
+        return np.arange(T)
+    back = np.concatenate([np.arange(SIDE), 2 ** np.arange(T.bit_length()), [T - 1]])
+    return np.unique(T - 1 - back[back < T])
+
+
+def _side_by_side(steps: IntArray) -> list[IntArray]:
+    """As many passes side by side as is good."""
+    return [steps[first : first + SIDE] for first in range(0, len(steps), SIDE)]
 
 
 def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[TotalCheck]:
@@ -305,9 +323,9 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     for name, gradient in gradients.items():
         R = rng.standard_normal(gradient.shape)
         moving[name].imag[...] = STEP * R
-        trace = forward_with_answers(moving, x, moving.layers)
+        trace = forward_with_answers(moving, x, moving.layers, passes.offset)
         r = np.concatenate(passes.reading.in_passes(trace.layers[-1].h, start), axis=1)
-        z = output(r, moving["V"], moving.get("c"))[0].T[answering, :, None]
+        z = (output(r, moving["V"], moving.get("c"))[0].T + passes.offset)[answering, :, None]
         moving[name].imag[...] = 0
         losses = passes.wanted.losses(z)
         states = [
@@ -373,7 +391,7 @@ def central_differences(
 ) -> list[dict[str, float]]:
     """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
-    It looks at 64 steps τ at most, evenly chosen.
+    It looks at 64 steps τ at most, evenly chosen; of a long sequence, they are the last.
 
     Parameters
     ----------
@@ -392,7 +410,9 @@ def central_differences(
     matrix = passes.parameters[f"{name}{layer}"]
     R = np.random.default_rng(seed).standard_normal(matrix.shape)
     # A contrast, not a proof: of a long sequence some steps are enough.
-    taus = np.unique(np.linspace(0, len(passes.x) - 1, SIDE).round().astype(np.int64))
+    T = len(passes.x)
+    first = 0 if T <= LONG else T - SIDE
+    taus = np.unique(np.linspace(first, T - 1, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]
     rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
     columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])

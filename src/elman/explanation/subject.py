@@ -63,6 +63,14 @@ class Subject(NamedTuple):
             )
         return int(number)
 
+    def check_reverse(self, reverse: bool) -> None:
+        """Refuse a reverse layer where there is none."""
+        if reverse and not self.parameters.architecture.bidirectional:
+            raise ValueError(
+                "reverse=True asks for the reverse layer of a bidirectional network; this one goes "
+                "forward alone"
+            )
+
 
 def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     """Check a model and sequences against each other.
@@ -89,7 +97,6 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     if isinstance(model, Network):
         if model.dtype.kind == "c":
             raise ValueError("a complex network has no gradients; explain the real one")
-        _check_direction(model.parameters)
         _check_finite(model.parameters)
         network = model.astype(np.float64 if exact else model.dtype)
         sequences, every_step, values = network._check(X), False, None
@@ -111,7 +118,6 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     with warnings.catch_warnings():  # an array is as good as the table that had the names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         fitted, sequences = model._checked(X)
-    _check_direction(fitted.network.parameters)
     _check_finite(fitted.network.parameters)
     dtype = np.dtype(np.float64) if exact else fitted.network.dtype
     values, names = None, output_names(fitted.network.architecture)
@@ -177,13 +183,6 @@ def output_names(architecture: Architecture) -> list[str]:
     if isinstance(loss, Quantile):
         return [f"{name} at {100 * tau:g} %" for name in numbers for tau in loss.quantiles]
     return [f"{name}.{j + 1}" if each > 1 else name for name in numbers for j in range(each)]
-
-
-def _check_direction(parameters: Parameters) -> None:
-    if parameters.architecture.bidirectional:
-        raise ValueError(
-            "bidirectional networks cannot be explained yet; take one with bidirectional=False"
-        )
 
 
 def _check_finite(parameters: Parameters) -> None:

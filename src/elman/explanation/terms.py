@@ -9,7 +9,7 @@ A cell with gates has a δ of each. A term of W is that of the gates that read h
 
 Letters: T steps, A of them answering (with a loss), D inputs of the layer, H units, K outputs, S states
 and G gates of a cell, G_h of which read h. Arrays here have a row for each step, and δ of whatever
-gates is (T, T, G H): row t - 1 the loss, column τ - 1 the step.
+gates is (A, T, G H): a row each loss, column τ - 1 the step.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
 
     Parameters
     ----------
-    delta : array (T, T, G H)
+    delta : array (A, T, G H)
     left : array (T, H) or (T, D)
         h_{τ-1} for the terms of W, x_τ for those of U.
     answering : array (A,)
@@ -154,14 +154,13 @@ def term_norms(delta: Array, left: Array, answering: IntArray) -> Array:
 
     Returns
     -------
-    array (T, T)
-        NaN where there is no term: τ > t, or no L_t.
+    array (A, T)
+        NaN where there is no term: τ > t.
     """
-    T = len(left)
-    norms = np.full((T, T), np.nan)
+    norms = np.full(delta.shape[:2], np.nan)
     sizes = size(left)
-    for t in answering:
-        norms[t, : t + 1] = size(delta[t, : t + 1]) * sizes[: t + 1]
+    for row, of_loss, t in zip(norms, delta, answering, strict=True):
+        row[: t + 1] = size(of_loss[: t + 1]) * sizes[: t + 1]
     return norms
 
 
@@ -177,7 +176,7 @@ def term_kinds(
 
     Parameters
     ----------
-    delta : array (T, T, G H)
+    delta : array (A, T, G H)
     entering : array (A, T)
         ‖dL_t/dh_j‖ of each answer by way of the output alone: ‖Vᵀ (ŷ_t - y_t)‖ at its own step, or as
         it reads the steps.
@@ -187,31 +186,31 @@ def term_kinds(
         How open each step is, the mean f' of tanh; with layers above, the smallest of theirs and the
         layer's own.
     answering : array (A,)
-    structural : array (T, T) of bool
+    structural : array (A, T) of bool
         The terms that are zero by construction, whatever the parameters.
 
     Returns
     -------
-    array (T, T) of str
+    array (A, T) of str
         ``""`` where there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at
         step τ, nor later; of the others that are below ``NEGLIGIBLE`` times the largest of what enters,
         ``"saturated"`` if a step from τ to the next one that is read is, or h_{τ-1} = 0 because all
         units are off, or ŷ_t is y_t to the last digit; else ``"vanished"``: the product shrank little
         by little; and ``"live"``.
     """
-    T = len(slopes)
-    kinds = np.full((T, T), "", dtype="<U10")
-    for t, enters in zip(answering, entering, strict=True):
+    kinds = np.full(delta.shape[:2], "", dtype="<U10")
+    of_losses = zip(kinds, delta, answering, entering, structural, strict=True)
+    for of_loss, delta_t, t, enters, is_structural in of_losses:
         told, enters = enters.max(), enters[: t + 1] > 0
         shut = _least_until(enters, slopes[: t + 1]) < SATURATED
         off = ~left[: t + 1].any(axis=1)
-        nothing = size(delta[t, : t + 1]) <= NEGLIGIBLE * told
-        row = kinds[t, : t + 1]
+        nothing = size(delta_t[: t + 1]) <= NEGLIGIBLE * told
+        row = of_loss[: t + 1]
         row[...] = np.where(nothing, "vanished", "live")
         row[off | (nothing & shut) | (told == 0)] = "saturated"
         if told > 0:
             row[~np.logical_or.accumulate(enters[::-1])[::-1]] = "unread"
-        row[structural[t, : t + 1]] = "structural"
+        row[is_structural[: t + 1]] = "structural"
     return kinds
 
 
@@ -257,9 +256,10 @@ def shares(delta_t: Array, h_previous: Array) -> Array:
         Their sum is 1; a term that works against the others is negative. NaN if dL_t/dW = 0.
     """
     delta_t, h_previous = _near_one(delta_t), _near_one(h_previous)
-    products = (delta_t @ delta_t.T) * (h_previous @ h_previous.T)
+    whole = delta_t.T @ h_previous  # dL_t/dW
     with np.errstate(invalid="ignore"):
-        return np.asarray(products.sum(axis=1) / products.sum())
+        products = np.einsum("ti,ti->t", delta_t @ whole, h_previous)
+        return np.asarray(products / products.sum())
 
 
 def _near_one(array: Array) -> Array:
@@ -272,7 +272,9 @@ def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Iterator[Arra
 
     Parameters
     ----------
-    delta, left, answering
+    delta : array (n, T, G H)
+        A row each step in ``answering``: what of δ entered there.
+    left, answering
         As in ``term_norms``.
 
     Yields
@@ -281,8 +283,9 @@ def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Iterator[Arra
         For k = 0 … T - 1. Added up to k they are dW cut k steps back; added all, dW.
     """
     for k in range(len(left)):
-        t = answering[answering >= k]  # the losses that have a step k back
-        yield delta[t, t - k].T @ left[t - k]
+        rows = np.flatnonzero(answering >= k)  # the losses that have a step k back
+        steps = answering[rows] - k
+        yield delta[rows, steps].T @ left[steps]
 
 
 class Difference(NamedTuple):

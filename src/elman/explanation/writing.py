@@ -10,10 +10,11 @@ from elman.explanation.proof import Check, TotalCheck
 
 # fmt: off
 _PLAIN = [
-    "title", "seed", "classes", "features", "every_step", "layer", "cell", "T", "D", "H", "K",
+    "title", "seed", "classes", "features", "every_step", "layer", "reverse", "offset",
+    "cell", "T", "D", "H", "K",
     "truncate", "x", "inputs", "U_frd", "W_frd", "h_unactivated", "h_activated", "gates", "states",
     "h_top", "y_unactivated", "y_activated", "labels", "y", "answering", "losses", "loss", "derivative",
-    "output_error", "residual_n5", "of", "norms", "kinds", "held", "sum_error", "truncation",
+    "output_error", "residual_n5", "of", "held", "sum_error", "truncation",
     "singular", "product_singular", "lyapunov", "reach", "saturated", "verdict",
     "n_terms", "n_proved", "worst_error", "central", "passed",
 ]
@@ -28,13 +29,19 @@ def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
     if ex.readout.of_all_steps:  # else it is h_top
         everything |= {"r": ex.r, "reading": [ex.reading(t) for t in ex.answering]}
         everything["entries"] = 1 + ex.entries
+    everything["norms"], everything["kinds"] = (
+        ex.norms_of_losses,
+        ex.kinds_of_losses,
+    )  # a row a loss
     everything["readout"] = ex.architecture.readout
     everything["update"] = {name: ex.update[name] for name in _PLAIN_UPDATE}
     everything["checks"] = ex.checks_ and [_with_passed(check) for check in ex.checks_]
     everything["totals"] = ex.totals_ and [_with_passed(check) for check in ex.totals_]
     everything["backward"] = ex.backward_ and [_with_passed(check) for check in ex.backward_]
     if vectors:
-        everything["delta"] = [ex.delta[t - 1, :t] for t in ex.answering]
+        everything["delta"] = [
+            of_loss[:t] for of_loss, t in zip(ex.delta_of_losses, ex.answering, strict=True)
+        ]
         everything["parameters"] = ex.parameters
         everything["gradients"] = ex.gradients
     return {name: jsonable(value) for name, value in everything.items()}

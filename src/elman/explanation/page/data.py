@@ -84,9 +84,11 @@ def _content(view: View) -> dict[str, Any]:
         "written_rows": MATRIX,
         "triangle_steps": view.steps,
         "cells": [list(cell) for cell in view.cells],
-        "kinds": [str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells],
-        "norms": _array(np.array([[ex.norms[t - 1, tau - 1] for t, tau in view.cells]])),
-        "delta": _array(np.array([ex.delta_of[t - 1, tau - 1] for t, tau in view.cells])),
+        "kinds": [str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]) for t, tau in view.cells],
+        "norms": _array(
+            np.array([[ex.norms_of_losses[ex.loss_row(t), tau - 1] for t, tau in view.cells]])
+        ),
+        "delta": _array(np.array([ex.delta_of[ex.loss_row(t), tau - 1] for t, tau in view.cells])),
         "gates": view.delta_gates,
         "of": ex.of,
         "left": _array(ex.left[np.array(view.steps) - 1]),

@@ -92,6 +92,8 @@ def one_step(view: View) -> str:
     ex, t = view.explanation, view.step
     top = ex.h_top.shape[1]
     c = f" + c::{ex.K}×1" if "c" in ex.gradients else ""
+    if ex.offset is not None:
+        c += f" + o_t::{ex.K}×1"
     n_layers = len(ex.architecture.hidden)
     whose = f"\u00a0of\u00a0layer\u00a0{n_layers}" if ex.layer < n_layers else ""
     z = f"z_t::{ex.K}×1 = V::{ex.K}×{top} {view.read}_t::{top}×1{whose}{c}"

@@ -74,7 +74,7 @@ def ladder(view: View) -> str:
         for t, p in enumerate(steps, start=1)
     ]
     t = view.cell[0]
-    rungs = ex.ladder(t)
+    rungs = ex.ladder(t, ROWS)
     error, angle = ex.held
     if ex.W is None:
         lost = "This layer has no W, so that nothing is lost here."
@@ -131,7 +131,7 @@ def ladder(view: View) -> str:
             switch,
             '<div class="charts">',
             figure(
-                _shares_picture(_bars(view, rungs), t) + _PARTS_KEY,
+                _shares_picture(_bars(view, t), t) + _PARTS_KEY,
                 f"The share of {_share_of(view)} in dL<sub>{t}</sub>/d{ex.of}. They add up to 1. "
                 "A negative share works against the others.",
                 "shares of the terms of one loss",
@@ -221,12 +221,14 @@ def _share_of(view: View) -> str:
     return "each term"
 
 
-def _bars(view: View, rungs: list[dict[str, Any]]) -> list[tuple[str, float, str]]:
+def _bars(view: View, t: int) -> list[tuple[str, float, str]]:
     """Give the bars of the shares: a name, a share, and in words what it is; the explicit one first."""
     ex = view.explanation
     if not ex.readout.of_all_steps:
-        return [(f"τ = {row['tau']}", row["share"], row["kind"]) for row in rungs]
-    whole = ex.delta_of[ex.answering_rows].sum(axis=0).T @ ex.left
+        kinds = ex.kinds_of_losses[ex.loss_row(t), :t].tolist()
+        rungs = zip(range(1, t + 1), ex.shares(t).tolist(), kinds, strict=True)
+        return [(f"τ = {tau}", share, kind) for tau, share, kind in rungs][::-1]
+    whole = ex.delta_of.sum(axis=0).T @ ex.left
     largest = float(np.abs(whole).max()) or 1.0
     whole = whole / largest
     square = float((whole * whole).sum()) or float("nan")
@@ -248,7 +250,7 @@ def _first_step(view: View) -> str:
         names = " and ".join(f"<em>{name}</em>" for name in ex.states)
         more = f" {view.states} stands for {names}, one under another: each depends on W."
     return paragraph(
-        f"W has {len(ex.delta_of[0, 0]) // ex.H} × {ex.H} rows, {ex.H} for each gate that reads "
+        f"W has {ex.delta_of.shape[2] // ex.H} × {ex.H} rows, {ex.H} for each gate that reads "
         f"h<sub>t−1</sub>: {', '.join(view.delta_gates)}.{more}"
         if ex.W is not None
         else f"This layer has no W.{more}"
@@ -265,9 +267,10 @@ def _first_losses(view: View) -> str:
     back = ["τ = t", "τ = t − 1", "τ = t − 2"][:n_back]
     rows = []
     for t in losses:
-        terms = [number(ex.norms[t - 1, t - 1 - k]) if k < t else "" for k in range(n_back)]
+        norms = ex.norms_of_losses[ex.loss_row(t)]
+        terms = [number(norms[t - 1 - k]) if k < t else "" for k in range(n_back)]
         told = float(size(ex.V.T @ ex.output_error[t - 1]))
-        whole = ex.delta_of[t - 1, :t].T @ ex.left[:t]
+        whole = ex.delta_of[ex.loss_row(t), :t].T @ ex.left[:t]
         rows.append(
             [f"dL<sub>{t}</sub>/d{ex.of}", number(told), *terms, number(float(size(whole.ravel())))]
         )
@@ -295,7 +298,7 @@ def _two_parts(view: View) -> str:
     ex = view.explanation
     t = ex.answering[-1]
     told = float(size(ex.V.T @ ex.output_error[t - 1]))
-    whole = ex.delta_of[t - 1, :t].T @ ex.left[:t]
+    whole = ex.delta_of[ex.loss_row(t), :t].T @ ex.left[:t]
     explicit = next(iter(sums_by_lag(ex.delta_by_entry_of, ex.left, ex.entries)))
     norms = [float(size(part.ravel())) for part in (explicit, whole - explicit, whole)]
     return table(
@@ -308,11 +311,10 @@ def _two_parts(view: View) -> str:
 
 
 def _ladder_table(rows: list[dict[str, Any]], t: int, of: str) -> str:
-    shown = rows[:ROWS]
     return details(
         "The terms of one loss, factor by factor",
         table(
-            f"dL<sub>{t}</sub>/d{of}, a term a row.{capped(len(shown), len(rows), 'terms')}",
+            f"dL<sub>{t}</sub>/d{of}, a term a row.{capped(len(rows), t, 'terms')}",
             ["τ", "factors, with their shapes", "‖term‖", "share", ""],
             [
                 [
@@ -322,7 +324,7 @@ def _ladder_table(rows: list[dict[str, Any]], t: int, of: str) -> str:
                     fixed(row["share"]),
                     row["kind"],
                 ]
-                for row in shown
+                for row in rows
             ],
             class_="factors",
         ),

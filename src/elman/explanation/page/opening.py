@@ -48,6 +48,7 @@ def verdict(view: View) -> str:
         '<h1 id="title-0">Every term of one gradient</h1>',
         paragraph(text(ex.title), class_="subtitle"),
         _proofs(view),
+        _directions(view),
         paragraph(text(ex.verdict), class_="lead"),
         f'<dl class="facts">{items}</dl>',
         paragraph(
@@ -80,19 +81,45 @@ def verdict(view: View) -> str:
     )
 
 
+def _directions(view: View) -> str:
+    """Say which direction of a bidirectional network this is, and what is left out."""
+    ex = view.explanation
+    if ex.offset is None:
+        return ""
+    order = (
+        "Its steps go from the sequence's last to its first, and are counted so: step 1 is the last. "
+        if ex.reverse
+        else ""
+    )
+    other = "forward" if ex.reverse else "reverse"
+    again = "without <code>reverse</code>" if ex.reverse else "with <code>reverse=True</code>"
+    return paragraph(
+        "<b>One direction of two.</b> This page explains the "
+        f"{'reverse' if ex.reverse else 'forward'} layer alone. {order}The {other} one adds a vector "
+        "o<sub>t</sub> to each y_unactivated, which does not depend on this one's U, W and b; it has "
+        f"a page of its own, {again}. V and its update "
+        "are those of the columns that read this layer."
+    )
+
+
 def _proofs(view: View) -> str:
     ex = view.explanation
     if ex.n_proved is None or ex.worst_error is None:
         return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
     said = (
-        f"{ex.n_proved:,} of {count(ex.n_terms, 'term')} proved, worst error "
-        f"{small(ex.worst_error)}. They add up to the gradient with a relative error of "
-        f"{small(ex.sum_error)}."
+        f"{ex.n_proved:,} of {count(ex.n_checked, 'term')} proved, worst error "
+        f"{small(ex.worst_error)}. "
     )
+    if ex.n_checked < ex.n_terms:
+        said = (
+            f"{ex.n_proved:,} of the {ex.n_checked:,} terms that were checked proved, worst error "
+            f"{small(ex.worst_error)}. There are {count(ex.n_terms, 'term')}. "
+        )
+    said += f"They add up to the gradient with a relative error of {small(ex.sum_error)}."
     if ex.passed:
         proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
         return paragraph(proved, said, class_="status passed")
-    failed = ex.n_terms - ex.n_proved
+    failed = ex.n_checked - ex.n_proved
     cells = ", ".join(check.name for check in ex.backward_ or [] if not check.passed)
     if failed:
         what = f"{count(failed, 'term')} failed. "

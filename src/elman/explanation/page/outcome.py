@@ -158,8 +158,7 @@ def _by_step(view: View) -> str:
     factors = [(ex.delta_of_gates("h"), ex.h_previous), (ex.delta_of_gates("x"), ex.inputs)]
     rows = []
     for t in view.steps:
-        own = ex.delta_by_entry[t - 1, t - 1]
-        later = ex.delta_by_entry[t:, t - 1].sum(axis=0)
+        own, later = ex.own_and_later(t)
         errors = [float(size(error)) for error in (own, later, own + later)]
         products = [
             float(size(of[:, t - 1].sum(axis=0))) * float(size(met[t - 1])) for of, met in factors
@@ -233,11 +232,16 @@ def proofs(view: View) -> str:
     error = "(ŷ<sub>k</sub> − y<sub>k</sub>)" if view.is_difference else "dL/dz<sub>k</sub>"
     failed = [check for check in ex.checks_ if not check.passed]
     worst = sorted(ex.checks_, key=lambda c: (c.passed, -c.error / (c.bound or 1.0)))[:ROWS]
-    every = f"All {ex.n_terms:,} terms are" if ex.n_terms > 1 else "The only term is"
+    every = f"All {ex.n_checked:,} terms are" if ex.n_checked > 1 else "The only term is"
+    if ex.n_checked < ex.n_terms:
+        every = (
+            f"Of {ex.n_terms:,} terms {ex.n_checked:,} were checked one by one, those of the last "
+            "steps and of ever fewer further back: all are"
+        )
     said = (
         f"<b>{every} proved.</b>"
         if not failed
-        else f"<b>{count(len(failed), 'term')} of {ex.n_terms:,} failed.</b> "
+        else f"<b>{count(len(failed), 'term')} of {ex.n_checked:,} failed.</b> "
         + ("They are" if len(failed) > 1 else "It is")
         + " at the top of the table."
     )

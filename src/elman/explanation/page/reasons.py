@@ -87,7 +87,8 @@ def reasons(view: View) -> str:
         "Why it vanishes or explodes",
         "N7",
         f"{_one_step_back(view)} Many factors below 1 leave nothing. Many above 1 leave too much."
-        + view.nothing_back,
+        + view.nothing_back
+        + _last_steps(view),
         "A line at 1 (or 0, for exponents) means that an error keeps its length. "
         "Below it shrinks, above it grows.",
         math(_jacobian(view), block=True),
@@ -115,6 +116,13 @@ def reasons(view: View) -> str:
         ),
         what_if(view),
     )
+
+
+def _last_steps(view: View) -> str:
+    n, T = len(view.explanation.last_steps), view.explanation.T
+    if n >= T - 1:
+        return ""
+    return f" Singular values and exponents are those of the last {n:,} of {T:,} steps."
 
 
 def _one_step_back(view: View) -> str:

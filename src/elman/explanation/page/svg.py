@@ -14,6 +14,9 @@ from typing import NamedTuple
 from elman._typing import Array
 from elman.explanation.page.colours import N_SEQUENTIAL, sequential
 from elman.explanation.page.markup import scientific, text
+from elman.explanation.page.view import evenly
+
+POINTS = 400  # of a line, which each have a title
 
 
 def drawing(
@@ -129,6 +132,13 @@ def chart(
         (line, [(x, y) for x, y in points if _drawable(y, logarithmic and not bound)])
         for line, points in pairs
     ]
+    most = max((len(points) for line, points in shown if "points" not in line.class_), default=0)
+    if most > POINTS:
+        x_label += f" ({POINTS} of {most:,} drawn)"
+        shown = [
+            (line, points if "points" in line.class_ else evenly(points, POINTS))
+            for line, points in shown
+        ]
     xs = [x for _, points in shown for x, _ in points]
     ys = [y for _, points in shown for _, y in points]
     if not xs:

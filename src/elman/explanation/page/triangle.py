@@ -41,7 +41,7 @@ def gradient_triangle(view: View) -> str:
     """Panel 6."""
     ex = view.explanation
     n_terms = len(view.cells)
-    kinds = Counter(str(ex.kinds[t - 1, tau - 1]) for t, tau in view.cells)
+    kinds = Counter(str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]) for t, tau in view.cells)
     said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
     some = capped(n_terms, ex.n_terms, "terms") if _left_out(view) else ""
     return panel(
@@ -162,7 +162,7 @@ def _left_out(view: View) -> bool:
 
 def log_range(view: View) -> tuple[float, float]:
     """Give the powers of ten that the colours span."""
-    norms = view.explanation.norms
+    norms = view.explanation.norms_of_losses
     logs = np.log10(norms[np.nan_to_num(norms) > 0])
     if not len(logs):
         return -1.0, 0.0
@@ -207,7 +207,10 @@ def _picture(view: View) -> str:
             parts.append(label(left - 8, top + i * tall + tall / 2 + 4, str(t), "tick", "end"))
     grouped: dict[int, list[str]] = {t: [] for t in rows}
     for t, tau in view.cells:
-        norm, kind = float(ex.norms[t - 1, tau - 1]), str(ex.kinds[t - 1, tau - 1])
+        norm, kind = (
+            float(ex.norms_of_losses[ex.loss_row(t), tau - 1]),
+            str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]),
+        )
         words = f"t = {t}, τ = {tau}: {number(norm)}, {kind}"
         failed = proved.get((t, tau)) is False
         if (t, tau) in proved:
@@ -279,9 +282,12 @@ def _of_cell(view: View, words: str) -> str:
 def describe(view: View, t: int, tau: int) -> str:
     """Say what a term is, as the script does for the one that is chosen."""
     ex = view.explanation
-    delta, met = float(size(ex.delta_of[t - 1, tau - 1])), float(size(ex.left[tau - 1]))
+    delta, met = float(size(ex.delta_of[ex.loss_row(t), tau - 1])), float(size(ex.left[tau - 1]))
     name = f"h<sub>{tau - 1}</sub>" if ex.of == "W" else f"x<sub>{tau}</sub>"
-    norm, kind = float(ex.norms[t - 1, tau - 1]), str(ex.kinds[t - 1, tau - 1])
+    norm, kind = (
+        float(ex.norms_of_losses[ex.loss_row(t), tau - 1]),
+        str(ex.kinds_of_losses[ex.loss_row(t), tau - 1]),
+    )
     return (
         f"<b>term({t}, {tau})</b>: loss {t} by way of step {tau}. ‖δ‖ = {number(delta)}, "
         f"‖{name}‖ = {number(met)}, ‖term‖ = {number(norm)}: {kind}."
@@ -291,7 +297,7 @@ def describe(view: View, t: int, tau: int) -> str:
 def _chosen(view: View) -> str:
     ex = view.explanation
     t, tau = view.cell
-    delta, met = ex.delta_of[t - 1, tau - 1], ex.left[tau - 1]
+    delta, met = ex.delta_of[ex.loss_row(t), tau - 1], ex.left[tau - 1]
     rows, columns = strongest(delta, MATRIX), strongest(met, MATRIX)
     name = "h" if ex.of == "W" else "x"
     cut = ""
@@ -386,8 +392,10 @@ def _norms(view: View) -> str:
             if tau > t:
                 cells.append("")
             else:
-                kind = str(ex.kinds[t - 1, tau - 1])
-                cells.append(number(float(ex.norms[t - 1, tau - 1])) + short.get(kind, ""))
+                kind = str(ex.kinds_of_losses[ex.loss_row(t), tau - 1])
+                cells.append(
+                    number(float(ex.norms_of_losses[ex.loss_row(t), tau - 1])) + short.get(kind, "")
+                )
         rows.append([f"τ = {tau}", *cells])
     return table(
         "‖term(t, τ)‖: a column a loss, a row a step. An empty cell is no term: a loss says "

@@ -82,7 +82,11 @@ class View:
         """
         t = self.step if self.step in self.answering else self.answering[-1]
         if self.explanation.readout.of_all_steps:
-            sizes = np.nan_to_num(self.explanation.norms[t - 1, np.array(self.steps) - 1])
+            sizes = np.nan_to_num(
+                self.explanation.norms_of_losses[
+                    self.explanation.loss_row(t), np.array(self.steps) - 1
+                ]
+            )
             return t, self.steps[int(sizes.argmax())]
         return t, max((tau for tau in self.steps if tau <= t - 2), default=self.steps[0])
 

@@ -56,6 +56,7 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
             ex.x,
             ex.targets,
             layer=ex.layer,
+            offset=ex.offset,
             check=False,
         )
     except DataError:
@@ -128,7 +129,8 @@ def _clipped(reach: Array) -> list[float]:
 
 def _triangles(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
     low, high = log_range(view)
-    rows, columns = np.array(view.answering) - 1, np.array(view.steps) - 1
+    rows = [view.explanation.loss_row(t) for t in view.answering]
+    columns = np.array(view.steps) - 1
     size, gap, top = 140.0, 16.0, 24.0
     pitch = size / max(len(rows), len(columns))
     parts = []
@@ -137,7 +139,8 @@ def _triangles(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
         parts.append(label(x, 14, f"W × {factor:g}", "row"))
         if ex is not None:
             shares = [
-                [share_of(norm, low, high) for norm in line] for line in ex.norms[rows][:, columns]
+                [share_of(norm, low, high) for norm in line]
+                for line in ex.norms_of_losses[rows][:, columns]
             ]
             parts.append(grid(np.array(shares), sequential, x, top, (pitch, pitch)))
     return figure(
