@@ -255,7 +255,8 @@ Tokens: TypeAlias = Annotated[
     _network("--tokens/--no-tokens", help="Whether a step is one symbol; text is, if left out."),
 ]
 MinFrequency: TypeAlias = Annotated[
-    int | None, _network(min=1, help="Symbols that come less often are as good as unknown.")
+    int | None,
+    _network(min=1, help="Symbols that come less often are as good as unknown.", metavar="N"),
 ]
 Engine: TypeAlias = Annotated[
     EngineName | None, _network(help="What computes: compiled or reference.", metavar="NAME")

@@ -27,18 +27,25 @@ def count_alive(lengths):
 
 @helper
 def load_inputs(values, starts, t, n, work, x, width):
-    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near.
-
-    Where x_t is a token, that of a lane without a sequence is 0.
-    """
+    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near."""
     L, D = lanes(work), values.shape[1]
-    store(zeros(work, 1, 1), work, x, 0)
     for j in range(n):
         row = starts[j] + t
         for d in range(D):
             work[x + d * width + j] = values[row, d]
         for d in range(0, D, L):
             prefetch(values, (row + 1) * D + d)
+
+
+@helper
+def clear_tokens(net, work, n_lanes):
+    """Where x_t is a token, make those of lanes without a sequence numbers of columns, too: 0.
+
+    All that ever stands there are such numbers then. x comes first in ``work``.
+    """
+    layer = net.layers[0]
+    if layer.reads_tokens:
+        work[: layer.input_rows * n_lanes] = 0.0
 
 
 @helper

@@ -27,7 +27,13 @@ from elman.engines.compiled.answers import (
     rows_of_loss,
     write_answers,
 )
-from elman.engines.compiled.beginnings import count_alive, draw_masks, load_initial, load_inputs
+from elman.engines.compiled.beginnings import (
+    clear_tokens,
+    count_alive,
+    draw_masks,
+    load_initial,
+    load_inputs,
+)
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
 from elman.engines.compiled.helpers import helper
@@ -79,6 +85,7 @@ def forward(net, data, first, last, work, alive, initial, scratch):
     """
     L, T = lanes(work), len(alive) - 1
     starts = data.starts[first:last]
+    clear_tokens(net, work, T * L)
     for t in range(T):
         x = inputs_at(net.layers[0], t, T, None, L)
         load_inputs(data.values, starts, t, alive[t], work, x, L)

@@ -32,7 +32,13 @@ from elman.engines.compiled.answers import (
     rows_of_loss,
     write_answers,
 )
-from elman.engines.compiled.beginnings import count_alive, draw_masks, load_initial, load_inputs
+from elman.engines.compiled.beginnings import (
+    clear_tokens,
+    count_alive,
+    draw_masks,
+    load_initial,
+    load_inputs,
+)
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
 from elman.engines.compiled.helpers import helper
@@ -112,6 +118,7 @@ def predict(net, data, first, last, work, y_hat):
     readout = answering + top.rows * L
     scratch = readout + readouts.room_of_panels(out, L)
     store(zeros(work, 1, 1), work, scratch, 0)
+    clear_tokens(net, work, 2 * L)
     for start in range(first, last, L):
         starts, lengths = data.starts[start:last], data.lengths[start:last]
         members = data.members[start : min(start + L, last)]
@@ -418,6 +425,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
     cell_scratch = readout + readouts.room_of_panels(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
+    clear_tokens(net, work, area(slots, begins, L))
     initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
     if dropout is not None:
         draw_masks(net, dropout, members, work, initial, cell_scratch)

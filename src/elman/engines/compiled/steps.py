@@ -60,15 +60,25 @@ def affine(gate, n_inputs, weights, p, i, work, x, width):
 
 
 @helper
-def load_columns(gate, n_units, weights, work, x, to):
-    """The columns of U that L tokens are, side by side in a panel."""
+def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
+    """B + U x + W h of a gate, where the L numbers at ``x`` are those of columns of U.
+
+    What W reads stands at ``of_W``; if that is negative there is nothing.
+    """
     L = lanes(work)
     for p in range(0, n_units, L):
-        U, square = gate.forward + p * gate.n_forward + L, to + p * L
+        panel, square = gate.forward + p * gate.n_forward, to + p * L
         for j in range(L):
-            column = load(weights, U + int(work[x + j]) * L, 0, 1, 1)
+            column = load(weights, panel + (1 + int(work[x + j])) * L, 0, 1, 1)
             store(column, work, square + j * L, 0)
         transpose(work, square, L, work, square, L)
+        W = panel + (gate.n_forward - n_units) * L
+        for i in range(0, min(L, n_units - p), TILE_ROWS):
+            tile = load(work, square + i * L, L, TILE_ROWS, 1)
+            tile = f.add(tile, broadcast_rows(weights, panel + i, TILE_ROWS))
+            if of_W >= 0:
+                tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units)
+            store(tile, work, square + i * L, L)
 
 
 @inlined
@@ -84,17 +94,14 @@ def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     of_W = read_by_W(layer, before, t, slots, begins, initial, L)
     for g in range(layer.n_gates):
         gate = net.gates[layer.first_gate + g]
-        from_tokens = layer.reads_tokens and gate.reads_x
-        if from_tokens:
-            load_columns(gate, layer.n_units, net.weights, work, x, a + g * layer.rows * L)
+        if layer.reads_tokens and gate.reads_x:
+            h_before = of_W if gate.reads_h and before != scratch else -1
+            to = a + g * layer.rows * L
+            gate_of_tokens(gate, layer.n_units, net.weights, work, x, h_before, row, to)
+            continue
         for p in range(0, layer.n_units, L):
             for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-                if from_tokens:
-                    tile = load(work, a + (g * layer.rows + p + i) * L, L, TILE_ROWS, 1)
-                    b = gate.forward + p * gate.n_forward + i
-                    tile = f.add(tile, broadcast_rows(net.weights, b, TILE_ROWS))
-                else:
-                    tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
+                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
                 if gate.reads_h and before != scratch:
                     W = 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + p * gate.n_forward + W * L + i
