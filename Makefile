@@ -21,15 +21,17 @@ demo: $(VENV)/.plot
 	@echo "next: open demo/notes.html (the notes' network, a loss at each step) and"
 	@echo "      demo/explanation.html (the model above) in a browser; . $(BIN)/activate; elman --help"
 
+# Each process takes tests that stand beside each other, as these share what one of them compiles, and
+# then takes half of what another still has.
 test: $(VENV)/.dev
 	$(BIN)/python tests/kernels.py
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 # Of engines' tests those whose programs checked mode changes.
 test-checked: export NUMBA_BOUNDSCHECK = 1
 test-checked: $(VENV)/.dev
 	$(BIN)/python tests/kernels.py
-	$(BIN)/pytest -q -n auto tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
+	$(BIN)/pytest -q -n auto --dist worksteal tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
 
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)
@@ -44,14 +46,16 @@ test-mpi: $(MPI)/.mpi
 	$(MPI)/bin/python -m pytest -q tests/mpi
 
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
+test-oldest: export NUMBA_CACHE_DIR = $(CURDIR)/$(OLDEST)/numba
 test-oldest: $(OLDEST)/.dev
-	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
+	$(OLDEST)/bin/python tests/kernels.py
+	$(OLDEST)/bin/pytest -q -n auto --dist worksteal -W default --disable-warnings
 
 # PyTorch, Keras, ONNX Runtime, Optuna and MLflow read what elman writes. Elsewhere these tests skip, and so
 # the packages are imported first: here none may.
 test-extras: $(EXTRAS)/.consumers
 	$(EXTRAS)/bin/python -c "import keras, mlflow, onnxruntime, optuna, torch"
-	NUMBA_CACHE_DIR=$(CURDIR)/$(EXTRAS)/numba $(EXTRAS)/bin/pytest -q -n auto \
+	NUMBA_CACHE_DIR=$(CURDIR)/$(EXTRAS)/numba $(EXTRAS)/bin/pytest -q -n auto --dist worksteal \
 		tests/test_examples.py tests/exporting/test_torch.py tests/exporting/test_keras.py \
 		tests/exporting/test_onnx.py tests/exporting/test_front_end.py
 
