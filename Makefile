@@ -26,15 +26,17 @@ demo: $(VENV)/.plot
 	@echo "next: open demo/notes.html (the notes' network, a loss at each step) and"
 	@echo "      demo/explanation.html (the model above) in a browser; . $(BIN)/activate; elman --help"
 
+# Each process takes tests that stand beside each other, as these share what one of them compiles, and
+# then takes half of what another still has.
 test: $(VENV)/.dev
 	$(BIN)/python tests/kernels.py
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 # Of engines' tests those whose programs checked mode changes.
 test-checked: export NUMBA_BOUNDSCHECK = 1
 test-checked: $(VENV)/.dev
 	$(BIN)/python tests/kernels.py
-	$(BIN)/pytest -q -n auto tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
+	$(BIN)/pytest -q -n auto --dist worksteal tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
 
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)
@@ -49,8 +51,10 @@ test-mpi: $(MPI)/.mpi
 	$(MPI)/bin/python -m pytest -q tests/mpi
 
 # A warning is no failure here: others' newest releases may find fault with others' oldest.
+test-oldest: export NUMBA_CACHE_DIR = $(CURDIR)/$(OLDEST)/numba
 test-oldest: $(OLDEST)/.dev
-	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/numba $(OLDEST)/bin/pytest -q -n auto -W default --disable-warnings
+	$(OLDEST)/bin/python tests/kernels.py
+	$(OLDEST)/bin/pytest -q -n auto --dist worksteal -W default --disable-warnings
 
 # Optuna and MLflow as the examples use them. Elsewhere these tests skip, here neither may be missing.
 test-examples: $(EXAMPLES)/.examples

@@ -117,7 +117,8 @@ def run(width):
         text=True,
     ) as fingerprints:  # on one core, beside the tests
         tests = subprocess.run(
-            [python, "-m", "pytest", "-q", "-n", "auto", *TESTS], env=environment
+            [python, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", *TESTS],
+            env=environment,
         )
         found, _ = fingerprints.communicate()
     print(found, end="", flush=True)
