@@ -17,10 +17,11 @@ from elman.engines.compiled import panels
 DTYPES = [np.float32, np.float64]
 DROPOUT = Dropout(0.5, 0.5, 0, 0)
 KERNELS = [  # what takes longest first
-    *product(["both ways"], DTYPES, ["last"], [None]),
+    *product(["both ways"], DTYPES, ["last"], [DROPOUT, None]),
     *product(["full panels"], DTYPES, ["last", "mean"], [None]),
     *product(["narrow panels"], DTYPES, ["last", "mean"], [None]),
-    *product(["full panels"], [np.float64], ["last", "mean"], [DROPOUT]),
+    *product(["full panels", "narrow panels"], DTYPES, ["last"], [DROPOUT]),
+    ("full panels", np.float64, "mean", DROPOUT),
     *product(["rows"], DTYPES, ["last"], [None, DROPOUT]),
 ]
 

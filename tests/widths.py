@@ -22,7 +22,7 @@ import kernels
 # What the compiled engine computes, and how estimators learn and answer with it. The rest of their
 # tests is of what is refused, kept in files, said or shown, which no width can change; what is
 # trained, through all of an estimator, fingerprints compare to the bit.
-TESTS = ["tests/engines", "-k", "not reference"]
+TESTS = ["tests/engines", "-k", "not reference and not memory"]
 TESTS += [f"--ignore=tests/engines/compiled/test_{name}.py" for name in ("compiling", "helpers")]
 TESTS += [
     f"tests/estimators/test_{name}.py"

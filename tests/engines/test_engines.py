@@ -324,7 +324,7 @@ def test_memory_grows_with_the_steps_there_are(engine, every_step, traced):
     assert uneven[1] < max(even[1] / 4, 1e6)
 
 
-def test_buffers_go_when_they_are_released(engine, dtype, every_step, traced):
+def test_memory_of_buffers_is_given_back_when_they_are_released(engine, dtype, every_step, traced):
     problem = Problem(Case((400,) * 40, (64,), ("tanh",)), dtype, every_step)
 
     def compute():
