@@ -150,7 +150,7 @@ def _require_memory(
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
-    delta = T * len(cells[0].gates) * hidden[0]
+    delta = float(T * len(cells[0].gates) * hidden[0])
     if n_entries > 1:
         delta *= 1 + T / n_losses  # by entry too
     n_numbers = int(n_losses * (delta + 2 * T * n_entries * carried))

@@ -97,12 +97,14 @@ def turned(who: Subject, layer: int, reverse: bool) -> Turned:
     if layer > 1:
         below = architecture.hidden[-2]
         features = [f"h{i + 1}{way}" for way in ("", " reverse") for i in range(below)]
-    turn_targets = who.every_step and who.targets is not None
+    targets = who.targets
+    if who.every_step and targets is not None:
+        targets = targets[order]
     return Turned(
         who._replace(
             parameters=own,
             sequences=Sequences(np.ascontiguousarray(inputs[order]), who.sequences.offsets),
-            targets=who.targets[order] if turn_targets else who.targets,
+            targets=targets,
             features=features,
         ),
         offset,
