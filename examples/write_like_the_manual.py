@@ -26,7 +26,7 @@ def texts() -> tuple[str, str]:
     return "\n\n".join(learned), "\n\n".join(paragraphs[9::10])
 
 
-def trained(text: str, n_units: int = 128, n_epochs: int = 20, seed: int = 0) -> RNNTagger:
+def trained(text: str, n_units: int = 128, n_epochs: int = 15, seed: int = 0) -> RNNTagger:
     """Fit a model to the text, cut in pieces, and to the same one character later."""
     length = -(-len(text) // PIECES)
     pieces = [text[start : start + length + 1] for start in range(0, len(text) - 1, length)]
