@@ -81,6 +81,21 @@ def trained(settings, estimator, dtype):
     }
 
 
+def of_tokens():
+    """Weights and answers of a network of tokens, which is float32."""
+    rng = np.random.default_rng(0)
+    X = ["".join(rng.choice(list("abcdefg"), T)) for T in rng.integers(1, 21, N)]
+    y = [ord(x[0]) % K for x in X]
+    settings = PLAIN | {"batch_size": BATCH_SIZE, "max_iter": 2, "random_state": 0}
+    model = RNNClassifier(17, **settings, min_frequency=50).fit(X, y)
+    streamed, _ = model.step("a", model.initial_state())
+    answers = [*model.predict_proba(X), *model.predict_proba(X[:FEW]), streamed]
+    return {
+        "trained weights": model.network_.parameters.vector,
+        "answers": np.concatenate(answers, axis=None),
+    }
+
+
 def initial_weights(dtype):
     network = Network(5, [130, 33, 9], K, cell=("tanh", "relu", "dense"), dtype=dtype, seed=0)
     return {"initial weights": network.parameters.vector}
@@ -113,6 +128,7 @@ def fingerprints():
     """Compute them all, by name."""
     rate, n_updates = cosine(0.003, 20_000, 0.05), 20_000
     arrays = {"learning rates": np.array([rate(update) for update in range(n_updates)])}
+    arrays |= {f"17 tanh of tokens / {name}": array for name, array in of_tokens().items()}
     for dtype in map(np.dtype, [np.float32, np.float64]):
         parts = {(dtype,): of_tiles(dtype) | initial_weights(dtype)}
         for network, settings in NETWORKS.items():

@@ -136,9 +136,14 @@ class _Writer:
         """What ONNX's layers take in place of the numbers of tokens, (T, B, 1): (T, B, D)."""
         graph = self.graph
         columns = graph.add("Cast", self._squeezed(x, 2), to=graph.type_of(np.dtype(np.int64)))
-        values = graph.constant("values", np.array([0, 1], self.dtype))
+        values = graph.constant(
+            "values", np.array([0, 1], np.float32)
+        )  # ONNX Runtime knows no other
         depth = graph.integers([self.architecture.n_features])
-        return graph.add("OneHot", columns, *depth, values, axis=-1)
+        made = graph.add("OneHot", columns, *depth, values, axis=-1)
+        if self.dtype == np.float32:
+            return made
+        return graph.add("Cast", made, to=graph.type_of(self.dtype))
 
     @cached_property
     def there(self) -> str:
