@@ -153,7 +153,8 @@ def test_every_option_reaches_the_estimator(run):
     # a process trains once, and has its own --quiet; where states are kept changes no result
     untouchable = {"verbose", "warm_start", "checkpoint_steps"}
     of_steps = {"tbptt_steps"}  # digits are answered once a sequence
-    assert set(params) == set(options) | untouchable | of_steps
+    of_texts = {"tokens", "min_frequency"}  # test_texts.py
+    assert set(params) == set(options) | untouchable | of_steps | of_texts
 
 
 def test_windows_are_for_what_answers_each_step(run, tmp_path):

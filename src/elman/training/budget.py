@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from elman._typing import IntArray
+
 N_UPDATES = 1_500
 """Updates that ``max_iter="auto"`` makes, at least."""
 
@@ -57,12 +61,18 @@ def epochs_of(given: str | int, n_batches: int) -> int:
     return epochs_for(n_batches) if given == "auto" else int(given)
 
 
-def members_for(work: float) -> int:
+def members_for(n_parameters: int, lengths: IntArray, n_epochs: int) -> int:
     """How many networks are trained by ``n_members="auto"``.
 
     Parameters
     ----------
-    work : float
-        The parameters of one, times the steps that it goes through in all epochs.
+    n_parameters : int
+        Of one network.
+    lengths : array (n_sequences,)
+        Steps of each sequence.
+    n_epochs : int
     """
+    # A batch takes as long as its longest sequence: of sixteen, about the one that one in sixteen exceeds.
+    longest = int(np.quantile(lengths, 1 - 1 / SMALLEST_BATCH, method="higher"))
+    work = float(n_parameters) * len(lengths) * longest * n_epochs
     return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)
