@@ -92,8 +92,7 @@ dist: $(VENV)/.dev
 	$(DIST)/$(notdir $(BIN))/python -c "import elman; assert 'site-packages' in elman.__file__"
 	$(DIST)/$(notdir $(BIN))/elman --version
 	$(DIST)/$(notdir $(BIN))/python -m pytest -q -p no:cacheprovider tests/test_network.py \
-		tests/test_persistence.py tests/test_fingerprint.py \
-		tests/test_main.py::test_module_is_the_command
+		tests/test_persistence.py tests/test_main.py::test_module_is_the_command
 
 # Lines that no test reaches. Compiled functions are left out: coverage.py cannot see into them.
 coverage: $(VENV)/.dev

@@ -72,7 +72,7 @@ def members_for(n_parameters: int, lengths: IntArray, n_epochs: int) -> int:
         Steps of each sequence.
     n_epochs : int
     """
-    # A batch takes as long as its longest sequence: of sixteen, about the one that one in sixteen exceeds.
+    # A batch takes as long as its longest sequence: of sixteen, about the one that one in 16 exceeds.
     longest = int(np.quantile(lengths, 1 - 1 / SMALLEST_BATCH, method="higher"))
     work = float(n_parameters) * len(lengths) * longest * n_epochs
     return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)
