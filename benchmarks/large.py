@@ -2,7 +2,8 @@
 
     python -m benchmarks.large                 # 1 GB, in memory and in a file of random numbers
     python -m benchmarks.large --gigabytes 8   # a sparse file: zeros, which take no room on the disk
-    python -m benchmarks.large many classes features
+    python -m benchmarks.large many padded classes features
+    python -m benchmarks.large many padded --hidden 16 --batch 1024 --members 1
 
 Each is measured in a process of its own. Memory is what the process has resident at its highest (VmHWM
 of Linux) beyond what it had after a small ``fit``: libraries and compiled code. The data in memory
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,14 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--hidden", type=int, default=32)
+    parser.add_argument("--batch", type=int, help="sequences to an update; auto if left out")
+    parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="for the file; a temporary one if left out")
     parser.add_argument("--here", help=argparse.SUPPRESS)  # in the process that is measured
     options = parser.parse_args()
     if options.here:
-        measure(options.parts[0], options.gigabytes, options.hidden, Path(options.here))
+        more = {"batch_size": options.batch or "auto", "n_members": options.members}
+        measure(options.parts[0], options.gigabytes, options.hidden, Path(options.here), more)
         return
     is_small = options.gigabytes <= 2
     parts = options.parts or (["file", "memory", "file"] if is_small else ["file"])
@@ -50,15 +55,17 @@ def main() -> None:
                 fill(X)
         for part in parts:
             given = [part, "--gigabytes", str(options.gigabytes), "--hidden", str(options.hidden)]
+            given += ["--members", str(options.members)]
+            given += ["--batch", str(options.batch)] if options.batch else []
             command = [sys.executable, "-m", "benchmarks.large", *given, "--here", str(path)]
             subprocess.run(command, check=True)
 
 
-def measure(part: str, gigabytes: float, hidden: int, path: Path) -> None:
+def measure(part: str, gigabytes: float, hidden: int, path: Path, more: Mapping[str, Any]) -> None:
     """Fit and predict, and print what it took."""
     warnings.simplefilter("ignore")  # nothing is to be learnt of random numbers
     rng = np.random.default_rng(0)
-    options: dict[str, Any] = {"max_iter": 1, "random_state": 0, **PLAIN}
+    options: dict[str, Any] = {"max_iter": 1, "random_state": 0, **PLAIN, **more}
     small = rng.standard_normal((600, 3, 4), np.float32)
     RNNClassifier(hidden, **options).fit(small, np.arange(600) % 10).predict(small)
     before = memory("VmRSS")
@@ -112,8 +119,17 @@ def _in_file(gigabytes: float, path: Path) -> tuple[Any, Any]:
 
 def _many(*_: Any) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
-    X = [rng.standard_normal((1 + i % 3, 4), np.float32) for i in range(1_000_000)]
-    return X, _labels(len(X))
+    X = [rng.standard_normal((1 + i % 3, 2), np.float32) for i in range(1_000_000)]
+    return X, _labels(len(X), 2)
+
+
+def _many_in_one(*_: Any) -> tuple[Any, Any]:
+    """The same as one array, whose sequences end where NaN begins."""
+    X, y = _many()
+    padded = np.full((len(X), 3, 2), np.nan, np.float32)
+    for i, x in enumerate(X):
+        padded[i, : len(x)] = x
+    return padded, y
 
 
 def _classes(*_: Any) -> tuple[Any, Any]:
@@ -128,6 +144,7 @@ PARTS = {
     "memory": _in_memory,
     "file": _in_file,
     "many": _many,
+    "padded": _many_in_one,
     "classes": _classes,
     "features": _features,
 }

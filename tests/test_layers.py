@@ -58,7 +58,7 @@ INSIDE_FUNCTIONS = {
     "safetensors": ("reading/arrays.py",),
     "polars": ("reading/frames.py",),
     "pandas": ("reading/frames.py",),
-    "pyarrow": ("reading/frames.py", "reading/lists.py"),
+    "pyarrow": ("reading/cells.py", "reading/frames.py", "reading/lists.py"),
     "scipy": ("reading/ts.py",),
     "joblib": ("engines/compiled/threads.py",),
     "mpi4py": ("mpi/job.py",),

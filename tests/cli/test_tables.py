@@ -105,10 +105,6 @@ def test_probabilities_to_a_file(run):
     assert found.columns.tolist() == ["machine", "failed", "p(no)", "p(yes)"]
     X, _, _ = elman.read_sequences("new.csv", like=model)
     np.testing.assert_allclose(found[["p(no)", "p(yes)"]], model.predict_proba(X), atol=6e-7)
-    refused = run(*arguments)
-    assert refused.exit_code == 2
-    assert "--force" in refused.output
-    assert run(*arguments, "--force").exit_code == 0
     as_json = json.loads(run(*arguments[:4], "--json").stdout)
     assert as_json["columns"] == found.columns.tolist()
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import elman
@@ -138,6 +139,12 @@ def test_damaged_binary_files(tmp_path, library, head):
     (tmp_path / "a").write_bytes(head + bytes(100))
     with pytest.raises((DataError, OSError), match=re.compile("damaged|not a|invalid|Invalid")):
         elman.read_sequences(tmp_path / "a")
+
+
+def test_arrow_streams_are_named(tmp_path, library):
+    pl.DataFrame({"id": [1], "x": [1.0]}).write_ipc_stream(tmp_path / "a.arrows")
+    with pytest.raises(DataError, match=r"is an Arrow stream; expected an Arrow file"):
+        elman.read_sequences(tmp_path / "a.arrows")
 
 
 def test_damaged_gzip_and_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,9 +146,19 @@ def test_ids_as_labels_are_refused():
         DataError, match="'serial' has 10,000 classes for 10,000 answers: is it an id"
     ):
         elman.read_sequences(frame, id="id", features="x", label="serial")
-    frame["serial"] = np.arange(n) / 7
+    frame["serial"] = np.arange(n)
     with pytest.raises(DataError, match="If it is a number, say so: task='regression'"):
         elman.read_sequences(frame, id="id", features="x", label="serial")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_numbers_that_are_not_whole_are_no_labels(library):
+    columns = {"id": [1, 1, 2, 2], "x": [1.0, 2.0, 3.0, 4.0], "wear": [2.0, 2.0, 0.5, 0.5]}
+    with pytest.raises(DataError, match=r"'wear' is 0.5 in row 3 .*expected whole.*regression"):
+        elman.read_sequences(frame_of(columns, library), label="wear")
+    columns["wear"] = [2.0, 2.0, 0.0, 0.0]
+    _, y, _ = elman.read_sequences(frame_of(columns, library), label="wear")
+    assert y.tolist() == [2, 0]
 
 
 def test_nothing_says_what_a_sequence_is():
@@ -163,5 +174,7 @@ def test_wrong_words_are_refused():
             elman.read_sequences(frame, **keywords)
     with pytest.raises(DataError, match="source is a int; expected a path, or a data frame"):
         elman.read_sequences(3)
+    with pytest.raises(DataError, match=r"source is a LazyFrame; .*\.collect\(\)"):
+        elman.read_sequences(pl.LazyFrame(frame))
     with pytest.raises(DataError, match="has no rows"):
         elman.read_sequences(frame.head(0))

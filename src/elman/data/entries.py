@@ -50,6 +50,8 @@ def as_arrays(entries: Any, name: str) -> list[Array]:
 
 def has_arrays(listed: Array | Sequence[Any], name: str) -> bool:
     """Whether an entry is more than one value: what belongs to the steps of a sequence."""
+    if isinstance(listed, np.ndarray) and listed.dtype != object:  # which its shape says
+        return listed.ndim > 1 and len(listed) > 0
     try:
         return any(np.ndim(entry) > 0 for entry in listed)
     except ValueError:

@@ -395,6 +395,8 @@ def column_names(frame: Any) -> tuple[str, ...] | None:
     DataError
         If some are text and some are not.
     """
+    if isinstance(frame, np.ndarray):
+        return None
     names = getattr(frame, "column_names", None)  # pyarrow's, whose .columns are the data
     if names is None:
         names = getattr(frame, "columns", None)

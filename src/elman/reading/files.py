@@ -44,7 +44,13 @@ def head_of(path: Path) -> bytes:
 
 
 def kind_of(path: Path) -> Kind:
-    """Find out what a file is."""
+    """Find out what a file is.
+
+    Raises
+    ------
+    DataError
+        If it is an Arrow stream, and no Arrow file.
+    """
     head = head_of(path)
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix == ".npz":
         return "npz"
@@ -54,6 +60,11 @@ def kind_of(path: Path) -> Kind:
         return "parquet"
     if head[:6] == b"ARROW1":
         return "feather"
+    if head[:4] == b"\xff\xff\xff\xff":  # Arrow's columnar format, "Encapsulated message format"
+        raise DataError(
+            f"{path} is an Arrow stream; expected an Arrow file (Feather, version 2). Write it as one: "
+            f"polars.read_ipc_stream({str(path)!r}).write_ipc('new.arrow')"
+        )
     if head[:2] == b"\0\0" and head[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e":
         return "idx"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40:

@@ -273,9 +273,7 @@ def _text_by_pyarrow(path: Path, dialect: Dialect, types: Types, missing: list[s
 def _binary_by_polars(path: Path, kind: Kind) -> Batches:
     import polars as pl
 
-    if kind == "feather":
-        return _one(pl.read_ipc(path))
-    table = pl.scan_parquet(path)
+    table = pl.scan_ipc(path) if kind == "feather" else pl.scan_parquet(path)
     return Batches(_polars_batches(table), table.select(pl.len()).collect().item())
 
 

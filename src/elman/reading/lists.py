@@ -17,6 +17,7 @@ import numpy as np
 from elman._typing import IntArray
 from elman.data import rows as stored
 from elman.data.rows import Files, Part, Rows
+from elman.reading.cells import Cells, names_of
 from elman.reading.opened import Opened, Plan
 
 _HEAD = 1000  # rows from which it is seen what columns are
@@ -75,8 +76,7 @@ def open_lists(path: Path, plan: Plan) -> Opened | None:
         columns,
         tuple(reader.schema.names),
         head.schema,
-        values,
-        lengths=np.concatenate(lengths),
+        cells=Cells(values, np.concatenate(lengths), names_of(nested[0], n_features)),
     )
 
 

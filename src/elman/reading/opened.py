@@ -7,8 +7,9 @@ not had before costs as much as what is written to it. Of ids and labels only th
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -16,6 +17,8 @@ import narwhals as nw
 import numpy as np
 
 from elman._typing import Array, IntArray
+from elman.errors import DataError
+from elman.reading.cells import Cells, is_nested, of_cells
 from elman.reading.columns import Columns
 from elman.reading.frames import Batches, Frame
 from elman.reading.runs import Runs
@@ -31,9 +34,9 @@ Progress: TypeAlias = Callable[[float], None]
 _HEAD = 1000  # rows from which it is seen what columns are
 
 
-def row_of_table(row: int) -> str:
-    """Say which row it is, where a table is no text: from 1."""
-    return f"row {row + 1:,}"
+def row_of_table(row: int, before: int = 0) -> str:
+    """Say which row it is, of a part with rows before it, where a table is no text: from 1."""
+    return f"row {before + row + 1:,}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,8 @@ class Opened:
     Attributes
     ----------
     frame : narwhals.DataFrame
-        All columns; or, with ``values``, those that are wanted row by row beside the features.
+        All columns; or, with ``values`` or ``cells``, those that are wanted row by row beside the
+        features.
     columns : Columns
     names : tuple of str
         All columns.
@@ -53,8 +57,8 @@ class Opened:
         The features, where all of them are numbers and they were laid out already.
     repeated : mapping of str to Runs
         The columns of which that was found already: with ``values``, ids and labels of sequences.
-    lengths : array (n_sequences,) or None
-        With ``values`` of a table with a row a sequence: the steps of each.
+    cells : Cells or None
+        The features, where cells hold whole sequences and they were taken out already.
     dialect : Dialect
     place : callable
         Says in words where a row of the frame is in its source.
@@ -66,7 +70,7 @@ class Opened:
     schema: Mapping[str, Any]
     values: Array | None = None
     repeated: Mapping[str, Runs] = field(default_factory=dict)
-    lengths: IntArray | None = None
+    cells: Cells | None = None
     dialect: Dialect = field(default_factory=Dialect)
     place: Place = row_of_table
 
@@ -76,6 +80,8 @@ class Opened:
         return cls(frame, columns, tuple(frame.columns), frame.schema, **more)
 
     def __len__(self) -> int:
+        if self.cells is not None:
+            return len(self.cells.lengths)
         return len(self.frame if self.values is None else self.values)
 
     def runs(self, name: str) -> Runs:
@@ -99,7 +105,9 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
             break
     head = nw.concat(waiting) if len(waiting) > 1 else waiting[0]
     columns, schema = plan(head), head.schema
-    features = columns.features
+    features, frames = columns.features, chain([head], batches)
+    if columns.layout == "wide" and is_nested(head, features):
+        return _lay_out_cells(frames, columns, head, batches.n_rows, progress)
     are_numbers = columns.layout not in ("wide", "text") and all(
         schema[n].is_numeric() for n in features
     )
@@ -115,26 +123,78 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
     (repeated if columns.task == "classification" else kept).extend(columns.label)
     is_single = all(schema[n] == nw.Float32 for n in features)
     n_rows = max(len(head), int((batches.n_rows or 0) * 1.02))  # which may be a guess
-    values = _fresh(n_rows, len(features), np.float32 if is_single else np.float64)
+    values = _Growing(n_rows, len(features), np.float32 if is_single else np.float64)
     runs: dict[str, list[Runs]] = {name: [] for name in repeated}
     rest, n_read = [], 0
-    for frame in chain([head], batches):
-        end = n_read + len(frame)
-        if end > len(values):
-            more = _fresh(end + end // 4, len(features), values.dtype)
-            more[:n_read] = values[:n_read]
-            values = more
-        side_by_side([numbers(frame.get_column(n)) for n in features], values[n_read:end])
+    for frame in frames:
+        side_by_side([numbers(frame.get_column(n)) for n in features], values.more(len(frame)))
         for name, parts in runs.items():
             parts.append(Runs.of(frame.get_column(name)))
         if kept:
             rest.append(frame.select(kept))
-        n_read = end
+        n_read += len(frame)
         _tell(progress, n_read, batches.n_rows)
     frame = nw.concat(rest) if rest else head.select()
     found = {name: Runs.joined(parts) for name, parts in runs.items()}
-    # what is behind the last row was never written to, and so takes no room
-    return Opened(frame, columns, tuple(head.columns), schema, values[:n_read], found)
+    return Opened(frame, columns, tuple(head.columns), schema, values.written, found)
+
+
+def _lay_out_cells(
+    frames: Iterable[Frame],
+    columns: Columns,
+    head: Frame,
+    n_rows: int | None,
+    progress: Progress | None,
+) -> Opened:
+    """Take sequences out of cells, batch by batch."""
+    kept = [name for name in (columns.id, *columns.label) if name is not None]
+    rest: list[Frame] = []
+    lengths: list[IntArray] = []
+    values: _Growing | None = None
+    features: tuple[str, ...] = ()
+    n_read = 0
+    for frame in frames:
+        found = of_cells(frame, columns.features, partial(row_of_table, before=n_read))
+        if values is None:
+            features = found.features
+            steps_of_row = len(found.values) / len(frame)  # in the mean, of the first batch
+            n_steps = int(1.1 * steps_of_row * max(n_rows or 0, len(frame)))
+            values = _Growing(n_steps, len(features), found.values.dtype)
+        if found.features != features:
+            raise DataError(
+                f"steps have {len(found.features)} features from {row_of_table(n_read)} on, and "
+                f"{len(features)} before; expected as many for each step."
+            )
+        values.more(len(found.values))[:] = found.values
+        lengths.append(found.lengths)
+        rest.append(frame.select(kept))
+        n_read += len(frame)
+        _tell(progress, n_read, n_rows)
+    assert values is not None
+    cells = Cells(values.written, np.concatenate(lengths), features)
+    return Opened(nw.concat(rest), columns, tuple(head.columns), head.schema, cells=cells)
+
+
+class _Growing:
+    """Rows of numbers (n, n_features), written one behind another."""
+
+    def __init__(self, n_rows: int, n_features: int, dtype: Any) -> None:
+        self._values = _fresh(n_rows, n_features, dtype)
+        self._n = 0
+
+    def more(self, n: int) -> Array:
+        """The next n rows, to be written to."""
+        start, self._n = self._n, self._n + n
+        if self._n > len(self._values):
+            values = _fresh(self._n + self._n // 4, self._values.shape[1], self._values.dtype)
+            values[:start] = self._values[:start]
+            self._values = values
+        return self._values[start : self._n]
+
+    @property
+    def written(self) -> Array:
+        """What was written; what is behind it never was, and so takes no room."""
+        return self._values[: self._n]
 
 
 def _fresh(n_rows: int, n_features: int, dtype: Any) -> Array:

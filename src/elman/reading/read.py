@@ -14,6 +14,7 @@ import numpy as np
 from elman.data import Sequences, as_sequences
 from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
+from elman.reading.cells import is_nested
 from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
 from elman.reading.files import Kind, kind_of, no_file
 from elman.reading.frames import Frame, read_table
@@ -27,7 +28,7 @@ from elman.reading.text import line_of
 from elman.reading.texts import from_texts
 from elman.reading.ts import read_arff, read_ts
 from elman.reading.values import Place
-from elman.reading.wide import from_wide, is_nested
+from elman.reading.wide import from_wide
 
 Names = str | Sequence[str] | None
 
@@ -292,7 +293,7 @@ def _open(
         ]
         source = source.rename_axis(index=names).reset_index()
         index = tuple(names)
-    elif hasattr(source, "columns") and hasattr(source, "iloc"):
+    elif hasattr(source, "iloc") and hasattr(source, "columns"):
         source = source.reset_index(drop=True)
     if hasattr(source, "iloc"):
         source = source.rename(columns=str)
@@ -303,7 +304,7 @@ def _open(
             return of_arrays(as_sequences(cast(Any, source)), None, "the list", task)
         raise DataError(
             f"source is a {type(source).__name__}; expected a path, or a data frame of pandas, polars "
-            "or pyarrow."
+            "or pyarrow." + " Read it first: .collect()." * hasattr(source, "collect")
         ) from None
     _require_rows(frame, "the table")
     return Opened.of_frame(frame, plan(frame, "the table", index)), "the table"

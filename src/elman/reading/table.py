@@ -192,7 +192,7 @@ def _labels(label: Runs, starts: IntArray, place: Place) -> Array:
                 f"{place(row - 1)}, {after!r} in {place(row)}. One label a sequence is the same in all "
                 "its rows; for a label a row: task='tag' (--task tag)."
             )
-        return labels(label.at(starts), place)
+        return labels(label.at(starts), lambda i: place(int(starts[i])))
     return labels(label.values, lambda run: place(int(label.starts[run])))  # which refuses them
 
 

@@ -199,7 +199,7 @@ def labels(column: Series, place: Place) -> Array:
     Raises
     ------
     DataError
-        If one is missing.
+        If one is missing, or a number that is not whole.
     """
     if column.null_count():
         row = int(np.argmax(column.is_null().to_numpy()))
@@ -207,7 +207,15 @@ def labels(column: Series, place: Place) -> Array:
             f"label {column.name!r} is missing in {place(row)}. Write it, or leave the sequence out."
         )
     if column.dtype.is_numeric() or column.dtype == nw.Boolean:
-        return np.asarray(column.to_numpy())
+        values = np.asarray(column.to_numpy())
+        if values.dtype.kind == "f" and (broken := values != np.floor(values)).any():
+            row = int(np.argmax(broken))
+            raise DataError(
+                f"label {column.name!r} is {values[row]:g} in {place(row)}; expected whole numbers, "
+                "True and False, or text. If numbers are to be predicted: task='regression' "
+                "(--task regression)."
+            )
+        return values
     distinct = _distinct(text := _as_text(column))
     codes = text.replace_strict(distinct, list(range(len(distinct))), return_dtype=nw.Int64)
     return np.asarray(np.array(distinct)[codes.to_numpy()])

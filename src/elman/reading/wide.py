@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import narwhals as nw
 import numpy as np
 
 from elman._typing import Array
 from elman.data import Sequences
 from elman.errors import DataError
+from elman.reading.cells import is_nested, of_cells
 from elman.reading.columns import Columns, numbered
 from elman.reading.frames import Frame
 from elman.reading.info import Info, count_classes
@@ -30,13 +28,12 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
         If the table is not what it is said to be; the message names column and place.
     """
     frame, columns, place = table.frame, table.columns, table.place
-    n_rows = len(frame) if table.lengths is None else len(table.lengths)
+    n_rows = len(table)
     values: Array
-    if table.values is not None and table.lengths is not None:
-        values, lengths = table.values, table.lengths
-        features = _feature_names(columns.features[0], values.shape[1])
+    if table.cells is not None:
+        values, lengths, features = table.cells
     elif is_nested(frame, columns.features):
-        values, lengths, features = _of_cells(frame, columns.features, place)
+        values, lengths, features = of_cells(frame, columns.features, place)
     else:
         groups = numbered(columns.features)
         names = tuple(name for _, steps in groups for name in steps)
@@ -80,61 +77,6 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
         return f"{place(number)}, step {row - offsets[number] + 1}"
 
     return Raw(sequences, y, info, where)
-
-
-def is_nested(frame: Frame, names: tuple[str, ...]) -> bool:
-    """Whether cells hold whole sequences."""
-    schema = frame.schema
-    return any(
-        isinstance(schema[name], nw.List | nw.Array)
-        or (schema[name] == nw.Object and np.ndim(_cell(frame[name][0])) > 0)
-        for name in names
-        if name in frame.columns and len(frame)
-    )
-
-
-def _cell(value: Any) -> Array:
-    """A cell as an array: of a list, an array, or a Series."""
-    return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
-
-
-def _feature_names(column: str, n: int) -> tuple[str, ...]:
-    """Name the features of a column of lists: as itself if it has one, else with numbers."""
-    return (column,) if n == 1 else tuple(f"{column} {j}" for j in range(n))
-
-
-def _of_cells(
-    frame: Frame, names: tuple[str, ...], place: Place
-) -> tuple[Array, Array, tuple[str, ...]]:
-    """Put the sequences in cells one behind another: numbers (n_timesteps,), or lists of features."""
-    columns, lengths = [], None
-    features: tuple[str, ...] = ()
-    for name in names:
-        cells = [_cell(value) for value in frame[name].to_list()]
-        for row, cell in enumerate(cells):
-            if cell.ndim not in (1, 2) or cell.dtype.kind not in "biuf":
-                raise DataError(
-                    f"column {name!r} holds in {place(row)} an array of shape {cell.shape}, "
-                    f"{cell.dtype}; expected numbers, one a step or as many for each."
-                )
-            if cell.ndim != cells[0].ndim or cell.shape[1:] != cells[0].shape[1:]:
-                raise DataError(
-                    f"column {name!r} holds in {place(row)} steps of shape {cell.shape[1:]}, in "
-                    f"{place(0)} {cells[0].shape[1:]}; expected as many numbers for each step."
-                )
-        found = np.array([len(cell) for cell in cells])
-        if lengths is not None and (found != lengths).any():
-            row = int(np.argmax(found != lengths))
-            raise DataError(
-                f"{place(row)} has {found[row]} steps in column {name!r} and {lengths[row]} in "
-                f"{names[0]!r}; expected as many in each."
-            )
-        lengths = found
-        column = np.concatenate(cells).astype(np.float64)
-        columns.append(column.reshape(len(column), -1))
-        features += _feature_names(name, columns[-1].shape[1])
-    assert lengths is not None
-    return np.concatenate(columns, axis=1), lengths, features
 
 
 def answers(frame: Frame, columns: Columns, place: Place) -> Array:
