@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array
+from elman._typing import Array, IntArray
 from elman.data.sequences import Sequences
 from elman.errors import DataError
 
@@ -77,7 +77,7 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     if isinstance(X, Sequences):
         if X.are_characters:
             return _texts(X)
-        X = np.split(X.values.astype(np.int64)[:, 0], X.offsets[1:-1])
+        X = np.split(_whole_numbers(X, name), X.offsets[1:-1])
     if hasattr(X, "columns") or not hasattr(X, "__len__"):
         raise DataError(
             f"{name} is a {type(X).__name__}; expected a list of texts, or of lists of tokens. Of a "
@@ -106,6 +106,25 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     if not found:
         raise DataError(f"{name} holds no sequences; expected at least one.")
     return found
+
+
+def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
+    """Check that steps are one whole number each, (n_steps_in_all,)."""
+    values = sequences.loaded().values
+    if values.shape[1] != 1:
+        raise DataError(
+            f"{name} has {values.shape[1]} features a step; a token is one whole number. Give one "
+            "feature, or leave tokens out."
+        )
+    with np.errstate(invalid="ignore"):  # what is no number at all differs from it, too
+        tokens = values[:, 0].astype(np.int64)
+    if (wrong := tokens != values[:, 0]).any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{name} holds {values[row, 0]:g} in {sequences.locate(row)}; expected tokens, whole "
+            "numbers. Of numbers that measure something leave tokens out."
+        )
+    return tokens
 
 
 _PLURAL: dict[Any, str] = {str: "text", int: "whole numbers"}

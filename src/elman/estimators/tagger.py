@@ -133,7 +133,7 @@ class RNNTagger(Classification):
         DataError
             If the labels are not tokens, or the prompt is no sequence of them.
         TypeError, ValueError
-            If n is no whole number, or it or the temperature is below 0.
+            If n is no whole number, the temperature no finite one, or one of them below 0.
 
         Examples
         --------
@@ -146,6 +146,8 @@ class RNNTagger(Classification):
         """
         check_scalar(n, "n", Integral, min_val=0)
         check_scalar(temperature, "temperature", Real, min_val=0)
+        if not np.isfinite(temperature):
+            raise ValueError(f"temperature == {temperature}, must be a finite number.")
         fitted, rng = self._state, generator(random_state)
         classes = self._classes(fitted.answers)
         return sampled(fitted, self._make_engine(), classes, n, prompt, float(temperature), rng)
