@@ -295,10 +295,13 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if before and before.network.architecture != merged_architecture(
             self._architecture(before.front_end, answers, before.format), before.n_members
         ):
+            M, architecture = before.n_members, before.network.architecture
+            own = replace(architecture, hidden=tuple(H // M for H in architecture.hidden))
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
-                "cannot change once training has begun: it goes on with "
-                f"{before.network.architecture}. Set them back, or fit with warm_start=False."
+                f"cannot change once training has begun: it goes on with {own}"
+                f"{f', of which n_members={M} were trained' if M > 1 else ''}. Set them back, or fit "
+                "with warm_start=False."
             )
         return Prepared(self._encoded(examples, answers), answers, format, before)
 
