@@ -30,7 +30,12 @@ def test_a_file_of_texts_is_trained_on_evaluated_and_answered(folder):
     assert "g" in model.vocabulary_
     assert model.min_frequency == 2
     evaluated = invoke("evaluate", "model.safetensors", "texts.csv")
-    assert "(40 sequences)" in evaluated.output.replace("of 40", "(40") or "40" in evaluated.output
+    assert "of 40 sequences)" in evaluated.output
+    explained = invoke(
+        "explain", "model.safetensors", "texts.csv", "--index", 1, "--json", "e.json"
+    )
+    assert explained.exit_code == 0, explained.output
+    assert "7 of 7 terms proved" in explained.output
     answered = invoke("predict", "model.safetensors", "texts.csv")
     assert answered.output.splitlines()[0] == "sequence,stars"
     assert len(answered.output.splitlines()) == 41

@@ -6,12 +6,11 @@ its column, and nothing of the vocabulary's width is ever built.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.data.sequences import Sequences
+from elman.data.sequences import CODE_POINTS, Sequences
 from elman.errors import DataError
 
 Token: TypeAlias = str | int
@@ -76,7 +75,7 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
         raise DataError(f"{name} is one text; expected a list of texts. Pass [{name}].")
     if isinstance(X, Sequences):
         if X.are_characters:
-            return _texts(X)
+            return list(X)
         X = np.split(_whole_numbers(X, name), X.offsets[1:-1])
     if hasattr(X, "columns") or not hasattr(X, "__len__"):
         raise DataError(
@@ -165,21 +164,11 @@ def _listed(X: Any) -> Any:
 
 def as_sequences_of_characters(texts: list[str], reading: Mapping[str, Any]) -> Sequences:
     """Lay texts out flat, by their code points; none is empty."""
-    points = np.frombuffer("".join(texts).encode(_CODE, "surrogatepass"), np.uint32)
+    points = np.frombuffer("".join(texts).encode(CODE_POINTS, "surrogatepass"), np.uint32)
     offsets = np.cumsum([0, *map(len, texts)])
     return Sequences(
         points.astype(np.float32)[:, None], offsets, reading=reading, are_characters=True
     )
-
-
-def _texts(sequences: Sequences) -> list[str | list[Token]]:
-    """The texts that ``as_sequences_of_characters`` laid out."""
-    points = sequences.values[:, 0].astype(np.uint32)
-    text = points.tobytes().decode(_CODE, "surrogatepass")
-    return [text[a:b] for a, b in pairwise(sequences.offsets.tolist())]
-
-
-_CODE = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 @dataclass(frozen=True)
