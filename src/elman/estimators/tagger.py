@@ -25,7 +25,7 @@ class RNNTagger(Classification):
     the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one. Answers use no step to
     come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``. Fitted on texts and
-    the same one character later, it foretells the next, and ``sample`` draws from it.
+    the same one character later, it predicts the next, and ``sample`` draws from it.
 
     Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
     ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
@@ -117,7 +117,7 @@ class RNNTagger(Classification):
             What goes before. Without one it begins as after a token that is not known.
         temperature : float
             The probabilities are raised to the power of 1 / temperature: below 1 the likely ones come
-            oftener, and at 0 always the most probable.
+            more often, and at 0 always the most probable.
         random_state : int, RandomState or None
             An int gives the same tokens again.
 
