@@ -204,6 +204,20 @@ def test_rare_tokens_share_the_column_of_the_unknown():
     np.testing.assert_array_equal(model.predict_proba(["az"]), model.predict_proba(["a?"]))
 
 
+@pytest.mark.parametrize("min_frequency", [1, 12])
+def test_what_has_weight_0_is_in_no_vocabulary(min_frequency):
+    settings = SETTINGS | {"engine": "reference", "min_frequency": min_frequency}
+    expected = RNNClassifier(**settings).fit(TEXTS, Y)
+    X, weights = ["Aa" * 9, *TEXTS, "zzz"], [0, *[1] * 40, 0]
+    found = RNNClassifier(**settings).fit(X, [0, *Y, 1], weights)
+    assert found.vocabulary_ == expected.vocabulary_
+    np.testing.assert_array_equal(found.predict_proba(TEXTS), expected.predict_proba(TEXTS))
+    steps = RNNTagger(**settings).fit(
+        [t + "z" for t in TEXTS], [t + "a" for t in TEXTS], [[1] * len(t) + [0] for t in TEXTS]
+    )
+    assert steps.vocabulary_ == expected.vocabulary_
+
+
 def test_partial_fit_keeps_the_vocabulary():
     model = RNNClassifier(**SETTINGS).partial_fit(TEXTS[:20], Y[:20], classes=[0, 1])
     before = model.vocabulary_

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from numbers import Integral
@@ -206,10 +206,7 @@ class Vocabulary:
         counts = Counter(chain.from_iterable(sequences))
         tokens = sorted(t for t, n in counts.items() if n >= min_frequency)
         if not tokens:
-            raise DataError(
-                f"min_frequency={min_frequency} leaves no token: the most frequent one occurs "
-                f"{max(counts.values())} times. Set it to less."
-            )
+            raise _too_rare(min_frequency, max(counts.values()))
         return cls(tuple(tokens), all(isinstance(x, str) for x in sequences))
 
     def __len__(self) -> int:
@@ -269,6 +266,22 @@ class Vocabulary:
         columns = (find(token, unknown) for token in chain.from_iterable(sequences))
         values = np.fromiter(columns, dtype, int(offsets[-1]))
         return Sequences(values[:, None], offsets, stacked)
+
+    def of_present(self, sequences: Sequences, min_frequency: int) -> tuple[Vocabulary, Sequences]:
+        """Number the tokens again of some sequences that it encoded, as if it had learned from these.
+
+        What it did not know stays unknown. Parameters, and what is raised, are those of ``learned``.
+        """
+        columns = sequences.loaded().values[:, 0].astype(np.int64)
+        counts = np.bincount(columns, minlength=len(self))[:-1]
+        kept = np.flatnonzero(counts >= min_frequency)
+        if not len(kept):
+            raise _too_rare(min_frequency, counts.max())
+        numbers = np.full(len(self), len(kept))
+        numbers[kept] = np.arange(len(kept))
+        values = numbers[columns].astype(sequences.values.dtype)
+        vocabulary = replace(self, tokens=tuple(self.tokens[k] for k in kept))
+        return vocabulary, replace(sequences, values=values[:, None])
 
     def decoded(self, sequences: Sequences) -> list[Any]:
         """Turn numbers of columns into tokens again: texts, or lists of tokens. All must be known."""
@@ -342,6 +355,13 @@ class Vocabulary:
             self.are_characters and any(len(str(token)) != 1 for token in self.tokens)
         ):
             raise ValueError("tokens that are characters must have one character each")
+
+
+def _too_rare(min_frequency: int, most: int) -> DataError:
+    return DataError(
+        f"min_frequency={min_frequency} leaves no token: the most frequent one occurs {most} times. "
+        "Set it to less."
+    )
 
 
 def require_tokens(values: Array, n_tokens: int, name: str = "X") -> None:
