@@ -214,6 +214,8 @@ def _like(X: Any, sequences: Sequences, values: Array) -> Any:
     if sequences.names is not None:
         return list(_frames(X, np.split(values, sequences.offsets[1:-1])))
     if sequences.padded_to is None:
+        if all(np.asarray(x).dtype.kind in "iu" for x in X):  # tokens, perhaps
+            values = values.astype(np.int64)
         return sequences.fold(values)
     padded = np.full((len(sequences), sequences.padded_to, sequences.n_features), np.nan)
     padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = values

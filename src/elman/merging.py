@@ -9,7 +9,7 @@ Since cells and readouts are computed unit by unit, its states are the members',
     z  =  (1/M) Σ_m z_m
 
 So what classifiers answer is the normalised geometric mean of the members' probabilities, and what
-regressors answer their mean.
+regressors answer their mean; where ŷ = exp z (Poisson's loss), the geometric mean of theirs.
 
 Letters: M members, P parameters of each, H units, D inputs, K outputs.
 """

@@ -30,7 +30,12 @@ def test_a_file_of_texts_is_trained_on_evaluated_and_answered(folder):
     assert "g" in model.vocabulary_
     assert model.min_frequency == 2
     evaluated = invoke("evaluate", "model.safetensors", "texts.csv")
-    assert "(40 sequences)" in evaluated.output.replace("of 40", "(40") or "40" in evaluated.output
+    assert "of 40 sequences)" in evaluated.output
+    explained = invoke(
+        "explain", "model.safetensors", "texts.csv", "--index", 1, "--json", "e.json"
+    )
+    assert explained.exit_code == 0, explained.output
+    assert "7 of 7 terms proved" in explained.output
     answered = invoke("predict", "model.safetensors", "texts.csv")
     assert answered.output.splitlines()[0] == "sequence,stars"
     assert len(answered.output.splitlines()) == 41
@@ -85,4 +90,18 @@ def test_a_model_of_labels_does_not_write(folder):
     )
     refused = invoke("sample", "a.safetensors")
     assert refused.exit_code == 2
-    assert "does not foretell" in refused.output
+    assert "does not predict" in refused.output
+
+
+def test_a_model_of_whole_numbers_takes_a_prompt_of_them(folder):
+    numbers = [[3, 1, 2] * 5, [1, 2, 3] * 5]
+    settings = {"max_iter": 2, "random_state": 0, "engine": "reference", "tokens": True}
+    model = RNNTagger(8, **settings).fit([x[:-1] for x in numbers], [x[1:] for x in numbers])
+    model.save("model.safetensors")
+    written = invoke("sample", "model.safetensors", "--prompt", "3 1", "--n", 4, "--seed", 0)
+    expected = model.sample(4, [3, 1], random_state=0)
+    assert written.output == f"3 1 {' '.join(map(str, expected))}\n"
+    for options in (("--prompt", "three"), ("--temperature", "inf")):
+        refused = invoke("sample", "model.safetensors", *options)
+        assert refused.exit_code == 2
+        assert options[0] in refused.output

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman import DataError
-from elman.data import Sequences, Vocabulary
+from elman.data import Sequences, Vocabulary, as_sequences, rows
 from elman.data.tokens import holds_text, require_tokens, token_lists
 
 
@@ -107,6 +107,28 @@ def test_sequences_of_tokens_become_lists(X, expected):
 def test_what_is_no_sequence_of_tokens_is_refused(X, message):
     with pytest.raises(DataError, match=message):
         token_lists(X)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "message"),
+    [
+        ([[[1.0], [2.5]]], "X holds 2.5 in sequence 0, step 1; expected tokens, whole numbers"),
+        ([[[1.0]], [[2.0], [1e300]]], r"X holds 1e\+300 in sequence 1, step 1"),
+        ([[[1.0, 2.0]]], "X has 2 features a step; a token is one whole number"),
+    ],
+    ids=str,
+)
+def test_sequences_of_numbers_that_are_no_tokens_are_refused(sequences, message):
+    with pytest.raises(DataError, match=message):
+        token_lists(as_sequences([np.array(x) for x in sequences]))
+
+
+def test_tokens_stay_in_a_large_file_until_they_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "LARGE", 8)
+    np.save(tmp_path / "X.npy", np.arange(6.0).reshape(2, 3, 1))
+    sequences = as_sequences(np.load(tmp_path / "X.npy", mmap_mode="r"))
+    assert sequences.unread is not None
+    assert token_lists(sequences) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_table_is_refused_with_the_column_to_pass():

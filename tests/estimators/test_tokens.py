@@ -20,13 +20,15 @@ from elman import (
     gradient_flow,
     load,
 )
+from elman.data.tokens import as_sequences_of_characters
+from elman.estimators.facts import facts
 from elman.estimators.files import fitted_from
 from elman.estimators.representation import described
 from elman.inspection import permutation_importance
 from elman.persistence import Model
 from tolerances import VERSUS_NAIVE, relative_error
 
-SETTINGS = {"hidden_layer_sizes": 9, "max_iter": 2, "random_state": 0}
+SETTINGS = {"hidden_layer_sizes": 9, "max_iter": 2, "n_members": 1, "random_state": 0}
 
 rng = np.random.default_rng(0)
 Y = rng.integers(0, 2, 40)
@@ -62,6 +64,15 @@ def test_a_vocabulary_is_learned(model):
 def test_what_is_not_known_says_nothing_at_first(model):
     assert not model.network_.parameters["U1"][:, 4].any()
     np.testing.assert_array_equal(model.predict_proba(["xyz"]), model.predict_proba(["???"]))
+
+
+def test_several_networks_of_tokens_begin_so_each(monkeypatch):
+    monkeypatch.setattr("elman.estimators.base.train", lambda *_, **__: None)
+    several = RNNClassifier(**SETTINGS | {"n_members": 3}, engine="reference").fit(TEXTS, Y)
+    U = several.network_.parameters["U1"].reshape(3, 3, 9, 5)  # gates, networks, units, tokens
+    assert (U[..., -1] == 0).all()
+    assert (U[..., :-1] != 0).all()
+    assert (U[:, 0] != U[:, 1]).any()
 
 
 def test_training_on_tokens_is_training_on_one_hot_steps():
@@ -159,8 +170,17 @@ def test_what_is_no_tokens_is_refused(X, settings, message):
 
 
 def test_text_that_is_said_to_be_numbers_is_refused():
-    with pytest.raises(ValueError, match="expected"):
-        RNNClassifier(**SETTINGS, tokens=False).fit(TEXTS, Y)
+    read = as_sequences_of_characters(TEXTS, {})
+    for X in (TEXTS, WORDS, read):
+        with pytest.raises(DataError, match="X is text, and tokens=False takes numbers"):
+            RNNClassifier(**SETTINGS, tokens=False).fit(X, Y)
+
+
+def test_a_switch_may_be_numpy_s():
+    on, off = np.array([True, False])
+    X = np.array([[[0], [1]], [[1], [0]]])
+    assert RNNClassifier(**SETTINGS, tokens=on).fit(X, [0, 1]).vocabulary_ == {0: 0, 1: 1}
+    assert not hasattr(RNNClassifier(**SETTINGS, tokens=off).fit(X, [0, 1]), "vocabulary_")
 
 
 def test_frames_of_tokens_are_refused():
@@ -182,6 +202,20 @@ def test_rare_tokens_share_the_column_of_the_unknown():
     assert model.vocabulary_ == {"a": 0, "b": 1, "c": 2, "d": 3}
     assert model.network_.parameters["U1"][:, 4].any()  # it was learned
     np.testing.assert_array_equal(model.predict_proba(["az"]), model.predict_proba(["a?"]))
+
+
+@pytest.mark.parametrize("min_frequency", [1, 12])
+def test_what_has_weight_0_is_in_no_vocabulary(min_frequency):
+    settings = SETTINGS | {"engine": "reference", "min_frequency": min_frequency}
+    expected = RNNClassifier(**settings).fit(TEXTS, Y)
+    X, weights = ["Aa" * 9, *TEXTS, "zzz"], [0, *[1] * 40, 0]
+    found = RNNClassifier(**settings).fit(X, [0, *Y, 1], weights)
+    assert found.vocabulary_ == expected.vocabulary_
+    np.testing.assert_array_equal(found.predict_proba(TEXTS), expected.predict_proba(TEXTS))
+    steps = RNNTagger(**settings).fit(
+        [t + "z" for t in TEXTS], [t + "a" for t in TEXTS], [[1] * len(t) + [0] for t in TEXTS]
+    )
+    assert steps.vocabulary_ == expected.vocabulary_
 
 
 def test_partial_fit_keeps_the_vocabulary():
@@ -301,6 +335,7 @@ def test_at_temperature_0_it_is_the_most_probable(tagger):
     for token in tagger.sample(10, prompt=prompt, temperature=0):
         assert token == tagger.predict([prompt])[0][-1]
         prompt += token
+    assert tagger.sample(10, prompt="ab", temperature=1e-320) == prompt[2:]
 
 
 def test_probabilities_of_a_sample_are_the_model_s(tagger):
@@ -327,8 +362,9 @@ def test_a_sample_of_what_is_no_next_token_is_refused(tagger):
     numbers = RNNTagger(**SETTINGS).fit([np.zeros((3, 1))] * 4, [[0, 1, 0]] * 4)
     with pytest.raises(DataError, match="sample draws the next token"):
         numbers.sample(3)
-    with pytest.raises(ValueError, match="temperature"):
-        tagger.sample(3, temperature=-1)
+    for temperature in (-1, np.inf, np.nan):
+        with pytest.raises(ValueError, match="temperature"):
+            tagger.sample(3, temperature=temperature)
     with pytest.raises(ValueError, match="n == -1"):
         tagger.sample(-1)
     with pytest.raises(DataError, match="prompt"):
@@ -375,6 +411,36 @@ def test_gradient_flow_and_permutation_of_steps(model):
     assert len(found.names) == max(map(len, TEXTS))
     with pytest.raises(DataError, match="pass over='steps'"):
         permutation_importance(model, TEXTS, Y)
+
+
+def test_whole_numbers_stay_tokens_where_steps_are_permuted():
+    X = np.array([[ord(c) for c in text[:2]] for text in TEXTS])[:, :, None]
+    model = RNNClassifier(**SETTINGS | {"max_iter": 60}, tokens=True).fit(X, Y)
+    found = permutation_importance(model, X, Y, over="steps", n_repeats=2, random_state=0)
+    assert found.importances_mean.max() > 0
+    listed = permutation_importance(model, list(X), Y, over="steps", n_repeats=2, random_state=0)
+    np.testing.assert_array_equal(listed.importances, found.importances)
+
+
+def test_ranks_of_a_job_compare_all_steps_and_what_they_stand_for():
+    texts = ["abcb" * 100, "cbab" * 100]
+
+    def known(X):
+        """What is compared of a training on X."""
+        model = RNNTagger(**SETTINGS, engine="reference")
+        prepared = model._prepare(X, X, None, None)
+        fitted, members = model._begin(prepared, prepared.examples, 1)
+        trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples)
+        return facts(model, fitted, trainer)
+
+    def differing(X):
+        others = known(X)
+        return {name for name, fact in known(texts).items() if others[name] != fact}
+
+    assert differing(texts) == set()
+    assert differing([texts[0][:1] + "cb" + texts[0][3:], texts[1]]) == {"the steps of X", "y"}
+    swapped = [text.translate(str.maketrans("abc", "xyz")) for text in texts]
+    assert differing(swapped) == {"the tokens that are known"}
 
 
 def test_a_file_altered_by_hand_is_refused(model, tmp_path):

@@ -23,7 +23,8 @@ def table():
 @given(st.lists(st.text(min_size=1), min_size=1))
 def test_texts_come_back(texts):
     sequences = as_sequences_of_characters(texts, {})
-    assert token_lists(sequences) == texts
+    assert token_lists(sequences) == texts == list(sequences)
+    assert sequences[-1] == texts[-1]
     assert holds_text(sequences)
     last = sequences.take(np.array([len(texts) - 1, 0]))
     assert token_lists(last) == [texts[-1], texts[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated
 
 import typer
@@ -13,13 +14,14 @@ from elman.cli.output import check_delivered, say
 
 def sample(
     model: Model,
-    prompt: Annotated[str, typer.Option(help="What goes before.", metavar="TEXT")] = "",
-    n: Annotated[int, typer.Option("--n", min=0, help="How many symbols.")] = 200,
+    prompt: Annotated[str, typer.Option(help="Text to continue.", metavar="TEXT")] = "",
+    n: Annotated[int, typer.Option("--n", min=0, metavar="N", help="Symbols to draw.")] = 200,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Below 1 likely symbols come oftener; 0: nothing else.")
+        float,
+        typer.Option(min=0, help="Below 1: likely symbols more often; 0: only the likeliest."),
     ] = 1.0,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed draws the same; left out, another.")
+        int | None, typer.Option(min=0, metavar="N", help="Seed: the same one draws the same text.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -27,12 +29,13 @@ def sample(
     estimator = load_estimator(model)
     if not hasattr(estimator, "sample"):
         raise typer.BadParameter(
-            f"an {type(estimator).__name__} does not foretell the next symbol; train an RNNTagger on "
+            f"an {type(estimator).__name__} does not predict the next symbol; train an RNNTagger on "
             "texts and the same one symbol later",
             param_hint="MODEL",
         )
-    given = prompt if prompt == "" or _are_characters(estimator) else prompt.split()
-    drawn = estimator.sample(n, given, temperature, seed)
+    if not isfinite(temperature):
+        raise typer.BadParameter("expected a finite number", param_hint="--temperature")
+    drawn = estimator.sample(n, _tokens(prompt, estimator), temperature, seed)
     if as_json:
         say(dumps({"model": str(model), "prompt": prompt, "sample": drawn}))
     else:
@@ -43,6 +46,15 @@ def sample(
     check_delivered()
 
 
-def _are_characters(estimator: object) -> bool:
-    """Whether its tokens are single characters, so that a prompt is a text and no list of words."""
-    return all(len(str(token)) == 1 for token in getattr(estimator, "vocabulary_", {}))
+def _tokens(prompt: str, estimator: object) -> str | list[str] | list[int]:
+    """The tokens of a prompt: its characters, words, or whole numbers, as the model has them."""
+    known = list(getattr(estimator, "vocabulary_", {}))
+    if not all(isinstance(token, str) for token in known):
+        try:
+            return [int(word) for word in prompt.split()]
+        except ValueError:
+            raise typer.BadParameter(
+                "the model's tokens are whole numbers; expected some, with spaces between",
+                param_hint="--prompt",
+            ) from None
+    return prompt if all(len(token) == 1 for token in known) else prompt.split()

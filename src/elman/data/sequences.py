@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -18,6 +19,9 @@ from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")
 """The types of what libraries put where a value is missing, by name."""
+
+CODE_POINTS = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
+"""The coding whose bytes are those of an array of code points, uint32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,8 @@ class Sequences:
         How ``read_sequences`` read them, as plain text, numbers, lists and mappings: a model that is
         fitted on them remembers it.
     are_characters : bool
-        Whether each step is a character of a text, whose code point is its one value.
+        Whether each step is a character of a text, whose code point is its one value. One sequence
+        is a text then.
     """
 
     values: Array
@@ -75,7 +80,7 @@ class Sequences:
         )
 
     @overload
-    def __getitem__(self, i: int) -> Array: ...
+    def __getitem__(self, i: int) -> Any: ...
 
     @overload
     def __getitem__(self, i: slice | Array | list[int]) -> Sequences: ...
@@ -83,18 +88,19 @@ class Sequences:
     @overload
     def __getitem__(self, i: tuple[Any, Any]) -> Sequences: ...
 
-    def __getitem__(
-        self, i: int | slice | Array | list[int] | tuple[Any, Any]
-    ) -> Array | Sequences:
-        """One sequence (n_timesteps, n_features) by its number; some of them by several."""
+    def __getitem__(self, i: int | slice | Array | list[int] | tuple[Any, Any]) -> Any:
+        """One sequence (n_timesteps, n_features), or text, by its number; some of them by several."""
         if isinstance(i, tuple):  # [numbers, ...], as scikit-learn takes some of what has a shape
             i = cast("Array | list[int]", i[0])
         if isinstance(i, slice | np.ndarray | list):
             return self.take(np.arange(len(self))[i])
         i = range(len(self))[i]  # from the end, too
-        return np.asarray(self.values[self.offsets[i] : self.offsets[i + 1]])
+        own = np.asarray(self.values[self.offsets[i] : self.offsets[i + 1]])
+        if self.are_characters:
+            return own[:, 0].astype(np.uint32).tobytes().decode(CODE_POINTS, "surrogatepass")
+        return own
 
-    def __iter__(self) -> Iterator[Array]:
+    def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     @property

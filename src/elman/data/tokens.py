@@ -6,20 +6,19 @@ its column, and nothing of the vocabulary's width is ever built.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain
 from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array
-from elman.data.sequences import Sequences
+from elman._typing import Array, IntArray
+from elman.data.sequences import CODE_POINTS, Sequences
 from elman.errors import DataError
 
 Token: TypeAlias = str | int
@@ -76,8 +75,8 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
         raise DataError(f"{name} is one text; expected a list of texts. Pass [{name}].")
     if isinstance(X, Sequences):
         if X.are_characters:
-            return _texts(X)
-        X = np.split(X.values.astype(np.int64)[:, 0], X.offsets[1:-1])
+            return list(X)
+        X = np.split(_whole_numbers(X, name), X.offsets[1:-1])
     if hasattr(X, "columns") or not hasattr(X, "__len__"):
         raise DataError(
             f"{name} is a {type(X).__name__}; expected a list of texts, or of lists of tokens. Of a "
@@ -106,6 +105,25 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     if not found:
         raise DataError(f"{name} holds no sequences; expected at least one.")
     return found
+
+
+def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
+    """Check that steps are one whole number each, (n_steps_in_all,)."""
+    values = sequences.loaded().values
+    if values.shape[1] != 1:
+        raise DataError(
+            f"{name} has {values.shape[1]} features a step; a token is one whole number. Give one "
+            "feature, or leave tokens out."
+        )
+    with np.errstate(invalid="ignore"):  # what is no number at all differs from it, too
+        tokens = values[:, 0].astype(np.int64)
+    if (wrong := tokens != values[:, 0]).any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{name} holds {values[row, 0]:g} in {sequences.locate(row)}; expected tokens, whole "
+            "numbers. Of numbers that measure something leave tokens out."
+        )
+    return tokens
 
 
 _PLURAL: dict[Any, str] = {str: "text", int: "whole numbers"}
@@ -146,21 +164,11 @@ def _listed(X: Any) -> Any:
 
 def as_sequences_of_characters(texts: list[str], reading: Mapping[str, Any]) -> Sequences:
     """Lay texts out flat, by their code points; none is empty."""
-    points = np.frombuffer("".join(texts).encode(_CODE, "surrogatepass"), np.uint32)
+    points = np.frombuffer("".join(texts).encode(CODE_POINTS, "surrogatepass"), np.uint32)
     offsets = np.cumsum([0, *map(len, texts)])
     return Sequences(
         points.astype(np.float32)[:, None], offsets, reading=reading, are_characters=True
     )
-
-
-def _texts(sequences: Sequences) -> list[str | list[Token]]:
-    """The texts that ``as_sequences_of_characters`` laid out."""
-    points = sequences.values[:, 0].astype(np.uint32)
-    text = points.tobytes().decode(_CODE, "surrogatepass")
-    return [text[a:b] for a, b in pairwise(sequences.offsets.tolist())]
-
-
-_CODE = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 
 
 @dataclass(frozen=True)
@@ -198,10 +206,7 @@ class Vocabulary:
         counts = Counter(chain.from_iterable(sequences))
         tokens = sorted(t for t, n in counts.items() if n >= min_frequency)
         if not tokens:
-            raise DataError(
-                f"min_frequency={min_frequency} leaves no token: the most frequent one occurs "
-                f"{max(counts.values())} times. Set it to less."
-            )
+            raise _too_rare(min_frequency, max(counts.values()))
         return cls(tuple(tokens), all(isinstance(x, str) for x in sequences))
 
     def __len__(self) -> int:
@@ -261,6 +266,22 @@ class Vocabulary:
         columns = (find(token, unknown) for token in chain.from_iterable(sequences))
         values = np.fromiter(columns, dtype, int(offsets[-1]))
         return Sequences(values[:, None], offsets, stacked)
+
+    def of_present(self, sequences: Sequences, min_frequency: int) -> tuple[Vocabulary, Sequences]:
+        """Number the tokens again of some sequences that it encoded, as if it had learned from these.
+
+        What it did not know stays unknown. Parameters, and what is raised, are those of ``learned``.
+        """
+        columns = sequences.loaded().values[:, 0].astype(np.int64)
+        counts = np.bincount(columns, minlength=len(self))[:-1]
+        kept = np.flatnonzero(counts >= min_frequency)
+        if not len(kept):
+            raise _too_rare(min_frequency, counts.max())
+        numbers = np.full(len(self), len(kept))
+        numbers[kept] = np.arange(len(kept))
+        values = numbers[columns].astype(sequences.values.dtype)
+        vocabulary = replace(self, tokens=tuple(self.tokens[k] for k in kept))
+        return vocabulary, replace(sequences, values=values[:, None])
 
     def decoded(self, sequences: Sequences) -> list[Any]:
         """Turn numbers of columns into tokens again: texts, or lists of tokens. All must be known."""
@@ -334,6 +355,13 @@ class Vocabulary:
             self.are_characters and any(len(str(token)) != 1 for token in self.tokens)
         ):
             raise ValueError("tokens that are characters must have one character each")
+
+
+def _too_rare(min_frequency: int, most: int) -> DataError:
+    return DataError(
+        f"min_frequency={min_frequency} leaves no token: the most frequent one occurs {most} times. "
+        "Set it to less."
+    )
 
 
 def require_tokens(values: Array, n_tokens: int, name: str = "X") -> None:

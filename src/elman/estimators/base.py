@@ -291,14 +291,24 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             sequences = as_fitted(self, X, format, before.network.dtype)
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
+        has_less = len(examples.sequences.values) < len(sequences.values)
+        if before is None and format.vocabulary is not None and has_less:  # by weights of 0
+            vocabulary, present = format.vocabulary.of_present(
+                examples.sequences, self.min_frequency
+            )
+            examples = replace(examples, sequences=present)
+            format = replace(format, vocabulary=vocabulary)
         answers = self._known(examples.targets, answers_before, classes)
         if before and before.network.architecture != merged_architecture(
             self._architecture(before.front_end, answers, before.format), before.n_members
         ):
+            M, architecture = before.n_members, before.network.architecture
+            own = replace(architecture, hidden=tuple(H // M for H in architecture.hidden))
             raise InvalidParameterError(
                 "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
-                "cannot change once training has begun: it goes on with "
-                f"{before.network.architecture}. Set them back, or fit with warm_start=False."
+                f"cannot change once training has begun: it goes on with {own}"
+                f"{f', of which n_members={M} were trained' if M > 1 else ''}. Set them back, or fit "
+                "with warm_start=False."
             )
         return Prepared(self._encoded(examples, answers), answers, format, before)
 

@@ -41,7 +41,8 @@ class RNNClassifier(ClassifierMixin, Classification):
         How many networks are trained side by side, from first weights of their own, in the same
         batches. Afterwards they are one network, with so many times the units, whose z is the mean of
         theirs: a classifier answers with the normalised geometric mean of their probabilities, a
-        regressor with the mean of their numbers. So the luck of first weights counts for less.
+        regressor with the mean of their numbers (of ``loss="poisson"``, where ŷ = exp z, the
+        geometric mean). So the luck of first weights counts for less.
         ``"auto"`` is 4, or else 2, if their parameters times the steps of all epochs are at most
         4·10¹¹, about half a minute on two cores; else it is 1. Models that answer every step have one.
         The history has means over the networks. Going on (``warm_start``, ``partial_fit``) trains

@@ -22,11 +22,13 @@ _SAMPLE = 64  # steps of the data
 def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
     """Name all that has to be the same, by its value or by a digest of it.
 
-    Of the data it reads a few steps alone: the others are seen in what standardises them.
+    Of the data it reads a few steps alone: the others are seen in what standardises them. Of tokens,
+    which nothing does, it reads all.
     """
     sequences, targets = trainer.examples.sequences, trainer.examples.targets
     n_steps = len(sequences.values)
-    some = np.arange(_SAMPLE) * n_steps // _SAMPLE
+    vocabulary = fitted.format.vocabulary
+    some = np.arange(_SAMPLE) * n_steps // _SAMPLE if vocabulary is None else slice(None)
     settings = {
         name: value
         for name, value in sorted(estimator.get_params(deep=False).items())
@@ -43,13 +45,14 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         "how X is stored": storage(trainer.examples),
         "the lengths of the sequences": _digest(sequences.lengths),
         "the steps of X": _digest(sequences.values[some]),
+        "the tokens that are known": vocabulary and _digest_of_text(repr(vocabulary.tokens)),
         "the mean of X": _digest(fitted.front_end.mean),
         "the deviation of X": _digest(fitted.front_end.scale),
         "y": _digest(targets.values),
         "the weights of sequences": _digest(targets.weights),
         "the network": fitted.network.architecture,
         "the parameters to begin with": _digest(trainer.members.vector),
-        "the state of random numbers": _digest(np.frombuffer(_state_of(fitted).encode(), np.uint8)),
+        "the state of random numbers": _digest_of_text(repr(fitted.rng.bit_generator.state)),
     }
 
 
@@ -58,8 +61,8 @@ def outcome(trainer: Trainer) -> dict[str, Any]:
     return {"the weights in the end": _digest(trainer.members.vector)}
 
 
-def _state_of(fitted: Fitted) -> str:
-    return repr(fitted.rng.bit_generator.state)
+def _digest_of_text(text: str) -> str:
+    return _digest(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
 
 
 def _digest(values: Any) -> str:

@@ -98,13 +98,16 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
     """
     refuse_mask(X, "X")
     refuse_table(X, "X")
-    if estimator.tokens is True or (estimator.tokens == "auto" and holds_text(X)):
+    is_text, tokens = holds_text(X), estimator.tokens
+    if is_text if isinstance(tokens, str) else tokens:
         _refuse_frames(estimator)
         listed = token_lists(X)
         vocabulary = Vocabulary.learned(listed, estimator.min_frequency)
         sequences = vocabulary.encoded(listed, stacked=_is_array(X))
         reading = X.reading if isinstance(X, Sequences) else None
         return sequences, InputFormat(1, 1, False, reading=reading, vocabulary=vocabulary)
+    if is_text:
+        raise DataError("X is text, and tokens=False takes numbers. Leave tokens at 'auto'.")
     if are_rows(X):
         _refuse_text(X)
         names = _get_feature_names(X)

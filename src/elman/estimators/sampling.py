@@ -69,6 +69,7 @@ def _drawn(y_hat: Array, temperature: float, rng: np.random.Generator) -> int:
     if temperature == 0:
         return int(y_hat.argmax())
     with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
-        z = np.log(y_hat.astype(np.float64)) / temperature
-    until = np.cumsum(np.exp(z - z.max()))
+        z = np.log(y_hat.astype(np.float64))
+    with np.errstate(over="ignore"):  # near 0 all but the highest is far below
+        until = np.cumsum(np.exp((z - z.max()) / temperature))
     return int(np.searchsorted(until, rng.random() * until[-1], side="right"))

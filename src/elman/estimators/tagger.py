@@ -25,7 +25,7 @@ class RNNTagger(Classification):
     the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
     (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one. Answers use no step to
     come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``. Fitted on texts and
-    the same one character later, it foretells the next, and ``sample`` draws from it.
+    the same one character later, it predicts the next, and ``sample`` draws from it.
 
     Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
     ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
@@ -117,7 +117,7 @@ class RNNTagger(Classification):
             What goes before. Without one it begins as after a token that is not known.
         temperature : float
             The probabilities are raised to the power of 1 / temperature: below 1 the likely ones come
-            oftener, and at 0 always the most probable.
+            more often, and at 0 always the most probable.
         random_state : int, RandomState or None
             An int gives the same tokens again.
 
@@ -133,7 +133,7 @@ class RNNTagger(Classification):
         DataError
             If the labels are not tokens, or the prompt is no sequence of them.
         TypeError, ValueError
-            If n is no whole number, or it or the temperature is below 0.
+            If n is no whole number, the temperature no finite one, or one of them below 0.
 
         Examples
         --------
@@ -146,6 +146,8 @@ class RNNTagger(Classification):
         """
         check_scalar(n, "n", Integral, min_val=0)
         check_scalar(temperature, "temperature", Real, min_val=0)
+        if not np.isfinite(temperature):
+            raise ValueError(f"temperature == {temperature}, must be a finite number.")
         fitted, rng = self._state, generator(random_state)
         classes = self._classes(fitted.answers)
         return sampled(fitted, self._make_engine(), classes, n, prompt, float(temperature), rng)
