@@ -66,6 +66,20 @@ def test_what_is_not_known_says_nothing_at_first(model):
     np.testing.assert_array_equal(model.predict_proba(["xyz"]), model.predict_proba(["???"]))
 
 
+def test_what_is_held_out_alone_says_nothing_either():
+    texts = [*TEXTS, "é"]
+    model = RNNClassifier(**SETTINGS, early_stopping=True, validation_fraction=0.5)
+    held_out = RNNClassifier(**SETTINGS).fit(TEXTS, Y, validation_data=(["é"], [0]))
+    assert "é" not in held_out.vocabulary_
+    seeds = range(20)
+    absent = []
+    for seed in seeds:
+        U = model.set_params(random_state=seed).fit(texts, [*Y, 0]).network_.parameters["U1"]
+        column = U[:, model.vocabulary_["é"]]
+        absent.append(not column.any())
+    assert 0 < sum(absent) < len(seeds)  # half of the sequences are held out
+
+
 def test_several_networks_of_tokens_begin_so_each(monkeypatch):
     monkeypatch.setattr("elman.estimators.base.train", lambda *_, **__: None)
     several = RNNClassifier(**SETTINGS | {"n_members": 3}, engine="reference").fit(TEXTS, Y)

@@ -352,10 +352,12 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
         for parameters in drawn:
             answers.begin(parameters, targets)
-            if format.vocabulary is not None:  # what is unknown says nothing, until it was learned
+            if format.vocabulary is not None:  # what is not learned says nothing
+                columns = np.arange(format.vocabulary.unknown)
+                absent = np.setdiff1d(columns, sequences.values.astype(np.int64))
                 for name, spec in architecture.specs.items():
                     if spec.role == "input" and spec.layer == 1:
-                        parameters[name][:, format.vocabulary.unknown] = 0
+                        parameters[name][:, [*absent, format.vocabulary.unknown]] = 0
         members = Members.of(drawn)
         network = Network.from_parameters(members.network, self._make_engine())
         return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
