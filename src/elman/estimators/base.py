@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
 from elman._memory import require_memory
-from elman._typing import Array, IntArray
+from elman._typing import Array
 from elman.data import Examples, FrontEnd, Sequences, Targets
 from elman.data.weights import cast_weights, target_weights
 from elman.engines import get_engine
@@ -55,6 +55,7 @@ from elman.training import (
     epochs_of,
     make_optimizer,
     members_for,
+    steps_of_batches,
     train,
 )
 
@@ -347,7 +348,10 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         answers = answers.measured(targets)
         architecture = self._architecture(front_end, answers, format)
         if n_members is None:
-            n_members = self._n_members_of(architecture, front_end.lengths(sequences.lengths))
+            work = architecture.n_parameters * steps_of_batches(
+                front_end.lengths(sequences.lengths)
+            )
+            n_members = self._n_members_of(work, len(sequences))
         _require_memory(architecture, n_members, dtype)
         drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
         for parameters in drawn:
@@ -362,15 +366,14 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         network = Network.from_parameters(members.network, self._make_engine())
         return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
 
-    def _n_members_of(self, architecture: Architecture, lengths: IntArray) -> int:
-        """How many networks learn from sequences of these lengths (``members_for``)."""
+    def _n_members_of(self, work: float, n_sequences: int) -> int:
+        """How many networks are trained, whose epochs take so much work each (``members_for``)."""
         if self.n_members != "auto":
             return int(self.n_members)
         if self._every_step:
             return 1
-        batch_size = batch_size_of(self.batch_size, len(lengths))
-        n_epochs = epochs_of(self.max_iter, -(-len(lengths) // batch_size))
-        return members_for(architecture.n_parameters, lengths, n_epochs)
+        n_batches = -(-n_sequences // batch_size_of(self.batch_size, n_sequences))
+        return members_for(work * epochs_of(self.max_iter, n_batches))
 
     def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
         sequences, weights = examples.sequences, examples.targets.weights

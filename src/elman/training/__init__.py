@@ -8,6 +8,7 @@ from elman.training.budget import (
     epochs_for,
     epochs_of,
     members_for,
+    steps_of_batches,
 )
 from elman.training.optimizers import (
     OPTIMIZERS,
@@ -51,5 +52,6 @@ __all__ = [
     "optimizer_from",
     "optimizer_settings",
     "state_of",
+    "steps_of_batches",
     "train",
 ]

@@ -61,18 +61,20 @@ def epochs_of(given: str | int, n_batches: int) -> int:
     return epochs_for(n_batches) if given == "auto" else int(given)
 
 
-def members_for(n_parameters: int, lengths: IntArray, n_epochs: int) -> int:
+def steps_of_batches(lengths: IntArray) -> int:
+    """How many steps an epoch goes through, if each sequence took as long as its batch.
+
+    A batch takes as long as its longest sequence: of sixteen, about the one that one in 16 exceeds.
+    """
+    return len(lengths) * int(np.quantile(lengths, 1 - 1 / SMALLEST_BATCH, method="higher"))
+
+
+def members_for(work: float) -> int:
     """How many networks are trained by ``n_members="auto"``.
 
     Parameters
     ----------
-    n_parameters : int
-        Of one network.
-    lengths : array (n_sequences,)
-        Steps of each sequence.
-    n_epochs : int
+    work : float
+        The parameters of one, times the steps that it goes through in all epochs.
     """
-    # A batch takes as long as its longest sequence: of sixteen, about the one that one in 16 exceeds.
-    longest = int(np.quantile(lengths, 1 - 1 / SMALLEST_BATCH, method="higher"))
-    work = float(n_parameters) * len(lengths) * longest * n_epochs
     return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)
