@@ -234,7 +234,7 @@ MUTANTS = {
         "packing", "min(i + L, n_rows)", "min(i + L, n_rows - 1)", packing("test_packed and rows")
     ),
     "dW read where padding is": Mutant(
-        "packing", "layer.input_rows * L", "D * L", packing("test_unpacked and panels")
+        "packing", "layer.U_rows * L", "D * L", packing("test_unpacked and panels")
     ),
     # tiles
     "the first product left out": Mutant(

@@ -100,7 +100,8 @@ def _train(kind, params, X, y, every, path, begun):
 
 
 def _bits(model):
-    optimizer = vars(model._fitted.optimizer).values()
+    kept = model._fitted.optimizer  # several networks leave none
+    optimizer = [] if kept is None else vars(kept).values()
     return (
         model.network_.parameters.vector.tobytes(),
         model.history_,

@@ -214,6 +214,8 @@ INVALID = {
     "frame": ["long", 4, (0, 1)],
     "step_size": [0, 1.5],
     "tbptt_steps": [0, 1.5, "auto"],
+    "tokens": ["text", 2, None],
+    "min_frequency": [0, 1.5, None],
     "checkpoint_steps": [0, 1.5, "all"],
     "engine": ["quantum"],
     "n_jobs": [0, -2, 1.5, "all"],

@@ -169,7 +169,7 @@ BAD = [
     ([x.astype(str) for x in X], r"X\[0\] has dtype <U.*expected real numbers"),
     (X * 1j, "[Cc]omplex"),
     (X.reshape(12, 12) * 1j, "Complex data not supported"),
-    (np.full((12, 3), "a"), "convert|numeric|dtype"),
+    (np.full((12, 3), "a"), "text in two axes; expected numbers"),
     (
         [x[:, :1] if i == 4 else x for i, x in enumerate(RAGGED)],
         r"X\[4\] has 1 feature\(s\) a step, X\[0\] has 2; all sequences must have the same",
@@ -191,12 +191,20 @@ def test_what_is_no_input_is_refused_in_words(kind, method, bad, message):
         getattr(plain_model(kind, 3, max_iter=2), method)(bad, y)
 
 
-@pytest.mark.parametrize("bad", [None, {"a": 1}, "abc"])
+@pytest.mark.parametrize("bad", [None, {"a": 1}])
 def test_what_is_no_data_at_all_is_refused_by_its_type(bad):
     with pytest.raises((ValueError, TypeError), match=f"X is a {type(bad).__name__}; expected"):
         classifier().fit(bad, Y)
     with pytest.raises((ValueError, TypeError), match=f"X is a {type(bad).__name__}; expected"):
         classifier().fit(X, Y).predict(bad)
+
+
+def test_one_text_is_no_list_of_texts():
+    for call in (classifier().fit, lambda X, y: classifier().fit(["ab"] * len(y), y).predict(X)):
+        with pytest.raises(
+            DataError, match=r"X is one text; expected a list of texts. Pass \[X\]\."
+        ):
+            call("abc", Y)
 
 
 # Masks

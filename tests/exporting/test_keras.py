@@ -68,7 +68,8 @@ def test_what_standardises_goes_into_a_network(name):
 def behind_a_front_end():
     X = [3 + x for x in sequences()[0]]
     options = {"standardize": "sequence", "differences": True, "frame": (3, 2), "readout": "last"}
-    model = RNNClassifier(4, cell="gru", max_iter=1, random_state=0, engine="reference", **options)
+    options |= {"n_members": 1, "engine": "reference", "random_state": 0}
+    model = RNNClassifier(4, cell="gru", max_iter=1, **options)
     return model.fit(X, [0, 1, 0, 1, 1]), X
 
 
