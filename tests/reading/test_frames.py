@@ -111,7 +111,7 @@ def test_whole_numbers_that_are_decimal_later_stay_numbers(tmp_path, library, mi
     [
         ("id,x\na,1\n", {"separator": ";"}, "one column, 'id,x'.*by ';'. Its first line has ','"),
         ("id;x\na;1\n", {"separator": ","}, "one column, 'id;x'.*by ','. Its first line has ';'"),
-        ("idx\na\n", {}, "has one column, 'idx': expected columns"),
+        ("idx\na\n", {}, "has one column, 'idx': expected columns.*say so: separator=','"),
         ("1,2,3\n4,5,6\n", {}, "has no header: its first line is '1,2,3'"),
         ("id,x\na,1\na,1,2\n", {}, "3 columns in line 3, and 2 in line 1, separated by ','"),
         ("id,x\n", {}, "has no rows, only the columns id, x"),

@@ -74,3 +74,12 @@ def test_what_holds_no_text_is_refused(table):
             read_sequences(table, text="review", label="stars")
     with pytest.raises(DataError, match="has one label for each"):
         read_sequences(pd.DataFrame({"a": ["b"], "y": ["c"]}), text="a", label="y", task="tag")
+
+
+def test_a_file_of_texts_alone_is_read_where_that_is_said(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text('review\nfine\n"no, not at all"\n')
+    with pytest.raises(DataError, match=r"one column, 'review'.*say so: separator=','"):
+        read_sequences(path, text="review")
+    X, y, _ = read_sequences(path, text="review", separator=",")
+    assert ([X[0], X[1]], y) == (["fine", "no, not at all"], None)

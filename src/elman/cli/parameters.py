@@ -60,6 +60,7 @@ _FORMS = re.compile(
 _VALUES = {
     "standardize=True": "--standardize all",
     "differences=False": "--no-differences",
+    "bidirectional=False": "--one-direction",
     "frame=None": "--frame none",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")

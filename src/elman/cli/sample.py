@@ -14,7 +14,7 @@ from elman.cli.output import check_delivered, say
 
 def sample(
     model: Model,
-    prompt: Annotated[str, typer.Option(help="Text to continue.", metavar="TEXT")] = "",
+    prompt: Annotated[str, typer.Option(help="Text to go on from.", metavar="TEXT")] = "",
     n: Annotated[int, typer.Option("--n", min=0, metavar="N", help="Symbols to draw.")] = 200,
     temperature: Annotated[
         float,
@@ -25,7 +25,10 @@ def sample(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a text from a model that was trained on the next symbol of each: RNNTagger.sample."""
+    """Write text with a model that predicts the next symbol.
+
+    Such a model is trained from Python: RNNTagger().fit([text[:-1]], [text[1:]]).
+    """
     estimator = load_estimator(model)
     if not hasattr(estimator, "sample"):
         raise typer.BadParameter(

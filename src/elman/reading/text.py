@@ -47,13 +47,16 @@ def dialect_of(path: Path, separator: str | None) -> Dialect:
     first = next(csv.reader(lines[:1], delimiter=separator or ","), [])
     counts = {mark: lines[0].count(mark) for mark in _SEPARATORS}
     likely = max(counts, key=lambda mark: counts[mark])
+    is_guessed = separator is None
     if separator is None:
         separator = likely if (counts[likely] and len(first) < 2) or path.suffix == ".tsv" else ","
         separator = separator if counts[separator] else likely
-    if not counts.get(separator, lines[0].count(separator)):
-        hint = f" Its first line has {likely!r}: pass that." if counts[likely] else ""
+    if not counts.get(separator, lines[0].count(separator)) and (is_guessed or counts[likely]):
+        hint = "If it is to have one, as one of texts may, say so: separator=',' (--separator ,)."
+        if counts[likely]:
+            hint = f"Its first line has {likely!r}: pass that."
         raise DataError(
-            f"{path} has one column, {lines[0][:60]!r}: expected columns separated by {separator!r}."
+            f"{path} has one column, {lines[0][:60]!r}: expected columns separated by {separator!r}. "
             + hint
         )
     fields = next(csv.reader(lines[:1], delimiter=separator))
