@@ -55,7 +55,7 @@ def test_a_character_model_learns_from_the_manual():
     text, kept = example.texts()
     assert len(text) > 200_000
     assert len(kept) > 20_000
-    model = example.trained(text[:60_000], n_units=32, n_epochs=8)
+    model = example.trained(text[:60_000], n_units=32, n_epochs=16)
     bits = example.bits_a_character(model, kept[:10_000])
     assert bits < 3.5  # 4.7 if it knew how often each comes
     assert len(model.sample(30, prompt="The ", random_state=0)) == 30
