@@ -580,17 +580,18 @@ def test_check_fails_on_a_wrong_loss(run, monkeypatch):
     assert all(row.pop("loss") == pytest.approx(1) and max(row.values()) <= 1e-13 for row in errors)
 
 
-def test_help_answers_within_half_a_second():
-    def seconds():  # of the processor: other tests run beside this one
+def test_help_takes_little_more_than_what_draws_it():
+    def seconds(*arguments):  # of the processor: other tests run beside this one
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-m", "elman", "--help"], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    seconds()  # the first run writes the byte code
-    assert min(seconds() for _ in range(5)) < 0.5
+    def least(*arguments):
+        return min(seconds(*arguments) for _ in range(6))  # the first run writes the byte code
+
+    libraries = least("-c", "import typer.main, typer.rich_utils, rich.markdown, rich.columns")
+    assert least("-m", "elman", "--help") < 2.5 * libraries  # with scikit-learn it would be 8 times
 
 
 def test_help_imports_nothing_heavy():
