@@ -40,7 +40,7 @@ def begin(
         digest.update(array.tobytes())
     sequences = () if n_sequences is None else (n_sequences,)
     y_hat = np.full((*sequences, parameters.architecture.n_outputs), np.nan, dtype)
-    return FrontEndState(front_end, state, names, digest.digest(), y_hat)
+    return FrontEndState(state, digest.digest(), front_end, names, y_hat)
 
 
 def with_vocabulary(
@@ -48,21 +48,43 @@ def with_vocabulary(
 ) -> TokenState:
     """Take tokens where a network takes the numbers of their columns."""
     digest = sha256(state.origin + repr(vocabulary.settings).encode())
-    return TokenState(vocabulary, state, n_sequences, dtype, digest.digest())
+    return TokenState(state, digest.digest(), vocabulary, n_sequences, dtype)
 
 
 @dataclass(frozen=True, eq=False)
-class FrontEndState(State):
+class Around(State):
+    """A network's state, with what makes the network's steps of those that are given.
+
+    Attributes
+    ----------
+    state : State
+        The network's.
+    digest : bytes
+        Of what it was made from.
+    """
+
+    state: State
+    digest: bytes
+
+    @property
+    def carry(self) -> Carry:
+        """See ``State.carry``."""
+        return self.state.carry
+
+    @property
+    def origin(self) -> bytes:
+        """See ``State.origin``."""
+        return self.digest
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEndState(Around):
     """The state of a network behind a front end, with the samples that steps to come need.
 
     Attributes
     ----------
     front_end : FrontEnd
-    state : State
-        The network's.
     names : tuple of D str, or None
-    digest : bytes
-        Of what it was made from.
     y_hat : array (n, K), or (K,)
         The answer so far; NaN before the first.
     samples : tuple of arrays (n, F)
@@ -72,9 +94,7 @@ class FrontEndState(State):
     """
 
     front_end: FrontEnd
-    state: State
     names: tuple[str, ...] | None
-    digest: bytes
     y_hat: Array
     samples: tuple[Array, ...] = ()
     n_samples: int = 0
@@ -101,16 +121,6 @@ class FrontEndState(State):
         return after.y_hat.copy(), after
 
     @property
-    def carry(self) -> Carry:
-        """See ``State.carry``."""
-        return self.state.carry
-
-    @property
-    def origin(self) -> bytes:
-        """See ``State.origin``."""
-        return self.digest
-
-    @property
     def waits(self) -> bool:
         """See ``State.waits``."""
         frame = self.front_end.frame
@@ -118,39 +128,23 @@ class FrontEndState(State):
 
 
 @dataclass(frozen=True, eq=False)
-class TokenState(State):
+class TokenState(Around):
     """The state of a network of tokens, whose steps are what the vocabulary has.
 
     Attributes
     ----------
     vocabulary : Vocabulary
-    state : State
-        The network's.
     n_sequences : int or None
     dtype : dtype
         The network's.
-    digest : bytes
-        Of what it was made from.
     """
 
     vocabulary: Vocabulary
-    state: State
     n_sequences: int | None
     dtype: np.dtype[Any]
-    digest: bytes
 
     def step(self, x_t: Any) -> tuple[Array, TokenState]:
         """See ``State.step``; x_t is a token, or a list of them, one for each sequence."""
         columns = self.vocabulary.of_step(x_t, self.n_sequences, self.dtype)
         y_hat, state = self.state.step(columns)
         return y_hat, replace(self, state=state)
-
-    @property
-    def carry(self) -> Carry:
-        """See ``State.carry``."""
-        return self.state.carry
-
-    @property
-    def origin(self) -> bytes:
-        """See ``State.origin``."""
-        return self.digest
