@@ -15,7 +15,21 @@ import numpy as np
 @singledispatch
 def tanh(x: Any) -> Any:
     """Tanh x."""
-    return np.tanh(x)
+    return _tanh_of_complex(x) if np.iscomplexobj(x) else np.tanh(x)
+
+
+def _tanh_of_complex(z: Any) -> Any:
+    """(tanh x + i tan y) / (1 + i tanh x tan y) for z = x + iy, by functions of real numbers.
+
+    NumPy's own takes several times as long. 1 - tanh² x is 1 / cosh² x, which keeps its digits.
+    """
+    h, t = np.tanh(np.real(z)), np.tan(np.imag(z))
+    power = np.exp(-np.abs(np.real(z)))
+    slope = (2.0 * power / (1.0 + power * power)) ** 2  # 1 / cosh² x
+    found = np.empty(np.shape(z), np.result_type(z))
+    below = 1.0 + (h * t) ** 2
+    found.real, found.imag = h * (1.0 + t * t) / below, t * slope / below
+    return found[()]
 
 
 @singledispatch

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Layer, LayerGradients, Trace, network, recurrent_gradients
+from elman.equations import Cell, Layer, LayerGradients, LayerTrace, Trace, network, recurrent_gradients
+from elman.equations.forward import States
 from elman.equations.readouts import READOUTS
 from elman.errors import DataError
 from elman.explanation import terms
 from elman.explanation.reading import Reading
-from elman.explanation.slopes import Exact
+from elman.explanation.slopes import Exact, Slopes, slopes
 from elman.explanation.wanted import Wanted
 from elman.network import gate_values
 from elman.parameters import Parameters
@@ -60,7 +61,8 @@ class Passes(NamedTuple):
     layers: list[Layer]  # whose cells go back by exact slopes
     x: Array  # (T, D)
     wanted: Wanted
-    trace: Trace
+    trace: Trace  # as of ``layers``
+    slopes: list[Slopes]  # of each layer, with an axis of steps, (S, G + S, T, H, 1)
     error: Array  # (K, T), ŷ - y; zeros where a step has no target
     offset: Array  # (T, K), what is added to y_unactivated beside V h and c: ``turned``
 
@@ -71,9 +73,8 @@ class Passes(NamedTuple):
         """Go forward (N2), with an answer at every step, and find the answers' errors (N5)."""
         if offset is None:
             offset = np.zeros((len(x), len(wanted.y)))
-        layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-            trace = forward_with_answers(parameters, x, layers, offset)
+            trace = forward_with_answers(parameters, x, parameters.layers, offset)
         if not np.isfinite(trace.y_unactivated).all():
             step = 1 + int(np.argmin(np.isfinite(trace.y_unactivated).all(axis=0)))
             raise DataError(
@@ -82,7 +83,14 @@ class Passes(NamedTuple):
             )
         with np.errstate(over="ignore", invalid="ignore"):  # looked at where it goes back
             error = wanted.error(trace.y_unactivated)
-        return cls(parameters, layers, x, wanted, trace, error, offset)
+            found = [
+                slopes(layer.cell, *entering(layer.cell, of_layer))
+                for layer, of_layer in zip(parameters.layers, trace.layers, strict=True)
+            ]
+        traces = [_keeping(*of) for of in zip(trace.layers, found, strict=True)]
+        layers = [layer._replace(cell=Exact(layer.cell)) for layer in parameters.layers]
+        trace = trace._replace(layers=traces)
+        return cls(parameters, layers, x, wanted, trace, found, error, offset)
 
     @property
     def answering(self) -> IntArray:
@@ -116,7 +124,7 @@ class Passes(NamedTuple):
         cell, steps = self.parameters.layers[layer - 1].cell, self.trace.layers[layer - 1].steps
         U_frd, W_frd, h_unactivated, states, kept = zip(*steps, strict=True)
         of_states = [_rows(of) for of in zip(*states, strict=True)]
-        partials, _, *values = zip(*kept, strict=True)
+        _, _, *values = zip(*kept, strict=True)
         return {
             "U_frd": _rows(U_frd),
             "W_frd": _rows(W_frd),
@@ -124,18 +132,13 @@ class Passes(NamedTuple):
             "h_activated": of_states[0],
             "states": dict(zip(cell.states, of_states, strict=True)),
             "gates": {g: _rows(of) for g, of in gate_values(cell, values).items()},
-            "partials": np.array(partials)[..., 0],
+            "partials": np.moveaxis(self.slopes[layer - 1].states[..., 0], 2, 0),
         }
 
     def least_open(self, layer: int) -> Array:
         """How open each step is, in the mean over units: the least of a layer and those above, (T,)."""
-        least: Array = np.min(
-            [
-                [np.abs(step.kept[0]).max(axis=(0, 1)).mean() for step in of.steps]
-                for of in self.trace.layers[layer - 1 :]
-            ],
-            axis=0,
-        )
+        openness = [np.abs(of.states).max(axis=(0, 1)) for of in self.slopes[layer - 1 :]]
+        least: Array = np.min([of.mean(axis=(1, 2)) for of in openness], axis=0)
         return least
 
     def losses(self) -> Array:
@@ -270,6 +273,22 @@ def _blocks(rows: Array) -> list[Array]:
 def _rows(blocks: Sequence[Array]) -> Array:
     """Put blocks of one column under one another: T blocks (H, 1) to (T, H)."""
     return np.array(blocks)[:, :, 0]
+
+
+def entering(cell: Cell, trace: LayerTrace) -> tuple[States, States]:
+    """What enters a cell at all steps of one sequence: pre-activations, states before; (T, H, 1) each."""
+    h_unactivated = np.array([step.h_unactivated for step in trace.steps])  # (T, G H, 1)
+    before = zip(*(trace.before(t) for t in range(len(trace.steps))), strict=True)
+    return tuple(np.split(h_unactivated, len(cell.gates), axis=1)), tuple(map(np.array, before))
+
+
+def _keeping(trace: LayerTrace, found: Slopes) -> LayerTrace:
+    """A trace as of a cell that is ``Exact``: each step keeps its slopes first."""
+    steps = [
+        step._replace(kept=(found.states[:, :, t], found.inside[:, t], *step.kept))
+        for t, step in enumerate(trace.steps)
+    ]
+    return trace._replace(steps=steps)
 
 
 def forward_with_answers(

@@ -29,18 +29,19 @@ S states and G gates of a cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.equations import Cell, LayerTrace, output, recurrent_layer, recurrent_step
-from elman.equations.forward import States
+from elman.equations import Cell, Layer, LayerTrace, output, recurrent_step
+from elman.equations.forward import States, StepTrace
 from elman.explanation import terms
-from elman.explanation.passes import Passes, forward_with_answers
-from elman.explanation.slopes import slopes, slopes_of_backward
+from elman.explanation.passes import Passes, entering
+from elman.explanation.slopes import Slopes, slopes, slopes_of_backward
 from elman.parameters import Parameters
 
 STEP = 1e-20
@@ -51,6 +52,7 @@ AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of 
 N_POINTS = 256  # drawn at random, at which that is looked at too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 LONG = 1000  # steps: of longer sequences not every term is proved on its own
+CONTRASTED = 256  # steps: those that central differences look at are of the last ones
 
 
 class Check(NamedTuple):
@@ -118,115 +120,215 @@ class TotalCheck(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """What moves in n passes: the A losses, y_unactivated behind them, and states of all layers."""
+    """What moves in n passes: the A losses, y_unactivated behind them, and the states."""
 
     losses: Array  # (A, n)
     z: Array  # (A, K, n)
-    states: list[list[Array]]  # m of each layer that moves: block k is (S H, n_k), k steps on
+    inside: Array  # (A, n), Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, over the states of all layers and steps j
 
     def summed(self, error: Array) -> Array:
         """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y, or what it is rounded by, (A, K)."""
         return np.asarray(np.einsum("ak,akn->an", np.abs(error), np.abs(self.z.imag)) / STEP)
 
-    def inside(self, dh: Sequence[Array], taus: IntArray) -> Array:
-        """Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, (A, n), over the states of all layers and steps j.
 
-        Parameters
-        ----------
-        dh : for each layer that moves an array (A, T, S H)
-            dL/d(states of a step).
-        taus : array (n,)
-            The steps, from 0, at which the passes begin.
-        """
-        total = np.zeros(self.losses.shape)
-        for of_layer, blocks in zip(dh, self.states, strict=True):
-            sizes = np.abs(of_layer)
-            for k, block in enumerate(blocks):
-                n_k = block.shape[1]
-                total[:, :n_k] += np.einsum("ans,sn->an", sizes[:, taus[:n_k] + k], block)
-        return total
+class Own:
+    """A parameter as the equations see it, U @ x and a + b[:, None]; pass j has its own, U + s_j R.
+
+    Where x is complex and U real, each column is two real ones: half the work.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves a + b to it
+
+    def __init__(self, values: Array, R: Array | None = None, scales: Array | None = None) -> None:
+        self.values, self.R, self.scales = values, R, scales
+
+    def __matmul__(self, x: Array) -> Array:
+        product = _real_times(self.values, x)
+        return product if self.R is None else product + self.scales * _real_times(self.R, x)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self  # b[:, None]
+
+    def __radd__(self, a: Array) -> Array:
+        total = np.asarray(a + self.values[:, None])
+        return total if self.R is None else total + self.scales * self.R[:, None]
 
 
-def pass_forward(passes: Passes, layer: int, own: Mapping[str, Array], taus: IntArray) -> Moved:
-    """Go forward n times side by side; in pass i, step taus[i] has parameters of its own.
+def _real_times(matrix: Array, x: Array) -> Array:
+    if np.isrealobj(x):
+        return np.asarray(matrix @ x)
+    return np.asarray((matrix @ np.ascontiguousarray(x).view(np.float64)).view(x.dtype))
+
+
+class Taken(NamedTuple):
+    """A step of a layer that passes have taken, and their states before it."""
+
+    before: States
+    step: StepTrace
+
+
+def taken(
+    x: Iterable[Array], before: Sequence[States], layers: Iterable[Sequence[Layer]]
+) -> Iterator[list[Taken]]:
+    """Take passes forward side by side, longest first, and forget each step behind the next.
+
+    Parameters
+    ----------
+    x : blocks (D, n_k)
+        What enters the lowest layer, k steps on: n_k passes go so far.
+    before : of each layer its states (H, n)
+    layers : the layers, lowest first, as they are k steps on
+
+    Yields
+    ------
+    list of Taken
+        For each layer.
+    """
+    for x_k, of_step in zip(x, layers, strict=False):
+        steps: list[Taken] = []
+        h = x_k
+        for states, layer in zip(before, of_step, strict=True):
+            own = tuple(state[:, : h.shape[1]] for state in states)
+            steps.append(Taken(own, recurrent_step(h, own, layer)))
+            h = steps[-1].step.h_activated
+        yield steps
+        before = [step.states for _, step in steps]
+
+
+def moved_by(
+    passes: Passes,
+    layer: int,
+    taus: IntArray,
+    steps: Iterable[list[Taken]],
+    dh: Sequence[Array] | None = None,
+    dtype: npt.DTypeLike = np.complex128,
+) -> Moved:
+    """Follow passes to their ends, and see what moves.
+
+    Parameters
+    ----------
+    passes : Passes
+    layer : int
+        The lowest of those that move, counted from 1.
+    taus : array (n,)
+        The steps, from 0, at which the passes begin.
+    steps : from ``taken``
+    dh : for that layer and each above it an array (A, T, S H), optional
+        dL/d(states of a step).
+    dtype : dtype
+        That of the passes.
+
+    Returns
+    -------
+    Moved
+        With ``inside`` only where there is a dh.
+    """
+    answering, n = passes.answering, len(taus)
+    V, c, reading = passes.parameters["V"], passes.parameters.get("c"), passes.reading
+    inside = np.zeros((len(dh[0]) if dh else 0, n))
+    of_steps = passes.slopes[layer - 1 :] if dh else []
+    # By step last, as passes stand side by side: (A, S H, T) and (S, G + S, H, T).
+    sizes = [np.abs(of_layer.swapaxes(1, 2), order="C") for of_layer in dh or []]
+    parts = [
+        np.add(np.abs(of.states), of.inside)[..., 0].swapaxes(2, 3).copy() for of in of_steps
+    ]
+
+    def states_of_the_top() -> Iterator[Array]:
+        for k, of_layers in enumerate(steps):
+            for size, part, of_layer in zip(sizes, parts, of_layers, strict=bool(dh)):
+                n_k = of_layer.step.h_activated.shape[1]
+                at = taus[:n_k] + k
+                m = magnitudes(part.take(at, axis=-1), of_layer)  # (S H, n_k)
+                inside[:, :n_k] += np.einsum("asn,sn->an", size.take(at, axis=-1), m)
+            yield of_layers[-1].step.h_activated
+
+    z = np.repeat(passes.trace.y_unactivated.T[answering, :, None].astype(dtype), n, axis=2)
+    for k, r_k in enumerate(reading.in_passes(states_of_the_top(), taus)):
+        at = taus[: r_k.shape[1]] + k
+        (columns,) = np.nonzero(passes.wanted.present[at])
+        if len(columns):
+            answers = output(r_k[:, columns], V, c)[0].T + passes.offset[at[columns]]
+            z[np.searchsorted(answering, at[columns]), :, columns] = answers
+    return Moved(passes.wanted.losses(z), z, inside / STEP)
+
+
+def magnitudes(parts: Array, of_layer: Taken) -> Array:
+    """By how much states of a step move, and what is inside its cell: each part without its sign.
+
+    Parameters
+    ----------
+    parts : array (S, G + S, H, n)
+        The magnitudes of the slopes, those inside included, of each pass's own step.
+    of_layer : Taken
+
+    Returns
+    -------
+    array (S H, n)
+        m, times STEP.
+    """
+    S, _, H, n = parts.shape
+    entering = [*np.split(of_layer.step.h_unactivated, len(parts[0]) - S), *of_layer.before]
+    moved = [np.abs(value.imag) for value in entering]  # (H, n) each
+    m = sum(of * by for of, by in zip(parts.swapaxes(0, 1), moved, strict=True))  # (S, H, n)
+    return np.asarray(m).reshape(S * H, n)
+
+
+def pass_forward(
+    passes: Passes,
+    layer: int,
+    R: Array,
+    scales: Array,
+    taus: IntArray,
+    dh: Sequence[Array] | None = None,
+) -> Moved:
+    """Go forward n times side by side; in pass j, step taus[j] has W + scales[j] R for its W.
 
     A pass begins at its step, with the states that the sequence has there. So passes are sequences
-    of different lengths, longest first, as ``recurrent_layer`` takes them.
+    of different lengths, longest first.
 
     Parameters
     ----------
     passes : Passes
     layer : int
         The one with a step of its own, counted from 1.
-    own : {"U" or "W": array}
-        The parameters of the step; the others are the layer's.
+    R : array (G_h H, H)
+        A direction; where the layer has no W, one of its U.
+    scales : array (n,)
     taus : array (n,)
         Steps, from 0, in ascending order.
+    dh
+        As ``moved_by`` takes it.
 
     Returns
     -------
     Moved
     """
-    dtype = np.result_type(*own.values())
-    parameters = passes.parameters.astype(dtype)
-    here, *above = parameters.layers[layer - 1 :]
-    there = here._replace(U=own.get("U", here.U), W=own.get("W", here.W))
-    traces = passes.trace.layers[layer - 1 :]
-    x = passes.inputs(layer).T.astype(dtype)  # (D, T)
-    T, n = x.shape[1], len(taus)
-
-    def before_own_step(trace: LayerTrace) -> States:  # each (H, n)
-        before = zip(*(trace.before(t) for t in taus), strict=True)
-        return tuple(np.concatenate(state, axis=1).astype(dtype) for state in before)
-
-    initial = before_own_step(traces[0])
-    first = recurrent_step(x[:, taus], initial, there)
-    later = [x[:, taus[taus + k < T] + k] for k in range(1, T - taus[0])]
-    moved = [LayerTrace(initial, [first, *recurrent_layer(later, first.states, here).steps])]
-    for up, trace in zip(above, traces[1:], strict=True):
-        moved.append(recurrent_layer(moved[-1].h, before_own_step(trace), up))
-
-    answering = passes.answering
-    V, c = parameters["V"], parameters.get("c")
-    r = passes.trace.h_answering
-    plain = np.concatenate([r[:, t : t + 1] for t in answering], axis=1)  # (H, A)
-    z = output(plain.astype(dtype), V, c)[0].T + passes.offset[answering]
-    z = np.repeat(z[:, :, None], n, axis=2)  # (A, K, n)
-    for k, r_k in enumerate(passes.reading.in_passes(moved[-1].h, taus)):
-        steps = taus[: r_k.shape[1]] + k
-        (columns,) = np.nonzero(passes.wanted.present[steps])
-        answers = output(r_k, V, c)[0].T[columns] + passes.offset[steps[columns]]
-        z[np.searchsorted(answering, steps[columns]), :, columns] = answers
-    losses = passes.wanted.losses(z)
-    return Moved(losses, z, [*map(partial(magnitudes, taus=taus), moved, traces)])
+    here, *above = layers = [_with_own(of) for of in passes.parameters.layers[layer - 1 :]]
+    name = passes.name_of_terms(layer)
+    there = _with_own(passes.parameters.layers[layer - 1], {name: (R, scales)})
+    x = passes.inputs(layer).T.astype(scales.dtype)  # (D, T)
+    T = x.shape[1]
+    before = [
+        tuple(
+            np.concatenate(state, axis=1).astype(scales.dtype)  # (H, n)
+            for state in zip(*(trace.before(t) for t in taus), strict=True)
+        )
+        for trace in passes.trace.layers[layer - 1 :]
+    ]
+    blocks = (x[:, taus[taus + k < T] + k] for k in range(T - taus[0]))
+    steps = taken(blocks, before, chain([[there, *above]], repeat(layers)))
+    return moved_by(passes, layer, taus, steps, dh, scales.dtype)
 
 
-def magnitudes(moved: LayerTrace, trace: LayerTrace, taus: IntArray) -> list[Array]:
-    """By how much the states of a layer move, and what is inside its cell: each part without its sign.
-
-    Parameters
-    ----------
-    moved : LayerTrace
-        Of n passes.
-    trace : LayerTrace
-        Of the sequence; its layer's cell is ``Exact``.
-    taus : array (n,)
-        The steps, from 0, at which the passes begin.
-
-    Returns
-    -------
-    blocks (S H, n_k)
-        m, k steps after the passes began.
-    """
-    found = []
-    for k, step in enumerate(moved.steps):
-        H, n_k = step.h_activated.shape
-        entering = np.concatenate([step.h_unactivated, *moved.before(k)])
-        entering = np.abs(entering.imag).reshape(-1, H, n_k) / STEP  # (G + S, H, n_k)
-        kept = [trace.steps[t].kept for t in taus[:n_k] + k]
-        states, inside = (np.concatenate(of, axis=-1) for of in list(zip(*kept, strict=True))[:2])
-        found.append(((np.abs(states) + inside) * entering).sum(axis=1).reshape(-1, n_k))
-    return found
+def _with_own(layer: Layer, moved: Mapping[str, tuple[Array, Array]] | None = None) -> Layer:
+    """A layer for passes side by side, some of whose parameters, U, W or b, move: R and scales."""
+    parameters = zip("UWb", (layer.U, layer.W, layer.b), strict=True)
+    own: dict[str, Any] = {
+        name: Own(values, *(moved or {}).get(name, ()))
+        for name, values in parameters
+        if values is not None
+    }
+    return layer._replace(**own)
 
 
 def check_terms(
@@ -253,16 +355,15 @@ def check_terms(
         By loss, then by step.
     """
     name, answering = passes.name_of_terms(layer), passes.answering
-    matrix = passes.parameters[f"{name}{layer}"]
-    R = np.random.default_rng(seed).standard_normal(matrix.shape)
+    R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
     rounded = passes.rounded()
     found, summed, inside = [], [], []
     steps = checked(len(passes.x))
     for taus in _side_by_side(steps):
-        moved = pass_forward(passes, layer, {name: matrix + 1j * STEP * R}, taus)
+        moved = pass_forward(passes, layer, R, np.full(len(taus), 1j * STEP), taus, dh)
         found.append(moved.losses.imag / STEP)
         summed.append(moved.summed(rounded[answering]))
-        inside.append(moved.inside(dh, taus))
+        inside.append(moved.inside)
 
     cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
     delta, left = delta[:, steps], left[steps]
@@ -311,37 +412,63 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
         One for each parameter.
     """
     rng = np.random.default_rng(seed)
-    answering, start = passes.answering, np.zeros(1, np.int64)
-    moving, x = passes.parameters.astype(np.complex128), passes.x.astype(np.complex128)
+    R = {name: rng.standard_normal(gradient.shape) for name, gradient in gradients.items()}
+    answering, V, c = passes.answering, passes.parameters["V"], passes.parameters.get("c")
     error = passes.rounded()[answering]
-    dh = [of_layer[None] for of_layer in passes.errors_of_states()]
-    h_made_of = np.array(  # (T, H)
-        [np.abs([*s.states, *s.kept[2:]]).sum(axis=0)[:, 0] for s in passes.trace.layers[-1].steps]
+    r = passes.trace.h_answering[:, answering]
+    offset = passes.offset[answering]
+
+    moving = [name for name in gradients if name not in ("V", "c")]
+    of_states = _moved_from_the_first_step(passes, R, moving)
+    losses, summed = of_states.losses.sum(axis=0), of_states.summed(error).sum(axis=0)
+    found = dict(zip(moving, losses.imag / STEP, strict=True))
+    rounded = dict(zip(moving, summed + of_states.inside[0], strict=True))
+    for name in gradients:
+        if name in ("V", "c"):  # what they multiply, and are added to, stays
+            V_moved = V + 1j * STEP * R["V"] if name == "V" else V
+            c_moved = c + 1j * STEP * R["c"] if name == "c" else c
+            z = (output(r, V_moved, c_moved)[0].T + offset)[:, :, None]
+            moved = Moved(passes.wanted.losses(z), z, np.zeros((1, 1)))
+            found[name] = float(moved.losses.sum().imag) / STEP
+            rounded[name] = moved.summed(error).sum()
+    h_made_of = np.array(
+        [[*step.states, *step.kept[2:]] for step in passes.trace.layers[-1].steps]
     )
+    h_made_of = np.abs(h_made_of).sum(axis=1)[:, :, 0]  # (T, H)
     made_of = np.array([(passes.reading.weights(t) * h_made_of).sum(axis=0) for t in answering])
+    # z' = R h, and h is rounded as what it is made of
+    rounded["V"] += (np.abs(error) @ np.abs(R["V"]) * made_of).sum()
+
     checks = []
     for name, gradient in gradients.items():
-        R = rng.standard_normal(gradient.shape)
-        moving[name].imag[...] = STEP * R
-        trace = forward_with_answers(moving, x, moving.layers, passes.offset)
-        r = np.concatenate(passes.reading.in_passes(trace.layers[-1].h, start), axis=1)
-        z = (output(r, moving["V"], moving.get("c"))[0].T + passes.offset)[answering, :, None]
-        moving[name].imag[...] = 0
-        losses = passes.wanted.losses(z)
-        states = [
-            magnitudes(*traces, taus=start)
-            for traces in zip(trace.layers, passes.trace.layers, strict=True)
-        ]
-        moved = Moved(losses, z, states)
-        found = float(losses.sum().imag) / STEP
-        expected = float((gradient * R).sum())
-        size = float(terms.size(gradient.ravel()) * np.linalg.norm(R))
-        rounded = moved.summed(error).sum() + moved.inside(dh, start)[0, 0]
-        if name == "V":  # z' = R h, and h is rounded as what it is made of
-            rounded += (np.abs(error) @ np.abs(R) * made_of).sum()
-        bound = TOLERANCE * size + _ROUNDING * float(rounded) + SMALLEST
-        checks.append(TotalCheck(name, expected, found, abs(expected - found), bound))
+        expected = float((gradient * R[name]).sum())
+        size = float(terms.size(gradient.ravel()) * np.linalg.norm(R[name]))
+        bound = TOLERANCE * size + _ROUNDING * float(rounded[name]) + SMALLEST
+        difference = abs(expected - found[name])
+        checks.append(TotalCheck(name, expected, float(found[name]), difference, bound))
     return checks
+
+
+def _moved_from_the_first_step(
+    passes: Passes, R: Mapping[str, Array], names: Sequence[str]
+) -> Moved:
+    """Go forward once for each parameter of the layers, side by side, moved along R at all steps."""
+    parameters, n = passes.parameters, len(names)
+    scales = dict(zip(names, 1j * STEP * np.eye(n), strict=True))
+    layers: list[Layer] = []
+    before: list[States] = []
+    for k, layer in enumerate(parameters.layers, start=1):
+        own = {of: f"{of}{k}" for of in "UWb"}
+        moved = {of: (R[name], scales[name]) for of, name in own.items() if name in names}
+        layers.append(_with_own(layer, moved))
+        states = np.concatenate(layer.initial_states(n)).astype(np.complex128)
+        if (name := f"initial{k}") in names:
+            states += R[name][:, None] * scales[name]
+        before.append(tuple(np.split(states, len(layer.cell.states))))
+    blocks = (np.repeat(x_t[:, None], n, axis=1) for x_t in passes.x.astype(np.complex128))
+    steps = taken(blocks, before, repeat(layers))
+    dh = [of_layer[None] for of_layer in passes.errors_of_states()]
+    return moved_by(passes, 1, np.zeros(n, np.int64), steps, dh)
 
 
 def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> TotalCheck:
@@ -367,10 +494,8 @@ def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> T
     """
     rng = np.random.default_rng(seed)
     G, S = len(cell.gates), len(cell.states)
-    of_trace = np.array(
-        [[*np.split(s.h_unactivated, G), *trace.before(t)] for t, s in enumerate(trace.steps)]
-    ).swapaxes(0, 1)  # (G + S, T, H, 1)
-    of_trace = of_trace.reshape(G + S, -1)
+    a, before = entering(cell, trace)
+    of_trace = np.array([*a, *before]).reshape(G + S, -1)
     far = np.maximum(np.abs(of_trace[G:]).max(axis=1, keepdims=True), 1)
     drawn = rng.standard_normal((G + S, N_POINTS)) * np.concatenate([np.ones((G, 1)), far])
     points = np.concatenate([of_trace, drawn], axis=1)
@@ -391,7 +516,7 @@ def central_differences(
 ) -> list[dict[str, float]]:
     """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
-    It looks at 64 steps τ at most, evenly chosen; of a long sequence, they are the last.
+    It looks at 64 steps τ at most, evenly chosen of the last 256.
 
     Parameters
     ----------
@@ -407,21 +532,19 @@ def central_differences(
         of those that are not zero are lost altogether, off by their own value or more.
     """
     name, answering = passes.name_of_terms(layer), passes.answering
-    matrix = passes.parameters[f"{name}{layer}"]
-    R = np.random.default_rng(seed).standard_normal(matrix.shape)
+    R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
     # A contrast, not a proof: of a long sequence some steps are enough.
-    T = len(passes.x)
-    first = 0 if T <= LONG else T - SIDE
-    taus = np.unique(np.linspace(first, T - 1, SIDE).round().astype(np.int64))
+    last = len(passes.x) - 1
+    taus = np.unique(np.linspace(max(0, last - CONTRASTED), last, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]
     rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
     columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])
     exact = np.array([check.found for check in checks])
-    rows = []
+    rows, n = [], len(taus)
     for step in 10.0 ** -np.arange(1, 9):
-        up, down = (
-            pass_forward(passes, layer, {name: matrix + e * R}, taus).losses for e in (step, -step)
-        )
+        scales = step * np.tile([1.0, -1.0], n)
+        losses = pass_forward(passes, layer, R, scales, np.repeat(taus, 2)).losses
+        up, down = losses[:, ::2], losses[:, 1::2]
         error = np.abs(((up - down) / (2 * step))[rows_of, columns_of] - exact)
         with np.errstate(invalid="ignore", divide="ignore"):  # all terms may be zero
             relative = float(np.linalg.norm(error) / np.linalg.norm(exact))

@@ -9,7 +9,7 @@ Letters: T steps, H units of the top layer, n passes side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +51,7 @@ class Reading(NamedTuple):
         blocks = errors_of_states(self.readout, list(dr[:, :, None]), self.h, self.carried)
         return np.array(blocks)[:, :, 0]
 
-    def in_passes(self, h: Sequence[Array], taus: IntArray) -> list[Array]:
+    def in_passes(self, h: Iterable[Array], taus: IntArray) -> Iterator[Array]:
         """Read passes that begin at steps of their own, with what was carried until there.
 
         Parameters
@@ -61,12 +61,11 @@ class Reading(NamedTuple):
         taus : array (n,)
             The steps, from 0, at which they begin, in ascending order.
 
-        Returns
-        -------
-        blocks (H, n_k)
+        Yields
+        ------
+        array (H, n_k)
             r, k steps after the passes began.
         """
-        found: list[Array] = []
         carried: Array = np.empty(0)
         for k, h_k in enumerate(h):
             steps = taus[: h_k.shape[1]] + k
@@ -81,5 +80,4 @@ class Reading(NamedTuple):
                 if later.any():
                     before = np.concatenate([self.carried[t - 1] for t in steps[later]], axis=1)
                     carried[:, later] = self.readout.carry(before, h_k[:, later])
-            found.append(np.asarray(self.readout.read(carried, steps + 1)))
-        return found
+            yield np.asarray(self.readout.read(carried, steps + 1))
