@@ -33,7 +33,7 @@ def test_products_beyond_all_numbers():
 
 def test_exponents_add_up_to_the_growth_of_volumes(jacobians):
     volumes = np.log(np.abs(np.linalg.det(jacobians))).mean()
-    exponents = spectra.lyapunov(jacobians, 4)
+    (exponents,) = spectra.lyapunov(jacobians[:, None], 4)
     assert exponents.sum() == pytest.approx(volumes, rel=1e-12)
     assert (np.diff(exponents) <= 0).all()
 
@@ -41,9 +41,9 @@ def test_exponents_add_up_to_the_growth_of_volumes(jacobians):
 def test_exponents_of_one_matrix_are_the_logarithms_of_its_eigenvalues():
     Q, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))
     J = Q @ np.diag([2.0, 1.0, 0.1]) @ Q.T
-    exponents = spectra.lyapunov(np.tile(J, (4000, 1, 1)), 3)
+    (exponents,) = spectra.lyapunov(np.tile(J, (4000, 1, 1, 1)), 3)
     assert exponents == pytest.approx(np.log([2, 1, 0.1]), abs=1e-2)
-    assert np.isnan(spectra.lyapunov(np.empty((0, 3, 3)), 2)).all()
+    assert np.isnan(spectra.lyapunov(np.empty((0, 1, 3, 3)), 2)).all()
 
 
 def test_jacobians_are_the_derivatives_of_states():

@@ -129,7 +129,8 @@ def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
     h_unactivated = _enter(cell, U_frd, W_frd)
     if layer.b is not None:
         h_unactivated = h_unactivated + layer.b[:, None]
-    states, kept = cell.forward(tuple(np.split(h_unactivated, n_gates)), before)
+    a = h_unactivated.reshape(n_gates, -1, x_t.shape[1])  # (G, H, n)
+    states, kept = cell.forward(tuple(a), before)
     return StepTrace(U_frd, W_frd, h_unactivated, states, kept)
 
 

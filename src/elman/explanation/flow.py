@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,20 @@ import numpy as np
 from elman._typing import Array, IntArray
 from elman.data import Batch, Shard
 from elman.engines.reference import forward
-from elman.equations import Cell, LayerTrace, Trace, errors_through_time, network
+from elman.equations import LayerTrace, Trace, errors_through_time, network
 from elman.equations.forward import order_of
 from elman.equations.readouts import READOUTS, errors_of_states
 from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import name_of
 from elman.explanation.diagnosis import diagnose
-from elman.explanation.slopes import is_plain, jacobians, remembers, slopes_of_backward
+from elman.explanation.slopes import (
+    is_plain,
+    jacobians,
+    openness_of,
+    remembers,
+    slopes_of_backward,
+)
 from elman.explanation.subject import Subject, subject
 from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
@@ -240,11 +246,11 @@ def _reach(
     layers, V = exact.layers[of_direction], _of_direction(exact["V"], n_directions, reverse)
     told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
     readout, carried = exact.architecture.readout, trace.carried[reverse]
-    dr = network.answers_to_states(told, traces[-1], shard.answers_from, readout)
-    dh, entered = _last_entries(
-        errors_of_states(READOUTS[readout], dr, traces[-1].h, carried), reverse
-    )
-    size_told = sum(_sizes(dh))  # (n,): in each sequence an error enters at one step alone
+    dh = network.answers_to_states(told, traces[-1], shard.answers_from, readout)
+    if READOUTS[readout].of_all_steps:
+        dh = errors_of_states(READOUTS[readout], dh, traces[-1].h, carried)
+    dh, entering, entered = _last_entries(dh, reverse)
+    size_told = terms.size(entering.T)
     for k in reversed(range(len(layers))):
         cell = layers[k].cell
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
@@ -255,7 +261,8 @@ def _reach(
             else:
                 dh = delta
     openness = [
-        np.abs(of_step).max(axis=(0, 1)) for of_step in _slopes_of(layers[0].cell, traces[0])
+        openness_of(layers[0].cell, step.kept, step.states, traces[0].before(t))
+        for t, step in enumerate(traces[0].steps)
     ]
 
     sizes = _sizes(dh)  # (T, n)
@@ -274,7 +281,7 @@ def _of_direction(matrix: Array, n_directions: int, reverse: bool) -> Array:
     return np.split(matrix, n_directions, axis=1)[reverse]
 
 
-def _last_entries(dh: list[Array], reverse: bool) -> tuple[list[Array], IntArray]:
+def _last_entries(dh: list[Array], reverse: bool) -> tuple[list[Array], Array, IntArray]:
     """Keep of each sequence what enters at the last step, in the layer's order, where something does.
 
     Parameters
@@ -285,30 +292,29 @@ def _last_entries(dh: list[Array], reverse: bool) -> tuple[list[Array], IntArray
     Returns
     -------
     dh : T blocks (H, n_t)
+    entering : array (H, n_1)
+        The same, each sequence's at its own step; zeros where nothing enters.
     entered : array (n_1,)
         These steps, from 0; -1 where nothing enters.
     """
-    entered = np.full(dh[0].shape[1], -1)
-    kept = [*dh]
+    entered, entering = np.full(dh[0].shape[1], -1), np.zeros_like(dh[0])
+    kept = [np.broadcast_to(0.0, block.shape) for block in dh]
     for t in order_of(len(dh), not reverse):
-        enters = (entered[: dh[t].shape[1]] < 0) & dh[t].any(axis=0)
-        entered[: dh[t].shape[1]][enters] = t
-        kept[t] = np.where(enters, dh[t], 0)
-    return kept, entered
+        n_t = dh[t].shape[1]
+        enters = (entered[:n_t] < 0) & dh[t].any(axis=0)
+        if enters.any():
+            entered[:n_t][enters] = t
+            kept[t] = np.where(enters, dh[t], 0)
+            entering[:, :n_t] += kept[t]
+    return kept, entering, entered
 
 
 def _in_float64(trace: LayerTrace) -> LayerTrace:
     def cast(arrays: Iterable[Array]) -> tuple[Array, ...]:
-        return tuple(array.astype(np.float64) for array in arrays)
+        return tuple(array.astype(np.float64, copy=False) for array in arrays)
 
     steps = [step._replace(states=cast(step.states), kept=cast(step.kept)) for step in trace.steps]
     return LayerTrace(cast(trace.initial), steps, trace.reverse)
-
-
-def _slopes_of(cell: Cell, trace: LayerTrace) -> Iterator[Array]:
-    """Yield (S, G + S, H, n_t) of each step."""
-    for t, step in enumerate(trace.steps):
-        yield slopes_of_backward(cell, step.kept, step.states, trace.before(t))
 
 
 def _sizes(blocks: list[Array]) -> Array:
@@ -330,14 +336,20 @@ def _spectra(who: Subject, number: int, rng: np.random.Generator) -> tuple[Array
     sample = rng.choice(long, min(len(long), _JACOBIANS), replace=False)
     (shard,) = Batch.of(who.sequences, sample, every_step=False).shards(len(sample))
     trace = _in_float64(_forward(who.parameters, shard).layers[number])
-    of_steps = list(_slopes_of(here.cell, trace))
-    drawn: list[Array] = []
-    of_sequences: list[Array] = []
-    for i in rng.permutation(len(sample)):
-        own = [of[..., i] for of in of_steps if of.shape[-1] > i]
-        partials = np.array(own[-2::-1] if here.reverse else own[1:])
-        drawn.append(jacobians(here.cell, rng.choice(partials)[None], W)[0])
-        if len(of_sequences) < _LYAPUNOV:
-            exponents_i = spectra.lyapunov(jacobians(here.cell, partials, W), len(exponents))
-            of_sequences.append(exponents_i)
-    return np.sort(spectra.largest_singular(np.array(drawn))), np.mean(of_sequences, axis=0)
+    partials = [  # of each step (n_t, S, G + S, H)
+        np.moveaxis(slopes_of_backward(here.cell, step.kept, step.states, trace.before(t)), -1, 0)
+        for t, step in enumerate(trace.steps)
+    ]
+    n_alive = np.array([*(len(of_step) for of_step in partials), 0])
+    # At each step the sequences, longest first, that have come from one before; in the layer's order.
+    going_on = [(t, n_alive[t + here.reverse]) for t in range(len(partials))]
+    going_on = going_on[-2::-1] if here.reverse else going_on[1:]
+    order = rng.permutation(len(sample))
+    steps = [rng.choice([t for t, n in going_on if n > i]) for i in order]
+    drawn = [
+        jacobians(here.cell, partials[t][i : i + 1], W)[0] for i, t in zip(order, steps, strict=True)
+    ]
+    some = np.sort(order[:_LYAPUNOV])
+    of_steps = (jacobians(here.cell, partials[t][some[some < n]], W) for t, n in going_on)
+    of_sequences = spectra.lyapunov(of_steps, len(exponents), n_sequences=len(some))
+    return np.sort(spectra.largest_singular(drawn)), of_sequences.mean(axis=0)

@@ -212,7 +212,7 @@ class Numbers(Arrays):
 
         Over the last 1,000 steps, where there are more.
         """
-        return spectra.lyapunov(self._jacobians(), min(self.H, 8))
+        return spectra.lyapunov((J[None] for J in self._jacobians()), min(self.H, 8))[0]
 
     @cached_property
     def reach(self) -> Array:
@@ -231,7 +231,8 @@ class Numbers(Arrays):
         for k in range(len(reach)):
             t = steps[rows := np.flatnonzero(steps >= k)]
             if len(t):
-                reach[k] = np.median(sizes[rows, t - k] / told[t])
+                left = sizes[rows, t - k] / told[t]
+                reach[k] = np.median(left) if len(left) > 1 else left[0]
         return reach
 
     def own_and_later(self, t: int) -> tuple[Array, Array]:

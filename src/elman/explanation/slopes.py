@@ -12,6 +12,8 @@ Letters: S states, G gates, H units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -69,16 +71,30 @@ def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
 
 def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
     """Give ``Slopes.states`` as ``cell.backward`` has them: what it makes of an error of 1."""
+    S, h = len(after), after[0]
+    found = np.zeros((S, len(cell.gates) + S, *np.shape(h)), np.result_type(h))
+    for s, i, slope in _by_backward(cell, kept, after, before):
+        found[s, i] = slope
+    return found
+
+
+def openness_of(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
+    """Give the largest of these slopes by magnitude, (H, n): the most that a unit lets back."""
+    found = _by_backward(cell, kept, after, before)
+    return np.asarray(reduce(np.maximum, (np.abs(slope) for _, _, slope in found)))
+
+
+def _by_backward(
+    cell: Cell, kept: Values, after: Values, before: Values
+) -> Iterator[tuple[int, int, Array]]:
+    """Yield s, i and the slope of state s by what enters at i, where there is one."""
     zeros, ones = np.zeros_like(after[0]), np.ones_like(after[0])
-    S = len(after)
-    found = np.zeros((S, len(cell.gates) + S, *np.shape(ones)), np.result_type(ones))
-    for s in range(S):
-        d = tuple(ones if r == s else zeros for r in range(S))
+    for s in range(len(after)):
+        d = tuple(ones if r == s else zeros for r in range(len(after)))
         da, d_before = cell.backward(d, kept, after, before)
         for i, slope in enumerate([*da, *d_before]):
             if slope is not None:
-                found[s, i] = slope
-    return found
+                yield s, i, slope
 
 
 def goes_straight(cell: Cell) -> bool:
@@ -171,8 +187,8 @@ def jacobians(cell: Cell, partials: Array, W: Array | None) -> Array:
     if W is not None:
         H = W.shape[1]
         for g, W_g in zip(cell.gates_reading("h"), np.split(W, len(W) // H), strict=True):
-            by_gate = partials[:, :, g].reshape(len(partials), -1, 1)  # (n, S H, 1)
-            straight[:, :, :H] += by_gate * np.tile(W_g, (partials.shape[1], 1))
+            for s in range(partials.shape[1]):
+                straight[:, s * H : (s + 1) * H, :H] += partials[:, s, g, :, None] * W_g
     return straight
 
 
@@ -180,5 +196,5 @@ def _diagonals(slopes: Array) -> Array:
     """Blocks of diagonals: (n, S, R, H) to (n, S H, R H)."""
     n, S, R, H = slopes.shape
     blocks = np.zeros((n, S, H, R, H))
-    blocks[:, :, range(H), :, range(H)] = slopes.transpose(3, 0, 1, 2)
+    np.einsum("nsiri->nsri", blocks)[...] = slopes  # their diagonals, not a copy
     return blocks.reshape(n, S * H, R * H)

@@ -59,7 +59,9 @@ def largest_of_products(jacobians: Iterable[Array]) -> Array:
         return np.where(largest > 0, largest * np.exp(logs), 0)[::-1]
 
 
-def lyapunov(jacobians: Iterable[Array], n_exponents: int, seed: int = 0) -> Array:
+def lyapunov(
+    jacobians: Iterable[Array], n_exponents: int, n_sequences: int = 1, seed: int = 0
+) -> Array:
     """Finite-time Lyapunov exponents by the QR method (Benettin et al. 1980).
 
     Orthonormal directions are carried through the Jacobians and made orthonormal again each step;
@@ -67,23 +69,27 @@ def lyapunov(jacobians: Iterable[Array], n_exponents: int, seed: int = 0) -> Arr
 
     Parameters
     ----------
-    jacobians : arrays (H, H)
-        In the order of time.
+    jacobians : arrays (n_k, H, H)
+        In the order of time, those of the first n_k of the sequences.
     n_exponents : int
+    n_sequences : int
     seed : int
         For the directions to begin with: over a finite time the exponents depend on them.
 
     Returns
     -------
-    array (n_exponents,)
+    array (n_sequences, n_exponents)
         Largest first; NaN if there is no step, -∞ where a direction was lost.
     """
-    rng, logs, n = np.random.default_rng(seed), np.zeros(n_exponents), 0
+    rng, Q = np.random.default_rng(seed), np.empty(0)
+    logs, n_steps = np.zeros((n_sequences, n_exponents)), np.zeros((n_sequences, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         for jacobian in jacobians:
-            if n == 0:
-                Q, _ = np.linalg.qr(rng.standard_normal((len(jacobian), n_exponents)))
-            Q, R = np.linalg.qr(jacobian @ Q)
-            logs += np.log(np.abs(np.diag(R)))
-            n += 1
-        return np.sort(logs / n)[::-1]
+            n, H, _ = jacobian.shape
+            if not len(Q):
+                first, _ = np.linalg.qr(rng.standard_normal((H, n_exponents)))
+                Q = np.repeat(first[None], n_sequences, axis=0)  # (n_sequences, H, n_exponents)
+            Q[:n], R = np.linalg.qr(jacobian @ Q[:n])
+            logs[:n] += np.log(np.abs(np.diagonal(R, axis1=1, axis2=2)))
+            n_steps[:n] += 1
+        return np.asarray(np.sort(logs / n_steps)[:, ::-1])

@@ -67,6 +67,16 @@ def exact_losses(z: Array, labels: IntArray) -> Array:
 
 def size(vectors: Array) -> Array:
     """Norms along the last axis; squares may be beyond the least and the largest number."""
+    squares = np.einsum("...i,...i->...", vectors, vectors)
+    sizes = np.asarray(np.sqrt(squares))
+    beyond = ~((squares > 1e-250) & (squares < 1e250))
+    if beyond.any():
+        sizes[beyond] = _scaled_size(vectors[beyond])
+    return sizes
+
+
+def _scaled_size(vectors: Array) -> Array:
+    """The same, of numbers that may have no square."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
     scale = np.where(largest > 0, largest, 1)
     return np.asarray(np.linalg.norm(vectors / scale, axis=-1) * scale[..., 0])
@@ -136,8 +146,8 @@ def through_layers(
         if mask is not None:
             delta *= mask[:, None, :]
         deltas.append(delta)
-        # one factor dO_k/dO_{k-1} more (N1)
-        dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
+        if len(deltas) < len(layers):  # one factor dO_k/dO_{k-1} more (N1)
+            dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return deltas[::-1]
 
 
@@ -297,15 +307,25 @@ class Difference(NamedTuple):
 
 def difference(cut: Array, whole: Array) -> Difference:
     """Compare a part of a gradient with all of it, as vectors."""
-    scale = np.abs(whole).max() or 1.0
-    cut, whole = cut / scale, whole / scale
-    size_of_whole = np.linalg.norm(whole)
+    (found,) = differences([cut], whole)
+    return found
+
+
+def differences(cuts: Iterable[Array], whole: Array) -> list[Difference]:
+    """Compare parts of a gradient, one after another, with all of it."""
+    found, scale = [], np.abs(whole).max() or 1.0
+    whole = whole / scale
     with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = cut / np.linalg.norm(cut), whole / size_of_whole
-        # By halves: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
-        angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
-        relative_error = np.linalg.norm(cut - whole) / size_of_whole
-    return Difference(float(relative_error), float(np.degrees(angle)))
+        size_of_whole = np.linalg.norm(whole)
+        b = whole / size_of_whole
+        for cut in cuts:
+            cut = cut / scale
+            a = cut / np.linalg.norm(cut)
+            # By halves: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
+            angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
+            relative_error = np.linalg.norm(cut - whole) / size_of_whole
+            found.append(Difference(float(relative_error), float(np.degrees(angle))))
+    return found
 
 
 def truncation(by_lag: Iterable[Array], whole: Array) -> list[dict[str, float]]:
@@ -323,6 +343,5 @@ def truncation(by_lag: Iterable[Array], whole: Array) -> list[dict[str, float]]:
     list of {"k", "relative_error", "angle_degrees"}
         For k = 0 … T - 1.
     """
-    return [
-        {"k": k, **difference(cut, whole)._asdict()} for k, cut in enumerate(accumulate(by_lag))
-    ]
+    found = differences(accumulate(by_lag), whole)
+    return [{"k": k, **of_cut._asdict()} for k, of_cut in enumerate(found)]

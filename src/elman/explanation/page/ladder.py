@@ -44,7 +44,7 @@ def parts_of(explanation: Numbers, last: int) -> list[Parts]:
     states all go along, and the rows of h are measured.
     """
     ex = explanation
-    part = explicit_parts(ex.equations, ex.partials)  # (T, S H, G_h H)
+    part = explicit_parts(ex.equations, ex.partials[:last])  # (last, S H, G_h H)
     products = np.zeros((0, *part.shape[1:]))
     found = []
     for t in range(1, last + 1):
