@@ -371,7 +371,7 @@ def test_data_are_the_arrays(shown):
         "command": None,
         **{name: getattr(ex, name) for name in ("layer", "cell", "T", "D", "H", "K", "of")},
         "classes": [ex.classes[k] for k in classes],
-        "labels": None if ex.labels is None else ex.labels.tolist(),
+        "labels": None if ex.labels is None else ex.labels[rows].tolist(),
         "y": None
         if ex.labels is not None
         else [

@@ -151,8 +151,9 @@ def _enter(cell: Cell, U_frd: Array, W_frd: Array) -> Array:
     from_x, from_h = cell.gates_reading("x"), cell.gates_reading("h")
     if len(from_x) == len(cell.gates) and (from_x == from_h or not from_h):
         return U_frd + W_frd
-    of_x = dict(zip(from_x, np.split(U_frd, len(from_x)), strict=True))
-    of_h = dict(zip(from_h, np.split(W_frd, len(from_h)), strict=True)) if from_h else {}
+    n = U_frd.shape[1]
+    of_x = dict(zip(from_x, U_frd.reshape(len(from_x), -1, n), strict=True))
+    of_h = dict(zip(from_h, W_frd.reshape(len(from_h), -1, n), strict=True)) if from_h else {}
     zero = np.zeros((1, 1), U_frd.dtype)
     return np.concatenate([of_x.get(g, zero) + of_h.get(g, zero) for g in range(len(cell.gates))])
 

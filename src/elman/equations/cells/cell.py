@@ -136,5 +136,5 @@ class Cell(ABC):
         gates = self.gates_reading(what)
         if len(gates) == len(self.gates):
             return stacked
-        parts = np.split(stacked, len(self.gates))
+        parts = stacked.reshape(len(self.gates), -1, *stacked.shape[1:])
         return np.concatenate([parts[g] for g in gates]) if gates else stacked[:0]

@@ -53,7 +53,7 @@ def _content(view: View) -> dict[str, Any]:
         "H": ex.H,
         "K": ex.K,
         "classes": [ex.classes[k] for k in view.classes],
-        "labels": None if ex.labels is None else ex.labels.tolist(),
+        "labels": None if ex.labels is None else ex.labels[rows].tolist(),
         "y": None
         if ex.labels is not None
         else [

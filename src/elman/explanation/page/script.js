@@ -67,7 +67,7 @@
   const showError = (at) => {
     const yHat = data.y_activated[at];
     const target = data.targets[at];
-    const labelled = data.labels[data.steps[at] - 1] >= 0;
+    const labelled = data.labels[at] >= 0;
     const jacobian = yHat.map((p, i) => yHat.map((q, k) => i === k ? p * (1 - p) : -p * q));
     const full = largest(jacobian.flat());
     const cells = document.querySelectorAll("#jacobian rect");
