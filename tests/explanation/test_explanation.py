@@ -529,6 +529,44 @@ def test_sequence_too_long_for_the_memory_is_refused_before_it_is_taken(monkeypa
         elman.explain(network, np.zeros((20_000, 2)), np.ones(20_000, int))
 
 
+def test_what_is_read_of_all_steps_takes_as_much_memory_as_it_reads(monkeypatch):
+    """A mean reads T steps, so that T by T errors are carried back; maxima read one for each unit."""
+    monkeypatch.setattr(_memory, "available_memory", lambda: 10**9)
+    monkeypatch.setattr(explaining.Passes, "of", None)  # nothing is computed
+    x = np.zeros((5000, 2))
+    with pytest.raises(MemoryError, match="explaining 5,000 steps of 8 units needs 8.03 GB"):
+        elman.explain(elman.Network(2, 8, 2, readout="mean", seed=0), x, 1)
+    with pytest.raises(TypeError, match="not callable"):  # it is not refused
+        elman.explain(elman.Network(2, 8, 2, readout="max", seed=0), x, 1)
+
+
+def peak_of_explaining(network, x):
+    tracemalloc.start()
+    ex = elman.explain(network, x, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ex.n_proved == ex.n_terms == len(x)
+    assert ex.passed
+    return ex, peak
+
+
+def test_maxima_need_no_square_of_the_steps():
+    network = elman.Network(2, 4, 3, readout="max", dtype=np.float64, seed=0)
+    x = np.random.default_rng(0).standard_normal((400, 2))
+    ex, peak = peak_of_explaining(network, x)
+    assert ex.by_entry.shape == (len(ex.entries), 400, 4)
+    assert len(ex.entries) <= 4
+    assert peak < 0.75 * 400 * 400 * 4 * 8
+    assert (ex.delta_by_entry[ex.entries] == ex.by_entry).all()
+
+
+def test_passes_of_the_proof_are_not_kept():
+    """64 side by side, of 300 steps, each with some complex arrays of 16 units."""
+    network = elman.Network(2, 16, 3, dtype=np.float64, seed=0)
+    _, peak = peak_of_explaining(network, np.random.default_rng(0).standard_normal((300, 2)))
+    assert peak < 64 * 300 * 16 * 16
+
+
 def test_one_label_needs_no_square_of_the_steps(monkeypatch, tmp_path):
     """What is T by T is a row for the one loss; a choice of terms is proved, as the page says."""
     network = elman.Network(2, 6, 3, cell="gru", dtype=np.float64, seed=0)

@@ -237,14 +237,16 @@ class Arrays:
         """
         return self.by_steps(self.delta_of_losses, 0.0, "delta")
 
-    def by_steps(self, rows: Array, nothing: Any, what: str) -> Array:
-        """Give rows of losses, (A, T, …), a row each step, (T, T, …)."""
+    def by_steps(
+        self, rows: Array, nothing: Any, what: str, at: IntArray | None = None
+    ) -> Array:
+        """Give rows of losses, (A, T, …), or of the steps ``at``, a row each step, (T, T, …)."""
         if len(rows) == self.T:
             return rows
         n_bytes = self.T * rows[0].nbytes
         require_memory(n_bytes, f"{what} of {self.T:,} steps by {self.T:,}")
         steps = np.full((self.T, *rows.shape[1:]), nothing, rows.dtype)
-        steps[self.answering_rows] = rows
+        steps[self.answering_rows if at is None else at] = rows
         return steps
 
     def loss_row(self, t: int) -> int:
@@ -263,7 +265,9 @@ class Arrays:
         Errors enter at the steps that an answer reads. With ``"last"`` that is its own, and this is
         ``delta``.
         """
-        return self.delta if self.by_entry is None else self.by_entry
+        if self.by_entry is None:
+            return self.delta
+        return self.by_steps(self.by_entry, 0.0, "delta by entry", self.entries)
 
     @cached_property
     def entries(self) -> IntArray:
@@ -329,8 +333,7 @@ class Arrays:
         """``delta_by_entry`` of the same gates, a row for each of ``entries``, (n, T, G_h H)."""
         if self.by_entry is None:
             return self.delta_of
-        by_entry = self._of_gates("x" if self.W is None else "h", self.by_entry)
-        return by_entry if len(self.entries) == self.T else by_entry[self.entries]
+        return self._of_gates("x" if self.W is None else "h", self.by_entry)
 
     def delta_of_gates(self, what: str) -> Array:
         """δ_{t,τ} of the gates that read ``"x"``, or ``"h"``: those of U, or of W; (A, T, ·)."""

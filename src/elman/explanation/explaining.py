@@ -63,8 +63,7 @@ def compute(
     wanted = Wanted.of(
         architecture.loss_function, targets, architecture.n_outputs, len(x), who.every_step
     )
-    entries = len(x) if READOUTS[architecture.readout].of_all_steps else 1
-    _require_memory(parameters, layer, len(x), len(wanted.answering), entries)
+    _require_memory(parameters, layer, len(x), len(wanted.answering))
     passes = Passes.of(parameters, x, wanted, offset)
     gradients = passes.gradients()
     delta, dh, by_entry = passes.carried_back(layer)
@@ -141,19 +140,19 @@ def compute(
     )
 
 
-def _require_memory(
-    parameters: Parameters, layer: int, T: int, n_losses: int, n_entries: int
-) -> None:
+def _require_memory(parameters: Parameters, layer: int, T: int, n_losses: int) -> None:
     """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
-    delta = float(T * len(cells[0].gates) * hidden[0])
-    if n_entries > 1:
-        delta *= 1 + T / n_losses  # by entry too
-    n_numbers = int(n_losses * (delta + 2 * T * n_entries * carried))
+    readout = READOUTS[parameters.architecture.readout]
+    n_rows, n_entries = n_losses, n_losses  # of δ; and of what is carried back
+    if readout.of_all_steps:  # a loss enters at each step that it reads: at most one for each unit
+        n_read = min(T, hidden[-1]) if readout.chooses else T
+        n_rows, n_entries = n_losses + min(T, n_losses * n_read), n_losses * n_read
+    n_numbers = T * (n_rows * len(cells[0].gates) * hidden[0] + 2 * n_entries * carried)
     n_numbers += 40 * T * carried  # the passes of the proof, and what the way forward keeps
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 

@@ -87,9 +87,10 @@ class Explanation(Numbers):
         loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), has a row each step.
         It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
         that certain answers and saturated units cost no digits.
-    by_entry : array (T, T, G H), or None
-        Where the output reads all steps, [j - 1, τ - 1] is what of δ_τ entered at step j; else None:
-        a loss enters at its own step. ``delta_by_entry`` is one or the other.
+    by_entry : array (n, T, G H), or None
+        Where the output reads all steps, [i, τ - 1] is what of δ_τ entered at the step ``entries[i]``,
+        counted from 0; else None: a loss enters at its own step. ``delta_by_entry``, (T, T, G H), has a
+        row each step.
     slopes : array (T,)
         How open each step is, the mean f' of tanh: the smallest of this layer's and those above.
     held : Difference

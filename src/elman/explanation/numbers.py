@@ -224,7 +224,7 @@ class Numbers(Arrays):
         """
         told = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
         sizes = terms.size(self.delta_of_losses if self.by_entry is None else self.by_entry)
-        steps = self.answering_rows if self.by_entry is None else np.arange(self.T)
+        steps = self.entries
         speaking = told[steps] > 0
         steps, sizes = steps[speaking], sizes[speaking]
         reach = np.full(self.T if self.recurrent else 1, np.nan)
@@ -238,9 +238,9 @@ class Numbers(Arrays):
     def own_and_later(self, t: int) -> tuple[Array, Array]:
         """What of δ_t entered at step t itself, and what at later ones, (G H,) each (N8)."""
         by_entry = self.delta_of_losses if self.by_entry is None else self.by_entry
-        entered = self.answering_rows if self.by_entry is None else np.arange(self.T)
         here, row = by_entry[:, self._row(t)], self._row(t)
-        own, later = (np.asarray(here[at].sum(axis=0)) for at in (entered == row, entered > row))
+        steps = (self.entries == row, self.entries > row)
+        own, later = (np.asarray(here[at].sum(axis=0)) for at in steps)
         return own, later
 
     @property

@@ -33,9 +33,9 @@ class CarriedBack(NamedTuple):
         δ_{t,τ} of a layer, a row each loss.
     dh : for it and each layer above, an array (A, T, S H)
         dL_t/d(states of step τ); of errors that enter at several steps the sum of the magnitudes.
-    by_entry : array (T, T, G H), or None
-        [j, τ] is what of δ_τ entered at step j from the output; None where that is its own loss's step
-        alone, and it is ``delta``.
+    by_entry : array (n, T, G H), or None
+        For each of the n steps j that a loss reads, what of δ_τ entered there from the output; None
+        where a loss reads its own step alone, and it is ``delta``.
     """
 
     delta: Array
@@ -204,9 +204,10 @@ class Passes(NamedTuple):
         if not self.reading.readout.of_all_steps:  # a loss enters once
             return CarriedBack(found[0][0], [dh for _, dh in found], None)
         delta = np.zeros((len(self.answering), T, found[0][0].shape[2]))
-        by_entry = np.zeros((T, T, found[0][0].shape[2]))
+        read, places = np.unique(steps, return_inverse=True)
+        by_entry = np.zeros((len(read), T, found[0][0].shape[2]))
         np.add.at(delta, losses, found[0][0])
-        np.add.at(by_entry, steps, found[0][0])
+        np.add.at(by_entry, places, found[0][0])
         sizes = [np.zeros((len(self.answering), *dh.shape[1:])) for _, dh in found]
         for size, (_, dh) in zip(sizes, found, strict=True):
             np.add.at(size, losses, np.abs(dh))
