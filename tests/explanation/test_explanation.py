@@ -534,7 +534,7 @@ def test_what_is_read_of_all_steps_takes_as_much_memory_as_it_reads(monkeypatch)
     monkeypatch.setattr(_memory, "available_memory", lambda: 10**9)
     monkeypatch.setattr(explaining.Passes, "of", None)  # nothing is computed
     x = np.zeros((5000, 2))
-    with pytest.raises(MemoryError, match="explaining 5,000 steps of 8 units needs 8.03 GB"):
+    with pytest.raises(MemoryError, match=r"explaining 5,000 steps of 8 units needs 8\.03 GB"):
         elman.explain(elman.Network(2, 8, 2, readout="mean", seed=0), x, 1)
     with pytest.raises(TypeError, match="not callable"):  # it is not refused
         elman.explain(elman.Network(2, 8, 2, readout="max", seed=0), x, 1)

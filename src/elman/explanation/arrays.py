@@ -237,9 +237,7 @@ class Arrays:
         """
         return self.by_steps(self.delta_of_losses, 0.0, "delta")
 
-    def by_steps(
-        self, rows: Array, nothing: Any, what: str, at: IntArray | None = None
-    ) -> Array:
+    def by_steps(self, rows: Array, nothing: Any, what: str, at: IntArray | None = None) -> Array:
         """Give rows of losses, (A, T, …), or of the steps ``at``, a row each step, (T, T, …)."""
         if len(rows) == self.T:
             return rows

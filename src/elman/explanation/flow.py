@@ -347,7 +347,8 @@ def _spectra(who: Subject, number: int, rng: np.random.Generator) -> tuple[Array
     order = rng.permutation(len(sample))
     steps = [rng.choice([t for t, n in going_on if n > i]) for i in order]
     drawn = [
-        jacobians(here.cell, partials[t][i : i + 1], W)[0] for i, t in zip(order, steps, strict=True)
+        jacobians(here.cell, partials[t][i : i + 1], W)[0]
+        for i, t in zip(order, steps, strict=True)
     ]
     some = np.sort(order[:_LYAPUNOV])
     of_steps = (jacobians(here.cell, partials[t][some[some < n]], W) for t, n in going_on)

@@ -212,7 +212,8 @@ class Numbers(Arrays):
 
         Over the last 1,000 steps, where there are more.
         """
-        return spectra.lyapunov((J[None] for J in self._jacobians()), min(self.H, 8))[0]
+        (exponents,) = spectra.lyapunov((J[None] for J in self._jacobians()), min(self.H, 8))
+        return np.asarray(exponents)
 
     @cached_property
     def reach(self) -> Array:

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.equations import Cell, Layer, LayerGradients, LayerTrace, Trace, network, recurrent_gradients
+from elman.equations import (
+    Cell,
+    Layer,
+    LayerGradients,
+    LayerTrace,
+    Trace,
+    network,
+    recurrent_gradients,
+)
 from elman.equations.forward import States
 from elman.equations.readouts import READOUTS
 from elman.errors import DataError
@@ -277,7 +285,7 @@ def _rows(blocks: Sequence[Array]) -> Array:
 
 
 def entering(cell: Cell, trace: LayerTrace) -> tuple[States, States]:
-    """What enters a cell at all steps of one sequence: pre-activations, states before; (T, H, 1) each."""
+    """What enters a cell at all steps: pre-activations, and states before, each (T, H, 1)."""
     h_unactivated = np.array([step.h_unactivated for step in trace.steps])  # (T, G H, 1)
     before = zip(*(trace.before(t) for t in range(len(trace.steps))), strict=True)
     return tuple(np.split(h_unactivated, len(cell.gates), axis=1)), tuple(map(np.array, before))

@@ -41,7 +41,7 @@ from elman.equations import Cell, Layer, LayerTrace, output, recurrent_step
 from elman.equations.forward import States, StepTrace
 from elman.explanation import terms
 from elman.explanation.passes import Passes, entering
-from elman.explanation.slopes import Slopes, slopes, slopes_of_backward
+from elman.explanation.slopes import slopes, slopes_of_backward
 from elman.parameters import Parameters
 
 STEP = 1e-20
@@ -124,7 +124,7 @@ class Moved(NamedTuple):
 
     losses: Array  # (A, n)
     z: Array  # (A, K, n)
-    inside: Array  # (A, n), Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, over the states of all layers and steps j
+    inside: Array  # (A, n), Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, over all layers' states and steps j
 
     def summed(self, error: Array) -> Array:
         """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y, or what it is rounded by, (A, K)."""
@@ -229,9 +229,7 @@ def moved_by(
     of_steps = passes.slopes[layer - 1 :] if dh else []
     # By step last, as passes stand side by side: (A, S H, T) and (S, G + S, H, T).
     sizes = [np.abs(of_layer.swapaxes(1, 2), order="C") for of_layer in dh or []]
-    parts = [
-        np.add(np.abs(of.states), of.inside)[..., 0].swapaxes(2, 3).copy() for of in of_steps
-    ]
+    parts = [(np.abs(of.states) + of.inside)[..., 0].swapaxes(2, 3).copy() for of in of_steps]
 
     def states_of_the_top() -> Iterator[Array]:
         for k, of_layers in enumerate(steps):
@@ -303,9 +301,10 @@ def pass_forward(
     -------
     Moved
     """
-    here, *above = layers = [_with_own(of) for of in passes.parameters.layers[layer - 1 :]]
-    name = passes.name_of_terms(layer)
-    there = _with_own(passes.parameters.layers[layer - 1], {name: (R, scales)})
+    layers = [_with_own(of) for of in passes.parameters.layers[layer - 1 :]]
+    there = _with_own(
+        passes.parameters.layers[layer - 1], {passes.name_of_terms(layer): (R, scales)}
+    )
     x = passes.inputs(layer).T.astype(scales.dtype)  # (D, T)
     T = x.shape[1]
     before = [
@@ -316,7 +315,7 @@ def pass_forward(
         for trace in passes.trace.layers[layer - 1 :]
     ]
     blocks = (x[:, taus[taus + k < T] + k] for k in range(T - taus[0]))
-    steps = taken(blocks, before, chain([[there, *above]], repeat(layers)))
+    steps = taken(blocks, before, chain([[there, *layers[1:]]], repeat(layers)))
     return moved_by(passes, layer, taus, steps, dh, scales.dtype)
 
 
@@ -413,39 +412,26 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     """
     rng = np.random.default_rng(seed)
     R = {name: rng.standard_normal(gradient.shape) for name, gradient in gradients.items()}
-    answering, V, c = passes.answering, passes.parameters["V"], passes.parameters.get("c")
-    error = passes.rounded()[answering]
-    r = passes.trace.h_answering[:, answering]
-    offset = passes.offset[answering]
-
-    moving = [name for name in gradients if name not in ("V", "c")]
-    of_states = _moved_from_the_first_step(passes, R, moving)
-    losses, summed = of_states.losses.sum(axis=0), of_states.summed(error).sum(axis=0)
-    found = dict(zip(moving, losses.imag / STEP, strict=True))
-    rounded = dict(zip(moving, summed + of_states.inside[0], strict=True))
+    error = passes.rounded()[passes.answering]  # (A, K)
+    of_layers = [name for name in gradients if name not in ("V", "c")]
+    moved = _moved_from_the_first_step(passes, R, of_layers)
+    losses, rounded = moved.losses.sum(axis=0), moved.summed(error).sum(axis=0) + moved.inside[0]
+    found = dict(zip(of_layers, zip(losses, rounded, strict=True), strict=True))
     for name in gradients:
-        if name in ("V", "c"):  # what they multiply, and are added to, stays
-            V_moved = V + 1j * STEP * R["V"] if name == "V" else V
-            c_moved = c + 1j * STEP * R["c"] if name == "c" else c
-            z = (output(r, V_moved, c_moved)[0].T + offset)[:, :, None]
+        if name not in of_layers:  # what they multiply, and are added to, stays
+            z = _answers_of_moved(passes, name, R[name])
             moved = Moved(passes.wanted.losses(z), z, np.zeros((1, 1)))
-            found[name] = float(moved.losses.sum().imag) / STEP
-            rounded[name] = moved.summed(error).sum()
-    h_made_of = np.array(
-        [[*step.states, *step.kept[2:]] for step in passes.trace.layers[-1].steps]
-    )
-    h_made_of = np.abs(h_made_of).sum(axis=1)[:, :, 0]  # (T, H)
-    made_of = np.array([(passes.reading.weights(t) * h_made_of).sum(axis=0) for t in answering])
-    # z' = R h, and h is rounded as what it is made of
-    rounded["V"] += (np.abs(error) @ np.abs(R["V"]) * made_of).sum()
-
+            rounded = moved.summed(error).sum()
+            if name == "V":  # z' = R h, and h is rounded as what it is made of
+                rounded += (np.abs(error) @ np.abs(R["V"]) * _made_of(passes)).sum()
+            found[name] = moved.losses.sum(), rounded
     checks = []
     for name, gradient in gradients.items():
-        expected = float((gradient * R[name]).sum())
+        loss, rounded = found[name]
+        of_pass, expected = float(loss.imag) / STEP, float((gradient * R[name]).sum())
         size = float(terms.size(gradient.ravel()) * np.linalg.norm(R[name]))
-        bound = TOLERANCE * size + _ROUNDING * float(rounded[name]) + SMALLEST
-        difference = abs(expected - found[name])
-        checks.append(TotalCheck(name, expected, float(found[name]), difference, bound))
+        bound = TOLERANCE * size + _ROUNDING * float(rounded) + SMALLEST
+        checks.append(TotalCheck(name, expected, of_pass, abs(expected - of_pass), bound))
     return checks
 
 
@@ -469,6 +455,23 @@ def _moved_from_the_first_step(
     steps = taken(blocks, before, repeat(layers))
     dh = [of_layer[None] for of_layer in passes.errors_of_states()]
     return moved_by(passes, 1, np.zeros(n, np.int64), steps, dh)
+
+
+def _answers_of_moved(passes: Passes, name: str, R: Array) -> Array:
+    """y_unactivated of the answers, (A, K, 1), with V or c moved along R."""
+    at, own = passes.answering, {of: passes.parameters.get(of) for of in "Vc"}
+    own[name] = passes.parameters[name] + 1j * STEP * R
+    z, _ = output(passes.trace.h_answering[:, at], np.asarray(own["V"]), own["c"])
+    return np.asarray((z.T + passes.offset[at])[:, :, None])
+
+
+def _made_of(passes: Passes) -> Array:
+    """What the states that the answers read are made of, without signs, (A, H)."""
+    steps = passes.trace.layers[-1].steps
+    parts = np.abs([[*step.states, *step.kept[2:]] for step in steps])  # (T, ·, H, 1)
+    h_made_of = parts.sum(axis=1)[:, :, 0]
+    of_answers = [(passes.reading.weights(t) * h_made_of).sum(axis=0) for t in passes.answering]
+    return np.array(of_answers)
 
 
 def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> TotalCheck:
