@@ -52,7 +52,7 @@ AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of 
 N_POINTS = 256  # drawn at random, at which that is looked at too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
 LONG = 1000  # steps: of longer sequences not every term is proved on its own
-CONTRASTED = 256  # steps: those that central differences look at are of the last ones
+CONTRASTED = 128  # steps: those that central differences look at are of the last ones
 
 
 class Check(NamedTuple):
@@ -519,7 +519,7 @@ def central_differences(
 ) -> list[dict[str, float]]:
     """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
-    It looks at 64 steps τ at most, evenly chosen of the last 256.
+    It looks at 64 steps τ at most, evenly chosen of the last 128.
 
     Parameters
     ----------
