@@ -126,7 +126,8 @@ def test_caller_works_alone_after_helpers_made_a_job_longer(
 ):
     """Of two tasks each took the caller's ``own_seconds``: alone it would have needed twice that."""
     both_there = threading.Barrier(2, timeout=TIMEOUT)
-    clock, of_thread = iter([0.0, took, took + 0.1, took + 0.2, 100.0, 100.1]), iter([0, own_seconds])
+    clock = iter([0.0, took, took + 0.1, took + 0.2, 100.0, 100.1])
+    of_thread = iter([0, own_seconds])
     monkeypatch.setattr(threads, "_alone_until", 0.0)
     monkeypatch.setattr(threads, "ALONE", 16)
     monkeypatch.setattr(threads, "perf_counter", lambda: next(clock))
