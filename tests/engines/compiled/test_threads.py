@@ -149,6 +149,7 @@ def test_caller_works_alone_after_helpers_made_a_job_longer(
 def test_two_threads_on_one_core_work_as_one(monkeypatch):
     """As beside a process that keeps the other core busy."""
     monkeypatch.setattr(threads, "ALONE", 16)
+    monkeypatch.setattr(threads, "_alone_until", 0.0)
     monkeypatch.setattr(threads, "_idle", [])  # new ones inherit the caller's cores
     nothing, done = np.zeros(1, np.int64), []
 
