@@ -234,6 +234,23 @@ def test_front_end_that_makes_no_sense_is_refused(run, options, message):
     assert message in words
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--solver", "adamw", f"'adamw' is not one of {', '.join(map(repr, OPTIMIZERS))}."),
+        ("--cell", "elman", f"'elman' is not one of {', '.join(map(repr, CELLS))}."),
+        ("--hidden", "many", "expected a whole number; got many"),
+        ("--hidden", "0", "expected at least 1; got 0"),
+        ("--test-size", "most", "expected a number; got most"),
+    ],
+)
+def test_wrong_values_are_refused_in_a_sentence(run, option, value, message):
+    result = run("train", "digits", option, value)
+    assert result.exit_code == 2
+    words = " ".join(result.stderr.replace("│", " ").split())
+    assert f"Invalid value for '{option}': {message}" in words
+
+
 def test_no_clipping(run):
     run("train", "digits", *SMALL, "--clip", 0)
     assert elman.load("digits.safetensors").clip_norm is None
