@@ -37,6 +37,7 @@ from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
+from elman.estimators.reporting import reporting
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
 from elman.merging import Members, merged_architecture
@@ -46,7 +47,6 @@ from elman.parameters import Architecture, initialize
 from elman.training import (
     Callback,
     Optimizer,
-    Progress,
     Run,
     Trainer,
     batch_size_of,
@@ -187,6 +187,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if resumed is not None:
             before = resumed.fitted(self._answers, self._make_engine())
         prepared = self._prepare(X, y, sample_weight, before)
+        if before and not resumed and self.n_members not in ("auto", M := before.n_members):
+            raise InvalidParameterError(
+                f"n_members={self.n_members} cannot change once training has begun: it goes on with "
+                f"{M}. Set it to {M} or 'auto', or fit with warm_start=False."
+            )
         examples, held_out = prepared.examples, None
         if validation_data is not None:
             held_out = self._given_aside(validation_data, prepared)
@@ -222,16 +227,17 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
         self._fitted = fitted
         try:
-            train(
-                trainer,
-                run,
-                n_epochs,
-                validate=validate,
-                tol=self.tol,
-                n_iter_no_change=self.n_iter_no_change,
-                callback=self._reporting(callback),
-                keep=keep,
-            )
+            with reporting(self.verbose, callback) as report:
+                train(
+                    trainer,
+                    run,
+                    n_epochs,
+                    validate=validate,
+                    tol=self.tol,
+                    n_iter_no_change=self.n_iter_no_change,
+                    callback=report,
+                    keep=keep,
+                )
             if (ranks := taking_part()) is not None:  # rank 0 has written what others may read now
                 ranks.compare(outcome(trainer))
         finally:  # an error's traceback may hold the engine for long
@@ -550,18 +556,6 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 'learning rate decay (learning_rate="cosine").'
             )
         return ""
-
-    def _reporting(self, callback: Callback | None) -> Callback | None:
-        if not self.verbose or rank() > 0:
-            return callback
-
-        def report(progress: Progress) -> None:
-            if progress.row is not None:
-                print(progress, *progress.notes, sep="\n  ")
-            if callback is not None:
-                callback(progress)
-
-        return report
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compare answers with targets, each by its weight.
