@@ -89,6 +89,11 @@ class TableOptions:
         return {f"--{name}": value for name, value in vars(self).items()}
 
     @property
+    def naming(self) -> dict[str, Any]:
+        """Those that name columns."""
+        return {name: value for name, value in self.given.items() if name != "--separator"}
+
+    @property
     def keywords(self) -> dict[str, Any]:
         """As ``read_raw`` takes them."""
         keywords = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman.cli.columns import TableOptions
 from elman.cli.output import say, say_error
 from elman.cli.sources import (
     Binary,
@@ -161,7 +162,7 @@ def _labelled(source: str, given: dict[str, Any], model: Any) -> tuple[Any, Any]
         from elman.cli.evaluate import read_labelled
 
         refuse_idle(source, given)
-        return read_labelled(model, source)
+        return read_labelled(model, source, TableOptions())
     dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
     return dataset.X_test, dataset.y_test
 

@@ -10,6 +10,7 @@ import typer
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model, load_estimator
 from elman.cli.output import check_delivered, say
+from elman.cli.tables import takes_texts
 
 
 def sample(
@@ -52,7 +53,9 @@ def sample(
 def _tokens(prompt: str, estimator: object) -> str | list[str] | list[int]:
     """The tokens of a prompt: its characters, words, or whole numbers, as the model has them."""
     known = list(getattr(estimator, "vocabulary_", {}))
-    if not all(isinstance(token, str) for token in known):
+    if not known or takes_texts(estimator):
+        return prompt
+    if not isinstance(known[0], str):
         try:
             return [int(word) for word in prompt.split()]
         except ValueError:
@@ -60,4 +63,4 @@ def _tokens(prompt: str, estimator: object) -> str | list[str] | list[int]:
                 "the model's tokens are whole numbers; expected some, with spaces between",
                 param_hint="--prompt",
             ) from None
-    return prompt if all(len(token) == 1 for token in known) else prompt.split()
+    return prompt.split()
