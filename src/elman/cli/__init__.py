@@ -62,8 +62,6 @@ def _in_words() -> Iterator[None]:
 _EXPECTED = {
     "float_parsing": "a number",
     "int_parsing": "a whole number",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
 }
 
 
@@ -71,7 +69,7 @@ def _expected(error: Any) -> str:
     """Say what was expected and what was given, where typer repeats the words of pydantic."""
     found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
     if found and (expected := _EXPECTED.get(found[0]["type"])):
-        return f"expected {expected.format(**found[0].get('ctx', {}))}; got {found[0]['input']}"
+        return f"expected {expected}; got {found[0]['input']}"
     message: str = error.message
     return message.removeprefix("Value error, ")
 

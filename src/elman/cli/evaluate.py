@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     Estimator: TypeAlias = RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor
 
-Model = Annotated[Path, typer.Argument(help="A model file that `elman train` or save() wrote.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model file of `elman train` or save().")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 
 
