@@ -52,7 +52,7 @@ LayoutOption: TypeAlias = Annotated[
         "--layout",
         metavar="HOW",
         rich_help_panel=PANEL,
-        help="A row is a step (long), a sequence (wide), a text; or one sequence.",
+        help="long: a row a step; wide: a row a sequence; text; one: one sequence.",
     ),
 ]
 Text: TypeAlias = Annotated[
