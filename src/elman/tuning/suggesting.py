@@ -78,9 +78,9 @@ def suggest(
     """Search for better settings than the defaults, and fit an estimator with them.
 
     Candidates change some of cell, learning rate, size, frame and dropout; if a sequence has one
-    answer, also readout, standardising and directions. All are cross-validated on the same folds, first with a
-    quarter of the updates, and the best ones in full (successive halving). The defaults are among them,
-    and win unless a candidate is better by more than the standard error.
+    answer, also readout, standardising and directions. All are cross-validated on the same folds, first
+    with a quarter of the updates, and the best ones in full (successive halving). The defaults are
+    among them, and win unless a candidate is better by more than the standard error.
 
     Ctrl-C ends the search, and fits the best so far. A second Ctrl-C ends that too, with the weights of
     the best epoch.
