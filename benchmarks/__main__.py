@@ -16,13 +16,13 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import first, job, predict, step
+from benchmarks import busy, first, job, predict, step
 from benchmarks.harness import Settings
 from benchmarks.picture import draw
 from benchmarks.problems import SIZES
 from benchmarks.report import Bar, bars_table
 
-PARTS = {"step": step, "predict": predict, "first": first, "job": job}
+PARTS = {"step": step, "predict": predict, "busy": busy, "first": first, "job": job}
 CELLS = {"job": ["tanh"]}  # of a part that has not all of them
 PACKAGES = ("elman", "numpy", "numba", "torch", "jax", "onnxruntime")
 DATA_DIR = Path("../shared/data/mnist")

@@ -65,6 +65,11 @@ def elman_step(
     return run, result
 
 
+def elman_step_alone(problem: Problem, n_threads: int) -> Pair:
+    """Compute in one thread, whatever others may have."""
+    return elman_step(problem, 1)
+
+
 def earlier_step(problem: Problem, n_threads: int, root: str) -> Pair:
     """Compute by the elman of another checkout, as its own contender does."""
     sys.path.insert(0, f"{root}/src")

@@ -21,21 +21,21 @@ __all__ = ["PermutationImportance", "permutation_importance"]
 
 @dataclass(frozen=True, eq=False)
 class PermutationImportance:
-    """What a score loses where a feature, or some steps, are those of other sequences.
+    """How much a score falls if a feature, or some steps, are exchanged between sequences.
 
     Attributes
     ----------
     importances : array (n, n_repeats)
         The score minus that of permuted sequences, for each feature or window of steps.
     score : float
-        Of the sequences as they are.
+        Of the original sequences.
     over : {"features", "steps"}
     names : tuple of str
         Of the features, or the windows of steps: ``"1"``, or ``"1–10"``, counted from ``align``.
     first, last : arrays (n,), or None
-        The steps of each window, counted from 1; None of features.
+        The steps of each window, counted from 1; None for features.
     align : {"start", "end"}
-        From where steps are counted.
+        From which end steps are counted.
     """
 
     importances: Array
@@ -70,19 +70,19 @@ def permutation_importance(
     random_state: Any = None,
     sample_weight: Any = None,
 ) -> PermutationImportance:
-    """Measure what a fitted estimator's score loses without a feature, or without some steps.
+    """Measure how much a fitted estimator's score falls without a feature, or without some steps.
 
-    Sequences exchange that feature's values in all steps, or all features' values in those steps
-    (Breiman 2001, section 10). They form a random ring, and each takes from the next one, step by
-    step; where that has ended, from the next that has the step. So a feature keeps its course in time
-    for as long as lengths allow, and at each step its distribution.
+    Sequences exchange the values of one feature at all steps, or of all features at some steps
+    (Breiman 2001, section 10). Each sequence takes the values of the next one in a random ring; at
+    steps that this one does not have, of the next one that does. So a feature keeps its course in time
+    as far as lengths allow, and its distribution at each step.
 
     Parameters
     ----------
     estimator : estimator
         One of elman's, or a pipeline or search around it.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
-        Of any lengths; data frames too. Texts and lists of words, over steps.
+        Of any lengths; also data frames. Texts and lists of words with ``over="steps"``.
     y
         As in the estimator's ``score``.
     over : {"features", "steps"}
@@ -105,9 +105,9 @@ def permutation_importance(
     Raises
     ------
     DataError
-        If X is not sequences, or there is but one.
+        If X is not sequences, or is only one.
     ValueError
-        If an option is none of those above.
+        If an option is not as above.
 
     Examples
     --------

@@ -16,12 +16,12 @@ __all__ = ["StepScorer"]
 
 
 class StepScorer:
-    """Scores a tagger or step regressor by one of scikit-learn's metrics, over the steps of all.
+    """Score a tagger or step regressor by a metric of scikit-learn, over the steps of all sequences.
 
-    scikit-learn's metrics take one label a sample, not an array of labels. By a name alone,
-    ``scoring="f1_macro"``, a search over taggers gets nan for every candidate, or, where all sequences
-    have one length and the labels are 0 and 1, another quantity: each sequence is then one sample
-    of several labels.
+    scikit-learn's metrics take one label for each sample, not an array. With the name of a metric,
+    ``scoring="f1_macro"``, a search over taggers scores nan for every candidate. If all sequences have
+    one length and the labels are 0 and 1, it computes something else: each sequence then counts as one
+    sample with several labels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network as the notes have it: layers of cells under one softmax, every number within reach."""
+"""The network of the notes: layers of cells under one softmax, with access to every number."""
 
 from __future__ import annotations
 
@@ -39,22 +39,21 @@ from elman.persistence import fitting_together, parameters_from, read_model, wri
 class Intermediates:
     """Every intermediate of N2, under the notes' names.
 
-    Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) where X is a list or
-    has padding.
-    All but the last two are lists with an entry a layer, lowest first; in both directions there are
-    two, the forward one's and the reverse one's, in which h_{t-1} stands for the state of step t + 1.
+    Each holds an array (n_samples, n_timesteps, ·), or a list of (n_timesteps, ·) if X is a list or has
+    padding. All but the last two are lists with an entry for each layer, lowest first. A bidirectional
+    layer has two, the forward one and the reverse one, in which h_{t-1} is the state of step t + 1.
 
     Attributes
     ----------
     U_frd, W_frd, h_unactivated, h_activated : list
-        U x_t, W h_{t-1}, their sum (and b), and the cell of that, each (…, H). Of a cell with gates the
-        first three hold them side by side, (…, G_x H), (…, G_h H) and (…, G H).
+        U x_t, W h_{t-1}, their sum (plus b), and the state, each (…, H). For a cell with gates, the
+        first three have the gates side by side, (…, G_x H), (…, G_h H) and (…, G H).
     states : list of dict
-        The states by name: h, which is h_activated, and what else the cell has, each (…, H).
+        The states by name: h, which is h_activated, and others that the cell has, each (…, H).
     gates : list of dict
-        The gates' values by name, each (…, H), where a cell has several and keeps them.
+        The gates' values by name, each (…, H), if a cell has several and keeps their values.
     y_unactivated, y_activated
-        V h_t (and c), and its softmax (or what a loss of numbers has instead), each (…, K).
+        V h_t (plus c), and its softmax (or the activation of another loss), each (…, K).
     """
 
     U_frd: list[Any]
@@ -68,7 +67,7 @@ class Intermediates:
 
 
 class Network(Exported):
-    """A recurrent (or feed-forward) network, under a softmax or not, with named parameters.
+    """A recurrent (or feed-forward) network with named parameters.
 
     Parameters
     ----------
@@ -77,42 +76,42 @@ class Network(Exported):
     hidden : int or sequence of int
         H of each layer, lowest first.
     n_outputs : int
-        K, the classes; of a loss of numbers, how many there are, times its quantiles.
+        K, the number of classes; for a loss of numbers, how many of these, times the quantiles.
     cell : str, Cell, or sequence of these
         ``"tanh"`` (the notes'), ``"relu"``, ``"dense"`` (tanh without recurrence), ``"leaky"``,
         ``"gru"``, ``"lstm"``, or an instance of a subclass of ``elman.Cell``; one for all layers or
-        one for each. All ``"dense"``, and sequences of one step, X[:, None, :], make the
-        feed-forward network of N1; its W_k is U_k here.
+        one for each. With ``"dense"`` for all layers, and sequences of one step, X[:, None, :], it is
+        the feed-forward network of N1; W_k of the notes is U_k here.
     bias : bool
-        Whether there are b and c.
+        Whether there are the biases b and c.
     dtype : dtype
         float32 or float64.
     seed : int or None
-        For the first parameters. The same seed gives the same bits.
+        For the initial parameters. The same seed gives the same bits.
     loss : str or Loss
-        ``"cross_entropy"`` (of classes, under a softmax); of numbers ``"squared_error"``,
+        ``"cross_entropy"`` for classes (with a softmax); for numbers ``"squared_error"``,
         ``"absolute_error"``, ``"quantile"`` (the median), ``"poisson"`` (ŷ = exp z), or an instance:
         ``elman.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
     learn_initial_state : bool
         Whether the states before the first step are parameters, ``"initial1"`` (n_states · H,) and so
         on, that begin at zero and are learned.
     bidirectional : bool
-        Whether beside each layer another one goes from the last step to the first (Schuster and Paliwal
-        1997). A step's answer then reads both, and a sequence's the last state of each direction.
+        Whether to add to each layer one that runs from the last step to the first (Schuster and Paliwal
+        1997). The output of a step sees both; the output of a sequence sees the last state of each.
     readout : {"last", "mean", "max"}
-        What V multiplies: the last state of the top layer, or its states' mean or largest values over
-        the steps so far; of equal ones the first step's counts. For one target a sequence.
+        What V multiplies: the last state of the top layer, or for each unit the mean or the maximum of
+        the steps so far (of equal maxima, the first). For one target per sequence.
     tokens : bool
-        Whether a step is one token, an integer 0 … D - 1, in place of D features: X is
-        (n_samples, n_timesteps, 1) or a list of (n_timesteps, 1), and U_1 x_t is a column of U_1. It
-        comes to the same as an x_t that is 1 at that place and 0 elsewhere, in less time and memory.
+        Whether a step is one token, an integer 0 … D - 1, in place of D features. X is
+        (n_samples, n_timesteps, 1) or a list of (n_timesteps, 1), and U_1 x_t is a column of U_1. The
+        result is the same as with a one-hot x_t, in less time and memory.
     engine : {"compiled", "reference"}
-        What computes: compiled functions, or the notes' equations as they are written, in NumPy.
+        The compute engine: compiled functions, or the notes' equations as they are written, in NumPy.
     checkpoint_steps : "auto", int or None
-        Of how many steps states are kept at a time on the way back, as in ``RNNClassifier``.
+        For how many steps to keep the states for the backward pass, as in ``RNNClassifier``.
     n_jobs : int or None
-        How many threads the compiled engine computes in, at most; None: as many as there are cores
-        for this process. It never changes a result.
+        The largest number of threads. None means all cores of this process. The number never changes a
+        result.
 
     Attributes
     ----------
@@ -120,14 +119,14 @@ class Network(Exported):
     engine : Engine
     parameters : Parameters
         ``parameters["U1"]`` (H, D), ``["W1"]`` (H, H), ``["b1"]`` (H,), then layer 2, and at last
-        ``["V"]`` (K, H) and ``["c"]`` (K,). In both directions ``["U1_reverse"]`` (H, D), … follow
-        those of the forward layer, and V is (K, 2 H). Write into them as you like:
+        ``["V"]`` (K, H) and ``["c"]`` (K,). If bidirectional, ``["U1_reverse"]`` (H, D), … follow those
+        of the forward layer, and V is (K, 2 H). You can write into them:
         ``parameters["V"][...] = 0``.
 
     Raises
     ------
     ValueError
-        If a size is below 1, or there is no such cell, engine or dtype here.
+        If a size is below 1, or there is no such cell, engine or dtype.
 
     Examples
     --------
@@ -182,7 +181,7 @@ class Network(Exported):
 
     @classmethod
     def from_parameters(cls, parameters: Parameters, engine: Engine | None = None) -> Network:
-        """Make a network around parameters that exist already; they are shared, not copied."""
+        """Make a network of existing parameters; they are shared, not copied."""
         network = cls.__new__(cls)
         network.engine = get_engine() if engine is None else engine
         network.parameters = parameters
@@ -208,11 +207,11 @@ class Network(Exported):
         ----------
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         every_step : bool
-            ŷ_t for every step, or only for each sequence's last.
+            Whether to return ŷ_t of every step, or only of each sequence's last.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
 
         Returns
         -------
@@ -300,20 +299,19 @@ class Network(Exported):
         """Compute the loss and every gradient.
 
         The loss is the *sum* over a sequence's labelled steps (N3) and the *mean* over sequences:
-        (1/B) Σ_i w_i Σ_t L_{i,t}. What has weight 0 is not there, and not in B.
+        (1/B) Σ_i w_i Σ_t L_{i,t}. Sequences of weight 0 are left out, of B too.
 
         Parameters
         ----------
         X : array (n_samples, n_timesteps, D), or list of (n_timesteps, D)
         y : (n_samples,) integers, or list of (n_timesteps,) integers
-            One class for each sequence, or one for each step; 0 … K - 1. Of a loss of numbers these,
+            One class for each sequence, or one for each step; 0 … K - 1. For a loss of numbers:
             (n_samples,) or (n_samples, n_numbers), or a list of (n_timesteps,) or
             (n_timesteps, n_numbers).
         sample_weight : array (n_samples,), or a list of (n_timesteps,) for labels at each step
             w_i; 1 if left out.
         dropout : Dropout, optional
-            What is dropped, ``elman.Dropout(rate, recurrent_rate, seed, update)``; nothing if left
-            out.
+            What to drop, ``elman.Dropout(rate, recurrent_rate, seed, update)``; nothing if left out.
 
         Returns
         -------
@@ -358,7 +356,7 @@ class Network(Exported):
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Copy the network to another dtype.
 
-        complex128 is for complex-step differentiation; what it computes, the reference engine does.
+        complex128 is for complex-step differentiation, by the reference engine.
         """
         network = copy(self)
         network.parameters, network._streams = self.parameters.astype(dtype), Streams()
@@ -372,14 +370,15 @@ class Network(Exported):
         Parameters
         ----------
         n_sequences : int, optional
-            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+            How many sequences to go through at the same time. If left out, one, and steps and
+            predictions have no axis for it.
         states : Carry, or list with an entry a layer, optional
-            What they begin with, as in ``forward``.
+            The states to begin with, as in ``forward``.
 
         Returns
         -------
         State
-            With the parameters as they are: changing them does not reach a state.
+            It has the present parameters: changing these later does not change a state.
         """
         D = self.architecture.n_inputs
         mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
@@ -394,22 +393,22 @@ class Network(Exported):
         ----------
         x_t : array (D,), or (n_sequences, D)
         state : State
-            From ``initial_state`` or from the step before. It is left as it was.
+            From ``initial_state`` or from the step before. It is not changed.
 
         Returns
         -------
         y_hat : array (K,), or (n_sequences, K)
-            What ``forward`` gives for the whole sequences, with the compiled engine to the bit.
+            The same as ``forward`` of the whole sequences; with the compiled engine to the bit.
         state : State
 
         Raises
         ------
         DataError
-            If x_t is not that, or not finite.
+            If x_t has another shape, or is not finite.
         TypeError
-            If ``state`` is no state.
+            If ``state`` is not a state.
         ValueError
-            If it is one of another network. One from before the parameters changed is its own.
+            If it is the state of another network. One from before the parameters changed is allowed.
         """
         return self._streams.step(x_t, state, self.initial_state)
 
@@ -431,7 +430,7 @@ class Network(Exported):
     def load(cls, path: str | os.PathLike[str]) -> Network:
         """Read a network from a model file. No code runs.
 
-        It computes by the compiled engine in all cores; its ``engine`` may be replaced afterwards.
+        It uses the compiled engine and all cores; you can replace its ``engine`` afterwards.
 
         Raises
         ------

@@ -18,17 +18,17 @@ __all__ = ["StepTransformer"]
 
 
 class StepTransformer(BaseEstimator):
-    """Applies a transformer to the steps of all sequences, each a row, whatever their lengths.
+    """Apply a transformer to the steps of all sequences, whatever their lengths.
 
-    scikit-learn's transformers take two axes: rows and columns. This one lays the steps of all
-    sequences one under another, and folds what comes of them as the sequences were: in a pipeline, and
-    so that what is learned (means, categories, components) is learned from training sequences alone.
+    scikit-learn's transformers take rows and columns. This one passes all steps of all sequences as
+    rows, and makes sequences of the result again. In a pipeline, it learns (means, categories,
+    components) from training sequences only.
 
     Parameters
     ----------
     transformer : transformer
-        ``StandardScaler()``, ``PCA(3)``, or for columns by their names a ``ColumnTransformer``, whose
-        sequences then are data frames.
+        ``StandardScaler()``, ``PCA(3)``, or, if sequences are data frames, a ``ColumnTransformer`` with
+        names of columns.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class StepTransformer(BaseEstimator):
         ----------
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         y
-            Left alone: it belongs to sequences, or to steps that may have no label.
+            Ignored.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class StepTransformer(BaseEstimator):
         return self.fit(X, y).transform(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Names of what comes out, where the transformer knows them."""
+        """Return the names of the output features, if the transformer knows them."""
         check_is_fitted(self, "transformer_")
         return np.asarray(self.transformer_.get_feature_names_out(input_features))
 

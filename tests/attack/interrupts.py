@@ -27,7 +27,7 @@ PROMISE = (
 )
 N = 3
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-SAVED = r"interrupted; the weights after epoch (\d+) of \d+ are saved to (\S+)\n"
+SAVED = r"interrupted; the weights after epoch (\d+), the best so far, are saved to (\S+)\n"
 NOTHING = [
     "interrupted\n",
     "interrupted; no epoch was complete; nothing is saved\n",

@@ -199,9 +199,7 @@ def test_choices_are_those_of_the_library():
 @pytest.mark.parametrize(
     ("options", "standardize"),
     [
-        (("--no-standardize",), False),
         (("--standardize", "none"), False),
-        (("--standardize", "none", "--no-standardize"), False),
         (("--standardize", "all"), True),
     ],
     ids=str,
@@ -223,7 +221,6 @@ def test_frames(run, text, frame):
     [
         (("--frame", "4"), "expected LENGTH:STRIDE, as in 16:4, or auto, or none; got '4'"),
         (("--frame", "0:1"), "expected (length, stride), two whole numbers"),
-        (("--standardize", "all", "--no-standardize"), "says the opposite of --standardize all"),
     ],
     ids=str,
 )
@@ -232,6 +229,23 @@ def test_front_end_that_makes_no_sense_is_refused(run, options, message):
     assert result.exit_code == 2
     words = " ".join(result.stderr.replace("│", " ").split())
     assert message in words
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--solver", "adamw", f"'adamw' is not one of {', '.join(map(repr, OPTIMIZERS))}."),
+        ("--cell", "elman", f"'elman' is not one of {', '.join(map(repr, CELLS))}."),
+        ("--hidden", "many", "expected a whole number of at least 1; got 'many'."),
+        ("--hidden", "0", "expected a whole number of at least 1; got '0'."),
+        ("--test-size", "most", "expected a number; got most"),
+    ],
+)
+def test_wrong_values_are_refused_in_a_sentence(run, option, value, message):
+    result = run("train", "digits", option, value)
+    assert result.exit_code == 2
+    words = " ".join(result.stderr.replace("│", " ").split())
+    assert f"Invalid value for '{option}': {message}" in words
 
 
 def test_no_clipping(run):

@@ -50,16 +50,26 @@ def test_parameters_become_options(message, expected):
     assert by_options(message) == expected
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_cuts_no_name_at_80_columns(name):
-    environment = os.environ | {"COLUMNS": "80", "TERM": "dumb"}
-    shown = subprocess.run(
+def help_of(name, n_columns):
+    return subprocess.run(
         [sys.executable, "-m", "elman", name, "--help"],
         capture_output=True,
         text=True,
         check=True,
-        env=environment,
+        env=os.environ | {"COLUMNS": str(n_columns), "TERM": "dumb"},
     ).stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_has_a_line_for_each_option_at_100_columns(name):
+    lines = [line for line in help_of(name, 100).splitlines() if line.startswith("│")]
+    assert len(lines) >= len(COMMANDS[name].params)
+    assert not [line for line in lines if line.startswith("│" + 12 * " ")]  # one that goes on
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_cuts_no_name_at_80_columns(name):
+    shown = help_of(name, 80)
     words = set(re.split(r"[\s│,]+", shown))
     for option in COMMANDS[name].params:
         assert {n for n in [*option.opts, *option.secondary_opts] if n.startswith("--")} <= words

@@ -9,11 +9,13 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 from typer.testing import CliRunner
 
 import elman
 from elman import RNNClassifier
 from elman.cli import app
+from elman.data import read_npz
 from elman.persistence import read_model, write_model
 from elman.training import Trainer
 from processes import Run
@@ -64,7 +66,8 @@ def test_it_goes_on_to_the_model_that_would_have_been(run, interrupted, tmp_path
     result = run(*TRAIN, "--log", "log.jsonl", "--every", "0.001s", "-o", "m")
     assert result.exit_code == 1
     assert result.stderr == (
-        "interrupted; the weights after epoch 2 of 2 are saved to m; to go on: elman resume run.ckpt\n"
+        "interrupted; the weights after epoch 2, the best so far, are saved to m; "
+        "to go on: elman resume run.ckpt\n"
     )
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
     result = run("resume", "run.ckpt")
@@ -72,7 +75,7 @@ def test_it_goes_on_to_the_model_that_would_have_been(run, interrupted, tmp_path
     assert "32 sequences, 3 gru units" in result.stdout
     assert re.search(r"^epoch 3/5 ", result.stdout, re.MULTILINE)
     assert "epoch 2/5" not in result.stdout
-    assert "trained 5 epochs, 3 of them now, in" in result.stdout
+    assert "trained 5 epochs (2 before, 3 now) in" in result.stdout
     assert "model: m\n" in result.stdout
     run(*TRAIN[:-2], "-o", "at-once", "--log", "at-once.jsonl")
     assert content("m") == content("at-once")
@@ -108,7 +111,7 @@ def test_tables_are_read_as_they_were(run, interrupted):
 def test_training_that_has_ended_is_reported_again(run):
     first = run(*TRAIN, "--quiet")
     assert run("resume", "run.ckpt", "--quiet").stdout == first.stdout
-    assert "trained 5 epochs, 0 of them now, in" in run("resume", "run.ckpt").stdout
+    assert "trained 5 epochs (5 before, 0 now) in" in run("resume", "run.ckpt").stdout
 
 
 def test_a_checkpoint_is_there_already(run):
@@ -148,7 +151,19 @@ def test_data_are_gone_or_others(run, interrupted, tmp_path):
     refused(run("resume", "run.ckpt"), "walks.npz, which run.ckpt was trained on, is not there.")
     data = dict(np.load("moved.npz"))
     np.savez("walks.npz", **data | {"X": data["X"] + 1})
-    refused(run("resume", "run.ckpt"), "run.ckpt is of a training on other data: X differs")
+    refused(run("resume", "run.ckpt"), "run.ckpt is of a training on other data")
+
+
+def test_other_data_in_the_test_part_alone(run, interrupted, tmp_path):
+    run(*TRAIN)
+    X, y = read_npz("walks.npz")
+    _, held_out = train_test_split(np.arange(len(X)), test_size=0.2, random_state=0)
+    begun = (tmp_path / "walks.npz").read_bytes()
+    X[held_out[0]] = X[held_out[0]] + 1  # the fit does not see it
+    np.savez("walks.npz", X=np.concatenate(X), lengths=[len(x) for x in X], y=y)
+    refused(run("resume", "run.ckpt"), "kept aside for the test differs")
+    (tmp_path / "walks.npz").write_bytes(begun)
+    assert run("resume", "run.ckpt").exit_code == 0
 
 
 def test_what_is_no_checkpoint_of_the_command_line(run):

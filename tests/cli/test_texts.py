@@ -1,9 +1,11 @@
 """Texts on the command line."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
-from elman import RNNTagger, load
+from elman import RNNClassifier, RNNTagger, load
 from elman.cli import app
 
 runner = CliRunner()
@@ -73,6 +75,47 @@ def test_a_model_of_words_takes_a_prompt_of_words(folder):
     written = invoke("sample", "model.safetensors", "--prompt", "to be", "--n", 4, "--seed", 0)
     assert written.output.startswith("to be ")
     assert len(written.output.split()) == 6
+
+
+def test_words_of_one_letter_are_words(folder):
+    words = ("a b c " * 20).split()
+    settings = {"max_iter": 2, "random_state": 0, "engine": "reference"}
+    RNNTagger(8, **settings).fit([words[:-1]], [words[1:]]).save("model.safetensors")
+    written = invoke("sample", "model.safetensors", "--prompt", "a b", "--n", 4, "--seed", 0)
+    assert written.exit_code == 0, written.output
+    assert len(written.output.split()) == 6
+    assert {len(word) for word in written.output.split()} == {1}
+
+
+def test_a_model_of_texts_that_was_saved_in_a_program(folder):
+    texts, stars = ["good one", "bad one"] * 10, ["high", "low"] * 10
+    settings = {"max_iter": 2, "random_state": 0, "engine": "reference"}
+    model = RNNClassifier(4, **settings).fit(texts, stars)
+    model.save("model.safetensors")
+    expected = model.predict(["good one", "bad one"] * 20)
+    answered = invoke("predict", "model.safetensors", "texts.csv", "--text", "review")
+    assert answered.exit_code == 0, answered.output
+    assert answered.output.splitlines() == ["sequence,prediction"] + [
+        f"{i},{answer}" for i, answer in enumerate(expected)
+    ]
+    named = ("--text", "review", "--label", "stars", "--json")
+    evaluated = invoke("evaluate", "model.safetensors", "texts.csv", *named)
+    assert json.loads(evaluated.output)["n"] == 40
+    refused = invoke("predict", "model.safetensors", "texts.csv")
+    assert refused.exit_code == 1
+    assert "which one holds the texts?" in refused.output
+    (folder / "alone.csv").write_text("review\ngood one\nbad one\n")
+    alone = invoke("predict", "model.safetensors", "alone.csv", "--separator", ",")
+    assert alone.output.splitlines()[1:] == [f"{i},{expected[i]}" for i in range(2)]
+
+
+def test_a_model_that_knows_its_columns_takes_no_others(folder):
+    options = ("--hidden", 3, "--epochs", 1, "--engine", "reference", "-o", "model.safetensors")
+    invoke("train", "texts.csv", "--text", "review", "--label", "stars", *options)
+    for command in ("predict", "evaluate"):
+        refused = invoke(command, "model.safetensors", "texts.csv", "--text", "review")
+        assert refused.exit_code == 2
+        assert "--text" in refused.output
 
 
 def test_a_model_of_labels_does_not_write(folder):

@@ -20,7 +20,9 @@ from elman.training import Trainer
 from processes import ENDLESS, Run
 
 SMALL = ["train", "digits", "--hidden", "8", "--epochs", "4"]
-SAVED = r"interrupted; the weights after epoch \d+ of \d+ are saved to digits.safetensors\n"
+SAVED = (
+    r"interrupted; the weights after epoch \d+, the best so far, are saved to digits.safetensors\n"
+)
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_interrupt_leaves_the_model_that_is_there(run, at_epoch, tmp_path):
     for name in names:  # nor is what was rescued before replaced
         result = run(*SMALL)
         assert result.exit_code == 1
-        assert f"after epoch 2 of 2 are saved to {name}" in result.stderr
+        assert f"after epoch 2, the best so far, are saved to {name}" in result.stderr
         assert elman.load(name).n_iter_ == 2
     assert (tmp_path / "digits.safetensors").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 4
@@ -186,7 +188,7 @@ def test_what_is_saved_is_the_best(run, monkeypatch):
         return row | {"loss": float(number)}
 
     monkeypatch.setattr(Trainer, "epoch", worse)
-    assert "after epoch 1 of 3 are saved to digits.safetensors" in run(*SMALL).stderr
+    assert "after epoch 1, the best so far, are saved to digits.safetensors" in run(*SMALL).stderr
     saved = elman.load("digits.safetensors").network_.parameters.vector
     np.testing.assert_array_equal(saved, weights[0])
 
@@ -199,7 +201,7 @@ def test_diverged_training_saves_what_was_learnt_before(run, at_epoch, tmp_path)
     result = run(*SMALL)
     assert result.exit_code == 1
     saved, error = result.stderr.splitlines()
-    assert saved == "the weights after epoch 2 of 3 are saved to digits.safetensors"
+    assert saved == "the weights after epoch 2 are saved to digits.safetensors"
     assert error.startswith("error: training diverged 5 times the last good weights came back")
     (tmp_path / "digits.safetensors").unlink()
 
@@ -216,7 +218,7 @@ def test_error_in_the_middle_saves_what_was_learnt_before(run, at_epoch):
     at_epoch(3, fail)
     result = run(*SMALL)
     assert result.exit_code == 1
-    assert "after epoch 2 of 2 are saved to digits.safetensors" in result.stderr
+    assert "after epoch 2, the best so far, are saved to digits.safetensors" in result.stderr
     assert "error: there is too little memory. Unable to allocate 9 GB" in result.stderr
     assert elman.load("digits.safetensors").n_iter_ == 2
 

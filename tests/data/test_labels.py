@@ -204,3 +204,10 @@ def test_what_no_model_file_can_hold_is_no_class(labels, message):
 def test_missing_labels_of_pandas_are_called_missing():
     with pytest.raises(DataError, match="missing labels"):
         as_classes(sequence_labels(pd.array([1, None], "Int64"), 2))
+
+
+@pytest.mark.parametrize("y", [["bcd", "f"], ["abcde", "fgh"]])
+def test_texts_that_are_a_character_too_short_or_too_long(y):
+    X = as_sequences([np.zeros((len(text), 1)) for text in ("abcd", "ef")])
+    with pytest.raises(DataError, match=r"y\[0\] is a text of \d characters, but sequence 0 has 4"):
+        step_labels(y, X)

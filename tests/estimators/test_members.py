@@ -115,10 +115,18 @@ def test_going_on_trains_the_one_network_that_they_are(again, tmp_path):
         model.partial_fit(X, LABELS)
 
 
+def test_another_number_cannot_go_on():
+    model = model_of(n_members=2, warm_start=True).fit(X, LABELS)
+    model.set_params(n_members=3)
+    with pytest.raises(InvalidParameterError, match=r"n_members=3 cannot change.*goes on with 2\."):
+        model.fit(X, LABELS)
+    assert model.set_params(n_members="auto").fit(X, LABELS).n_members_ == 2
+
+
 def test_partial_fit_begins_with_one():
     model = model_of().partial_fit(X, LABELS)
     assert model.n_members_ == 1
-    model.set_params(warm_start=True).fit(X, LABELS)
+    model.set_params(warm_start=True, n_members="auto").fit(X, LABELS)
     assert model.network_.architecture.hidden == (3,)
 
 

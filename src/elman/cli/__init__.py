@@ -51,11 +51,27 @@ def _in_words() -> Iterator[None]:
     except KeyboardInterrupt:
         say_error("interrupted")
     except _UsageError as error:
-        error.message = in_one_line(error.message)
+        error.message = in_one_line(_expected(error))
         raise
     else:
         return
     raise typer.Exit(1)
+
+
+# What pydantic, by which typer reads numbers, says of each kind of error, in words for a person.
+_EXPECTED = {
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
+}
+
+
+def _expected(error: Any) -> str:
+    """Say what was expected and what was given, where typer repeats the words of pydantic."""
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if found and (expected := _EXPECTED.get(found[0]["type"])):
+        return f"expected {expected}; got {found[0]['input']}"
+    message: str = error.message
+    return message.removeprefix("Value error, ")
 
 
 def _no_file(error: FileNotFoundError) -> object:

@@ -9,6 +9,7 @@ import typer
 
 from elman._json import dumps
 from elman._signals import Interruptible
+from elman.cli.options import whole
 from elman.cli.output import check_delivered, say
 from elman.cli.sources import EngineName
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def check(
     engine: Annotated[EngineName, typer.Option(help="Compute engine to check.")] = "compiled",
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of parameters, sequences and labels.")
+        int, typer.Option(parser=whole(0), metavar="N", help="Seed of networks and data.")
     ] = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print nothing; exit 1 on failure.")

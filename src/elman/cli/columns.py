@@ -10,7 +10,7 @@ import typer
 TaskName: TypeAlias = Literal["classification", "tag", "regression"]
 Layout: TypeAlias = Literal["long", "wide", "one", "text"]
 
-_PANEL = "Columns of a table"
+PANEL = "Columns of a table"
 
 
 def _character(separator: str) -> str:
@@ -22,41 +22,45 @@ Id: TypeAlias = Annotated[
     typer.Option(
         "--id",
         metavar="COLUMN",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
         help="Column that names the sequence of a row; guessed if left out.",
     ),
 ]
 Time: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", rich_help_panel=_PANEL, help="Column that orders the rows of a sequence."
+        metavar="COLUMN",
+        rich_help_panel=PANEL,
+        help="Column that orders its rows; guessed if left out.",
     ),
 ]
 Features: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="A,B,...", rich_help_panel=_PANEL, help="Columns of a step; all others if left out."
+        metavar="A,B,...", rich_help_panel=PANEL, help="Columns of a step; all others if left out."
     ),
 ]
 Label: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Column to predict."),
+    typer.Option(
+        metavar="COLUMN", rich_help_panel=PANEL, help="Column to predict; guessed if left out."
+    ),
 ]
 LayoutOption: TypeAlias = Annotated[
     Layout | None,
     typer.Option(
         "--layout",
         metavar="HOW",
-        rich_help_panel=_PANEL,
-        help="A row is a step (long), a sequence (wide), a step of the only one (one), or a text.",
+        rich_help_panel=PANEL,
+        help="long: a row a step; wide: a row a sequence; text; one: one sequence.",
     ),
 ]
 Text: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        rich_help_panel=_PANEL,
-        help="Holds a text in each row, a sequence whose steps are its characters.",
+        rich_help_panel=PANEL,
+        help="Column of texts: each is a sequence, its characters are the steps.",
     ),
 ]
 Separator: TypeAlias = Annotated[
@@ -64,7 +68,7 @@ Separator: TypeAlias = Annotated[
     typer.Option(
         parser=_character,
         metavar="C",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
         help="Character between the columns of a text file.",
     ),
 ]
@@ -87,6 +91,11 @@ class TableOptions:
     def given(self) -> dict[str, Any]:
         """By the options' names."""
         return {f"--{name}": value for name, value in vars(self).items()}
+
+    @property
+    def naming(self) -> dict[str, Any]:
+        """Those that name columns."""
+        return {name: value for name, value in self.given.items() if name != "--separator"}
 
     @property
     def keywords(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from elman._json import dumps
-from elman.cli.columns import Separator
+from elman.cli.columns import Label, Separator, TableOptions, Text
 from elman.cli.output import check_delivered, say
 from elman.cli.sources import (
     Binary,
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     Estimator: TypeAlias = RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor
 
-Model = Annotated[Path, typer.Argument(help="A model file that `elman train` or save() wrote.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model file of `elman train` or save().")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 
 
@@ -36,6 +38,8 @@ def evaluate(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
+    text: Text = None,
+    label: Label = None,
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
@@ -46,11 +50,12 @@ def evaluate(
     from elman import DataError
 
     estimator = load_estimator(model)
+    table = TableOptions(text=text, label=label, separator=separator)
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
-        X, y = read_labelled(estimator, source, separator)
+        X, y = read_labelled(estimator, source, table)
     else:
-        refuse_idle(source, {"--separator": separator})
+        refuse_idle(source, table.given)
         dataset = open_dataset(source, data_dir, steps, binary)
         X, y = dataset.X_test, dataset.y_test
     evaluation = evaluate_estimator(estimator, X, y)
@@ -70,18 +75,24 @@ def evaluate(
     check_delivered()
 
 
-def read_labelled(
-    estimator: Estimator, source: str, separator: str | None = None
-) -> tuple[Any, Any]:
+def read_labelled(estimator: Estimator, source: str, table: TableOptions) -> tuple[Any, Any]:
     """Read a file with labels, as the model's was read."""
     if is_npz(source):
         from elman.datasets import read_labelled_npz
 
+        refuse_idle(source, table.naming)
         return read_labelled_npz(source)
     from elman.cli.tables import read_as_trained
 
-    raw = read_as_trained(estimator, Path(source), labels=True, separator=separator)
+    refuse_naming(estimator, table)
+    raw = read_as_trained(estimator, Path(source), labels=True, options=table)
     return raw.sequences, raw.y
+
+
+def refuse_naming(estimator: Estimator, table: TableOptions) -> None:
+    """Refuse names of columns where the model knows them."""
+    if hasattr(estimator, "reading_"):
+        refuse_idle("a model that knows its columns", table.naming)
 
 
 def load_estimator(path: Path) -> Estimator:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman.cli.columns import TableOptions
+from elman.cli.options import whole
 from elman.cli.output import say, say_error
 from elman.cli.sources import (
     Binary,
@@ -36,7 +38,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file; if left out, a small network is trained on digits for the page.",
+            help="A model file; a small network of digits if left out.",
         ),
     ] = None,
     source: Annotated[
@@ -45,13 +47,11 @@ def explain(
     ] = None,
     index: Annotated[
         int,
-        typer.Option(
-            min=0, metavar="N", help="Sequence to explain, from 0, in the test part or file."
-        ),
+        typer.Option(parser=whole(0), metavar="N", help="Sequence to explain, counted from 0."),
     ] = 0,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the page here; without --json, explanation.html."),
+        typer.Option(metavar="FILE", help="Write the page here; explanation.html if left out."),
     ] = None,
     json: Annotated[
         Path | None,
@@ -61,20 +61,20 @@ def explain(
     step: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Step to open the page with; the last with a loss if left out."
+            parser=whole(1), metavar="N", help="Step to open the page with; the last if left out."
         ),
     ] = None,
     layer: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Layer to explain; the lowest is 1.")
+        int, typer.Option(parser=whole(1), metavar="N", help="Layer to explain; 1 is the lowest.")
     ] = 1,
     reverse: Annotated[
-        bool, typer.Option("--reverse", help="Explain the reverse layer of a bidirectional model.")
+        bool, typer.Option("--reverse", help="Explain the reverse layer (bidirectional).")
     ] = False,
     truncate: Annotated[
         int | None,
-        typer.Option(min=0, metavar="K", help="Update from terms at most K steps back."),
+        typer.Option(parser=whole(0), metavar="K", help="Update by terms at most K steps back."),
     ] = None,
-    check: Annotated[bool, typer.Option(help="Prove every term.")] = True,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Do not prove the terms.")] = False,
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
@@ -86,6 +86,7 @@ def explain(
     import elman
     from elman.errors import ElmanError
 
+    check = not no_check
     if html is None and json is None:
         html = _DEFAULT_PAGE
     if model == "digits" and source is None:  # the model is what was left out
@@ -161,7 +162,7 @@ def _labelled(source: str, given: dict[str, Any], model: Any) -> tuple[Any, Any]
         from elman.cli.evaluate import read_labelled
 
         refuse_idle(source, given)
-        return read_labelled(model, source)
+        return read_labelled(model, source, TableOptions())
     dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
     return dataset.X_test, dataset.y_test
 

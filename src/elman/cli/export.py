@@ -16,11 +16,13 @@ def export(
     model: Model,
     to: Annotated[
         Literal["onnx", "torch", "c"],
-        typer.Option(help="Form: ONNX, PyTorch weights (.pt), or C99 functions."),
+        typer.Option(help="ONNX, PyTorch weights (.pt) or C99 functions."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; MODEL with another suffix if left out."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="MODEL with another suffix if left out."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that is there already.")

@@ -5,6 +5,7 @@ Each is left out as None, for the data set's recipe or the estimator's default t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from elman.cli.columns import TaskName
+from elman.cli.columns import PANEL, TaskName
 from elman.cli.sources import EngineName
 
 
@@ -32,6 +33,20 @@ def number_or_auto(given: str) -> int | str:
         number = 0
     if number < 1:
         raise typer.BadParameter(f"{given!r} is neither a whole number of at least 1 nor 'auto'.")
+    return number
+
+
+def whole(least: int) -> Callable[[Any], int]:
+    """Make what reads a whole number of at least ``least``."""
+
+    def number(given: Any) -> int:
+        try:
+            if (found := int(given)) >= least:
+                return found
+        except ValueError:
+            pass
+        raise typer.BadParameter(f"expected a whole number of at least {least}; got {given!r}.")
+
     return number
 
 
@@ -62,74 +77,34 @@ class Cell(StrEnum):  # typer takes no list of Literals
     LSTM = "lstm"
 
 
-_network = partial(typer.Option, rich_help_panel="The network")
-_learning = partial(typer.Option, rich_help_panel="How it learns")
-_stopping = partial(typer.Option, rich_help_panel="When it stops")
+# Panels, in the order in which people need them; ``cli.columns`` has one of its own.
+_common = partial(typer.Option, rich_help_panel="Network and training")
+_testing = partial(typer.Option, rich_help_panel="Test and early stopping")
+_following = partial(typer.Option, rich_help_panel="Log and checkpoint")
+_inputs = partial(typer.Option, rich_help_panel="Inputs, in detail")
+_network = partial(typer.Option, rich_help_panel="Network, in detail")
+_learning = partial(typer.Option, rich_help_panel="Training, in detail")
 
 # What is read and written
 
 Output: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="The model file; if left out, DATASET.safetensors.", metavar="FILE"
+        "--output", "-o", help="Model file; DATASET.safetensors if left out.", metavar="FILE"
     ),
 ]
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(help="Draw the learning curve to this file.", metavar="FILE")
 ]
-LogFile: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--log", help="Write the history to this file: a line of JSON an epoch.", metavar="FILE"
-    ),
-]
-CheckpointFile: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        help="Keep in this file, epoch by epoch, what elman resume goes on from.",
-        metavar="FILE",
-    ),
-]
-Every: TypeAlias = Annotated[
-    Any,
-    typer.Option(
-        parser=seconds_of,
-        metavar="TIME",
-        help="--checkpoint: write it after so much time, within epochs too: 30s, 5m, 1h.",
-    ),
-]
-Diagnose: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--diagnose", help="Say after each epoch what is left of the gradient so many steps back."
-    ),
-]
-TestSize: TypeAlias = Annotated[
-    float | None,
-    typer.Option(help="FILE: the share kept aside for the test; 0.2 if left out.", metavar="SHARE"),
-]
-Validation: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        help="Another file to watch, with labels: end with the weights best on it.",
-        metavar="FILE",
-    ),
-]
-ValidationFraction: TypeAlias = Annotated[
-    float | None,
-    typer.Option(metavar="SHARE", help="--early-stopping: the share kept aside for it."),
-]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
 Missing: TypeAlias = Annotated[
     Literal["forward", "mean", "indicator"] | None,
     typer.Option(
         metavar="HOW",
-        rich_help_panel="Columns of a table",
-        help="How missing values are filled, here and in prediction: forward (the last one before), "
-        "mean, or indicator (the mean, and a feature that says so).",
+        rich_help_panel=PANEL,
+        help="Fill missing values: forward (the last one), mean or indicator.",
     ),
 ]
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
 
 # What is predicted
 
@@ -139,88 +114,127 @@ Task: TypeAlias = Annotated[
     TaskName,
     typer.Option(
         metavar="TASK",
-        help="FILE: classification (a label a sequence, or in .npz a step), tag (a label a row), or "
-        "regression (numbers).",
+        show_default=False,
+        help="classification (the default), tag (a label a step) or regression.",
     ),
 ]
 LossOption: TypeAlias = Annotated[
     LossName | None,
     _learning(
         "--loss",
-        help="regression: squared_error, absolute_error, quantile or poisson.",
         metavar="NAME",
+        help="squared_error, absolute_error, quantile or poisson (regression).",
     ),
 ]
 Quantiles: TypeAlias = Annotated[
     list[float] | None,
-    _learning("--quantile", help="--loss quantile: which; repeat it for several.", metavar="Q"),
+    _learning("--quantile", metavar="Q", help="For --loss quantile; repeat it for several."),
 ]
 
-# The network
+# The network and its training: what most people set
 
 Hidden: TypeAlias = Annotated[
     list[int] | None,
-    _network(min=1, help="Units of a layer; repeat it for more layers.", metavar="N"),
+    _common(parser=whole(1), metavar="N", help="Units of a layer; repeat it for more layers."),
 ]
 Cells: TypeAlias = Annotated[
     list[Cell] | None,
-    _network(
-        help="tanh, relu, dense, leaky, gru or lstm, for all layers; repeat it for one a layer. FILE: "
-        "gru if left out.",
-        metavar="CELL",
+    _common(metavar="CELL", help="tanh, relu, dense, leaky, gru or lstm; once, or once a layer."),
+]
+Epochs: TypeAlias = Annotated[
+    Any,
+    _common(
+        "--epochs",
+        "--max-iter",
+        parser=number_or_auto,
+        metavar="N|auto",
+        help="Epochs at most; auto: 1,500 updates, but 10 epochs at least.",
     ),
 ]
-Bidirectional: TypeAlias = Annotated[
-    bool | None,
-    _network(
-        "--bidirectional/--one-direction",
-        help="Whether beside each layer another one goes from the last step to the first.",
-    ),
+BatchSize: TypeAlias = Annotated[
+    Any, _common(parser=number_or_auto, metavar="N|auto", help="Sequences in an update.")
+]
+LearningRate: TypeAlias = Annotated[
+    float | None,
+    _common(metavar="RATE", help="The highest; 0.003 or less suits adam, 0.1 suits sgd."),
 ]
 Members: TypeAlias = Annotated[
     Any,
-    _network(
+    _common(
         "--members",
         parser=number_or_auto,
         metavar="N|auto",
-        help="Networks trained side by side, whose answers are averaged; auto: 4 or 2 "
-        "where sequences are answered once and there is time for it, else 1.",
+        help="Networks whose answers are averaged; auto: 4, 2 or 1.",
     ),
 ]
-LearnInitialState: TypeAlias = Annotated[
-    bool | None,
-    _network(
-        "--learn-initial-state/--from-zeros",
-        help="Whether the states before the first step are learned.",
+Seed: TypeAlias = Annotated[
+    int, _common(parser=whole(0), metavar="N", help="The same seed, the same bits.")
+]
+Jobs: TypeAlias = Annotated[
+    int | None,
+    _common(parser=whole(1), metavar="N", help="Threads at most; all cores if left out."),
+]
+
+# Test and early stopping
+
+TestSize: TypeAlias = Annotated[
+    float | None,
+    _testing(metavar="SHARE", help="Share of a FILE kept aside for the test; 0.2 if left out."),
+]
+Validation: TypeAlias = Annotated[
+    Path | None,
+    _testing(metavar="FILE", help="Labelled file to watch: end with the weights best on it."),
+]
+EarlyStopping: TypeAlias = Annotated[
+    bool, _testing("--early-stopping", help="Keep sequences aside, and watch these.")
+]
+ValidationFraction: TypeAlias = Annotated[
+    float | None,
+    _testing(metavar="SHARE", help="Share that --early-stopping keeps aside."),
+]
+Patience: TypeAlias = Annotated[
+    int | None,
+    _testing(parser=whole(1), metavar="N", help="Stop after N epochs without improvement."),
+]
+Tol: TypeAlias = Annotated[
+    float | None, _testing(metavar="TOL", help="A smaller improvement does not count.")
+]
+
+# Log and checkpoint
+
+LogFile: TypeAlias = Annotated[
+    Path | None,
+    _following("--log", metavar="FILE", help="Write the history: a line of JSON an epoch."),
+]
+CheckpointFile: TypeAlias = Annotated[
+    Path | None,
+    _following("--checkpoint", metavar="FILE", help="Write what `elman resume` continues from."),
+]
+Every: TypeAlias = Annotated[
+    Any,
+    _following(
+        parser=seconds_of,
+        metavar="TIME",
+        help="Time between two checkpoints: 30s, 5m, 1h; an epoch if left out.",
     ),
 ]
-ReadoutName: TypeAlias = Literal["auto", "last", "mean", "max"]
-ReadoutOption: TypeAlias = Annotated[
-    ReadoutName | None,
-    _network(
-        "--readout",
-        help="What the output sees: the last state, or mean or max of all; auto: max, mean for a "
-        "number a sequence, last where each step is answered.",
-        metavar="HOW",
+Diagnose: TypeAlias = Annotated[
+    bool,
+    _following(
+        "--diagnose", help="Say after each epoch whether the gradient vanishes or explodes."
     ),
 ]
-Bias: TypeAlias = Annotated[bool | None, _network(help="Whether there are b and c.")]
+
+# Inputs, in detail
+
 Standardize: TypeAlias = Annotated[
     Literal["auto", "all", "sequence", "none"] | None,
-    _network(
-        metavar="HOW",
-        help="Bring each feature to mean 0, deviation 1: over all sequences, in each by itself beside "
-        "that (sequence), or none; auto: sequence, or all where each step is answered.",
-    ),
-]
-NoStandardize: TypeAlias = Annotated[
-    bool, _network("--no-standardize", help="The same as --standardize none.")
+    _inputs(metavar="HOW", help="all, sequence (each by itself), none or auto."),
 ]
 Differences: TypeAlias = Annotated[
     bool | None,
-    _network(
-        "--differences/--no-differences",
-        help="Whether the network also sees how features differ from the step before.",
+    _inputs(
+        "--differences/--no-differences", help="Add each feature's change since the last step."
     ),
 ]
 
@@ -240,123 +254,97 @@ def frame_of(text: str) -> tuple[int, int] | Literal["auto", "none"]:
 
 FrameOption: TypeAlias = Annotated[
     Any,
-    _network(
+    _inputs(
         "--frame",
         parser=frame_of,
         metavar="L:S",
-        help="Take L steps of a sequence as one, every S; auto: by their lengths; none: one by one.",
+        help="Take L steps as one, every S; or auto, none.",
     ),
 ]
-StepSize: TypeAlias = Annotated[
-    int | None, _network(min=1, help="FILE with a 2-D X: columns that make a step.", metavar="N")
-]
 Tokens: TypeAlias = Annotated[
-    bool | None,
-    _network("--tokens/--no-tokens", help="Whether a step is one symbol; text is, if left out."),
+    bool | None, _inputs("--tokens/--no-tokens", help="A step is one symbol; text always is.")
 ]
 MinFrequency: TypeAlias = Annotated[
     int | None,
-    _network(min=1, help="Symbols that come less often are as good as unknown.", metavar="N"),
+    _inputs(parser=whole(1), metavar="N", help="Treat symbols that are rarer as unknown."),
 ]
-Engine: TypeAlias = Annotated[
-    EngineName | None, _network(help="What computes: compiled or reference.", metavar="NAME")
-]
-Jobs: TypeAlias = Annotated[
-    int | None, _network(help="Threads, at most; all cores if left out.", metavar="N")
+StepSize: TypeAlias = Annotated[
+    int | None,
+    _inputs(parser=whole(1), metavar="N", help="Columns that make a step (.npz with a 2-D X)."),
 ]
 
-# How it learns
+# The network, in detail
+
+Bidirectional: TypeAlias = Annotated[
+    bool, _network("--bidirectional", help="Add layers that run from the last step to the first.")
+]
+ReadoutName: TypeAlias = Literal["auto", "last", "mean", "max"]
+ReadoutOption: TypeAlias = Annotated[
+    ReadoutName | None,
+    _network(
+        "--readout",
+        metavar="HOW",
+        help="States that the output sees: last, mean, max, or auto.",
+    ),
+]
+LearnInitialState: TypeAlias = Annotated[
+    bool, _network("--learn-initial-state", help="Learn the states before the first step.")
+]
+NoBias: TypeAlias = Annotated[bool, _network("--no-bias", help="Leave out the biases b and c.")]
+DropoutRate: TypeAlias = Annotated[
+    float | None, _network("--dropout", metavar="SHARE", help="Share of a layer's outputs to drop.")
+]
+RecurrentDropout: TypeAlias = Annotated[
+    float | None,
+    _network(metavar="SHARE", help="Share of the states to drop on the way to the next step."),
+]
+Engine: TypeAlias = Annotated[
+    EngineName | None, _network(metavar="NAME", help="compiled (the default) or reference.")
+]
+
+# The training, in detail
 
 Solver = Literal["sgd", "momentum", "nesterov", "rmsprop", "adam"]
 Schedule = Literal["cosine", "constant"]
 
-SolverOption: TypeAlias = Annotated[
-    Solver | None,
-    _learning(help="The optimizer: sgd, momentum, nesterov, rmsprop or adam.", metavar="NAME"),
-]
-LearningRate: TypeAlias = Annotated[
-    float | None,
+ClassWeight: TypeAlias = Annotated[
+    Literal["none", "balanced"],
     _learning(
-        help="The highest; 0.003 or less suits adam and rmsprop, 0.1 the others.", metavar="RATE"
+        metavar="HOW", show_default=False, help="balanced: rare classes weigh more; or none."
     ),
 ]
-ScheduleOption: TypeAlias = Annotated[
-    Schedule | None,
-    _learning(help="How the learning rate changes: cosine or constant.", metavar="NAME"),
+SolverOption: TypeAlias = Annotated[
+    Solver | None, _learning(metavar="NAME", help="sgd, momentum, nesterov, rmsprop or adam.")
 ]
-RecurrentRate: TypeAlias = Annotated[
-    float | None, _learning(help="Multiplies the learning rate of the recurrent weights W.")
+ScheduleOption: TypeAlias = Annotated[
+    Schedule | None, _learning(metavar="NAME", help="Learning rate over time: cosine or constant.")
 ]
 Warmup: TypeAlias = Annotated[
     float | None,
-    _learning(help="Share of the updates in which the learning rate rises.", metavar="SHARE"),
+    _learning(metavar="SHARE", help="Share of the updates in which the learning rate rises."),
 ]
-BatchSize: TypeAlias = Annotated[
-    Any,
-    _learning(parser=number_or_auto, metavar="N|auto", help="Sequences to an update."),
+RecurrentRate: TypeAlias = Annotated[
+    float | None,
+    _learning(metavar="FACTOR", help="Multiplies the learning rate of the recurrent weights W."),
+]
+Clip: TypeAlias = Annotated[
+    float | None, _learning(metavar="NORM", help="Clip the gradient to this norm; 0 does not clip.")
+]
+Alpha: TypeAlias = Annotated[
+    float | None, _learning(metavar="A", help="Penalty on squared weights.")
 ]
 TbpttSteps: TypeAlias = Annotated[
     int | None,
-    _learning(
-        min=1,
-        metavar="N",
-        help="An update each N steps, the states carried on; where each step is answered.",
-    ),
-]
-Clip: TypeAlias = Annotated[
-    float | None, _learning(help="Clip the gradient to this norm; 0: do not clip.", metavar="NORM")
-]
-DropoutRate: TypeAlias = Annotated[
-    float | None,
-    _learning("--dropout", help="Share of the units left out on their way up.", metavar="SHARE"),
-]
-RecurrentDropout: TypeAlias = Annotated[
-    float | None,
-    _learning(help="Share of the units left out on their way to the next step.", metavar="SHARE"),
-]
-Alpha: TypeAlias = Annotated[
-    float | None, _learning(help="Penalty on squared weights.", metavar="A")
+    _learning(parser=whole(1), metavar="N", help="Update every N steps of a sequence (BPTT(N))."),
 ]
 Momentum: TypeAlias = Annotated[
-    float | None, _learning(help="For momentum and nesterov.", metavar="M")
+    float | None, _learning(metavar="M", help="For momentum and nesterov.")
 ]
-Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", help="For adam.", metavar="B")]
+Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", metavar="B", help="For adam.")]
 Beta2: TypeAlias = Annotated[
-    float | None, _learning("--beta-2", help="For adam and rmsprop.", metavar="B")
+    float | None, _learning("--beta-2", metavar="B", help="For adam and rmsprop.")
 ]
-Epsilon: TypeAlias = Annotated[float | None, _learning(help="For adam and rmsprop.", metavar="E")]
-ClassWeight: TypeAlias = Annotated[
-    Literal["none", "balanced"],
-    _learning(help="Weigh classes by how rare they are: none or balanced.", metavar="HOW"),
-]
-Shuffle: TypeAlias = Annotated[
-    bool | None, _learning(help="A new order of the sequences each epoch.")
-]
-Seed: TypeAlias = Annotated[
-    int, _learning(min=0, help="The same seed, the same bits.", metavar="N")
-]
-
-# When it stops
-
-Epochs: TypeAlias = Annotated[
-    Any,
-    _stopping(
-        "--epochs",
-        "--max-iter",
-        parser=number_or_auto,
-        metavar="N|auto",
-        help="Epochs to train, at most; auto: as many as make 1,500 updates, 10 at least.",
-    ),
-]
-EarlyStopping: TypeAlias = Annotated[
-    bool | None, _stopping(help="Keep sequences aside and end with the weights best on them.")
-]
-Patience: TypeAlias = Annotated[
-    int | None,
-    _stopping(
-        min=1, metavar="N", help="Stop after N epochs without improvement; never if left out."
-    ),
-]
-Tol: TypeAlias = Annotated[
-    float | None, _stopping(help="A smaller improvement does not count.", metavar="TOL")
+Epsilon: TypeAlias = Annotated[float | None, _learning(metavar="E", help="For adam and rmsprop.")]
+NoShuffle: TypeAlias = Annotated[
+    bool, _learning("--no-shuffle", help="Keep the order of the sequences, each epoch.")
 ]

@@ -11,7 +11,7 @@ OPTIONS = {
     "n_members": "--members",
     "learn_initial_state": "--learn-initial-state",
     "readout": "--readout",
-    "bias": "--bias",
+    "bias": "--no-bias",
     "standardize": "--standardize",
     "differences": "--differences",
     "frame": "--frame",
@@ -38,7 +38,7 @@ OPTIONS = {
     "class_weight": "--class-weight",
     "loss": "--loss",
     "quantile": "--quantile",
-    "shuffle": "--shuffle",
+    "shuffle": "--no-shuffle",
     "random_state": "--seed",
     "max_iter": "--epochs",
     "early_stopping": "--early-stopping",
@@ -60,7 +60,7 @@ _FORMS = re.compile(
 _VALUES = {
     "standardize=True": "--standardize all",
     "differences=False": "--no-differences",
-    "bidirectional=False": "--one-direction",
+    "bidirectional=False": "no --bidirectional",
     "frame=None": "--frame none",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elman._json import dumps
-from elman.cli.columns import Separator
-from elman.cli.evaluate import Json, Model, load_estimator
+from elman.cli.columns import Separator, TableOptions, Text
+from elman.cli.evaluate import Json, Model, load_estimator, refuse_naming
 from elman.cli.output import check_delivered, say
-from elman.cli.sources import is_npz
+from elman.cli.sources import is_npz, refuse_idle
 from elman.cli.targets import Force, Target, check_targets
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def predict(
         typer.Option("--output", "-o", metavar="FILE", help="Write the table here, as CSV."),
     ] = None,
     force: Force = False,
+    text: Text = None,
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +57,7 @@ def predict(
             param_hint="--probabilities",
         )
     if follow:
-        given = {"FILE": file, "--output": output, "--json": as_json or None}
+        given = {"FILE": file, "--output": output, "--text": text, "--json": as_json or None}
         for option, value in given.items():
             if value is not None:
                 raise typer.BadParameter(
@@ -81,11 +82,14 @@ def predict(
             raise typer.BadParameter(
                 "an .npz file has no table; leave it out", param_hint="--output"
             )
+        refuse_idle(str(file), {"--text": text})
         _predict_npz(estimator, file, probabilities, as_json)
         return
     target = None if output is None else Target(output, "--output", "table", force)
     check_targets([target], [model, file])
-    _predict_table(estimator, file, probabilities, as_json, separator, target)
+    options = TableOptions(text=text, separator=separator)
+    refuse_naming(estimator, options)
+    _predict_table(estimator, file, probabilities, as_json, options, target)
 
 
 def _predict_table(
@@ -93,12 +97,12 @@ def _predict_table(
     file: Path,
     probabilities: bool,
     as_json: bool,
-    separator: str | None,
+    options: TableOptions,
     target: Target | None,
 ) -> None:
     from elman.cli.tables import answer_table, read_as_trained, write_table
 
-    raw = read_as_trained(estimator, file, labels=False, separator=separator)
+    raw = read_as_trained(estimator, file, labels=False, options=options)
     header, rows = answer_table(estimator, raw, probabilities)
     if as_json:
         say(dumps({"columns": header, "rows": [list(row) for row in rows]}))

@@ -34,7 +34,7 @@ def resume(
     from sklearn.base import clone
 
     import elman
-    from elman.errors import ElmanError, ModelFileError
+    from elman.errors import DataError, ElmanError, ModelFileError
     from elman.estimators.checkpoint import training_of
     from elman.persistence import read_model
 
@@ -59,6 +59,11 @@ def resume(
     request.check(begins=False)
     estimator: Any = clone(elman.load(file))
     estimator.n_jobs = jobs
-    Training(request, request.dataset(), estimator, resume=file).run(
-        form="json" if as_json else "quiet" if quiet else "plain"
-    )
+    training = Training(request, request.dataset(), estimator, resume=file)
+    found = training.test_digest
+    if about.get("test", found) != found:
+        raise DataError(
+            f"{file} is of a training on other data: what is kept aside for the test differs from what "
+            "it was begun with. Put the data back, or begin anew."
+        )
+    training.run(form="json" if as_json else "quiet" if quiet else "plain")

@@ -9,19 +9,23 @@ import typer
 
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model, load_estimator
+from elman.cli.options import whole
 from elman.cli.output import check_delivered, say
+from elman.cli.tables import takes_texts
 
 
 def sample(
     model: Model,
     prompt: Annotated[str, typer.Option(help="Text to go on from.", metavar="TEXT")] = "",
-    n: Annotated[int, typer.Option("--n", min=0, metavar="N", help="Symbols to draw.")] = 200,
+    n: Annotated[
+        int, typer.Option("--n", parser=whole(0), metavar="N", help="Symbols to draw.")
+    ] = 200,
     temperature: Annotated[
         float,
-        typer.Option(min=0, help="Below 1: likely symbols more often; 0: only the likeliest."),
+        typer.Option(metavar="T", help="Below 1: likely symbols more often; 0: only these."),
     ] = 1.0,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Seed: the same one draws the same text.")
+        int | None, typer.Option(parser=whole(0), metavar="N", help="The same seed, the same text.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -36,8 +40,10 @@ def sample(
             "texts and the same one symbol later",
             param_hint="MODEL",
         )
-    if not isfinite(temperature):
-        raise typer.BadParameter("expected a finite number", param_hint="--temperature")
+    if not (isfinite(temperature) and temperature >= 0):
+        raise typer.BadParameter(
+            f"expected a finite number of at least 0; got {temperature}", param_hint="--temperature"
+        )
     drawn = estimator.sample(n, _tokens(prompt, estimator), temperature, seed)
     if as_json:
         say(dumps({"model": str(model), "prompt": prompt, "sample": drawn}))
@@ -52,7 +58,9 @@ def sample(
 def _tokens(prompt: str, estimator: object) -> str | list[str] | list[int]:
     """The tokens of a prompt: its characters, words, or whole numbers, as the model has them."""
     known = list(getattr(estimator, "vocabulary_", {}))
-    if not all(isinstance(token, str) for token in known):
+    if not known or takes_texts(estimator):
+        return prompt
+    if not isinstance(known[0], str):
         try:
             return [int(word) for word in prompt.split()]
         except ValueError:
@@ -60,4 +68,4 @@ def _tokens(prompt: str, estimator: object) -> str | list[str] | list[int]:
                 "the model's tokens are whole numbers; expected some, with spaces between",
                 param_hint="--prompt",
             ) from None
-    return prompt if all(len(token) == 1 for token in known) else prompt.split()
+    return prompt.split()

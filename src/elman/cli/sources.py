@@ -16,25 +16,34 @@ if TYPE_CHECKING:
 EngineName: TypeAlias = Literal["compiled", "reference"]
 
 DATASETS = ("digits", "mnist")
+_PANEL = "The data sets digits and mnist"
 
 Source: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="DATASET|FILE",
-        help="digits, mnist, or a file with labels (CSV, .ts, .npz, ...).",
+        help="digits, mnist, or a file (CSV, .ts, .npz, ...).",
     ),
 ]
 DataDir: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="mnist: folder with its four files, to download nothing."),
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=_PANEL,
+        help="Folder with the four files of mnist.",
+    ),
 ]
 StepsOption: TypeAlias = Annotated[
     Literal["rows", "pixels", "flat"] | None,
-    typer.Option(help="digits, mnist: a step is a row, a pixel, or all of it."),
+    typer.Option(
+        metavar="HOW",
+        rich_help_panel=_PANEL,
+        help="A step is a row (rows), a pixel (pixels) or the whole digit (flat).",
+    ),
 ]
 Binary: TypeAlias = Annotated[
     tuple[int, int] | None,
-    typer.Option(metavar="A B", help="digits, mnist: keep only these two digits."),
+    typer.Option(metavar="A B", rich_help_panel=_PANEL, help="Keep only these two digits."),
 ]
 
 

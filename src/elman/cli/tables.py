@@ -107,27 +107,38 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     )
 
 
-def read_as_trained(
-    estimator: Any, path: Path, *, labels: bool, separator: str | None = None
-) -> Raw:
-    """Read a file as that was read which a model was trained on; with labels they have to be there."""
+def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableOptions) -> Raw:
+    """Read a file as that was read which a model was trained on; with labels they have to be there.
+
+    The model knows its columns, unless it was fitted in a program, on arrays or texts: then
+    ``options`` name them.
+    """
     from elman.errors import DataError
     from elman.reading.missing import TRAIN_AGAIN
     from elman.reading.read import read_like, read_raw
 
     reading = getattr(estimator, "reading_", None)
     with reading_bar(path) as progress, Interruptible():
-        if reading is None:  # trained on arrays
-            raw = read_raw(path, separator=separator, progress=progress)
+        if reading is None:
+            keywords = options.keywords
+            if takes_texts(estimator):
+                keywords["layout"] = "text"
+            raw = read_raw(path, progress=progress, **keywords)
             filling = None
         else:
             raw, filling = read_like(
-                path, reading, separator=separator, labels=labels, progress=progress
+                path, reading, separator=options.separator, labels=labels, progress=progress
             )
         raw = raw.complete(filling, TRAIN_AGAIN)
     if labels and raw.y is None:
         raise DataError(f"{path} has no labels to compare answers with.")
     return raw
+
+
+def takes_texts(estimator: Any) -> bool:
+    """Whether the steps of a model are the characters of texts."""
+    vocabulary = estimator._state.format.vocabulary if hasattr(estimator, "vocabulary_") else None
+    return vocabulary is not None and vocabulary.are_characters
 
 
 def answer_table(

@@ -32,94 +32,90 @@ if TYPE_CHECKING:
 
 def train(
     source: Source,
-    output: options.Output = None,
-    plot: options.Plot = None,
-    log: options.LogFile = None,
-    checkpoint: options.CheckpointFile = None,
-    every: options.Every = None,
-    force: Force = False,
-    diagnose: options.Diagnose = False,
-    data_dir: DataDir = None,
-    steps: StepsOption = None,
-    binary: Binary = None,
     task: options.Task = "classification",
-    test_size: options.TestSize = None,
-    validation: options.Validation = None,
+    output: options.Output = None,
+    force: Force = False,
+    plot: options.Plot = None,
     quiet: options.Quiet = False,
     as_json: Json = False,
+    label: Label = None,
     id: Id = None,
     time: Time = None,
     features: Features = None,
-    label: Label = None,
-    missing: options.Missing = None,
     text: Text = None,
     layout: LayoutOption = None,
+    missing: options.Missing = None,
     separator: Separator = None,
     hidden: options.Hidden = None,
     cell: options.Cells = None,
-    bidirectional: options.Bidirectional = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
     members: options.Members = None,
-    learn_initial_state: options.LearnInitialState = None,
-    readout: options.ReadoutOption = None,
-    bias: options.Bias = None,
+    seed: options.Seed = 0,
+    jobs: options.Jobs = None,
+    test_size: options.TestSize = None,
+    validation: options.Validation = None,
+    early_stopping: options.EarlyStopping = False,
+    validation_fraction: options.ValidationFraction = None,
+    patience: options.Patience = None,
+    tol: options.Tol = None,
+    log: options.LogFile = None,
+    checkpoint: options.CheckpointFile = None,
+    every: options.Every = None,
+    diagnose: options.Diagnose = False,
+    steps: StepsOption = None,
+    binary: Binary = None,
+    data_dir: DataDir = None,
     standardize: options.Standardize = None,
-    no_standardize: options.NoStandardize = False,
     differences: options.Differences = None,
     frame: options.FrameOption = None,
     step_size: options.StepSize = None,
     tokens: options.Tokens = None,
     min_frequency: options.MinFrequency = None,
-    engine: options.Engine = None,
-    jobs: options.Jobs = None,
-    solver: options.SolverOption = None,
-    learning_rate: options.LearningRate = None,
-    schedule: options.ScheduleOption = None,
-    loss: options.LossOption = None,
-    quantile: options.Quantiles = None,
-    recurrent_rate: options.RecurrentRate = None,
-    warmup: options.Warmup = None,
-    batch_size: options.BatchSize = None,
-    tbptt_steps: options.TbpttSteps = None,
-    clip: options.Clip = None,
+    bidirectional: options.Bidirectional = False,
+    readout: options.ReadoutOption = None,
+    learn_initial_state: options.LearnInitialState = False,
+    no_bias: options.NoBias = False,
     dropout: options.DropoutRate = None,
     recurrent_dropout: options.RecurrentDropout = None,
+    engine: options.Engine = None,
+    loss: options.LossOption = None,
+    quantile: options.Quantiles = None,
+    class_weight: options.ClassWeight = "none",
+    solver: options.SolverOption = None,
+    schedule: options.ScheduleOption = None,
+    warmup: options.Warmup = None,
+    recurrent_rate: options.RecurrentRate = None,
+    clip: options.Clip = None,
     alpha: options.Alpha = None,
+    tbptt_steps: options.TbpttSteps = None,
     momentum: options.Momentum = None,
     beta_1: options.Beta1 = None,
     beta_2: options.Beta2 = None,
     epsilon: options.Epsilon = None,
-    class_weight: options.ClassWeight = "none",
-    shuffle: options.Shuffle = None,
-    seed: options.Seed = 0,
-    epochs: options.Epochs = None,
-    early_stopping: options.EarlyStopping = None,
-    validation_fraction: options.ValidationFraction = None,
-    patience: options.Patience = None,
-    tol: options.Tol = None,
+    no_shuffle: options.NoShuffle = False,
 ) -> None:
     """Train a network on labelled sequences, test it and save it.
 
-    Each row of a table is a step: elman train readings.csv --id machine --time at --label failed.
-    Or a text: elman train reviews.csv --text review --label stars.
+    Of a table, each row is a step: elman train readings.csv --id machine --label failed. A row may
+    also be a text: elman train reviews.csv --text review --label stars.
+
+    Ctrl-C saves the best model so far. On several processes or machines: mpiexec -n 4 elman train ….
 
     Options that you leave out have the defaults of RNNClassifier; digits and mnist have their own.
-
-    Ctrl-C saves the best model so far; a model file that is there already stays. A training with
-    --checkpoint FILE can be continued: elman resume FILE.
-
-    On several processes or machines: mpiexec -n 4 elman train ….
     """
     begin_ranks()
     cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,
         "cell": cells[0] if len(cells) == 1 else cells or None,
-        "bidirectional": bidirectional,
+        "bidirectional": bidirectional or None,
         "n_members": members,
-        "learn_initial_state": learn_initial_state,
+        "learn_initial_state": learn_initial_state or None,
         "readout": readout,
-        "bias": bias,
-        "standardize": _standardize(standardize, no_standardize),
+        "bias": False if no_bias else None,
+        "standardize": {"all": True, "none": False}.get(standardize or "", standardize),
         "differences": differences,
         "frame": frame,
         "step_size": step_size,
@@ -145,10 +141,10 @@ def train(
         "class_weight": class_weight if class_weight != "none" else None,
         "loss": loss,
         "quantile": None if not quantile else quantile[0] if len(quantile) == 1 else quantile,
-        "shuffle": shuffle,
+        "shuffle": False if no_shuffle else None,
         "random_state": seed,
         "max_iter": epochs,
-        "early_stopping": early_stopping,
+        "early_stopping": early_stopping or None,
         "validation_fraction": validation_fraction,
         "n_iter_no_change": patience,
         "tol": tol,
@@ -178,18 +174,6 @@ def train(
     Training(request, dataset, make(dataset, given)).run(
         form="json" if as_json else "quiet" if quiet else "plain"
     )
-
-
-def _standardize(choice: str | None, no_standardize: bool) -> bool | str | None:
-    """Turn what is chosen into the estimator's parameter; None if nothing is."""
-    if not no_standardize:
-        return None if choice is None else {"all": True, "none": False}.get(choice, choice)
-    if choice not in (None, "none"):
-        raise typer.BadParameter(
-            f"--no-standardize says the opposite of --standardize {choice}; leave one out",
-            param_hint="--standardize",
-        )
-    return False
 
 
 def _refuse_of_other_task(

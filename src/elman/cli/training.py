@@ -103,6 +103,13 @@ class Training:
             raise typer.Exit(1)
 
     @property
+    def test_digest(self) -> str:
+        """Which sequences are kept aside for the test: the same ones when it goes on."""
+        from elman.data.digest import digest_of_test
+
+        return digest_of_test(self.dataset.X_test, self.dataset.y_test)
+
+    @property
     def _way_on(self) -> str:
         """What goes on with it, if anything does."""
         path = self.request.checkpoint
@@ -119,7 +126,8 @@ class Training:
         path, every = self.request.checkpoint, self.request.every
         checkpoint = None
         if path is not None and self.resume is None:
-            checkpoint = Checkpoint(path, every, self.request.settings)
+            about = {**self.request.settings, "test": self.test_digest}
+            checkpoint = Checkpoint(path, every, about)
         started = time.perf_counter()
         with Uninterrupted():  # from the end of fitting until it is saved
             try:
@@ -193,7 +201,8 @@ class Training:
             self.saved = "no epoch was complete; nothing is saved"
             return
         path = replace(model, path=free_name(model.path)).save(self.estimator.save)
-        self.saved = f"the weights after epoch {n_behind} of {len(history)} are saved to {path}"
+        which = "" if isinstance(error, DivergenceError) else ", the best so far,"
+        self.saved = f"the weights after epoch {n_behind}{which} are saved to {path}"
 
     def _plan(self) -> str:
         """Say in a line what is going to be trained, and on how much."""
@@ -249,8 +258,9 @@ class Training:
         n_epochs = estimator.n_iter_
         what = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
         if self.resume is not None:
-            n_now = 0 if self.n_before is None else n_epochs - self.n_before
-            what += f", {n_now} of them now,"
+            n_before = n_epochs if self.n_before is None else self.n_before
+            n_now = n_epochs - n_before
+            what += f" ({n_before} before, {n_now} now)"
         line = f"trained {what} in {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line

@@ -59,13 +59,14 @@ def tune(
     trials: Annotated[
         int | None,
         typer.Option(
-            min=2,
+            parser=options.whole(2),
             metavar="N",
             help="Number of candidates, in place of a time.",
         ),
     ] = None,
     folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation.")
+        int,
+        typer.Option(parser=options.whole(2), metavar="N", help="Folds of the cross-validation."),
     ] = 3,
     scoring: Annotated[
         str | None,
@@ -86,10 +87,13 @@ def tune(
     step_size: options.StepSize = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Folds to run at once; as many as cores if left out."),
+        typer.Option(metavar="N", help="Folds to run at once; as many as cores if left out."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of candidates, folds and networks.")
+        int,
+        typer.Option(
+            parser=options.whole(0), metavar="N", help="The same seed, the same candidates."
+        ),
     ] = 0,
     quiet: options.Quiet = False,
     as_json: Json = False,

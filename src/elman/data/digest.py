@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
 from elman._typing import Array
 from elman.data.examples import Examples
+from elman.data.sequences import Sequences
 
 WHOLE = 1 << 28
 """Bytes of an array that is read whole; of a larger one, so many."""
@@ -46,6 +48,23 @@ def digests(examples: Examples) -> dict[str, str]:
         "y": _digest(targets.values),
         "sample_weight": _digest(targets.weights),
     }
+
+
+def digest_of_test(X: Any, y: Any) -> str:
+    """Compute one digest of sequences and targets as they were read, before a model takes them.
+
+    Parameters
+    ----------
+    X : array, list of arrays, or Sequences
+    y : array, or list of arrays
+    """
+    sequences = [X.offsets, X.values] if isinstance(X, Sequences) else _each(X)
+    return _digest(*sequences, *_each(y))
+
+
+def _each(of: Any) -> list[Array]:
+    arrays = [of] if isinstance(of, np.ndarray) else [np.atleast_1d(one) for one in of]
+    return [array.astype(str) if array.dtype == object else array for array in arrays]
 
 
 def _digest(*arrays: Array) -> str:

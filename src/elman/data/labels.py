@@ -93,20 +93,27 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If the numbers of sequences or of steps differ, or a piece is not one-dimensional.
     """
-    pieces = step_pieces(_spelled(y, sequences), sequences, name, _remedy)
+    pieces = step_pieces(_spelled(y, sequences, name), sequences, name, _remedy)
     kinds = {piece.dtype.kind for piece in pieces}
     if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
         pieces = [piece.astype(object) for piece in pieces]
     return np.concatenate(pieces)
 
 
-def _spelled(y: Any, sequences: Sequences) -> Any:
+def _spelled(y: Any, sequences: Sequences, name: str) -> Any:
     """Lists of characters for texts, if one at least has as many as its sequence has steps."""
     listed = y.tolist() if isinstance(y, np.ndarray) and y.ndim == 1 else y
     if not isinstance(listed, list | tuple) or not all(isinstance(text, str) for text in listed):
         return y
-    lengths = zip(map(len, listed), sequences.lengths, strict=False)
-    return [list(text) for text in listed] if any(a == b for a, b in lengths) else y
+    lengths = list(zip(map(len, listed), sequences.lengths.tolist(), strict=False))
+    if any(n > 1 for n, _ in lengths) and all(abs(n - T) == 1 for n, T in lengths):
+        n, T = lengths[0]
+        raise DataError(
+            f"{name}[0] is a text of {n} characters, but sequence 0 has {T} steps; expected a "
+            "character for each step. To predict the next character, leave out the last one of X and "
+            "the first one of y: fit([text[:-1]], [text[1:]])."
+        )
+    return [list(text) for text in listed] if any(n == T for n, T in lengths) else y
 
 
 def _remedy(piece: Array, name: str) -> str:

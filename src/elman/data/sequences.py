@@ -62,13 +62,13 @@ class Sequences:
     are_characters: bool = False
 
     @classmethod
-    def of_rows(cls, values: Array, lengths: IntArray) -> Sequences:
+    def of_rows(cls, values: Array, lengths: IntArray, stacked: bool = False) -> Sequences:
         """Cut rows (n_steps_in_all, n_features) into sequences; those of a large file are not read."""
         offsets = _offsets(lengths)
         if values.nbytes > stored.LARGE and (place := place_in_file(values)) is not None:
             files = Files([Part(*place, len(values))], values.dtype, values.shape[1])
             values = _as_values(Rows(files, offsets[:-1], lengths, values.dtype))
-        return cls(values, offsets)
+        return cls(values, offsets, stacked)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -116,7 +116,7 @@ class Sequences:
     @property
     def lengths(self) -> IntArray:
         """The number of steps of each sequence, (n_sequences,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def unread(self) -> Rows | None:
@@ -233,24 +233,25 @@ def as_sequences(
         If the axes, the lengths, the columns or the numbers of features are not as above, if there
         is nothing, or if a value is not a finite number. The message names the sequence and the step.
     """
-    refuse_mask(X, name)
-    refuse_table(X, name)
-    if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
-        X = np.asarray(X)
+    if type(X) is not np.ndarray or X.dtype == object:
+        refuse_mask(X, name)
+        refuse_table(X, name)
+        if not isinstance(X, list | tuple) and hasattr(X, "__array__"):
+            X = np.asarray(X)
     if isinstance(X, Sequences):
         given = X
         if X.unread is None:
             given = replace(X, values=X.values.view())  # what owns its memory is written to
     elif isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
-        given = replace(Sequences.of_rows(*_of_array(X, name)), stacked=True)
+        given = Sequences.of_rows(*_of_array(X, name), stacked=True)
     else:
         given = _of_list(_listed(X, name), name)
 
-    empty = np.flatnonzero(given.lengths == 0)
     if len(given) == 0:
         raise DataError(f"{name} holds no sequences; expected at least one.")
-    if len(empty):
-        raise DataError(_no_steps(int(empty[0]), name))
+    lengths = given.lengths
+    if lengths.min() == 0:
+        raise DataError(_no_steps(int(lengths.argmin()), name))
     if given.n_features == 0:
         raise DataError(f"{name} has 0 features a step; expected at least one.")
 
@@ -276,8 +277,9 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     """Bring values to rows one behind another, in a dtype: at once, or if they are large in reading."""
     values = given.values
     if given.unread is None:
-        is_ready = values.dtype == dtype and values.flags.c_contiguous
-        if is_ready or values.size * dtype.itemsize <= stored.LARGE:
+        if values.dtype == dtype and values.flags.c_contiguous:
+            return given
+        if values.size * dtype.itemsize <= stored.LARGE:
             with np.errstate(over="ignore"):  # an overflow to infinity is reported, with its place
                 return replace(given, values=np.ascontiguousarray(values, dtype=dtype))
         values = _as_values(_in_array(given))
@@ -373,7 +375,9 @@ def _source_of(pieces: list[Array]) -> Files | Pieces:
 
 
 def _offsets(lengths: IntArray) -> IntArray:
-    return np.concatenate([[0], np.cumsum(lengths)])
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    lengths.cumsum(out=offsets[1:])
+    return offsets
 
 
 def _lengths_without_padding(stack: Sequences) -> IntArray:

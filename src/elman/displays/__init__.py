@@ -1,14 +1,14 @@
 """Pictures, as scikit-learn's Displays: they hold arrays, and draw them on matplotlib.
 
-confusion_over_time  what a tagger answers to each label, step by step
-permutation_importance  what of the sequences an estimator needs
-learning_curve    loss and accuracy, an epoch
+confusion_over_time  the predictions for each label, step by step
+permutation_importance  which features and steps an estimator needs
+learning_curve    loss and accuracy by epoch
 of_explanation    what the displays of one sequence's explanation share
-forward           the states h_t, and ŷ of the label, or the numbers
+forward           the states h_t, and ŷ
 gates             gates and states of a cell, step by step
 softmax_jacobian  the two cases of N5
-term_ladder       the terms of N7, and three kinds of nothing
-gradient_flow     what is left of an error so many steps back, and why
+term_ladder       the sizes of the terms of N7
+gradient_flow     how much of an error is left k steps back
 jacobian_spectrum singular values of ∂h_t/∂h_{t-1}, and Lyapunov exponents
 drawing           axes, colours and names
 """

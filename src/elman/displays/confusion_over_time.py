@@ -1,4 +1,4 @@
-"""What a tagger answers to each label, step by step."""
+"""The predictions of a tagger for each label, step by step."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOST = 8
 class ConfusionOverTimeDisplay:
     """How a tagger's confusion matrix changes with the step.
 
-    For each label a band from 0 to 100 %, in which a column is a step, and each colour the share of an
-    answer there; the label's own colour is right, and at the bottom. Where no step has the label,
-    the band is empty.
+    There is a band from 0 to 100 % for each label. A column is a step; each colour is the share of one
+    predicted class. The label's own colour, at the bottom, is the share of right predictions. Where no
+    step has the label, the band is empty.
 
     Parameters
     ----------
     counts : array (n_windows, n_classes, n_classes)
-        How often each label (row) was answered by each class (column).
+        How often each label (row) was predicted as each class (column).
     classes : array (n_classes,)
     width : int
         Steps of a window.
@@ -85,21 +85,21 @@ class ConfusionOverTimeDisplay:
     def from_predictions(
         cls, y_true: Any, y_pred: Any, *, width: int = 1, align: str = "start"
     ) -> ConfusionOverTimeDisplay:
-        """Count, of labels and answers of each step; nothing is drawn yet.
+        """Count labels and predictions of each step; nothing is drawn yet.
 
         Parameters
         ----------
         y_true, y_pred : lists of (n_timesteps,), or arrays (n_samples, n_timesteps)
-            Where a label has more steps than its answer, the rest is padding.
+            Steps of y_true beyond those of y_pred are padding.
         width, align
             As above.
 
         Raises
         ------
         DataError
-            If they are of different numbers of sequences, or an answer is longer than its labels.
+            If the numbers of sequences differ, or a prediction is longer than its labels.
         ValueError
-            If ``width`` is below 1 or ``align`` is none of the two.
+            If ``width`` is below 1, or ``align`` is neither.
         """
         if width < 1 or align not in ("start", "end"):
             raise ValueError(
@@ -136,14 +136,14 @@ class ConfusionOverTimeDisplay:
         Parameters
         ----------
         labels : sequence, optional
-            Those to draw a band for; the 8 most frequent if left out.
+            The labels to draw; the 8 most frequent ones if left out.
         ax : sequence of matplotlib Axes, optional
             One for each label; a new figure if left out.
 
         Raises
         ------
         ValueError
-            If a label is none of the classes.
+            If a label is not one of the classes.
         ElmanError
             If matplotlib is not installed.
         """

@@ -1,4 +1,4 @@
-"""The states of one sequence, and what they answer."""
+"""The states of one sequence, and its predictions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _OUTPUTS = 4  # that are drawn, where numbers are predicted
 class ForwardDisplay(ExplanationDisplay):
     """The states h_t step by step, and the probability ŷ of the label, or the numbers (N2).
 
-    Above, a column is a state h_t, a row one unit. Below, ŷ_t of the label: of a step without one,
-    that of the next label. Filled circles are the steps that have a loss. Where numbers are predicted,
-    a line is an answer ŷ_t, in the network's units, and crosses are its targets.
+    In the upper picture a column is a state h_t, a row one unit. The lower picture shows ŷ_t of the
+    label (of the next label, at a step without one); filled circles mark the steps that have a loss. If
+    numbers are predicted, lines are ŷ_t, in the network's units, and crosses are targets.
 
     Parameters
     ----------

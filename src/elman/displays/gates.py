@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class GatesDisplay(ExplanationDisplay):
     """The values of each gate and each state of a cell: a column a step, a row a unit.
 
-    Blue is negative, red positive; a full colour is 1, or the largest where one is larger. Of a cell
-    that keeps no value for each of its gates the states alone are drawn.
+    Blue is negative, red positive. The full colour is 1, or the largest value if that is above 1. If a
+    cell does not keep the value of each gate, only the states are drawn.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far errors get back through time, of one sequence or of a data set."""
+"""How far errors go back through time, in one sequence or in a data set."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class GradientFlowDisplay:
-    """What is left of an error k steps back, and the saturated units that it met.
+    """How much of an error is left k steps back, and how many units are saturated.
 
-    On the left ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale; of a data set the
-    median, in a band from 10 % to 90 % of the sequences. On the right the share of units that let less
-    than 0.1 of an error through, f' < 0.1 for tanh, by step.
-    Where the output reads all steps, k counts from where an error enters.
+    The left picture is ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale. For a data set it is
+    the median, with a band from 10 % to 90 % of the sequences. The right picture is the share of units
+    that let less than 0.1 of an error through (f' < 0.1 for tanh), by step.
+    If the output reads all steps, k counts from the step at which an error enters.
 
     Parameters
     ----------
     norms : array (n_lags,)
-        What is left at lag k = 0, 1, …
+        How much of an error is left at lag k = 0, 1, …
     saturated : array (T,)
         The share of saturated units at each step.
     quantiles : array (2, n_lags), optional
-        Of ``norms`` over sequences: 10 % and 90 %.
+        The 10 % and 90 % quantiles of ``norms`` over sequences.
     title : str
-        Over the left picture.
+        Of the left picture.
     of_all_steps : bool
         Whether the output reads all steps.
 
@@ -41,7 +41,7 @@ class GradientFlowDisplay:
     ----------
     norms, saturated, quantiles, title, of_all_steps
     axes_ : pair of matplotlib Axes
-        What is left, and saturation, once drawn.
+        Norms and saturation, once drawn.
     figure_ : matplotlib Figure
     """
 
@@ -63,7 +63,7 @@ class GradientFlowDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any = None, *, layer: int = 1, ax: Pair | None = None
     ) -> Self:
-        """Let errors flow back over a data set, and draw.
+        """Compute the gradient flow over a data set, and draw.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class GradientFlowDisplay:
         Parameters
         ----------
         ax : pair of matplotlib Axes, optional
-            Where to draw what is left, and saturation; a new figure if left out.
+            Where to draw norms and saturation; a new figure if left out.
 
         Raises
         ------

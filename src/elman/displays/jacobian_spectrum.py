@@ -1,4 +1,4 @@
-"""How much one step stretches a small change, and all of them together."""
+"""How much each step, and all steps together, stretch a small change."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class JacobianSpectrumDisplay(ExplanationDisplay):
     """The largest singular values of ∂h_t/∂h_{t-1}, and the Lyapunov exponents.
 
-    On the left the largest singular value of each ∂h_t/∂h_{t-1} and of the running product
-    ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, on a log scale: below 1 it shrinks whatever passes. On the right
-    the largest finite-time Lyapunov exponents: the rates, a step, at which directions grow
-    (above 0) or shrink. Of a cell with several states h stands for all of them.
+    The left picture is the largest singular value of each ∂h_t/∂h_{t-1} and of the running product
+    ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, on a log scale: below 1, every error shrinks. The right picture is
+    the largest finite-time Lyapunov exponents: the rates, per step, at which directions grow (above 0)
+    or shrink. For a cell with several states, h stands for all of them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How training went."""
+"""Loss and score of each epoch."""
 
 from __future__ import annotations
 

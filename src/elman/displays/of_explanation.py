@@ -9,7 +9,7 @@ from elman.explanation import Explanation, explain
 
 
 class ExplanationDisplay(ABC):
-    """A picture of some of an explanation's arrays.
+    """A picture of arrays of an explanation.
 
     Parameters
     ----------

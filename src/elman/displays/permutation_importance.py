@@ -1,4 +1,4 @@
-"""What of the sequences an estimator needs."""
+"""Which features and which steps an estimator needs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class PermutationImportanceDisplay:
-    """What a score loses where a feature, or some steps, are those of other sequences.
+    """How much the score falls if a feature, or some steps, are exchanged between sequences.
 
-    Features are bars, the most important one on top, with the standard deviation over the repeats;
-    steps are a line, in a band as wide.
+    Features are bars, the most important one on top, with the standard deviation over the repeats.
+    Steps are a line, with a band of one standard deviation.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ _NAMED = 30
 class SoftmaxJacobianDisplay(ExplanationDisplay):
     """The softmax Jacobian dŷ_i/dz_k at a step, its diagonal case outlined (N5).
 
-    A row is an answer ŷ_i, a column an output z_k. On the outlined diagonal, i = k, it is
-    ŷ_i (1 - ŷ_i); elsewhere -ŷ_i ŷ_k. Of up to 10 classes the numbers are written.
+    A row is a probability ŷ_i, a column an output z_k. On the outlined diagonal, i = k, it is
+    ŷ_i (1 - ŷ_i); elsewhere -ŷ_i ŷ_k. For up to 10 classes the numbers are written.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The terms of dL/dW by size, and three kinds of nothing among them."""
+"""The terms of dL/dW by size, and why some of them are nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _NORM = r"$\|\mathrm{term}(t,\tau)\|$"
 
 
 class TermLadderDisplay(ExplanationDisplay):
-    """The sizes of the terms δ_{t,τ} h_{τ-1}ᵀ that dL/dW is the sum of (N7).
+    """The sizes of the terms δ_{t,τ} h_{τ-1}ᵀ, whose sum is dL/dW (N7).
 
-    Where several steps have a loss, a triangle of log10 ‖term(t, τ)‖: a row is a loss L_t, a column
-    the step τ by which it reaches W. Where one has, its row, as bars. Three kinds of nothing
-    are hatched: structural (h_0 = 0, or no W), saturated (f' ≈ 0 on the way) and vanished (the
-    product shrank little by little); and a fourth, where the output reads all steps: unread.
+    If several steps have a loss, it is a triangle of log10 ‖term(t, τ)‖: a row is a loss L_t, a column
+    the step τ at which it reaches W. If one step has a loss, its row is drawn as bars. Terms that are
+    nothing are hatched, by reason: structural (h_0 = 0, or no W), saturated (f' ≈ 0 on the way),
+    vanished (the product shrank step by step), and unread (if the output reads all steps, but not this
+    one).
 
     Parameters
     ----------

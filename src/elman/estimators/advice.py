@@ -153,10 +153,10 @@ def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None,
             (shard,) = batch.shards(1)
             h = [step.states[0] for step in forward(exact, shard).layers[0].steps]
             ends.append(np.mean([(np.abs(h_t) > ALMOST_ONE) | (h_t == 0) for h_t in h]))
-            told = _norm(exact["V"].T @ error)
+            output_signal = _norm(exact["V"].T @ error)
             left = _norm(*(gradients[f"initial1{way}"] for way in architecture.directions))
-        if told > 0 and np.isfinite(told):
-            found.append(left / told if np.isfinite(left) else np.inf)
+        if output_signal > 0 and np.isfinite(output_signal):
+            found.append(left / output_signal if np.isfinite(left) else np.inf)
     return float(np.median(found)) if found else None, float(np.mean(ends))
 
 

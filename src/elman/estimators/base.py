@@ -37,6 +37,7 @@ from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
+from elman.estimators.reporting import reporting
 from elman.estimators.representation import Represented
 from elman.estimators.saving import Saved
 from elman.merging import Members, merged_architecture
@@ -46,7 +47,6 @@ from elman.parameters import Architecture, initialize
 from elman.training import (
     Callback,
     Optimizer,
-    Progress,
     Run,
     Trainer,
     batch_size_of,
@@ -117,45 +117,43 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     ) -> Self:
         """Fit the network to sequences and their targets.
 
-        If it is interrupted (Ctrl-C), or diverges, the error goes on to the caller, but the
-        estimator is fitted: it has the weights of the best complete epoch, or, before one is
-        complete, those it had come to (interrupted) or begun with (diverged). If the input is
-        refused, or it is interrupted before training begins, the estimator is left as it was.
+        If training is interrupted (Ctrl-C) or diverges, ``fit`` raises the error, but the estimator is
+        fitted: it has the weights of the best complete epoch. Before one is complete, it has its
+        present weights (interrupted) or its first ones (diverged). If the input is refused, or it is
+        interrupted before training begins, the estimator does not change.
 
         Parameters
         ----------
         X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
-            Sequences. Or an array (n_samples, n_columns): each row is one sequence, unfolded
-            ``step_size`` columns a step. Or texts, whose characters are the steps, or lists of words
-            (``tokens``). What is larger than 64 MiB stays where it is, in memory or
-            (``np.memmap``, ``read_sequences``) in its file, and each batch takes what it needs. A file
-            is shuffled in blocks of 1 MiB, and among the sequences of 64 MiB of them.
+            Sequences. Or an array (n_samples, n_columns): each row is a sequence, with ``step_size``
+            columns for each step. Or texts (each character is a step) or lists of words (``tokens``).
+            Data of more than 64 MiB are not copied: each batch takes what it needs from memory, or from
+            the file (``np.memmap``, ``read_sequences``). A file is shuffled in blocks of 1 MiB, and the
+            sequences within 64 MiB of blocks.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
-            Labels: numbers or text; of steps a text is a label a character. A regressor takes numbers,
-            and arrays with one axis more where there are several for each answer.
+            Labels: numbers or text. As labels of steps, a text has a label in each character. A
+            regressor takes numbers; if there are several for each answer, arrays have one more axis.
         sample_weight : array (n_samples,), optional
-            What multiplies each sequence's loss, relative to the mean weight: 2 is the same as having
-            the sequence twice, and 0 as not having it. Where each step is answered, a list of
-            (n_timesteps,) too: steps at the end of a sequence that have weight 0 are as good as cut
-            off, and others have no target.
+            Multiplies each sequence's loss, relative to the mean weight: 2 is the same as having the
+            sequence twice, and 0 as not having it. If each step is answered, also a list of
+            (n_timesteps,): a step of weight 0 has no target, and at the end of a sequence it is cut
+            off.
         callback : callable, optional
-            Called with an ``elman.Progress`` after each batch, and once more after each epoch, with
-            its ``row`` of the history. What it returns does not matter; an exception ends training
-            as Ctrl-C does.
+            Called with an ``elman.Progress`` after each batch, and again after each epoch, then with
+            the epoch's ``row`` of the history. An exception in it ends training as Ctrl-C does.
         validation_data : (X, y) or (X, y, sample_weight), optional
-            Sequences to watch instead of a ``validation_fraction``, with ``early_stopping`` or
-            without: training ends as it does with it, with the weights of the best score.
+            Sequences to watch instead of a ``validation_fraction``. Training ends with the weights that
+            have the best score on these, also without ``early_stopping``.
         checkpoint : path or Checkpoint, optional
-            A file that is written as training goes, at the end of each epoch, and from which it can be
-            gone on with whatever happens: a model file with the optimizer, the random generator, the
-            best weights so far and all else that counts. An ``elman.Checkpoint`` says how often. When
-            training has ended the file stays, and holds the fitted estimator.
+            A file to which training is saved at the end of each epoch, so that it can be resumed after
+            a crash: a model file that also has the optimizer, the random generator, the best weights so
+            far and so on. An ``elman.Checkpoint`` says how often to write it. After training the file
+            holds the fitted estimator.
         resume : path, optional
-            A checkpoint to go on from, on the same data and with the same parameters (``verbose``,
-            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). What it comes to has the
-            same bits as a training that was not interrupted. It is kept to the same file, unless
-            ``checkpoint`` names another;
-            from the checkpoint of a training that has ended comes the fitted estimator.
+            A checkpoint to resume from, on the same data and with the same parameters (``verbose``,
+            ``warm_start``, ``n_jobs`` and ``checkpoint_steps`` may differ). The result has the same
+            bits as without the interruption. The same file is written to, unless ``checkpoint`` names
+            another. If that training had ended, the result is its fitted estimator.
 
         Returns
         -------
@@ -166,20 +164,21 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         DataError, ValueError
             If X, y or the weights are not as above.
         DivergenceError
-            If training diverges again and again, however much the learning rate is lowered.
+            If training diverges again and again, even with lower learning rates.
         MemoryError
-            If the network needs more memory than there is; nothing was taken yet.
+            If the network needs more memory than there is; no memory was taken yet.
         OSError
-            If ``checkpoint`` cannot be written to, or is there already and not gone on from; if
+            If ``checkpoint`` cannot be written, or exists already and is not resumed from; if
             ``resume`` cannot be read.
         ModelFileError
-            If ``resume`` is damaged, no checkpoint, or that of another kind of estimator.
+            If ``resume`` is damaged, is not a checkpoint, or is that of another kind of estimator.
 
         Warns
         -----
         ConvergenceWarning
-            If the loss in the end is hardly below that of guessing, with what to try; or if a constant
-            learning rate has not converged, by ``n_iter_no_change``, after ``max_iter`` epochs.
+            If the final loss is hardly below that of guessing (the warning says what to try); or if,
+            with a constant learning rate, ``n_iter_no_change`` has not stopped training after
+            ``max_iter`` epochs.
         """
         resumed = None if resume is None else Resumed(resume, self)
         target = checkpoint_for(checkpoint, resumed)
@@ -187,6 +186,11 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if resumed is not None:
             before = resumed.fitted(self._answers, self._make_engine())
         prepared = self._prepare(X, y, sample_weight, before)
+        if before and not resumed and self.n_members not in ("auto", M := before.n_members):
+            raise InvalidParameterError(
+                f"n_members={self.n_members} cannot change once training has begun: it goes on with "
+                f"{M}. Set it to {M} or 'auto', or fit with warm_start=False."
+            )
         examples, held_out = prepared.examples, None
         if validation_data is not None:
             held_out = self._given_aside(validation_data, prepared)
@@ -222,16 +226,17 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
 
         self._fitted = fitted
         try:
-            train(
-                trainer,
-                run,
-                n_epochs,
-                validate=validate,
-                tol=self.tol,
-                n_iter_no_change=self.n_iter_no_change,
-                callback=self._reporting(callback),
-                keep=keep,
-            )
+            with reporting(self.verbose, callback) as report:
+                train(
+                    trainer,
+                    run,
+                    n_epochs,
+                    validate=validate,
+                    tol=self.tol,
+                    n_iter_no_change=self.n_iter_no_change,
+                    callback=report,
+                    keep=keep,
+                )
             if (ranks := taking_part()) is not None:  # rank 0 has written what others may read now
                 ranks.compare(outcome(trainer))
         finally:  # an error's traceback may hold the engine for long
@@ -551,18 +556,6 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             )
         return ""
 
-    def _reporting(self, callback: Callback | None) -> Callback | None:
-        if not self.verbose or rank() > 0:
-            return callback
-
-        def report(progress: Progress) -> None:
-            if progress.row is not None:
-                print(progress, *progress.notes, sep="\n  ")
-            if callback is not None:
-                callback(progress)
-
-        return report
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compare answers with targets, each by its weight.
 
@@ -574,8 +567,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         Returns
         -------
         float
-            Of a classifier or tagger the share of right answers. Of a regressor R², in the mean over
-            the numbers of an answer; of quantiles D², which is the same of their pinball loss.
+            For a classifier or tagger the share of right answers. For a regressor R², as a mean over
+            the numbers of an answer; for quantiles D², which is the same with the pinball loss.
 
         Raises
         ------

@@ -32,17 +32,17 @@ class Classification(BaseRNN, ClassifierParameters):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Go over the sequences once, from where the last call ended.
+        """Train for one epoch, continuing from the last call.
 
-        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
-        and frames, are those of the first call. Weights count as they are, not relative to a mean.
+        The learning rate is constant, ``learning_rate_init``. The mean and deviation that standardise,
+        and frames, are those of the first call. Weights are not divided by their mean.
 
         Parameters
         ----------
         X, y, sample_weight
             As in ``fit``.
         classes : array (n_classes,)
-            All labels there will ever be. Needed at the first call, where y may lack some.
+            All labels of this and later calls. The first call needs it if y lacks some.
 
         Returns
         -------

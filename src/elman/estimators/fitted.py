@@ -141,7 +141,7 @@ class FittedAttributes:
 
     @property
     def n_members_(self) -> int:
-        """What ``n_members`` has come to: of so many networks ``network_`` is made."""
+        """The number of networks that ``network_`` is made of."""
         return self._state.n_members
 
     @property
@@ -156,18 +156,18 @@ class FittedAttributes:
 
     @property
     def frame_(self) -> tuple[int, int] | None:
-        """What ``frame`` has come to: (length, stride), or None."""
+        """The frame that ``frame`` led to: (length, stride), or None."""
         frame = self._state.front_end.frame
         return None if frame is None else (frame.length, frame.stride)
 
     @property
     def n_features_in_(self) -> int:
-        """Columns of a two-dimensional X, else features of a step."""
+        """The columns of a two-dimensional X, or else the features of a step."""
         return self._state.format.n_columns
 
     @property
     def feature_names_in_(self) -> Array:
-        """The names of the columns, where X had any."""
+        """The names of the columns, if X had names."""
         names = self._state.format.names
         if names is None:
             raise AttributeError("X had no column names in fit")
@@ -175,7 +175,7 @@ class FittedAttributes:
 
     @property
     def vocabulary_(self) -> dict[Token, int]:
-        """The column of U of each token; one more is for those that are not known."""
+        """The column of U for each token; one more column is for unknown tokens."""
         vocabulary = self._state.format.vocabulary
         if vocabulary is None:
             raise AttributeError("X was no tokens in fit")
@@ -183,7 +183,7 @@ class FittedAttributes:
 
     @property
     def reading_(self) -> Mapping[str, Any]:
-        """How X was read from a file or table, where ``read_sequences`` read it; it is saved."""
+        """How ``read_sequences`` read X from a file or table; it is saved with the model."""
         reading = self._state.format.reading
         if reading is None:
             raise AttributeError("X was not read by elman.read_sequences in fit")
@@ -191,11 +191,11 @@ class FittedAttributes:
 
     @property
     def history_(self) -> list[Row]:
-        """A row an epoch: loss, accuracy (of labels), validation_score, learning_rate, gradient_norm.
+        """A row for each epoch: loss, accuracy, validation_score, learning_rate, gradient_norm.
 
-        ``learning_rate`` is that of the last update, ``gradient_norm`` the mean before clipping.
-        A score is there where sequences were kept aside. ``"recovered"`` and ``"stopped"`` say in words
-        that training had diverged and gone on, or ended early, and are seldom there.
+        ``learning_rate`` is that of the last update, ``gradient_norm`` the mean before clipping. There
+        is an accuracy for labels, and a validation score if sequences were kept aside. ``"recovered"``
+        is there if training diverged and continued, ``"stopped"`` if it ended early; both are text.
         """
         return self._state.history
 
@@ -206,7 +206,7 @@ class FittedAttributes:
 
     @property
     def n_sequences_seen_(self) -> int | None:
-        """The sequences of all epochs, each as often as it was seen; None if a file does not say."""
+        """How many sequences were seen in all epochs; None if a model file does not say."""
         return self._state.n_seen
 
     @property
@@ -226,7 +226,7 @@ class FittedAttributes:
 
     @property
     def validation_scores_(self) -> list[float] | None:
-        """What ``score`` gives for the validation sequences after each epoch, if there are any."""
+        """The score of the validation sequences after each epoch, if there are any."""
         scores = [row["validation_score"] for row in self.history_ if "validation_score" in row]
         return scores or None
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from functools import update_wrapper
-from numbers import Integral, Real
 from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-)
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils._tags import Tags
 
 from elman.engines import ENGINES
 from elman.equations import CELLS, LOSSES, Cell
 from elman.equations.losses import Loss
 from elman.equations.readouts import READOUTS
+from elman.estimators.constraints import Choice, Number, Switch, Whole
 from elman.training import OPTIMIZERS, SCHEDULES
 
 
@@ -52,50 +47,46 @@ class Hyperparameters(BaseEstimator):
     """What all estimators are made with. ``RNNClassifier`` says what each parameter means."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "cell": [StrOptions(set(CELLS)), Cell, "array-like"],
-        "bidirectional": ["boolean"],
-        "n_members": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions(set(OPTIMIZERS))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "recurrent_rate": [Interval(Real, 0, None, closed="left")],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
+        "hidden_layer_sizes": ["array-like", Whole(1)],
+        "cell": [Choice(*CELLS), Cell, "array-like"],
+        "bidirectional": [Switch()],
+        "n_members": [Choice("auto"), Whole(1)],
+        "solver": [Choice(*OPTIMIZERS)],
+        "alpha": [Number(0)],
+        "batch_size": [Choice("auto"), Whole(1)],
+        "learning_rate": [Choice(*SCHEDULES)],
+        "learning_rate_init": [Number(0, closed=False)],
+        "recurrent_rate": [Number(0)],
+        "warmup": [Number(0, 1)],
+        "max_iter": [Choice("auto"), Whole(1)],
+        "shuffle": [Switch()],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Number(0)],
         "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
-        "readout": [StrOptions({"auto", *READOUTS})],
-        "bias": ["boolean"],
-        "learn_initial_state": ["boolean"],
-        "standardize": ["boolean", StrOptions({"auto", "sequence"})],
-        "differences": ["boolean"],
-        "frame": ["array-like", StrOptions({"auto"}), None],
-        "step_size": [Interval(Integral, 1, None, closed="left")],
-        "tokens": ["boolean", StrOptions({"auto"})],
-        "min_frequency": [Interval(Integral, 1, None, closed="left")],
-        "engine": [StrOptions(set(ENGINES))],
-        "tbptt_steps": [Interval(Integral, 1, None, closed="left"), None],
-        "checkpoint_steps": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "warm_start": [Switch()],
+        "momentum": [Number(0, 1)],
+        "early_stopping": [Switch()],
+        "validation_fraction": [Number(0, 1, closed=False)],
+        "n_iter_no_change": [Whole(1), None],
+        "beta_1": [Number(0, 1)],
+        "beta_2": [Number(0, 1)],
+        "epsilon": [Number(0, closed=False)],
+        "clip_norm": [Number(0, closed=False), None],
+        "dropout": [Number(0, 1)],
+        "recurrent_dropout": [Number(0, 1)],
+        "readout": [Choice("auto", *READOUTS)],
+        "bias": [Switch()],
+        "learn_initial_state": [Switch()],
+        "standardize": [Switch(), Choice("auto", "sequence")],
+        "differences": [Switch()],
+        "frame": ["array-like", Choice("auto"), None],
+        "step_size": [Whole(1)],
+        "tokens": [Switch(), Choice("auto")],
+        "min_frequency": [Whole(1)],
+        "engine": [Choice(*ENGINES)],
+        "tbptt_steps": [Whole(1), None],
+        "checkpoint_steps": [Choice("auto"), Whole(1), None],
+        "n_jobs": [Whole(1), Choice(-1), None],
     }
 
     def __init__(
@@ -205,7 +196,7 @@ class ClassifierParameters(_Named, Hyperparameters):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Hyperparameters._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, Choice("balanced"), None],
     }
 
     def __init__(
@@ -303,8 +294,8 @@ class RegressorParameters(_Named, Hyperparameters):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Hyperparameters._parameter_constraints,
-        "loss": [StrOptions({name for name in LOSSES if not LOSSES[name].takes_classes}), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "loss": [Choice(*(name for name in LOSSES if not LOSSES[name].takes_classes)), Loss],
+        "quantile": [Number(0, 1, closed=False), "array-like"],
     }
 
     def __init__(

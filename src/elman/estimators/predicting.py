@@ -1,4 +1,4 @@
-"""Answering: through whole sequences, or step by step as they come in."""
+"""Predictions: of whole sequences, or step by step as they come in."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ class Predicting(FittedAttributes, Hyperparameters):
             yield network.predict_flat(made, every_step=self._every_step, initial_state=own)
 
     def network_input(self, X: Any) -> list[Array]:
-        """What the network sees of X: the front end's steps, for a network that left without it.
+        """Compute what the network sees of X: the steps that the front end makes.
+
+        Use it for a network that is exported without its front end.
 
         Parameters
         ----------
@@ -91,8 +93,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         Returns
         -------
         list of arrays (n_steps, n_inputs)
-            One a sequence, in the network's dtype: standardised; with ``frame``, ``differences`` and
-            ``standardize="sequence"`` frames of [x, z, Δ] and levels.
+            One for each sequence, in the network's dtype, standardised; with ``frame``, ``differences``
+            and ``standardize="sequence"`` frames of [x, z, Δ] and levels.
 
         Raises
         ------
@@ -123,22 +125,23 @@ class Predicting(FittedAttributes, Hyperparameters):
         Parameters
         ----------
         n_sequences : int, optional
-            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+            How many sequences to go through at the same time. If left out, one, and steps and
+            predictions have no axis for it.
         states : Carry, or list with an entry a layer, optional
-            What they begin with, as ``predict`` takes it for ``initial_state``.
+            The states to begin with, as ``initial_state`` of ``predict``.
 
         Returns
         -------
         State
-            To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
+            For ``step``. It keeps the present model, also if the estimator is fitted again.
 
         Raises
         ------
         NotFittedError
-            If there is nothing to go through them with yet.
+            If the estimator is not fitted.
         ValueError
-            If answers need whole sequences: with ``bidirectional``, or ``standardize="sequence"``,
-            which is what ``"auto"`` is where a sequence is answered once.
+            If predictions need whole sequences: with ``bidirectional``, or ``standardize="sequence"``
+            (which ``"auto"`` is, if a sequence has one answer).
 
         Examples
         --------
@@ -184,28 +187,28 @@ class Predicting(FittedAttributes, Hyperparameters):
         Parameters
         ----------
         x_t : array (n_features,), or (n_sequences, n_features)
-            The features of the step, for each of the sequences that the state is of. Of a model of
-            tokens one token, or a list of them.
+            The features of the step, of each sequence. For a model of tokens: a token, or a list of
+            them.
         state : State
-            From ``initial_state``, or from the step before. It is left as it was, and answers by the
-            model that it came from.
+            From ``initial_state``, or from the step before. It is not changed, and uses the model that
+            it came from.
 
         Returns
         -------
         answers
-            If the sequences ended here: what ``predict_proba`` gives, or of a regressor ``predict``,
-            with the compiled engine to the bit. Without an axis for sequences if there is one. With
-            ``frame=``: NaN until the first frame is complete, then the answer of the frames so far.
+            What ``predict_proba`` (or a regressor's ``predict``) returns if the sequences end here;
+            with the compiled engine to the bit. For one sequence there is no axis of sequences. With
+            ``frame``: NaN until the first frame is complete, then the prediction so far.
         state : State
 
         Raises
         ------
         DataError
-            If x_t does not have that shape, or is not finite, or overflows on standardising.
+            If x_t has another shape, is not finite, or overflows when it is standardised.
         TypeError
-            If ``state`` is no state.
+            If ``state`` is not a state.
         ValueError
-            If it is one of another estimator. One from before this was fitted anew is its own.
+            If it is the state of another estimator. One from before a new ``fit`` is allowed.
         """
         y_hat, after = self._own_streams.step(x_t, state, self.initial_state)
         is_nan = isnan(y_hat.item(0)) if y_hat.ndim < 2 else np.isnan(y_hat[:, 0]).any()

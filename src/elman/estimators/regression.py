@@ -59,21 +59,20 @@ class Regression(BaseRNN, RegressorParameters):
 
     @property
     def target_mean_(self) -> Array:
-        """What a network's 0 is in the units of y, (n_numbers,)."""
+        """The prediction, in the units of y, where the network's output is 0, (n_numbers,)."""
         return self._numbers(self._state.answers).mean
 
     @property
     def target_scale_(self) -> Array:
-        """What a network's 1 is beyond its 0, (n_numbers,)."""
+        """What 1 of the network's output is in the units of y, (n_numbers,)."""
         return self._numbers(self._state.answers).scale
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Go over the sequences once, from where the last call ended.
+        """Train for one epoch, continuing from the last call.
 
-        The learning rate is constant, ``learning_rate_init``. Mean and deviation for standardising,
-        of y as well, and frames, are those of the first call. Weights count as they are, not relative
-        to a mean.
+        The learning rate is constant, ``learning_rate_init``. The mean and deviation that standardise
+        X and y, and frames, are those of the first call. Weights are not divided by their mean.
 
         Parameters
         ----------
@@ -132,9 +131,10 @@ class Regression(BaseRNN, RegressorParameters):
         Parameters
         ----------
         n_sequences : int, optional
-            How many go side by side. Left out, it is one, and steps and answers have no axis for it.
+            How many sequences to go through at the same time. If left out, one, and steps and
+            predictions have no axis for it.
         states : Carry, or list with an entry a layer, optional
-            What they begin with, as ``predict`` takes it for ``initial_state``.
+            The states to begin with, as ``initial_state`` of ``predict``.
 
         Returns
         -------

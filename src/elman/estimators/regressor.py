@@ -16,26 +16,25 @@ from elman.estimators.regression import Regression
 class RNNRegressor(RegressorMixin, Regression):
     """A recurrent network that predicts a number for each sequence, or several.
 
-    Parameters are those of ``RNNClassifier`` without ``class_weight``, and the two below. Numbers are
-    standardised for training, but for ``"poisson"``, and given back in their own units, in float64.
-    ``score`` is R², or of quantiles D², the same of the pinball loss; ``early_stopping`` watches it.
+    Parameters are those of ``RNNClassifier`` without ``class_weight``, and the two below. y is
+    standardised for training (except for ``"poisson"``); predictions are in the units of y, in
+    float64. ``score`` is R², or for quantiles D²; ``early_stopping`` watches it.
 
     Parameters
     ----------
     loss : {"squared_error", "absolute_error", "quantile", "poisson"} or Loss
-        What is minimised, and so what is predicted: the mean, the median, quantiles, or the mean of
-        counts, as the exponential of the network's output. A ``Loss`` of your own sees standardised
-        numbers unless it says ``standardizes = False``.
+        What to minimise. It decides what is predicted: the mean, the median, quantiles, or the mean of
+        counts (the exponential of the network's output). A ``Loss`` of your own sees standardised
+        numbers, unless it has ``standardizes = False``.
     quantile : float or sequence of float
-        Those of ``loss="quantile"``, between 0 and 1. With several, answers have one more axis for
-        them.
+        For ``loss="quantile"``, between 0 and 1. With several, predictions have one more axis.
 
     Attributes
     ----------
     target_mean_, target_scale_ : arrays (n_numbers,)
-        What standardised the numbers: an answer is the network's output times scale, plus mean.
+        What standardised y: a prediction is the network's output times scale, plus mean.
     history_ : list of dict
-        A row an epoch: loss (of standardised numbers), validation_score, learning_rate,
+        A row for each epoch: loss (of standardised numbers), validation_score, learning_rate,
         gradient_norm.
     network_, mean_, scale_, n_features_in_, …
         As in ``RNNClassifier``.
@@ -57,16 +56,16 @@ class RNNRegressor(RegressorMixin, Regression):
     score = Regression.score  # not RegressorMixin's, which knows nothing of sequences
 
     def predict(self, X: Any, initial_state: Any = None) -> Array:
-        """Predict what each sequence is to be answered with.
+        """Predict the number, or numbers, of each sequence.
 
         Parameters
         ----------
         X
             As in ``fit``.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
 
         Returns
         -------

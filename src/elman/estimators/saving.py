@@ -1,4 +1,4 @@
-"""Fitted estimators leave: as model files, and as what runs without elman; and come back."""
+"""Fitted estimators as model files, and as files and objects of other libraries."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ class Saved(Predicting):
     _answers: ClassVar[type[Classes | Numbers]]
 
     def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
-        """Write the fitted estimator to a model file (safetensors), replacing what is there at once.
+        """Write the fitted estimator to a model file (safetensors), replacing an older one at once.
 
-        A ``random_state`` that is a generator, ``n_jobs`` and ``checkpoint_steps`` are not stored.
+        ``n_jobs``, ``checkpoint_steps``, and a ``random_state`` that is a generator, are not stored.
 
         Parameters
         ----------
         path : path
         optimizer : bool
-            Whether to store the optimizer and the state of the random generator too, so that
-            ``partial_fit`` after ``load`` goes on to the same bits as without; the file is up to three
-            times as large. Without them it goes on with the weights alone.
+            Whether to store the optimizer and the random generator too, so that ``partial_fit`` after
+            ``load`` gives the same bits as without saving. The file is up to three times as large.
 
         Raises
         ------
         NotFittedError
-            If there is nothing to save yet.
+            If the estimator is not fitted.
         OSError
-            If the file cannot be written; what was there is as it was.
+            If the file cannot be written; an older file stays as it was.
         """
         write_model(path, *self._model(optimizer))
 
@@ -76,9 +75,9 @@ class Saved(Predicting):
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file that runs without elman.
 
-        The front end and the units of y are in it: it takes X as ``predict`` does, in three axes, and
-        gives what ``predict_proba`` gives, or of a regressor ``predict``. Of tokens it takes the
-        numbers of their columns, as ``network_input`` gives them; the file says which token has which.
+        The file includes the front end and the units of y. It takes X as ``predict`` does (with three
+        axes), and returns what ``predict_proba`` returns, or a regressor's ``predict``. Tokens are
+        passed as numbers, as ``network_input`` returns them; the file lists the token of each number.
 
         Parameters
         ----------
@@ -90,28 +89,28 @@ class Saved(Predicting):
         Raises
         ------
         NotFittedError
-            If there is nothing to export yet.
+            If the estimator is not fitted.
         ValueError
             If the suffix is none of these.
         ElmanError
             If such a file cannot express the model, or a package that writes it is missing.
         OSError
-            If the file cannot be written; what was there is as it was.
+            If the file cannot be written; an older file stays as it was.
         """
         export(self._portable(), path)
 
     def to_torch(self) -> Any:
         """Make a ``torch.nn.Module`` of the same weights. Needs PyTorch (``elman[torch]``).
 
-        ``module(x, lengths)`` takes x (n_samples, n_timesteps, n_features), and how many steps each
-        sequence has; left out, all have the same. It gives what ``predict_proba`` gives, or of a
-        regressor ``predict``; ``module.logits`` gives z, for training. Its layers are torch.nn's
-        where torch has the cell.
+        ``module(x, lengths)`` takes x (n_samples, n_timesteps, n_features), and the number of steps of
+        each sequence; without ``lengths`` all have the same. It returns what ``predict_proba`` returns,
+        or a regressor's ``predict``; ``module.logits`` returns z, for training. It uses torch.nn's
+        layers for cells that torch has.
 
         Raises
         ------
         NotFittedError
-            If there is nothing to export yet.
+            If the estimator is not fitted.
         ElmanError
             If torch is not installed.
         """
@@ -119,17 +118,17 @@ class Saved(Predicting):
 
     @classmethod
     def from_torch(cls, module: Any) -> Self:
-        """Make a fitted estimator of a module of ``to_torch``, with the weights that it has now.
+        """Make a fitted estimator of a module of ``to_torch``, with the module's present weights.
 
         Parameters
         ----------
         module : module of ``to_torch``, or path of a .pt file of ``export``
-            No code of a file runs.
+            No code in a file is run.
 
         Raises
         ------
         ElmanError
-            If it is neither, or that of another kind of estimator.
+            If it is neither, or belongs to another kind of estimator.
         """
         model = from_torch(module)
         if model.kind != cls.__name__:
@@ -139,19 +138,18 @@ class Saved(Predicting):
     def to_keras(self) -> list[Array]:
         """Return the weights as ``keras_model.set_weights`` takes them.
 
-        First mean, variance and count of a ``Normalization``, where ``standardize`` is on; then layer
-        by layer kernel, recurrent kernel and bias, with Keras's order of gates; then those of the
-        Dense, which answers in the units of y. Behind ``frame``, ``differences`` or
-        ``standardize="sequence"`` there is no Normalization: give the Keras model what
-        ``network_input(X)`` gives, ``Input((None, n_inputs))``. Of tokens make that one-hot, with as
-        many columns as ``U1`` has.
+        If ``standardize`` is True, they begin with mean, variance and count of a ``Normalization``.
+        Then come kernel, recurrent kernel and bias of each layer, with the gates in Keras's order, and
+        those of the Dense, whose output is in the units of y. With ``frame``, ``differences`` or
+        ``standardize="sequence"`` there is no Normalization: pass ``network_input(X)`` to the Keras
+        model, ``Input((None, n_inputs))``. Make tokens one-hot, with as many columns as ``U1``.
 
         Raises
         ------
         NotFittedError
-            If there is nothing to export yet.
+            If the estimator is not fitted.
         ElmanError
-            If Keras has no such cell: ``leaky``, or one of your own; or initial states are learned.
+            If Keras has no such cell (``leaky``, or one of your own), or initial states are learned.
         """
         return to_keras(self._portable())
 

@@ -14,10 +14,10 @@ from elman.estimators.regression import Regression
 class RNNStepRegressor(Regression):
     """A recurrent network that predicts a number for every step, from the steps up to it.
 
-    Minimises the sum of the losses of all steps, in the mean over sequences. Parameters and attributes
-    are those of ``RNNRegressor``; y is a list of (n_timesteps,) or (n_timesteps, n_numbers) arrays, or
-    one array where X is one. A step of weight 0 has no number, and may hold anything, NaN too. What
-    ``"auto"`` is, ``RNNTagger`` says.
+    ``fit`` minimises the sum of the losses of all steps, as a mean over sequences. Parameters and
+    attributes are those of ``RNNRegressor``; ``RNNTagger`` says what ``"auto"`` means. y is a list of
+    (n_timesteps,) or (n_timesteps, n_numbers) arrays, or one array if X is one. The number of a step of
+    weight 0 is ignored, and may be NaN.
 
     Examples
     --------
@@ -35,16 +35,16 @@ class RNNStepRegressor(Regression):
     _auto_readout = "last"
 
     def predict(self, X: Any, initial_state: Any = None) -> Array:
-        """Predict what each step is to be answered with.
+        """Predict the number, or numbers, of each step.
 
         Parameters
         ----------
         X
             As in ``fit``.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
 
         Returns
         -------

@@ -21,15 +21,16 @@ from elman.estimators.sampling import sampled
 class RNNTagger(Classification):
     """A recurrent network that gives every step a label, from the steps up to it.
 
-    Minimises the notes' own loss, the sum of the cross-entropies of all steps, L = Σ L_t (N3), in
-    the mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a list of
-    (n_timesteps,) arrays, or an array (n_samples, n_timesteps) where X is one. Answers use no step to
-    come: ``"auto"`` is ``standardize=True``, ``readout="last"`` and ``frame=None``. Fitted on texts and
-    the same one character later, it predicts the next, and ``sample`` draws from it.
+    ``fit`` minimises the loss of the notes, the sum of the cross-entropies of all steps, L = Σ L_t
+    (N3), as a mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a
+    list of (n_timesteps,) arrays, or an array (n_samples, n_timesteps) if X is one. Predictions do not
+    use later steps: ``"auto"`` means ``standardize=True``, ``readout="last"`` and ``frame=None``.
+    Fitted on texts, with each text's next characters for y, it predicts the next character, and
+    ``sample`` writes text.
 
-    Labels of steps are more than scikit-learn's metrics take: in ``GridSearchCV`` and
-    ``cross_val_score`` leave ``scoring`` out, which then is ``score``, or wrap a metric in
-    ``elman.metrics.StepScorer``; and do not stratify. ``cross_val_predict`` gives labels.
+    scikit-learn's metrics do not take labels of steps. In ``GridSearchCV`` and ``cross_val_score``
+    leave ``scoring`` out (this uses ``score``), or wrap a metric in ``elman.metrics.StepScorer``; and
+    do not stratify. ``cross_val_predict`` works.
 
     Examples
     --------
@@ -54,9 +55,9 @@ class RNNTagger(Classification):
         X
             As in ``fit``.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
 
         Returns
         -------
@@ -74,9 +75,9 @@ class RNNTagger(Classification):
         X
             As in ``fit``.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
         """
         _, y_hat, sequences = self._outputs(X, initial_state)
         with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
@@ -90,9 +91,9 @@ class RNNTagger(Classification):
         X
             As in ``fit``.
         initial_state : Carry, or list with an entry a layer, optional
-            The states before the first steps: ``state.carry`` of a state that ``step`` returned, or
-            for each layer h, (n_samples, H), or a mapping from the names of its states. Left out,
-            they are zeros, or what was learned.
+            The states before the first steps: ``state.carry`` of a state from ``step``; or for each
+            layer h, (n_samples, H), or a mapping from names of states. If left out, zeros, or what was
+            learned.
 
         Returns
         -------
@@ -105,35 +106,35 @@ class RNNTagger(Classification):
     def sample(
         self, n: int, prompt: Any = "", temperature: float = 1.0, random_state: Any = None
     ) -> str | list[Token]:
-        """Draw n tokens, each from the probabilities that those before it give.
+        """Draw n tokens one after another, each from the probabilities after those before it.
 
-        The model was fitted on sequences of tokens, and the same one step later:
+        Fit the model on sequences of tokens and on the next token of each:
         ``fit([text[:-1]], [text[1:]])``.
 
         Parameters
         ----------
         n : int
         prompt : str, or list of tokens
-            What goes before. Without one it begins as after a token that is not known.
+            The tokens before the first one. Without a prompt it begins as after an unknown token.
         temperature : float
-            The probabilities are raised to the power of 1 / temperature: below 1 the likely ones come
-            more often, and at 0 always the most probable.
+            Probabilities are raised to the power of 1 / temperature. Below 1 likely tokens come more
+            often; 0 always draws the most probable one.
         random_state : int, RandomState or None
             An int gives the same tokens again.
 
         Returns
         -------
         str
-            Without the prompt; a list where tokens are not characters.
+            Without the prompt; a list if tokens are not characters.
 
         Raises
         ------
         NotFittedError
             If there is nothing to draw from yet.
         DataError
-            If the labels are not tokens, or the prompt is no sequence of them.
+            If the labels are not tokens, or the prompt is not a sequence of tokens.
         TypeError, ValueError
-            If n is no whole number, the temperature no finite one, or one of them below 0.
+            If n or the temperature is not a finite number of at least 0, or n is not whole.
 
         Examples
         --------

@@ -36,8 +36,8 @@ def diagnose(
     Parameters
     ----------
     reach : array (n_lags,)
-        By lag k = 0, 1, …: ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖, what is left k steps back of what the
-        answer told its state. NaN where it told nothing.
+        By lag k = 0, 1, …: ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖, the error k steps back, relative to the
+        error that reaches the state from the output. NaN where there is none.
     saturated : float
         The share of saturated units, 0 … 1, over all steps.
     W : array (G_h H, H), or None
@@ -50,75 +50,50 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        Exploding if an error grows to 1000 times what the answer said; else, if it falls below a
+        Exploding if an error grows to 1000 times its first size; else, if it falls below a
         thousandth, saturated or vanishing, as three quarters of the units are saturated or not;
         else healthy.
     """
     lags = np.flatnonzero(~np.isnan(reach))
     if not len(lags):
-        return Diagnosis(
-            "healthy", "The answer is right to the last digit: there is no error to send back."
-        )
+        return Diagnosis("healthy", "The output has no error, so there is no gradient to judge.")
     reach = reach[lags]
     share = f"{saturated:.0%} of the units are saturated"
     largest = int(np.argmax(reach))
     if reach[largest] * NEGLIGIBLE >= 1:
         return Diagnosis(
             "exploding",
-            f"The gradient explodes: {_back(lags[largest])} an error is {reach[largest]:.2g} times "
-            "what the answer said. Clip it (clip_norm=1), lower the learning rate, and keep the "
-            "weights small (a larger alpha).",
+            f"The gradient explodes: {_back(lags[largest])} the error is {reach[largest]:.2g} times "
+            "its first size. Clip it (clip_norm=1), or lower the learning rate.",
         )
     lost = reach <= NEGLIGIBLE
     if not lost.any():
         return Diagnosis(
             "healthy",
-            f"The gradient is healthy: {_back(lags[-1])} an error is still {reach[-1]:.2g} times what "
-            f"the answer said, and {share}.",
+            f"The gradient is healthy: {_back(lags[-1])} the error is {reach[-1]:.2g} times its first "
+            f"size, and {share}.",
         )
-    closed = "their f' is almost 0 and lets" if plain else "they let almost"
-    where = f"{_back(lags[np.argmax(lost)])} less than a thousandth of an error is left"
+    where = f"{_back(lags[np.argmax(lost)])} less than a thousandth of the error is left"
     if saturated >= MANY_SATURATED:
         return Diagnosis(
             "saturated",
-            f"{share[0].upper()}{share[1:]}: {closed} no error through, so that "
-            f"{where}. Standardise the inputs, keep the weights small (a larger alpha), and lower the "
-            "learning rate.",
-        )
-    before = (
-        "The steps that the output reads learn all the same; what led to them from further back hardly "
-        "does."
-        if of_all_steps
-        else "What came before is hardly learned from."
-    )
-    steps = (
-        "or take fewer and larger steps"
-        if of_all_steps
-        else (
-            "take fewer and larger steps, or give earlier steps targets of their own (RNNTagger, "
-            "RNNStepRegressor)"
-        )
-    )
-    if not plain:
-        return Diagnosis(
-            "vanishing",
-            f"The gradient vanishes: {where}, and {share}. {before} "
-            "The units let go of it step by step: let the gate that holds the state begin open (a "
-            "subclass of elman.equations.cells.LSTM or GRU with a larger first_bias of f or z), "
-            f"{steps}.",
+            f"{share} and let no error through: {where}. Standardise the inputs, or lower the learning "
+            "rate.",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
-    return Diagnosis(
-        "vanishing",
-        f"The gradient vanishes: {where}, and {share}. {before} "
-        + (
-            f"W is small, it stretches nothing by more than {sigma:.2g}: begin with an orthogonal one, "
-            "as a new network does, and penalise it less (a smaller alpha)."
-            if sigma < SMALL
-            else "It is f' below 1 that shrinks it step by step: keep U and the inputs small, take "
-            f'cells of cell="gru" or "lstm", {steps.replace("take ", "")}.'
-        ),
-    )
+    if plain and sigma < SMALL:
+        advice = (
+            f"W is small (largest singular value {sigma:.2g}): begin with an orthogonal one, as a new "
+            "network does, and lower alpha."
+        )
+    elif plain:
+        advice = 'Try cell="gru" or "lstm", or fewer and larger steps.'
+    else:
+        advice = (
+            "Try fewer and larger steps, or a larger first_bias of the gate that holds the state."
+        )
+    learns = " Steps that the output reads are learned from all the same." if of_all_steps else ""
+    return Diagnosis("vanishing", f"The gradient vanishes: {where}.{learns} {advice}")
 
 
 def _back(lag: int) -> str:

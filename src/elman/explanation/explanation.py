@@ -18,98 +18,98 @@ from elman.explanation.writing import as_dict
 class Explanation(Numbers):
     """Every number of one sequence's forward and backward pass, under the notes' names.
 
-    Made by ``elman.explain``. Steps count from 1 in arguments and in words, as in the notes; arrays
-    have step t in row t - 1. Everything is float64.
+    Made by ``elman.explain``. Steps are counted from 1 in arguments and in words, as in the notes; step
+    t is in row t - 1 of an array. Everything is float64.
 
-    T steps, D inputs of the layer explained, H its units, S states and G gates of its cell (1 and 1 for
-    tanh), K classes.
+    Dimensions: T steps; of the layer that is explained D inputs, H units, S states and G gates (1 and 1
+    for tanh); K classes.
 
     Attributes
     ----------
     title : str
-        The model in a line.
+        The model, in one line.
     seed : int or None
-        The estimator's ``random_state``, where it is a number.
+        The estimator's ``random_state``, if it is a number.
     classes : list of str
-        The labels by code; the names of outputs that are numbers.
+        The labels in the order of their codes; or the names of the numbers that are predicted.
     features : list of str
-        The names of the network's inputs: ``temp[-3]`` is that of 3 samples before the last of a frame,
-        ``z temp`` as its sequence standardises it, ``Δ temp`` a difference, ``level temp`` a level.
+        The names of the network's inputs. ``temp[-3]`` is temp 3 steps before the last one of a frame,
+        ``z temp`` is standardised by its own sequence, ``Δ temp`` is a difference, ``level temp`` a
+        level.
     every_step : bool
         Whether each step has a label, or only the last.
     layer : int
-        The one explained, counted from 1.
+        The layer that is explained, counted from 1.
     reverse : bool
-        Whether it goes from the last step to the first. Then so do all arrays, and steps count in its
-        order: step 1 is the sequence's last.
+        Whether the layer runs from the last step to the first. Then all arrays do, and step 1 is the
+        sequence's last one.
     offset : array (T, K), or None
-        Of a bidirectional network, what the other direction adds to y_unactivated. All else is then
-        that of this direction, as a network of one layer: ``parameters`` and ``gradients`` are named
-        U1, W1, … and V has its columns alone; x is the layer's inputs, of a layer above the lowest all
-        states of the one below; the targets are those of the same steps, or the one of the sequence,
-        which the last state of each direction answers.
+        For a bidirectional network, what the other direction adds to y_unactivated. Everything else is
+        then about this direction, as a network of one layer: ``parameters`` and ``gradients`` are U1,
+        W1, …; V has only the columns of this direction; x is the input of the layer (above the lowest
+        layer, all states of the layer below).
     parameters, gradients : Parameters
-        Of all layers. The gradients are those of the notes' L = Σ L_t of this one sequence.
+        Of all layers. The gradients are those of L = Σ L_t (N3) of this one sequence.
     x : array (T, D of layer 1)
-        The network's inputs, behind the model's front end: standardised; of a model with
-        ``frame=`` a step is a frame.
+        The network's inputs, after the model's front end: standardised; with ``frame`` a step is a
+        frame.
     inputs : array (T, D)
-        The layer's: x, or the states of the layer below.
+        The layer's inputs: x, or the states of the layer below.
     U_frd, W_frd, h_unactivated, h_activated : arrays (T, H)
-        N2. Of a cell with gates the first three are (T, G_x H), (T, G_h H) and (T, G H), gate under
+        N2. For a cell with gates the first three are (T, G_x H), (T, G_h H) and (T, G H), gate by
         gate.
     gates : dict of arrays (T, H)
-        The gates' values by name, where the cell has several and keeps them.
+        The gates' values by name, if the cell has several and keeps their values.
     states : dict of arrays (T, H)
-        h, and what other states the cell has.
+        h, and the other states of the cell.
     partials : array (T, S, G + S, H)
-        What a step does to errors in each unit: [t - 1, s, g] is ∂(state s)/∂(pre-activation of gate
+        The derivatives of a step, in each unit: [t - 1, s, g] is ∂(state s)/∂(pre-activation of gate
         g), [t - 1, s, G + r] is ∂(state s)/∂(state r before). For tanh [t - 1, 0, 0] is 1 - h².
     h_top : array (T, H of the top layer)
-        The top layer's, of which an answer reads its own step's, or all up to it.
+        The states of the top layer.
     r : array (T, H of the top layer)
-        What V multiplies: h_t, or the mean or the maxima of h_1 … h_t. ``reading(t)`` gives ∂r_t/∂h_j,
-        unit by unit, and ``entering(t)`` what of L_t's error the output sends to each step.
+        What V multiplies: h_t, or the mean or the maxima of h_1 … h_t. ``reading(t)`` is ∂r_t/∂h_j for
+        each unit, and ``entering(t)`` is the error of L_t that enters at each step.
     y_unactivated, y_activated : arrays (T, K)
-        N2, of every step, whether it has a label or not. Numbers, where these are predicted, are as
-        the network gives them: standardised.
+        N2, of every step, with a label or without. If numbers are predicted, they are standardised, as
+        the network's output is.
     labels : array (T,), or None
-        Codes; -1 where a step has no label. None if numbers are predicted.
+        Codes of labels; -1 if a step has none. None if numbers are predicted.
     y : array (T, K)
-        The targets: one-hot rows (N3), or numbers, as the network sees them; NaN where a step has
-        none.
+        The targets as the network sees them: one-hot rows (N3), or numbers; NaN if a step has none.
     losses : array (T,)
-        L_t (N3); NaN where a step has no label.
+        L_t (N3); NaN if a step has no label.
     output_error : array (T, K)
-        ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros where a step has no label.
+        ŷ_t - y_t (N5), or dL_t/dz_t of a loss of numbers; zeros if a step has no label.
     delta_of_losses : array (A, T, G H)
         A row for each of the A losses: [i, τ - 1] is δ_{t,τ} = dL_t/dh_unactivated_τ (N7) of the i-th
-        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), has a row each step.
-        It, ``partials`` and ``output_error`` are computed without a difference of numbers near 1, so
-        that certain answers and saturated units cost no digits.
+        loss, t = answering[i]; zeros if τ > t. ``delta``, (T, T, G H), has a row for each step.
+        It, ``partials`` and ``output_error`` are computed without differences of numbers near 1, so no
+        digits are lost if ŷ is nearly 1 or units are saturated.
     by_entry : array (n, T, G H), or None
-        Where the output reads all steps, [i, τ - 1] is what of δ_τ entered at the step ``entries[i]``,
-        counted from 0; else None: a loss enters at its own step. ``delta_by_entry``, (T, T, G H), has a
-        row each step.
+        If the output reads all steps, [i, τ - 1] is the part of δ_τ that entered at the step
+        ``entries[i]``, counted from 0. Else None: a loss enters at its own step. ``delta_by_entry``,
+        (T, T, G H), has a row for each step.
     slopes : array (T,)
-        How open each step is, the mean f' of tanh: the smallest of this layer's and those above.
+        How much of an error each step lets through (for tanh the mean f'): the smallest value of this
+        layer and those above.
     held : Difference
-        What is wrong with dW if h_{t-1} is held constant in this layer's W h_{t-1}:
+        The error of dW if h_{t-1} is treated as a constant in this layer's W h_{t-1}:
         relative_error, angle_degrees.
     truncate : int or None
         How many steps back the gradients of ``update`` go; None: all.
     checks_ : list of Check, or None
-        The proof of each term of W (of U, where there is no W): t, tau, expected, found, error,
-        bound, passed. None if it was not asked for, as the next two.
+        The proof of each term of W (or of U, without W): t, tau, expected, found, error, bound, passed.
+        None, as the next two, with ``check=False``.
     totals_ : list of TotalCheck, or None
         The proof of the whole gradient of each parameter, of all layers.
     backward_ : list of TotalCheck, or None
-        The proof that each layer's cell goes back by the slopes of its way forward.
+        The proof that each cell's ``backward`` is the derivative of its ``forward``.
     central : list of dict, or None
-        For contrast, what central differences find: step, relative_error, and unseen, the number of
+        For comparison, what central differences find: step, relative_error, and unseen, the number of
         terms that are lost.
     update : dict
-        The notes' step W ← W - α dL/dW (N4) from this sequence alone: norm (of all gradients),
+        The step W ← W - α dL/dW of the notes (N4), from this sequence alone: norm (of all gradients),
         max_norm, clipped, scale, learning_rate, after (Parameters), U_after, W_after,
         b_after, V_after, c_after, loss_after.
     """
@@ -124,18 +124,18 @@ class Explanation(Numbers):
         return f"<Explanation: {self.title}, loss {self.loss:.6g}{proved}>"
 
     def to_dict(self, *, vectors: bool = True) -> dict[str, Any]:
-        """Everything as numbers, strings, lists and dicts that JSON has; None for NaN and infinity.
+        """Return everything as JSON's numbers, strings, lists and dicts; NaN and infinity as None.
 
         Parameters
         ----------
         vectors : bool
-            Whether to include what is large: the parameters, the gradients, and delta, a list a
-            loss of lists δ_{t,1} … δ_{t,t}.
+            Whether to include large arrays: the parameters, the gradients, and delta, for each loss a
+            list of δ_{t,1} … δ_{t,t}.
         """
         return as_dict(self, vectors=vectors)
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, vectors: bool = True) -> str:
-        """Return everything as JSON, and write it to a file if there is a path; see ``to_dict``."""
+        """Return everything as JSON, and write it to ``path`` if given; see ``to_dict``."""
         text = dumps(self.to_dict(vectors=vectors), ensure_ascii=False)
         if path is not None:  # half a character of a label is written as JSON writes it
             replace_file(path, (text + "\n").encode("utf-8", "backslashreplace"))
@@ -148,15 +148,15 @@ class Explanation(Numbers):
         step: int | None = None,
         command: str | None = None,
     ) -> None:
-        """Write the explanation as one HTML page that needs nothing else.
+        """Write the explanation as one HTML page, which needs no network.
 
         Parameters
         ----------
         path : path
         step : int, optional
-            The step that the page opens with; the last that has a loss if left out.
+            The step that the page opens with; the last one that has a loss if left out.
         command : str, optional
-            What makes the page again, to be shown on it.
+            The command that makes the page again, to show on it.
 
         Raises
         ------
@@ -200,27 +200,26 @@ def explain(
     model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
         An estimator has to be fitted; its front end is applied, and its labels are named.
     x : array (n_timesteps, n_features)
-        One sequence, as the model takes it. Where an estimator was fitted on rows, a row.
+        One sequence, as the model takes it. If an estimator was fitted on rows, a row.
     y : label, or array (n_timesteps,) of labels
-        As the model takes them; a Network takes integers 0 … K - 1, one or one a step.
+        As the model takes them; a Network takes integers 0 … K - 1, one or one for each step.
     layer : int
-        The layer whose terms are wanted, counted from 1, the lowest. Of a bidirectional network it
-        has to be the top one.
+        The layer to explain, counted from 1, the lowest. For a bidirectional network, the top layer.
     reverse : bool
-        Of a bidirectional network, whether to explain the layer that goes from the last step to the
+        For a bidirectional network: whether to explain the layer that runs from the last step to the
         first, or the forward one.
     truncate : int, optional
-        Make ``update`` from gradients cut so many steps back. ``truncation`` says what each
-        cut costs.
+        Cut the gradients of ``update`` after so many steps back. ``truncation`` says how much each cut
+        changes them.
     learning_rate : float, optional
-        α of ``update``: that of the estimator, or 0.01.
+        α of ``update``; the estimator's, or 0.01, if left out.
     max_norm : float, optional
-        What ``update`` clips the gradient's norm to: that of the estimator, or none.
+        The norm to which ``update`` clips the gradient; the estimator's, or none, if left out.
     check : bool
-        Whether to prove every term by the complex step, and to look at central differences beside
-        it. It costs T passes forward, and 16 more for each of at most 64 steps. Of a sequence of more
-        than 1,000 steps, the terms of the last 64 steps and of steps ever further apart before them
-        are proved, and the whole gradients.
+        Whether to prove every term by the complex step, and to compare with central differences. It
+        takes T forward passes, and 16 more for each of at most 64 steps. If a sequence has more than
+        1,000 steps, the terms of the last 64 steps, of some before these, and the whole gradients are
+        proved.
 
     Returns
     -------
@@ -231,7 +230,7 @@ def explain(
     DataError, ValueError, TypeError, NotFittedError
         If an argument is not as above, or the network's numbers overflow on this sequence.
     MemoryError
-        If the errors of all losses at all steps need more memory than there is; nothing was computed.
+        If the errors of all losses at all steps need more memory than there is. Nothing was computed.
 
     Examples
     --------

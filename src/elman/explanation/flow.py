@@ -38,9 +38,9 @@ _COMMON = 10  # the verdict goes by lags that a tenth of the sequences have
 
 @dataclass(frozen=True, eq=False)
 class GradientFlow:
-    """How errors get back through time, over many sequences. Made by ``elman.gradient_flow``.
+    """How errors go back through time, over many sequences. Made by ``elman.gradient_flow``.
 
-    T steps of the longest sequence.
+    T is the number of steps of the longest sequence.
 
     Attributes
     ----------
@@ -48,33 +48,32 @@ class GradientFlow:
     cell : str
     n_sequences : int
     norms : array (n_lags,)
-        By lag k = 0, 1, …: what is left k steps back of an error, ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, in
-        the median over the sequences that are long enough. NaN where there is no error at
-        all. Lag 0 is all there is where neither the layer nor one above has a W. Where the output
-        reads all steps, the error is what enters at the last step that it reads, and k counts from
-        there.
+        By lag k = 0, 1, …: how much of an error is left k steps back, ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖, as
+        the median over all sequences that are long enough. NaN if there is no error. There is only lag
+        0 if neither this layer nor one above has a W. If the output reads all steps, k counts from the
+        last step at which an error enters.
     quantiles : array (2, n_lags)
-        The same at 10 % and 90 % of the sequences.
+        The 10 % and 90 % quantiles over the sequences.
     counts : array (n_lags,)
-        The sequences behind each lag.
+        The number of sequences that have each lag.
     saturated : array (T,)
-        At each step, the share of units (of all sequences that have the step) whose f' is below
+        At each step, the share of units (over all sequences that have the step) whose f' is below
         0.1; for tanh, h below -0.95 or above 0.95.
     saturated_share : float
         The same over all steps.
     singular : array (n_jacobians,)
-        The largest singular values of Jacobians ∂h_t/∂h_{t-1}, t ≥ 2, drawn at random: at most 64;
-        in ascending order. Empty where there are none.
+        The largest singular values of at most 64 random Jacobians ∂h_t/∂h_{t-1}, t ≥ 2, in ascending
+        order. Empty if there are none.
     lyapunov : array (min(H, 8),)
-        The largest finite-time Lyapunov exponents, a step, in the mean over at most 16 of the
-        sequences with two steps or more, drawn at random. NaN where there are none.
+        The largest finite-time Lyapunov exponents, per step, as a mean over at most 16 random sequences
+        of two steps or more. NaN if there are none.
     kind : {"vanishing", "exploding", "saturated", "healthy"}
     verdict : str
         The same in words, and what to change.
     of_all_steps : bool
         Whether the output reads all steps.
     reverse : bool
-        Whether it is a layer that goes from the last step to the first.
+        Whether the layer runs from the last step to the first.
     """
 
     layer: int
@@ -102,31 +101,29 @@ def gradient_flow(
     reverse: bool = False,
     seed: int = 0,
 ) -> GradientFlow:
-    """Diagnose how errors get back through time, over a whole data set.
+    """Diagnose how errors go back through time, over a whole data set.
 
-    The last loss of each sequence is carried back to its first step, exactly as learning does
-    (N7), from the last step at which it enters, with the sequences side by side: one pass forward,
-    in the model's own dtype, and one back. Singular values and Lyapunov exponents are of a random
-    sample, for they cost much more.
+    The error of each sequence's last loss is carried back to its first step, exactly as in training
+    (N7). It takes one forward pass, in the model's own dtype, and one backward pass. Singular values
+    and Lyapunov exponents are those of a random sample, because they take much longer.
 
     Parameters
     ----------
     model : RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor or Network
-        An estimator has to be fitted; its front end is applied, so that with ``frame=`` a lag is one
-        of frames.
+        An estimator has to be fitted; its front end is applied. With ``frame`` a lag is one frame.
     X : array (n_samples, n_timesteps, n_features), or list of (n_timesteps, n_features)
         As the model takes it; lengths may differ.
     y : labels, optional
-        As the model takes them. Left out, the least probable class of each last step is the label:
-        an error that is there, however sure the model is. Numbers are then one below each answer.
+        As the model takes them. If left out, the label is the least probable class of each last step,
+        so that there is always an error; a number is one below the prediction.
     layer : int
-        The layer looked at, counted from 1, the lowest.
+        The layer to look at, counted from 1, the lowest.
     reverse : bool
-        Of a bidirectional network, whether to look at the layer that goes from the last step to the
-        first: its lags count from the first step on. Errors go back through the layers of one
-        direction, forward or reverse; what goes from one into the other between layers is left out.
+        For a bidirectional network: whether to look at the layer that runs from the last step to the
+        first; its lags count from the first step. Errors go back through the layers of one direction;
+        paths through both directions are left out.
     seed : int
-        For what is drawn at random.
+        For the random samples.
 
     Returns
     -------
@@ -244,13 +241,13 @@ def _reach(
     else:
         y = loss.activate(z) - 1
     layers, V = exact.layers[of_direction], _of_direction(exact["V"], n_directions, reverse)
-    told = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
+    output_signal = V.T @ Wanted(loss, y, np.full(n, True)).error(z)
     readout, carried = exact.architecture.readout, trace.carried[reverse]
-    dh = network.answers_to_states(told, traces[-1], shard.answers_from, readout)
+    dh = network.answers_to_states(output_signal, traces[-1], shard.answers_from, readout)
     if READOUTS[readout].of_all_steps:
         dh = errors_of_states(READOUTS[readout], dh, traces[-1].h, carried)
     dh, entering, entered = _last_entries(dh, reverse)
-    size_told = terms.size(entering.T)
+    signal_size = terms.size(entering.T)  # (n,)
     for k in reversed(range(len(layers))):
         cell = layers[k].cell
         with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
@@ -272,8 +269,8 @@ def _reach(
     is_step = (steps >= 0) & (steps < (widths[:, None] > np.arange(widths[0])).sum(axis=0))
     reach = np.take_along_axis(sizes, np.where(is_step, steps, 0), axis=0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        reach = np.nan_to_num(reach / size_told, nan=np.inf)  # beyond all numbers: the largest
-    return np.where(is_step & (size_told > 0), reach, np.nan), openness
+        reach = np.nan_to_num(reach / signal_size, nan=np.inf)  # beyond all numbers: the largest
+    return np.where(is_step & (signal_size > 0), reach, np.nan), openness
 
 
 def _of_direction(matrix: Array, n_directions: int, reverse: bool) -> Array:

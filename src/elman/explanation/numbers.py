@@ -223,16 +223,16 @@ class Numbers(Arrays):
         enter at several steps, t is each of them: the lag is counted from there. Lag 0 is all there is
         where neither this layer nor one above has a W.
         """
-        told = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
+        output_signal = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
         sizes = terms.size(self.delta_of_losses if self.by_entry is None else self.by_entry)
         steps = self.entries
-        speaking = told[steps] > 0
-        steps, sizes = steps[speaking], sizes[speaking]
+        has_error = output_signal[steps] > 0
+        steps, sizes = steps[has_error], sizes[has_error]
         reach = np.full(self.T if self.recurrent else 1, np.nan)
         for k in range(len(reach)):
             t = steps[rows := np.flatnonzero(steps >= k)]
             if len(t):
-                left = sizes[rows, t - k] / told[t]
+                left = sizes[rows, t - k] / output_signal[t]
                 reach[k] = np.median(left) if len(left) > 1 else left[0]
         return reach
 

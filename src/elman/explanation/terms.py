@@ -25,7 +25,7 @@ from elman._typing import Array, IntArray
 from elman.equations import Layer, LayerTrace, errors_through_time
 
 NEGLIGIBLE = 1e-3
-"""A term is nothing if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), what the answer told its state."""
+"""A term is nothing if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), the error from the output."""
 
 SATURATED = 0.1
 """A unit is saturated where it lets less than this through; a step, where its units do in the mean.
@@ -211,14 +211,14 @@ def term_kinds(
     kinds = np.full(delta.shape[:2], "", dtype="<U10")
     of_losses = zip(kinds, delta, answering, entering, structural, strict=True)
     for of_loss, delta_t, t, enters, is_structural in of_losses:
-        told, enters = enters.max(), enters[: t + 1] > 0
+        output_signal, enters = enters.max(), enters[: t + 1] > 0
         shut = _least_until(enters, slopes[: t + 1]) < SATURATED
         off = ~left[: t + 1].any(axis=1)
-        nothing = size(delta_t[: t + 1]) <= NEGLIGIBLE * told
+        nothing = size(delta_t[: t + 1]) <= NEGLIGIBLE * output_signal
         row = of_loss[: t + 1]
         row[...] = np.where(nothing, "vanished", "live")
-        row[off | (nothing & shut) | (told == 0)] = "saturated"
-        if told > 0:
+        row[off | (nothing & shut) | (output_signal == 0)] = "saturated"
+        if output_signal > 0:
             row[~np.logical_or.accumulate(enters[::-1])[::-1]] = "unread"
         row[is_structural[: t + 1]] = "structural"
     return kinds

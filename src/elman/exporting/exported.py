@@ -36,8 +36,8 @@ class Exported:
             Its suffix says the kind: ``.onnx`` for ONNX Runtime and others, ``.c`` for a C99 file with
             a function for a step, ``.pt`` for PyTorch (weights that ``from_torch`` reads).
         every_step : bool, optional
-            ŷ_t for every step, or only for each sequence's last; left out, for every step, or for a
-            sequence once where a readout of all steps is its answer. A ``.c`` file answers each step.
+            Whether to return ŷ_t of every step, or only of each sequence's last. If left out: of every
+            step, unless the readout is of all steps. A ``.c`` file answers each step.
 
         Raises
         ------
@@ -46,16 +46,16 @@ class Exported:
         ElmanError
             If such a file cannot express the network, or a package that writes it is missing.
         OSError
-            If the file cannot be written; what was there is as it was.
+            If the file cannot be written; an older file stays as it was.
         """
         export(Portable.of_network(self.parameters, every_step), path)
 
     def to_torch(self, *, every_step: bool | None = None) -> Any:
         """Make a ``torch.nn.Module`` of the same weights. Needs PyTorch (``elman[torch]``).
 
-        ``module(x, lengths)`` takes x (n_samples, n_timesteps, D), and how many steps each sequence
-        has; left out, all have the same. ``module.logits`` gives z, for training. Its layers are
-        torch.nn's where torch has the cell.
+        ``module(x, lengths)`` takes x (n_samples, n_timesteps, D), and the number of steps of each
+        sequence; without ``lengths`` all have the same. ``module.logits`` returns z, for training. It
+        uses torch.nn's layers for cells that torch has.
 
         Parameters
         ----------
@@ -73,16 +73,16 @@ class Exported:
         Parameters
         ----------
         module : module of ``to_torch``, path of a .pt file of ``export``, or torch.nn.RNN, GRU or LSTM
-            No code of a file runs.
+            No code in a file is run.
         linear : torch.nn.Linear, optional
-            What stands above a torch.nn.RNN, GRU or LSTM.
+            The output layer of a torch.nn.RNN, GRU or LSTM.
         loss, readout
-            Those of a network of torch.nn's layers; the others know theirs.
+            For torch.nn's layers; modules and files of elman have their own.
 
         Raises
         ------
         ElmanError
-            If it is none of these, or an estimator's: that is read by the estimator's class.
+            If it is none of these, or is an estimator's (use the estimator's ``from_torch``).
         """
         if linear is not None:
             return cls.from_parameters(from_layers(module, linear, loss, readout))
@@ -96,13 +96,13 @@ class Exported:
     def to_keras(self) -> list[Array]:
         """Return the weights as ``keras_model.set_weights`` takes them.
 
-        Layer by layer kernel, recurrent kernel and bias, with Keras's order of gates, then those of
-        the Dense above; ``Bidirectional``'s are the forward ones, then the backward ones.
+        They are kernel, recurrent kernel and bias of each layer, with the gates in Keras's order, and
+        those of the Dense. ``Bidirectional`` has the forward ones, then the backward ones.
 
         Raises
         ------
         ElmanError
-            If Keras has no such cell: ``leaky``, or one of your own; or initial states are learned.
+            If Keras has no such cell (``leaky``, or one of your own), or initial states are learned.
         """
         return to_keras(Portable.of_network(self.parameters, None))
 
@@ -116,20 +116,20 @@ class Exported:
         loss: Any = "cross_entropy",
         readout: str = "last",
     ) -> Self:
-        """Make a network of ``keras_model.get_weights()``, of recurrent layers under one Dense.
+        """Make a network of ``keras_model.get_weights()``: of recurrent layers and one Dense.
 
         Parameters
         ----------
         weights : list of arrays
         cell : str or sequence of str
-            One for all layers or one for each. A GRU has to be one of ``reset_after=True``.
+            One for all layers or one for each. A GRU needs ``reset_after=True``.
         bidirectional, loss, readout
-            As in ``Network``; sizes and biases are those of the arrays.
+            As in ``Network``; sizes and biases follow from the arrays.
 
         Raises
         ------
         ElmanError
-            If they are not the arrays of such layers.
+            If the arrays are not those of such layers.
         """
         return cls.from_parameters(
             from_keras(weights, cell, bidirectional=bidirectional, loss=loss, readout=readout)

@@ -32,7 +32,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a search came to.
+    """The result of a search.
 
     Attributes
     ----------
@@ -41,16 +41,16 @@ class Suggestion:
     settings : dict
         The parameters in which it differs from the defaults.
     table : list of dict
-        A row a candidate, by rank: ``pandas.DataFrame(suggestion.table)``. What trained for the larger
-        share of the updates ranks first, then the mean score counts.
+        A row for each candidate, by rank: ``pandas.DataFrame(suggestion.table)``. Candidates that
+        trained for more of the updates rank first, and among them those with the best mean score.
     text : str
         The table, and why the winner won, for 80 columns.
     why : str
-        The same reason alone.
+        Only why the winner won.
     notes : list of str
         What was cut short.
     interrupted : bool
-        Whether it was ended by Ctrl-C.
+        Whether Ctrl-C ended the search.
     """
 
     estimator: Any
@@ -75,41 +75,40 @@ def suggest(
     random_state: Any = None,
     callback: Callable[[Progress], None] | None = None,
 ) -> Suggestion:
-    """Search for settings that serve these sequences better than the defaults do, and fit with them.
+    """Search for better settings than the defaults, and fit an estimator with them.
 
-    Candidates change some of cell, learning rate, size, frame and dropout; where a sequence has one
-    answer also readout, standardising and directions. They train on a quarter of the updates first,
-    and the best of them in full, in cross-validation on the same folds (successive halving). The
-    defaults are among them, and stay unless a candidate beats them by more than the standard error.
+    Candidates change some of cell, learning rate, size, frame and dropout; if a sequence has one
+    answer, also readout, standardising and directions. All are cross-validated on the same folds, first
+    with a quarter of the updates, and the best ones in full (successive halving). The defaults are
+    among them, and win unless a candidate is better by more than the standard error.
 
-    Ctrl-C ends the search, and the best so far is fitted; a second Ctrl-C ends that too, with the
-    weights of the best epoch.
+    Ctrl-C ends the search, and fits the best so far. A second Ctrl-C ends that too, with the weights of
+    the best epoch.
 
     Parameters
     ----------
     X, y
-        As in ``fit``. Keep sequences aside for a test: the winner's score in the table is a little too
-        good, for it was chosen by it.
+        As in ``fit``. Keep sequences aside for a test: the winner was chosen by its score in the table,
+        so that score is a little too good.
     estimator : RNNClassifier, RNNTagger, RNNRegressor or RNNStepRegressor, optional
-        Its parameters are the defaults. Left out, it follows from y: labels, or numbers if they are
-        not all whole; a value a sequence, or a step.
+        Its parameters are the defaults. If left out, y decides: labels, or numbers if these are not
+        all whole; one for each sequence, or for each step.
     budget : str or float, optional
-        ``"90s"``, ``"2m"``, ``"1h"``, or seconds: for all of it, the last training too, which is
-        shortened if need be. 60 seconds if ``n_trials`` is left out too.
+        ``"90s"``, ``"2m"``, ``"1h"``, or seconds, for everything. The final training is shortened if
+        necessary. 60 seconds if ``n_trials`` is left out too.
     n_trials : int, optional
-        Candidates, the defaults among them. With it and without ``budget``, the same ``random_state``
-        gives the same result, to the bit; with ``budget`` the clock has a say.
+        The number of candidates, the defaults included. With it and without ``budget``, the same
+        ``random_state`` gives the same result, to the bit; with ``budget`` it depends on the clock.
     cv : int, splitter or iterable
-        As in scikit-learn; a number is of folds that are shuffled, of each class alike where sequences
-        have labels.
+        As in scikit-learn. A number of folds is shuffled, and stratified if sequences have labels.
     scoring : str or callable, optional
-        As in scikit-learn, for answers a step in a ``StepScorer``; ``score`` if left out.
+        As in scikit-learn; ``score`` if left out. If each step is answered, a ``StepScorer``.
     n_jobs : int, optional
-        Folds that are trained at once. None and -1 mean as many as there are cores.
+        The folds to train at once. None and -1 mean as many as there are cores.
     random_state : int, RandomState or None
         For candidates and folds, and for the networks unless the estimator has its own.
     callback : callable, optional
-        Given an ``elman.tuning.Progress`` some times a second.
+        Called with an ``elman.tuning.Progress`` some times a second.
 
     Returns
     -------

@@ -19,11 +19,11 @@ import pytest
 from numba.core import event
 
 from elman.engines.compiled import compiling
+from elman.engines.compiled.compiling import COMPILING
 from elman.engines.compiled.losses import Activation
 from elman.engines.compiled.pointwise import compiled
 from elman.equations.losses import Poisson
 
-COMPILING = "compiling for this processor, once; some seconds …"
 SOURCE = Path(compiling.__file__)
 
 
@@ -108,7 +108,7 @@ except SystemExit:
 
 def test_first_process_logs_that_it_compiles_and_the_second_is_quiet(tmp_path):
     first, second = (process(LOGGED + PREDICTION, tmp_path) for _ in range(2))
-    assert (first.stderr, second.stderr) == (f"elman: {COMPILING}\n", "")
+    assert (first.stderr, second.stderr) == (f"elman.compiling: {COMPILING}\n", "")
     assert first.stdout == second.stdout
     kept = {path.name.split("-")[0] for path in files_in(tmp_path)}
     assert kept == {"packing.pack_rows", "rows.predict", "pointwise.Tanh.forward"}
@@ -121,9 +121,19 @@ def test_library_prints_nothing_and_the_command_line_says_it_once(tmp_path, prog
     assert [process(program, tmp_path).stderr for _ in range(2)] == [line, ""]
 
 
+def test_a_verbose_fit_prints_it_though_another_function_was_compiled_in_silence(tmp_path):
+    program = f"""{DOUBLE}
+from elman.estimators.reporting import reporting
+with reporting(True, None):
+    assert result_of(triple, 14) == 42
+"""
+    assert process(program, tmp_path).stdout == f"{COMPILING}\n"
+    assert process(program, tmp_path).stdout == ""
+
+
 def test_each_mode_finds_its_own_code_alone(tmp_path):
     found = [process(LOGGED + DOUBLE, tmp_path, NUMBA_BOUNDSCHECK=mode).stderr for mode in "0101"]
-    line = f"elman: {COMPILING}\n"
+    line = f"elman.compiling: {COMPILING}\n"
     assert found == [line, line, "", ""]
 
 

@@ -9,9 +9,11 @@ import threading
 import time
 
 import joblib
+import numpy as np
 import pytest
 
 from elman.engines.compiled import threads
+from elman.engines.compiled.threads import Job
 
 TIMEOUT = 60  # seconds: what takes longer hangs
 
@@ -114,6 +116,56 @@ def test_tasks_may_call_run_themselves():
     called = []
     threads.run(lambda i: threads.run(lambda j: called.append((i, j)), 3, 3), 4, 4)
     assert sorted(called) == [(i, j) for i in range(4) for j in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("took", "own_seconds", "works_alone"), [(1.9, 1.0, False), (2.1, 1.0, True), (2.1, 1.1, False)]
+)
+def test_caller_works_alone_after_helpers_made_a_job_longer(
+    monkeypatch, took, own_seconds, works_alone
+):
+    """Of two tasks each took the caller's ``own_seconds``: alone it would have needed twice that."""
+    both_there = threading.Barrier(2, timeout=TIMEOUT)
+    clock = iter([0.0, took, took + 0.1, took + 0.2, 100.0, 100.1])
+    of_thread = iter([0, own_seconds])
+    monkeypatch.setattr(threads, "_alone_until", 0.0)
+    monkeypatch.setattr(threads, "ALONE", 16)
+    monkeypatch.setattr(threads, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(threads, "thread_time", lambda: next(of_thread, 0))
+    jobs = []
+    monkeypatch.setattr(threads, "Job", lambda *of: jobs.append(Job(*of)) or jobs[-1])
+    threads.run(lambda i: both_there.wait(), 2, 2)
+    threads.run(lambda i: None, 2, 2)
+    assert len(jobs) == (1 if works_alone else 2)
+    if works_alone:
+        clock = iter([took * 17 - 0.1, took * 17 + 0.1, 100.0])
+        threads.run(lambda i: None, 2, 2)
+        assert len(jobs) == 1
+        threads.run(lambda i: None, 2, 2)
+        assert len(jobs) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away")
+def test_two_threads_on_one_core_work_as_one(monkeypatch):
+    """As beside a process that keeps the other core busy."""
+    monkeypatch.setattr(threads, "ALONE", 16)
+    monkeypatch.setattr(threads, "_alone_until", 0.0)
+    monkeypatch.setattr(threads, "_idle", [])  # new ones inherit the caller's cores
+    nothing, done = np.zeros(1, np.int64), []
+
+    def task(i):
+        threads.watch(nothing.copy(), nothing, 20_000, 0)  # a millisecond of the processor
+        done.append(threading.current_thread() is threading.main_thread())
+
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        for _ in range(200):
+            threads.run(task, 2, 2)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert len(done) == 400
+    assert sum(done) > 360
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -24,7 +24,9 @@ from elman import equations
 from elman._signals import Uninterrupted
 from elman.engines.compiled.memory import CHECKED
 
-logger = logging.getLogger("elman")
+logger = logging.getLogger("elman.compiling")
+
+COMPILING = "compiling for this kind of network: up to a minute, once on this computer"
 
 SOURCES = sha256(
     b"".join(
@@ -97,7 +99,8 @@ class Cache(NullCache):
         warn_without_fma(*codegen.magic_tuple())
         code = None if self._files is None else read(self._path(signature, codegen))
         if code is None:
-            say_once(logging.INFO, "compiling for this processor, once; some seconds …")
+            if logger.isEnabledFor(logging.INFO):  # else it was not said yet
+                say_once(logging.INFO, COMPILING)
             return None
         return self._files.rebuild(target_context, pickle.loads(code))
 

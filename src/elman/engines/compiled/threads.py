@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from threading import Lock, Thread
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from elman.engines.compiled.memory import CHECKED, INDEX, check
 
 LOOKS = 4000  # of some 50 ns each, before sleeping
 HANDOVER = 300  # such looks until a caller that has rung has let go of the interpreter lock
+ALONE = 16  # times as long as a job that helpers made longer, the caller works alone
 
 
 def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
@@ -35,21 +37,36 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
 
     Which thread takes which task is left to chance. If a task fails, or Ctrl-C comes, no more are
     begun, and the error goes on to the caller once those that run have ended.
+
+    Where other processes keep the cores busy, a helper waits for one, and the caller for the helper. So
+    when a job took longer than the caller's own tasks say that all of them take, it works alone for
+    a while.
     """
+    global _alone_until
     n_helpers = min(n_threads, n_tasks) - 1
-    if n_helpers <= 0 or sys.is_finalizing():  # at the interpreter's end no helper wakes any more
+    started = perf_counter()
+    # at the interpreter's end no helper wakes any more
+    if n_helpers <= 0 or started < _alone_until or sys.is_finalizing():
         for i in range(n_tasks):
             task(i)
         return
     job = Job(task, n_tasks)
     try:
         job.call(n_helpers)
-        job.work()
+        began = thread_time()
+        n_own = job.work()
+        own_seconds = thread_time() - began
     finally:
         job.is_stopped = True
         job.wait()
     if job.error is not None:
         raise job.error
+    ended = perf_counter()
+    if n_own and ended - started > n_tasks * own_seconds / n_own:
+        _alone_until = ended + ALONE * (ended - started)
+
+
+_alone_until = 0.0
 
 
 class Job:
@@ -78,14 +95,17 @@ class Job:
             helper.take(self, end)
             self._ends.append(end)
 
-    def work(self) -> None:
-        """Do tasks while there are any."""
+    def work(self) -> int:
+        """Do tasks while there are any; return how many."""
+        n_done = 0
         try:
             while not self.is_stopped and (i := next(self._tasks, None)) is not None:
                 self.task(i)
+                n_done += 1
         except BaseException:
             self.is_stopped = True
             raise
+        return n_done
 
     def wait(self) -> None:
         """Wait until all helpers have ended, however often Ctrl-C comes meanwhile."""

@@ -269,10 +269,15 @@ def _first_losses(view: View) -> str:
     for t in losses:
         norms = ex.norms_of_losses[ex.loss_row(t)]
         terms = [number(norms[t - 1 - k]) if k < t else "" for k in range(n_back)]
-        told = float(size(ex.V.T @ ex.output_error[t - 1]))
+        output_signal = float(size(ex.V.T @ ex.output_error[t - 1]))
         whole = ex.delta_of[ex.loss_row(t), :t].T @ ex.left[:t]
         rows.append(
-            [f"dL<sub>{t}</sub>/d{ex.of}", number(told), *terms, number(float(size(whole.ravel())))]
+            [
+                f"dL<sub>{t}</sub>/d{ex.of}",
+                number(output_signal),
+                *terms,
+                number(float(size(whole.ravel()))),
+            ]
         )
     only = (
         ""
@@ -297,7 +302,7 @@ def _two_parts(view: View) -> str:
     """Put numbers to the two parts of a loss that reads all steps."""
     ex = view.explanation
     t = ex.answering[-1]
-    told = float(size(ex.V.T @ ex.output_error[t - 1]))
+    output_signal = float(size(ex.V.T @ ex.output_error[t - 1]))
     whole = ex.delta_of[ex.loss_row(t), :t].T @ ex.left[:t]
     explicit = next(iter(sums_by_lag(ex.delta_by_entry_of, ex.left, ex.entries)))
     norms = [float(size(part.ravel())) for part in (explicit, whole - explicit, whole)]
@@ -306,7 +311,7 @@ def _two_parts(view: View) -> str:
         f"{ex.of} and its two parts. The explicit one holds {view.left_html} constant at each step "
         "that is read. The parts point in different directions, so that norms do not add up.",
         ["", "‖dL/dŷ · dŷ/dr‖", "‖explicit‖", "‖implicit‖", f"‖dL<sub>t</sub>/d{ex.of}‖"],
-        [[f"dL<sub>{t}</sub>/d{ex.of}", number(told), *map(number, norms)]],
+        [[f"dL<sub>{t}</sub>/d{ex.of}", number(output_signal), *map(number, norms)]],
     )
 
 

@@ -203,9 +203,9 @@ def truncated(view: View) -> str:
     errors = [row["relative_error"] for row in rows]
     angles = [row["angle_degrees"] for row in rows]
     shown = evenly(list(range(len(rows))), ROWS)
-    told = [error for error in errors if np.isfinite(error) and error > 1e-10]
-    floor = 10.0 ** np.floor(np.log10(min([*told, 0.009])))
-    top = 10.0 ** np.ceil(np.log10(max([*told, 1.0])))
+    visible = [error for error in errors if np.isfinite(error) and error > 1e-10]
+    floor = 10.0 ** np.floor(np.log10(min([*visible, 0.009])))
+    top = 10.0 ** np.ceil(np.log10(max([*visible, 1.0])))
     enough = next((int(row["k"]) for row in rows if row["relative_error"] <= 0.01), None)
     found = view.nothing_back
     if enough is not None:
