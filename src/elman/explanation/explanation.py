@@ -218,8 +218,8 @@ def explain(
     check : bool
         Whether to prove every term by the complex step, and to compare with central differences. It
         takes T forward passes, and 16 more for each of at most 64 of the last 128 steps. If a sequence
-        has more than 1,000 steps, the terms of the last 64 steps, of some before these, and the whole gradients are
-        proved.
+        has more than 1,000 steps, the terms of the last 64 steps, of some before these, and the whole
+        gradients are proved.
 
     Returns
     -------
