@@ -184,8 +184,10 @@ def _as_text_batches(
 
 
 def _has_missing_text(frame: Frame) -> bool:
-    texts = [n for n, dtype in frame.schema.items() if dtype == nw.String]
-    return any(bool(frame[name].is_in(MISSING_TEXT).any()) for name in texts)
+    import polars as pl
+
+    texts = frame.to_native().select(pl.selectors.string().is_in(MISSING_TEXT).any())
+    return any(any(row) for row in texts.rows())  # no row without text
 
 
 def _text_by_polars(
@@ -210,14 +212,20 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
     if not hasattr(table, "collect_batches"):
         yield nw.from_native(table.collect())
         return
-    batches = table.collect_batches(maintain_order=True, chunk_size=_AT_ONCE)
+    batches = table.collect_batches(maintain_order=True)
+    waiting: list[Frame] = []
     is_empty = True
     try:
         for frame in batches:
             is_empty = False
-            yield nw.from_native(frame)
+            waiting.append(nw.from_native(frame))
+            if sum(map(len, waiting)) >= _AT_ONCE:
+                yield nw.concat(waiting)
+                waiting = []
         if is_empty:  # a header alone
-            yield nw.from_native(table.collect())
+            waiting = [nw.from_native(table.collect())]
+        if waiting:
+            yield nw.concat(waiting)
     finally:  # it would go on reading
         stop = getattr(batches, "stop", None)
         if stop is not None:

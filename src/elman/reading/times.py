@@ -105,7 +105,7 @@ def _first_that_fails(column: Series) -> tuple[int, Any]:
 def distances(times: Array, starts: IntArray) -> Array | None:
     """How much later each row is than the one above, (N - 1,); 1 where a sequence begins.
 
-    None if all steps are equally long, and later each time: quick to see, usual, and not to be reported.
+    None if all steps are equally long, and later each time: quick to see, and usual.
     """
     if times.dtype.kind == "M":
         times = times.view(np.int64)
