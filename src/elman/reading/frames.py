@@ -27,9 +27,8 @@ T = TypeVar("T")
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
-_AT_ONCE = (
-    1 << 16
-)  # rows of a batch at the least: each costs some milliseconds, however short it is
+_ROWS = 1 << 16  # of a batch, or more: each costs some milliseconds, however short it is
+_BYTES = 1 << 24  # of a batch, or more, if its rows are long
 
 Types: TypeAlias = Literal["first", "all", "text"]
 _TYPES: tuple[Types, ...] = ("first", "all", "text")
@@ -219,7 +218,8 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
         for frame in batches:
             is_empty = False
             waiting.append(nw.from_native(frame))
-            if sum(map(len, waiting)) >= _AT_ONCE:
+            n_bytes = sum(part.estimated_size() for part in waiting)
+            if sum(map(len, waiting)) >= _ROWS or n_bytes >= _BYTES:
                 yield nw.concat(waiting)
                 waiting = []
         if is_empty:  # a header alone
