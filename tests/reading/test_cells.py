@@ -11,7 +11,7 @@ from narwhals import from_native
 
 import elman
 from elman import DataError
-from elman.reading import cells, opened
+from elman.reading import cells
 from elman.reading.frames import LIBRARIES
 
 KINDS = {"f4": pa.float32(), "f8": pa.float64(), "i2": pa.int16()}

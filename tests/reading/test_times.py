@@ -1,11 +1,16 @@
 """Times: sorted, and doubled or missing ones reported by id."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import elman
 from elman import DataError
+from elman.reading.times import distances
 from reading.frames import LIBRARIES, frame_of
 
 
@@ -81,3 +86,28 @@ def test_times_with_a_zone():
         assert str(info).endswith("times brought to UTC")
     plain = text.assign(at=["2026-03-01 12:00", "2026-03-01 13:00"])
     assert "UTC" not in str(elman.read_sequences(plain)[2])
+
+
+@given(
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=6),
+    step=st.sampled_from([-1, 0, 2]),
+    later=st.dictionaries(st.integers(0, 41), st.integers(-3, 3), max_size=2),
+)
+def test_distances_are_left_out_only_where_all_are_the_same(lengths, step, later):
+    pieces = [10 * i + step * np.arange(n) for i, n in enumerate(lengths)]
+    times = np.concatenate(pieces)
+    for row, by in later.items():
+        times[row % len(times)] += by
+    starts = np.cumsum([0, *lengths[:-1]])
+    expected = np.diff(times)
+    inside = np.delete(expected, starts[1:] - 1)
+    expected[starts[1:] - 1] = 1
+    with patch("elman.reading.times._BLOCK", 3):
+        found = distances(times, starts)
+    if found is None:
+        assert len(set(inside)) <= 1
+        assert (inside > 0).all()
+    else:
+        np.testing.assert_array_equal(found, expected)
+    if lengths[0] > 1 and len(set(inside)) == 1 and inside[0] > 0:
+        assert found is None
