@@ -88,26 +88,32 @@ def test_times_with_a_zone():
     assert "UTC" not in str(elman.read_sequences(plain)[2])
 
 
-@given(
-    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=6),
-    step=st.sampled_from([-1, 0, 2]),
-    later=st.dictionaries(st.integers(0, 41), st.integers(-3, 3), max_size=2),
-)
-def test_distances_are_left_out_only_where_all_are_the_same(lengths, step, later):
+lengths_of = st.lists(st.integers(2, 7), min_size=1, max_size=6)
+
+
+def times_of(lengths, step):
+    """Times that begin anew with each sequence, and where sequences begin."""
     pieces = [10 * i + step * np.arange(n) for i, n in enumerate(lengths)]
-    times = np.concatenate(pieces)
-    for row, by in later.items():
-        times[row % len(times)] += by
-    starts = np.cumsum([0, *lengths[:-1]])
+    return np.concatenate(pieces), np.cumsum([0, *lengths[:-1]])
+
+
+@patch("elman.reading.times._BLOCK", 3)
+@given(lengths=lengths_of, step=st.integers(1, 3))
+def test_regular_times_are_seen(lengths, step):
+    assert distances(*times_of(lengths, step)) is None
+
+
+@patch("elman.reading.times._BLOCK", 3)
+@given(lengths=lengths_of, step=st.integers(-1, 2), row=st.integers(0, 41), later=st.integers(0, 2))
+def test_distances_are_those_of_the_rows(lengths, step, row, later):
+    times, starts = times_of(lengths, step)
+    times[row % len(times)] += later
     expected = np.diff(times)
     inside = np.delete(expected, starts[1:] - 1)
     expected[starts[1:] - 1] = 1
-    with patch("elman.reading.times._BLOCK", 3):
-        found = distances(times, starts)
+    found = distances(times, starts)
     if found is None:
-        assert len(set(inside)) <= 1
-        assert (inside > 0).all()
+        assert len(set(inside)) == 1
+        assert inside[0] > 0
     else:
         np.testing.assert_array_equal(found, expected)
-    if lengths[0] > 1 and len(set(inside)) == 1 and inside[0] > 0:
-        assert found is None
