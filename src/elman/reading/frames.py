@@ -29,6 +29,7 @@ LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
 _ROWS = 1 << 16  # of a batch, or more: each costs some milliseconds, however short it is
 _BYTES = 1 << 24  # of a batch, or more, if its rows are long
+_HEAD = 1000  # rows of it at the least: of those of the first batch it is seen what columns are
 
 Types: TypeAlias = Literal["first", "all", "text"]
 _TYPES: tuple[Types, ...] = ("first", "all", "text")
@@ -218,8 +219,9 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
         for frame in batches:
             is_empty = False
             waiting.append(nw.from_native(frame))
+            n_rows = sum(map(len, waiting))
             n_bytes = sum(part.estimated_size() for part in waiting)
-            if sum(map(len, waiting)) >= _ROWS or n_bytes >= _BYTES:
+            if n_rows >= _ROWS or (n_rows >= _HEAD and n_bytes >= _BYTES):
                 yield nw.concat(waiting)
                 waiting = []
         if is_empty:  # a header alone
