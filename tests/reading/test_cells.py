@@ -11,7 +11,7 @@ from narwhals import from_native
 
 import elman
 from elman import DataError
-from elman.reading import cells, opened
+from elman.reading import cells
 from elman.reading.frames import LIBRARIES
 
 KINDS = {"f4": pa.float32(), "f8": pa.float64(), "i2": pa.int16()}
@@ -54,8 +54,7 @@ def test_buffers_hold_what_cells_hold(pair, library):
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_files_are_read_part_by_part(tmp_path, monkeypatch, library):
     monkeypatch.setattr("elman.reading.frames.LIBRARIES", (library,))
-    monkeypatch.setattr("elman.reading.frames._AT_ONCE", 10)
-    monkeypatch.setattr(opened, "_HEAD", 10)
+    monkeypatch.setattr("elman.reading.frames._ROWS", 10)
     rng = np.random.default_rng(0)
     lengths = np.sort(rng.integers(1, 40, 100))  # those of the first part are the shortest
     X = [rng.standard_normal((n, 2), np.float32) for n in lengths]
@@ -84,8 +83,7 @@ def test_files_are_read_part_by_part(tmp_path, monkeypatch, library):
 
 
 def test_what_is_wrong_in_a_later_part_is_named_by_its_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("elman.reading.frames._AT_ONCE", 10)
-    monkeypatch.setattr(opened, "_HEAD", 10)
+    monkeypatch.setattr("elman.reading.frames._ROWS", 10)
     path = tmp_path / "panel.parquet"
     good = [[1.0, 2.0]] * 30
 

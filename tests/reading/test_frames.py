@@ -266,3 +266,20 @@ def test_a_line_with_too_few_columns_is_said_to_be_one(library, monkeypatch, tmp
     path.write_text("id,x,z\na,1,2\na,2\nb,3,4\n")
     with pytest.raises(DataError, match=r"'z', line 3, which has 2 columns of 3 \(id 'a'\)"):
         elman.read_sequences(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_bytes", "head", "expected"),
+    [(20, 1 << 30, 1, 20), (1 << 30, 160, 1, 20), (1 << 30, 160, 40, 40)],
+)
+def test_short_parts_of_a_file_become_batches_of_many_rows_or_bytes(
+    tmp_path, monkeypatch, rows, n_bytes, head, expected
+):
+    monkeypatch.setattr(frames, "_ROWS", rows)
+    monkeypatch.setattr(frames, "_BYTES", n_bytes)
+    monkeypatch.setattr(frames, "_HEAD", head)
+    table = pl.DataFrame({"x": np.arange(95.0)})
+    table.write_parquet(tmp_path / "x.parquet", row_group_size=5)
+    batches = list(frames._polars_batches(pl.scan_parquet(tmp_path / "x.parquet")))
+    assert [len(batch) for batch in batches] == [expected] * (95 // expected) + [95 % expected]
+    assert pl.concat([batch.to_native() for batch in batches]).equals(table)

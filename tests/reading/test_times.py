@@ -1,11 +1,16 @@
 """Times: sorted, and doubled or missing ones reported by id."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import elman
 from elman import DataError
+from elman.reading.times import distances
 from reading.frames import LIBRARIES, frame_of
 
 
@@ -81,3 +86,34 @@ def test_times_with_a_zone():
         assert str(info).endswith("times brought to UTC")
     plain = text.assign(at=["2026-03-01 12:00", "2026-03-01 13:00"])
     assert "UTC" not in str(elman.read_sequences(plain)[2])
+
+
+lengths_of = st.lists(st.integers(2, 7), min_size=1, max_size=6)
+
+
+def times_of(lengths, step):
+    """Times that begin anew with each sequence, and where sequences begin."""
+    pieces = [10 * i + step * np.arange(n) for i, n in enumerate(lengths)]
+    return np.concatenate(pieces), np.cumsum([0, *lengths[:-1]])
+
+
+@patch("elman.reading.times._BLOCK", 3)
+@given(lengths=lengths_of, step=st.integers(1, 3))
+def test_regular_times_are_seen(lengths, step):
+    assert distances(*times_of(lengths, step)) is None
+
+
+@patch("elman.reading.times._BLOCK", 3)
+@given(lengths=lengths_of, step=st.integers(-1, 2), row=st.integers(0, 41), later=st.integers(0, 2))
+def test_distances_are_those_of_the_rows(lengths, step, row, later):
+    times, starts = times_of(lengths, step)
+    times[row % len(times)] += later
+    expected = np.diff(times)
+    inside = np.delete(expected, starts[1:] - 1)
+    expected[starts[1:] - 1] = 1
+    found = distances(times, starts)
+    if found is None:
+        assert len(set(inside)) == 1
+        assert inside[0] > 0
+    else:
+        np.testing.assert_array_equal(found, expected)

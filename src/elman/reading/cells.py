@@ -37,7 +37,7 @@ def is_nested(frame: Frame, names: tuple[str, ...]) -> bool:
         isinstance(schema[name], nw.List | nw.Array)
         or (schema[name] == nw.Object and np.ndim(_cell(frame[name][0])) > 0)
         for name in names
-        if name in frame.columns and len(frame)
+        if name in schema and len(frame)
     )
 
 

@@ -118,7 +118,7 @@ def choose(
     DataError
         If there is no such column, one has two parts, or nothing says which row is of which sequence.
     """
-    names = frame.columns
+    names, schema = frame.columns, frame.schema
     given = [name for name in (id, time, *label, *features) if name is not None]
     for name in given:
         require_column(name, names, source)
@@ -139,12 +139,12 @@ def choose(
         time = None
     elif time is None:
         free = [name for name in free if name != id]
-        dates = [name for name in free if frame.schema[name].is_temporal()]
+        dates = [name for name in free if schema[name].is_temporal()]
         time = next(iter(_first(_TIMES, free) or (dates if len(dates) == 1 else [])), None)
     if not features:
         features = tuple(name for name in free if name not in (id, time))
         if layout == "wide":
-            features = tuple(n for n in features if _may_be_steps(frame.schema[n]))
+            features = tuple(n for n in features if _may_be_steps(schema[n]))
     if layout == "text" and len(features) != 1:
         raise DataError(
             f"{source} has the columns {', '.join(map(repr, features))}: which one holds the texts? "
@@ -239,10 +239,11 @@ def _may_be_steps(dtype: Any) -> bool:
 
 def _are_numbered(frame: Frame, names: tuple[str, ...]) -> bool:
     """Whether most columns are numbers with a number in the name, or hold whole sequences."""
-    nested = [n for n in names if isinstance(frame.schema[n], nw.List | nw.Array)]
+    schema = frame.schema
+    nested = [n for n in names if isinstance(schema[n], nw.List | nw.Array)]
     if nested:
         return True
-    steps = [n for n in names if _NUMBERED.fullmatch(n) and frame.schema[n].is_numeric()]
+    steps = [n for n in names if _NUMBERED.fullmatch(n) and schema[n].is_numeric()]
     counts = sorted({int(match[2]) for n in steps if (match := _NUMBERED.fullmatch(n))})
     has_long_run = len(steps) >= 10 or counts[:3] in ([0, 1, 2], [1, 2, 3])
     return len(steps) > len(names) / 2 and len(steps) >= 3 and has_long_run

@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
-_AT_ONCE = (
-    1 << 16
-)  # rows of a batch at the least: each costs some milliseconds, however short it is
+_ROWS = 1 << 16  # of a batch, or more: each costs some milliseconds, however short it is
+_BYTES = 1 << 24  # of a batch, or more, if its rows are long
+_HEAD = 1000  # rows of it at the least: of those of the first batch it is seen what columns are
 
 Types: TypeAlias = Literal["first", "all", "text"]
 _TYPES: tuple[Types, ...] = ("first", "all", "text")
@@ -184,8 +184,10 @@ def _as_text_batches(
 
 
 def _has_missing_text(frame: Frame) -> bool:
-    texts = [n for n, dtype in frame.schema.items() if dtype == nw.String]
-    return any(bool(frame[name].is_in(MISSING_TEXT).any()) for name in texts)
+    import polars as pl
+
+    texts = frame.to_native().select(pl.selectors.string().is_in(MISSING_TEXT).any())
+    return any(any(row) for row in texts.rows())  # no row without text
 
 
 def _text_by_polars(
@@ -210,14 +212,22 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
     if not hasattr(table, "collect_batches"):
         yield nw.from_native(table.collect())
         return
-    batches = table.collect_batches(maintain_order=True, chunk_size=_AT_ONCE)
+    batches = table.collect_batches(maintain_order=True)
+    waiting: list[Frame] = []
     is_empty = True
     try:
         for frame in batches:
             is_empty = False
-            yield nw.from_native(frame)
+            waiting.append(nw.from_native(frame))
+            n_rows = sum(map(len, waiting))
+            n_bytes = sum(part.estimated_size() for part in waiting)
+            if n_rows >= _ROWS or (n_rows >= _HEAD and n_bytes >= _BYTES):
+                yield nw.concat(waiting)
+                waiting = []
         if is_empty:  # a header alone
-            yield nw.from_native(table.collect())
+            waiting = [nw.from_native(table.collect())]
+        if waiting:
+            yield nw.concat(waiting)
     finally:  # it would go on reading
         stop = getattr(batches, "stop", None)
         if stop is not None:

@@ -31,8 +31,6 @@ Plan: TypeAlias = Callable[[Frame], Columns]
 Progress: TypeAlias = Callable[[float], None]
 """Told again and again which share has been read, from 0 to 1."""
 
-_HEAD = 1000  # rows from which it is seen what columns are
-
 
 def row_of_table(row: int, before: int = 0) -> str:
     """Say which row it is, of a part with rows before it, where a table is no text: from 1."""
@@ -98,12 +96,7 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
     plan : callable
     progress : callable, optional
     """
-    waiting: list[Frame] = []
-    for frame in batches:
-        waiting.append(frame)
-        if sum(map(len, waiting)) >= _HEAD:
-            break
-    head = nw.concat(waiting) if len(waiting) > 1 else waiting[0]
+    head = next(batches.frames)
     columns, schema = plan(head), head.schema
     features, frames = columns.features, chain([head], batches)
     if columns.layout == "wide" and is_nested(head, features):
@@ -200,8 +193,8 @@ class _Growing:
 def _fresh(n_rows: int, n_features: int, dtype: Any) -> Array:
     """Memory in pages of the usual size, as numbers (n_rows, n_features).
 
-    NumPy asks the system for huge pages. What is cleared of one has left the processor's cache before
-    it is written to: 246 MB took 0.30 s, in usual pages 0.16 s.
+    NumPy asks the system for huge pages. A virtual machine may have given those back to its host, which
+    clears each anew: 200 MB took 0.3 to 0.4 s, the next time 0.04 s, and in usual pages always 0.1 s.
     """
     n_bytes = n_rows * n_features * np.dtype(dtype).itemsize
     private = (

@@ -214,9 +214,10 @@ def read_like(
             ]
             columns = replace(columns, features=steps_like(columns.features, free, name, why))
             wanted = (columns.id, *label)
+        there = frame.columns
         for column in wanted:
             if column is not None:
-                require_column(column, frame.columns, name, why)
+                require_column(column, there, name, why)
         return replace(columns, label=_present(columns.label, frame))
 
     found = _open(source, separator, trained.task, plan, progress)

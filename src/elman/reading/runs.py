@@ -38,8 +38,15 @@ class Runs:
     @classmethod
     def of(cls, column: Series) -> Runs:
         """Find the runs of a column."""
-        starts = _changes(column)
-        return cls(starts, column[starts], len(column))
+        n_rows = len(column)
+        if column.null_count():
+            return cls(np.arange(n_rows), column, n_rows)
+        rows: Any = column.to_numpy() if column.dtype.is_numeric() else column
+        begins = np.ones(n_rows, bool)
+        begins[1:] = np.asarray(rows[1:] != rows[:-1])
+        backend = nw.get_native_namespace(column)
+        mask = nw.new_series("begins", begins, nw.Boolean, backend=backend)
+        return cls(np.flatnonzero(begins), column.filter(mask), n_rows)
 
     @classmethod
     def joined(cls, parts: list[Runs]) -> Runs:
@@ -83,14 +90,3 @@ class Runs:
         of = np.repeat(self.firsts(), self.lengths)[order]  # (N,)
         starts = np.append(0, np.flatnonzero(of[1:] != of[:-1]) + 1)
         return Runs(starts, self.values[of[starts]], self.n_rows)
-
-
-def _changes(column: Series) -> IntArray:
-    """The first row, and those that differ from the row above."""
-    if column.null_count():
-        return np.arange(len(column))
-    if column.dtype.is_numeric():
-        values: Any = column.to_numpy()
-        return np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1)
-    rows = np.asarray((column != column.shift(1)).arg_true().to_numpy())
-    return np.append(0, rows[rows > 0]).astype(np.int64)  # the first has no row above

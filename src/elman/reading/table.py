@@ -158,10 +158,6 @@ def _report_times(
             return ""
         return f", in {columns.id} {listed([repr(ids[i]) for i in numbers])}"
 
-    is_usual = distance == (distance[0] if len(distance) else 1)
-    is_usual[starts[1:] - 1] = True
-    if is_usual.all() and (distance[:1] > 0).all():
-        return  # every step as long after the one before: quick to see, and usual
     twice = np.flatnonzero(distance == 0) + 1
     if len(twice):
         warnings.warn(

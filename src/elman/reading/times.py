@@ -15,6 +15,7 @@ from elman.reading.values import Place, Series, as_number
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 _ZONED = re.compile(r".*\d:\d\d.*(Z|[+-]\d\d:?\d\d)\s*")
 _REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
+_BLOCK = 1 << 16  # rows at a time: what is computed stays in the cache
 
 
 def as_times(column: Series, place: Place) -> Array:
@@ -101,15 +102,32 @@ def _first_that_fails(column: Series) -> tuple[int, Any]:
     return good, column[good]
 
 
-def distances(times: Array, starts: IntArray) -> Array:
-    """How much later each row is than the one above, (N - 1,); 1 where a sequence begins."""
+def distances(times: Array, starts: IntArray) -> Array | None:
+    """How much later each row is than the one above, (N - 1,); 1 where a sequence begins.
+
+    None if all steps are equally long, and later each time: quick to see, and usual.
+    """
     if times.dtype.kind == "M":
         times = times.view(np.int64)
     elif times.dtype.kind in "iu":
         times = times.astype(np.int64, copy=False)
+    if _are_regular(times, starts):
+        return None
     distance = np.diff(times)
     distance[starts[1:] - 1] = 1
     return distance
+
+
+def _are_regular(times: Array, starts: IntArray) -> bool:
+    """Whether each step is as long as the first one, looked at in blocks that the cache holds."""
+    usual = np.diff(times[:2])
+    for start in range(0, len(times) - 1, _BLOCK):
+        distance = np.diff(times[start : start + _BLOCK + 1])
+        first, last = np.searchsorted(starts, [start + 1, start + 1 + len(distance)])
+        distance[starts[first:last] - start - 1] = usual
+        if (distance != usual).any():
+            return False
+    return bool((usual > 0).all())
 
 
 def gaps(distance: Array, starts: IntArray) -> tuple[IntArray, int]:
