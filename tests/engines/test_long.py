@@ -1,5 +1,6 @@
 """Parts of sequences: segments, of which states are kept, and windows, with states in and out."""
 
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from elman import Carry, Network
 from elman.check import complex_step
-from elman.data import Batch
+from elman.data import Division
 from elman.engines import ENGINES, get_engine, n_states
 from elman.engines.compiled import engine as compiled
 from elman.engines.compiled import panels, rows
@@ -98,16 +99,8 @@ def test_one_sequence_keeps_errors_of_a_block_alone():
 
 def as_window(batch, begin, end):
     """The steps begin … end - 1 of a batch's sequences."""
-    lengths = np.minimum(batch.lengths, end) - begin
-    there = lengths > 0
-    return Batch(
-        batch.sequences,
-        batch.members[there],
-        batch.starts[there] + begin,
-        lengths[there],
-        batch.every_step,
-        batch.n_sequences,
-    )
+    window = batch.window(begin, end - begin)
+    return replace(window, division=Division.of_one(len(window)))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -1,6 +1,6 @@
 """Where sequences come from, and how a batch of them is laid out for an engine."""
 
-from elman.data.batch import Batch, Shard
+from elman.data.batch import Batch, Division, Shard
 from elman.data.examples import Examples
 from elman.data.files import read_idx, read_npz
 from elman.data.frame import Frame
@@ -11,6 +11,7 @@ from elman.data.tokens import Vocabulary
 
 __all__ = [
     "Batch",
+    "Division",
     "Examples",
     "Frame",
     "FrontEnd",

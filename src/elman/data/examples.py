@@ -46,6 +46,11 @@ class Examples:
             made = self.front_end.apply(made)
         return Examples(made, self.targets)
 
+    def lengths(self, indices: IntArray) -> IntArray:
+        """The steps that the network takes of some of the sequences."""
+        lengths = self.sequences.offsets[indices + 1] - self.sequences.offsets[indices]
+        return lengths if self.front_end is None else self.front_end.lengths(lengths)
+
     def batch(self, indices: IntArray) -> tuple[Batch, Targets]:
         """Return some of the sequences as an engine takes them, and targets, theirs among them."""
         sequences, targets = self.sequences, self.targets
@@ -54,7 +59,8 @@ class Examples:
         own = self.take(indices).made()
         batch = Batch.of(own.sequences, np.arange(len(indices)), targets.every_step)
         # By its number among all a sequence has its target, and its masks of dropout.
-        batch = replace(batch, members=indices[batch.members], n_sequences=len(sequences))
+        numbers = indices[batch.members]
+        batch = replace(batch, members=numbers, carried=numbers, n_sequences=len(sequences))
         return batch, own.targets if targets.every_step else targets
 
     def order(self, rng: np.random.Generator) -> IntArray:
@@ -65,9 +71,7 @@ class Examples:
         are shuffled.
         """
         unread = self.sequences.unread
-        if unread is None or unread.files is None:
-            return rng.permutation(len(self.sequences))
-        return unread.files.order(unread.starts, unread.lengths, rng)
+        return rng.permutation(len(self.sequences)) if unread is None else unread.order(rng)
 
     def present(self) -> Examples:
         """Leave out what has weight 0: sequences that have none, and the steps behind their last.

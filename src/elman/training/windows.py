@@ -7,24 +7,32 @@ step, and no further. Here it goes back as many steps as there are between two u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from elman._typing import IntArray
-from elman.data import Batch, Examples, Targets
+from elman.data import Batch, Division, Examples, Targets
 from elman.engines import Carry
+
+Divide: TypeAlias = Callable[[IntArray], Division]
+"""Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
+
+
+def undivided(lengths: IntArray) -> Division:
+    """Leave all to this process."""
+    return Division.of_one(len(lengths))
 
 
 class Window(NamedTuple):
-    """What an update learns from.
+    """What an update learns from. All but the batch and its targets is of all processes.
 
     Attributes
     ----------
     batch : Batch
-        The steps of each sequence that has any here.
+        The steps of each sequence that has any here, and that this process computes.
     targets : Targets
         Theirs among them.
     n_sequences : int
@@ -37,7 +45,8 @@ class Window(NamedTuple):
         Whether no other follows.
     carry, after : list of Carry or None
         The states that each network begins with, None where sequences begin; and where to put those it
-        ends in, None if nothing follows. They are rows of the same arrays.
+        ends in, None if nothing follows. They are rows of the same arrays, one a sequence of the batch
+        that it is cut from, longest first.
     """
 
     batch: Batch
@@ -51,9 +60,13 @@ class Window(NamedTuple):
 
 
 def windows(
-    examples: Examples, indices: IntArray, n_steps: int | None, states: Sequence[Carry] | None
+    examples: Examples,
+    indices: IntArray,
+    n_steps: int | None,
+    states: Sequence[Carry] | None,
+    divide: Divide = undivided,
 ) -> Iterator[Window]:
-    """Cut a batch of sequences into windows.
+    """Cut a batch of sequences into windows; what other processes compute of it is not read.
 
     Parameters
     ----------
@@ -64,36 +77,36 @@ def windows(
     n_steps : int or None
         Of a window; None: all.
     states : list of Carry or None
-        What carries each network's states from one window to the next, a row a sequence of
-        ``examples``.
+        What carries each network's states from one window to the next, a row a sequence of the batch.
+    divide : callable
+        A sequence stays with its process for all windows.
 
     Yields
     ------
     Window
         The first steps of all sequences, then those that follow, of the sequences that go on.
     """
-    whole, targets = examples.batch(indices)
-    n = len(indices)
-    longest = int(whole.lengths[0])
+    lengths = examples.lengths(indices)
+    order = np.argsort(-lengths, kind="stable")
+    lengths, longest_first = lengths[order], indices[order]
+    division, n, longest = divide(lengths), len(indices), int(lengths[0])
+    own, targets = examples.batch(longest_first[division.own])
+    own = replace(own, division=division)
     if n_steps is None or longest <= n_steps:
         weight = float(examples.weight_of_sequences[indices].sum())
-        yield Window(whole, targets, n, 1.0, weight, True, None, None)
+        yield Window(own, targets, n, 1.0, weight, True, None, None)
         return
-    n_in_all = whole.lengths.sum()
+    own = replace(own, carried=np.arange(n)[division.own])
+    starts, n_in_all = examples.sequences.offsets[longest_first], lengths.sum()
     for begin in range(0, longest, n_steps):
-        lengths = np.minimum(whole.lengths - begin, n_steps)
-        there = lengths > 0  # the first ones: the longest come first
-        batch = replace(
-            whole,
-            members=whole.members[there],
-            starts=whole.starts[there] + begin,
-            lengths=lengths[there],
-        )
+        of_each = np.minimum(lengths - begin, n_steps)
+        n_here = int((of_each > 0).sum())
         weight = sum(
-            float(targets.weights[start : start + length].sum(dtype=np.float64))
-            for start, length in zip(batch.starts, batch.lengths, strict=True)
+            float(examples.targets.weights[start : start + length].sum(dtype=np.float64))
+            for start, length in zip(starts[:n_here] + begin, of_each[:n_here], strict=True)
         )
-        share = float(batch.lengths.sum() / n_in_all)
+        share = float(of_each[:n_here].sum() / n_in_all)
+        batch = replace(own.window(begin, n_steps), division=division.first(n_here))
         is_last = begin + n_steps >= longest
         carry = states if begin else None
         yield Window(batch, targets, n, share, weight, is_last, carry, states)
