@@ -137,10 +137,13 @@ class Files:
         """See ``Source.read``."""
         with self._lock, ExitStack() as stack:
             stack.callback(self._close)
+            longest = int(lengths.max())
+            if longest > self.rows_of_block // 4:
+                self._read_runs(starts, lengths, out)
+                return
             block = starts // self.rows_of_block
             wanted = np.unique(block)
-            longest = int(lengths.max())
-            if longest > self.rows_of_block // 4 or len(wanted) > _n_blocks():
+            if len(wanted) > _n_blocks():
                 self._read_runs(starts, lengths, out)
                 return
             if len(out) * self.row_bytes >= LONG * len(starts):
@@ -194,18 +197,27 @@ class Files:
 
     def _read_runs(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
         """Read runs one by one, each in one piece."""
+        if out.dtype != self.dtype:
+            self._read_to_convert(starts, lengths, out)
+            return
+        size, bytes_of, path = self.row_bytes, out.reshape(-1).view(np.uint8).data, None
         for number, start, stop, to in parts(self.offsets, starts, lengths):
             part = self.parts[number]
-            file = self._open(part.path)
-            rows = max(1, (BLOCK if out.dtype != self.dtype else 1 << 40) // self.row_bytes)
-            for first in range(start, stop, rows):
-                n = min(rows, stop - first)
-                place = out[to + first - start : to + first - start + n]
-                into = place if out.dtype == self.dtype else np.empty_like(place, self.dtype)
-                at = part.position + first * self.row_bytes
-                self._fill(part.path, file, at, into.reshape(-1).view(np.uint8).data)
-                if into is not place:
-                    place[...] = into
+            if part.path != path:  # once: what is cut short meanwhile shows in reading
+                path, file = part.path, self._open(part.path)
+            into = bytes_of[to * size : (to + stop - start) * size]
+            self._fill(path, file, part.position + start * size, into)
+
+    def _read_to_convert(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
+        """Read runs as they are in the files, a block's bytes at a time at most, to another dtype."""
+        to, R = 0, self.rows_of_block
+        for start, n in zip(starts.tolist(), lengths.tolist(), strict=True):
+            for first in range(start, start + n, R):
+                some = np.array([min(R, start + n - first)])
+                read = np.empty((int(some[0]), self.n_features), self.dtype)
+                self._read_runs(np.array([first]), some, read)
+                out[to : to + len(read)] = read
+                to += len(read)
 
     def _fill(self, path: str, file: io.RawIOBase, at: int, into: memoryview) -> None:
         file.seek(at)

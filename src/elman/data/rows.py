@@ -110,13 +110,15 @@ class Rows:
 
     def _between(self, first: int, last: int) -> Array:
         """Read rows first … last - 1."""
-        of = np.arange(
-            np.searchsorted(self.offsets, first, side="right") - 1,
-            np.searchsorted(self.offsets, last, side="left"),
-        )
-        begins, ends = self.offsets[of], self.offsets[of + 1]
-        cut = np.maximum(first - begins, 0)
-        return self._read(self.starts[of] + cut, np.minimum(ends, last) - begins - cut)
+        a = int(np.searchsorted(self.offsets, first, side="right")) - 1
+        b = int(np.searchsorted(self.offsets, last, side="left"))
+        starts, lengths = self.starts[a:b].copy(), self.lengths[a:b].copy()
+        if len(lengths):
+            cut = first - self.offsets[a]
+            starts[0] += cut
+            lengths[0] -= cut
+            lengths[-1] -= self.offsets[b] - last
+        return self._read(starts, lengths)
 
     def _read(self, starts: IntArray, lengths: IntArray) -> Array:
         out = np.empty((int(lengths.sum()), self.shape[1]), self.dtype)
@@ -128,10 +130,11 @@ class Rows:
 
 def joined(starts: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
     """Make one run of runs that follow each other."""
-    begins = np.append(True, starts[1:] != starts[:-1] + lengths[:-1])
-    if begins.all():
+    begin_anew = starts[1:] != starts[:-1] + lengths[:-1]
+    if begin_anew.all():
         return starts, lengths
-    return starts[begins], np.add.reduceat(lengths, np.flatnonzero(begins))
+    begins = np.concatenate([[0], 1 + np.flatnonzero(begin_anew)])
+    return starts[begins], np.add.reduceat(lengths, begins)
 
 
 def runs(starts: IntArray, lengths: IntArray) -> IntArray:
