@@ -381,9 +381,9 @@ def test_a_model_is_no_checkpoint(path, tmp_path):
 
 def test_checkpoint_of_another_version(path):
     model = read_model(path)
-    model.settings["training"]["version"] = 2
+    model.settings["training"]["version"] = 1
     write_model(path, *model)
-    with pytest.raises(ModelFileError, match=r"checkpoint of version 2; this elman .* version 1"):
+    with pytest.raises(ModelFileError, match=r"checkpoint of version 1; this elman .* version 2"):
         model_of(RNNClassifier).fit(X, LABELS, resume=path)
 
 
