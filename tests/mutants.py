@@ -142,6 +142,9 @@ MUTANTS = {
     "a window's states to other sequences": Mutant(
         "panels", "after[row + j, column + i]", "after[row + first, column + i]", WINDOWS
     ),
+    "a window begins with other sequences' states": Mutant(
+        "beginnings", "row = first + j if", "row = j if", WINDOWS
+    ),
     "a segment does not begin with the states before it": Mutant(
         "panels",
         "copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)\n"

@@ -105,7 +105,7 @@ def as_window(batch, begin, end):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-@pytest.mark.parametrize("lengths", [[7], [9, 2, 11, 5, 8, 1]], ids=len)
+@pytest.mark.parametrize("lengths", [[7], [9, 2, 11, 5, 8, 1], [*range(3, 23)]], ids=len)
 def test_windows_end_where_the_whole_does(engine, cell, lengths):
     network, batch, targets = drawn(cell, lengths)
     of = get_engine(engine)
