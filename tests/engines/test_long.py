@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from elman import Carry, Network
 from elman.check import complex_step
-from elman.data import Division
+from elman.data import undivided
 from elman.engines import ENGINES, get_engine, n_states
 from elman.engines.compiled import engine as compiled
 from elman.engines.compiled import panels, rows
@@ -100,7 +100,7 @@ def test_one_sequence_keeps_errors_of_a_block_alone():
 def as_window(batch, begin, end):
     """The steps begin … end - 1 of a batch's sequences."""
     window = batch.window(begin, end - begin)
-    return replace(window, division=Division.of_one(len(window)))
+    return replace(window, division=undivided(window.lengths))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -8,9 +8,9 @@ Letters: T steps, B sequences, n_t of them alive at step t, D features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,11 +32,6 @@ class Division(NamedTuple):
     cuts: tuple[int, ...]
     process: int = 0
 
-    @classmethod
-    def of_one(cls, n: int) -> Division:
-        """Leave all n to one process."""
-        return cls((0, n))
-
     @property
     def n_sequences(self) -> int:
         """How many there are, of all processes."""
@@ -55,6 +50,15 @@ class Division(NamedTuple):
     def first(self, n: int) -> Division:
         """Leave out all but the first n sequences; each keeps its process."""
         return self._replace(cuts=tuple(min(cut, n) for cut in self.cuts))
+
+
+Divide: TypeAlias = Callable[[IntArray], Division]
+"""Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
+
+
+def undivided(lengths: IntArray) -> Division:
+    """Leave all to this process."""
+    return Division((0, len(lengths)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +90,23 @@ class Batch:
     division: Division
 
     @classmethod
-    def of(cls, sequences: Sequences, indices: IntArray, every_step: bool) -> Batch:
+    def of(
+        cls,
+        sequences: Sequences,
+        indices: IntArray,
+        every_step: bool,
+        divide: Divide = undivided,
+    ) -> Batch:
         """Sort sequences by length; equal lengths keep the order of ``indices``."""
         starts = sequences.offsets[indices]
         lengths = sequences.offsets[indices + 1] - starts
         order = np.argsort(-lengths, kind="stable")
-        members, n = indices[order], len(sequences)
-        starts, lengths, division = starts[order], lengths[order], Division.of_one(len(indices))
-        return cls(sequences, members, starts, lengths, every_step, n, members, division)
+        lengths = lengths[order]
+        division = divide(lengths)
+        own = order[division.own]
+        members, n = indices[own], len(sequences)
+        lengths = lengths[division.own]
+        return cls(sequences, members, starts[own], lengths, every_step, n, members, division)
 
     @classmethod
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.data import Batch, Division, Shard, Targets
+from elman.data import Batch, Division, Shard, Targets, undivided
 from elman.engines.carry import Carry, check_after
 from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
@@ -99,7 +99,7 @@ class ReferenceEngine:
 
     def division(self, parameters: Parameters, lengths: IntArray) -> Division:
         """See ``Engine.division``: each process computes all."""
-        return Division.of_one(len(lengths))
+        return undivided(lengths)
 
     def of_each(
         self, members: Sequence[Member], batch: Batch, targets: Targets

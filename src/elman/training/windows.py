@@ -7,23 +7,15 @@ step, and no further. Here it goes back as many steps as there are between two u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from elman._typing import IntArray
-from elman.data import Batch, Division, Examples, Targets
+from elman.data import Batch, Divide, Examples, Targets, undivided
 from elman.engines import Carry
-
-Divide: TypeAlias = Callable[[IntArray], Division]
-"""Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
-
-
-def undivided(lengths: IntArray) -> Division:
-    """Leave all to this process."""
-    return Division.of_one(len(lengths))
 
 
 class Window(NamedTuple):
@@ -66,7 +58,7 @@ def windows(
     states: Sequence[Carry] | None,
     divide: Divide = undivided,
 ) -> Iterator[Window]:
-    """Cut a batch of sequences into windows; what other processes compute of it is not read.
+    """Cut a batch of sequences into windows.
 
     Parameters
     ----------
@@ -86,18 +78,16 @@ def windows(
     Window
         The first steps of all sequences, then those that follow, of the sequences that go on.
     """
-    lengths = examples.lengths(indices)
-    order = np.argsort(-lengths, kind="stable")
-    lengths, longest_first = lengths[order], indices[order]
-    division, n, longest = divide(lengths), len(indices), int(lengths[0])
-    own, targets = examples.batch(longest_first[division.own])
-    own = replace(own, division=division)
-    if n_steps is None or longest <= n_steps:
+    own, targets = examples.batch(indices, divide)
+    n = len(indices)
+    if n_steps is None or examples.lengths(indices).max() <= n_steps:
         weight = float(examples.weight_of_sequences[indices].sum())
         yield Window(own, targets, n, 1.0, weight, True, None, None)
         return
-    own = replace(own, carried=np.arange(n)[division.own])
-    starts, n_in_all = examples.sequences.offsets[longest_first], lengths.sum()
+    of_all = examples.longest_first(indices)
+    starts, lengths = examples.sequences.offsets[of_all], examples.lengths(of_all)
+    n_in_all, longest = lengths.sum(), int(lengths[0])
+    own = replace(own, carried=np.arange(n)[own.division.own])
     for begin in range(0, longest, n_steps):
         of_each = np.minimum(lengths - begin, n_steps)
         n_here = int((of_each > 0).sum())
@@ -106,7 +96,7 @@ def windows(
             for start, length in zip(starts[:n_here] + begin, of_each[:n_here], strict=True)
         )
         share = float(of_each[:n_here].sum() / n_in_all)
-        batch = replace(own.window(begin, n_steps), division=division.first(n_here))
+        batch = replace(own.window(begin, n_steps), division=own.division.first(n_here))
         is_last = begin + n_steps >= longest
         carry = states if begin else None
         yield Window(batch, targets, n, share, weight, is_last, carry, states)

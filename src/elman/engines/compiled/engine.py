@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.data import Batch, Division
+from elman.data import Batch, Division, undivided
 from elman.data import Targets as FlatTargets
 from elman.data.rows import runs
 from elman.data.tokens import require_tokens
@@ -258,9 +258,9 @@ class CompiledEngine:
 
     def division(self, parameters: Parameters, lengths: IntArray) -> Division:
         """See ``Engine.division``: blocks of shards, of about as many steps each."""
-        n, dtype = len(lengths), parameters.vector.dtype
         if self._reducer.size == 1:
-            return Division.of_one(n)
+            return undivided(lengths)
+        n, dtype = len(lengths), parameters.vector.dtype
         kernel = kernel_for(parameters, n)
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
         size = kernel.at_once(layout_of(parameters.architecture, unit, dtype))
@@ -443,12 +443,13 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
 def check_readout(parameters: Parameters, batch: Batch) -> None:
     """See that what is read of several steps answers the sequence, and that they can be counted."""
     readout, longest = parameters.architecture.readout, LONGEST[parameters.vector.itemsize]
-    T = int(batch.lengths.max(initial=0))
-    if readout != "last" and (batch.every_step or longest < T):
+    if readout == "last" or not len(batch):
+        return
+    if batch.every_step or batch.lengths[0] > longest:
         raise ValueError(
             f"readout={readout!r} is trained on one target a sequence, of at most {longest:,} steps in "
             f"{parameters.vector.dtype}; got "
-            + ("one a step" if batch.every_step else f"{T:,} steps")
+            + ("one a step" if batch.every_step else f"{batch.lengths[0]:,} steps")
         )
 
 
