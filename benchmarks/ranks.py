@@ -11,16 +11,18 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from elman.data import Batch, Targets, as_sequences
+from elman.data import Examples, Targets, as_sequences
 from elman.engines import get_engine
 from elman.engines.compiled.engine import Buffers
 from elman.engines.compiled.summing import TreeSum
 from elman.mpi import ranks
 from elman.parameters import Architecture, initialize
+from elman.training.windows import windows
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)  # kB of gradients
 SHAPES = ((28, 28, 32, 64), (28, 28, 128, 128), (28, 28, 512, 128))  # T, D, B, H
@@ -72,12 +74,13 @@ def gradients(job, T, D, B, H, clock=time.perf_counter):
     X = rng.standard_normal((B, T, D)).astype(np.float32)
     architecture = Architecture.of(D, (H,), "tanh", 10, True)
     parameters = initialize(architecture, rng, np.dtype(np.float32))
-    batch = Batch.all_of(as_sequences(X), False)
     targets = Targets(rng.integers(10, size=B), np.ones(B, np.float32), False)
-    engine, times = get_engine("compiled", 1, job), []
+    engine, times = get_engine("compiled", 1, reducer=job), []
+    divide = partial(engine.division, parameters)
+    (own,) = windows(Examples(as_sequences(X), targets), np.arange(B), None, None, divide)
     for _ in repeated(None if isinstance(job, Part) else job):
         started = clock()
-        engine.loss_and_gradients(parameters, batch, targets)
+        engine.loss_and_gradients(parameters, own.batch, own.targets)
         times.append(clock() - started)
     return of_times(times)
 

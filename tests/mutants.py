@@ -140,7 +140,10 @@ MUTANTS = {
         GATES_OF_MANY,
     ),
     "a window's states to other sequences": Mutant(
-        "panels", "after[members[j], column + i]", "after[members[first], column + i]", WINDOWS
+        "panels", "after[row + j, column + i]", "after[row + first, column + i]", WINDOWS
+    ),
+    "a window begins with other sequences' states": Mutant(
+        "beginnings", "row = first + j if", "row = j if", WINDOWS
     ),
     "a segment does not begin with the states before it": Mutant(
         "panels",

@@ -56,6 +56,7 @@ def loss_derivatives(
         P = min(n_copies, size - first)
         copies = Shard(
             np.repeat(shard.members, P),
+            np.repeat(shard.carried, P),
             [np.repeat(x_t, P, axis=1) for x_t in shard.x],
             shard.answers_from * P,
             np.repeat(shard.rows, P),

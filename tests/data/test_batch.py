@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.data import Batch, as_sequences
+from elman.data import Batch, Division, as_sequences
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 
@@ -140,3 +140,23 @@ def test_laying_out_leaves_the_sequences_as_they_were():
     for block in shard.x:
         block[...] = -1
     np.testing.assert_array_equal(sequences.values, before)
+
+
+@given(batch=batches(), begin=st.integers(0, 9), n_steps=st.integers(1, 9))
+def test_a_window_has_some_steps_of_each_sequence_that_has_any(batch, begin, n_steps):
+    sequences, indices, _ = batch
+    whole = Batch.of(sequences, indices, every_step=True)
+    window = whole.window(begin, n_steps)
+    found = {}
+    for i, start, length in zip(window.members, window.starts, window.lengths, strict=True):
+        found[i] = sequences.values[start : start + length].tolist()
+    expected = {i: sequences[i][begin : begin + n_steps].tolist() for i in whole.members}
+    assert found == {i: steps for i, steps in expected.items() if steps}
+    np.testing.assert_array_equal(window.members, whole.members[: len(window)])
+    np.testing.assert_array_equal(window.carried, whole.carried[: len(window)])
+
+
+def test_sequences_keep_their_process_when_others_are_left_out():
+    divisions = [Division((0, 3, 3, 8), process).first(5) for process in range(3)]
+    assert [division.own for division in divisions] == [slice(0, 3), slice(3, 3), slice(3, 5)]
+    assert {(division.n_sequences, division.n_processes) for division in divisions} == {(5, 3)}

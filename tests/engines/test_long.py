@@ -1,5 +1,6 @@
 """Parts of sequences: segments, of which states are kept, and windows, with states in and out."""
 
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from elman import Carry, Network
 from elman.check import complex_step
-from elman.data import Batch
+from elman.data import undivided
 from elman.engines import ENGINES, get_engine, n_states
 from elman.engines.compiled import engine as compiled
 from elman.engines.compiled import panels, rows
@@ -98,21 +99,13 @@ def test_one_sequence_keeps_errors_of_a_block_alone():
 
 def as_window(batch, begin, end):
     """The steps begin … end - 1 of a batch's sequences."""
-    lengths = np.minimum(batch.lengths, end) - begin
-    there = lengths > 0
-    return Batch(
-        batch.sequences,
-        batch.members[there],
-        batch.starts[there] + begin,
-        lengths[there],
-        batch.every_step,
-        batch.n_sequences,
-    )
+    window = batch.window(begin, end - begin)
+    return replace(window, division=undivided(window.lengths))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-@pytest.mark.parametrize("lengths", [[7], [9, 2, 11, 5, 8, 1]], ids=len)
+@pytest.mark.parametrize("lengths", [[7], [9, 2, 11, 5, 8, 1], [*range(3, 23)]], ids=len)
 def test_windows_end_where_the_whole_does(engine, cell, lengths):
     network, batch, targets = drawn(cell, lengths)
     of = get_engine(engine)

@@ -203,6 +203,19 @@ def test_interruptions_may_follow_each_other(tmp_path):
     assert saved(model_of(RNNClassifier).fit(X, LABELS, resume=path), tmp_path) == expected
 
 
+def test_states_between_windows_are_those_of_a_batch(tmp_path):
+    path, rows = tmp_path / "run.ckpt", []
+
+    def look(progress):
+        if path.exists():
+            states = read_model(path).arrays.get("training.states")
+            rows.append(0 if states is None else len(states))
+
+    model = model_of(RNNTagger, n_members=2, tbptt_steps=2, max_iter=1)
+    model.fit(X, STEP_LABELS, checkpoint=Checkpoint(path, every=0), callback=look)
+    assert set(rows) == {0, 2 * 8, 2 * 4}  # batches of 8, 8 and 4 sequences, two networks
+
+
 def test_checkpoint_is_a_model_too(tmp_path):
     path = tmp_path / "run.ckpt"
     model = model_of(RNNClassifier).fit(X, LABELS, checkpoint=path)
@@ -368,9 +381,9 @@ def test_a_model_is_no_checkpoint(path, tmp_path):
 
 def test_checkpoint_of_another_version(path):
     model = read_model(path)
-    model.settings["training"]["version"] = 2
+    model.settings["training"]["version"] = 1
     write_model(path, *model)
-    with pytest.raises(ModelFileError, match=r"checkpoint of version 2; this elman .* version 1"):
+    with pytest.raises(ModelFileError, match=r"checkpoint of version 1; this elman .* version 2"):
         model_of(RNNClassifier).fit(X, LABELS, resume=path)
 
 

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
-from elman.data import Examples
+from elman.data import Examples, blocks
 from elman.data import rows as stored
 from elman.errors import DataError
 from plain import PLAIN
@@ -26,8 +26,8 @@ WEIGHTS = np.random.default_rng(1).random(N)
 def small(monkeypatch, n_bytes=0):
     """Let what is larger than that be large, in blocks of 3 sequences of which 12 are shuffled."""
     monkeypatch.setattr(stored, "LARGE", n_bytes)
-    monkeypatch.setattr(stored, "BLOCK", 3 * T * D * 8)
-    monkeypatch.setattr(stored, "WINDOW", 12 * T * D * 8)
+    monkeypatch.setattr(blocks, "BLOCK", 3 * T * D * 8)
+    monkeypatch.setattr(blocks, "WINDOW", 12 * T * D * 8)
 
 
 def bits(model, given):
@@ -140,7 +140,7 @@ def test_some_of_a_file_are_split_and_read(mapped, monkeypatch):
     sequences = elman.data.as_sequences(mapped)
     parts = train_test_split(sequences, y, random_state=check_random_state(0))
     model = RNNClassifier(4, max_iter=1, random_state=0).fit(parts[0], parts[2])
-    assert parts[0].unread.files is sequences.unread.files
+    assert parts[0].unread.source is sequences.unread.source
     assert model.predict(parts[1]).shape == parts[3].shape
 
 

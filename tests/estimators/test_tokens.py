@@ -21,6 +21,7 @@ from elman import (
     load,
 )
 from elman.data.tokens import as_sequences_of_characters
+from elman.estimators.checkpoint import digests_of
 from elman.estimators.facts import facts
 from elman.estimators.files import fitted_from
 from elman.estimators.representation import described
@@ -444,15 +445,16 @@ def test_ranks_of_a_job_compare_all_steps_and_what_they_stand_for():
         model = RNNTagger(**SETTINGS, engine="reference")
         prepared = model._prepare(X, X, None, None)
         fitted, members = model._begin(prepared, prepared.examples, 1)
-        trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples)
-        return facts(model, fitted, trainer)
+        data = digests_of(prepared.examples, None)
+        trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples, data)
+        return facts(model, fitted, trainer, data)
 
     def differing(X):
         others = known(X)
         return {name for name, fact in known(texts).items() if others[name] != fact}
 
     assert differing(texts) == set()
-    assert differing([texts[0][:1] + "cb" + texts[0][3:], texts[1]]) == {"the steps of X", "y"}
+    assert differing([texts[0][:1] + "cb" + texts[0][3:], texts[1]]) == {"X", "y"}
     swapped = [text.translate(str.maketrans("abc", "xyz")) for text in texts]
     assert differing(swapped) == {"the tokens that are known"}
 

@@ -70,6 +70,22 @@ def test_all_ranks_go_on_from_what_the_first_has_written(tmp_path):
     assert results == [[of_one_process()["few sequences"]] * 3] * 2
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_each_rank_reads_its_part_of_a_batch_alone(n):
+    of_one = training.rows_read()
+    of_ranks = found(job(n, "rows read"))
+    assert [sum(batch) for batch in zip(*of_ranks, strict=True)] == of_one
+    # a share, and at most the steps of a shard more: 16 sequences of 8 steps
+    assert max(map(max, of_ranks)) <= max(of_one) / n + 16 * 8
+
+
+@pytest.mark.parametrize(("n", "n_then"), [(1, 3), (2, 1), (4, 2)])
+def test_another_number_of_ranks_goes_on_to_the_same_bits(n, n_then, tmp_path):
+    found(job(n, "stopped", FOLDER=str(tmp_path)))
+    expected = {name: of_one_process()[name] for name in training.GONE_ON_WITH}
+    assert found(job(n_then, "gone on", FOLDER=str(tmp_path))) == [expected] * n_then
+
+
 def test_threads_in_each_rank_change_no_bit():
     results = found(job(2, "bits", OMP_NUM_THREADS="2"))
     assert results == [of_one_process()] * 2
@@ -79,16 +95,15 @@ def test_every_rank_says_what_went_wrong_and_goes_on():
     first, second, last = found(job(3, "faults"))
     differs = "rank 2 of 3 differs from rank 0 in "
     for name, where in {
-        "other data": "the steps of X: ",
-        "another label": "y: ",
+        "other data": "X: data with digest ",
+        "one number": "X: data with digest ",
+        "another label": "y: data with digest ",
         "another setting": "learning_rate_init: 0.5, not 0.003",
         "another version": "the version of elman: 0.0.9, not 0.1.0",
+        "other validation data": "validation_data: data with digest ",
     }.items():
         assert first[name].startswith(f"RankError: {differs}{where}"), first[name]
         assert last[name] == first[name]
-    assert first["other validation data"].startswith(
-        f"RankError: {differs}the weights in the end: "
-    )
     gone = "RankError: rank 2 of 3 does not go on: "
     assert first["not finite"].startswith(f"{gone}DataError: X contains NaN at sequence 3, step 0")
     assert last["not finite"].startswith("DataError: ")

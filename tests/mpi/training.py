@@ -6,12 +6,18 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 from sklearn.base import clone
 
 import elman
-from elman import RNNClassifier, RNNRegressor, RNNTagger
+from elman import Checkpoint, RNNClassifier, RNNRegressor, RNNTagger
+from elman.data import rows
+from elman.data.blocks import Files
 from elman.estimators import checkpoint
 from elman.mpi import ranks
 from elman.persistence import write_model
@@ -46,13 +52,27 @@ def settings_of(name):
         )
     elif name == "few sequences":
         model, X, y = RNNClassifier(5, **PLAIN, n_members=1, batch_size=3), X[:10], y[:10]
-    elif name == "tagger":
+    elif name == "tokens":
+        model, y = RNNClassifier(5, **PLAIN, n_members=2, batch_size=60), y[:90]
+        words = np.random.default_rng(1).integers(2000, size=(len(y), 3))
+        X = [[f"word {k}" for k in text] for text in words]
+    elif name == "frames":
+        model = RNNClassifier(
+            5, **PLAIN | {"standardize": "sequence", "frame": (3, 2)}, batch_size=40
+        )
+    else:
         plain = {key: value for key, value in PLAIN.items() if key != "readout"}
         model, y = RNNTagger(5, **plain, batch_size=70), [(x[:, 0] > 0).astype(int) for x in X]
+        if name == "windows":
+            model.set_params(cell="lstm", tbptt_steps=3, recurrent_dropout=0.2, n_members=2)
     return model.set_params(random_state=0), X, y
 
 
-NAMES = ("ragged, dropout, held out", "regressor, clipped", "few sequences", "tagger")
+NAMES = (
+    *("ragged, dropout, held out", "regressor, clipped", "few sequences", "tagger", "tokens"),
+    "windows",
+)
+IN_FILES = ("few sequences", "frames", "windows")
 
 
 def trained(name):
@@ -60,6 +80,41 @@ def trained(name):
     model, X, y = settings_of(name)
     model.fit(X, y)
     return digest(model)
+
+
+@contextmanager
+def files_of(X):
+    """Sequences as views of two files, which are large enough to stay there."""
+    half, found = len(X) // 2, []
+    with TemporaryDirectory() as folder, patch.object(rows, "LARGE", 0):
+        for number, some in enumerate((X[:half], X[half:])):
+            path = Path(folder, f"{number}.npy")
+            np.save(path, np.concatenate(some))
+            mapped = np.load(path, mmap_mode="r")
+            found += np.split(mapped, np.cumsum([len(x) for x in some])[:-1])
+        yield found
+
+
+def trained_on_files(name):
+    model, X, y = settings_of(name)
+    with files_of(X) as mapped:
+        return digest(model.fit(mapped, y))
+
+
+def rows_read():
+    """The rows of each batch after the first that this process reads of files."""
+    model, X, y = settings_of("frames")
+    model.set_params(max_iter=1, shuffle=False)
+    n_read, after = [0], []
+
+    def counting(self, starts, lengths, out):
+        n_read[0] += len(out)
+        read(self, starts, lengths, out)
+
+    read = Files.read
+    with files_of(X) as mapped, patch.object(Files, "read", counting):
+        model.fit(mapped, y, callback=lambda progress: progress.row or after.append(n_read[0]))
+    return np.diff(after).tolist()
 
 
 def digest(model):
@@ -82,7 +137,9 @@ def parts():
 
 
 def all_of_them():
-    return {name: trained(name) for name in NAMES} | {"unseeded": unseeded(), "parts": parts()}
+    found = {name: trained(name) for name in NAMES}
+    found |= {f"{name}, in files": trained_on_files(name) for name in IN_FILES}
+    return found | {"unseeded": unseeded(), "parts": parts()}
 
 
 def checkpoints(path):
@@ -98,6 +155,33 @@ def checkpoints(path):
     return [*found, *(digest(clone(model).fit(X, y, resume=path)) for _ in range(2))]
 
 
+GONE_ON_WITH = ("ragged, dropout, held out", "windows")
+
+
+def stopped(folder):
+    """Trainings that end in the midst of a batch or an epoch, with what they are gone on from."""
+
+    def stop(progress):
+        if progress.update == 4:
+            raise FaultError
+
+    for name in GONE_ON_WITH:
+        model, X, y = settings_of(name)
+        try:
+            model.fit(X, y, checkpoint=Checkpoint(Path(folder, name), every=0), callback=stop)
+        except FaultError:
+            continue
+        raise AssertionError("there was nothing left to do")
+
+
+def gone_on(folder):
+    found = {}
+    for name in GONE_ON_WITH:
+        model, X, y = settings_of(name)
+        found[name] = digest(model.fit(X, y, resume=Path(folder, name)))
+    return found
+
+
 # Faults: what each rank says of them. After each the ranks are in step again.
 
 
@@ -110,6 +194,10 @@ def with_fault(name, rank):
     is_last = rank == ranks().size - 1
     if is_last and name == "other data":
         X = [x + 1 for x in X]
+    if name == "one number":
+        model, X, y = settings_of("tagger")
+        model.set_params(standardize=False)
+        X[77][0, 1] += is_last
     if is_last and name == "another label":
         y = 1 - y
     if is_last and name == "another setting":
@@ -148,6 +236,7 @@ def with_fault(name, rank):
 
 FAULTS = (
     "other data",
+    "one number",
     "another label",
     "another setting",
     "not finite",
@@ -170,6 +259,12 @@ def main(what):
         found = {name: with_fault(name, rank) for name in FAULTS}
     elif what == "checkpoints":
         found = checkpoints(os.environ["CHECKPOINT"])
+    elif what == "stopped":
+        found = stopped(os.environ["FOLDER"])
+    elif what == "gone on":
+        found = gone_on(os.environ["FOLDER"])
+    elif what == "rows read":
+        found = rows_read()
     elif what == "more fits":
         if rank:
             parts()

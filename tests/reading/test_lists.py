@@ -10,6 +10,7 @@ import elman
 from elman import DataError, RNNClassifier
 from elman.cli import app
 from elman.data import rows as stored
+from elman.data.blocks import Files
 
 rng = np.random.default_rng(0)
 LENGTHS = rng.integers(1, 9, 40)
@@ -61,7 +62,7 @@ def test_numbers_stay_in_the_file(tmp_path, monkeypatch, kind, n_features, dtype
     path = write(tmp_path / "panel.arrow", X, kind)
     found, y, info = read(path, monkeypatch, label="y")
     assert found.unread is not None
-    assert found.unread.files is not None
+    assert isinstance(found.unread.source, Files)
     whole, y_whole, info_whole = read(path, monkeypatch, 1 << 26, label="y")
     assert whole.unread is None
     for one, other, x in zip(found, whole, X, strict=True):

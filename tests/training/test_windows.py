@@ -20,8 +20,7 @@ def states_of(parameters, n):
 
 
 def cut(examples, n_steps, indices=EVERYTHING):
-    states = states_of(network_of(), len(examples.sequences))
-    return list(windows(examples, indices, n_steps, states))
+    return list(windows(examples, indices, n_steps, [states_of(network_of(), len(indices))]))
 
 
 def test_windows_have_every_step_once_and_in_order():
@@ -90,7 +89,8 @@ def test_an_epoch_at_rest_has_the_objective_of_whole_sequences(alpha):
 
 def test_states_are_carried_and_errors_are_not():
     trainer = trainer_of(network_of(), examples_of(LENGTHS, True), tbptt_steps=2)
-    first, second, _ = windows(trainer.examples, EVERYTHING, 2, trainer.states)
+    states = trainer.states_of(len(LENGTHS))
+    first, second, _ = windows(trainer.examples, EVERYTHING, 2, states)
     trainer._evaluate(first)
     constant = Carry(trainer.parameters.architecture, second.carry[0].values.copy())
     assert np.abs(constant.values).min() > 0

@@ -1,6 +1,6 @@
 """Where sequences come from, and how a batch of them is laid out for an engine."""
 
-from elman.data.batch import Batch, Shard
+from elman.data.batch import Batch, Divide, Division, Shard, undivided
 from elman.data.examples import Examples
 from elman.data.files import read_idx, read_npz
 from elman.data.frame import Frame
@@ -11,6 +11,8 @@ from elman.data.tokens import Vocabulary
 
 __all__ = [
     "Batch",
+    "Divide",
+    "Division",
     "Examples",
     "Frame",
     "FrontEnd",
@@ -21,4 +23,5 @@ __all__ = [
     "as_sequences",
     "read_idx",
     "read_npz",
+    "undivided",
 ]

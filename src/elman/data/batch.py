@@ -8,8 +8,9 @@ Letters: T steps, B sequences, n_t of them alive at step t, D features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,9 +18,52 @@ from elman._typing import Array, IntArray
 from elman.data.sequences import Sequences
 
 
+class Division(NamedTuple):
+    """Which processes compute which sequences of a batch, longest first.
+
+    Attributes
+    ----------
+    cuts : tuple of int
+        Process r has those from ``cuts[r]`` on, up to ``cuts[r + 1]``.
+    process : int
+        The number of this one.
+    """
+
+    cuts: tuple[int, ...]
+    process: int = 0
+
+    @property
+    def n_sequences(self) -> int:
+        """How many there are, of all processes."""
+        return self.cuts[-1]
+
+    @property
+    def n_processes(self) -> int:
+        """How many processes there are."""
+        return len(self.cuts) - 1
+
+    @property
+    def own(self) -> slice:
+        """Those of this process."""
+        return slice(*self.cuts[self.process : self.process + 2])
+
+    def first(self, n: int) -> Division:
+        """Leave out all but the first n sequences; each keeps its process."""
+        return self._replace(cuts=tuple(min(cut, n) for cut in self.cuts))
+
+
+Divide: TypeAlias = Callable[[IntArray], Division]
+"""Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
+
+
+def undivided(lengths: IntArray) -> Division:
+    """Leave all to this process."""
+    return Division((0, len(lengths)))
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some of the sequences, longest first.
+    """Some of the sequences, longest first: those that this process computes.
 
     Attributes
     ----------
@@ -30,6 +74,10 @@ class Batch:
         Whether each step has an answer, or only each sequence's last.
     n_sequences : int
         How many there are in all: more than ``sequences``, where these were made for the batch alone.
+    carried : array (B,)
+        Which row of a ``Carry`` each has: by its number, or in a window by its place in the batch.
+    division : Division
+        What processes compute of the batch that this is a part of.
     """
 
     sequences: Sequences
@@ -38,15 +86,27 @@ class Batch:
     lengths: IntArray
     every_step: bool
     n_sequences: int
+    carried: IntArray
+    division: Division
 
     @classmethod
-    def of(cls, sequences: Sequences, indices: IntArray, every_step: bool) -> Batch:
+    def of(
+        cls,
+        sequences: Sequences,
+        indices: IntArray,
+        every_step: bool,
+        divide: Divide = undivided,
+    ) -> Batch:
         """Sort sequences by length; equal lengths keep the order of ``indices``."""
         starts = sequences.offsets[indices]
         lengths = sequences.offsets[indices + 1] - starts
         order = np.argsort(-lengths, kind="stable")
-        members, n = indices[order], len(sequences)
-        return cls(sequences, members, starts[order], lengths[order], every_step, n)
+        lengths = lengths[order]
+        division = divide(lengths)
+        own = order[division.own]
+        members, n = indices[own], len(sequences)
+        lengths = lengths[division.own]
+        return cls(sequences, members, starts[own], lengths, every_step, n, members, division)
 
     @classmethod
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:
@@ -61,6 +121,18 @@ class Batch:
         """How many answers there are in all: those of steps, of ``sequences``."""
         return len(self.sequences.values) if self.every_step else self.n_sequences
 
+    def window(self, begin: int, n_steps: int) -> Batch:
+        """Keep the steps from ``begin`` on, so many at most, of the sequences that have any."""
+        lengths = np.minimum(self.lengths - begin, n_steps)
+        there = lengths > 0  # the first ones: the longest come first
+        return replace(
+            self,
+            members=self.members[there],
+            starts=self.starts[there] + begin,
+            lengths=lengths[there],
+            carried=self.carried[there],
+        )
+
     def shards(self, size: int) -> Iterator[Shard]:
         """Lay the batch out, ``size`` sequences at a time, in blocks (D, n_t)."""
         for start in range(0, len(self), size):
@@ -73,8 +145,8 @@ class Shard:
 
     Attributes
     ----------
-    members : array (n_1,)
-        The numbers of the sequences, longest first.
+    members, carried : arrays (n_1,)
+        The numbers of the sequences, longest first, and their rows of a ``Carry``.
     x : list of T arrays (D, n_t)
         Columns are sequences.
     answers_from : array (T,)
@@ -86,6 +158,7 @@ class Shard:
     """
 
     members: IntArray
+    carried: IntArray
     x: list[Array]
     answers_from: IntArray
     rows: IntArray
@@ -93,6 +166,7 @@ class Shard:
 
 def _shard(batch: Batch, part: slice) -> Shard:
     members, starts, lengths = batch.members[part], batch.starts[part], batch.lengths[part]
+    carried = batch.carried[part]
     n_timesteps = int(lengths[0])
     steps = np.arange(n_timesteps)
     # n_t: how many of the descending lengths exceed t (t counted from 0)
@@ -104,7 +178,7 @@ def _shard(batch: Batch, part: slice) -> Shard:
     blocks = np.split(batch.sequences.values[source], np.cumsum(counts)[:-1])
     x = [np.ascontiguousarray(block.T) for block in blocks]  # (n_t, D) → (D, n_t)
     if batch.every_step:
-        return Shard(members, x, np.zeros(n_timesteps, np.int64), source)
+        return Shard(members, carried, x, np.zeros(n_timesteps, np.int64), source)
     answers_from = np.append(counts[1:], 0)
     ends_here = column_of >= answers_from[step_of]
-    return Shard(members, x, answers_from, members[column_of[ends_here]])
+    return Shard(members, carried, x, answers_from, members[column_of[ends_here]])

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.data.batch import Batch
+from elman.data.batch import Batch, Divide, undivided
 from elman.data.frontend import FrontEnd
 from elman.data.sequences import Sequences
 from elman.data.targets import Targets
@@ -46,15 +46,36 @@ class Examples:
             made = self.front_end.apply(made)
         return Examples(made, self.targets)
 
-    def batch(self, indices: IntArray) -> tuple[Batch, Targets]:
-        """Return some of the sequences as an engine takes them, and targets, theirs among them."""
+    def lengths(self, indices: IntArray) -> IntArray:
+        """The steps that the network takes of some of the sequences."""
+        lengths = self.sequences.offsets[indices + 1] - self.sequences.offsets[indices]
+        return lengths if self.front_end is None else self.front_end.lengths(lengths)
+
+    def longest_first(self, indices: IntArray) -> IntArray:
+        """Sort some of the sequences as a batch has them."""
+        return indices[np.argsort(-self.lengths(indices), kind="stable")]
+
+    def batch(self, indices: IntArray, divide: Divide = undivided) -> tuple[Batch, Targets]:
+        """Return some of the sequences as an engine takes them, and targets, theirs among them.
+
+        What others compute of it is not read.
+        """
         sequences, targets = self.sequences, self.targets
         if self.front_end is None and sequences.unread is None:
-            return Batch.of(sequences, indices, targets.every_step), targets
-        own = self.take(indices).made()
-        batch = Batch.of(own.sequences, np.arange(len(indices)), targets.every_step)
+            return Batch.of(sequences, indices, targets.every_step, divide), targets
+        numbers = self.longest_first(indices)
+        division = divide(self.lengths(numbers))
+        numbers = numbers[division.own]
+        own = self.take(numbers).made()
+        batch = Batch.of(own.sequences, np.arange(len(numbers)), targets.every_step)
         # By its number among all a sequence has its target, and its masks of dropout.
-        batch = replace(batch, members=indices[batch.members], n_sequences=len(sequences))
+        batch = replace(
+            batch,
+            members=numbers,
+            n_sequences=len(sequences),
+            carried=numbers,
+            division=division,
+        )
         return batch, own.targets if targets.every_step else targets
 
     def order(self, rng: np.random.Generator) -> IntArray:
@@ -65,9 +86,7 @@ class Examples:
         are shuffled.
         """
         unread = self.sequences.unread
-        if unread is None or unread.files is None:
-            return rng.permutation(len(self.sequences))
-        return unread.files.order(unread.starts, unread.lengths, rng)
+        return rng.permutation(len(self.sequences)) if unread is None else unread.order(rng)
 
     def present(self) -> Examples:
         """Leave out what has weight 0: sequences that have none, and the steps behind their last.

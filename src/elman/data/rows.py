@@ -2,41 +2,19 @@
 
 What is small is one array in memory (``Sequences.values``). What is large is ``Rows``: where each
 sequence lies. Reading makes an array of the rows that are asked for, in the dtype that is computed in.
-
-Files are read, not mapped: a page of a map counts as memory of the process for as long as the system
-has room, and a file that is cut short while it is mapped ends the process. What is read of a file in
-a random order goes through blocks of it, of which some are kept.
 """
 
 from __future__ import annotations
 
-import io
-import mmap
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
-from elman._files import open_file
 from elman._typing import Array, IntArray
-from elman.errors import DataError
 
 LARGE = 1 << 26
 """Bytes of steps up to which they are one array in memory, brought to the network's form once."""
-
-BLOCK = 1 << 20
-"""Bytes of a file that are read at once, where sequences are wanted in a random order."""
-
-WINDOW = 1 << 26
-"""Bytes of a file among which sequences are shuffled."""
-
-LONG = 1 << 15
-"""Bytes of a mean sequence from which on it is read from its file by itself, its block announced."""
 
 _FEW_ROWS = 16
 """A mean length below which rows are copied one by one, in one call, and not run by run."""
@@ -50,6 +28,10 @@ class Source(Protocol):
 
     def read(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
         """Copy runs of rows one behind another to ``out`` (lengths.sum(), n_features)."""
+        ...
+
+    def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
+        """Draw an order of sequences for an epoch, in which they can be read."""
         ...
 
 
@@ -89,10 +71,9 @@ class Rows:
         """The size of all rows, once they are read."""
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
-    @property
-    def files(self) -> Files | None:
-        """The files that the rows are in; None if they are in memory."""
-        return self.source if isinstance(self.source, Files) else None
+    def order(self, rng: np.random.Generator) -> IntArray:
+        """Draw an order of the sequences, as their source has it."""
+        return self.source.order(self.starts, self.lengths, rng)
 
     def __getitem__(self, rows: Any) -> Array:
         """Read: a slice of the rows, some by their numbers or by truth values, or one."""
@@ -129,13 +110,15 @@ class Rows:
 
     def _between(self, first: int, last: int) -> Array:
         """Read rows first … last - 1."""
-        of = np.arange(
-            np.searchsorted(self.offsets, first, side="right") - 1,
-            np.searchsorted(self.offsets, last, side="left"),
-        )
-        begins, ends = self.offsets[of], self.offsets[of + 1]
-        cut = np.maximum(first - begins, 0)
-        return self._read(self.starts[of] + cut, np.minimum(ends, last) - begins - cut)
+        a = int(np.searchsorted(self.offsets, first, side="right")) - 1
+        b = int(np.searchsorted(self.offsets, last, side="left"))
+        starts, lengths = self.starts[a:b].copy(), self.lengths[a:b].copy()
+        if len(lengths):
+            cut = first - self.offsets[a]
+            starts[0] += cut
+            lengths[0] -= cut
+            lengths[-1] -= self.offsets[b] - last
+        return self._read(starts, lengths)
 
     def _read(self, starts: IntArray, lengths: IntArray) -> Array:
         out = np.empty((int(lengths.sum()), self.shape[1]), self.dtype)
@@ -147,10 +130,11 @@ class Rows:
 
 def joined(starts: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
     """Make one run of runs that follow each other."""
-    begins = np.append(True, starts[1:] != starts[:-1] + lengths[:-1])
-    if begins.all():
+    begin_anew = starts[1:] != starts[:-1] + lengths[:-1]
+    if begin_anew.all():
         return starts, lengths
-    return starts[begins], np.add.reduceat(lengths, np.flatnonzero(begins))
+    begins = np.concatenate([[0], 1 + np.flatnonzero(begin_anew)])
+    return starts[begins], np.add.reduceat(lengths, begins)
 
 
 def runs(starts: IntArray, lengths: IntArray) -> IntArray:
@@ -186,6 +170,10 @@ class Stack:
         """See ``Source.read``."""
         copy_runs(self.values, starts, lengths, out)
 
+    def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
+        """See ``Source.order``: any is as likely as any other."""
+        return rng.permutation(len(starts))
+
 
 class Pieces:
     """The rows of several arrays in memory, one behind another."""
@@ -200,6 +188,10 @@ class Pieces:
         """See ``Source.read``."""
         for piece, start, stop, to in parts(self.offsets, starts, lengths):
             out[to : to + stop - start] = self.pieces[piece][start:stop]
+
+    def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
+        """See ``Source.order``: any is as likely as any other."""
+        return rng.permutation(len(starts))
 
 
 def parts(
@@ -220,241 +212,3 @@ def parts(
                 yield piece, start, stop, to
             to, n = to + stop - start, n - (stop - start)
             piece, start = piece + 1, 0
-
-
-class Part(NamedTuple):
-    """Rows in a file, one behind another, from a byte of it on."""
-
-    path: str
-    position: int
-    n_rows: int
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a file was when it was opened first: it has to stay so."""
-
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> _State:
-        return cls(found.st_size, found.st_mtime_ns)
-
-
-class Files:
-    """The rows of files, which are read block by block.
-
-    Parameters
-    ----------
-    parts : list of Part
-        As they follow each other.
-    dtype : dtype
-        Of the numbers in the files.
-    n_features : int
-
-    Raises
-    ------
-    DataError
-        If a file is shorter than it has to be; in reading, also if it is not what it was any more.
-    OSError
-        If a file cannot be read.
-    """
-
-    def __init__(self, parts: Sequence[Part], dtype: Any, n_features: int) -> None:
-        self.parts: list[Part] = []
-        for part in parts:  # what follows another is one with it
-            before = self.parts[-1] if self.parts else None
-            n_bytes = 0 if before is None else before.n_rows * n_features * np.dtype(dtype).itemsize
-            if before is not None and part[:2] == (before.path, before.position + n_bytes):
-                self.parts[-1] = before._replace(n_rows=before.n_rows + part.n_rows)
-            else:
-                self.parts.append(part)
-        self.dtype = np.dtype(dtype)
-        self.n_features = n_features
-        self.offsets = np.concatenate([[0], np.cumsum([part.n_rows for part in self.parts])])
-        self._states: dict[str, _State] = {}
-        self._lock = Lock()
-        self._file: tuple[str, io.RawIOBase] | None = None
-        self._begin()
-        for part in self.parts:
-            end = part.position + part.n_rows * self.row_bytes
-            if part.path not in self._states:
-                self._states[part.path] = _State.of(Path(part.path).stat())
-            if end > self._states[part.path].size:
-                raise _cut_short(part.path, end, self._states[part.path].size)
-
-    @property
-    def row_bytes(self) -> int:
-        """The size of a row."""
-        return self.n_features * int(self.dtype.itemsize)
-
-    @property
-    def rows_of_block(self) -> int:
-        """How many rows are read at once."""
-        return max(1, int(BLOCK // self.row_bytes))
-
-    def _begin(self, longest: int = 0) -> None:
-        """Keep blocks anew, and with each so many rows that a sequence that begins in it ends there."""
-        self._rows_behind = longest
-        self._blocks: Array | None = None  # (slots · rows of a slot, D)
-        self._announced: dict[int, None] = {}  # a set in the order in which they came
-        self._slots: dict[int, int] = {}  # of a block, those that were read first in front
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name in _KEPT}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._lock = Lock()
-        self._file = None
-        self._begin()
-
-    def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
-        """Draw an order of sequences in which few blocks are wanted at a time.
-
-        Blocks come in a random order; sequences are shuffled among those of a window.
-        """
-        _, of = np.unique(starts // self.rows_of_block, return_inverse=True)
-        order = np.argsort(rng.permutation(of.max() + 1)[of], kind="stable")
-        ends = np.cumsum(lengths[order]) * self.row_bytes
-        window = (ends - 1) // WINDOW
-        return np.asarray(order[np.lexsort((rng.random(len(order)), window))])
-
-    def read(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
-        """See ``Source.read``."""
-        with self._lock, ExitStack() as stack:
-            stack.callback(self._close)
-            block = starts // self.rows_of_block
-            wanted = np.unique(block)
-            longest = int(lengths.max())
-            if longest > self.rows_of_block // 4 or len(wanted) > _n_blocks():
-                self._read_runs(starts, lengths, out)
-                return
-            if len(out) * self.row_bytes >= LONG * len(starts):
-                self._announce(wanted)
-                self._read_runs(starts, lengths, out)
-                return
-            if longest > self._rows_behind:
-                self._begin(longest)
-            slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
-            assert self._blocks is not None
-            at = (
-                slots * (self.rows_of_block + self._rows_behind)
-                + starts
-                - block * self.rows_of_block
-            )
-            copy_runs(self._blocks, at, lengths, out)
-
-    def _announce(self, wanted: IntArray) -> None:
-        """Let the system read blocks in one piece each, before sequences are read out of them."""
-        R = self.rows_of_block
-        for block in wanted.tolist():
-            if block in self._announced or not hasattr(os, "posix_fadvise"):
-                continue
-            n = min(R, int(self.offsets[-1]) - block * R)
-            for number, start, stop, _ in parts(self.offsets, np.array([block * R]), np.array([n])):
-                path, position, _ = self.parts[number]
-                place = position + start * self.row_bytes, (stop - start) * self.row_bytes
-                os.posix_fadvise(self._open(path).fileno(), *place, os.POSIX_FADV_WILLNEED)
-            self._announced[block] = None
-            if len(self._announced) > _n_blocks():
-                del self._announced[next(iter(self._announced))]
-
-    def _fetched(self, wanted: IntArray) -> IntArray:
-        """See that blocks are there, and return the slot of each."""
-        size, R = self.rows_of_block + self._rows_behind, self.rows_of_block
-        if self._blocks is None:
-            self._blocks = np.empty((_n_blocks() * size, self.n_features), self.dtype)
-        missing = [block for block in wanted.tolist() if block not in self._slots]
-        if missing:
-            used = set(wanted.tolist())
-            free = list(set(range(_n_blocks())) - set(self._slots.values()))
-            spare = [block for block in self._slots if block not in used]
-            for block in missing:
-                slot = free.pop() if free else self._slots.pop(spare.pop(0))
-                first = block * R
-                n = min(size, int(self.offsets[-1]) - first)
-                into = self._blocks[slot * size : slot * size + n]
-                self._read_runs(np.array([first]), np.array([n]), into)
-                self._slots[block] = slot  # at last: an interrupt leaves no half block behind
-        return np.array([self._slots[block] for block in wanted.tolist()])
-
-    def _read_runs(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
-        """Read runs one by one, each in one piece."""
-        for number, start, stop, to in parts(self.offsets, starts, lengths):
-            part = self.parts[number]
-            file = self._open(part.path)
-            rows = max(1, (BLOCK if out.dtype != self.dtype else 1 << 40) // self.row_bytes)
-            for first in range(start, stop, rows):
-                n = min(rows, stop - first)
-                place = out[to + first - start : to + first - start + n]
-                into = place if out.dtype == self.dtype else np.empty_like(place, self.dtype)
-                at = part.position + first * self.row_bytes
-                self._fill(part.path, file, at, into.reshape(-1).view(np.uint8).data)
-                if into is not place:
-                    place[...] = into
-
-    def _fill(self, path: str, file: io.RawIOBase, at: int, into: memoryview) -> None:
-        file.seek(at)
-        done = 0
-        while done < len(into):
-            n = file.readinto(into[done:])
-            if not n:
-                raise _cut_short(path, at + len(into), file.seek(0, io.SEEK_END))
-            done += n
-
-    def _open(self, path: str) -> io.RawIOBase:
-        """Open a file, and see that it is what it was."""
-        if self._file is None or self._file[0] != path:
-            self._close()
-            self._file = path, cast(io.BufferedReader, open_file(path)).detach()
-        file = self._file[1]
-        before, found = self._states[path], _State.of(os.fstat(file.fileno()))
-        if found != before:
-            raise DataError(
-                f"{path} changed while it was read: it had {before.size:,} bytes, and has "
-                f"{found.size:,}, or others. Let nothing write to it, and begin anew."
-            )
-        return file
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file[1].close()
-            self._file = None
-
-
-_KEPT = ("parts", "dtype", "n_features", "offsets", "_states")
-
-
-def _n_blocks() -> int:
-    """How many blocks are kept: those of a window, and some of the one before."""
-    return max(2, 3 * WINDOW // (2 * BLOCK))
-
-
-def _cut_short(path: str, expected: int, found: int) -> DataError:
-    return DataError(
-        f"{path} ends after {found:,} bytes; {expected:,} were expected. It is damaged, or was cut "
-        "short while it was read. Write it again."
-    )
-
-
-def place_in_file(array: Array) -> tuple[str, int] | None:
-    """The file that a memory-mapped array is a view of, and the byte that it begins at.
-
-    None if it is none, its rows do not follow each other, or what was written to it stays its own
-    (``mode="c"``).
-    """
-    root: Any = array
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    if not isinstance(root, np.memmap) or not isinstance(root.base, mmap.mmap):
-        return None
-    if root.mode == "c" or root.filename is None or not array.flags.c_contiguous:
-        return None
-    if root.mode != "r":
-        root.flush()
-    # The map begins at a whole page of the file.
-    first = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY
-    begin = np.frombuffer(root.base, np.uint8).ctypes.data
-    return str(root.filename), int(first + array.ctypes.data - begin)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import rows as stored
-from elman.data.rows import Files, Part, Pieces, Rows, Stack, copy_runs, place_in_file, runs
+from elman.data.blocks import Files, Part, place_in_file
+from elman.data.rows import Pieces, Rows, Stack, copy_runs, runs
 from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")

@@ -16,7 +16,7 @@ from elman.parameters import Architecture
 
 
 class Carry:
-    """The states of all layers, for the sequences of a data set.
+    """The states of all layers, for the sequences of a data set or of a batch.
 
     A network goes on from one: where a sequence was cut, or where you say it begins.
 
@@ -96,8 +96,8 @@ class Carry:
         return f"Carry(of {len(self)} sequence(s); {self.architecture})"
 
 
-def check_after(after: Carry, architecture: Architecture, n: int, dtype: Any) -> None:
-    """See that the states of n sequences after their last steps can be written to ``after``.
+def check_after(after: Carry, architecture: Architecture, rows: IntArray, dtype: Any) -> None:
+    """See that states after the last steps of sequences can be written to rows of ``after``.
 
     Raises
     ------
@@ -108,11 +108,11 @@ def check_after(after: Carry, architecture: Architecture, n: int, dtype: Any) ->
         raise ValueError(
             "a bidirectional network has no states to go on from: its reverse layers begin at the end"
         )
-    expected = n, n_states(architecture)
-    if after.values.shape != expected or after.values.dtype != dtype:
+    n, expected, shape = int(rows.max(initial=-1)) + 1, n_states(architecture), after.values.shape
+    if len(shape) != 2 or shape[0] < n or shape[1] != expected or after.values.dtype != dtype:
         raise ValueError(
-            f"states of shape {after.values.shape}, {after.values.dtype}, to be written to; expected "
-            f"{expected}, {dtype}"
+            f"states of shape {shape}, {after.values.dtype}, to be written to; expected {n} or more "
+            f"rows of {expected}, {dtype}"
         )
 
 

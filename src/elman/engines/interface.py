@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from elman._typing import Array
-from elman.data import Batch, Targets
+from elman._typing import Array, IntArray
+from elman.data import Batch, Division, Targets
 from elman.engines.carry import Carry
 from elman.engines.streaming import State
 from elman.equations.dropout import Dropout
@@ -18,7 +18,7 @@ from elman.parameters import Parameters
 
 
 class Evaluation(NamedTuple):
-    """What a batch comes to.
+    """What a batch comes to, of all processes.
 
     Attributes
     ----------
@@ -69,19 +69,31 @@ class Engine(Protocol):
             takes: classes 0 … K - 1, (n,), or numbers, (n, n_numbers). The weight is what multiplies
             the answer's loss: 1/B for a mean over B sequences.
         carry : Carry, optional
-            The states before the first steps, a row for each of ``batch.sequences``; if left out
-            the network's own, zeros or learned.
+            The states before the first steps, in the rows ``batch.carried``; if left out the
+            network's own, zeros or learned.
         dropout : Dropout, optional
             What is dropped; if left out, nothing is. A sequence's masks go by its number in
             ``batch.sequences``.
         after : Carry, optional
             Filled in: the rows of the batch's sequences with the states after their last steps, in
-            the dtype of the parameters. It may be ``carry``. Not of networks in both directions.
+            the dtype of the parameters; where several processes compute the batch, those of them
+            all. It may be ``carry``. Not of networks in both directions.
 
         Returns
         -------
         Evaluation
-            Summed over parts of the batch in a fixed binary tree.
+            Summed over parts of the batch, of all processes, in a fixed binary tree.
+        """
+        ...
+
+    def division(self, parameters: Parameters, lengths: IntArray) -> Division:
+        """Say which sequences of a batch this process is to compute, and which others.
+
+        Parameters
+        ----------
+        parameters : Parameters
+        lengths : array (n,)
+            Of all sequences of the batch, longest first.
         """
         ...
 

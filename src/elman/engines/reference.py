@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from elman._typing import Array
-from elman.data import Batch, Shard, Targets
+from elman._typing import Array, IntArray
+from elman.data import Batch, Division, Shard, Targets, undivided
 from elman.engines.carry import Carry, check_after
 from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
@@ -92,11 +92,14 @@ class ReferenceEngine:
         shards = batch.shards(self.shard_size)
         dropout = dropout and dropout.checked()
         if after is not None:
-            n, dtype = batch.n_sequences, parameters.vector.dtype
-            check_after(after, parameters.architecture, n, dtype)
+            check_after(after, parameters.architecture, batch.carried, parameters.vector.dtype)
         return tree_sum(
             self._evaluate(parameters, shard, targets, carry, dropout, after) for shard in shards
         )
+
+    def division(self, parameters: Parameters, lengths: IntArray) -> Division:
+        """See ``Engine.division``: each process computes all."""
+        return undivided(lengths)
 
     def of_each(
         self, members: Sequence[Member], batch: Batch, targets: Targets
@@ -231,7 +234,7 @@ def forward(
         parameters["V"],
         parameters.get("c"),
         shard.answers_from,
-        None if carry is None else carry.columns(shard.members),
+        None if carry is None else carry.columns(shard.carried),
         parameters.architecture.readout,
     )
 
@@ -243,7 +246,7 @@ def write_states(trace: Trace, shard: Shard, after: Carry) -> None:
         for t, step in enumerate(of_layer.steps):
             ending = slice(n_alive[t + 1], n_alive[t])
             for state, row in zip(step.states, rows.values(), strict=True):
-                row[shard.members[ending]] = state[:, ending].T
+                row[shard.carried[ending]] = state[:, ending].T
 
 
 def loss(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -194,7 +195,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples, held_out = prepared.examples, None
         if validation_data is not None:
             held_out = self._given_aside(validation_data, prepared)
-        data = {} if target is None else digests_of(examples, held_out)
+        kept_or_shared = target is not None or taking_part() is not None
+        data = digests_of(examples, held_out) if kept_or_shared else {}
         if resumed is not None:
             resumed.require_data(data)
         parts = None if resumed is None else resumed.parts
@@ -207,7 +209,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         fitted, members = self._begin(prepared, examples, n_members)
         optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
         fitted = replace(fitted, optimizer=optimizer if len(members.each) == 1 else None)
-        trainer = self._trainer(fitted, members, optimizer, examples, examples.mean_weight)
+        trainer = self._trainer(fitted, members, optimizer, examples, data, examples.mean_weight)
         validate = None
         if held_out is not None:
             validate = partial(self._score, fitted, fitted.prepared(held_out))
@@ -262,7 +264,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 "it back, or go on by fit with warm_start=True, which begins with a new one."
             )
         assert fitted.optimizer is not None
-        trainer = self._trainer(fitted, members, fitted.optimizer, prepared.examples)
+        data = {} if taking_part() is None else digests_of(prepared.examples, None)
+        trainer = self._trainer(fitted, members, fitted.optimizer, prepared.examples, data)
         self._fitted = fitted
         n_before = len(fitted.history)
         try:
@@ -461,18 +464,17 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         members: Members,
         optimizer: Optimizer,
         examples: Examples,
+        data: Mapping[str, str],
         mean_weight: float = 1.0,
     ) -> Trainer:
-        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
+        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two.
+
+        ``data`` are digests of all data, for the ranks of an MPI job to compare.
+        """
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
         ranks = taking_part()
-        if ranks is not None and self.tbptt_steps is not None:
-            raise InvalidParameterError(
-                "tbptt_steps carries states from one window to the next, which the ranks of an MPI job "
-                "do not exchange yet. Train in one process, or leave tbptt_steps out."
-            )
         trainer = Trainer(
             get_engine(self.engine, self.n_jobs, self.checkpoint_steps, ranks),
             members,
@@ -489,7 +491,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             tbptt_steps=self.tbptt_steps,
         )
         if ranks is not None:
-            ranks.compare(facts(self, fitted, trainer))
+            ranks.compare(facts(self, fitted, trainer, data))
         return trainer
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:

@@ -40,7 +40,7 @@ from elman.training import Moment, Run, State, Trainer, go_on, state_of
 
 logger = logging.getLogger("elman")
 
-VERSION = 1
+VERSION = 2
 """Of what ``training`` holds."""
 
 _SHARE = 20

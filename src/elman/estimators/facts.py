@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 from zlib import crc32
@@ -10,25 +11,17 @@ from zlib import crc32
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from elman.data.digest import storage
 from elman.estimators.fitted import Fitted
 from elman.training import Trainer
 
 _OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
 
-_SAMPLE = 64  # steps of the data
 
-
-def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
-    """Name all that has to be the same, by its value or by a digest of it.
-
-    Of the data it reads a few steps alone: the others are seen in what standardises them. Of tokens,
-    which nothing does, it reads all.
-    """
-    sequences, targets = trainer.examples.sequences, trainer.examples.targets
-    n_steps = len(sequences.values)
-    vocabulary = fitted.format.vocabulary
-    some = np.arange(_SAMPLE) * n_steps // _SAMPLE if vocabulary is None else slice(None)
+def facts(
+    estimator: BaseEstimator, fitted: Fitted, trainer: Trainer, data: Mapping[str, str]
+) -> dict[str, Any]:
+    """Name all that has to be the same, by its value or by a digest of it; ``data`` has digests."""
+    sequences, vocabulary = trainer.examples.sequences, fitted.format.vocabulary
     settings = {
         name: value
         for name, value in sorted(estimator.get_params(deep=False).items())
@@ -41,15 +34,12 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
         "the estimator": type(estimator).__name__,
         **settings,
         "the number of sequences": len(sequences),
-        "the number of steps": n_steps,
-        "how X is stored": storage(trainer.examples),
+        "the number of steps": len(sequences.values),
         "the lengths of the sequences": _digest(sequences.lengths),
-        "the steps of X": _digest(sequences.values[some]),
+        **{name: f"data with digest {crc32(of.encode()):08x}" for name, of in data.items()},
         "the tokens that are known": vocabulary and _digest_of_text(repr(vocabulary.tokens)),
         "the mean of X": _digest(fitted.front_end.mean),
         "the deviation of X": _digest(fitted.front_end.scale),
-        "y": _digest(targets.values),
-        "the weights of sequences": _digest(targets.weights),
         "the network": fitted.network.architecture,
         "the parameters to begin with": _digest(trainer.members.vector),
         "the state of random numbers": _digest_of_text(repr(fitted.rng.bit_generator.state)),
@@ -57,7 +47,7 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
 
 
 def outcome(trainer: Trainer) -> dict[str, Any]:
-    """Name what has to be the same when training ends: validation data may have differed."""
+    """Name what has to be the same when training ends."""
     return {"the weights in the end": _digest(trainer.members.vector)}
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, wraps
+from itertools import pairwise
 from json import loads
 from threading import Timer, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -207,10 +208,7 @@ class Ranks:
         """
         from elman.mpi.joining import join  # with the compiled engine, which takes long to import
 
-        if self._held is None:
-            self._held = Uninterrupted()
-            self._held.__enter__()
-        self._held.let_through()
+        self._let_through()
         start = self._n_joined % -(-len(parameters) // CHECKED) * CHECKED
         self._n_joined += 1
         digest = np.array([crc32(parameters[start : start + CHECKED].data)], np.int64).view(
@@ -230,6 +228,29 @@ class Ranks:
             return [message[8:] for message in theirs]
 
         return join(exchange, self.rank, tree, blocks, n, parameters.dtype)
+
+    def any(self, flags: Array) -> Array:
+        """See ``Reducer.any``."""
+        self._let_through()
+        packed = np.packbits(flags)
+        heard = self.messages.exchange([packed] * self.size, [packed.nbytes] * self.size)
+        return np.unpackbits(np.bitwise_or.reduce(heard), count=len(flags)).astype(bool)
+
+    def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
+        """See ``Reducer.share``."""
+        self._let_through()
+        parts = [rows[start:stop] for start, stop in pairwise(cuts)]
+        own = np.ascontiguousarray(parts[self.rank]).reshape(-1).view(np.uint8)
+        heard = self.messages.exchange([own] * self.size, [part.nbytes for part in parts])
+        for part, message in zip(parts, heard, strict=True):
+            part[...] = message.view(rows.dtype).reshape(part.shape)
+
+    def _let_through(self) -> None:
+        """Hold Ctrl-C back from the first exchange on, and let it through before each."""
+        if self._held is None:
+            self._held = Uninterrupted()
+            self._held.__enter__()
+        self._held.let_through()
 
     def compare(self, facts: Mapping[str, object]) -> None:
         """See that all ranks are about to do the same, or have done so.

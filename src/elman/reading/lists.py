@@ -2,7 +2,7 @@
 
 In an Arrow file (Feather, version 2) that is not compressed, the numbers of all lists of a record batch
 stand one behind another, as they do in an array (Arrow's columnar format, "Variable-size List Layout").
-So such a file is read as any other file of steps is: batch by batch, by ``data.rows.Files``.
+So such a file is read as any other file of steps is: batch by batch, by ``data.blocks.Files``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 
 from elman._typing import IntArray
 from elman.data import rows as stored
-from elman.data.rows import Files, Part, Rows
+from elman.data.blocks import Files, Part
+from elman.data.rows import Rows
 from elman.reading.cells import Cells, names_of
 from elman.reading.opened import Opened, Plan
 

@@ -66,7 +66,7 @@ def state_of(trainer: Trainer, run: Run) -> State:
     kept = {name: getattr(run, name) for name in _VECTORS}
     arrays = {name: vector for name, vector in kept.items() if vector is not None}
     if trainer.states is not None and under_way is not None and under_way.n_windows:
-        # between two windows; a row for every sequence, of one network behind another
+        # between two windows; a row for each sequence of the batch, of one network behind another
         arrays["states"] = np.concatenate([carry.values for carry in trainer.states])
     if len(trainer.members.each) > 1:
         settings["n_members"] = len(trainer.members.each)
@@ -96,10 +96,13 @@ def go_on(trainer: Trainer, run: Run, state: State) -> None:
     trainer.high.extend(arrays["high"].tolist())
     if settings["under_way"] is not None:
         trainer.under_way = UnderWay(**settings["under_way"])
-    if trainer.states is not None and "states" in arrays:
-        parts = np.split(arrays["states"], len(trainer.states))
-        for carry, part in zip(trainer.states, parts, strict=True):
-            carry.values[...] = part
+    if trainer.under_way is not None and trainer.under_way.n_windows:
+        n_left = len(trainer.examples.sequences) - trainer.under_way.n_done
+        trainer.states = trainer.states_of(min(trainer.batch_size, n_left))
+        if trainer.states is not None:
+            parts = np.split(arrays["states"], len(trainer.states))
+            for carry, part in zip(trainer.states, parts, strict=True):
+                carry.values[...] = _like(carry.values, part)
     if trainer.dropout is not None:
         trainer.dropout = trainer.dropout._replace(seed=_number(settings, "dropout_seed"))
     run.recovery = Recovery(**settings["recovery"])
@@ -126,9 +129,9 @@ def _number(settings: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _like(expected: Array, vector: Array) -> Array:
-    if (vector.shape, vector.dtype) != (expected.shape, expected.dtype):
+def _like(expected: Array, found: Array) -> Array:
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
         raise ValueError(
-            f"{vector.dtype} {vector.shape} for parameters {expected.dtype} {expected.shape}"
+            f"{found.dtype} {found.shape} where {expected.dtype} {expected.shape} belongs"
         )
-    return vector
+    return found

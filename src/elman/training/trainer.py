@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -143,6 +143,8 @@ class Trainer:
     under_way : UnderWay or None
         The epoch that is being gone over, after each of its batches. Whoever sets it lets the next
         epoch go on from there.
+    states : list of Carry or None
+        The states of each network between two windows of a batch, a row a sequence of the batch.
     """
 
     def __init__(
@@ -182,6 +184,7 @@ class Trainer:
         self.first_loss = math.nan
         self.high: deque[bool] = deque(maxlen=max(_WINDOW, self.n_batches))
         self.under_way: UnderWay | None = None
+        self.states: list[Carry] | None = None
 
     @property
     def parameters(self) -> Parameters:
@@ -193,13 +196,12 @@ class Trainer:
         """The number of updates of an epoch."""
         return n_windows(self.examples, self.batch_size, self.tbptt_steps)
 
-    @cached_property
-    def states(self) -> list[Carry] | None:
-        """What carries states from one window of a batch to the next, if it is cut into windows."""
+    def states_of(self, n_sequences: int) -> list[Carry] | None:
+        """Room for what is carried from a window of a batch to the next, if it is cut into windows."""
         if self.tbptt_steps is None:
             return None
-        architecture, n = self.members.architecture, len(self.examples.sequences)
-        shape, dtype = (n, n_states(architecture)), self.members.vector.dtype
+        architecture, dtype = self.members.architecture, self.members.vector.dtype
+        shape = n_sequences, n_states(architecture)
         return [Carry(architecture, np.zeros(shape, dtype)) for _ in self.members.each]
 
     @cached_property
@@ -273,9 +275,12 @@ class Trainer:
         n = len(self.examples.sequences)
         self.rng.bit_generator.state = epoch.rng
         order = self.examples.order(self.rng) if self.shuffle else np.arange(n)
+        divide = partial(self.engine.division, self.members.each[0])
         for start in range(epoch.n_done, n, self.batch_size):
             batch = order[start : start + self.batch_size]
-            cut = windows(self.examples, batch, self.tbptt_steps, self.states)
+            if not epoch.n_windows:  # else there are those of the window before
+                self.states = self.states_of(len(batch))
+            cut = windows(self.examples, batch, self.tbptt_steps, self.states, divide)
             for window in islice(cut, epoch.n_windows, None):
                 self._learn_from(window, epoch, number)
                 if callback is not None and window.weight:

@@ -14,17 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from elman._typing import IntArray
-from elman.data import Batch, Examples, Targets
+from elman.data import Batch, Divide, Examples, Targets, undivided
 from elman.engines import Carry
 
 
 class Window(NamedTuple):
-    """What an update learns from.
+    """What an update learns from. All but the batch and its targets is of all processes.
 
     Attributes
     ----------
     batch : Batch
-        The steps of each sequence that has any here.
+        The steps of each sequence that has any here, and that this process computes.
     targets : Targets
         Theirs among them.
     n_sequences : int
@@ -37,7 +37,8 @@ class Window(NamedTuple):
         Whether no other follows.
     carry, after : list of Carry or None
         The states that each network begins with, None where sequences begin; and where to put those it
-        ends in, None if nothing follows. They are rows of the same arrays.
+        ends in, None if nothing follows. They are rows of the same arrays, one a sequence of the batch
+        that it is cut from, longest first.
     """
 
     batch: Batch
@@ -51,7 +52,11 @@ class Window(NamedTuple):
 
 
 def windows(
-    examples: Examples, indices: IntArray, n_steps: int | None, states: Sequence[Carry] | None
+    examples: Examples,
+    indices: IntArray,
+    n_steps: int | None,
+    states: Sequence[Carry] | None,
+    divide: Divide = undivided,
 ) -> Iterator[Window]:
     """Cut a batch of sequences into windows.
 
@@ -64,36 +69,34 @@ def windows(
     n_steps : int or None
         Of a window; None: all.
     states : list of Carry or None
-        What carries each network's states from one window to the next, a row a sequence of
-        ``examples``.
+        What carries each network's states from one window to the next, a row a sequence of the batch.
+    divide : callable
+        A sequence stays with its process for all windows.
 
     Yields
     ------
     Window
         The first steps of all sequences, then those that follow, of the sequences that go on.
     """
-    whole, targets = examples.batch(indices)
+    own, targets = examples.batch(indices, divide)
     n = len(indices)
-    longest = int(whole.lengths[0])
-    if n_steps is None or longest <= n_steps:
+    if n_steps is None or examples.lengths(indices).max() <= n_steps:
         weight = float(examples.weight_of_sequences[indices].sum())
-        yield Window(whole, targets, n, 1.0, weight, True, None, None)
+        yield Window(own, targets, n, 1.0, weight, True, None, None)
         return
-    n_in_all = whole.lengths.sum()
+    of_all = examples.longest_first(indices)
+    starts, lengths = examples.sequences.offsets[of_all], examples.lengths(of_all)
+    n_in_all, longest = lengths.sum(), int(lengths[0])
+    own = replace(own, carried=np.arange(n)[own.division.own])
     for begin in range(0, longest, n_steps):
-        lengths = np.minimum(whole.lengths - begin, n_steps)
-        there = lengths > 0  # the first ones: the longest come first
-        batch = replace(
-            whole,
-            members=whole.members[there],
-            starts=whole.starts[there] + begin,
-            lengths=lengths[there],
-        )
+        of_each = np.minimum(lengths - begin, n_steps)
+        n_here = int((of_each > 0).sum())
         weight = sum(
-            float(targets.weights[start : start + length].sum(dtype=np.float64))
-            for start, length in zip(batch.starts, batch.lengths, strict=True)
+            float(examples.targets.weights[start : start + length].sum(dtype=np.float64))
+            for start, length in zip(starts[:n_here] + begin, of_each[:n_here], strict=True)
         )
-        share = float(batch.lengths.sum() / n_in_all)
+        share = float(of_each[:n_here].sum() / n_in_all)
+        batch = replace(own.window(begin, n_steps), division=own.division.first(n_here))
         is_last = begin + n_steps >= longest
         carry = states if begin else None
         yield Window(batch, targets, n, share, weight, is_last, carry, states)

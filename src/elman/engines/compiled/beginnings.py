@@ -49,8 +49,11 @@ def clear_tokens(net, work, n_lanes):
 
 
 @helper
-def load_initial(net, data, members, work, initial):
-    """Gather the states before the first step, if there are any; return where they stand, or -1."""
+def load_initial(net, data, first, n, work, initial):
+    """Gather the states of n sequences, from the first one on, before their first step, if any.
+
+    Returns where they stand, or -1.
+    """
     L, n_rows = lanes(work), len(data.initial)
     if n_rows == 0:
         return -1
@@ -58,8 +61,8 @@ def load_initial(net, data, members, work, initial):
         store(zeros(work, 1, 1), work, initial + row * L, 0)
     for layer in net.layers[:-1]:
         for s in range(layer.n_states):
-            for j in range(len(members)):
-                row = members[j] if n_rows > 1 else 0
+            for j in range(n):
+                row = first + j if n_rows > 1 else 0
                 for i in range(layer.n_units):
                     place = initial + (layer.initial_place + s * layer.rows + i) * L + j
                     work[place] = data.initial[row, layer.initial_column + s * layer.n_units + i]

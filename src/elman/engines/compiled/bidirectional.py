@@ -155,7 +155,7 @@ def predict(net, data, first, last, work, y_hat):
         scratch = readout + readouts.room_of_panels(out, L)
         store(zeros(work, 1, 1), work, scratch, 0)
         members = data.members[start:end]
-        initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
+        initial = load_initial(net, data, start, alive[0], work, scratch + (1 + net.widest) * L)
         forward(net, data, start, end, work, alive, initial, scratch)
         if data.every_step:
             for t in range(T):
@@ -384,7 +384,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients):
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     gradients[:] = 0.0
     members = data.members[first:last]
-    initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
+    initial = load_initial(net, data, first, alive[0], work, cell_scratch + (1 + net.widest) * L)
     if dropout is not None:  # else nothing of it is compiled
         draw_masks(net, dropout, members, work, initial, cell_scratch)
     forward(net, data, first, last, work, alive, initial, cell_scratch)

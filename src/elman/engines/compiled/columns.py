@@ -18,6 +18,7 @@ from elman._typing import IntArray
 from elman.data import Batch
 from elman.data.rows import runs
 from elman.data.tokens import require_tokens
+from elman.engines.compiled.summing import Reducer
 from elman.parameters import Parameters
 
 MANY = 1024  # columns: with fewer, leaving some out takes longer than it helps
@@ -54,8 +55,8 @@ class Occurring(NamedTuple):
         return spread
 
 
-def occurring(parameters: Parameters, batch: Batch) -> Occurring | None:
-    """Find the tokens of a batch; None where all columns may as well be taken.
+def occurring(parameters: Parameters, batch: Batch, reducer: Reducer) -> Occurring | None:
+    """Find the tokens of a batch, of all processes; None where all columns may as well be taken.
 
     Raises
     ------
@@ -71,6 +72,7 @@ def occurring(parameters: Parameters, batch: Batch) -> Occurring | None:
     tokens = own.astype(np.int64)
     occurs = np.zeros(D, bool)
     occurs[tokens] = True
+    occurs = reducer.any(occurs)
     columns = np.flatnonzero(occurs)
     size = 1 << int(len(columns) - 1).bit_length()
     if 2 * size > D:

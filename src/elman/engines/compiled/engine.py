@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import isqrt, prod
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.data import Batch
+from elman.data import Batch, Division, undivided
 from elman.data import Targets as FlatTargets
 from elman.data.rows import runs
 from elman.data.tokens import require_tokens
@@ -201,7 +202,9 @@ class CompiledEngine:
     ) -> list[Evaluation]:
         """See ``Engine.of_each``."""
         first, n_members, buffers = members[0].parameters, len(members), self._buffers
-        if (tokens := occurring(first, batch)) is not None:
+        division = batch.division
+        reducer = self._reducer if division.n_processes > 1 else Alone()
+        if (tokens := occurring(first, batch, reducer)) is not None:
             smaller = [of._replace(parameters=tokens.take(of.parameters)) for of in members]
             evaluations = self.of_each(smaller, tokens.batch, targets)
             return [
@@ -209,7 +212,7 @@ class CompiledEngine:
                 for found, of in zip(evaluations, members, strict=True)
             ]
         dropped = [dropout and dropout.checked() for _, _, dropout, _ in members]
-        kernel, dtype = kernel_for(first, batch), first.vector.dtype
+        kernel, dtype = kernel_for(first, division.n_sequences), first.vector.dtype
         flat = targets_of(first, batch, targets)
         packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
         check_readout(first, batch)
@@ -217,58 +220,60 @@ class CompiledEngine:
         nets = [net for _, net in packed]
         sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
-        n_shards = -(-len(batch) // size)
-        totals = [TreeSum(n_shards, buffers) for _ in members]
-        blocks = [range(n_shards)]
-        if self._reducer.size > 1:
-            steps = np.add.reduceat(batch.lengths, np.arange(0, len(batch), size))
-            blocks = blocks_of(steps, self._reducer.size)
-        own = blocks[self._reducer.rank]
+        cuts = [-(-cut // size) for cut in division.cuts]
+        blocks = [range(*ends) for ends in pairwise(cuts)]
+        own = blocks[division.process]
+        totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
         def evaluate(task: int) -> None:
-            m, i = task % n_members, own[task // n_members]
-            lengths = batch.lengths[i * size : (i + 1) * size].tolist()
+            m, begin = task % n_members, task // n_members * size
+            lengths = batch.lengths[begin : begin + size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                nets[m], sequences[m], i * size, lengths, flat, dropped[m], work, gradients,
-                segment,
-            )  # fmt: skip
+                nets[m], sequences[m], begin, lengths, flat, dropped[m], work, gradients, segment
+            )
             buffers.give_room(work)
-            totals[m].add(i, loss, correct, gradients)
+            totals[m].add(own[task // n_members], loss, correct, gradients)
 
         self._run(evaluate, n_members * len(own), batch, 6 * n_members * layout.n_gradients)
-        return [
-            self._evaluation(kernel, layout, net, member.parameters, total, blocks)
-            for net, member, total in zip(nets, members, totals, strict=True)
-        ]
+        evaluations = []
+        for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
+            parameters, after = member.parameters, member.after
+            loss, correct, gradients = reducer.join(
+                total, blocks, parameters.vector, layout.n_gradients
+            )
+            vector = np.empty_like(parameters.vector)
+            kernel.unpack(layout.layers, layout.gates, gradients, vector)
+            buffers.give(gradients)
+            buffers.give(net.weights)
+            if after is not None:
+                after.values[batch.carried] = data.after
+                reducer.share(after.values, division.cuts)
+            evaluations.append(
+                Evaluation(loss, correct, Parameters(parameters.architecture, vector))
+            )
+        return evaluations
 
-    def _evaluation(
-        self,
-        kernel: Kernel,
-        layout: Layout,
-        net: Net,
-        parameters: Parameters,
-        total: TreeSum,
-        blocks: list[range],
-    ) -> Evaluation:
-        """Add up what all processes have, and put gradients in the order of the parameters."""
-        loss, correct, gradients = self._reducer.join(
-            total, blocks, parameters.vector, layout.n_gradients
-        )
-        vector = np.empty_like(parameters.vector)
-        kernel.unpack(layout.layers, layout.gates, gradients, vector)
-        self._buffers.give(gradients)
-        self._buffers.give(net.weights)
-        return Evaluation(loss, correct, Parameters(parameters.architecture, vector))
+    def division(self, parameters: Parameters, lengths: IntArray) -> Division:
+        """See ``Engine.division``: blocks of shards, of about as many steps each."""
+        if self._reducer.size == 1:
+            return undivided(lengths)
+        n, dtype = len(lengths), parameters.vector.dtype
+        kernel = kernel_for(parameters, n)
+        unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
+        size = kernel.at_once(layout_of(parameters.architecture, unit, dtype))
+        steps = np.add.reduceat(lengths, np.arange(0, n, size))
+        blocks = blocks_of(steps, self._reducer.size)
+        return Division((0, *(min(block.stop * size, n) for block in blocks)), self._reducer.rank)
 
     def probabilities(
         self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
     ) -> None:
         """See ``Engine.probabilities``."""
         kernel, dtype, buffers = (
-            kernel_for(parameters, batch),
+            kernel_for(parameters, len(batch)),
             parameters.vector.dtype,
             self._buffers,
         )
@@ -365,11 +370,11 @@ class CompiledEngine:
         return run(task, n_tasks, 1 if small else self.n_threads)
 
 
-def kernel_for(parameters: Parameters, batch: Batch) -> Kernel:
-    """Choose what computes a batch."""
+def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
+    """Choose what computes a batch of so many, of all processes."""
     if parameters.architecture.bidirectional:
         return bidirectional
-    return rows if len(batch) <= FEW else panels
+    return rows if n_sequences <= FEW else panels
 
 
 def steps_kept(
@@ -431,14 +436,16 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
         )
     # Those of the batch alone: in all there may be a thousand times as many.
     own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
-    if own.astype(np.uint64).max() >= K:  # as which a label below 0 is above all others
+    if own.astype(np.uint64).max(initial=0) >= K:  # as which a label below 0 is above all others
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
 def check_readout(parameters: Parameters, batch: Batch) -> None:
     """See that what is read of several steps answers the sequence, and that they can be counted."""
     readout, longest = parameters.architecture.readout, LONGEST[parameters.vector.itemsize]
-    if readout != "last" and (batch.every_step or batch.lengths[0] > longest):
+    if readout == "last" or not len(batch):
+        return
+    if batch.every_step or batch.lengths[0] > longest:
         raise ValueError(
             f"readout={readout!r} is trained on one target a sequence, of at most {longest:,} steps in "
             f"{parameters.vector.dtype}; got "
@@ -454,14 +461,14 @@ def data_of(
     if parameters.architecture.tokens:
         own = values[runs(batch.starts, batch.lengths)]
         require_tokens(own, parameters.architecture.n_features)
-    initial = initial_of(parameters, carry)
+    initial, dtype = initial_of(parameters, carry), parameters.vector.dtype
     learns = carry is None and parameters.architecture.learn_initial_state
-    if len(initial) not in (0, 1, batch.n_sequences):
-        raise ValueError(f"states of {len(initial)} sequences for {batch.n_sequences}")
-    states = np.empty((0, 0), parameters.vector.dtype)
+    if carry is not None:
+        initial = initial[batch.carried]
+    states = np.empty((0, 0), dtype)
     if after is not None:
-        check_after(after, parameters.architecture, batch.n_sequences, parameters.vector.dtype)
-        states = after.values
+        check_after(after, parameters.architecture, batch.carried, dtype)
+        states = np.empty((len(batch), after.values.shape[1]), dtype)
     return Data(
         values, batch.starts, batch.lengths, batch.members, initial, states, learns,
         batch.every_step,

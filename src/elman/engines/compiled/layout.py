@@ -97,8 +97,8 @@ class Data(NamedTuple):
     starts: Array  # (B,), where each begins in values
     lengths: Array  # (B,)
     members: Array  # (B,), their numbers: the places of their answers
-    initial: Array  # (n, states) before the first step by number, (1, states) of all, (0, …) zeros
-    after: Array  # (n_sequences, states), to write those after the last step to; (0, …): nowhere
+    initial: Array  # (B, states) before the first step, (1, states) of all, (0, …) zeros
+    after: Array  # (B, states), to write those after the last step to; (0, …): nowhere
     learns_initial: bool  # whether those before the first step are parameters
     every_step: bool  # or answers stand at the steps' places in values
 

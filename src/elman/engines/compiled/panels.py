@@ -122,8 +122,8 @@ def predict(net, data, first, last, work, y_hat):
     for start in range(first, last, L):
         starts, lengths = data.starts[start:last], data.lengths[start:last]
         members = data.members[start : min(start + L, last)]
-        initial = load_initial(net, data, members, work, scratch + (1 + net.widest) * L)
         alive = len(members)
+        initial = load_initial(net, data, start, alive, work, scratch + (1 + net.widest) * L)
         for t in range(lengths[0]):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
             load_inputs(data.values, starts, t, alive, work, x, L)
@@ -259,8 +259,8 @@ def copy_states(net, work, t, slots, kept, scratch, is_back):
 
 
 @helper
-def write_states(net, work, t, slots, begins, members, first, last, after):
-    """Write the states of the sequences that end at step t, lanes first … last - 1, to their rows."""
+def write_states(net, work, t, slots, begins, row, first, last, after):
+    """Write the states of the sequences that end at step t, lanes first … last - 1, from a row on."""
     L = lanes(work)
     width = width_at(t, begins, L)
     for layer in net.layers[:-1]:
@@ -269,12 +269,12 @@ def write_states(net, work, t, slots, begins, members, first, last, after):
             column = layer.initial_column + s * layer.n_units
             for j in range(first, last):
                 for i in range(layer.n_units):
-                    after[members[j], column + i] = work[h + i * width + j]
+                    after[row + j, column + i] = work[h + i * width + j]
 
 
 @helper
 def forward_segment(
-    net, data, members, starts, alive, begin, end, base, slots, begins, work, initial, reads, readout,
+    net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads, readout,
     answering, is_first_time, scratch,
 ):  # fmt: skip
     """The states of the steps begin … end - 1, which stand as if ``base`` were step 0.
@@ -295,9 +295,7 @@ def forward_segment(
                     readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
                 collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
             if len(data.after):
-                write_states(
-                    net, work, u, slots, begins, members, alive[t + 1], alive[t], data.after
-                )
+                write_states(net, work, u, slots, begins, first, alive[t + 1], alive[t], data.after)
 
 
 @helper
@@ -426,7 +424,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     clear_tokens(net, work, area(slots, begins, L))
-    initial = load_initial(net, data, members, work, cell_scratch + (1 + net.widest) * L)
+    initial = load_initial(net, data, first, alive[0], work, cell_scratch + (1 + net.widest) * L)
     if dropout is not None:
         draw_masks(net, dropout, members, work, initial, cell_scratch)
     gradients[:] = 0.0
@@ -439,7 +437,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
             base = base_of(begin)
             copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
         forward_segment(
-            net, data, members, starts, alive, begin, end, base, slots, begins, work, initial, reads,
+            net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads,
             readout, answering, True, cell_scratch,
         )  # fmt: skip
         if s < n_segments - 1:
@@ -466,7 +464,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
                 before = kept + (s - 1) * net.initial_rows * L
                 copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
             forward_segment(
-                net, data, members, starts, alive, begin, end, base, slots, begins, work, initial,
+                net, data, first, starts, alive, begin, end, base, slots, begins, work, initial,
                 reads, readout, answering, False, cell_scratch,
             )  # fmt: skip
         while end > begin:

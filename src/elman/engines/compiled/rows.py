@@ -66,7 +66,7 @@ def load_inputs(values, row, records, record):
 def load_initial(net, data, i, records, record):
     """Put the states before the first step into a record; return whether there are any."""
     n_rows = len(data.initial)
-    row = data.members[i] if n_rows > 1 else 0
+    row = i if n_rows > 1 else 0
     if n_rows:
         for layer in net.layers[:-1]:
             for s in range(layer.n_states):
@@ -699,7 +699,7 @@ def train_sequence(net, data, i, targets, dropout, work, gradients, segment):
             copy_numbers(work, records + (end - begin - 1) * step, 0, step)
             begin = end
     if len(data.after):
-        write_states(net, work, records + (T - 1 - begin) * step, data.after, data.members[i])
+        write_states(net, work, records + (T - 1 - begin) * step, data.after, i)
 
     loss, correct = 0.0, 0.0
     for s in range(n_segments - 1, -1, -1):

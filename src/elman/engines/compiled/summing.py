@@ -122,7 +122,7 @@ def blocks_of(costs: IntArray, n_ranks: int) -> list[range]:
 
 
 class Reducer(Protocol):
-    """Says which shards of a batch this process computes, and adds up what all processes have.
+    """Says which process this is, and brings together what all of them have.
 
     Attributes
     ----------
@@ -154,12 +154,27 @@ class Reducer(Protocol):
         """
         ...
 
+    def any(self, flags: Array) -> Array:
+        """Say which of some truth values, (n,), hold in any process."""
+        ...
+
+    def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
+        """Fill in the rows of an array that other processes have: see ``Division.cuts``."""
+        ...
+
 
 class Alone:
-    """One process has all shards. See ``Reducer``."""
+    """One process has all. See ``Reducer``."""
 
     rank, size = 0, 1
 
     def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
         """See ``Reducer.join``."""
         return tree.root
+
+    def any(self, flags: Array) -> Array:
+        """See ``Reducer.any``."""
+        return flags
+
+    def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
+        """See ``Reducer.share``."""
