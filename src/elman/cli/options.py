@@ -276,7 +276,11 @@ StepSize: TypeAlias = Annotated[
 # The network, in detail
 
 Bidirectional: TypeAlias = Annotated[
-    bool, _network("--bidirectional", help="Add layers that run from the last step to the first.")
+    bool | None,
+    _network(
+        "--bidirectional/--no-bidirectional",
+        help="Add layers that run from the end.",
+    ),
 ]
 ReadoutName: TypeAlias = Literal["auto", "last", "mean", "max"]
 ReadoutOption: TypeAlias = Annotated[
@@ -284,7 +288,7 @@ ReadoutOption: TypeAlias = Annotated[
     _network(
         "--readout",
         metavar="HOW",
-        help="States that the output sees: last, mean, max, or auto.",
+        help="The output reads: last, mean, max, auto.",
     ),
 ]
 LearnInitialState: TypeAlias = Annotated[
@@ -296,7 +300,7 @@ DropoutRate: TypeAlias = Annotated[
 ]
 RecurrentDropout: TypeAlias = Annotated[
     float | None,
-    _network(metavar="SHARE", help="Share of the states to drop on the way to the next step."),
+    _network(metavar="SHARE", help="Share of states to drop between steps."),
 ]
 Engine: TypeAlias = Annotated[
     EngineName | None, _network(metavar="NAME", help="compiled (the default) or reference.")

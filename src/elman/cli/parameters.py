@@ -60,7 +60,7 @@ _FORMS = re.compile(
 _VALUES = {
     "standardize=True": "--standardize all",
     "differences=False": "--no-differences",
-    "bidirectional=False": "no --bidirectional",
+    "bidirectional=False": "--no-bidirectional",
     "frame=None": "--frame none",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")

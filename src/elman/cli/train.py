@@ -73,7 +73,7 @@ def train(
     step_size: options.StepSize = None,
     tokens: options.Tokens = None,
     min_frequency: options.MinFrequency = None,
-    bidirectional: options.Bidirectional = False,
+    bidirectional: options.Bidirectional = None,
     readout: options.ReadoutOption = None,
     learn_initial_state: options.LearnInitialState = False,
     no_bias: options.NoBias = False,
@@ -110,7 +110,7 @@ def train(
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,
         "cell": cells[0] if len(cells) == 1 else cells or None,
-        "bidirectional": bidirectional or None,
+        "bidirectional": bidirectional,
         "n_members": members,
         "learn_initial_state": learn_initial_state or None,
         "readout": readout,
