@@ -37,8 +37,16 @@ def test_what_a_program_logs_anyway_is_not_printed_as_well(propagating, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_handlers_of_a_program_get_warnings_alone(caplog, capsys):
+    with reporting(True, None):
+        logger.info("compiling")
+        logger.warning("not kept")
+    assert caplog.messages == ["not kept"]
+    assert capsys.readouterr().out == "compiling\n"
+
+
 def test_logging_is_left_as_it_was():
-    before = (logger.level, list(logger.handlers))
+    before = (logger.level, list(logger.handlers), list(logger.filters))
     with pytest.raises(KeyboardInterrupt), reporting(True, None):
         raise KeyboardInterrupt
-    assert (logger.level, list(logger.handlers)) == before
+    assert (logger.level, list(logger.handlers), list(logger.filters)) == before

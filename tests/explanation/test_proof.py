@@ -230,6 +230,21 @@ def test_central_differences_lose_half_the_digits():
     assert errors[min(errors)] > min(errors.values())
 
 
+@pytest.mark.parametrize("n", [1, 3, T, 2 * T])
+def test_central_differences_look_at_the_last_steps(monkeypatch, n):
+    monkeypatch.setattr(proof, "CONTRASTED", n)
+    passed, seen = proof.pass_forward, set()
+
+    def looking(passes, layer, R, scales, taus, dh=None):
+        if dh is None:
+            seen.update(taus.tolist())
+        return passed(passes, layer, R, scales, taus, dh)
+
+    monkeypatch.setattr(proof, "pass_forward", looking)
+    explain(*make())
+    assert seen == set(range(max(T - n, 0), T))
+
+
 def test_nothing_is_checked_unless_asked():
     ex = explain(*make(), check=False)
     assert ex.checks_ is ex.totals_ is ex.central is ex.n_proved is ex.worst_error is None

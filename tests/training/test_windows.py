@@ -39,6 +39,7 @@ def test_windows_have_every_step_once_and_in_order():
     assert sum(window.share for window in found) == pytest.approx(1)
     assert sum(window.weight for window in found) == sum(LENGTHS)
     assert [window.carry is None for window in found] == [True, False, False]
+    assert [window.after is None for window in found] == [False, False, True]
 
 
 @pytest.mark.parametrize("n_steps", [None, max(LENGTHS)])

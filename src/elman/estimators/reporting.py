@@ -12,9 +12,12 @@ from elman.training import Callback, Progress
 _compiling = logging.getLogger("elman.compiling")
 
 
-class _Printed(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), flush=True)
+def _print(record: logging.LogRecord) -> bool:
+    """Print what the engine compiles, and keep it from other handlers; what is a warning is theirs."""
+    if record.levelno > logging.INFO:
+        return True
+    print(record.getMessage(), flush=True)
+    return False
 
 
 @contextmanager
@@ -36,11 +39,11 @@ def reporting(verbose: object, callback: Callback | None) -> Iterator[Callback |
     if _compiling.isEnabledFor(logging.INFO) and _compiling.hasHandlers():
         yield report
         return
-    handler, level = _Printed(), _compiling.level
-    _compiling.addHandler(handler)
+    level = _compiling.level
+    _compiling.addFilter(_print)
     _compiling.setLevel(logging.INFO)
     try:
         yield report
     finally:
-        _compiling.removeHandler(handler)
+        _compiling.removeFilter(_print)
         _compiling.setLevel(level)

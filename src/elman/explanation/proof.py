@@ -537,8 +537,8 @@ def central_differences(
     name, answering = passes.name_of_terms(layer), passes.answering
     R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
     # A contrast, not a proof: of a long sequence some steps are enough.
-    last = len(passes.x) - 1
-    taus = np.unique(np.linspace(max(0, last - CONTRASTED), last, SIDE).round().astype(np.int64))
+    T = len(passes.x)
+    taus = np.unique(np.linspace(max(0, T - CONTRASTED), T - 1, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]
     rows_of = np.searchsorted(answering, [check.t - 1 for check in checks])
     columns_of = np.searchsorted(taus, [check.tau - 1 for check in checks])

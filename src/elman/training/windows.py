@@ -99,7 +99,8 @@ def windows(
         batch = replace(own.window(begin, n_steps), division=own.division.first(n_here))
         is_last = begin + n_steps >= longest
         carry = states if begin else None
-        yield Window(batch, targets, n, share, weight, is_last, carry, states)
+        after = None if is_last else states
+        yield Window(batch, targets, n, share, weight, is_last, carry, after)
 
 
 def n_windows(examples: Examples, batch_size: int, n_steps: int | None) -> int:

@@ -119,7 +119,8 @@ def test_tasks_may_call_run_themselves():
 
 
 @pytest.mark.parametrize(
-    ("took", "own_seconds", "works_alone"), [(1.9, 1.0, False), (2.1, 1.0, True), (2.1, 1.1, False)]
+    ("took", "own_seconds", "works_alone"),
+    [(1.9, 1.0, False), (2.1, 1.0, True), (2.1, 1.1, False), (2.1, 0.0, False)],
 )
 def test_caller_works_alone_after_helpers_made_a_job_longer(
     monkeypatch, took, own_seconds, works_alone

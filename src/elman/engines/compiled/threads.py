@@ -62,7 +62,8 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
     if job.error is not None:
         raise job.error
     ended = perf_counter()
-    if n_own and ended - started > n_tasks * own_seconds / n_own:
+    # 0 seconds are those of a clock that is too coarse to tell
+    if n_own and ended - started > n_tasks * own_seconds / n_own > 0:
         _alone_until = ended + ALONE * (ended - started)
 
 
