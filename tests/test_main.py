@@ -17,6 +17,7 @@ PLACES = ["elman.cli", "typer", "inspect", "rich", "elman.cli.train", "numpy", "
 PROGRAM = """
 import os, signal, sys
 place, number = sys.argv[1], int(sys.argv[2])
+sys.modules.pop(place, None)  # what counts which lines run has some of them already
 
 class Interrupts:
     def find_spec(self, name, path, target=None):

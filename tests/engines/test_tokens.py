@@ -7,6 +7,7 @@ from elman import DataError, Network, check_gradients
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.compiled import columns
+from elman.engines.compiled.summing import Alone
 from tolerances import VERSUS_NAIVE, relative_error
 
 D, K = 7, 3
@@ -201,7 +202,7 @@ def test_columns_that_do_not_occur_are_left_out_and_no_bit_changes(n, monkeypatc
     for every_step in (False, True):
         y = labels(X, every_step)
         batch, _ = network.batch(X, y)
-        found = columns.occurring(network.parameters, batch)
+        found = columns.occurring(network.parameters, batch, Alone())
         assert found is not None
         assert len(found.columns) == len(np.unique(np.concatenate(X)))
         loss, gradients = network.loss_and_gradients(X, y)
