@@ -76,10 +76,14 @@ def test_what_holds_no_text_is_refused(table):
         read_sequences(pd.DataFrame({"a": ["b"], "y": ["c"]}), text="a", label="y", task="tag")
 
 
-def test_a_file_of_texts_alone_is_read_where_that_is_said(tmp_path):
+def test_a_file_of_texts_alone_is_read_where_its_column_is_known(tmp_path):
     path = tmp_path / "new.csv"
-    path.write_text('review\nfine\n"no, not at all"\n')
+    path.write_text('review\nfine\n"no, not; at all"\n')
+    labelled = pd.DataFrame({"review": TEXTS, "stars": STARS})
+    X, y, _ = read_sequences(labelled, text="review", label="stars")
+    model = RNNClassifier(8, max_iter=2, random_state=0).fit(X, y)
+    for said in ({"text": "review"}, {"like": model}, {"text": "review", "separator": ","}):
+        X, y, _ = read_sequences(path, **said)
+        assert ([X[0], X[1]], y) == (["fine", "no, not; at all"], None)
     with pytest.raises(DataError, match=r"one column, 'review'.*say so: separator=','"):
-        read_sequences(path, text="review")
-    X, y, _ = read_sequences(path, text="review", separator=",")
-    assert ([X[0], X[1]], y) == (["fine", "no, not at all"], None)
+        read_sequences(path, text="other")

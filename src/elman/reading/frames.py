@@ -80,6 +80,7 @@ def read_table(
     kind: Kind,
     separator: str | None,
     collect: Callable[[Batches], T],
+    texts: str | None = None,
 ) -> tuple[T, Dialect]:
     """Read a file with a table.
 
@@ -92,6 +93,8 @@ def read_table(
     collect : callable
         Makes something of the batches. It is called again, with new ones, where a later row shows that
         a column holds something else than the first ones said.
+    texts : str, optional
+        The column of texts, which a file may have alone.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def read_table(
         size = stream.seek(0, io.SEEK_END)
         require_memory(2 * size, f"reading {path}")
     if kind == "text":
-        dialect = dialect_of(path, separator)
+        dialect = dialect_of(path, separator, texts)
         return _read_text(name, path, dialect, size, collect), dialect
     return _read_binary(name, path, kind, collect), Dialect()
 

@@ -181,7 +181,8 @@ def read_raw(
             said["layout"] = "wide"
         return choose(frame, name, task=task, **cast(Any, said))
 
-    found = _open(source, separator, task, plan, progress)
+    texts = features[0] if layout == "text" and features else None
+    found = _open(source, separator, task, plan, progress, texts)
     if isinstance(found, Raw):
         if idle := [name for name, value in given.items() if value]:
             raise DataError(f"{found.info.source} has no columns; leave {', '.join(idle)} out.")
@@ -220,7 +221,8 @@ def read_like(
                 require_column(column, there, name, why)
         return replace(columns, label=_present(columns.label, frame))
 
-    found = _open(source, separator, trained.task, plan, progress)
+    texts = trained.features[0] if trained.layout == "text" else None
+    found = _open(source, separator, trained.task, plan, progress, texts)
     if isinstance(found, Raw):
         raise DataError(
             f"{found.info.source} has no columns; the model reads {', '.join(trained.features)}."
@@ -261,7 +263,12 @@ class _Plan(Protocol):
 
 
 def _open(
-    source: Any, separator: str | None, task: Task, plan: _Plan, progress: Progress | None
+    source: Any,
+    separator: str | None,
+    task: Task,
+    plan: _Plan,
+    progress: Progress | None,
+    texts: str | None,
 ) -> Raw | tuple[Opened, str]:
     """Open what there is: sequences of arrays; or a table, and its name."""
     if isinstance(source, str | os.PathLike):
@@ -285,7 +292,7 @@ def _open(
             if lists is not None:
                 return lists, name
         if kind in ("parquet", "feather", "text"):
-            return _open_file(path, kind, separator, plan, progress), name
+            return _open_file(path, kind, separator, plan, progress, texts), name
         return read_arrays(path, kind, task)
     index: tuple[str, ...] = ()
     if getattr(getattr(source, "index", None), "nlevels", 1) > 1:  # a panel of pandas
@@ -312,14 +319,19 @@ def _open(
 
 
 def _open_file(
-    path: Path, kind: Kind, separator: str | None, plan: _Plan, progress: Progress | None
+    path: Path,
+    kind: Kind,
+    separator: str | None,
+    plan: _Plan,
+    progress: Progress | None,
+    texts: str | None,
 ) -> Opened:
     def of_head(frame: Frame) -> Columns:
         _require_rows(frame, path.name)
         return plan(frame, path.name)
 
     table, dialect = read_table(
-        path, kind, separator, lambda batches: lay_out(batches, of_head, progress)
+        path, kind, separator, lambda batches: lay_out(batches, of_head, progress), texts
     )
     if kind != "text":
         return table

@@ -33,8 +33,11 @@ def mean_line(path: Path) -> float:
     return sum(map(len, lines)) / len(lines) if lines else HEAD
 
 
-def dialect_of(path: Path, separator: str | None) -> Dialect:
-    """Guess from the first lines how a text file is written."""
+def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> Dialect:
+    """Guess from the first lines how a text file is written.
+
+    ``texts`` names the column of texts, if that is known: the file may have it alone.
+    """
     head = head_of(path)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:1000]:
         raise DataError(
@@ -51,7 +54,8 @@ def dialect_of(path: Path, separator: str | None) -> Dialect:
     if separator is None:
         separator = likely if (counts[likely] and len(first) < 2) or path.suffix == ".tsv" else ","
         separator = separator if counts[separator] else likely
-    if not counts.get(separator, lines[0].count(separator)) and (is_guessed or counts[likely]):
+    is_one = not counts.get(separator, lines[0].count(separator)) and first != [texts]
+    if is_one and (is_guessed or counts[likely]):
         hint = "If it is to have one, as one of texts may, say so: separator=',' (--separator ,)."
         if counts[likely]:
             hint = f"Its first line has {likely!r}: pass that."
