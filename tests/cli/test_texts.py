@@ -101,6 +101,9 @@ def test_a_model_of_texts_that_was_saved_in_a_program(folder):
     named = ("--text", "review", "--label", "stars", "--json")
     evaluated = invoke("evaluate", "model.safetensors", "texts.csv", *named)
     assert json.loads(evaluated.output)["n"] == 40
+    explained = invoke("explain", "model.safetensors", "texts.csv", *named[:-1], "--html", "e.html")
+    assert "8 of 8 terms proved" in explained.output
+    assert "--text review --label stars" in (folder / "e.html").read_text(encoding="utf-8")
     refused = invoke("predict", "model.safetensors", "texts.csv")
     assert refused.exit_code == 1
     assert "which one holds the texts?" in refused.output
@@ -112,7 +115,7 @@ def test_a_model_of_texts_that_was_saved_in_a_program(folder):
 def test_a_model_that_knows_its_columns_takes_no_others(folder):
     options = ("--hidden", 3, "--epochs", 1, "--engine", "reference", "-o", "model.safetensors")
     invoke("train", "texts.csv", "--text", "review", "--label", "stars", *options)
-    for command in ("predict", "evaluate"):
+    for command in ("predict", "evaluate", "explain"):
         refused = invoke(command, "model.safetensors", "texts.csv", "--text", "review")
         assert refused.exit_code == 2
         assert "--text" in refused.output

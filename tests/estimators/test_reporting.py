@@ -45,6 +45,17 @@ def test_handlers_of_a_program_get_warnings_alone(caplog, capsys):
     assert capsys.readouterr().out == "compiling\n"
 
 
+def test_logging_is_left_as_it_was_by_fits_side_by_side(monkeypatch):
+    monkeypatch.setattr(logger, "propagate", False)  # nobody shows what is logged
+    before = (logger.level, list(logger.filters))
+    one, other = reporting(True, None), reporting(True, None)
+    for fit in (one, other):
+        fit.__enter__()
+    for fit in (one, other):
+        fit.__exit__(None, None, None)
+    assert (logger.level, list(logger.filters)) == before
+
+
 def test_logging_is_left_as_it_was():
     before = (logger.level, list(logger.handlers), list(logger.filters))
     with pytest.raises(KeyboardInterrupt), reporting(True, None):

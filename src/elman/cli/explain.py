@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.columns import TableOptions
+from elman.cli.columns import Label, TableOptions, Text
 from elman.cli.options import whole
 from elman.cli.output import say, say_error
 from elman.cli.sources import (
@@ -78,6 +78,8 @@ def explain(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
+    text: Text = None,
+    label: Label = None,
 ) -> None:
     """Explain one sequence's gradient, term by term, as a web page.
 
@@ -103,7 +105,8 @@ def explain(
     check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
     learned: Any = None if model is None else elman.load(model)
-    X, y = _labelled(source or "digits", given, learned)
+    table = TableOptions(text=text, label=label)
+    X, y = _labelled(source or "digits", given, table, learned)
     if index >= len(X):
         raise typer.BadParameter(
             f"{source or 'digits'} has {len(X):,} sequences to choose from, 0 to {len(X) - 1}; "
@@ -140,6 +143,8 @@ def explain(
             "--step": step,
             "--layer": layer if layer > 1 else None,
             "--truncate": truncate,
+            "--text": text,
+            "--label": None if label is None else ",".join(label),
             **given,
         }
         command = _command([model, source], options, check, reverse)
@@ -157,12 +162,15 @@ def explain(
         raise typer.Exit(1)
 
 
-def _labelled(source: str, given: dict[str, Any], model: Any) -> tuple[Any, Any]:
+def _labelled(
+    source: str, given: dict[str, Any], table: TableOptions, model: Any
+) -> tuple[Any, Any]:
     if is_file(source):
         from elman.cli.evaluate import read_labelled
 
         refuse_idle(source, given)
-        return read_labelled(model, source, TableOptions())
+        return read_labelled(model, source, table)
+    refuse_idle(source, table.given)
     dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
     return dataset.X_test, dataset.y_test
 

@@ -36,7 +36,8 @@ def reporting(verbose: object, callback: Callback | None) -> Iterator[Callback |
         if callback is not None:
             callback(progress)
 
-    if _compiling.isEnabledFor(logging.INFO) and _compiling.hasHandlers():
+    is_shown = _compiling.isEnabledFor(logging.INFO) and _compiling.hasHandlers()
+    if is_shown or _print in _compiling.filters:  # by a fit in another thread
         yield report
         return
     level = _compiling.level

@@ -120,7 +120,11 @@ def test_tasks_may_call_run_themselves():
 
 @pytest.mark.parametrize(
     ("took", "own_seconds", "works_alone"),
-    [(1.9, 1.0, False), (2.1, 1.0, True), (2.1, 1.1, False), (2.1, 0.0, False)],
+    [
+        *[(1.9, 1.0, False), (2.1, 1.0, True), (2.1, 1.1, False)],
+        (2.1, 0.0, False),  # of a coarse clock
+        (50.0, 1.0, True),  # in which the process was stopped
+    ],
 )
 def test_caller_works_alone_after_helpers_made_a_job_longer(
     monkeypatch, took, own_seconds, works_alone
@@ -131,6 +135,7 @@ def test_caller_works_alone_after_helpers_made_a_job_longer(
     of_thread = iter([0, own_seconds])
     monkeypatch.setattr(threads, "_alone_until", 0.0)
     monkeypatch.setattr(threads, "ALONE", 16)
+    monkeypatch.setattr(threads, "ALONE_AT_MOST", 40)
     monkeypatch.setattr(threads, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(threads, "thread_time", lambda: next(of_thread, 0))
     jobs = []
@@ -139,7 +144,8 @@ def test_caller_works_alone_after_helpers_made_a_job_longer(
     threads.run(lambda i: None, 2, 2)
     assert len(jobs) == (1 if works_alone else 2)
     if works_alone:
-        clock = iter([took * 17 - 0.1, took * 17 + 0.1, 100.0])
+        until = took + min(16 * took, 40)
+        clock = iter([until - 0.1, until + 0.1, 100.0])
         threads.run(lambda i: None, 2, 2)
         assert len(jobs) == 1
         threads.run(lambda i: None, 2, 2)

@@ -30,6 +30,7 @@ from elman.engines.compiled.memory import CHECKED, INDEX, check
 LOOKS = 4000  # of some 50 ns each, before sleeping
 HANDOVER = 300  # such looks until a caller that has rung has let go of the interpreter lock
 ALONE = 16  # times as long as a job that helpers made longer, the caller works alone
+ALONE_AT_MOST = 10.0  # seconds: a job is long, too, if its process was stopped meanwhile (Ctrl-Z)
 
 
 def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
@@ -64,7 +65,7 @@ def run(task: Callable[[int], None], n_tasks: int, n_threads: int) -> None:
     ended = perf_counter()
     # 0 seconds are those of a clock that is too coarse to tell
     if n_own and ended - started > n_tasks * own_seconds / n_own > 0:
-        _alone_until = ended + ALONE * (ended - started)
+        _alone_until = ended + min(ALONE * (ended - started), ALONE_AT_MOST)
 
 
 _alone_until = 0.0
