@@ -186,7 +186,8 @@ def _labels(label: Runs, starts: IntArray, place: Place) -> Array:
             raise DataError(
                 f"label {label.values.name!r} changes within a sequence: {before!r} in "
                 f"{place(row - 1)}, {after!r} in {place(row)}. One label a sequence is the same in all "
-                "its rows; for a label a row: task='tag' (--task tag)."
+                "its rows. If another column names the sequences, say so: id='…' (--id); for a label a "
+                "row: task='tag' (--task tag)."
             )
         return labels(label.at(starts), lambda i: place(int(starts[i])))
     return labels(label.values, lambda run: place(int(label.starts[run])))  # which refuses them
