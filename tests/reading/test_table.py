@@ -112,7 +112,7 @@ def test_some_of_the_sequences_keep_what_they_are():
         (
             {"state": ["a", "b", "a", "a", "a"]},
             {"label": "state"},
-            r"label 'state' changes within a sequence: 'a' in row 1 \(machine 'm0'\), 'b' in row 2 .*--id",
+            r"'state' changes within a sequence: 'a' in row 1 \(machine 'm0'\), 'b' in row 2 .*--id",
         ),
         (
             {"state": ["a", "a", "a", None, None]},
