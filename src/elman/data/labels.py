@@ -109,7 +109,7 @@ def _spelled(y: Any, sequences: Sequences, name: str) -> Any:
     if any(n > 1 for n, _ in lengths) and all(abs(n - T) == 1 for n, T in lengths):
         n, T = lengths[0]
         raise DataError(
-            f"{name}[0] is a text of {n} characters, but sequence 0 has {T} steps; expected a "
+            f"{name}[0] is a text of {n} characters, but sequence 0 has {T} step(s); expected a "
             "character for each step. To predict the next character, leave out the last one of X and "
             "the first one of y: fit([text[:-1]], [text[1:]])."
         )
