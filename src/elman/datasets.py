@@ -38,6 +38,7 @@ _DIGITS_RECIPE = {
 _MNIST_RECIPE = {
     **NOTES,
     "hidden_layer_sizes": (128, 128),
+    "n_members": 2,
     "cell": "gru",
     "readout": "max",
     "batch_size": 64,
