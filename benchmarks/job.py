@@ -24,7 +24,14 @@ ACCURACY = 0.975
 LABELS = {"elman": "elman train mnist", "torch": "PyTorch script"}
 RECIPE = {"hidden": 128, "batch-size": 32, "epochs": 6, "learning-rate": 0.002}
 # What the script has without being told, and the data set's own recipe has otherwise.
-PLAIN = ["--members=1", "--cell=tanh", "--readout=last", "--dropout=0", "--clip=0.5", "--alpha=0.02"]
+PLAIN = [
+    "--members=1",
+    "--cell=tanh",
+    "--readout=last",
+    "--dropout=0",
+    "--clip=0.5",
+    "--alpha=0.02",
+]
 SCRIPT = Path(__file__).with_name("mnist_torch.py")
 
 
