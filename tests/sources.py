@@ -1,6 +1,16 @@
 """Where rows lie, for tests that read them."""
 
+from elman.data import blocks, rows
 from elman.data.blocks import Files, Part
+
+D = 3
+
+
+def small_blocks(monkeypatch):
+    """Blocks of 5 rows in float32, of which 6 are kept, and nothing so small that it is read whole."""
+    monkeypatch.setattr(rows, "LARGE", 0)
+    monkeypatch.setattr(blocks, "BLOCK", 5 * D * 4)
+    monkeypatch.setattr(blocks, "WINDOW", 4 * 5 * D * 4)
 
 
 def two_files(values, folder):

@@ -6,21 +6,15 @@ import numpy as np
 import pytest
 
 from elman.data import as_sequences, blocks
-from elman.data import rows as stored
 from elman.data.blocks import Files, place_in_file
 from elman.data.rows import Rows
 from elman.errors import DataError
-from sources import two_files
-
-D = 3
+from sources import D, small_blocks, two_files
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of 5 rows in float32, of which 6 are kept, and nothing so small that it is read whole."""
-    monkeypatch.setattr(stored, "LARGE", 0)
-    monkeypatch.setattr(blocks, "BLOCK", 5 * D * 4)
-    monkeypatch.setattr(blocks, "WINDOW", 4 * 5 * D * 4)
+def in_small_blocks(monkeypatch):
+    small_blocks(monkeypatch)
 
 
 @pytest.fixture

@@ -9,18 +9,14 @@ from elman.data import Sequences, as_sequences, blocks
 from elman.data import rows as stored
 from elman.data.rows import Pieces, Rows, Stack
 from elman.errors import DataError
-from sources import two_files
+from sources import D, small_blocks, two_files
 
 LENGTHS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 40, 1])
-D = 3
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Blocks of 5 rows in float32, of which 6 are kept, and nothing so small that it is read whole."""
-    monkeypatch.setattr(stored, "LARGE", 0)
-    monkeypatch.setattr(blocks, "BLOCK", 5 * D * 4)
-    monkeypatch.setattr(blocks, "WINDOW", 4 * 5 * D * 4)
+def in_small_blocks(monkeypatch):
+    small_blocks(monkeypatch)
 
 
 @pytest.fixture
