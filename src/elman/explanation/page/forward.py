@@ -24,7 +24,7 @@ from elman.explanation.page.markup import (
     short,
     table,
 )
-from elman.explanation.page.svg import cell, drawing, grid, key, label, rectangle, row
+from elman.explanation.page.svg import cell, drawing, grid, half_of, key, label, rectangle, row
 from elman.explanation.page.view import View, capped, fit
 
 ROWS_OF_GATES = 16  # of a strip
@@ -282,8 +282,9 @@ def _gates_picture(view: View, shown: dict[str, Array]) -> str:
         if pitch > 25 or i % 5 == 0 or i + 1 == len(columns):
             parts.append(label(left + (i + 0.47) * pitch, y + 10, str(t), "tick", "middle"))
     parts.append(label(0, y + 10, "step t", "row"))
+    last = left + (len(columns) - 0.53) * pitch + half_of(str(view.steps[-1]))
     return drawing(
-        left + len(columns) * pitch,
+        max(left + len(columns) * pitch, last),
         y + 18,
         "Gates and states by step",
         "A strip for each gate and each state: steps across, units down.",

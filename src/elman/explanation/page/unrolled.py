@@ -27,7 +27,7 @@ from elman.explanation.page.markup import (
     question,
     table,
 )
-from elman.explanation.page.svg import drawing, grid, label, rectangle
+from elman.explanation.page.svg import drawing, grid, half_of, label, rectangle
 from elman.explanation.page.view import TANH, View, capped, fit, relative
 from elman.explanation.terms import size
 
@@ -219,8 +219,14 @@ def _unrolled_picture(view: View) -> str:
         f"{count(len(steps), 'step')} from left to right. The error's norm is {number(norms[-1])} "
         f"at step {steps[-1]} and {number(norms[0])} at step {steps[0]}."
     )
+    last = at.middle(len(steps) - 1) + half_of(str(steps[-1]))
     return drawing(
-        at.right, bottom + 28, "The unrolled network", description, *parts, class_="wide"
+        max(at.right, last),
+        bottom + 28,
+        "The unrolled network",
+        description,
+        *parts,
+        class_="wide",
     )
 
 
