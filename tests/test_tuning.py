@@ -344,6 +344,7 @@ def test_candidate_that_cannot_be_ended_is_not_waited_for(walks, small_space, mo
     assert [row["problem"] for row in found.table].count("out of time") >= 1
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_thread_that_ends_after_the_search_does_not_silence_the_process(
     walks, small_space, monkeypatch
 ):
@@ -367,6 +368,7 @@ def test_thread_that_ends_after_the_search_does_not_silence_the_process(
     assert threads
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_main_thread_is_heard_during_a_search(walks, small_space):
     def callback(progress):
         if progress.doing != "the winner on all data":
@@ -391,6 +393,7 @@ def test_threads_of_a_search_are_not_heard(walks, monkeypatch):
     assert threads
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_filter_of_threads_is_nothing_to_scikit_learn(walks):
     """It copies filters by their patterns, in a search of its own beside ours."""
     from sklearn.model_selection import cross_val_score

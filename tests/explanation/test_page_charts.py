@@ -33,7 +33,7 @@ class Axes:
             power = tick.all("tspan")
             return float(f"1e{power[0].text}" if power else tick.text)
 
-        move = np.log10 if logarithmic else np.float64
+        move = np.log10 if logarithmic else np.asarray
         away = 4 if name == "y" else 0  # a word stands so far below its line
         (first, last) = ((move(value(t)), place(t, name) - away) for t in (ticks[0], ticks[-1]))
         slope = (last[1] - first[1]) / (last[0] - first[0])

@@ -7,6 +7,7 @@ answers at once.
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,10 +59,13 @@ def _in_words() -> Iterator[None]:
     raise typer.Exit(1)
 
 
-# What pydantic, by which typer reads numbers, says of each kind of error, in words for a person.
+# What pydantic, by which typer reads numbers, calls each kind of error, and click, by which earlier
+# releases of typer do, in words for a person.
 _EXPECTED = {
     "float_parsing": "a number",
     "int_parsing": "a whole number",
+    "float": "a number",
+    "integer": "a whole number",
 }
 
 
@@ -71,6 +75,8 @@ def _expected(error: Any) -> str:
     if found and (expected := _EXPECTED.get(found[0]["type"])):
         return f"expected {expected}; got {found[0]['input']}"
     message: str = error.message
+    if earlier := re.fullmatch(r"'(.*)' is not a valid (float|integer)\.", message):
+        return f"expected {_EXPECTED[earlier[2]]}; got {earlier[1]}"
     return message.removeprefix("Value error, ")
 
 

@@ -216,6 +216,14 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
     return _one_below_another(frames, paths)
 
 
+def _nothing(name: str, dtype: Any, frame: Frame) -> Any:
+    """A column without values, for a frame; pandas before 3 makes the text 'None' of a cast one."""
+    if dtype != nw.String:
+        return nw.lit(None).cast(dtype).alias(name)
+    backend = nw.get_native_namespace(frame)
+    return nw.new_series(name, [None] * len(frame), nw.String, backend=backend)
+
+
 def _one_below_another(frames: list[Frame], paths: list[Path]) -> Frame:
     """Put tables of the same columns one below another; one that is empty takes the others' type.
 
@@ -241,7 +249,7 @@ def _one_below_another(frames: list[Frame], paths: list[Path]) -> Frame:
                     f"{path} has {dtype} in column {column!r}, {first} has {wanted}; expected the "
                     "same kind of values. Correct it."
                 )
-            empty.append(nw.lit(None).cast(wanted).alias(column))
+            empty.append(_nothing(column, wanted, frame))
         alike.append(frame.with_columns(*empty) if empty else frame)
     return nw.concat(alike)
 
