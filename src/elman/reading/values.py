@@ -109,8 +109,8 @@ def side_by_side(columns: list[Array], out: Array) -> None:
 def _as_text(column: Series) -> Series:
     """A column of text; of categories and of anything else that Python can write."""
     if column.dtype in (nw.String, nw.Categorical) or isinstance(column.dtype, nw.Enum):
-        text = column.cast(nw.String)
-        if text.null_count() == column.null_count():  # pandas before 3 makes the text 'None' of None
+        text = column.cast(nw.String)  # in which pandas before 3 makes the text 'None' of None
+        if text.null_count() == column.null_count():
             return text
     values = [None if _is_missing(v) else str(v) for v in column.to_list()]
     return nw.new_series(column.name, values, nw.String, backend=nw.get_native_namespace(column))
