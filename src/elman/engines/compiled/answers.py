@@ -67,12 +67,12 @@ def collect(work, h, width, n_units, first, last, answering):
 
 
 @helper
-def write_answers(work, y, places, y_hat):
-    """Copy the lanes of a panel ŷ to rows of an array (n_answers_in_all, K)."""
+def write_answers(work, y, places, t, y_hat):
+    """Copy the lanes of a panel ŷ to the rows ``places`` + t of an array (n_answers_in_all, K)."""
     L = lanes(work)
     for j in range(len(places)):
         for k in range(y_hat.shape[1]):
-            y_hat[places[j], k] = work[y + k * L + j]
+            y_hat[places[j] + t, k] = work[y + k * L + j]
 
 
 def room_of_loss(layout: Layout) -> int:
@@ -88,12 +88,15 @@ def rows_of_loss(out):
 
 
 @helper
-def output_error(out, work, z, targets, places, scratch):
-    """Turn z into w dL/dz, zero in lanes without a target; return Σ w L, and Σ w of right answers."""
+def output_error(out, work, z, targets, places, t, scratch):
+    """Turn z into w dL/dz, zero in lanes without a target; return Σ w L, and Σ w of right answers.
+
+    The lanes' targets and weights stand at ``places`` + t.
+    """
     if out.is_softmax:
-        return error_of_classes(work, z, out.n_units, targets, places, scratch)
+        return error_of_classes(work, z, out.n_units, targets, places, t, scratch)
     loss = call_loss(
-        out.loss, work, targets.numbers, targets.weights, targets.constants, places, 0, len(places),
+        out.loss, work, targets.numbers, targets.weights, targets.constants, places, t, len(places),
         z, scratch, out.n_units, out.rows, targets.numbers.shape[1], targets.outputs_a_number,
         out.n_constants, (N_PANELS + out.n_constants) * lanes(work),
     )  # fmt: skip
@@ -101,17 +104,17 @@ def output_error(out, work, z, targets, places, scratch):
 
 
 @helper
-def error_of_classes(work, z, K, targets, places, scratch):
+def error_of_classes(work, z, K, targets, places, t, scratch):
     """Turn z into dL/dz = w (ŷ - y) (N5), zero in lanes that have no label.
 
-    ``places`` are those of the lanes' labels and weights. Returns Σ w L, and Σ w over right answers.
+    Returns Σ w L, and Σ w over right answers.
     """
     L, n = lanes(work), len(places)
     correct = 0.0
     for j in range(L):
-        work[scratch + j] = targets.weights[places[j]] if j < n else 0.0
+        work[scratch + j] = targets.weights[places[j] + t] if j < n else 0.0
     for j in range(n):
-        label = targets.labels[places[j]]
+        label = targets.labels[places[j] + t]
         own = work[z + label * L + j]
         is_largest = True
         for k in range(K):
@@ -131,6 +134,6 @@ def error_of_classes(work, z, K, targets, places, scratch):
         store(keep(error, 0, n), work, z + k * L, 0)
     loss = 0.0
     for j in range(n):
-        work[z + targets.labels[places[j]] * L + j] -= work[scratch + j]
+        work[z + targets.labels[places[j] + t] * L + j] -= work[scratch + j]
         loss += np.float64(work[scratch + j]) * np.float64(work[scratch + L + j])
     return loss, correct

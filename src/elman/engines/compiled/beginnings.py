@@ -5,8 +5,6 @@ Letters: T steps, D features, L lanes.
 
 from __future__ import annotations
 
-import numpy as np
-
 from elman.engines.compiled import masks
 from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.places import masks_at
@@ -14,15 +12,13 @@ from elman.engines.compiled.tiles import lanes, prefetch, store, zeros
 
 
 @helper
-def count_alive(lengths):
-    """n_t for t = 0 … T: how many of the lengths, longest first, exceed t."""
-    alive = np.empty(lengths[0] + 1, np.int64)
+def count_alive(lengths, alive):
+    """Write n_t for t = 0 … T: how many of the lengths, longest first, exceed t."""
     n = len(lengths)
     for t in range(len(alive)):
         while n and lengths[n - 1] <= t:
             n -= 1
         alive[t] = n
-    return alive
 
 
 @helper

@@ -16,6 +16,8 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 
 from __future__ import annotations
 
+import numpy as np
+
 from elman._typing import Array
 from elman.engines.compiled import readouts
 from elman.engines.compiled.answers import (
@@ -141,13 +143,20 @@ def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     return (layout.state_rows * lengths[0] + rest) * layout.unit
 
 
+def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
+    """See ``Kernel.predict``."""
+    room = np.empty(data.lengths[first] + 1, np.int64)
+    predict_shards(net, data, first, last, work, room, y_hat)
+
+
 @entry
-def predict(net, data, first, last, work, y_hat):
+def predict_shards(net, data, first, last, work, room, y_hat):
     """Write ŷ of the sequences first … last - 1, L at a time, to their places in ``y_hat``."""
     L, out = lanes(work), net.layers[-1]
     for start in range(first, last, L):
         end = min(start + L, last)
-        alive = count_alive(data.lengths[start:end])
+        alive = room[: data.lengths[start] + 1]
+        count_alive(data.lengths[start:end], alive)
         T = len(alive) - 1
         z = net.state_rows * T * L  # behind x and the states
         answering = z + out.rows * L
@@ -164,7 +173,7 @@ def predict(net, data, first, last, work, y_hat):
                     h = readouts.take_step(out, readout, work, h, L, t, False)
                 output(net, work, h, L, z)
                 activate(out, work, z)
-                write_answers(work, z, data.starts[start : start + alive[t]] + t, y_hat)
+                write_answers(work, z, data.starts[start : start + alive[t]], t, y_hat)
         else:
             if out.readout:
                 collect_read(net, work, alive, readout, answering, False)
@@ -172,7 +181,7 @@ def predict(net, data, first, last, work, y_hat):
                 collect_last(net, work, alive, answering)
             output(net, work, answering, L, z)
             activate(out, work, z)
-            write_answers(work, z, members, y_hat)
+            write_answers(work, z, members, 0, y_hat)
 
 
 # Forward, the loss, and back
@@ -284,8 +293,8 @@ def answer_steps(
         end, transposed_0 = min(begin + BLOCK, T), transposed - begin * L * L
         for t in range(begin, end):
             output(net, work, inputs_at(out, t, T, None, L), L, z)
-            places = data.starts[first : first + alive[t]] + t
-            part = output_error(out, work, z, targets, places, scratch)
+            places = data.starts[first : first + alive[t]]
+            part = output_error(out, work, z, targets, places, t, scratch)
             loss, correct = loss + part[0], correct + part[1]
             transpose_panel(work, z, out.rows, transposed_0 + t * L * L, step)
             add_down(net, out, work, z, True, dh + t * out.input_rows * L)
@@ -310,7 +319,7 @@ def answer_last(
         collect_last(net, work, alive, answering)
     output(net, work, answering, L, z)
     places = data.members[first:last]
-    loss, correct = output_error(out, work, z, targets, places, scratch)
+    loss, correct = output_error(out, work, z, targets, places, 0, scratch)
     transpose_panel(work, z, out.rows, transposed, L * L)
     add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1)
     if out.readout:
@@ -354,19 +363,21 @@ def train(
     segment: int,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over the L sequences from the first one on, all steps at a time."""
-    loss, correct = train_shard(net, data, first, targets, dropout, work, gradients)
+    room = np.empty(lengths[0] + 1, np.int64)
+    loss, correct = train_shard(net, data, first, targets, dropout, work, room, gradients)
     return loss, correct
 
 
 @entry
-def train_shard(net, data, first, targets, dropout, work, gradients):
+def train_shard(net, data, first, targets, dropout, work, room, gradients):
     """Compute loss and gradients over the L sequences from the first one on.
 
     Returns Σ w L, and Σ w over the right answers.
     """
     L, layers, out = lanes(work), net.layers, net.layers[-1]
     last = min(first + L, len(data.lengths))
-    alive = count_alive(data.lengths[first:last])
+    alive = room[: data.lengths[first] + 1]
+    count_alive(data.lengths[first:last], alive)
     T = len(alive) - 1
     highest = 0
     for layer in layers[:-1]:

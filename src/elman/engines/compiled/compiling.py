@@ -57,6 +57,7 @@ def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> 
     """
     # the options that ``njit`` would give it, but that C cannot call it
     options = {"nopython": True, "nogil": True, "boundscheck": None, "no_cfunc_wrapper": True}
+    options["_nrt"] = False
     made = Entry(function, targetoptions=options)
     if on_disk:
         made.enable_caching(key)

@@ -23,6 +23,7 @@ def helper(function: Callable[..., Any], inlined: bool = False) -> Any:
     """Compile a function as a part of others, where LLVM thinks it best as one that they call."""
     options = {
         "nopython": True,
+        "_nrt": False,
         "nogil": True,
         "boundscheck": None,  # as the environment says
         "no_cpython_wrapper": True,

@@ -114,7 +114,7 @@ def _of_panels(loss: Loss, n_constants: int, L: int) -> Callable[..., float]:
                     for c in range(n_constants):
                         work[of_k + (3 + c) * apart + j] = constants[c * K + k]
                 for j in range(n):
-                    place = places[j]
+                    place = places[j] + first
                     number = place * n_numbers + k // outputs_a_number
                     work[of_k + apart + j] = numbers[number]
                     work[of_k + 2 * apart + j] = weights[place]
@@ -175,7 +175,7 @@ def call_loss(  # type: ignore[no-untyped-def]
     numbers, weights, constants, places : arrays
         Those of ``layout.Targets``, and where the n answers stand in them.
     first : int
-        Where one answer alone stands in them.
+        Added to ``places``; in ``rows``, where the one answer stands.
     K, rows : int
         The outputs, and the rows of a panel.
     n_numbers, outputs_a_number, n_constants, n_panels : int

@@ -15,12 +15,6 @@ from elman.engines.compiled.tiles import lanes, load, store, transpose
 # For panels
 
 
-@helper
-def gates_of(gates, layer):
-    """The entries of a layer's gates."""
-    return gates[layer.first_gate : layer.first_gate + layer.n_gates]
-
-
 @entry
 def pack_panels(layers, gates, parameters, weights):
     """Copy parameters into the order of the products.
@@ -33,7 +27,7 @@ def pack_panels(layers, gates, parameters, weights):
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
-        for gate in gates_of(gates, layer):
+        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
             for p in range(0, H, L):
                 at, n = gate.forward + p * gate.n_forward, min(L, H - p)
                 for i in range(n):
@@ -56,7 +50,7 @@ def unpack_panels(layers, gates, gradients, parameters):
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
-        for gate in gates_of(gates, layer):
+        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
             for p in range(0, H, L):
                 at, n = gate.gradient + p * gate.gradient_rows, min(L, H - p)
                 if gate.b >= 0:
@@ -83,7 +77,7 @@ def pack_rows(layers, gates, parameters, weights):
     """
     for layer in layers:
         H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        for gate in gates_of(gates, layer):
+        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
             at = gate.forward
             for i in range(H):
                 weights[at + i] = parameters[gate.b + i] if gate.b >= 0 else 0.0
@@ -103,7 +97,7 @@ def unpack_rows(layers, gates, gradients, parameters):
     """Copy gradients into the order of the parameters."""
     for layer in layers:
         H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        for gate in gates_of(gates, layer):
+        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
             at = gate.gradient
             if gate.b >= 0:
                 for i in range(H):

@@ -133,7 +133,7 @@ def predict(net, data, first, last, work, y_hat):
             if data.every_step:
                 output(net, work, h, L, z)
                 activate(out, work, z)
-                write_answers(work, z, starts[:alive] + t, y_hat)
+                write_answers(work, z, starts[:alive], t, y_hat)
             alive_after = alive
             while alive_after and lengths[alive_after - 1] <= t + 1:
                 alive_after -= 1
@@ -143,7 +143,7 @@ def predict(net, data, first, last, work, y_hat):
         if not data.every_step:
             output(net, work, answering, L, z)
             activate(out, work, z)
-            write_answers(work, z, members, y_hat)
+            write_answers(work, z, members, 0, y_hat)
 
 
 # Forward, the loss, and back
@@ -235,8 +235,9 @@ def train(
             begins += np.minimum(t, length)
         begins[-1] += 1
     reads = True if net.has_readout else None
+    room = np.empty(lengths[0] + 1, np.int64)
     loss, correct = train_shard(
-        net, data, first, targets, dropout, work, gradients, begins, reads, segment
+        net, data, first, targets, dropout, work, room, gradients, begins, reads, segment
     )
     return loss, correct
 
@@ -328,8 +329,7 @@ def backward_block(
         if data.every_step:
             h = inputs_at(out, u, slots, begins, L)
             output(net, work, h, width_at(u, begins, L), z_t)
-            places = starts[: alive[t]] + t
-            part = output_error(out, work, z_t, targets, places, scratch)
+            part = output_error(out, work, z_t, targets, starts[: alive[t]], t, scratch)
             loss, correct = loss + part[0], correct + part[1]
             transpose_panel(work, z_t, out.rows, transposed_0 + u * L * L, apart)
         else:  # the errors of the sequences that end here
@@ -389,7 +389,9 @@ def backward_block(
 
 
 @entry
-def train_shard(net, data, first, targets, dropout, work, gradients, begins, reads, segment):
+def train_shard(
+    net, data, first, targets, dropout, work, room, gradients, begins, reads, segment
+):  # fmt: skip
     """Compute loss and gradients over the L sequences from the first one on.
 
     The states of a segment of the steps are kept at a time, mostly of all. Where there are several,
@@ -402,7 +404,8 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
     L = lanes(work)
     last = min(first + L, len(data.lengths))
     starts, members = data.starts[first:last], data.members[first:last]
-    alive = count_alive(data.lengths[first:last])
+    alive = room[: data.lengths[first] + 1]
+    count_alive(data.lengths[first:last], alive)
     T = len(alive) - 1
     slots, n_kept = T, T
     if segment < T:
@@ -446,7 +449,7 @@ def train_shard(net, data, first, targets, dropout, work, gradients, begins, rea
             begin = end
     if not data.every_step:
         output(net, work, answering, L, answers)
-        loss, correct = output_error(out, work, answers, targets, members, scratch)
+        loss, correct = output_error(out, work, answers, targets, members, 0, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
         add_gradients(
             out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1
