@@ -86,19 +86,23 @@ def refuse_outside(name: str, length: int, first: int, axes: tuple[tuple[int, in
 count_from_end = arrayobj.fix_integer_index
 
 
-def checked_index(context: Any, builder: ir.IRBuilder, kind: Any, index: Any, length: Any) -> Any:
-    """Check an index as NumPy writes it, ``work[i]``, in functions of this package.
+def own_index(context: Any, builder: ir.IRBuilder, kind: Any, index: Any, length: Any) -> Any:
+    """Return an index as NumPy writes it, ``work[i]``, checked in checked mode.
 
-    Numba's own check takes a negative index to count from the end. Here only one that is written out
-    does, as in ``layers[-1]``; one that is computed and turns out negative is an error.
+    Numba takes a negative index to count from the end, and asks each index for its sign. In functions
+    of this package only one that is written out may be negative, as in ``layers[-1]``; one that is
+    computed and turns out negative is an error.
     """
-    if not context.fndesc.modname.startswith(f"{__package__}."):
+    is_own = context.fndesc.modname.startswith(f"{__package__}.")
+    if not is_own:
         return count_from_end(context, builder, kind, index, length)
     if isinstance(index, ir.Constant):
         index = count_from_end(context, builder, kind, index, length)
-    check("index", context, builder, length, index, (1, 1))
+    else:
+        index = context.cast(builder, index, kind, types.intp)
+    if CHECKED:
+        check("index", context, builder, length, index, (1, 1))
     return index
 
 
-if CHECKED:
-    arrayobj.fix_integer_index = checked_index  # Numba has no setting for it
+arrayobj.fix_integer_index = own_index  # Numba has no setting for it
