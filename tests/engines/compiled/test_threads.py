@@ -231,7 +231,7 @@ def test_workers_share_the_cores(monkeypatch):
 
 
 def test_ctrl_c_while_waiting_for_a_helper_waits_on(monkeypatch):
-    monkeypatch.setattr(threads, "LOOKS", 0)
+    monkeypatch.setattr(threads, "LOOKING", 0.0)
     ended = []
 
     def task(i):

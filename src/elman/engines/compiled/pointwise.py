@@ -29,7 +29,7 @@ from elman.engines.compiled.tiles import INT32, TILE_ROWS, VECTOR_BITS
 from elman.engines.compiled.vectors import Vector
 from elman.equations import CELLS, Cell
 
-ROWS_AT_ONCE = TILE_ROWS // 2
+ROWS_AT_ONCE = 4 if TILE_ROWS == 8 else 1
 """As many vectors as hide how long each instruction takes, and leave registers for what is constant."""
 
 

@@ -27,8 +27,8 @@ from elman._typing import IntArray
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.memory import CHECKED, INDEX, check
 
-LOOKS = 4000  # of some 50 ns each, before sleeping
-HANDOVER = 300  # such looks until a caller that has rung has let go of the interpreter lock
+LOOKING = 200e-6  # seconds before sleeping
+HANDOVER = 25e-6  # seconds until a caller that has rung has let go of the interpreter lock
 ALONE = 16  # times as long as a job that helpers made longer, the caller works alone
 ALONE_AT_MOST = 10.0  # seconds: a job is long, too, if its process was stopped meanwhile (Ctrl-Z)
 
@@ -115,7 +115,7 @@ class Job:
         for end in self._ends:
             while not end.is_over:
                 try:
-                    watch(nothing, end.said, LOOKS, 0)
+                    watch(nothing, end.said, looks_in(LOOKING), 0)
                     end.lock.acquire()
                 except KeyboardInterrupt as error:
                     interrupt = error
@@ -153,7 +153,7 @@ class Helper:
     def _serve(self) -> None:
         said = np.zeros(1, np.int64)
         while True:
-            watch(said, self._bell, LOOKS, HANDOVER)
+            watch(said, self._bell, looks_in(LOOKING), looks_in(HANDOVER))
             self._is_called.acquire()
             self._bell[0] = 0
             job, end = self._job, self._end
@@ -201,6 +201,25 @@ def watch(said: IntArray, bell: IntArray, looks: int, handover: int) -> None:
             for _ in range(handover):
                 look(bell)
             return
+
+
+def looks_in(seconds: float) -> int:
+    """How many looks take so long."""
+    return int(seconds / _seconds_of_a_look())
+
+
+@cache
+def _seconds_of_a_look() -> float:
+    """Measure it: on one processor a pause takes five times as long as on another."""
+    nothing, n = np.zeros(1, np.int64), 1000
+    watch(nothing, nothing, 0, 0)  # compiled first
+    nothing[0] = 0  # where nobody rings
+    fastest = float("inf")
+    for _ in range(5):
+        started = perf_counter()
+        watch(nothing.copy(), nothing, n, 0)
+        fastest = min(fastest, (perf_counter() - started) / n)
+    return fastest
 
 
 def available_threads(wanted: int | None = None) -> int:
