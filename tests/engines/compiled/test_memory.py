@@ -181,9 +181,9 @@ def test_index_raises_where_it_leaves_the_array(n_read, at, n_written, to, asked
 def test_index_of_two_axes_raises_where_it_leaves_either(place, n_classes):
     L, K = 8, 3
     y_hat = fenced(2 * n_classes)[0].reshape(2, n_classes)
-    answers.write_answers(np.zeros(K * L), 0, np.array([0, 1]), np.zeros((2, K)))
+    answers.write_answers(np.zeros(K * L), 0, np.array([0, 1]), 0, np.zeros((2, K)))
     with pytest.raises(OutOfBoundsError, match=r"answers\.write_answers: index of elements"):
-        answers.write_answers(np.zeros(K * L), 0, np.array([0, place]), y_hat)
+        answers.write_answers(np.zeros(K * L), 0, np.array([0, place]), 0, y_hat)
 
 
 @checked
@@ -192,9 +192,9 @@ def test_labels_and_weights_beyond_their_arrays_raise(place):
     L, K = 8, 3
     none = np.empty((0, K))
     work, targets = np.zeros((K + 2) * L), Targets(np.zeros(2, np.int64), none, np.ones(2), 1, none)
-    answers.error_of_classes(work, 0, K, targets, np.array([0, 1]), K * L)
+    answers.error_of_classes(work, 0, K, targets, np.array([0, 1]), 0, K * L)
     with pytest.raises(OutOfBoundsError, match=r"answers\.error_of_classes: index of elements"):
-        answers.error_of_classes(work, 0, K, targets, np.array([0, place]), K * L)
+        answers.error_of_classes(work, 0, K, targets, np.array([0, place]), 0, K * L)
 
 
 @checked
