@@ -55,9 +55,9 @@ def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> 
     on_disk : bool
         Whether that is all it depends on, so that it may be kept.
     """
-    # the options that ``njit`` would give it, but that C cannot call it
+    # the options that ``njit`` would give it, but that C cannot call it, and see ``helper``
     options = {"nopython": True, "nogil": True, "boundscheck": None, "no_cfunc_wrapper": True}
-    options["_nrt"] = False
+    options["_nrt"] = CHECKED
     made = Entry(function, targetoptions=options)
     if on_disk:
         made.enable_caching(key)

@@ -18,12 +18,18 @@ from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import AnnotateTypes
 
+from elman.engines.compiled.memory import CHECKED
+
 
 def helper(function: Callable[..., Any], inlined: bool = False) -> Any:
-    """Compile a function as a part of others, where LLVM thinks it best as one that they call."""
+    """Compile a function as a part of others, where LLVM thinks it best as one that they call.
+
+    It allocates nothing, so no references to arrays are counted: each count would be an atomic
+    operation, on which threads wait for each other. The errors of checked mode need it.
+    """
     options = {
         "nopython": True,
-        "_nrt": False,
+        "_nrt": CHECKED,
         "nogil": True,
         "boundscheck": None,  # as the environment says
         "no_cpython_wrapper": True,
