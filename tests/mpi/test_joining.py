@@ -12,6 +12,7 @@ from elman.engines.compiled.summing import TreeSum, blocks_of, places
 from elman.mpi.joining import join
 
 RANKS = range(1, 9)
+HEAD = np.arange(8, dtype=np.uint8)
 
 
 def parts_of(n, n_numbers, dtype):
@@ -45,7 +46,7 @@ def joined(parts, blocks):
             return received
 
         tree = tree_of(parts, blocks[rank])
-        return join(exchange, rank, tree, blocks, gradients.shape[1], gradients.dtype)
+        return join(exchange, rank, tree, blocks, gradients.shape[1], gradients.dtype, HEAD)
 
     with ThreadPoolExecutor(P) as pool:
         return list(pool.map(of_rank, range(P)))
@@ -107,5 +108,5 @@ def test_buffers_come_back():
     parts = parts_of(7, 5, np.float32)
     tree = tree_of(parts, range(7))
     n_given = len(tree.buffers._free[5, np.dtype(np.float32)])
-    join(lambda messages, sizes: messages, 0, tree, [range(7)], 5, np.dtype(np.float32))
+    join(lambda messages, sizes: messages, 0, tree, [range(7)], 5, np.dtype(np.float32), HEAD)
     assert len(tree.buffers._free[5, np.dtype(np.float32)]) == n_given  # one given, one taken

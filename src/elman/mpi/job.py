@@ -184,6 +184,7 @@ class Ranks:
         self.depth -= 1
         if self.depth:
             return
+        self.messages.release()
         held, self._held = self._held, None
         try:
             if error is not None and not isinstance(error, RankError | InterruptedElsewhere):
@@ -206,7 +207,10 @@ class Ranks:
         RankError
             If another rank does not go on, or has other parameters.
         """
-        from elman.mpi.joining import join  # with the compiled engine, which takes long to import
+        from elman.mpi.joining import (
+            DiffersError,
+            join,
+        )  # with the compiled engine, which takes long to import
 
         self._let_through()
         start = self._n_joined % -(-len(parameters) // CHECKED) * CHECKED
@@ -215,19 +219,15 @@ class Ranks:
             np.uint8
         )
 
-        def exchange(messages: list[Array], sizes: list[int]) -> list[Array]:
-            ours = [np.concatenate([digest, message]) for message in messages]
-            theirs = self.messages.exchange(ours, [8 + size for size in sizes])
-            for number, message in enumerate(theirs):
-                if len(message) != 8 + sizes[number] or (message[:8] != digest).any():
-                    raise RankError(
-                        f"rank {number} of {self.size} has other weights than rank {self.rank}, before "
-                        f"update {self._n_joined:,}. A callback that changes the model has to do so in "
-                        "each rank alike."
-                    )
-            return [message[8:] for message in theirs]
-
-        return join(exchange, self.rank, tree, blocks, n, parameters.dtype)
+        exchange = self.messages.exchange
+        try:
+            return join(exchange, self.rank, tree, blocks, n, parameters.dtype, digest)
+        except DiffersError as error:
+            raise RankError(
+                f"rank {error.args[0]} of {self.size} has other weights than rank {self.rank}, before "
+                f"update {self._n_joined:,}. A callback that changes the model has to do so in each "
+                "rank alike."
+            ) from None
 
     def any(self, flags: Array) -> Array:
         """See ``Reducer.any``."""

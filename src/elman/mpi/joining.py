@@ -16,12 +16,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled.summing import Place, Sum, TreeSum, places
+from elman.engines.compiled.summing import Place, Pool, Sum, TreeSum, places
 
 Exchange: TypeAlias = Callable[[list[Array], list[int]], list[Array]]
 """Sends a message of bytes to each rank; returns those of all, of so many bytes each."""
 
 _of_blocks = lru_cache(256)(places)
+
+
+class DiffersError(Exception):
+    """The messages of a rank, whose number is the argument, are not those that are expected."""
 
 
 class _Views:
@@ -35,7 +39,13 @@ class _Views:
 
 
 def join(
-    exchange: Exchange, rank: int, tree: TreeSum, blocks: list[range], N: int, dtype: np.dtype[Any]
+    exchange: Exchange,
+    rank: int,
+    tree: TreeSum,
+    blocks: list[range],
+    N: int,
+    dtype: np.dtype[Any],
+    head: Array,
 ) -> Sum:
     """Add up what each rank has of a tree. See ``Reducer.join``.
 
@@ -52,37 +62,52 @@ def join(
         How many numbers gradients are.
     dtype : dtype
         Of these.
+    head : array (8,) of uint8
+        What the messages of all ranks have to begin with.
+
+    Raises
+    ------
+    DiffersError
+        If those of one do not.
     """
-    P = len(blocks)
+    P, buffers = len(blocks), tree.buffers
     held = [_of_blocks(tree.n, block) for block in blocks]
     cuts = [N * r // P for r in range(P + 1)]
     own = [tree.waiting[place] for place in held[rank]]
-    messages = [_packed(own, slice(*ends), dtype) for ends in pairwise(cuts)]
+    packed = [_packed(head, own, slice(*ends), buffers, dtype) for ends in pairwise(cuts)]
+    messages = [numbers.view(np.uint8) for numbers in packed]
     n_own = cuts[rank + 1] - cuts[rank]
-    sizes = [len(of_rank) * (16 + n_own * dtype.itemsize) for of_rank in held]
-    whole = TreeSum(tree.n, _Views())
-    for of_rank, message in zip(held, exchange(messages, sizes), strict=True):
-        _unpack(whole, of_rank, message, dtype)
+    sizes = [8 + len(of_rank) * (16 + n_own * dtype.itemsize) for of_rank in held]
+    whole, received = TreeSum(tree.n, _Views()), exchange(messages, sizes)
+    for number, (size, message) in enumerate(zip(sizes, received, strict=True)):
+        if len(message) != size or (message[:8] != head).any():
+            raise DiffersError(number)
+    for of_rank, message in zip(held, received, strict=True):
+        _unpack(whole, of_rank, message[8:], dtype)
     loss, correct, part = whole.root
 
     slices = exchange(
         [part.view(np.uint8)] * P, [dtype.itemsize * (end - start) for start, end in pairwise(cuts)]
     )
-    for taken in own:
-        tree.buffers.give(taken.gradients)
-    total = tree.buffers.take(N, dtype)
+    for array in (*packed, *(taken.gradients for taken in own)):
+        buffers.give(array)
+    total = buffers.take(N, dtype)
     for start, content in zip(cuts, slices, strict=False):
         values = content.view(dtype)
         total[start : start + len(values)] = values
     return Sum(loss, correct, total)
 
 
-def _packed(sums: list[Sum], part: slice, dtype: np.dtype[Any]) -> Array:
-    """A message: Σ w L and Σ w over the right answers of each sum, then a slice of its gradients."""
+def _packed(
+    head: Array, sums: list[Sum], part: slice, buffers: Pool, dtype: np.dtype[Any]
+) -> Array:
+    """A message: the head, each sum's Σ w L and Σ w over right answers, a slice of its gradients."""
     n, k = part.stop - part.start, len(sums)
-    message = np.empty(k * (16 + n * dtype.itemsize), np.uint8)
-    numbers = message[: 16 * k].view(np.float64)
-    gradients = message[16 * k :].view(dtype)
+    begin = (8 + 16 * k) // dtype.itemsize
+    message = buffers.take(begin + k * n, dtype)
+    before, gradients = message[:begin].view(np.uint8), message[begin:]
+    before[:8] = head
+    numbers = before[8:].view(np.float64)
     for j, (loss, correct, of_all) in enumerate(sums):
         numbers[2 * j : 2 * j + 2] = loss, correct
         gradients[j * n : (j + 1) * n] = of_all[part]
