@@ -234,16 +234,21 @@ def test_ctrl_c_while_waiting_for_a_helper_waits_on(monkeypatch):
     monkeypatch.setattr(threads, "LOOKING", 0.0)
     ended = []
 
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        interrupted.set()
+
     def task(i):
         if threading.current_thread() is threading.main_thread():
             helper_runs.wait(TIMEOUT)
-            threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+            threading.Timer(0.1, interrupt).start()
         else:
             helper_runs.set()
-            time.sleep(0.5)
+            interrupted.wait(TIMEOUT)
+            time.sleep(0.1)
             ended.append(i)
 
-    helper_runs = threading.Event()
+    helper_runs, interrupted = threading.Event(), threading.Event()
     with pytest.raises(KeyboardInterrupt):
         threads.run(task, 2, 2)
     assert len(ended) == 1
