@@ -72,9 +72,10 @@ def _ratios(ax: Axes, rows: list[dict[str, Any]], rivals: dict[str, str], what: 
 def _shares(ax: Axes, rows: list[dict[str, Any]]) -> None:
     ax.barh(range(len(rows)), [row["share_of_sgemm"] for row in rows], color="#56b4e9", height=0.6)
     for i, row in enumerate(rows):
-        share = row["share_of_sgemm"]
-        ax.text(share + 0.01, i, f"{share:.0%}   {row['gflops']:.0f} GFLOP/s", va="center")
-        if (required := step.required_share(row)) is not None:
+        share, required = row["share_of_sgemm"], step.required_share(row)
+        beside = max(share, required or 0) + 0.01
+        ax.text(beside, i, f"{share:.0%}   {row['gflops']:.0f} GFLOP/s", va="center")
+        if required is not None:
             ax.plot([required] * 2, [i - 0.4, i + 0.4], color=COLOURS["elman"], linewidth=2)
     ax.set_xlim(0, 1.45)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])

@@ -96,9 +96,9 @@ class Messages:
         MPI, comm, others = self.MPI, self.comm, self._others
         self._rooms.reverse()
         rooms = self._rooms[0]
-        for r, size in enumerate(sizes):
-            if len(rooms[r]) < size:
-                rooms[r] = np.empty(size, np.uint8)
+        for r in others:
+            if len(rooms[r]) < sizes[r]:
+                rooms[r] = np.empty(sizes[r], np.uint8)
         statuses = [MPI.Status() for _ in range(2 * len(others))]
         requests = [comm.Irecv([rooms[r], MPI.BYTE], r) for r in others]
         requests += [comm.Isend([messages[r], MPI.BYTE], r, tag) for r in others]
