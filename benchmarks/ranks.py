@@ -18,7 +18,7 @@ import numpy as np
 
 from elman.data import Examples, Targets, as_sequences
 from elman.engines import get_engine
-from elman.engines.compiled.engine import Buffers
+from elman.engines.compiled.buffers import Buffers
 from elman.engines.compiled.summing import TreeSum
 from elman.mpi import ranks
 from elman.parameters import Architecture, initialize

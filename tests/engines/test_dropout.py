@@ -7,6 +7,7 @@ from elman import Dropout, Network, check_gradients
 from elman.data import Batch, Targets, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import engine, panels, threads
+from elman.engines.compiled.buffers import Buffers, aligned
 from elman.equations.dropout import IN_TIME, UP
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -195,12 +196,12 @@ def test_kernels_stay_in_the_room_that_they_say(dtype, n, every_step, both):
     network = network_of(dtype, cell=("lstm", "tanh"), **settings)
     rooms = []
 
-    class Fenced(engine.Buffers):
+    class Fenced(Buffers):
         def take(self, n, dtype):
             return self.take_room(n, dtype)
 
         def take_room(self, n, dtype):
-            whole = engine.aligned(n + 1000, dtype)
+            whole = aligned(n + 1000, dtype)
             whole[:n], whole[n:] = np.nan, 7.25
             rooms.append((whole, n))
             return whole[:n]

@@ -9,6 +9,7 @@ from elman import DataError, Network, check_gradients
 from elman.data import Batch, Targets, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import engine, panels, readouts, rows, threads
+from elman.engines.compiled.buffers import Buffers, aligned
 from tolerances import BY_HAND, VERSUS_NAIVE, relative_error
 
 D, K = 3, 4
@@ -182,12 +183,12 @@ def test_kernels_stay_in_the_room_that_they_say(readout, dtype, n, both):
     X, y, _ = examples(n)
     rooms = []
 
-    class Fenced(engine.Buffers):
+    class Fenced(Buffers):
         def take(self, n, dtype):
             return self.take_room(n, dtype)
 
         def take_room(self, n, dtype):
-            whole = engine.aligned(n + 1000, dtype)
+            whole = aligned(n + 1000, dtype)
             whole[:n], whole[n:] = np.nan, 7.25
             rooms.append((whole, n))
             return whole[:n]

@@ -7,7 +7,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from elman.engines.compiled.engine import Buffers
+from elman.engines.compiled.buffers import Buffers
 from elman.engines.compiled.summing import TreeSum, blocks_of, places
 from elman.mpi.joining import join
 

@@ -7,6 +7,7 @@ import pytest
 
 from elman import Network
 from elman.engines.compiled import engine, threads
+from elman.engines.compiled.buffers import Buffers
 
 D, K = 3, 4
 
@@ -77,7 +78,7 @@ def test_company_makes_no_difference_to_the_bit(dtype, size, hidden, cell):
         np.testing.assert_array_equal(last, of_sequences[part])
 
 
-class Fenced(engine.Buffers):
+class Fenced(Buffers):
     """Buffers that nobody may write beside, and that hold a number."""
 
     def __init__(self, number):

@@ -12,9 +12,8 @@ from elman import Network
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
-from elman.engines.interface import Evaluation
-from elman.engines.reference import tree_sum
-from elman.parameters import Architecture, Parameters
+from elman.engines.compiled.buffers import Buffers
+from elman.parameters import Parameters
 from tolerances import VERSUS_NAIVE, relative_error
 
 D, K = 3, 4
@@ -142,59 +141,10 @@ def test_narrow_panels_make_no_difference_to_the_bit(monkeypatch, dtype, every_s
     assert results[0] == results[1]
 
 
-# Adding up
+# Buffers
 
 
-def parts_of(n):
-    """Evaluations whose sum shows the order they were added in."""
-    architecture = Architecture(2, (1,), ("dense",), 1, False)
-    rng = np.random.default_rng(n)
-    for _ in range(n):
-        vector = rng.standard_normal(3) * 10.0 ** rng.integers(-8, 8)
-        yield Evaluation(float(vector[0]), 1, Parameters(architecture, vector))
-
-
-@pytest.mark.parametrize("n", range(1, 14))
-def test_sum_is_the_tree_sum_in_whatever_order_its_parts_come(n):
-    parts = list(parts_of(n))
-    expected = tree_sum(parts)
-    for seed in range(10):
-        total = engine.TreeSum(n, engine.Buffers())
-        for i in np.random.default_rng(seed).permutation(n):
-            part = parts[i]
-            total.add(int(i), part.loss, part.correct, part.gradients.vector.copy())
-        loss, correct, gradients = total.root
-        assert (loss, correct) == (expected.loss, expected.correct)
-        np.testing.assert_array_equal(gradients, expected.gradients.vector)
-
-
-def test_sum_gives_all_buffers_back_but_its_own():
-    buffers = engine.Buffers()
-    total = engine.TreeSum(5, buffers)
-    for i in range(5):
-        gradients = buffers.take(3, np.dtype(np.float64))
-        gradients[:] = 2**i
-        total.add(i, 0.0, 0, gradients)
-    assert total.root[2].tolist() == [31] * 3
-    (free,) = buffers._free.values()
-    assert len({array.ctypes.data for array in [*free, total.root[2]]}) == len(free) + 1
-
-
-@pytest.mark.parametrize("n", [1, 16, 1001])
-def test_buffers_begin_at_a_cache_line_and_come_again(dtype, n):
-    buffers = engine.Buffers()
-    first, second = buffers.take(n, dtype), buffers.take(n, dtype)
-    assert not np.shares_memory(first, second)
-    for array in (first, second):
-        assert (array.shape, array.dtype) == ((n,), dtype)
-        assert array.ctypes.data % 64 == 0
-    buffers.give(first)
-    assert buffers.take(n + 1, dtype) is not first
-    assert buffers.take(n, np.dtype(np.int64)) is not first
-    assert buffers.take(n, dtype) is first
-
-
-class Fenced(engine.Buffers):
+class Fenced(Buffers):
     """Buffers that nobody may write beside."""
 
     def __init__(self):
@@ -214,57 +164,6 @@ class Fenced(engine.Buffers):
 
     def are_whole(self):
         return len(self.fences) > 0 and all((fence == 7.25).all() for fence in self.fences)
-
-
-def test_room_is_the_shortest_free_one_that_will_do(dtype):
-    buffers = engine.Buffers()
-    rooms = [buffers.take_room(n, dtype) for n in (30, 10, 20)]
-    for room in rooms:
-        buffers.give_room(room)
-    assert buffers.take_room(11, dtype) is rooms[2]
-    assert buffers.take_room(11, dtype) is rooms[0]
-    assert len(buffers.take_room(11, dtype)) == 11  # in place of the one of 10
-    assert len(buffers.take_room(5, dtype)) == 5
-
-
-def test_rooms_are_no_more_than_were_in_use_at_a_time():
-    buffers, dtype = engine.Buffers(), np.dtype(np.float32)
-    for n in range(1, 50):
-        two = [buffers.take_room(n, dtype), buffers.take_room(50 - n, dtype)]
-        assert [len(room) >= size for room, size in zip(two, (n, 50 - n), strict=True)] == [
-            True,
-            True,
-        ]
-        for room in two:
-            assert room.ctypes.data % 64 == 0
-            buffers.give_room(room)
-    assert len(buffers._rooms[dtype]) == 2
-
-
-def test_released_are_all_but_small_buffers(dtype):
-    buffers = engine.Buffers()
-    n_small = engine.SMALL_BUFFER // dtype.itemsize
-    taken = [buffers.take(n, dtype) for n in (n_small, n_small + 1)]
-    rooms = [buffers.take_room(n, dtype) for n in (n_small, n_small + 1)]
-    for array, room in zip(taken, rooms, strict=True):
-        buffers.give(array)
-        buffers.give_room(room)
-    buffers.release()
-    assert buffers.take(n_small, dtype) is taken[0]
-    assert buffers.take_room(1, dtype) is rooms[0]
-    assert buffers.take(n_small + 1, dtype) is not taken[1]
-    assert buffers.take_room(1, dtype) is not rooms[1]
-
-
-def test_of_many_small_buffers_a_few_stay(dtype):
-    buffers = engine.Buffers()
-    n_small = engine.SMALL_BUFFER // dtype.itemsize
-    for array in [buffers.take(n_small, dtype) for _ in range(20)] + [
-        buffers.take(n_small + 1, dtype)
-    ]:
-        buffers.give(array)
-    buffers.release()
-    assert buffers.nbytes == engine.FEW_BUFFERS
 
 
 @pytest.fixture(params=[False, True], ids=["full", "narrow"])
@@ -347,7 +246,7 @@ def test_buffers_used_before_make_no_difference(dtype, every_step, n):
     assert again == expected
 
 
-class Holding(engine.Buffers):
+class Holding(Buffers):
     """Buffers that have been used before, by whatever left this number everywhere."""
 
     def __init__(self, number):

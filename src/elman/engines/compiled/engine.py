@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import isqrt, prod
-from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,13 +13,18 @@ import numpy.typing as npt
 from elman._typing import Array, IntArray
 from elman.data import Batch, Division, undivided
 from elman.data import Targets as FlatTargets
-from elman.data.rows import runs
-from elman.data.tokens import require_tokens
-from elman.engines.carry import Carry, check_after, n_states
+from elman.engines.carry import Carry
 from elman.engines.compiled import bidirectional, panels, rows
+from elman.engines.compiled.arguments import (
+    check_readout,
+    data_of,
+    initial_of,
+    targets_of,
+    writable,
+)
+from elman.engines.compiled.buffers import VECTOR_BYTES, Buffers
 from elman.engines.compiled.columns import occurring
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
-from elman.engines.compiled.readouts import LONGEST
 from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation, Member
@@ -30,10 +32,7 @@ from elman.engines.streaming import State, check_step, check_token, not_finite, 
 from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
 
-VECTOR_BYTES = 64
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
-SMALL_BUFFER = 1 << 16  # bytes: it is kept, as making it anew takes longer than small networks do
-FEW_BUFFERS = 4 * SMALL_BUFFER  # bytes that stay in all, once there were large ones
 ENOUGH = 128 << 20  # bytes of states that are kept, before some are computed twice
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
@@ -393,176 +392,3 @@ def steps_kept(
         given = isqrt(T)
     segment = -(-int(given) // kernel.BLOCK) * kernel.BLOCK
     return segment, kernel.room_to_train(layout, lengths, segment)
-
-
-def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Targets:
-    """Return targets as compiled functions take them."""
-    architecture, dtype = parameters.architecture, parameters.vector.dtype
-    loss, K = architecture.loss_function, architecture.n_outputs
-    labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
-    constants, weights = np.empty((0, K), dtype), targets.weights
-    if loss.takes_classes:
-        labels = targets.values
-        check_labels(parameters, batch, labels, targets.weights)
-    else:
-        numbers = writable(np.ascontiguousarray(targets.values, dtype))
-        check_numbers(parameters, batch, numbers, targets.weights)
-        weights = np.ascontiguousarray(weights, dtype)
-        if given := loss.constants(K):
-            columns = [np.broadcast_to(of_outputs, (K, 1))[:, 0] for of_outputs in given]
-            constants = np.ascontiguousarray(columns, dtype)
-    return Targets(labels, numbers, weights, loss.outputs_a_number, constants)
-
-
-def check_numbers(parameters: Parameters, batch: Batch, numbers: Array, weights: Array) -> None:
-    """See that compiled functions, which do not look, stay within arrays."""
-    D, n = parameters.architecture.n_inputs, batch.n_answers
-    expected = (n, parameters.architecture.n_numbers)
-    if numbers.shape != expected or len(weights) != n or batch.sequences.n_features != D:
-        raise ValueError(
-            f"numbers of shape {numbers.shape} and {len(weights)} weights for {expected}, "
-            f"{batch.sequences.n_features} features for {D}"
-        )
-
-
-def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights: Array) -> None:
-    """See that compiled functions, which do not look, stay within arrays."""
-    K, D = parameters.architecture.n_outputs, parameters.architecture.n_inputs
-    n = batch.n_answers
-    if len(labels) != n or len(weights) != n or batch.sequences.n_features != D:
-        raise ValueError(
-            f"{len(labels)} labels and {len(weights)} weights for {n} answers, "
-            f"{batch.sequences.n_features} features for {D}"
-        )
-    # Those of the batch alone: in all there may be a thousand times as many.
-    own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
-    if own.astype(np.uint64).max(initial=0) >= K:  # as which a label below 0 is above all others
-        raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
-
-
-def check_readout(parameters: Parameters, batch: Batch) -> None:
-    """See that what is read of several steps answers the sequence, and that they can be counted."""
-    readout, longest = parameters.architecture.readout, LONGEST[parameters.vector.itemsize]
-    if readout == "last" or not len(batch):
-        return
-    if batch.every_step or batch.lengths[0] > longest:
-        raise ValueError(
-            f"readout={readout!r} is trained on one target a sequence, of at most {longest:,} steps in "
-            f"{parameters.vector.dtype}; got "
-            + ("one a step" if batch.every_step else f"{batch.lengths[0]:,} steps")
-        )
-
-
-def data_of(
-    batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
-) -> Data:
-    """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
-    values = writable(batch.sequences.values)
-    if parameters.architecture.tokens:
-        own = values[runs(batch.starts, batch.lengths)]
-        require_tokens(own, parameters.architecture.n_features)
-    initial, dtype = initial_of(parameters, carry), parameters.vector.dtype
-    learns = carry is None and parameters.architecture.learn_initial_state
-    if carry is not None:
-        initial = initial[batch.carried]
-    states = np.empty((0, 0), dtype)
-    if after is not None:
-        check_after(after, parameters.architecture, batch.carried, dtype)
-        states = np.empty((len(batch), after.values.shape[1]), dtype)
-    return Data(
-        values, batch.starts, batch.lengths, batch.members, initial, states, learns,
-        batch.every_step,
-    )  # fmt: skip
-
-
-def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
-    """The states before the first step: a row a sequence, or one for all; none if they are zeros."""
-    if carry is not None:
-        values = np.ascontiguousarray(carry.values, parameters.vector.dtype)
-        expected = n_states(parameters.architecture)
-        if values.ndim != 2 or values.shape[1] != expected:
-            raise ValueError(f"states of shape {values.shape}; expected {expected} a sequence")
-        return values
-    if not parameters.architecture.learn_initial_state:
-        return np.empty((0, 0), parameters.vector.dtype)
-    specs = parameters.architecture.specs.values()
-    learned = [parameters[spec.name] for spec in specs if spec.role == "initial"]
-    return np.concatenate(learned)[None]
-
-
-def writable(values: Array) -> Array:
-    """An array that may be written to, though nobody does: Numba compiles anew for one that may not."""
-    return values if values.flags.writeable else values.copy()
-
-
-class Buffers:
-    """Flat arrays, used again and again, so that no step waits for new memory."""
-
-    def __init__(self) -> None:
-        self._free: defaultdict[tuple[int, np.dtype[Any]], list[Array]] = defaultdict(list)
-        self._rooms: defaultdict[np.dtype[Any], list[Array]] = defaultdict(list)  # shortest first
-        self._has_large = False
-        self._lock = Lock()
-
-    def take(self, n: int, dtype: np.dtype[Any]) -> Array:
-        """Return an array of n numbers that begins where a cache line does, with anything in it."""
-        with self._lock:
-            if free := self._free[n, dtype]:
-                return free.pop()
-        return aligned(n, dtype)
-
-    def give(self, array: Array) -> None:
-        """Give an array back."""
-        with self._lock:
-            self._free[len(array), array.dtype].append(array)
-            self._has_large |= array.nbytes > SMALL_BUFFER
-
-    def take_room(self, n: int, dtype: np.dtype[Any]) -> Array:
-        """Return such an array of n numbers or more, for work whose size changes from call to call.
-
-        Of those that are free it is the shortest that will do. If none will, a new one takes the place
-        of the longest, so that there are never more than are in use at a time.
-        """
-        with self._lock:
-            rooms = self._rooms[dtype]
-            i = bisect_left(rooms, n, key=len)
-            if i < len(rooms):
-                return rooms.pop(i)
-            del rooms[-1:]
-        return aligned(n, dtype)
-
-    def give_room(self, room: Array) -> None:
-        """Give such an array back."""
-        with self._lock:
-            insort(self._rooms[room.dtype], room, key=len)
-            self._has_large |= room.nbytes > SMALL_BUFFER
-
-    @property
-    def nbytes(self) -> int:
-        """The size of the arrays that are not in use."""
-        with self._lock:
-            pools = [*self._free.values(), *self._rooms.values()]
-            return sum(array.nbytes for arrays in pools for array in arrays)
-
-    def release(self) -> None:
-        """Let go of the arrays that are not in use, but for a few small ones."""
-        if not self._has_large:
-            return
-        with self._lock:
-            n_bytes = 0
-            for arrays in (*self._free.values(), *self._rooms.values()):
-                kept = []
-                for array in arrays:  # how many there are depends on the threads
-                    if array.nbytes <= SMALL_BUFFER and n_bytes + array.nbytes <= FEW_BUFFERS:
-                        kept.append(array)
-                        n_bytes += array.nbytes
-                arrays[:] = kept
-            self._has_large = False
-
-
-def aligned(n: int, dtype: np.dtype[Any]) -> Array:
-    """An array of n numbers that begins where a cache line does, with anything in it."""
-    spare = VECTOR_BYTES // dtype.itemsize
-    array = np.empty(n + spare, dtype)
-    start = -array.ctypes.data % VECTOR_BYTES // dtype.itemsize
-    return array[start : start + n]
