@@ -97,6 +97,32 @@ def test_three_commands(run):
     assert evaluated["accuracy"] == model.score(X, y)
 
 
+def test_labels_are_not_needed_to_predict(run):
+    """Be they missing, or one a step where the model has one a sequence."""
+    trained(run, "--label", "failed")
+    expected = run("predict", "readings.safetensors", "new.csv").stdout
+    full = pd.read_csv("full.csv")
+    for number, labels in enumerate([np.where(full.index % 2, "no", "yes"), None]):
+        full.assign(failed=labels).to_csv(f"odd-{number}.csv", index=False)
+        result = run("predict", "readings.safetensors", f"odd-{number}.csv")
+        assert (result.exit_code, result.stdout) == (0, expected), result.output
+        assert run("evaluate", "readings.safetensors", f"odd-{number}.csv").exit_code == 1
+    message = run("evaluate", "readings.safetensors", "odd-0.csv").stderr
+    assert "changes within a sequence" in message
+    assert "--id" not in message
+
+
+def test_labels_are_not_needed_by_a_model_of_arrays(run):
+    X = np.random.default_rng(0).standard_normal((6, 5, 2))
+    RNNClassifier(3, max_iter=2, engine="reference").fit(X, [0, 1] * 3).save("arrays")
+    full = pd.read_csv("full.csv")[["vib", "machine", "at", "temp"]]
+    expected = run("predict", "arrays", "new.csv").stdout
+    assert len(table(expected)[1]) == 4
+    full.assign(label=full.index % 2).to_csv("odd.csv", index=False)
+    result = run("predict", "arrays", "odd.csv")
+    assert (result.exit_code, result.stdout) == (0, expected), result.output
+
+
 def test_probabilities_to_a_file(run):
     model, _ = trained(run, "--label", "failed")
     arguments = ["predict", "readings.safetensors", "new.csv", "--probabilities", "-o", "out.csv"]

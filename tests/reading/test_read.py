@@ -87,6 +87,16 @@ def test_like_takes_nothing_beside_it(frame, model):
         _ = other.reading_
 
 
+def test_labels_like_a_models_are_read_where_they_are_there(frame, model):
+    assert elman.read_sequences(frame, like=model)[1].tolist() == ["no", "yes"] * 10
+    changing = frame.assign(failed=["no", "yes"] * 30)
+    with pytest.raises(DataError, match=r"'failed' changes within .* leave their column out"):
+        elman.read_sequences(changing, like=model)
+    X, y, _ = elman.read_sequences(changing.drop(columns="failed"), like=model)
+    assert y is None
+    assert len(X) == 20
+
+
 def test_an_index_of_three_levels_is_asked_about(frame):
     panel = frame.assign(plant=1).set_index(["plant", "machine", "at"])
     with pytest.raises(

@@ -124,7 +124,7 @@ class Request:
 
         reading = getattr(dataset.X_train, "reading", None) or {}
         separator = self.table.separator
-        raw, filling = read_like(self.validation, reading, separator=separator, labels=True)
+        raw, filling = read_like(self.validation, reading, separator=separator, labels="required")
         raw = raw.complete(filling)
         return raw.sequences, raw.y
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from elman._signals import Interruptible
 from elman.cli.columns import TableOptions, TaskName
@@ -108,7 +108,9 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
 
 
 def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableOptions) -> Raw:
-    """Read a file as that was read which a model was trained on; with labels they have to be there.
+    """Read a file as the one was read which the model was trained on.
+
+    ``labels`` says whether they are needed; if not, nobody looks at them.
 
     The model knows its columns, unless it was fitted in a program, on arrays or texts: then
     ``options`` name them.
@@ -123,11 +125,16 @@ def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableO
             keywords = options.keywords
             if takes_texts(estimator):
                 keywords["layout"] = "text"
-            raw = read_raw(path, progress=progress, **keywords)
+            wanted: Literal["optional", "ignored"] = "optional" if labels else "ignored"
+            raw = read_raw(path, labels=wanted, progress=progress, **keywords)
             filling = None
         else:
             raw, filling = read_like(
-                path, reading, separator=options.separator, labels=labels, progress=progress
+                path,
+                reading,
+                separator=options.separator,
+                labels="required" if labels else "ignored",
+                progress=progress,
             )
         raw = raw.complete(filling, TRAIN_AGAIN)
     if labels and raw.y is None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import narwhals as nw
 import numpy as np
@@ -31,6 +31,9 @@ from elman.reading.values import Place
 from elman.reading.wide import from_wide
 
 Names = str | Sequence[str] | None
+
+Labels: TypeAlias = Literal["required", "optional", "ignored"]
+"""Whether a column of labels has to be there, is read if it is there, or is not looked at."""
 
 
 def read_sequences(
@@ -159,6 +162,7 @@ def read_raw(
     task: Task = "classification",
     layout: Layout | None = None,
     separator: str | None = None,
+    labels: Literal["optional", "ignored"] = "optional",
     progress: Progress | None = None,
 ) -> Raw:
     """Read sequences as they stand: what is missing is NaN. See ``read_sequences``.
@@ -179,7 +183,8 @@ def read_raw(
             said |= {"id": index[0], "time": time or index[1]}
         if layout is None and is_nested(frame, tuple(frame.columns)):
             said["layout"] = "wide"
-        return choose(frame, name, task=task, **cast(Any, said))
+        columns = choose(frame, name, task=task, **cast(Any, said))
+        return replace(columns, label=()) if labels == "ignored" else columns
 
     texts = features[0] if layout == "text" and features else None
     found = _open(source, separator, task, plan, progress, texts)
@@ -195,18 +200,15 @@ def read_like(
     reading: Mapping[str, Any],
     *,
     separator: str | None = None,
-    labels: bool = False,
+    labels: Labels = "optional",
     progress: Progress | None = None,
 ) -> tuple[Raw, Filling | None]:
-    """Read sequences as those of a model were read, whose ``reading_`` that is.
-
-    With ``labels`` they have to be there, too.
-    """
+    """Read sequences as those of a model were read, whose ``reading_`` that is."""
     trained = Columns.from_settings(reading)
     why = ", which the model was trained with"
 
     def plan(frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns:
-        columns, label = trained, trained.label if labels else ()
+        columns, label = trained, trained.label if labels == "required" else ()
         wanted = (columns.id, columns.time, *columns.features, *label)
         if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
             # as many steps as there are: features are known by their stems
@@ -219,7 +221,8 @@ def read_like(
         for column in wanted:
             if column is not None:
                 require_column(column, there, name, why)
-        return replace(columns, label=_present(columns.label, frame))
+        is_read = labels != "ignored" and all(name in there for name in columns.label)
+        return columns if is_read else replace(columns, label=())
 
     texts = trained.features[0] if trained.layout == "text" else None
     found = _open(source, separator, trained.task, plan, progress, texts)
@@ -231,10 +234,6 @@ def read_like(
     raw = _from_table(table, name, reading.get("categories"))
     filling = reading.get("missing")
     return raw, None if filling is None else Filling.from_settings(filling)
-
-
-def _present(label: tuple[str, ...], frame: Frame) -> tuple[str, ...]:
-    return label if all(name in frame.columns for name in label) else ()
 
 
 def _from_table(table: Opened, name: str, categories: Mapping[str, list[str]] | None = None) -> Raw:

@@ -92,7 +92,8 @@ def from_rows(
         y, of_steps = _numbers(frame, columns, starts, where)
     else:
         label = table.runs(columns.label[0])
-        y = _labels(label if order is None else label.reordered(order), starts, where)
+        label = label if order is None else label.reordered(order)
+        y = _labels(label, starts, where, _NAME_IT if categories is None else _CORRECT_IT)
         of_steps = False
     settings = {**columns.settings, "categories": found_categories}
     sequences = Sequences(values, offsets, names=features, reading=settings)
@@ -176,7 +177,14 @@ def _report_times(
         )
 
 
-def _labels(label: Runs, starts: IntArray, place: Place) -> Array:
+_NAME_IT = (
+    "If another column names the sequences, say so: id='…' (--id); for a label a row: task='tag' "
+    "(--task tag)."
+)
+_CORRECT_IT = "Correct the labels. To predict, leave their column out: nothing needs it."
+
+
+def _labels(label: Runs, starts: IntArray, place: Place, advice: str) -> Array:
     """The label of each sequence, which is the same in all its rows."""
     if label.missing is None:
         changed = np.setdiff1d(label.starts, starts, assume_unique=True)
@@ -186,8 +194,7 @@ def _labels(label: Runs, starts: IntArray, place: Place) -> Array:
             raise DataError(
                 f"label {label.values.name!r} changes within a sequence: {before!r} in "
                 f"{place(row - 1)}, {after!r} in {place(row)}. One label a sequence is the same in all "
-                "its rows. If another column names the sequences, say so: id='…' (--id); for a label a "
-                "row: task='tag' (--task tag)."
+                f"its rows. {advice}"
             )
         return labels(label.at(starts), lambda i: place(int(starts[i])))
     return labels(label.values, lambda run: place(int(label.starts[run])))  # which refuses them
