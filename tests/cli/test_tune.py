@@ -109,6 +109,20 @@ def test_what_is_refused(run, tmp_path, arguments, code, message):
     assert (tmp_path / "there.tune.json").read_text() == "mine"
 
 
+def test_a_model_that_is_there_is_replaced_and_this_is_said(run, tmp_path):
+    for _ in range(2):
+        result = run("train", "walks.npz", "--epochs", "1", "--hidden", "2")
+        assert result.exit_code == 0, result.output
+    assert "walks.safetensors exists and will be replaced in the end" in result.stdout
+    model = (tmp_path / "walks.safetensors").read_bytes()
+    result = run(*ARGUMENTS)
+    assert "walks.safetensors exists and will be replaced in the end" in result.stdout
+    assert "--output FILE" in result.stdout
+    assert (tmp_path / "walks.safetensors").read_bytes() != model
+    other = run(*ARGUMENTS, "--output", "other.safetensors")
+    assert "will be replaced" not in other.stdout
+
+
 # In a process of its own
 
 

@@ -16,7 +16,7 @@ import typer
 
 from elman._files import open_file, try_to_replace
 from elman._signals import Uninterrupted
-from elman.cli.output import say_error
+from elman.cli.output import say, say_error
 
 Force: TypeAlias = Annotated[
     bool, typer.Option("--force", help="Also replace files that elman did not write.")
@@ -93,6 +93,14 @@ class Target:
                 say_error(f"the {self.kind} was saved to {path} instead")
                 return path
         raise failure
+
+    def say_if_replaced(self) -> None:
+        """Say that there is a file already, while a person can still keep it."""
+        if self.path.exists():
+            say(
+                f"{self.path} exists and will be replaced in the end; to keep it, choose another "
+                f"name: {self.option} FILE"
+            )
 
     def _refuse_foreign(self) -> None:
         if not self.force and self.path.exists() and not _is_ours(self.path, self.kind):

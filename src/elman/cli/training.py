@@ -81,6 +81,8 @@ class Training:
                 say_in_words(self.dataset.found)
             say(self._plan())
         model, curve = self.request.model, self.request.curve
+        if form == "plain" and self.resume is None:
+            model.say_if_replaced()
         try:
             with Interruptible():
                 places = [self._fit_and_save(model, form)]

@@ -118,6 +118,8 @@ def tune(
     estimator = _estimator(X, y, task, step_size)
     if how and form == "plain":
         say(how)
+    if form == "plain":
+        model.say_if_replaced()
     places: list[Path] = []
     with Uninterrupted():  # from the end of the search until all is saved
         with Interruptible():
