@@ -1,5 +1,6 @@
 """Text that no terminal takes for commands, and that can always be printed."""
 
+import io
 import os
 import pty
 import re
@@ -137,3 +138,23 @@ def test_colours_where_they_are_wanted(tmp_path, arguments):
     dumb = on_a_terminal(arguments, tmp_path, {"TERM": "dumb", "NO_COLOR": None})
     assert dumb
     assert "\x1b" not in dumb
+
+
+@pytest.mark.parametrize("name", ["training_progress", "search_progress"])
+def test_a_bar_leaves_room_for_what_ctrl_c_prints(name, monkeypatch):
+    """A terminal echoes ^C behind the bar: in a full line that begins another, and the bar stays."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from elman.cli import console
+
+    output = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(
+        console, "console", Console(file=output, force_terminal=True, width=80, highlight=False)
+    )
+    with getattr(console, name)(False):
+        pass
+    lines = Text.from_ansi(output.getvalue()).plain.splitlines()
+    assert "━" in "".join(lines)
+    assert max(map(len, lines)) <= 80 - 2 * len("^C")

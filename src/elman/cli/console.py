@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +25,15 @@ console = Console(highlight=False)
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.fields['rate']:,.0f} seq/s", style="progress.data.speed")
+        rate = task.fields["rate"]  # 0 before the first batch is done
+        return Text(f"{rate:,.0f} seq/s" if rate else "", style="progress.data.speed")
+
+
+class _Bar(Progress):
+    """Leaves room for the ^C that a terminal shows: on a line of its own it would leave two bars."""
+
+    def get_renderable(self) -> RenderableType:
+        return Constrain(super().get_renderable(), console.width - 4)
 
 
 FIRST, LINES = 10, 20
@@ -52,17 +61,19 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
         yield line
         return
 
-    with Progress(
+    with _Bar(
         TextColumn("{task.fields[place]}"),
         BarColumn(bar_width=None),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[loss]}"),
         TextColumn("{task.fields[accuracy]}"),
         _Rate(),
         TimeRemainingColumn(),
         console=console,
         expand=True,
     ) as bar:
-        task = bar.add_task("", total=None, start=False, place="", loss=0, accuracy="", rate=0)
+        task = bar.add_task(
+            "", total=None, start=False, place="preparing", loss="", accuracy="", rate=0
+        )
 
         def show(progress: TrainingProgress) -> None:
             n_before = (progress.epoch - 1) * progress.n_sequences
@@ -73,7 +84,7 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
                 total=progress.n_epochs * progress.n_sequences,
                 completed=n_before + progress.n_done,
                 place=progress.place,
-                loss=progress.loss,
+                loss=f"loss {progress.loss:.4f}",
                 accuracy="" if progress.accuracy is None else f"acc {progress.accuracy:.2%}",
                 rate=progress.n_done / progress.seconds,
             )
@@ -100,7 +111,7 @@ def search_progress(quiet: bool) -> Iterator[Callable[[SearchProgress], None] | 
         yield line
         return
 
-    with Progress(
+    with _Bar(
         TextColumn("{task.fields[place]}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[scores]}"),
@@ -108,7 +119,7 @@ def search_progress(quiet: bool) -> Iterator[Callable[[SearchProgress], None] | 
         console=console,
         expand=True,
     ) as bar:
-        task = bar.add_task("", total=None, place="", scores="", time="")
+        task = bar.add_task("", total=None, place="preparing", scores="", time="")
 
         def show(progress: SearchProgress) -> None:
             by_time = progress.budget is not None
