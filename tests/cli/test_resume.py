@@ -73,6 +73,7 @@ def test_it_goes_on_to_the_model_that_would_have_been(run, interrupted, tmp_path
     result = run("resume", "run.ckpt")
     assert result.exit_code == 0, result.output
     assert "32 sequences, 3 gru units" in result.stdout
+    assert "run.ckpt: 2 epochs complete; training continues in epoch 3\n" in result.stdout
     assert re.search(r"^epoch 3/5 ", result.stdout, re.MULTILINE)
     assert "epoch 2/5" not in result.stdout
     assert "trained 5 epochs (2 before, 3 now) in" in result.stdout
@@ -111,7 +112,9 @@ def test_tables_are_read_as_they_were(run, interrupted):
 def test_training_that_has_ended_is_reported_again(run):
     first = run(*TRAIN, "--quiet")
     assert run("resume", "run.ckpt", "--quiet").stdout == first.stdout
-    assert "trained 5 epochs (5 before, 0 now) in" in run("resume", "run.ckpt").stdout
+    again = run("resume", "run.ckpt").stdout
+    assert "run.ckpt: this training had ended after 5 epochs\n" in again
+    assert "trained 5 epochs (5 before, 0 now) in" in again
 
 
 def test_a_checkpoint_is_there_already(run):

@@ -36,9 +36,12 @@ def resume(
     import elman
     from elman.errors import DataError, ElmanError, ModelFileError
     from elman.estimators.checkpoint import training_of
-    from elman.persistence import read_model
+    from elman.persistence import fitting_together, read_model
 
-    about = training_of(read_model(file), file)["about"]
+    model = read_model(file)
+    state = training_of(model, file)
+    with fitting_together(file):
+        about, has_ended = state["about"], bool(state["run"]["ended"])
     if about is None:
         raise ElmanError(
             f"{file} is of a training in a program, which knows its data. Go on there: "
@@ -59,7 +62,14 @@ def resume(
     request.check(begins=False)
     estimator: Any = clone(elman.load(file))
     estimator.n_jobs = jobs
-    training = Training(request, request.dataset(), estimator, resume=file)
+    training = Training(
+        request,
+        request.dataset(),
+        estimator,
+        resume=file,
+        n_before=len(model.settings["history"]),
+        has_ended=has_ended,
+    )
     found = training.test_digest
     if about.get("test", found) != found:
         raise DataError(

@@ -47,8 +47,10 @@ class Training:
         One an epoch, where they are wanted.
     seconds : float
         What fitting took.
-    n_before : int or None
-        Epochs there were when it went on; None if it has not.
+    n_before : int
+        Epochs that were complete before.
+    has_ended : bool
+        Whether it had ended before, so that nothing goes on.
     saved : str
         In words, what was saved and to where, for those who are interrupted.
     """
@@ -60,7 +62,8 @@ class Training:
     validation: tuple[Any, Any] | None = None
     diagnoses: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    n_before: int | None = None
+    n_before: int = 0
+    has_ended: bool = False
     saved: str = ""
 
     def run(self, *, form: Form) -> None:
@@ -81,8 +84,11 @@ class Training:
                 say_in_words(self.dataset.found)
             say(self._plan())
         model, curve = self.request.model, self.request.curve
-        if form == "plain" and self.resume is None:
-            model.say_if_replaced()
+        if form == "plain":
+            if self.resume is None:
+                model.say_if_replaced()
+            else:
+                say(self._way_back())
         try:
             with Interruptible():
                 places = [self._fit_and_save(model, form)]
@@ -167,8 +173,6 @@ class Training:
         progress: Progress,
     ) -> None:
         """Show how far it is; after an epoch, measure what is for a person alone, and write its row."""
-        if self.n_before is None:
-            self.n_before = progress.epoch - 1
         if form == "plain" and progress.update == 1 and progress.row is None:
             self._say_auto()
         if show is not None:
@@ -219,6 +223,13 @@ class Training:
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
         )
 
+    def _way_back(self) -> str:
+        """Say where a training that was interrupted goes on."""
+        n = f"{self.n_before} epoch{'s' * (self.n_before != 1)}"
+        if self.has_ended:
+            return f"{self.resume}: this training had ended after {n}"
+        return f"{self.resume}: {n} complete; training continues in epoch {self.n_before + 1}"
+
     def _say_auto(self) -> None:
         """Say which frames ``"auto"`` has come to, and how many networks."""
         if self.estimator.frame == "auto" and (frame := self.estimator.frame_) is not None:
@@ -260,9 +271,7 @@ class Training:
         n_epochs = estimator.n_iter_
         what = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
         if self.resume is not None:
-            n_before = n_epochs if self.n_before is None else self.n_before
-            n_now = n_epochs - n_before
-            what += f" ({n_before} before, {n_now} now)"
+            what += f" ({self.n_before} before, {n_epochs - self.n_before} now)"
         line = f"trained {what} in {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line
