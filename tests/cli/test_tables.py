@@ -144,8 +144,9 @@ def test_probabilities_to_a_file(run):
     ],
 )
 def test_each_task(run, label, task, kind):
-    model, _ = trained(run, "--label", label, "--task", task)
+    model, result = trained(run, "--label", label, "--task", task)
     assert type(model) is kind
+    assert ("loss summed over the steps" in result.stdout) == model._every_step
     X, _, info = elman.read_sequences("new.csv", like=model)
     header, rows = table(run("predict", "readings.safetensors", "new.csv").stdout)
     if model._every_step:

@@ -37,6 +37,13 @@ def test_learns_parity():
     assert fitted.fit(bits, odd).score(bits, odd) > 0.95
 
 
+def test_the_loss_is_summed_over_steps_and_the_mean_of_sequences():
+    fitted = tagger(max_iter=1, batch_size=40, alpha=0, learning_rate_init=1e-12).fit(RAGGED, TAGS)
+    log_proba = np.concatenate(list(fitted.predict_log_proba(RAGGED)))
+    right = log_proba[np.concatenate(TAGS)[:, None] == fitted.classes_]
+    assert fitted.loss_curve_ == pytest.approx([-right.sum() / len(RAGGED)], rel=1e-6)
+
+
 def test_without_recurrence_parity_is_not_learnt():
     bits, odd = parity()
     fitted = tagger(cell="dense", hidden_layer_sizes=16, max_iter=20, learning_rate_init=0.02)

@@ -218,9 +218,10 @@ class Training:
         each = cell if isinstance(cell, tuple) else (cell,)
         cells = "+".join(one if isinstance(one, str) else type(one).__name__ for one in each)
         cells = f"bidirectional {cells}" if estimator.bidirectional else cells
+        summed = "; loss summed over the steps of a sequence" if estimator._every_step else ""
         return (
             f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
-            f"{estimator.learning_rate_init:g}, seed {estimator.random_state}"
+            f"{estimator.learning_rate_init:g}, seed {estimator.random_state}{summed}"
         )
 
     def _way_back(self) -> str:

@@ -69,7 +69,7 @@ class LearningCurveDisplay:
         losses = [row["loss"] for row in self.history]
         loss_axes.plot(epochs, losses, color="C0")
         scale = "log" if all(loss > 0 for loss in losses) else "linear"  # Poisson's may be negative
-        loss_axes.set(xlabel="epoch", ylabel="training loss", yscale=scale)
+        loss_axes.set(xlabel="epoch", ylabel="training loss, mean of sequences", yscale=scale)
         of_labels = all("accuracy" in row for row in self.history)
         for key, label, color in (
             ("accuracy", "training", "C0"),

@@ -182,9 +182,9 @@ class RNNClassifier(ClassifierMixin, Classification):
     frame_ : (length, stride) or None
         The frame that ``frame`` led to.
     history_ : list of dict
-        A row for each epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. Accuracies
-        are weighted, by ``class_weight`` too. ``"recovered"`` is there if training diverged and
-        continued, ``"stopped"`` if it ended early; both are text.
+        A row for each epoch: loss, accuracy, validation_score, learning_rate, gradient_norm. The loss
+        is the mean over sequences. Accuracies are weighted, by ``class_weight`` too. ``"recovered"``
+        is there if training diverged and continued, ``"stopped"`` if it ended early; both are text.
     n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_
         The same, under scikit-learn's names.
 

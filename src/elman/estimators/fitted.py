@@ -193,9 +193,10 @@ class FittedAttributes:
     def history_(self) -> list[Row]:
         """A row for each epoch: loss, accuracy, validation_score, learning_rate, gradient_norm.
 
-        ``learning_rate`` is that of the last update, ``gradient_norm`` the mean before clipping. There
-        is an accuracy for labels, and a validation score if sequences were kept aside. ``"recovered"``
-        is there if training diverged and continued, ``"stopped"`` if it ended early; both are text.
+        ``loss`` is that of ``loss_curve_``, ``learning_rate`` that of the last update and
+        ``gradient_norm`` the mean before clipping. There is an accuracy for labels, and a validation
+        score if sequences were kept aside. ``"recovered"`` is there if training diverged and continued,
+        ``"stopped"`` if it ended early; both are text.
         """
         return self._state.history
 
@@ -211,17 +212,21 @@ class FittedAttributes:
 
     @property
     def loss_curve_(self) -> list[float]:
-        """The mean loss of each epoch."""
+        """The mean loss of a sequence in each epoch, with the penalty.
+
+        Where each step is answered, a sequence's loss is the sum over its steps: for about 100 steps
+        it is about 100 times the loss of a step.
+        """
         return [row["loss"] for row in self.history_]
 
     @property
     def loss_(self) -> float:
-        """The mean loss of the last epoch."""
+        """The last of ``loss_curve_``."""
         return self.loss_curve_[-1] if self.history_ else np.nan
 
     @property
     def best_loss_(self) -> float:
-        """The lowest mean loss of an epoch."""
+        """The lowest of ``loss_curve_``."""
         return min(self.loss_curve_, default=np.nan)
 
     @property

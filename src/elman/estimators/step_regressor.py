@@ -14,10 +14,10 @@ from elman.estimators.regression import Regression
 class RNNStepRegressor(Regression):
     """A recurrent network that predicts a number for every step, from the steps up to it.
 
-    ``fit`` minimises the sum of the losses of all steps, as a mean over sequences. Parameters and
-    attributes are those of ``RNNRegressor``; ``RNNTagger`` says what ``"auto"`` means. y is a list of
-    (n_timesteps,) or (n_timesteps, n_numbers) arrays, or one array if X is one. The number of a step of
-    weight 0 is ignored, and may be NaN.
+    ``fit`` minimises the sum of the losses of all steps, as a mean over sequences; so ``loss_curve_``
+    is larger for longer sequences. Parameters and attributes are those of ``RNNRegressor``;
+    ``RNNTagger`` says what ``"auto"`` means. y is a list of (n_timesteps,) or (n_timesteps, n_numbers)
+    arrays, or one array if X is one. The number of a step of weight 0 is ignored, and may be NaN.
 
     Examples
     --------

@@ -22,9 +22,10 @@ class RNNTagger(Classification):
     """A recurrent network that gives every step a label, from the steps up to it.
 
     ``fit`` minimises the loss of the notes, the sum of the cross-entropies of all steps, L = Σ L_t
-    (N3), as a mean over sequences. Parameters and attributes are those of ``RNNClassifier``; y is a
-    list of (n_timesteps,) arrays, or an array (n_samples, n_timesteps) if X is one. Predictions do not
-    use later steps: ``"auto"`` means ``standardize=True``, ``readout="last"`` and ``frame=None``.
+    (N3), as a mean over sequences; so ``loss_curve_`` is larger for longer sequences. Parameters
+    and attributes are those of ``RNNClassifier``; y is a list of (n_timesteps,) arrays, or an array
+    (n_samples, n_timesteps) if X is one. Predictions do not use later steps: ``"auto"`` means
+    ``standardize=True``, ``readout="last"`` and ``frame=None``.
     Fitted on texts, with each text's next characters for y, it predicts the next character, and
     ``sample`` writes text.
 
