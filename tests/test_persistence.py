@@ -174,7 +174,7 @@ def test_signed_header_without_a_kind_is_refused(tmp_path):
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_foreign_safetensors_file_is_refused(tmp_path, metadata):
     save_file(ARRAYS, tmp_path / "foreign", metadata)
-    with pytest.raises(ModelFileError, match="not one of elman's"):
+    with pytest.raises(ModelFileError, match="not a model of elman's"):
         read_model(tmp_path / "foreign")
 
 
@@ -188,8 +188,14 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(200))
 )
 def test_file_of_another_format_is_refused(tmp_path, content):
     (tmp_path / "model").write_bytes(content)
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=r"is not a model|but not a model of elman's"):
         read_model(tmp_path / "model")
+
+
+def test_damaged_file_is_called_damaged(path):
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match=r"is damaged: .* Save the model again"):
+        read_model(path)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -120,14 +120,18 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
         metadata, arrays = _unpack(content)
     # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
     except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        if content[8:9] != b"{":  # where safetensors' header begins, behind its length
+            raise ModelFileError(
+                f"{path} is not a model file or a checkpoint. Expected a file written by save() or "
+                "`elman train`."
+            ) from None
         raise ModelFileError(
-            f"{path} is not a model file or a checkpoint, or is damaged: expected safetensors, found: "
-            f"{error}. Save it again."
+            f"{path} is damaged: {error}. Save the model again, or take an intact copy."
         ) from None
     if "elman" not in metadata:
         raise ModelFileError(
-            f"{path} is a safetensors file, but not one of elman's: its header has no entry 'elman'. "
-            "Expected a file written by save() or `elman train`."
+            f"{path} is a safetensors file, but not a model of elman's: its header has no entry "
+            "'elman'. Expected a file written by save() or `elman train`."
         )
     version = expected = found = None
     try:

@@ -314,6 +314,59 @@ class TestInspect:
         assert "2 features, 4 sequences, 3 steps" in run("inspect", "a.npz").stdout
 
 
+def test_inspect_says_what_a_model_is(run):
+    model, _ = trained(run, "--label", "failed", "--missing", "mean", "--members", 2)
+    result = run("inspect", "readings.safetensors")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("readings.safetensors: a model, RNNClassifier(engine='reference', ")
+    n = model.network_.architecture.n_parameters
+    assert re.fullmatch(
+        rf"network: 8 gru units, \d+ inputs, 2 outputs; {n:,} parameters in float\d\d "
+        r"\(2 networks side by side\)",
+        lines[1],
+    )
+    assert lines[2:5] == [
+        "a step has 2 features: temp, vib",
+        "predicts one of 2 classes for each sequence: no, yes",
+        "reads tables with id machine, time at, label failed, missing values mean",
+    ]
+    assert lines[5].startswith(f"trained 2 epochs, in the last: loss {model.loss_:.4f}, accuracy")
+    found = json.loads(run("inspect", "readings.safetensors", "--json").stdout)
+    assert found["epochs"] == 2
+    assert found["classes"] == ["no", "yes"]
+    assert found["last_epoch"]["loss"] == model.loss_
+    refused = run("inspect", "readings.safetensors", "--label", "failed")
+    assert "--label: it has no effect on readings.safetensors" in refused.stderr
+
+
+def test_inspect_of_other_models(run):
+    elman.Network(3, 5, 2, seed=0).save("network")
+    lines = run("inspect", "network").stdout.splitlines()
+    assert lines[0] == "network: a Network of elman, without labels or units"
+    assert "5 tanh units, 3 inputs, 2 outputs; 57 parameters" in lines[1]
+    trained(run, "--label", "rul", "--task", "regression", "--checkpoint", "run.ckpt")
+    lines = run("inspect", "run.ckpt").stdout.splitlines()
+    assert lines[0].startswith("run.ckpt: a checkpoint, RNNStepRegressor(")
+    assert "predicts numbers for each step" in lines
+    assert lines[-1] == "to go on with its training: elman resume run.ckpt"
+    content = Path("network").read_bytes()
+    Path("network").write_bytes(content[:-1])
+    assert "network is damaged" in run("inspect", "network").stderr
+
+
+@pytest.mark.parametrize("name", ["readings.csv", "arrays.npz", "empty", "random.safetensors"])
+def test_what_is_no_model_is_named_as_none(run, name):
+    np.savez("arrays.npz", X=np.zeros((2, 3, 1)))
+    Path("empty").write_bytes(b"")
+    Path("random.safetensors").write_bytes(np.random.default_rng(0).bytes(3000))
+    result = run("predict", name, "readings.csv")
+    assert result.exit_code == 1
+    assert (
+        f"{name} is not a model file or a checkpoint. Expected a file written by" in result.stderr
+    )
+
+
 def test_inspect_says_what_is_infinite_empty_and_of_one_class(run):
     frame = readings(4)
     frame["failed"], frame["nothing"] = "no", np.nan

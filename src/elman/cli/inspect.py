@@ -1,4 +1,4 @@
-"""``elman inspect``: what is in a file, before anything is trained on it."""
+"""``elman inspect``: what is in a file, before anything is trained on it; or what a model is."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from elman.cli.columns import (
     Text,
     Time,
 )
+from elman.cli.describe import found_in_model, in_lines
 from elman.cli.evaluate import Json
 from elman.cli.options import Task
 from elman.cli.output import check_delivered, say, say_in_words
-from elman.cli.targets import Force, Target, check_targets
+from elman.cli.sources import refuse_idle
+from elman.cli.targets import Force, Target, check_targets, is_ours
 
 if TYPE_CHECKING:
     from elman.reading.raw import Raw
@@ -46,7 +48,15 @@ def inspect(
     layout: LayoutOption = None,
     separator: Separator = None,
 ) -> None:
-    """Show what is in a file: its columns, lengths, classes and gaps."""
+    """Show what is in a file: its columns, lengths, classes and gaps; or what a model file is."""
+    if file.is_file() and file.stat().st_size and is_ours(file, "model"):
+        options = TableOptions(id, time, features, label, layout, separator, text=text)
+        refuse_idle(str(file), {"--plot": plot, **options.given})
+        found = found_in_model(file)
+        for line in [dumps(found)] if as_json else in_lines(found):
+            say(line)
+        check_delivered()
+        return
     target = None if plot is None else Target(plot, "--plot", "picture", force)
     check_targets([target], [file])
     if plot is not None:

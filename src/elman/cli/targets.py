@@ -103,7 +103,7 @@ class Target:
             )
 
     def _refuse_foreign(self) -> None:
-        if not self.force and self.path.exists() and not _is_ours(self.path, self.kind):
+        if not self.force and self.path.exists() and not is_ours(self.path, self.kind):
             raise FileExistsError(
                 f"{self.path} exists, and nothing in it says that it is a {self.kind} that elman "
                 "wrote. Take another name, or replace it with --force."
@@ -153,7 +153,7 @@ def _is_same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _is_ours(path: Path, kind: str) -> bool:
+def is_ours(path: Path, kind: str) -> bool:
     """Whether a file is of the kind that elman writes, or empty: whether nothing is lost with it."""
     with open_file(path) as stream:
         content = stream.read(_LOOKED_AT)
