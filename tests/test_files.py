@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from disks import full_disk
 from elman import _files
-from elman._files import read_file, replace_file, try_to_replace
+from elman._files import open_file, read_file, replace_file, try_to_replace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices, links and modes of POSIX")
 
@@ -202,6 +203,32 @@ def test_what_is_no_file_to_replace_stays(tmp_path, make, message, write):
         write(path)
     assert names(tmp_path) == before
     assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+@pytest.mark.parametrize("write", [lambda path: replace_file(path, b"new"), try_to_replace])
+def test_a_folder_that_takes_no_files_is_named(tmp_path, monkeypatch, write, number):
+    """Whatever user runs the tests: the system administrator may write anywhere."""
+
+    def refuse(path, flags, mode=0o777):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("elman._files.os.open", refuse)
+    message = (
+        f"{tmp_path / 'file'} cannot be written: the folder {tmp_path} does not permit it. Choose"
+    )
+    with pytest.raises(PermissionError, match=re.escape(message)):
+        write(tmp_path / "file")
+
+
+def test_a_file_that_may_not_be_read_is_named(path, monkeypatch):
+    def refuse(path, flags):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("elman._files.os.open", refuse)
+    message = f"{path} cannot be read: you have no permission. Ask its owner"
+    with pytest.raises(PermissionError, match=f"^{re.escape(message)}"):
+        open_file(path)
 
 
 def test_trying_changes_nothing(path):

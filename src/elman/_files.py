@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -26,7 +27,11 @@ def open_file(path: StrPath) -> BinaryIO:
         If there is no such file, it cannot be read, or it is a pipe (which would be waited for), a
         device or a directory.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except PermissionError:
+        raise unreadable(path) from None
     try:
         _require_regular(path, os.fstat(handle))
         return os.fdopen(handle, "rb")
@@ -106,8 +111,23 @@ def try_to_replace(path: StrPath) -> None:
 _ENOUGH = 1 << 16  # bytes: a disk that has no more is full
 
 
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def unreadable(path: StrPath) -> PermissionError:
+    """Say that a file may not be read, and what helps."""
+    return PermissionError(
+        f"{path} cannot be read: you have no permission. Ask its owner for it (chmod), or for a copy."
+    )
+
+
 def _about(path: StrPath, error: OSError) -> OSError:
     """Let an error name the file instead of the temporary one."""
+    if error.errno in _FORBIDDEN:
+        return PermissionError(
+            f"{path} cannot be written: the folder {_target(path).parent} does not permit it. Choose "
+            "another folder, or ask its owner for permission (chmod)."
+        )
     return OSError(error.errno, error.strerror, str(path)) if error.errno else error
 
 

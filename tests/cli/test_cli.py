@@ -507,6 +507,27 @@ def test_files_of_wrong_data_exit_1_with_one_line(run, arrays, message):
     assert re.search(message, result.stderr)
 
 
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [
+        ("os.access", lambda path, mode, **_: False),  # which typer asks
+        ("pathlib.Path.is_file", None),
+    ],
+)
+def test_a_file_without_permission_is_named_in_words(run, tmp_path, monkeypatch, name, replacement):
+    (tmp_path / "a.csv").write_text("id,x\n")
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(name, replacement or forbidden)
+    result = run("inspect", tmp_path / "a.csv")
+    assert result.exit_code in (1, 2)
+    words = re.sub(r"[\s│]+", "", result.stderr)
+    assert f"{tmp_path}/a.csvcannotberead:youhavenopermission.Askitsowner" in words
+    assert "Errno" not in words
+
+
 def test_a_message_names_the_sequence_of_the_file(run):
     X = np.ones((20, 4, 2))
     X[3, 2, 1] = np.nan

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from elman._files import unreadable
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
@@ -47,6 +48,9 @@ def _in_words() -> Iterator[None]:
     # scikit-learn refuses by ValueError; a library that there is no memory for is an ImportError
     except FileNotFoundError as error:
         say_error(f"error: {_no_file(error)}")
+    except PermissionError as error:  # with a file name the words are the system's
+        words = error if error.filename is None else unreadable(error.filename)
+        say_error(f"error: {words}")
     except (ElmanError, OSError, ValueError, ImportError) as error:
         say_error(f"error: {by_options(str(error))}")
     except KeyboardInterrupt:
@@ -77,6 +81,8 @@ def _expected(error: Any) -> str:
     message: str = error.message
     if earlier := re.fullmatch(r"'(.*)' is not a valid (float|integer)\.", message):
         return f"expected {_EXPECTED[earlier[2]]}; got {earlier[1]}"
+    if forbidden := re.fullmatch(r".* '(.*)' is not readable\.", message):
+        return str(unreadable(forbidden[1]))
     return message.removeprefix("Value error, ")
 
 
