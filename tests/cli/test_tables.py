@@ -442,3 +442,17 @@ def test_own_older_table_is_replaced_and_no_other(run):
         assert result.exit_code == 2
         assert "--force" in result.stderr
         assert Path("answers.csv").read_bytes() == before
+
+
+def test_a_folder_names_model_and_guess(run, tmp_path, monkeypatch):
+    folder = tmp_path / "walks"
+    folder.mkdir()
+    for name, rows in pd.read_csv("readings.csv").groupby("machine"):
+        rows[["temp", "vib", "rul"]].to_csv(folder / f"{name}.csv", index=False)
+    monkeypatch.chdir(folder)
+    result = run("train", ".", "--label", "rul", "--task", "regression", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert 'from all files of the folder "walks"' in " ".join(result.stdout.split())
+    assert "model: walks.safetensors" in result.stdout
+    again = run("train", ".", "--label", "rul", "--task", "regression", *SMALL)
+    assert "(walks.safetensors: safetensors, m0.csv: text)" in again.stderr

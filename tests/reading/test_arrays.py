@@ -60,6 +60,17 @@ def test_folders(tmp_path, kind):
     assert y.tolist() == ["down", "up", "up"]
 
 
+def test_a_folder_is_named_as_one(tmp_path, monkeypatch):
+    folder = tmp_path / "walks"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.csv").write_text(f"x,z\n{i},1\n2,2\n")
+    assert str(elman.read_sequences(folder)[2]).endswith('from all files of the folder "walks"')
+    monkeypatch.chdir(folder)
+    assert str(elman.read_sequences(".")[2]).endswith('from all files of the folder "walks"')
+    assert "folder" not in str(elman.read_sequences("0.csv", layout="one")[2])
+
+
 def test_folders_of_several_kinds(tmp_path):
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match="has no files"):

@@ -185,7 +185,10 @@ def _unique_name(path: Path) -> str:
 
 def default_output(source: str, binary: tuple[int, int] | None, steps: str | None) -> Path:
     """Name the model file of a data set or file where nobody does."""
-    parts = (Path(source).stem, *(binary or ()), *([steps] if steps else ()))
+    path = Path(source)
+    if path.is_dir():
+        path = path.resolve()  # "." has a name, too
+    parts = (path.stem, *(binary or ()), *([steps] if steps else ()))
     return Path("-".join(map(str, parts)) + ".safetensors")
 
 

@@ -176,12 +176,14 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
     )
     if not paths:
         raise DataError(f"{folder} has no files; expected one a sequence, or a folder a class.")
-    kinds = {kind_of(path) for path in paths}
+    kinds = {kind_of(path): path for path in reversed(paths)}  # with the first of each
     in_folders = {path.parent != folder for path in paths}
     if len(kinds) > 1 or len(in_folders) > 1:
         raise DataError(
-            f"{folder} has files of several kinds ({', '.join(sorted(kinds))}), or both files and "
-            "folders; expected one kind, all of them in it or all in folders that are the classes."
+            f"{folder} has files of several kinds ("
+            f"{', '.join(f'{path.name}: {kind}' for kind, path in sorted(kinds.items()))}), or both "
+            "files and folders; expected one kind, all of them in it or all in folders that are the "
+            "classes. Move other files elsewhere."
         )
     (kind,), (are_classes,) = kinds, in_folders
     names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]

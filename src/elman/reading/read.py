@@ -191,8 +191,13 @@ def read_raw(
     if isinstance(found, Raw):
         if idle := [name for name, value in given.items() if value]:
             raise DataError(f"{found.info.source} has no columns; leave {', '.join(idle)} out.")
-        return found
-    return _from_table(*found)
+        raw = found
+    else:
+        raw = _from_table(*found)
+    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+        notes = (*raw.info.notes, f'from all files of the folder "{raw.info.source}"')
+        raw = replace(raw, info=replace(raw.info, notes=notes))
+    return raw
 
 
 def read_like(
@@ -274,6 +279,8 @@ def _open(
         path = Path(source)
         name = path.name
         if path.is_dir():
+            path = path.resolve()  # "." has a name, too
+            name = path.name
             folder = read_folder(path, separator, task)
             if isinstance(folder, Raw):
                 return folder
