@@ -193,12 +193,15 @@ def test_what_cannot_follow_is_refused_at_once(run):
     both.fit(X, y).save("both")
     result = follow(run, "1,2\n", model="both")
     assert result.exit_code == 1
-    assert "a bidirectional network cannot go step by step" in result.stderr
+    assert "a bidirectional network cannot answer step by step" in result.stderr
     RNNClassifier(3, max_iter=1, engine="reference").fit(X, y).save("of wholes")
     result = follow(run, "1,2\n", model="of wholes")
     assert result.exit_code == 1
-    assert '(its default, "auto", is that here) cannot go step by step' in result.stderr
-    assert "fit one that streams: --standardize all." in result.stderr
+    assert (
+        "cannot answer step by step: --standardize 'sequence', which 'auto' is here"
+        in result.stderr
+    )
+    assert "Train one with --standardize all and --frame none:" in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")
     assert result.exit_code == 2
     assert "--follow reads standard input" in result.output

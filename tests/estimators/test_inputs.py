@@ -3,6 +3,7 @@ from collections import deque
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 
@@ -15,6 +16,7 @@ from elman import (
     RNNTagger,
     explain,
     gradient_flow,
+    read_sequences,
 )
 from elman.estimators.inputs import are_rows
 from plain import plain_model
@@ -497,7 +499,7 @@ REFUSED = {
         r"X\[0\] holds missing values \(NAType\).*x.astype\(float\)",
     ),
     "complex objects": ([np.array([[np.complex128(1j), 1]], object)] * 12, "holds complex128 obj"),
-    "text of digits": ([np.array([["1", 2]], object)] * 12, "holds str objects"),
+    "text of digits": ([np.array([["1", 2]], object)] * 12, "holds text; expected numbers. Encode"),
     "deque": (deque(RAGGED), "X is a deque; expected an array, or a list"),
     "nested array": (NESTED.to_numpy(), "X is a ndarray with sequences in its cells"),
     "list of Series": (
@@ -686,3 +688,26 @@ def test_answers_that_are_no_numbers_are_refused(kind):
     for n, x_t in ((None, large[0]), (2, large)):
         with pytest.raises(DataError, match="overflow float64: there is no answer"):
             fitted.step(x_t, fitted.initial_state(n))
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_a_column_of_text_is_named(library):
+    columns = {"machine": np.repeat(np.arange(12), 3), "temp": np.arange(36.0)}
+    frame = library({**columns, "note": ["a", "b", "b"] * 12, "failed": np.repeat([0, 1] * 6, 3)})
+    message = "holds text in column 'note'; expected numbers. .*elman.read_sequences"
+    with pytest.raises(DataError, match="^X " + message):
+        classifier().fit(frame, np.arange(36) % 2)
+    with pytest.raises(DataError, match=r"^X\[0\] " + message):
+        classifier().fit([frame] * 12, Y)
+    sequences, y, _ = read_sequences(frame, id="machine", label="failed")  # as the message says
+    assert classifier().fit(sequences, y).score(sequences, y) >= 0
+
+
+@pytest.mark.parametrize("frame", [7, 2.5, "no", True])
+def test_a_frame_that_is_none_is_refused_in_words(frame):
+    message = (
+        rf"^frame={frame!r}; expected \(length, stride\), two whole numbers of steps, as in fr"
+    )
+    with pytest.raises(ValueError, match=message):
+        classifier(frame=frame).fit(X, Y)
+    assert classifier(frame=(16, 4)).fit(X, Y).score(X, Y) >= 0

@@ -340,20 +340,21 @@ def test_step_behind_a_front_end_that_does_not_fit_is_refused(front_end, n, x_t,
 
 def test_what_needs_whole_sequences_refuses_steps():
     fitted = plain_model(RNNClassifier, **SETTINGS, standardize="sequence").fit(X, LAST)
-    with pytest.raises(ValueError, match=r"'sequence' cannot go step by step.*standardize=True"):
+    with pytest.raises(ValueError, match=r"cannot answer step by step.*'sequence' needs .*=True"):
         fitted.initial_state()
     fitted = RNNClassifier(**SETTINGS).fit(X, LAST)
     with pytest.raises(
         ValueError,
-        match=r"standardize='sequence' \(its default, \"auto\", is that here\) cannot go .* "
-        r"streams: RNNClassifier\(standardize=True\)\.",
+        match=r"standardize='sequence', which 'auto' is here, needs .* Train one with "
+        r"standardize=True and frame=None: it answers from the first step on",
     ):
         fitted.initial_state()
-    advised = RNNClassifier(**SETTINGS, standardize=True).fit(X, LAST)
+    advised = RNNClassifier(**SETTINGS, standardize=True, frame=None).fit(X, LAST)
     state = advised.initial_state()
     for x_t in X[0]:
         answer, state = advised.step(x_t, state)
+        assert np.isfinite(answer).all()
     np.testing.assert_array_equal(answer, advised.predict_proba(X[:1])[0])
     fitted = plain_model(RNNClassifier, **SETTINGS, bidirectional=True, frame=(2, 1)).fit(X, LAST)
-    with pytest.raises(ValueError, match="a bidirectional network cannot go step by step"):
+    with pytest.raises(ValueError, match="a bidirectional network cannot answer step by step"):
         fitted.initial_state()

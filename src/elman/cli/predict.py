@@ -34,7 +34,10 @@ def predict(
     ] = False,
     follow: Annotated[
         bool,
-        typer.Option("--follow", help="Read rows from standard input, and answer each at once."),
+        typer.Option(
+            "--follow",
+            help="Answer rows of standard input one by one (see below).",
+        ),
     ] = False,
     output: Annotated[
         Path | None,
@@ -49,6 +52,9 @@ def predict(
 
     The table has a row for each sequence, with its id; or a row for each step, if the model answers
     at each step. For an .npz file it is a line for each sequence.
+
+    --follow needs a model that does not look ahead: one that answers at each step, or one trained with
+    --standardize all --frame none. A bidirectional model cannot follow.
     """
     estimator = load_estimator(model)
     if probabilities and not hasattr(estimator, "classes_"):

@@ -521,6 +521,8 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
                     f"{name} holds missing values ({kind.__name__}); expected numbers. Fill them, or "
                     "make them NaN, as x.astype(float) does in a data frame."
                 )
+            if issubclass(kind, str):
+                raise text_in(X, name)
             if not issubclass(kind, Real | Decimal | np.bool_):
                 raise DataError(f"{name} holds {kind.__name__} objects; expected numbers.")
         try:
@@ -533,6 +535,19 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
             "Encode text and categories as numbers first (one-hot, for instance)."
         )
     return array
+
+
+def text_in(X: Any, name: str) -> DataError:
+    """Say that X holds text; of a data frame, in which column."""
+    columns = getattr(X, "columns", ())
+    found = next((c for c in columns if any(isinstance(v, str) for v in X[c])), None)
+    if found is None:
+        return DataError(f"{name} holds text; expected numbers. Encode it as numbers (one-hot).")
+    return DataError(
+        f"{name} holds text in column {found!r}; expected numbers. Encode the column as numbers, or "
+        "leave it out. Of a whole table elman.read_sequences(frame, id=..., label=...) makes sequences, "
+        "and numbers of text."
+    )
 
 
 def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> DataError:

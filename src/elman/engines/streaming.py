@@ -196,8 +196,8 @@ def shapes_of(architecture: Architecture, n: int | None) -> tuple[tuple[int, ...
     """
     if architecture.bidirectional:
         raise ValueError(
-            "a bidirectional network cannot go step by step: its reverse layers begin at the end of "
-            "the sequence. Give it whole sequences, or take one with bidirectional=False."
+            "a bidirectional network cannot answer step by step: its reverse layers begin at the end "
+            "of the sequence. Train one with bidirectional=False."
         )
     given: Any = n
     if given is not None and (not isinstance(given, Integral) or given < 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import update_wrapper
+from numbers import Real
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -181,6 +182,11 @@ class Hyperparameters(BaseEstimator):
                 raise InvalidParameterError(
                     f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
                 )
+        if self.frame != "auto" and isinstance(self.frame, str | Real):
+            raise InvalidParameterError(
+                f"frame={self.frame!r}; expected (length, stride), two whole numbers of steps, as in "
+                "frame=(16, 4); 'auto' or None."
+            )
         super()._validate_params()
 
     def __sklearn_tags__(self) -> Tags:

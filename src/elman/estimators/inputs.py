@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names, _get_feature_names, c
 
 from elman._typing import Array, IntArray
 from elman.data import Frame, FrontEnd, Sequences, Vocabulary, as_sequences
-from elman.data.sequences import refuse_mask, refuse_table
+from elman.data.sequences import refuse_mask, refuse_table, text_in
 from elman.data.tokens import holds_text, token_lists
 from elman.errors import DataError
 
@@ -288,6 +288,10 @@ def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Ar
         )
     except OverflowError:
         raise DataError("X holds a whole number too large for float64.") from None
+    except ValueError as error:
+        if "could not convert string to float" in str(error):
+            raise text_in(X, "X") from None
+        raise
     n_samples, n_columns = rows.shape
     if n_columns % step_size:
         raise DataError(

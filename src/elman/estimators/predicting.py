@@ -163,12 +163,11 @@ class Predicting(FittedAttributes, Hyperparameters):
             carry = Carry.of(parameters.architecture, states, n_sequences or 1, dtype)
         names = fitted.format.step_names
         if fitted.front_end.level is not None:
-            because = ' (its default, "auto", is that here)' if self.standardize == "auto" else ""
+            because = ", which 'auto' is here," if self.standardize == "auto" else ""
             raise ValueError(
-                f"a model with standardize='sequence'{because} cannot go step by step: mean and "
-                "deviation are those of a whole sequence. Give it whole sequences, or fit one that "
-                f"streams: {type(self).__name__}(standardize=True). With frame=None it answers from "
-                "the first step on."
+                f"this model cannot answer step by step: standardize='sequence'{because} needs the mean "
+                "and deviation of a whole sequence. Train one with standardize=True and frame=None: it "
+                "answers from the first step on."
             )
         state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
         if (vocabulary := fitted.format.vocabulary) is not None:
