@@ -545,8 +545,8 @@ def text_in(X: Any, name: str) -> DataError:
         return DataError(f"{name} holds text; expected numbers. Encode it as numbers (one-hot).")
     return DataError(
         f"{name} holds text in column {found!r}; expected numbers. Encode the column as numbers, or "
-        "leave it out. Of a whole table elman.read_sequences(frame, id=..., label=...) makes sequences, "
-        "and numbers of text."
+        "leave it out. elman.read_sequences(frame, id=..., label=...) makes sequences of a table, and "
+        "numbers of its text."
     )
 
 

@@ -165,9 +165,9 @@ class Predicting(FittedAttributes, Hyperparameters):
         if fitted.front_end.level is not None:
             because = ", which 'auto' is here," if self.standardize == "auto" else ""
             raise ValueError(
-                f"this model cannot answer step by step: standardize='sequence'{because} needs the mean "
-                "and deviation of a whole sequence. Train one with standardize=True and frame=None: it "
-                "answers from the first step on."
+                f"this model cannot answer step by step: standardize='sequence'{because} needs the "
+                "mean and deviation of a whole sequence. Train one with standardize=True and "
+                "frame=None: it answers from the first step on."
             )
         state = begin(engine, parameters, fitted.front_end, n_sequences, names, carry)
         if (vocabulary := fitted.format.vocabulary) is not None:
