@@ -123,6 +123,43 @@ def test_labels_are_not_needed_by_a_model_of_arrays(run):
     assert (result.exit_code, result.stdout) == (0, expected), result.output
 
 
+ARRAYS = {
+    RNNClassifier: ("failed", ["no", "yes"] * 3),
+    RNNTagger: ("state", [["hot", "cold", "hot", "cold", "cold"]] * 6),
+    RNNRegressor: ("number", np.arange(6.0)),
+    RNNStepRegressor: ("rul", np.arange(30.0).reshape(6, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS, ids=lambda kind: kind.__name__)
+def test_a_model_of_arrays_is_told_the_columns(run, kind):
+    """What messages advise is tried."""
+    label, y = ARRAYS[kind]
+    X = np.random.default_rng(0).standard_normal((6, 5, 2))
+    model = kind(3, max_iter=2, engine="reference", standardize=False).fit(X, y)
+    model.save("arrays")
+    frame = pd.read_csv("full.csv").rename(columns={"machine": "who", "at": "when"})
+    frame["number"] = frame["who"].str[1:].astype(float)
+    frame.to_csv("odd.csv", index=False)
+    assert "Name it: id=... (--id)" in run("predict", "arrays", "odd.csv").stderr
+    who = ["--id", "who", "--time", "when"]
+    assert "the model takes 2. Name them" in run("predict", "arrays", "odd.csv", *who).stderr
+    features = ["--features", "vib,temp"]
+    header, rows = table(run("predict", "arrays", "odd.csv", *who, *features).stdout)
+    some, _, _ = elman.read_sequences("odd.csv", id="who", time="when", features=["vib", "temp"])
+    answers = model.predict(some)
+    expected = np.concatenate(list(answers)) if model._every_step else answers
+    assert [row[-1] for row in rows] == [str(v) for v in expected.tolist()]
+    assert header == ["who", *(["when"] if model._every_step else []), "prediction"]
+    for command in ("evaluate", "explain"):
+        result = run(command, "arrays", "odd.csv", *who, *features)
+        assert "no labels to compare answers with. Name their column: --label" in result.stderr
+        result = run(command, "arrays", "odd.csv", *who, *features, "--label", label)
+        assert result.exit_code == 0, result.output
+    page = Path("explanation.html").read_text()
+    assert f"--id who --time when --features vib,temp --label {label}" in page
+
+
 def test_probabilities_to_a_file(run):
     model, _ = trained(run, "--label", "failed")
     arguments = ["predict", "readings.safetensors", "new.csv", "--probabilities", "-o", "out.csv"]

@@ -103,7 +103,7 @@ def test_a_model_of_texts_that_was_saved_in_a_program(folder):
     assert json.loads(evaluated.output)["n"] == 40
     explained = invoke("explain", "model.safetensors", "texts.csv", *named[:-1], "--html", "e.html")
     assert "8 of 8 terms proved" in explained.output
-    assert "--text review --label stars" in (folder / "e.html").read_text(encoding="utf-8")
+    assert "--label stars --text review" in (folder / "e.html").read_text(encoding="utf-8")
     refused = invoke("predict", "model.safetensors", "texts.csv")
     assert refused.exit_code == 1
     assert "which one holds the texts?" in refused.output

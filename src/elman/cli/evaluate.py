@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from elman._json import dumps
-from elman.cli.columns import Label, Separator, TableOptions, Text
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    Text,
+    Time,
+)
 from elman.cli.output import check_delivered, say
 from elman.cli.sources import (
     Binary,
@@ -38,8 +47,12 @@ def evaluate(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
-    text: Text = None,
     label: Label = None,
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    text: Text = None,
+    layout: LayoutOption = None,
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +63,7 @@ def evaluate(
     from elman import DataError
 
     estimator = load_estimator(model)
-    table = TableOptions(text=text, label=label, separator=separator)
+    table = TableOptions(id, time, features, label, layout, separator, text=text)
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
         X, y = read_labelled(estimator, source, table)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.columns import Label, TableOptions, Text
+from elman.cli.columns import Features, Id, Label, LayoutOption, TableOptions, Text, Time
 from elman.cli.options import whole
 from elman.cli.output import say, say_error
 from elman.cli.sources import (
@@ -78,8 +78,12 @@ def explain(
     data_dir: DataDir = None,
     steps: StepsOption = None,
     binary: Binary = None,
-    text: Text = None,
     label: Label = None,
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
+    text: Text = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Explain one sequence's gradient, term by term, as a web page.
 
@@ -105,7 +109,7 @@ def explain(
     check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
     learned: Any = None if model is None else elman.load(model)
-    table = TableOptions(text=text, label=label)
+    table = TableOptions(id, time, features, label, layout, text=text)
     X, y = _labelled(source or "digits", given, table, learned)
     if index >= len(X):
         raise typer.BadParameter(
@@ -143,8 +147,10 @@ def explain(
             "--step": step,
             "--layer": layer if layer > 1 else None,
             "--truncate": truncate,
-            "--text": text,
-            "--label": None if label is None else ",".join(label),
+            **{
+                name: ",".join(value) if isinstance(value, list) else value
+                for name, value in table.naming.items()
+            },
             **given,
         }
         command = _command([model, source], options, check, reverse)

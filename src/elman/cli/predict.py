@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elman._json import dumps
-from elman.cli.columns import Separator, TableOptions, Text
+from elman.cli.columns import Features, Id, LayoutOption, Separator, TableOptions, Text, Time
 from elman.cli.evaluate import Json, Model, load_estimator, refuse_naming
 from elman.cli.output import check_delivered, say
 from elman.cli.sources import is_npz, refuse_idle
@@ -44,7 +44,11 @@ def predict(
         typer.Option("--output", "-o", metavar="FILE", help="Write the table here, as CSV."),
     ] = None,
     force: Force = False,
+    id: Id = None,
+    time: Time = None,
+    features: Features = None,
     text: Text = None,
+    layout: LayoutOption = None,
     separator: Separator = None,
     as_json: Json = False,
 ) -> None:
@@ -62,8 +66,9 @@ def predict(
             f"an {type(estimator).__name__} predicts numbers, not labels",
             param_hint="--probabilities",
         )
+    options = TableOptions(id, time, features, None, layout, separator, text=text)
     if follow:
-        given = {"FILE": file, "--output": output, "--text": text, "--json": as_json or None}
+        given = {"FILE": file, "--output": output, "--json": as_json or None, **options.naming}
         for option, value in given.items():
             if value is not None:
                 raise typer.BadParameter(
@@ -88,12 +93,11 @@ def predict(
             raise typer.BadParameter(
                 "an .npz file has no table; leave it out", param_hint="--output"
             )
-        refuse_idle(str(file), {"--text": text})
+        refuse_idle(str(file), options.naming)
         _predict_npz(estimator, file, probabilities, as_json)
         return
     target = None if output is None else Target(output, "--output", "table", force)
     check_targets([target], [model, file])
-    options = TableOptions(text=text, separator=separator)
     refuse_naming(estimator, options)
     _predict_table(estimator, file, probabilities, as_json, options, target)
 

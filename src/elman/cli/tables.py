@@ -125,6 +125,8 @@ def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableO
             keywords = options.keywords
             if takes_texts(estimator):
                 keywords["layout"] = "text"
+            else:
+                keywords["task"] = _task(estimator)
             wanted: Literal["optional", "ignored"] = "optional" if labels else "ignored"
             raw = read_raw(path, labels=wanted, progress=progress, **keywords)
             filling = None
@@ -138,8 +140,35 @@ def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableO
             )
         raw = raw.complete(filling, TRAIN_AGAIN)
     if labels and raw.y is None:
-        raise DataError(f"{path} has no labels to compare answers with.")
+        advice = " Name their column: --label COLUMN." if reading is None else ""
+        raise DataError(f"{path} has no labels to compare answers with.{advice}")
+    if reading is None and not takes_texts(estimator):
+        _require_features(raw, estimator, path)
     return raw
+
+
+def _task(estimator: Any) -> TaskName:
+    """What a model predicts."""
+    from elman import RNNRegressor, RNNStepRegressor, RNNTagger
+
+    if isinstance(estimator, RNNTagger):
+        return "tag"
+    is_regressor = isinstance(estimator, RNNRegressor | RNNStepRegressor)
+    return "regression" if is_regressor else "classification"
+
+
+def _require_features(raw: Raw, estimator: Any, path: Path) -> None:
+    """Refuse a table with other columns than the model has features, where nobody named them."""
+    from elman import DataError, Network
+
+    if isinstance(estimator, Network):
+        return
+    expected, found = estimator._state.format.n_features, raw.info.features
+    if raw.info.columns and len(found) != expected:
+        raise DataError(
+            f"{path} has {len(found)} features, {', '.join(found[:20])}; the model takes {expected}. "
+            "Name them in the order of its training: --features A,B,..."
+        )
 
 
 def takes_texts(estimator: Any) -> bool:
