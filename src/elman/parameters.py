@@ -106,9 +106,10 @@ class Architecture:
         Whether each layer's states before the first step are parameters, ``initial1`` (n_states·H,)
         and so on, rather than zeros.
     bidirectional : bool
-        Whether beside each layer another one goes from the last step to the first.
+        Whether each layer has another one beside it that goes from the last step to the first.
     readout : str
-        A name of ``equations.readouts.READOUTS``: what of a sequence's steps V multiplies.
+        A name of ``equations.readouts.READOUTS``: V multiplies the last state, or the mean or maximum
+        of all states.
     tokens : bool
         Whether a step is one token, a number 0 … D - 1 that says which column of U_1 is U_1 x_t, in
         place of an x_t of D features that is 1 at one place and 0 elsewhere.
@@ -319,10 +320,10 @@ def _boolean(value: Any) -> Any:
 
 
 class Parameters(Mapping[str, Array]):
-    """All parameters of a network, or its gradients: one vector, and a view on it for each name.
+    """All parameters of a network, or its gradients: one vector, and a view of it for each name.
 
-    Writing into a view writes into the vector, and the other way round, so that an optimizer sees
-    one array and the equations see U, W, b, V and c.
+    If you write into a view, you write into the vector, and the other way round. So an optimizer uses
+    one array, and the equations use U, W, b, V and c.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from elman.parameters import Architecture
 class Carry:
     """The states of all layers, for the sequences of a data set or of a batch.
 
-    A network goes on from one: where a sequence was cut, or where you say it begins.
+    A network can start from these states instead of zeros, for example where a sequence was cut.
 
     Parameters
     ----------

@@ -54,21 +54,21 @@ _PREFIX = "training."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training is kept to be gone on with, and how often.
+    """Where, and how often, to save a training so that it can be continued.
 
-    The file is replaced at once and whole. If it cannot be written while training goes, the log says
-    so, once, and training goes on; the last file that was written stays.
+    The file is always replaced as a whole. If it cannot be written during training, the log says so
+    once, and training continues; the last file that was written stays.
 
     Parameters
     ----------
     path : path
-        The file. Training refuses to begin if it is there already.
+        The file. Training does not begin if it exists already.
     every : float, optional
-        Seconds from one writing to the next, at whatever update that is; 0 writes after each. Left
-        out, it is written at the end of each epoch, as long as that takes a twentieth of the time at
-        most. When training ends it is written in any case.
+        Seconds between two writings, also within an epoch; 0 writes after each update. If left out,
+        the file is written at the end of each epoch, but less often if writing would take more than a
+        twentieth of the time. It is always written when training ends.
     about : mapping, optional
-        What the file shall hold beside: plain numbers, text, lists and mappings of text.
+        Anything else that the file should hold: plain numbers, text, lists and mappings of text.
     """
 
     path: str | os.PathLike[str]

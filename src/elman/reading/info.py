@@ -14,42 +14,40 @@ from elman.reading.columns import split_unit
 
 @dataclass(frozen=True, eq=False)
 class Info:
-    """What ``read_sequences`` found.
-
-    Its text is one sentence of it: ``print(info)``.
+    """What ``read_sequences`` found. ``print(info)`` prints it as one sentence.
 
     Attributes
     ----------
     source : str
         The file's name, or ``"the table"``.
     columns : tuple of str
-        All that the source has; empty of arrays.
+        All columns of the source; empty if it holds arrays.
     features : tuple of str
-        Those of a step, as the sequences have them.
+        The features of a step, as in the sequences.
     id : str or None
         The column that names the sequences.
     ids : array (n_sequences,)
-        What it calls each; numbers from 0 where there is none.
+        The name of each sequence; numbers from 0 if there is no such column.
     lengths : array (n_sequences,)
-        Steps of each.
+        The number of steps of each sequence.
     time : str or None
         The column of times.
     times : array (n_steps_in_all,) or None
-        Those of all steps, sequence by sequence: numbers, or datetime64.
+        The times of all steps, sequence by sequence: numbers, or datetime64.
     label : tuple of str
-        The column that is to be predicted, or several.
+        The columns to predict.
     classes : mapping, or None
-        How often there is each label; None of numbers, or where there are no labels.
+        How often each label occurs; None for numbers, or if there are no labels.
     of_steps : bool
         Whether each step has a label.
     units : mapping of str to str
-        Of the features that have one in their name, such as ``temp [°C]``.
+        The units of features whose names have one, such as ``temp [°C]``.
     categories : mapping of str to list of str
-        What each column of text may hold.
+        The categories of each column of text.
     filled : int
-        How many missing values were filled in.
+        How many missing values were filled.
     notes : tuple of str
-        What was guessed or done beside that.
+        What else was guessed or done.
     """
 
     source: str

@@ -50,66 +50,71 @@ def read_sequences(
     separator: str | None = None,
     like: Any = None,
 ) -> tuple[Sequences, Any, Info]:
-    """Read sequences and what belongs to them from a file, a folder, or a data frame.
+    """Read sequences and their labels from a file, a folder, or a data frame.
 
-    What is left out is guessed from the names of the columns; ``print(info)`` says what was.
+    What you leave out is guessed from the names of the columns; ``print(info)`` shows the guesses.
 
     Parameters
     ----------
     source : path, or data frame
         A file: CSV, Parquet, Feather, ``.ts``, ``.arff``, UCR's ``.tsv``, ``.npz``, ``.npy``,
-        safetensors or IDX, known by its first bytes. A folder of one file a sequence; folders in it
-        are classes. Or a data frame of pandas, polars or pyarrow: a row a step; with two levels of
-        the index (sequence, time); a row a sequence, its steps in columns, or arrays in its cells.
+        safetensors or IDX, recognised by its first bytes. A folder with one file for each sequence;
+        if it has folders, these are the classes. Or a data frame of pandas, polars or pyarrow: with
+        a row for each step, which may have an index of two levels (sequence, time); or with a row
+        for each sequence, whose steps are columns, or arrays in cells.
     id : str, optional
         The column that says to which sequence a row belongs.
     time : str, optional
-        The column that orders the steps. Without one they are in the order of the rows.
+        The column that orders the steps. Without it, steps are in the order of the rows.
     features : str or list of str, optional
-        What a step has; left out, all other columns. Text becomes a feature of 0 and 1 for each of its
-        categories.
+        The columns that make a step; if left out, all other columns. A column of text becomes one
+        feature of 0 and 1 for each of its categories.
     label : str or list of str, optional
-        What is to be predicted; of numbers there may be several.
+        The column to predict. If numbers are predicted, there may be several.
     task : {"classification", "tag", "regression"}
-        One label a sequence, a label a row, or numbers: one a sequence if they are the same in all its
-        rows, else one a row.
+        One label for each sequence, a label for each row, or numbers. There is one number for each
+        sequence if it is the same in all rows of the sequence, otherwise one for each row.
     layout : {"long", "wide", "one", "text"}, optional
-        A row a step, a row a sequence, a row a step of one single sequence, or a row a text.
+        A row is a step (``"long"``), a sequence (``"wide"``), a step of one single sequence
+        (``"one"``), or a text.
     text : str, optional
-        The column of texts, of which each character is a step: the same as layout="text" and this
-        column for features. What is read are tokens, which estimators know as texts.
+        The column of texts, whose characters are the steps: the same as ``layout="text"`` with this
+        column in ``features``.
     missing : {"forward", "mean", "indicator"}, optional
-        How missing values are filled: by the last one before in the sequence, by the mean of what is
-        read, or by the mean with a feature more that says where. Left out, they are refused.
+        How to fill missing values: with the last value before in the sequence, with the mean of all
+        that is read, or with the mean, and one more feature that says where. If left out, missing
+        values are an error.
     separator : str, optional
-        Of the columns of a text file; left out, it is guessed from its first line.
+        The character between the columns of a text file. If left out, it is guessed from the first
+        line.
     like : estimator, optional
-        A model that was fitted on sequences that this function read, by which columns, categories and
-        means are taken; then nothing but ``separator`` may be given. Labels may be missing.
+        A model that was fitted on sequences from this function. The source is then read with the same
+        columns, categories and means; give nothing else but ``separator``. Labels may be missing.
 
     Returns
     -------
     X : Sequences
-        What estimators take: ``len(X)``, ``X[i]`` is an array (n_timesteps, n_features), ``X[a:b]``
-        some of them. The steps of ``.npy`` and safetensors files above 64 MiB stay in the file.
+        Estimators take them as they are. ``len(X)`` is their number, ``X[i]`` an array (n_timesteps,
+        n_features), and ``X[a:b]`` are some of them. The steps of ``.npy`` and safetensors files above
+        64 MiB stay in the file.
     y : array (n_sequences,), list of arrays (n_timesteps,), or None where there is no label
     info : Info
 
     Raises
     ------
     DataError
-        If the source is not what it is said to be. The message names the column, and the line of a
+        If the source does not fit the arguments. The message names the column, and the line of a
         text file as an editor counts it (the header is line 1), or the row of another table (the
         first is row 1).
     ImportError
-        If there is no library that reads it; the message has the command that installs one.
+        If no library that reads it is installed; the message has the command that installs one.
     OSError
         If there is no such file, or it cannot be read.
 
     Warns
     -----
     UserWarning
-        If times are there twice, or steps seem to be missing.
+        If a time occurs twice, or steps seem to be missing.
 
     Examples
     --------

@@ -24,21 +24,22 @@ class Progress:
     Attributes
     ----------
     epoch, n_epochs : int
-        The epoch now running, counted from 1, and how many there are to be at most.
+        The current epoch, counted from 1, and the largest number of epochs.
     n_done, n_sequences : int
-        Of this epoch.
+        The sequences of this epoch that are done, and all of them.
     loss : float
-        The mean over this epoch so far.
+        The mean loss of a sequence in this epoch so far. Where each step is answered, the loss of a
+        sequence is the sum over its steps.
     accuracy : float or None
-        The share of right answers so far, each by its weight; None where answers are numbers.
+        The weighted share of right answers in this epoch so far; None if numbers are predicted.
     seconds : float
-        Since this epoch began.
+        Seconds since this epoch began.
     row : dict or None
-        The epoch's line of the history, once it is complete.
+        The epoch's row of the history, once the epoch is complete.
     update : int
-        The updates there were.
+        The number of updates so far.
     n_updates : int or None
-        How many there are to be at most, where the budget counts them (``max_iter="auto"``).
+        The largest number of updates, if training is limited by updates (``max_iter="auto"``).
     """
 
     epoch: int
