@@ -216,8 +216,8 @@ def read_labelled_npz(path: str | Path) -> tuple[Any, Any]:
         raise DataError(f"{path} has no array 'y'. Write it with numpy.savez(path, X=..., y=...).")
     if len(X) != len(y):
         raise DataError(
-            f"{path} has {len(X)} sequences in X and {len(y)} labels in y. Where X has sequences one "
-            "behind another, save lengths=[len(x) for x in sequences] beside it."
+            f"{path} has {len(X)} sequences in X and {len(y)} labels in y. If X has all sequences one "
+            "behind another, also save lengths=[len(x) for x in sequences]."
         )
     if isinstance(y, np.ndarray) and y.shape == (len(X), 1):
         y = y[:, 0]  # a column of labels

@@ -154,7 +154,7 @@ def test_data_are_gone_or_others(run, interrupted, tmp_path):
     refused(run("resume", "run.ckpt"), "walks.npz, which run.ckpt was trained on, is not there.")
     data = dict(np.load("moved.npz"))
     np.savez("walks.npz", **data | {"X": data["X"] + 1})
-    refused(run("resume", "run.ckpt"), "run.ckpt is of a training on other data")
+    refused(run("resume", "run.ckpt"), "run.ckpt belongs to a training on other data")
 
 
 def test_other_data_in_the_test_part_alone(run, interrupted, tmp_path):
@@ -164,7 +164,7 @@ def test_other_data_in_the_test_part_alone(run, interrupted, tmp_path):
     begun = (tmp_path / "walks.npz").read_bytes()
     X[held_out[0]] = X[held_out[0]] + 1  # the fit does not see it
     np.savez("walks.npz", X=np.concatenate(X), lengths=[len(x) for x in X], y=y)
-    refused(run("resume", "run.ckpt"), "kept aside for the test differs")
+    refused(run("resume", "run.ckpt"), "the sequences for the test are not the same")
     (tmp_path / "walks.npz").write_bytes(begun)
     assert run("resume", "run.ckpt").exit_code == 0
 
@@ -172,9 +172,9 @@ def test_other_data_in_the_test_part_alone(run, interrupted, tmp_path):
 def test_what_is_no_checkpoint_of_the_command_line(run):
     X, y = np.random.default_rng(0).standard_normal((20, 3, 2)), np.arange(20) % 2
     RNNClassifier(2, max_iter=1, engine="reference").fit(X, y, checkpoint="program.ckpt")
-    refused(run("resume", "program.ckpt"), "in a program", "fit(…, resume='program.ckpt')")
+    refused(run("resume", "program.ckpt"), "in a Python program", "fit(…, resume='program.ckpt')")
     elman.load("program.ckpt").save("model")
-    refused(run("resume", "model"), "model is a model, and no checkpoint")
+    refused(run("resume", "model"), "model is a model, not a checkpoint")
     refused(run("resume", "walks.npz"), "walks.npz is not a model file")
     refused(run("resume", "nothing"), "nothing")
     model = read_model("program.ckpt")

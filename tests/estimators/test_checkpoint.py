@@ -375,7 +375,7 @@ def test_what_changes_no_bit_may_differ(path):
 
 def test_a_model_is_no_checkpoint(path, tmp_path):
     elman.load(path).save(tmp_path / "model", optimizer=True)
-    with pytest.raises(ModelFileError, match=r"is a model, and no checkpoint.*partial_fit"):
+    with pytest.raises(ModelFileError, match=r"is a model, not a checkpoint.*partial_fit"):
         model_of(RNNClassifier).fit(X, LABELS, resume=tmp_path / "model")
 
 

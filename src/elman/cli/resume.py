@@ -44,7 +44,7 @@ def resume(
         about, has_ended = state["about"], bool(state["run"]["ended"])
     if about is None:
         raise ElmanError(
-            f"{file} is of a training in a program, which knows its data. Go on there: "
+            f"{file} belongs to a training in a Python program, which has the data. Continue it there: "
             f"fit(…, resume={str(file)!r})."
         )
     try:
@@ -73,7 +73,7 @@ def resume(
     found = training.test_digest
     if about.get("test", found) != found:
         raise DataError(
-            f"{file} is of a training on other data: what is kept aside for the test differs from what "
-            "it was begun with. Put the data back, or begin anew."
+            f"{file} belongs to a training on other data: the sequences for the test are not the same. "
+            "Put the data back, or start a new training."
         )
     training.run(form="json" if as_json else "quiet" if quiet else "plain")

@@ -37,7 +37,7 @@ def sample(
     if not hasattr(estimator, "sample"):
         raise typer.BadParameter(
             f"an {type(estimator).__name__} does not predict the next symbol; train an RNNTagger on "
-            "texts and the same one symbol later",
+            "texts, with the next symbol at each step for y",
             param_hint="MODEL",
         )
     if not (isfinite(temperature) and temperature >= 0):

@@ -75,8 +75,8 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     n = len(raw.sequences)
     if raw.y is None:
         raise DataError(
-            f"{path} has no column that is called label, class or target: name the one that is to be "
-            "predicted, --label COLUMN."
+            f"{path} has no column that is called label, class or target. Name the column to predict: "
+            "--label COLUMN."
         )
     if n < 2:
         raise DataError(

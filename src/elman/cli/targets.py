@@ -106,7 +106,7 @@ class Target:
         if not self.force and self.path.exists() and not is_ours(self.path, self.kind):
             raise FileExistsError(
                 f"{self.path} exists, and nothing in it says that it is a {self.kind} that elman "
-                "wrote. Take another name, or replace it with --force."
+                "wrote. Choose another name, or replace it with --force."
             )
 
 

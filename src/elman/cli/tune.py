@@ -168,8 +168,8 @@ def _read(
         X, y, info = read_sequences(source, task=task, missing=columns.missing, **columns.keywords)
     if y is None:
         raise DataError(
-            f"{source} has no column that is called label, class or target: name the one that is to "
-            "be predicted, --label COLUMN."
+            f"{source} has no column that is called label, class or target. Name the column to "
+            "predict: --label COLUMN."
         )
     return X, y, str(info)
 

@@ -121,7 +121,7 @@ def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
         row = int(wrong.argmax())
         raise DataError(
             f"{name} holds {values[row, 0]:g} in {sequences.locate(row)}; expected tokens, whole "
-            "numbers. Of numbers that measure something leave tokens out."
+            "numbers. If the numbers measure something, leave tokens out."
         )
     return tokens
 

@@ -259,9 +259,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             fitted = replace(fitted, optimizer=self._make_optimizer())
         elif type(fitted.optimizer) is not type(self._make_optimizer()):
             raise InvalidParameterError(
-                f"solver={self.solver!r} cannot take over what another solver has begun, a "
-                f"{type(fitted.optimizer).__name__}: partial_fit goes on with its running means. Set "
-                "it back, or go on by fit with warm_start=True, which begins with a new one."
+                f"solver={self.solver!r} cannot continue what {type(fitted.optimizer).__name__} began, "
+                "because partial_fit uses its running means. Set it back, or call fit with "
+                "warm_start=True, which starts with a new optimizer."
             )
         assert fitted.optimizer is not None
         data = {} if taking_part() is None else digests_of(prepared.examples, None)

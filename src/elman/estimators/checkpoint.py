@@ -138,9 +138,9 @@ class Resumed:
         differing = [name for name in {**begun, **found} if begun.get(name) != found.get(name)]
         if differing:
             raise DataError(
-                f"{self.path} is of a training on other data: {', '.join(differing)} "
-                f"{'differ' if len(differing) > 1 else 'differs'} from what it was begun with. Pass "
-                "the same, in the same order, or begin anew."
+                f"{self.path} belongs to a training on other data: {', '.join(differing)} "
+                f"{'are' if len(differing) > 1 else 'is'} not the same as at its start. Pass the same "
+                "data, in the same order, or start a new training."
             )
 
     def fitted(self, answers: type[Classes | Numbers], engine: Engine) -> Fitted:
@@ -165,13 +165,13 @@ def training_of(model: Model, path: str | os.PathLike[str]) -> dict[str, Any]:
     settings: Any = model.settings.get("training")
     if not isinstance(settings, dict):
         raise ModelFileError(
-            f"{path} is a model, and no checkpoint: nothing in it says how its training goes on. "
-            "Train it further with warm_start=True, or by partial_fit."
+            f"{path} is a model, not a checkpoint: it does not hold what is needed to continue its "
+            "training. Train it further with warm_start=True, or by partial_fit."
         )
     if settings.get("version") != VERSION:
         raise ModelFileError(
-            f"{path} is a checkpoint of version {settings.get('version')!s:.20}; this elman goes on "
-            f"from version {VERSION}. Use the version of elman that wrote it."
+            f"{path} is a checkpoint of version {settings.get('version')!s:.20}; this elman reads "
+            f"version {VERSION}. Use the version of elman that wrote it."
         )
     return settings
 

@@ -44,8 +44,8 @@ def sampled(
     if vocabulary is None or not any(token in vocabulary.columns for token in tokens):
         raise DataError(
             "sample draws the next token, and this model's labels are "
-            f"{', '.join(map(repr, tokens[:3]))}, which are no tokens of its X. Fit it on texts and "
-            "the same one step later: fit([text[:-1]], [text[1:]])."
+            f"{', '.join(map(repr, tokens[:3]))}, which are no tokens of its X. Fit it with the "
+            "next token at each step for y: fit([text[:-1]], [text[1:]])."
         )
     dtype = parameters.vector.dtype
     find, unknown = vocabulary.columns.get, vocabulary.unknown

@@ -162,8 +162,8 @@ def _report_times(
     twice = np.flatnonzero(distance == 0) + 1
     if len(twice):
         warnings.warn(
-            f"time {columns.time!r} is there twice in {len(twice):,} rows{of(twice)}; the first is "
-            f"{as_text(times[twice[:1]])[0]}. Both rows are kept, in the order in which they stand.",
+            f"time {columns.time!r} occurs twice in {len(twice):,} rows{of(twice)}; the first is "
+            f"{as_text(times[twice[:1]])[0]}. Both rows are kept, in their order in the table.",
             stacklevel=5,
         )
     rows, n_missing = gaps(distance, starts)
@@ -172,7 +172,7 @@ def _report_times(
         warnings.warn(
             f"{n_missing:,} steps seem to be missing, by time {columns.time!r}{of(rows)}; the first "
             f"between {before} and {after}. The network sees steps, not times: "
-            "write rows for them, with nothing as values, and fill them (--missing).",
+            "add rows with empty cells for them, and fill these (--missing).",
             stacklevel=5,
         )
 

@@ -151,7 +151,7 @@ def _numbers_in_text(name: str, text: Series, place: Place) -> Array | None:
         hint = " Its decimal separator is a comma." if value.replace(",", "").isdigit() else ""
         raise DataError(
             f"column {name!r} holds numbers and, in {place(row)}, the text {value!r}.{hint} Correct "
-            "it, or write nothing where there is no value."
+            "it, or leave the cell empty if there is no value."
         )
     if not distinct:
         return np.full(len(text), np.nan)
@@ -230,5 +230,5 @@ def refuse_ids_as_labels(name: str, values: Array, n_answers: int) -> None:
         number = " If it is a number, say so: task='regression' (--task regression)."
         raise DataError(
             f"label {name!r} has {n:,} classes for {n_answers:,} answers: is it an id? The label is "
-            "what is to be predicted (--label)." + number * (values.dtype.kind in "iuf")
+            "the column to predict (--label)." + number * (values.dtype.kind in "iuf")
         )
