@@ -14,7 +14,7 @@ from elman.errors import ElmanError
 
 if config.DISABLE_JIT:
     raise ElmanError(
-        "the compiled engine is nothing without Numba's compiler, which NUMBA_DISABLE_JIT turns off. "
+        "the compiled engine needs Numba's compiler, which NUMBA_DISABLE_JIT turns off. "
         "Unset it, or choose engine='reference'."
     )
 

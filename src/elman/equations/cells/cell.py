@@ -16,30 +16,30 @@ FIRST_RECURRENCES = ("orthogonal", "identity", "rotations")
 
 
 class Cell(ABC):
-    """Base of all cells. A subclass says its gates and states, and its equations.
+    """Base of all cells. A subclass defines its gates, its states and its equations.
 
-    A cell is pointwise: unit i of sequence j sees what enters unit i of sequence j alone. What enters
-    gate g is its pre-activation
+    A cell is pointwise: unit i of sequence j depends only on the inputs of unit i of sequence j. The
+    input of gate g is its pre-activation
 
         a_g = U_g x_t + W_g h_{t-1} + b_g
 
-    and the matrix products belong to the layer. ``forward`` and ``backward`` are written with
-    + - * / and ``elman.equations.functions``, so that the same lines run in both engines and in
-    the proof by complex step. Numbers that a cell needs are fields, as of a frozen dataclass.
+    and the layer computes the matrix products. Write ``forward`` and ``backward`` with + - * / and
+    ``elman.equations.functions``: then the same lines run in both engines and in the proof by the
+    complex step. If a cell needs numbers, make it a frozen dataclass with these as fields.
 
     Attributes
     ----------
     gates : tuple of str
         The gates' names. Each has H rows in b, and in U and W if it reads what they multiply.
     states : tuple of str
-        What goes from step to step. The first, h, also goes up, and is what W multiplies; the
-        others stay in the cell.
+        The values that pass from step to step. The first, h, is also the output of the layer, and W
+        multiplies it; the others stay in the cell.
     reads : mapping from gate to {"xh", "x", "h"}
-        What enters a gate: x_t by U, h_{t-1} by W. Gates that are not named read both.
+        The inputs of a gate: x_t by U, h_{t-1} by W. Gates that are not named have both.
     first_bias : mapping from gate to float
-        What b begins with; 0 where a gate is not named.
+        The initial value of b; 0 for gates that are not named.
     first_recurrence : {"orthogonal", "identity", "rotations"}
-        What W begins as: a random orthogonal matrix, the identity, or units in pairs, each turned by
+        The initial W: a random orthogonal matrix, the identity, or units in pairs, each turned by
         a small angle (``elman.parameters.initialize``).
     """
 

@@ -14,27 +14,27 @@ from elman._typing import Array
 
 
 class Loss(ABC):
-    """How far an answer is from its target.
+    """How far a prediction is from its target.
 
     A loss of your own is a subclass with ``value`` and ``error``, and with ``activate`` where ŷ is
-    not z. They are pointwise: entry (k, j) of what they return depends on entries (k, j) of what
-    they are given. Write them in + - * / and in ``elman.equations.functions``, so that they run on
-    complex numbers too, by which ``check_gradients`` proves them, and in the compiled engine. Settings
-    are the fields of a frozen dataclass, plain numbers or tuples of them; a model file stores them
-    beside the name of the class.
+    not z. They are pointwise: entry (k, j) of the result depends only on entries (k, j) of the
+    arguments. Write them with + - * / and ``elman.equations.functions``: then they also run in the
+    compiled engine, and on complex numbers, by which ``check_gradients`` proves them. If a loss has
+    settings, make it a frozen dataclass with these as fields, numbers or tuples of numbers; a model
+    file stores them with the name of the class.
 
     Attributes
     ----------
     name : str
-        What pages call it; the class's name unless it is set. ``loss=`` and model files know elman's
-        own losses by it, and yours by its class.
+        The name to show; the class's name unless it is set. ``loss=`` and model files use it for
+        elman's own losses; for yours they use the class.
     takes_classes : bool
         Whether targets are classes 0 … K - 1, rather than numbers.
     standardizes : bool
-        Whether an estimator may bring numbers to mean 0 and deviation 1, as it does unless a loss
-        needs them as they are: counts, or a setting in their units.
+        Whether an estimator may bring targets to mean 0 and deviation 1. Set it to False if the loss
+        needs them as they are, for example counts, or if a setting is in their units.
     outputs_a_number : int
-        How many outputs answer each number of a target: 1, but as many as there are quantiles.
+        How many outputs there are for each number of a target: 1, or the number of quantiles.
 
     Examples
     --------
