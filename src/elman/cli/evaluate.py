@@ -59,6 +59,8 @@ def evaluate(
     """Measure a model's accuracy, or its error, on labelled sequences.
 
     These are the test part of digits or mnist, or all of a FILE.
+
+    A model of `elman train` knows its columns. Name them for a model that was trained on arrays.
     """
     from elman import DataError
 

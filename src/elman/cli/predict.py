@@ -34,10 +34,7 @@ def predict(
     ] = False,
     follow: Annotated[
         bool,
-        typer.Option(
-            "--follow",
-            help="Answer rows of standard input one by one (see below).",
-        ),
+        typer.Option("--follow", help="Answer rows of standard input one by one."),
     ] = False,
     output: Annotated[
         Path | None,
@@ -59,6 +56,8 @@ def predict(
 
     --follow needs a model that does not look ahead: one that answers at each step, or one trained with
     --standardize all --frame none. A bidirectional model cannot follow.
+
+    A model of `elman train` knows its columns. Name them for a model that was trained on arrays.
     """
     estimator = load_estimator(model)
     if probabilities and not hasattr(estimator, "classes_"):
