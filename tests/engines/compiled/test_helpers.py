@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numba import njit, types
 
-from elman.engines.compiled.helpers import Part, helper
+from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.pipeline import Part
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from numba.core.serialize import dumps
 from elman import equations
 from elman._signals import Uninterrupted
 from elman.engines.compiled.memory import CHECKED
+from elman.engines.compiled.pipeline import OPTIONS, Compiler
 
 logger = logging.getLogger("elman.compiling")
 
@@ -55,10 +56,7 @@ def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> 
     on_disk : bool
         Whether that is all it depends on, so that it may be kept.
     """
-    # the options that ``njit`` would give it, but that C cannot call it, and see ``helper``
-    options = {"nopython": True, "nogil": True, "boundscheck": None, "no_cfunc_wrapper": True}
-    options["_nrt"] = CHECKED
-    made = Entry(function, targetoptions=options)
+    made = Entry(function, targetoptions=OPTIONS, pipeline_class=Compiler)
     if on_disk:
         made.enable_caching(key)
     return made

@@ -24,7 +24,7 @@ INDEX = ir.IntType(64)
 def unchecked_address(context: Any, builder: ir.IRBuilder, place: tuple[Any, Any, Any]) -> Any:
     """Return a pointer to a place, the type of an array, the array and an offset, maybe outside."""
     kind, array, offset = place
-    data = context.make_array(kind)(context, builder, array).data
+    data = context.data_model_manager[kind].get(builder, array, "data")
     return builder.gep(data, [offset])
 
 

@@ -119,13 +119,6 @@ def unpack_initial(layer, gradients, parameters):
             parameters[layer.initial + i] = gradients[layer.initial_gradient + i]
 
 
-@entry
-def add(total, part):
-    """Add gradients to others, in place; what overflows shows in the sum."""
-    for i in range(len(total)):
-        total[i] += part[i]
-
-
 # Matrices
 
 

@@ -12,6 +12,7 @@ Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -91,15 +92,23 @@ def mask_states(layer, records, record, of_masks):
         masks.apply(records, h, L, mask, L, to, L, layer.rows // L)
 
 
-@helper
-def affine(layer, gate, weights, p, wide, records, x):
-    """A tile of b + U x, ``wide`` vectors of units from p on; x stands at ``x``."""
-    tile = load(weights, gate.forward + p, 0, 1, wide)
-    U, n = gate.forward + layer.rows + p, gate.reads_x * layer.n_inputs
-    if layer.reads_tokens and n:
-        column = U + int(records[x]) * layer.rows
-        return f.add(tile, load(weights, column, 0, 1, wide))
-    return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
+def affine_of(n_vectors: int) -> Any:
+    """Make what computes so many vectors side by side."""
+
+    @helper
+    def affine(layer, gate, weights, p, records, x):
+        """A tile of b + U x, of units from p on; x stands at ``x``."""
+        tile = load(weights, gate.forward + p, 0, 1, n_vectors)
+        U, n = gate.forward + layer.rows + p, gate.reads_x * layer.n_inputs
+        if layer.reads_tokens and n:
+            column = U + int(records[x]) * layer.rows
+            return f.add(tile, load(weights, column, 0, 1, n_vectors))
+        return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
+
+    return affine
+
+
+affine, wide_affine = affine_of(1), affine_of(WIDE)
 
 
 @helper
@@ -116,7 +125,7 @@ def forward_step(net, records_before, before, records, record, is_first, of_mask
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             for p in range(0, layer.n_units, WIDE * L):
-                tile = affine(layer, gate, net.weights, p, WIDE, records, x)
+                tile = wide_affine(layer, gate, net.weights, p, records, x)
                 if gate.reads_h and not is_first:
                     h, W = before + layer.in_time_place, 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + W * rows + p
@@ -142,7 +151,7 @@ def output(net, records, h, work, z):
     """Z = c + V h."""
     out, V = net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, lanes(work)):
-        tile = affine(out, V, net.weights, p, 1, records, h)
+        tile = affine(out, V, net.weights, p, records, h)
         store(tile, work, z + p, 0)
 
 

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.engines.compiled.packing import add
 
 Place: TypeAlias = tuple[int, int]
 """A place in the tree: (level, i) has the sum of the shards i 2ˡᵉᵛᵉˡ … (i + 1) 2ˡᵉᵛᵉˡ - 1."""
@@ -84,7 +83,8 @@ class TreeSum:
                         return
                 loss += neighbour[0]
                 correct += neighbour[1]
-                add(gradients, neighbour[2])
+                with np.errstate(over="ignore", invalid="ignore"):  # it shows in the sum
+                    gradients += neighbour[2]
                 self.buffers.give(neighbour[2])
             level, i, n = level + 1, i // 2, -(-n // 2)
         self.waiting[level, i] = Sum(loss, correct, gradients)
