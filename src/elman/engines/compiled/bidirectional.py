@@ -94,7 +94,7 @@ def forward(net, data, first, last, work, alive, initial, scratch):
     for layer in net.layers[:-1]:
         for i in range(T):
             t = T - 1 - i if layer.reverse else i
-            forward_step(net, layer, work, t, T, None, initial, scratch)
+            forward_step(net, layer, work, t, T, None, initial, True, scratch)
             if layer.reverse and t > 0:
                 begin_sequences(layer, work, t, T, alive[t], alive[t - 1], initial)
             mask_states(net, layer, work, t, T, None, scratch)
@@ -217,7 +217,7 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
             tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
-            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
+            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks, True)
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, T, None, errors, alive, initial, scratch)
 
@@ -276,6 +276,7 @@ def backward_layer(
                 begin + n,
                 alive,
                 h_0,
+                True,
             )
 
 
@@ -300,7 +301,7 @@ def answer_steps(
             add_down(net, out, work, z, True, dh + t * out.input_rows * L)
         h = inputs_at(out, 0, T, None, L)
         add_gradients(
-            out, V, gradients, work, h, 0, None, transposed_0, step, begin, end, alive, -1
+            out, V, gradients, work, h, 0, None, transposed_0, step, begin, end, alive, -1, True
         )
     return loss, correct
 
@@ -321,7 +322,9 @@ def answer_last(
     places = data.members[first:last]
     loss, correct = output_error(out, work, z, targets, places, 0, scratch)
     transpose_panel(work, z, out.rows, transposed, L * L)
-    add_gradients(out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1)
+    add_gradients(
+        out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1, True
+    )
     if out.readout:
         readouts.error_of_read(net, readout, work, z, data.lengths[first:last])
         for t in range(T):

@@ -91,7 +91,7 @@ def add_columns(layer, gate, gradients, row, work, x, begins, errors, step, begi
 
 @helper
 def add_gradients(
-    layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial
+    layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial, extras
 ):  # fmt: skip
     """Add the steps begin … end - 1 to a gate's db, dU and dW.
 
@@ -102,7 +102,7 @@ def add_gradients(
     add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
     row = 1
     if gate.reads_x:
-        if layer.reads_tokens:
+        if extras is not None and layer.reads_tokens:
             add_columns(
                 layer, gate, gradients, row, work, x, begins, errors, step, begin, end, alive
             )
@@ -120,7 +120,9 @@ def add_gradients(
             layer, gate, gradients, row, layer.n_units, work, h, layer.panel_rows, ago, begins,
             errors, step, first, last, alive,
         )  # fmt: skip
-        if initial >= 0 and begin <= t_0 < end:  # the first step that is taken
+        if (
+            extras is not None and initial >= 0 and begin <= t_0 < end
+        ):  # the first step that is taken
             h_0 = initial - t_0 * layer.rows * L
             add_products(
                 layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,

@@ -94,11 +94,11 @@ def at_once(layout: Layout) -> int:
 
 
 @helper
-def forward(net, work, t, slots, begins, initial, scratch):
+def forward(net, work, t, slots, begins, initial, extras, scratch):
     """All layers' states of step t."""
     for layer in net.layers[:-1]:
-        forward_step(net, layer, work, t, slots, begins, initial, scratch)
-        if layer.up_mask >= 0 or layer.in_time_mask >= 0:
+        forward_step(net, layer, work, t, slots, begins, initial, extras, scratch)
+        if extras is not None and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
             mask_states(net, layer, work, t, slots, begins, scratch)
 
 
@@ -127,7 +127,7 @@ def predict(net, data, first, last, work, y_hat):
         for t in range(lengths[0]):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
             load_inputs(data.values, starts, t, alive, work, x, L)
-            forward(net, work, t, 2, None, initial, scratch)
+            forward(net, work, t, 2, None, initial, True, scratch)
             if out.readout:
                 h = readouts.take_step(out, readout, work, h, L, t, False)
             if data.every_step:
@@ -152,7 +152,7 @@ def predict(net, data, first, last, work, y_hat):
 @helper
 def backward_step(
     net, layer, above, work, t, T, slots, begins, errors, error_above, has_error_above, from_readout,
-    alive, initial, scratch,
+    alive, initial, extras, scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
@@ -176,7 +176,9 @@ def backward_step(
                         tile = multiply_add(
                             tile, net.weights, U, 1, L, work, delta, L, above.n_units
                         )
-            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks)
+            tile = add_later(
+                net, layer, tile, work, p, i, after >= 0, error_after, of_masks, extras
+            )
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, slots, begins, errors, alive, initial, scratch)
 
@@ -236,8 +238,11 @@ def train(
         begins[-1] += 1
     reads = True if net.has_readout else None
     room = np.empty(lengths[0] + 1, np.int64)
+    has_extras = dropout is not None or len(data.initial) or len(data.after)
+    has_extras = has_extras or segment < lengths[0] or net.layers[0]["reads_tokens"]
+    extras = True if has_extras else None
     loss, correct = train_shard(
-        net, data, first, targets, dropout, work, room, gradients, begins, reads, segment
+        net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment
     )
     return loss, correct
 
@@ -276,7 +281,7 @@ def write_states(net, work, t, slots, begins, row, first, last, after):
 @helper
 def forward_segment(
     net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads, readout,
-    answering, is_first_time, scratch,
+    answering, is_first_time, extras, scratch,
 ):  # fmt: skip
     """The states of the steps begin … end - 1, which stand as if ``base`` were step 0.
 
@@ -287,7 +292,7 @@ def forward_segment(
         u = t - base
         x, width = inputs_at(net.layers[0], u, slots, begins, L), width_at(u, begins, L)
         load_inputs(data.values, starts, t, alive[t], work, x, width)
-        forward(net, work, u, slots, begins, initial, scratch)
+        forward(net, work, u, slots, begins, initial, extras, scratch)
         if is_first_time:
             if not data.every_step:
                 h = inputs_at(out, u, slots, begins, L)
@@ -295,7 +300,7 @@ def forward_segment(
                     h, width = readouts.take_step(out, readout, work, h, width, t, True), L
                     readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
                 collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
-            if len(data.after):
+            if extras is not None and len(data.after):
                 write_states(net, work, u, slots, begins, first, alive[t + 1], alive[t], data.after)
 
 
@@ -311,7 +316,7 @@ def base_of(begin):
 @helper
 def backward_block(
     net, data, targets, gradients, work, starts, alive, begin, end, base, slots, begins, errors,
-    transposed, z, answers, readout, reads, initial, scratch, cell_scratch, loss, correct,
+    transposed, z, answers, readout, reads, initial, extras, scratch, cell_scratch, loss, correct,
 ):  # fmt: skip
     """Take errors back through the steps begin … end - 1, and add their gradients.
 
@@ -339,7 +344,20 @@ def backward_block(
     if data.every_step:
         h = inputs_at(out, 0, slots, begins, L)
         add_gradients(
-            out, V, gradients, work, h, 0, begins, transposed_0, apart, first, last, n_alive, -1
+            out,
+            V,
+            gradients,
+            work,
+            h,
+            0,
+            begins,
+            transposed_0,
+            apart,
+            first,
+            last,
+            n_alive,
+            -1,
+            extras,
         )
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
@@ -356,7 +374,7 @@ def backward_block(
                     from_readout = readouts.error_of_step(out, readout, work, t)
             backward_step(
                 net, layer, above, work, u, T - base, slots, begins, errors, error_above,
-                has_error_above, from_readout, alive[t], initial, cell_scratch,
+                has_error_above, from_readout, alive[t], initial, extras, cell_scratch,
             )  # fmt: skip
             for g in range(layer.n_gates):
                 error = errors + errors_at(layer, u, L) + g * errors_apart(layer, L)
@@ -382,15 +400,17 @@ def backward_block(
                 last,
                 n_alive,
                 h_0,
+                extras,
             )
-        if begin == 0 and data.learns_initial and layer.initial >= 0:
+        learns_initial = data.learns_initial and layer.initial >= 0
+        if extras is not None and begin == 0 and learns_initial:
             add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch)
     return loss, correct
 
 
 @entry
 def train_shard(
-    net, data, first, targets, dropout, work, room, gradients, begins, reads, segment
+    net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment
 ):  # fmt: skip
     """Compute loss and gradients over the L sequences from the first one on.
 
@@ -398,7 +418,8 @@ def train_shard(
     the way forward keeps those before each, and on the way back each but the last is computed anew.
     From the last step to the first, ``BLOCK`` steps at a time, the errors of all layers are computed,
     and become gradients while they are in the cache. Where there is no dropout, or nothing but the
-    last step is read, and they are None, nothing of them is compiled. Returns Σ w L, and Σ w over the
+    last step is read, and they are None, nothing of them is compiled; nor of segments, states before
+    and after the sequences, tokens and masks, if ``extras`` is None. Returns Σ w L, and Σ w over the
     right answers.
     """
     L = lanes(work)
@@ -408,7 +429,7 @@ def train_shard(
     count_alive(data.lengths[first:last], alive)
     T = len(alive) - 1
     slots, n_kept = T, T
-    if segment < T:
+    if extras is not None and segment < T:
         slots, n_kept = segment + BLOCK + 1, segment
     n_segments = (T + n_kept - 1) // n_kept
     layers = net.layers
@@ -426,8 +447,11 @@ def train_shard(
     cell_scratch = readout + readouts.room_of_panels(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
-    clear_tokens(net, work, area(slots, begins, L))
-    initial = load_initial(net, data, first, alive[0], work, cell_scratch + (1 + net.widest) * L)
+    initial = -1
+    if extras is not None:
+        clear_tokens(net, work, area(slots, begins, L))
+        of_initial = cell_scratch + (1 + net.widest) * L
+        initial = load_initial(net, data, first, alive[0], work, of_initial)
     if dropout is not None:
         draw_masks(net, dropout, members, work, initial, cell_scratch)
     gradients[:] = 0.0
@@ -436,14 +460,14 @@ def train_shard(
     for s in range(n_segments):
         end = T - (n_segments - 1 - s) * n_kept
         before = kept + (s - 1) * net.initial_rows * L
-        if s > 0:
+        if extras is not None and s > 0:
             base = base_of(begin)
             copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
         forward_segment(
             net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads,
-            readout, answering, True, cell_scratch,
+            readout, answering, True, extras, cell_scratch,
         )  # fmt: skip
-        if s < n_segments - 1:
+        if extras is not None and s < n_segments - 1:
             after = before + net.initial_rows * L
             copy_states(net, work, end - 1 - base, slots, after, cell_scratch, False)
             begin = end
@@ -452,7 +476,7 @@ def train_shard(
         loss, correct = output_error(out, work, answers, targets, members, 0, scratch)
         transpose_panel(work, answers, out.rows, transposed, L * L)
         add_gradients(
-            out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1
+            out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1, extras
         )
         if reads is not None:
             lengths = data.lengths[first:last]
@@ -461,21 +485,21 @@ def train_shard(
     for s in range(n_segments - 1, -1, -1):
         end = T - (n_segments - 1 - s) * n_kept
         begin = max(0, end - n_kept)
-        if s < n_segments - 1:
+        if extras is not None and s < n_segments - 1:
             base = base_of(begin)
             if s > 0:
                 before = kept + (s - 1) * net.initial_rows * L
                 copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
             forward_segment(
                 net, data, first, starts, alive, begin, end, base, slots, begins, work, initial,
-                reads, readout, answering, False, cell_scratch,
+                reads, readout, answering, False, extras, cell_scratch,
             )  # fmt: skip
         while end > begin:
             t_0 = max(begin, end - BLOCK)
             loss, correct = backward_block(
                 net, data, targets, gradients, work, starts, alive, t_0, end, base, slots, begins,
-                errors, transposed, z, answers, readout, reads, initial, scratch, cell_scratch, loss,
-                correct,
+                errors, transposed, z, answers, readout, reads, initial, extras, scratch,
+                cell_scratch, loss, correct,
             )  # fmt: skip
             end = t_0
     return loss, correct

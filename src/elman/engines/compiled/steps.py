@@ -82,7 +82,7 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
 
 
 @inlined
-def forward_step(net, layer, work, t, slots, begins, initial, scratch):
+def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
     """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
 
     ``scratch`` has a vector of zeros, then room for the gates.
@@ -91,10 +91,12 @@ def forward_step(net, layer, work, t, slots, begins, initial, scratch):
     width, a = width_at(t, begins, L), scratch + L
     x, h = inputs_at(layer, t, slots, begins, L), states_at(layer, t, slots, begins, L)
     before, apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
-    of_W = read_by_W(layer, before, t, slots, begins, initial, L)
+    of_W = before
+    if extras is not None:
+        of_W = read_by_W(layer, before, t, slots, begins, initial, L)
     for g in range(layer.n_gates):
         gate = net.gates[layer.first_gate + g]
-        if layer.reads_tokens and gate.reads_x:
+        if extras is not None and layer.reads_tokens and gate.reads_x:
             h_before = of_W if gate.reads_h and before != scratch else -1
             to = a + g * layer.rows * L
             gate_of_tokens(gate, layer.n_units, net.weights, work, x, h_before, row, to)
@@ -153,13 +155,13 @@ def through_W(net, layer, tile, work, p, i, error):
 
 
 @inlined
-def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks):
+def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks, extras):
     """Make of a tile of what reaches h_t from above dL/dh_t, with what comes from the step after."""
     L = lanes(work)
-    if layer.up_mask >= 0:
+    if extras is not None and layer.up_mask >= 0:
         tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
     if has_later:
-        if layer.in_time_mask >= 0:
+        if extras is not None and layer.in_time_mask >= 0:
             through = through_W(net, layer, zeros(work, TILE_ROWS, 1), work, p, i, error_after)
             mask = of_masks + layer.in_time_mask * L
             tile = f.add(tile, masked(through, work, mask, p + i))
