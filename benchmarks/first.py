@@ -84,7 +84,5 @@ def bars(rows: list[dict[str, Any]]) -> list[Bar]:
         of_torch = of["torch"]["arrays_of_states"]
         judged.append(Bar("memory of a step, PyTorch's in elman's", of_torch / grown, 1.0))
     if cell in COLD:
-        judged.append(
-            Bar("cold start", of["elman"]["cold_seconds"], COLD[cell], False, "{:.1f} s")
-        )
+        judged.append(Bar("cold start", of["elman"]["cold_seconds"], COLD[cell], False, "{:.1f} s"))
     return judged
