@@ -20,6 +20,7 @@ KERNELS = [  # what takes longest first
     *product(["both ways"], DTYPES, ["last"], [DROPOUT, None]),
     *product(["full panels"], DTYPES, ["last", "mean"], [None]),
     *product(["narrow panels"], DTYPES, ["last", "mean"], [None]),
+    *product(["first states"], DTYPES, ["last"], [None]),
     *product(["full panels", "narrow panels"], DTYPES, ["last"], [DROPOUT]),
     ("full panels", np.float64, "mean", DROPOUT),
     *product(["rows"], DTYPES, ["last"], [None, DROPOUT]),
@@ -30,10 +31,13 @@ def compile_kernels(kind, dtype, readout, dropout):
     """Have a network of some kind train and answer."""
     panels.are_narrow = lambda *_: kind == "narrow panels"
     both_ways = kind == "both ways"
-    network = Network(3, 5, 4, dtype=dtype, readout=readout, bidirectional=both_ways, seed=0)
+    network = Network(
+        3, 5, 4, dtype=dtype, readout=readout, bidirectional=both_ways, seed=0,
+        learn_initial_state=kind == "first states",
+    )  # fmt: skip
     X = np.ones((1 if kind == "rows" else 8, 2, 3))
     network.loss_and_gradients(X, np.zeros(len(X), int), dropout=dropout)
-    if (readout, dropout) == ("last", None) and kind != "narrow panels":
+    if (readout, dropout) == ("last", None) and kind not in ("narrow panels", "first states"):
         network.forward(X)
     if kind == "rows":
         network.step(X[0, 0], network.initial_state())

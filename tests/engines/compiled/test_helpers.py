@@ -51,6 +51,12 @@ def test_helper_called_by_python_is_compiled_alone(halves):
     assert (half(np.arange(3.0)) == [0, 0.5, 1]).all()
 
 
+def test_what_is_written_out_makes_no_function_of_its_own(halves):
+    half, _ = halves
+    assert njit(lambda n: half(n) + half(3) + half(4))(1) == 4
+    assert list(half.overloads) == [(types.int64,)]
+
+
 def test_error_of_a_helper_reaches_python():
     @helper
     def refuse(x):
@@ -68,9 +74,11 @@ def test_what_is_not_asked_for_is_not_compiled(tmp_path):
     code = """
 import numpy as np
 from elman import Network
-from elman.engines.compiled import masks, readouts
+from elman.engines.compiled import beginnings, gradients, masks, panels, readouts, steps
 Network(2, 3, 2).loss_and_gradients(np.ones((4, 5, 2)), [0, 1, 0, 1])
 compiled = [masks.draw, masks.number, readouts.carry, readouts.take_step, readouts.error_of_read]
+compiled += [beginnings.load_initial, beginnings.clear_tokens, steps.mask_states, steps.masked]
+compiled += [gradients.add_columns, gradients.add_initial_gradients, panels.copy_states]
 print([function.__name__ for function in compiled if function.signatures])
 """
     found = subprocess.run(
