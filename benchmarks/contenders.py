@@ -227,8 +227,9 @@ def elman_stream(problem: Problem, n_threads: int) -> Pair:
     from elman import RNNClassifier
 
     X, _, parameters = problem.data()
-    alone = {"readout": "last", "standardize": False, "differences": False, "frame": None}
-    model = RNNClassifier(problem.H, cell=problem.cell, max_iter=1, n_jobs=n_threads, **alone)
+    plain = {"n_members": 1, "readout": "last", "frame": None}
+    plain |= {"standardize": False, "differences": False}
+    model = RNNClassifier(problem.H, cell=problem.cell, max_iter=1, n_jobs=n_threads, **plain)
     model.fit(np.repeat(X[0][None], 10, axis=0), np.arange(10))
     for name, array in model.network_.parameters.items():
         array[...] = parameters[name[0]]
