@@ -260,6 +260,35 @@ def test_text_that_is_missing_far_down_begins_again(tmp_path, library):
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas"])
+@pytest.mark.parametrize(
+    ("column", "task"),
+    [
+        ("id", "classification"),
+        ("time", "classification"),
+        ("label", "classification"),
+        ("label", "tag"),
+        ("mode", "tag"),
+    ],
+)
+def test_text_that_says_far_down_that_it_is_missing_is_no_value(
+    tmp_path, monkeypatch, library, column, task
+):
+    monkeypatch.setattr(frames, "LIBRARIES", (library,))
+    monkeypatch.setattr(frames, "_ROWS", 1000)
+    frame, _ = many_rows(20_000)
+    frame["id"] = "m" + frame["id"].astype(str)
+    if column == "mode":  # a feature of text, with which nothing is laid out while the file is read
+        frame["mode"] = "on"
+    frame["time"] = pd.date_range("2026-01-01", periods=len(frame), freq="s").astype(str)
+    frame.loc[15_001, column] = "NA"
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(
+        DataError, match=f"missing.*{column}.*line 15,003|{column}.*missing in line 15,003"
+    ):
+        elman.read_sequences(tmp_path / "a.csv", time="time", label="label", task=task)
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
 def test_a_line_with_too_few_columns_is_said_to_be_one(library, monkeypatch, tmp_path):
     monkeypatch.setattr("elman.reading.frames.LIBRARIES", (library,))
     path = tmp_path / "short.csv"

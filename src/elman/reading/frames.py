@@ -45,10 +45,14 @@ class Batches:
         Their columns are the same.
     n_rows : int or None
         About how many rows there are in all, where that can be said before they are read.
+    check : callable
+        To be called with what is kept of each batch but the first: it begins reading again where a
+        text says that a value is missing.
     """
 
     frames: Iterator[Frame]
     n_rows: int | None = None
+    check: Callable[[Frame], None] = lambda _: None
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames
@@ -72,7 +76,9 @@ def library() -> str:
 
 def whole(batches: Batches) -> Frame:
     """Put a file's batches one below another."""
-    return nw.concat(list(batches))
+    frame = nw.concat(list(batches))
+    batches.check(frame)
+    return frame
 
 
 def read_table(
@@ -136,15 +142,20 @@ def _read_text(
     """Read a text file by the types that its first rows have, else all of them, else as text."""
     n_rows = None if is_packed(path) else round(size / mean_line(path))
     missing: list[str] | None = None if name == "polars" else MISSING_TEXT
+
+    def batches(types: Types) -> Batches:
+        frames = _text_frames(_TEXT[name](path, dialect, types, missing), path, dialect)
+        if missing is not None:
+            return Batches(frames, n_rows)
+        return Batches(_first_checked(frames), n_rows, _refuse_missing_text)
+
     for types in _TYPES:
         try:
             try:
-                batches = _TEXT[name](path, dialect, types, missing)
-                return collect(_as_text_batches(batches, path, dialect, n_rows, missing))
+                return collect(batches(types))
             except _MissingText:
                 missing = MISSING_TEXT
-                batches = _TEXT[name](path, dialect, types, missing)
-                return collect(_as_text_batches(batches, path, dialect, n_rows, missing))
+                return collect(batches(types))
         except (DataError, MemoryError, ImportError, OSError):
             raise
         # What libraries raise has no common base.
@@ -160,37 +171,34 @@ class _MissingText(Exception):  # noqa: N818
     """A text says that a value is missing, and the library was not told that it would."""
 
 
-def _as_text_batches(
-    batches: Batches, path: Path, dialect: Dialect, n_rows: int | None, missing: list[str] | None
-) -> Batches:
-    """Name the columns of a file without a header, and see what text files alone may have.
-
-    polars takes a quarter longer where it is told of texts for what is missing; so it is told only if
-    there are any.
-    """
-
-    def each() -> Iterator[Frame]:
-        for frame in batches:
-            if nw.Binary in frame.schema.values():  # pyarrow's text that is none
-                refuse_lines(path, dialect)
-            if missing is None and _has_missing_text(frame):
-                raise _MissingText
-            if not dialect.has_header:
-                names = ["label", *map(str, range(len(frame.columns) - 1))]
-                frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-            yield frame
-
-    return Batches(each(), n_rows)
+def _text_frames(batches: Batches, path: Path, dialect: Dialect) -> Iterator[Frame]:
+    """Name the columns of a file without a header, and see what text files alone may have."""
+    for frame in batches:
+        if nw.Binary in frame.schema.values():  # pyarrow's text that is none
+            refuse_lines(path, dialect)
+        if not dialect.has_header:
+            names = ["label", *map(str, range(len(frame.columns) - 1))]
+            frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+        yield frame
 
 
-# The libraries
+def _first_checked(frames: Iterator[Frame]) -> Iterator[Frame]:
+    for number, frame in enumerate(frames):
+        if number == 0:
+            _refuse_missing_text(frame)
+        yield frame
 
 
-def _has_missing_text(frame: Frame) -> bool:
+def _refuse_missing_text(frame: Frame) -> None:
+    """Begin again if texts say what is missing: told of them, polars takes a quarter longer."""
     import polars as pl
 
     texts = frame.to_native().select(pl.selectors.string().is_in(MISSING_TEXT).any())
-    return any(any(row) for row in texts.rows())  # no row without text
+    if any(any(row) for row in texts.rows()):  # no row without text
+        raise _MissingText
+
+
+# The libraries
 
 
 def _text_by_polars(

@@ -107,6 +107,7 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
     if not are_numbers:
         rest, n_read = [head], len(head)
         for frame in batches:
+            batches.check(frame)
             rest.append(frame)
             n_read += len(frame)
             _tell(progress, n_read, batches.n_rows)
@@ -123,8 +124,10 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
         side_by_side([numbers(frame.get_column(n)) for n in features], values.more(len(frame)))
         for name, parts in runs.items():
             parts.append(Runs.of(frame.get_column(name)))
+            batches.check(parts[-1].values.to_frame())
         if kept:
             rest.append(frame.select(kept))
+            batches.check(rest[-1])
         n_read += len(frame)
         _tell(progress, n_read, batches.n_rows)
     frame = nw.concat(rest) if rest else head.select()

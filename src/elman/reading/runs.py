@@ -8,7 +8,6 @@ Letters: N rows, R runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -41,12 +40,13 @@ class Runs:
         n_rows = len(column)
         if column.null_count():
             return cls(np.arange(n_rows), column, n_rows)
-        rows: Any = column.to_numpy() if column.dtype.is_numeric() else column
-        begins = np.ones(n_rows, bool)
-        begins[1:] = np.asarray(rows[1:] != rows[:-1])
-        backend = nw.get_native_namespace(column)
-        mask = nw.new_series("begins", begins, nw.Boolean, backend=backend)
-        return cls(np.flatnonzero(begins), column.filter(mask), n_rows)
+        if column.dtype.is_numeric():
+            rows = column.to_numpy()
+            changed = np.flatnonzero(rows[1:] != rows[:-1])
+        else:
+            changed = np.asarray((column[1:] != column[:-1]).arg_true().to_numpy())
+        starts = np.append(0, changed + 1)
+        return cls(starts, column[starts], n_rows)
 
     @classmethod
     def joined(cls, parts: list[Runs]) -> Runs:
