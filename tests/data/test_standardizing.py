@@ -59,7 +59,7 @@ def test_mean_and_deviation_of_many_float32_steps_are_exact():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("power", [-140, -20, 0, 7, 100, 126, 140, 1000])
 def test_one_look_at_size_and_sum_gives_the_bits_of_two(power, dtype, monkeypatch):
-    monkeypatch.setattr("elman.data.standardizing.BLOCK", 64)
+    monkeypatch.setattr("elman.data.totals.BLOCK", 64)
     with np.errstate(over="ignore", under="ignore"):
         values = np.ldexp(rng.standard_normal((20, 9, 3)), [power, power - 9, 0]).astype(dtype)
     sequences = as_sequences(values[:, :, np.isfinite(values).all(axis=(0, 1))])

@@ -26,7 +26,8 @@ from elman._memory import require_memory
 from elman._typing import Array, IntArray
 from elman.data.frame import Frame
 from elman.data.sequences import Sequences
-from elman.data.standardizing import BLOCK, standardization, standardized
+from elman.data.standardizing import standardization, standardized
+from elman.data.totals import BLOCK
 from elman.errors import DataError
 
 CONSTANT = 1e-6
@@ -66,7 +67,7 @@ class FrontEnd:
     def measured(
         cls,
         sequences: Sequences,
-        step_weights: Array,
+        step_weights: Array | None,
         *,
         standardize: bool | str = True,
         differences: bool = False,
@@ -77,8 +78,8 @@ class FrontEnd:
         Parameters
         ----------
         sequences : Sequences
-        step_weights : array (n_steps_in_all,)
-            0 … 1; a sequence's weight, for the mean level, is the mean of its steps'.
+        step_weights : array (n_steps_in_all,), or None
+            0 … 1; a sequence's weight, for the mean level, is the mean of its steps'. None: all 1.
         standardize : bool or "sequence"
         differences : bool
         frame : Frame, optional
@@ -88,8 +89,11 @@ class FrontEnd:
         if standardize:
             mean, scale = standardization(sequences, step_weights)
         if standardize == "sequence":
-            weights = np.add.reduceat(step_weights, sequences.offsets[:-1], dtype=np.float64)
-            weights /= sequences.lengths
+            if step_weights is None:
+                weights = np.ones(len(sequences))
+            else:
+                weights = np.add.reduceat(step_weights, sequences.offsets[:-1], dtype=np.float64)
+                weights /= sequences.lengths
             levels = _by_itself(sequences, scale, None)
             level = np.asarray((levels * weights[:, None]).sum(axis=0) / weights.sum())
         return cls(mean, scale, level, bool(differences), frame)

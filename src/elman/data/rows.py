@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from elman._typing import Array, IntArray
+from elman.data.totals import Totals
 
 LARGE = 1 << 26
 """Bytes of steps up to which they are one array in memory, brought to the network's form once."""
@@ -47,6 +48,11 @@ class Rows:
         Where each sequence begins in the source, how long it is.
     dtype : dtype
         What is read is converted to.
+
+    Attributes
+    ----------
+    totals : Totals or None
+        Those of all rows, if they were found when the rows were read once.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Rows:
         self.lengths = lengths
         self.dtype = np.dtype(dtype)
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self.totals: Totals | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from elman._typing import Array, IntArray, SequencesLike
 from elman.data import rows as stored
 from elman.data.blocks import Files, Part, place_in_file
 from elman.data.rows import Pieces, Rows, Stack, copy_runs, runs
+from elman.data.totals import Totals, blocks
 from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")
@@ -203,7 +204,11 @@ class Sequences:
 
 
 def as_sequences(
-    X: SequencesLike | Sequences, dtype: npt.DTypeLike | None = None, name: str = "X"
+    X: SequencesLike | Sequences,
+    dtype: npt.DTypeLike | None = None,
+    name: str = "X",
+    *,
+    measure: bool = False,
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
@@ -223,6 +228,9 @@ def as_sequences(
         What to convert to. Left out, float32 and float64 stay, and other numbers become float64.
     name : str
         What messages call the data.
+    measure : bool
+        Whether to find the totals of what is read from where it stays (``Rows.totals``), which takes
+        less than reading it once more.
 
     Returns
     -------
@@ -259,7 +267,9 @@ def as_sequences(
     if dtype is None:
         dtype = given.values.dtype if given.values.dtype in (np.float32, np.float64) else np.float64
     sequences = _converted(given, np.dtype(dtype))
-    wrong = _not_finite_rows(sequences)
+    rows = sequences.unread if measure else None
+    totals = None if rows is None else Totals(sequences.n_features, rows.dtype)
+    wrong = _not_finite_rows(sequences, totals)
     if len(wrong) and given.stacked:
         lengths = _lengths_without_padding(given)
         if not lengths.all():
@@ -271,6 +281,8 @@ def as_sequences(
             wrong = (given.offsets[of] + step)[step < lengths[of]]
     if len(wrong):
         raise _not_finite(sequences, given.values, int(wrong[0]), name)
+    if rows is not None:
+        rows.totals = totals
     return sequences
 
 
@@ -287,13 +299,15 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     return replace(given, values=values.astype(dtype, copy=False))
 
 
-def _not_finite_rows(sequences: Sequences) -> IntArray:
-    """Which rows of the values are not all finite, block by block."""
+def _not_finite_rows(sequences: Sequences, totals: Totals | None) -> IntArray:
+    """Which rows of the values are not all finite; what is read for it is added to totals as well."""
     found = []
-    for _, rows in sequences.blocks():
-        finite = np.isfinite(sequences.values[rows])
+    for rows, block in blocks(sequences.values):
+        finite = np.isfinite(block)
         if not finite.all():
             found.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
+        if totals is not None:
+            totals.add(block)
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 

@@ -8,44 +8,41 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data.sequences import Sequences
+from elman.data.totals import Totals, blocks, weighted
 from elman.errors import DataError
 
-BLOCK = 1 << 18  # numbers at a time
 
-
-def standardization(sequences: Sequences, step_weights: Array) -> tuple[Array, Array]:
+def standardization(sequences: Sequences, step_weights: Array | None) -> tuple[Array, Array]:
     """Weighted mean and standard deviation of each feature over all steps, (n_features,) each.
 
-    A feature that does not vary has its deviation taken as 1.
+    A feature that does not vary has its deviation taken as 1. Weights of None are 1 for each step.
     """
     given, n = sequences.values, len(sequences.values)
-    n_rows = -(-BLOCK // sequences.n_features)
-    total = step_weights.sum(dtype=np.float64)
-    largest = np.zeros(sequences.n_features, given.dtype)
-    sums = np.zeros(sequences.n_features)
-    for start in range(0, n, n_rows):
-        block = given[start : start + n_rows]
-        np.maximum(largest, np.maximum(block.max(axis=0), -block.min(axis=0)), out=largest)
-        values = block.astype(np.float64)
-        values *= step_weights[start : start + n_rows, None]
-        with np.errstate(over="ignore", invalid="ignore"):  # then there is another look
-            sums += values.sum(axis=0)
+    total = n if step_weights is None else step_weights.sum(dtype=np.float64)
+    totals = None
+    if step_weights is None and sequences.unread is not None:
+        totals = sequences.unread.totals  # found while they were checked
+    if totals is None:
+        totals = Totals(sequences.n_features, given.dtype)
+        for rows, block in blocks(given):
+            totals.add(block, None if step_weights is None else step_weights[rows])
     # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
-    _, exponents = np.frexp(largest)
+    _, exponents = np.frexp(totals.largest)
     factors = np.ldexp(1.0, -np.maximum(exponents, 0))
 
     def average(shift: Array | float, power: int) -> Array:
         """The mean of (x - shift)ᵖᵒʷᵉʳ, each x times its factor."""
         sums = np.zeros(sequences.n_features)
-        for start in range(0, n, n_rows):
-            part = slice(start, start + n_rows)
-            values = (given[part] * factors - shift) ** power
-            values *= step_weights[part, None]
-            sums += values.sum(axis=0)
+        for rows, block in blocks(given):
+            values = block * factors
+            values -= shift
+            values **= power
+            some = None if step_weights is None else step_weights[rows]
+            sums += weighted(values, some).sum(axis=0)
         return np.asarray(sums / total)
 
     # All of float32; and sums of float64 of that size lose nothing either.
-    mean = sums * factors / total if (exponents <= 128).all() else average(0.0, 1)
+    mean = totals.sums * factors / total if (exponents <= 128).all() else average(0.0, 1)
     variance = average(mean, 2)
     # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
     eps = np.finfo(np.float64).eps
@@ -79,19 +76,17 @@ def standardized(
     else:
         # What a caller gave is seen through views; an array that owns its memory was made in here.
         values = given if given.flags.owndata else np.empty_like(given)
-    n_rows = -(-BLOCK // sequences.n_features)
-    for start in range(0, len(given), n_rows):
-        before, after = given[start : start + n_rows], values[start : start + n_rows]
+    for rows, before in blocks(given):
         with np.errstate(over="ignore"):  # an infinity is reported below, with its place
             scaled = (before - mean) / scale
         finite = np.isfinite(scaled)
         if not finite.all():
             row, feature = divmod(int(np.argmin(finite)), sequences.n_features)
             raise DataError(
-                f"X contains {before[row, feature]:g} at {sequences.locate(start + row)}, feature "
+                f"X contains {before[row, feature]:g} at {sequences.locate(rows.start + row)}, feature "
                 f"{feature}, which is too large to be standardised in {values.dtype}: the mean in "
                 f"fitting was {mean[feature]:g}, the deviation {scale[feature]:g}. Correct the value, "
                 "or fit anew, on data of that size or with standardize=False."
             )
-        after[...] = scaled
+        values[rows] = scaled
     return replace(sequences, values=values)

@@ -384,18 +384,17 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         return members_for(work * epochs_of(self.max_iter, n_batches))
 
     def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
-        sequences, weights = examples.sequences, examples.targets.weights
+        sequences = examples.sequences
         if format.vocabulary is not None:
             return FrontEnd.of_tokens(sequences.values.dtype)
         planned = planned_front_end(self, sequences.lengths, sequences.n_features)
-        weights = weights / weights.max()
-        if (weights == 1).all():
-            weights = np.broadcast_to(1.0, len(sequences.values))  # which takes no memory
-        elif not self._every_step:
+        weights = examples.targets.weights / examples.targets.weights.max()
+        are_alike = bool((weights == 1).all())
+        if not (are_alike or self._every_step):
             weights = np.repeat(weights, sequences.lengths)
         return FrontEnd.measured(
             sequences,
-            weights,
+            None if are_alike else weights,
             standardize=bool(self.standardize) if planned.level is None else "sequence",
             differences=planned.differences,
             frame=planned.frame,

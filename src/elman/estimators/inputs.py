@@ -117,7 +117,7 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
             n_columns, steps.shape[2], True, None if names is None else tuple(names)
         )
         return as_sequences(steps), format
-    sequences = as_sequences(X)
+    sequences = as_sequences(X, measure=bool(estimator.standardize))
     D = sequences.n_features
     return sequences, InputFormat(D, D, False, sequences.names, sequences.reading)
 
