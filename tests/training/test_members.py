@@ -163,3 +163,10 @@ def test_state_is_gone_on_from_to_the_same_bits(when):
     train(trainer, run, 3)
     np.testing.assert_array_equal(trainer.members.vector, expected)
     assert run.history == history
+
+
+def test_the_network_is_what_they_make_after_an_epoch_that_nobody_watches():
+    trainer = trainer_of(two())
+    trainer.epoch(1, 1)
+    expected = Members(trainer.members.architecture, trainer.members.vector.copy()).network
+    np.testing.assert_array_equal(trainer.parameters.vector, expected.vector)

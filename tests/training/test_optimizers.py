@@ -63,6 +63,11 @@ FORMULAS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def in_small_blocks(monkeypatch):
+    monkeypatch.setattr("elman.training.optimizers._BLOCK", 2)
+
+
 @pytest.fixture
 def gradients():
     return np.random.default_rng(2).standard_normal((len(RATES), 5))

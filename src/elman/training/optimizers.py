@@ -15,6 +15,8 @@ import numpy as np
 from elman._typing import Array
 from elman.equations import descend
 
+_BLOCK = 1 << 14  # numbers at a time: what is computed stays in the cache
+
 
 class Optimizer(Protocol):
     """What an optimizer does. Its state begins at zero, with the first gradient it sees."""
@@ -131,11 +133,23 @@ class Adam:
             self.mean, self.square = np.zeros_like(gradient), np.zeros_like(gradient)
         self.decay_1 *= self.beta_1
         self.decay_2 *= self.beta_2
-        self.mean += (1 - self.beta_1) * (gradient - self.mean)
-        self.square += (1 - self.beta_2) * (gradient**2 - self.square)
-        mean = self.mean / (1 - self.decay_1)
-        square = self.square / (1 - self.decay_2)
-        descend(parameters, mean / (np.sqrt(square) + self.epsilon), learning_rate)
+        for start in range(0, len(gradient), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            g, m, s = gradient[some], self.mean[some], self.square[some]
+            step = g - m
+            step *= 1 - self.beta_1
+            m += step
+            root = np.square(g)
+            root -= s
+            root *= 1 - self.beta_2
+            s += root
+            np.divide(m, 1 - self.decay_1, step)
+            np.divide(s, 1 - self.decay_2, root)
+            np.sqrt(root, root)
+            root += self.epsilon
+            step /= root
+            rate = learning_rate[some] if isinstance(learning_rate, np.ndarray) else learning_rate
+            descend(parameters[some], step, rate)
 
     def reset(self) -> None:
         """See ``Optimizer.reset``."""

@@ -267,6 +267,7 @@ class Trainer:
             return self._go_over(self.under_way, number, n_epochs, callback)
         finally:
             self.under_way = None
+            self.members.merge()
 
     def _go_over(
         self, epoch: UnderWay, number: int, n_epochs: int, callback: Callback | None
@@ -284,6 +285,7 @@ class Trainer:
             for window in islice(cut, epoch.n_windows, None):
                 self._learn_from(window, epoch, number)
                 if callback is not None and window.weight:
+                    self.members.merge()  # it may look at the network
                     seconds = epoch.seconds = time.perf_counter() - started
                     accuracy = self._accuracy(epoch)
                     loss = epoch.loss / (epoch.n_done + epoch.part)
@@ -382,7 +384,6 @@ class Trainer:
                 learning_rate if self._rate_of_each is None else learning_rate * self._rate_of_each
             )
             self.optimizer.apply(self.members.vector, gradient, rate)
-            self.members.merge()
         self.n_updates += 1
         data_losses = [evaluation.loss for evaluation in evaluations]
         return Update(
