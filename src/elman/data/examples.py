@@ -67,12 +67,15 @@ class Examples:
         division = divide(self.lengths(numbers))
         numbers = numbers[division.own]
         own = self.take(numbers).made()
-        batch = Batch.of(own.sequences, np.arange(len(numbers)), targets.every_step)
+        made, n = own.sequences, len(sequences)
         # By its number among all a sequence has its target, and its masks of dropout.
-        batch = replace(
-            batch,
-            members=numbers,
-            n_sequences=len(sequences),
+        batch = Batch(
+            made,
+            numbers,
+            made.offsets[:-1],
+            made.lengths,
+            targets.every_step,
+            n,
             carried=numbers,
             division=division,
         )
