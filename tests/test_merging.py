@@ -82,6 +82,15 @@ def test_members_are_views_and_merge_when_told():
     np.testing.assert_array_equal(members.network["c"], mean)
 
 
+def test_members_that_diverged_merge_without_a_warning():
+    members = members_of(2, "tanh", (3,))
+    for member, sign in zip(members.each, (1, -1), strict=True):
+        member["c"][:] = sign * np.inf
+    with np.errstate(all="raise"):
+        members.merge()
+    assert np.isnan(members.network["c"]).all()
+
+
 def test_one_alone_is_itself():
     parameters = members_of(1, "gru", (3,)).network
     alone = Members.of([parameters])

@@ -88,7 +88,8 @@ class Members:
                 block = member[name].reshape(place.shape)
                 place[...] = block / M if name == "V" else block
         if "c" in self.network:
-            self.network["c"][...] = sum(member["c"] for member in self.each) / M
+            with np.errstate(over="ignore", invalid="ignore"):  # training says that it diverged
+                self.network["c"][...] = sum(member["c"] for member in self.each) / M
 
     @cached_property
     def _places(self) -> list[Mapping[str, Array]]:

@@ -4,6 +4,7 @@ from collections import deque
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
@@ -701,6 +702,17 @@ def test_a_column_of_text_is_named(library):
         classifier().fit([frame] * 12, Y)
     sequences, y, _ = read_sequences(frame, id="machine", label="failed")  # as the message says
     assert classifier().fit(sequences, y).score(sequences, y) >= 0
+
+
+def test_text_in_other_tables_is_refused_in_words():
+    table = pa.table({"u": [1.0, 2.0], "v": ["a", "b"]})
+    doubled = pd.DataFrame([[1.0, "a", 2.0]] * 2, columns=["u", "v", "u"])
+    for given, message in (
+        ([table] * 12, r"^X\[0\] holds text in column 'v'; expected numbers"),
+        ([doubled] * 12, r"^X\[0\] holds text; expected numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            classifier().fit(given, Y)
 
 
 @pytest.mark.parametrize("frame", [7, 2.5, "no", True])

@@ -30,6 +30,12 @@ def expanded(runs):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_no_rows_are_no_runs(library):
+    none = nw.new_series("id", [], nw.Int64, backend=library)
+    assert len(Runs.of(none)) == 0
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @given(listed=values)
 def test_runs_are_those_of_the_rows(library, listed):
     runs = Runs.of(column(listed, library))

@@ -125,6 +125,18 @@ def test_first_step_of_adam_is_the_learning_rate():
     np.testing.assert_allclose(theta, [-0.25, 0.25, -0.25], rtol=1e-4)  # ε holds back the first
 
 
+def test_numbers_of_numpy_make_no_difference(gradients):
+    """As a grid of settings has them."""
+    found = []
+    for number in (float, np.float64):
+        adam = make_optimizer("adam", beta_1=number(0.9), beta_2=number(0.999))
+        parameters = np.zeros(5, np.float32)
+        for gradient in gradients.astype(np.float32):
+            adam.apply(parameters, gradient, 0.1)
+        found.append(parameters)
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_reset_forgets_what_was(name, gradients):
     fresh, used = make_optimizer(name, **SETTINGS), make_optimizer(name, **SETTINGS)

@@ -553,8 +553,12 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
 
 def text_in(X: Any, name: str) -> DataError:
     """Say that X holds text; of a data frame, in which column."""
-    columns = getattr(X, "columns", ())
-    found = next((c for c in columns if any(isinstance(v, str) for v in X[c])), None)
+    columns = () if isinstance(X, list | tuple) else column_names(X) or ()
+    found = None
+    if len(set(columns)) == len(columns):  # else nobody could say which
+        found = next(
+            (c for c in columns if any(isinstance(v, str) for v in np.asarray(X[c]))), None
+        )
     if found is None:
         return DataError(f"{name} holds text; expected numbers. Encode it as numbers (one-hot).")
     return DataError(

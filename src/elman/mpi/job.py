@@ -207,10 +207,8 @@ class Ranks:
         RankError
             If another rank does not go on, or has other parameters.
         """
-        from elman.mpi.joining import (
-            DiffersError,
-            join,
-        )  # with the compiled engine, which takes long to import
+        # they come with the compiled engine, which takes long to import
+        from elman.mpi.joining import DiffersError, join
 
         self._let_through()
         start = self._n_joined % -(-len(parameters) // CHECKED) * CHECKED

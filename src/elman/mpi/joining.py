@@ -89,12 +89,14 @@ def join(
     slices = exchange(
         [part.view(np.uint8)] * P, [dtype.itemsize * (end - start) for start, end in pairwise(cuts)]
     )
-    for array in (*packed, *(taken.gradients for taken in own)):
-        buffers.give(array)
+    for taken in own:
+        buffers.give(taken.gradients)
     total = buffers.take(N, dtype)
     for start, content in zip(cuts, slices, strict=False):
         values = content.view(dtype)
         total[start : start + len(values)] = values
+    for message in packed:  # of which the own slice may be a part
+        buffers.give(message)
     return Sum(loss, correct, total)
 
 

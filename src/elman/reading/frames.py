@@ -46,8 +46,8 @@ class Batches:
     n_rows : int or None
         About how many rows there are in all, where that can be said before they are read.
     check : callable
-        To be called with what is kept of each batch but the first: it begins reading again where a
-        text says that a value is missing.
+        To be called with what is kept of each batch but the first. Where a text says that a value is
+        missing it raises, and reading begins again; libraries that know such texts need none of it.
     """
 
     frames: Iterator[Frame]

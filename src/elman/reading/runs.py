@@ -45,7 +45,7 @@ class Runs:
             changed = np.flatnonzero(rows[1:] != rows[:-1])
         else:
             changed = np.asarray((column[1:] != column[:-1]).arg_true().to_numpy())
-        starts = np.append(0, changed + 1)
+        starts = np.append(0, changed + 1)[:n_rows]  # none of no rows
         return cls(starts, column[starts], n_rows)
 
     @classmethod

@@ -120,8 +120,8 @@ class Adam:
     """
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
+        self.beta_1 = float(beta_1)  # NumPy's would be computed with in float64
+        self.beta_2 = float(beta_2)
         self.epsilon = epsilon
         self.mean: Array | None = None
         self.square: Array | None = None

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numba import njit, types
 
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.compiling import Entry
+from elman.engines.compiled.helpers import Helper, helper
 from elman.engines.compiled.pipeline import Part
 
 
@@ -55,6 +56,19 @@ def test_what_is_written_out_makes_no_function_of_its_own(halves):
     half, _ = halves
     assert njit(lambda n: half(n) + half(3) + half(4))(1) == 4
     assert list(half.overloads) == [(types.int64,)]
+
+
+def test_no_two_functions_have_one_name():
+    """Programs on disk call each other by name: with one of two, another process may call the other."""
+    functions = {
+        id(value): (value.py_func.__module__, value.py_func.__qualname__)
+        for name, module in sys.modules.items()
+        if name.startswith("elman.engines.compiled.")
+        for value in vars(module).values()
+        if isinstance(value, Helper | Entry)
+    }
+    assert len(functions) > 50
+    assert len(set(functions.values())) == len(functions)
 
 
 def test_error_of_a_helper_reaches_python():

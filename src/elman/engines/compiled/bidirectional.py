@@ -263,21 +263,9 @@ def backward_layer(
             gate = net.gates[layer.first_gate + g]
             of_gate = transposed_0 + g * gate_apart
             add_gradients(
-                layer,
-                gate,
-                gradients,
-                work,
-                x,
-                h,
-                None,
-                of_gate,
-                step,
-                begin,
-                begin + n,
-                alive,
-                h_0,
+                layer, gate, gradients, work, x, h, None, of_gate, step, begin, begin + n, alive, h_0,
                 True,
-            )
+            )  # fmt: skip
 
 
 @helper

@@ -120,9 +120,8 @@ def add_gradients(
             layer, gate, gradients, row, layer.n_units, work, h, layer.panel_rows, ago, begins,
             errors, step, first, last, alive,
         )  # fmt: skip
-        if (
-            extras is not None and initial >= 0 and begin <= t_0 < end
-        ):  # the first step that is taken
+        # t_0 is the first step that is taken
+        if extras is not None and initial >= 0 and begin <= t_0 < end:
             h_0 = initial - t_0 * layer.rows * L
             add_products(
                 layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,

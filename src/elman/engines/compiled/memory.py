@@ -90,8 +90,8 @@ def own_index(context: Any, builder: ir.IRBuilder, kind: Any, index: Any, length
     """Return an index as NumPy writes it, ``work[i]``, checked in checked mode.
 
     Numba takes a negative index to count from the end, and asks each index for its sign. In functions
-    of this package only one that is written out may be negative, as in ``layers[-1]``; one that is
-    computed and turns out negative is an error.
+    of this package only one that is written out may be negative, as in ``layers[-1]``. One that is
+    computed and turns out negative leaves the array, which checked mode alone notices.
     """
     is_own = context.fndesc.modname.startswith(f"{__package__}.")
     if not is_own:

@@ -344,21 +344,9 @@ def backward_block(
     if data.every_step:
         h = inputs_at(out, 0, slots, begins, L)
         add_gradients(
-            out,
-            V,
-            gradients,
-            work,
-            h,
-            0,
-            begins,
-            transposed_0,
-            apart,
-            first,
-            last,
-            n_alive,
-            -1,
+            out, V, gradients, work, h, 0, begins, transposed_0, apart, first, last, n_alive, -1,
             extras,
-        )
+        )  # fmt: skip
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
         gate_apart = layer.rows // L * apart
@@ -387,21 +375,9 @@ def backward_block(
             gate = net.gates[layer.first_gate + g]
             of_gate = transposed_0 + g * gate_apart
             add_gradients(
-                layer,
-                gate,
-                gradients,
-                work,
-                x,
-                h,
-                begins,
-                of_gate,
-                apart,
-                first,
-                last,
-                n_alive,
-                h_0,
+                layer, gate, gradients, work, x, h, begins, of_gate, apart, first, last, n_alive, h_0,
                 extras,
-            )
+            )  # fmt: skip
         learns_initial = data.learns_initial and layer.initial >= 0
         if extras is not None and begin == 0 and learns_initial:
             add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch)

@@ -1,4 +1,4 @@
-"""How Numba compiles the functions of this package: what it does for any function, but what is in vain.
+"""How Numba compiles the functions of this package: its usual passes, but those that find nothing here.
 
 Compiled functions here own no memory: they get arrays, and make none. So no references to arrays are
 counted: each count would be an atomic operation, on which threads wait for each other. Only the errors
@@ -58,7 +58,7 @@ class Part(Program):
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
-        """No function is in memory."""
+        """A part is never loaded by itself, so no function has an address."""
         return 0
 
     @property
@@ -67,7 +67,7 @@ class Part(Program):
         return self
 
     def set_env(self, name: str, env: Any) -> None:
-        """Leave it: it is for functions in memory."""
+        """Do nothing: functions that are not loaded have no environment."""
 
 
 class Writer(Lower):

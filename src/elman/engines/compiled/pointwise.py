@@ -30,7 +30,11 @@ from elman.engines.compiled.vectors import Vector
 from elman.equations import CELLS, Cell
 
 ROWS_AT_ONCE = 4 if TILE_ROWS == 8 else 1
-"""As many vectors as hide how long each instruction takes, and leave registers for what is constant."""
+"""As many vectors as hide how long each instruction takes, and leave registers for what is constant.
+
+With half of the registers one row is enough: its 16 lanes are two vectors, and an LSTM has five
+functions of them side by side.
+"""
 
 
 def shape_of(cell: Cell) -> tuple[int, list[int]]:

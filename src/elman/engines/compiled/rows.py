@@ -95,7 +95,6 @@ def mask_states(layer, records, record, of_masks):
 def affine_of(n_vectors: int) -> Any:
     """Make what computes so many vectors side by side."""
 
-    @helper
     def affine(layer, gate, weights, p, records, x):
         """A tile of b + U x, of units from p on; x stands at ``x``."""
         tile = load(weights, gate.forward + p, 0, 1, n_vectors)
@@ -105,7 +104,8 @@ def affine_of(n_vectors: int) -> Any:
             return f.add(tile, load(weights, column, 0, 1, n_vectors))
         return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
 
-    return affine
+    affine.__qualname__ = f"affine_{n_vectors}"  # programs on disk call each other by name
+    return helper(affine)
 
 
 affine, wide_affine = affine_of(1), affine_of(WIDE)

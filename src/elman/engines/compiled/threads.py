@@ -219,7 +219,7 @@ def _seconds_of_a_look() -> float:
         started = perf_counter()
         watch(nothing.copy(), nothing, n, 0)
         fastest = min(fastest, (perf_counter() - started) / n)
-    return fastest
+    return max(fastest, 1e-9)  # a clock may be too coarse to tell
 
 
 def available_threads(wanted: int | None = None) -> int:
