@@ -226,6 +226,18 @@ def test_missing_values(run):
     trained(run, "--label", "failed", "--missing", "forward", "--validation", "readings.csv")
 
 
+def test_a_file_that_was_cut_off_is_not_answered_in_silence(run):
+    readings(30)[["machine", "failed", "at", "temp", "vib"]].to_csv("readings.csv", index=False)
+    whole = Path("readings.csv").read_text()
+    Path("readings.csv").write_text(whole.rstrip("\n").rpartition(",")[0])
+    message = f"^readings.csv: line {whole.count(chr(10))} has 4 of 5 columns; .* is filled"
+    with pytest.warns(UserWarning, match=message):
+        trained(run, "--label", "failed", "--missing", "mean")
+    for command in ("predict", "evaluate"):
+        with pytest.warns(UserWarning, match=message):
+            assert run(command, "readings.safetensors", "readings.csv").exit_code == 0
+
+
 def test_a_model_without_a_policy_says_so(run):
     trained(run, "--label", "failed")
     new = pd.read_csv("new.csv")

@@ -297,6 +297,31 @@ def test_a_line_with_too_few_columns_is_said_to_be_one(library, monkeypatch, tmp
         elman.read_sequences(path)
 
 
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("a,1,2\na,2\nb,3,4\n", "^short.csv: line 3 has 2 of 3 columns; .* filled .*cut off"),
+        ('"a,b",1,2\n"a,b",2\n', "line 3 has 2 of 3 columns"),
+        ('"a\nb",1,2\nc,1\nc,2\n', "2 lines have fewer than 3 columns, .* line 4 \\(2\\)"),
+    ],
+)
+def test_a_line_that_is_too_short_is_not_filled_in_silence(
+    library, lines, message, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("elman.reading.frames.LIBRARIES", (library,))
+    path = tmp_path / "short.csv"
+    path.write_text(f"id,x,z\n{lines}")
+    with pytest.warns(UserWarning, match=message) as caught:
+        elman.read_sequences(path, missing="mean")
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_cell_that_is_empty_makes_no_line_too_short(library, tmp_path):
+    path = write(tmp_path / "a.csv", 'id,x,z\na,1,2\n"b\nc",3,\n')  # a warning is an error
+    assert elman.read_sequences(path, missing="mean")[2].filled == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "n_bytes", "head", "expected"),
     [(20, 1 << 30, 1, 20), (1 << 30, 160, 1, 20), (1 << 30, 160, 40, 40)],

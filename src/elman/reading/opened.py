@@ -60,6 +60,8 @@ class Opened:
     dialect : Dialect
     place : callable
         Says in words where a row of the frame is in its source.
+    short : callable
+        Says in words which line of a text file has too few columns; no text if none has.
     """
 
     frame: Frame
@@ -71,6 +73,7 @@ class Opened:
     cells: Cells | None = None
     dialect: Dialect = field(default_factory=Dialect)
     place: Place = row_of_table
+    short: Callable[[], str] = str
 
     @classmethod
     def of_frame(cls, frame: Frame, columns: Columns, **more: Any) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +28,15 @@ class Raw:
     info : Info
     place : callable
         Says in words where a row of ``sequences.values`` is in the source.
+    short : callable
+        Says in words which line of a text file has too few columns; no text if none has.
     """
 
     sequences: Sequences
     y: Any
     info: Info
     place: Callable[[int], str]
+    short: Callable[[], str] = str
 
     def complete(self, filling: Filling | None, remedy: str = FILL) -> Raw:
         """Fill what is missing, or refuse it; then ``remedy`` says what to do.
@@ -41,6 +45,11 @@ class Raw:
         ------
         DataError
             If a value is missing and there is no filling, or if one is infinite.
+
+        Warns
+        -----
+        UserWarning
+            If a value is filled that is missing because a line is too short.
         """
         sequences, info = self.sequences, self.info
         with np.errstate(over="ignore", invalid="ignore"):
@@ -53,6 +62,12 @@ class Raw:
             refuse_missing(sequences, self.place, remedy)
         else:
             n_missing = int(np.isnan(sequences.values).sum())
+            if n_missing and (short := self.short()):
+                warnings.warn(
+                    f"{info.source}: {short}; what is not there is filled as a missing value. If the "
+                    "file was cut off, fetch it again.",
+                    stacklevel=3,
+                )
             sequences = filling.fill(sequences)
             reading = {**(sequences.reading or {}), "missing": filling.settings}
             sequences = replace(sequences, reading=reading)

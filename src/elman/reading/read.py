@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
@@ -24,7 +25,7 @@ from elman.reading.missing import FILL, TRAIN_AGAIN, Filling
 from elman.reading.opened import Opened, Progress, lay_out
 from elman.reading.raw import Raw
 from elman.reading.table import from_rows
-from elman.reading.text import line_of
+from elman.reading.text import line_of, short_lines
 from elman.reading.texts import from_texts
 from elman.reading.ts import read_arff, read_ts
 from elman.reading.values import Place
@@ -114,7 +115,7 @@ def read_sequences(
     Warns
     -----
     UserWarning
-        If a time occurs twice, or steps seem to be missing.
+        If a time occurs twice, steps seem to be missing, or a line is too short and is filled.
 
     Examples
     --------
@@ -349,7 +350,8 @@ def _open_file(
     # to polars an empty line is a row
     counts_empty = table.frame.implementation.is_polars()
     place: Place = lambda row: line_of(path, dialect, row, counts_empty)  # noqa: E731
-    return replace(table, dialect=dialect, place=place)
+    short = partial(short_lines, path, dialect)
+    return replace(table, dialect=dialect, place=place, short=short)
 
 
 def _require_several(raw: Raw) -> None:

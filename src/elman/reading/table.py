@@ -120,7 +120,7 @@ def from_rows(
         categories=found_categories,
         notes=notes,
     )
-    return Raw(sequences, y, info, where)
+    return Raw(sequences, y, info, where, table.short)
 
 
 def _as_ids(ids: list[Any]) -> Array:
