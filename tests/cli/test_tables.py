@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import confusion_matrix
 from typer.testing import CliRunner
 
 import elman
@@ -414,6 +416,22 @@ def test_what_is_no_model_is_named_as_none(run, name):
     assert (
         f"{name} is not a model file or a checkpoint. Expected a file written by" in result.stderr
     )
+
+
+def test_one_class_alone_is_said_in_our_words(run):
+    readings(30).assign(failed="no").to_csv("readings.csv", index=False)
+    with pytest.warns(ConvergenceWarning) as caught:
+        trained(run, "--label", "failed")
+    assert ["one class only, 'no'" in str(w.message) for w in caught] == [True]
+    result = run("evaluate", "readings.safetensors", "readings.csv", "--json")
+    assert json.loads(result.stdout)["confusion"] == [[30]]
+
+
+def test_confusion_is_by_label_and_answer(run):
+    model, _ = trained(run, "--label", "failed")
+    X, y, _ = elman.read_sequences("readings.csv", like=model)
+    result = run("evaluate", "readings.safetensors", "readings.csv", "--json")
+    assert json.loads(result.stdout)["confusion"] == confusion_matrix(y, model.predict(X)).tolist()
 
 
 def test_inspect_says_what_is_infinite_empty_and_of_one_class(run):

@@ -3,7 +3,7 @@ import pytest
 from sklearn.base import is_classifier
 from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier
-from sklearn.exceptions import DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -177,8 +177,11 @@ def test_labels_of_any_type(classes):
     assert coded.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
 
 
-def test_one_class_is_always_right():
-    fitted = classifier().fit(X, np.full(60, "only"))
+def test_one_class_is_always_right_and_nothing_to_learn():
+    with pytest.warns(
+        ConvergenceWarning, match="RNNClassifier saw one class only, 'only': there is"
+    ):
+        fitted = classifier().fit(X, np.full(60, "only"))
     assert set(fitted.predict(X)) == {"only"}
     np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((60, 1)))
 

@@ -94,8 +94,11 @@ def run(check, estimator):
         pytest.fail(f"a check is silently lost: {skipped}")
 
 
-# Some checks take noise for y, where that is so.
-pytestmark = pytest.mark.filterwarnings("ignore:.*has learned next to nothing")
+# Some checks take noise or one class for y, where that is so.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*has learned next to nothing"),
+    pytest.mark.filterwarnings("ignore:.*saw one class only"),
+]
 
 
 @parametrize_with_checks([made(RNNClassifier), made(RNNRegressor)])

@@ -161,7 +161,6 @@ def _evaluate_numbers(estimator: RNNRegressor | RNNStepRegressor, X: Any, y: Any
 def _evaluate_labels(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> dict[str, Any]:
     """Compare answers with labels: accuracy, and the confusion matrix."""
     import numpy as np
-    from sklearn.metrics import confusion_matrix
     from sklearn.utils.multiclass import unique_labels
 
     from elman import DataError, RNNTagger
@@ -179,11 +178,13 @@ def _evaluate_labels(estimator: RNNClassifier | RNNTagger, X: Any, y: Any) -> di
     answers = np.concatenate(list(answers)) if is_tagger else answers
     classes = unique_labels(estimator.classes_, labels)
     n, n_right = len(labels), int((answers == labels).sum())
+    confusion = np.zeros((len(classes), len(classes)), int)  # scikit-learn's warns of one class
+    np.add.at(confusion, (np.searchsorted(classes, labels), np.searchsorted(classes, answers)), 1)
     return {
         "accuracy": n_right / n,  # what score gives, without going through the network again
         "n": n,
         "n_right": n_right,
         "unit": "steps" if is_tagger else "sequences",
         "classes": classes.tolist(),
-        "confusion": confusion_matrix(labels, answers, labels=classes).tolist(),
+        "confusion": confusion.tolist(),
     }

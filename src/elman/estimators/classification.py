@@ -18,6 +18,7 @@ from elman.errors import DataError
 from elman.estimators.answers import Answers, Classes
 from elman.estimators.base import BaseRNN
 from elman.estimators.hyperparameters import ClassifierParameters
+from elman.training import Run, Trainer
 
 
 class Classification(BaseRNN, ClassifierParameters):
@@ -97,6 +98,14 @@ class Classification(BaseRNN, ClassifierParameters):
                 f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
             )
         return Classes(known)
+
+    def _complaint(self, trainer: Trainer, run: Run) -> str:
+        if len(classes := self.classes_) == 1:
+            return (
+                f"saw one class only, {classes.tolist()[0]!r}: there is nothing to tell apart, and it "
+                "answers nothing else. Train it on at least two classes."
+            )
+        return super()._complaint(trainer, run)
 
     def _encoded(self, examples: Examples, answers: Answers) -> Examples:
         """Turn labels into codes 0 … K - 1, and multiply their weights by those of the classes."""
