@@ -418,6 +418,27 @@ def test_what_is_no_model_is_named_as_none(run, name):
     )
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
+def test_a_model_in_the_place_of_data(run, command):
+    trained(run, "--label", "failed")
+    model = "readings.safetensors"
+    result = run(command, model, model)
+    assert result.exit_code == 1
+    assert f"{model} is a model of elman, not data" in result.stderr
+    result = run(command, "full.csv", model)
+    assert result.exit_code == 1
+    assert "full.csv is not a model file" in result.stderr
+    assert f"{model} is one: the model comes first." in result.stderr
+
+
+def test_training_on_a_model_and_an_empty_file_beside_one(run):
+    trained(run, "--label", "failed")
+    result = run("train", "readings.safetensors", "--output", "other")
+    assert "readings.safetensors is a model of elman, not data" in result.stderr
+    Path("empty").write_bytes(b"")
+    assert "comes first" not in run("predict", "new.csv", "empty").stderr
+
+
 def test_one_class_alone_is_said_in_our_words(run):
     readings(30).assign(failed="no").to_csv("readings.csv", index=False)
     with pytest.warns(ConvergenceWarning) as caught:

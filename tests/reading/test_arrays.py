@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import elman
-from elman import DataError
+from elman import DataError, Network
 from elman.reading import frames
 from reading.frames import LIBRARIES
 
@@ -22,6 +22,12 @@ def test_npz_and_safetensors(tmp_path):
         np.testing.assert_array_equal(X.values, flat["X"])
         assert y.tolist() == [1, 0]
         assert str(info) == '2 features, 2 sequences, 3 to 5 steps, label "y" (2 classes: 1/1)'
+
+
+def test_a_model_is_no_data(tmp_path):
+    Network(3, 5, 2, seed=0).save(tmp_path / "model")
+    with pytest.raises(DataError, match="model is a model of elman, not data"):
+        elman.read_sequences(tmp_path / "model")
 
 
 def test_npy_and_no_pickles(tmp_path):

@@ -29,6 +29,7 @@ from elman.cli.sources import (
     open_dataset,
     refuse_idle,
 )
+from elman.cli.targets import is_ours
 
 if TYPE_CHECKING:
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
@@ -64,7 +65,7 @@ def evaluate(
     """
     from elman import DataError
 
-    estimator = load_estimator(model)
+    estimator = load_estimator(model, source)
     table = TableOptions(id, time, features, label, layout, separator, text=text)
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
@@ -110,18 +111,35 @@ def refuse_naming(estimator: Estimator, table: TableOptions) -> None:
         refuse_idle("a model that knows its columns", table.naming)
 
 
-def load_estimator(path: Path) -> Estimator:
-    """Load a model file that has to hold an estimator."""
-    from elman import Network, load
+def load_model(path: Path, source: str | Path | None) -> Any:
+    """Load a model file; if the source beside it is one in its place, say so."""
+    from elman import load
     from elman.errors import ModelFileError
 
-    model = load(path)
+    try:
+        return load(path)
+    except ModelFileError as error:
+        other = Path(source or "")
+        if not other.is_file() or not other.stat().st_size or not is_ours(other, "model"):
+            raise
+        if is_ours(path, "model"):
+            raise
+        raise ModelFileError(f"{error} {source} is one: the model comes first.") from None
+
+
+def load_estimator(path: Path, source: str | Path | None = None) -> Estimator:
+    """Load a model file that has to hold an estimator."""
+    from elman import Network
+    from elman.errors import ModelFileError
+
+    model = load_model(path, source)
     if isinstance(model, Network):
         raise ModelFileError(
             f"{path} holds a Network, which knows no labels; expected an RNNClassifier, RNNTagger, "
             "RNNRegressor or RNNStepRegressor."
         )
-    return model
+    estimator: Estimator = model
+    return estimator
 
 
 def evaluate_estimator(estimator: Estimator, X: Any, y: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elman.cli.columns import Features, Id, Label, LayoutOption, TableOptions, Text, Time
+from elman.cli.evaluate import load_model
 from elman.cli.options import whole
 from elman.cli.output import say, say_error
 from elman.cli.sources import (
@@ -108,7 +109,7 @@ def explain(
     inputs = files_read(source or "digits", data_dir)
     check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
-    learned: Any = None if model is None else elman.load(model)
+    learned: Any = None if model is None else load_model(Path(model), source)
     table = TableOptions(id, time, features, label, layout, text=text)
     X, y = _labelled(source or "digits", given, table, learned)
     if index >= len(X):

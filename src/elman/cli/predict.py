@@ -59,7 +59,7 @@ def predict(
 
     A model of `elman train` knows its columns. Name them for a model that was trained on arrays.
     """
-    estimator = load_estimator(model)
+    estimator = load_estimator(model, file)
     if probabilities and not hasattr(estimator, "classes_"):
         raise typer.BadParameter(
             f"an {type(estimator).__name__} predicts numbers, not labels",

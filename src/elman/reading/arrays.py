@@ -88,11 +88,16 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
         with safe_open(path, framework="numpy") as file:  # which checks all of the header
             names = set(file.keys())
             arrays = {name: file.get_tensor(name) for name in names & {"y", "lengths"}}
-            entry = json.loads(header)["X"] if "X" in names else None
+            about = json.loads(header)
+            entry = about["X"] if "X" in names else None
             if entry is not None and entry["dtype"] not in _DTYPES:
                 raise TypeError(f"X is {entry['dtype']}")
     except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not a safetensors file, or is damaged ({error}).") from None
+    if "elman" in about.get("__metadata__", {}):
+        raise DataError(
+            f"{path} is a model of elman, not data. Name a file of sequences, such as a CSV file."
+        )
     if entry is None:
         raise DataError(
             f"{path} has no array 'X', only {', '.join(sorted(names)) or 'nothing'}. Write it with "
