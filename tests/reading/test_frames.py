@@ -130,8 +130,12 @@ def test_text_that_is_not_utf_8(tmp_path, library):
     ):
         elman.read_sequences(path)
     path = write(tmp_path / "b.csv", "id,x\na,1\n", "utf-16")
-    with pytest.raises(DataError, match=r"not UTF-8 text \(UTF-16"):
+    with pytest.raises(DataError, match=r"not UTF-8 text, but UTF-16.*iconv -f UTF-16"):
         elman.read_sequences(path)
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x05elman" + bytes(9))
+    with pytest.raises(DataError, match=r"m.onnx is neither a table nor a model") as caught:
+        elman.read_sequences(tmp_path / "m.onnx")
+    assert "iconv" not in str(caught.value)
 
 
 @pytest.mark.parametrize("head", [b"PAR1", b"ARROW1\0\0"])

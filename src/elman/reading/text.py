@@ -41,10 +41,15 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
     ``texts`` names the column of texts, if that is known: the file may have it alone.
     """
     head = head_of(path)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:1000]:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(
-            f"{path} is not UTF-8 text (UTF-16, or no text at all). Write it again as UTF-8; on the "
-            f"command line: iconv -f UTF-16 -t UTF-8 {path} > new.csv"
+            f"{path} is not UTF-8 text, but UTF-16. Write it again as UTF-8; on the command line: "
+            f"iconv -f UTF-16 -t UTF-8 {path} > new.csv"
+        )
+    if b"\0" in head[:1000]:
+        raise DataError(
+            f"{path} is neither a table nor a model: it holds bytes that are no text. Expected CSV, "
+            "Parquet, Feather, .npz, .npy, .ts, .arff, safetensors or IDX."
         )
     if separator is not None and len(separator) != 1:
         raise DataError(f"separator is {separator!r}; expected one character, such as ';'.")
