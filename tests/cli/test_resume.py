@@ -175,6 +175,9 @@ def test_what_is_no_checkpoint_of_the_command_line(run):
     refused(run("resume", "program.ckpt"), "in a Python program", "fit(…, resume='program.ckpt')")
     elman.load("program.ckpt").save("model")
     refused(run("resume", "model"), "model is a model, not a checkpoint")
+    words = run("resume", "model").stderr
+    assert "on the command line elman train … --checkpoint FILE" in words
+    assert "in Python, by partial_fit or with warm_start=True" in words
     refused(run("resume", "walks.npz"), "walks.npz is not a model file")
     refused(run("resume", "nothing"), "nothing")
     model = read_model("program.ckpt")

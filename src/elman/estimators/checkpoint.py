@@ -166,7 +166,9 @@ def training_of(model: Model, path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ModelFileError(
             f"{path} is a model, not a checkpoint: it does not hold what is needed to continue its "
-            "training. Train it further with warm_start=True, or by partial_fit."
+            "training. A training that can be continued has a checkpoint: fit(…, checkpoint=…), on the "
+            "command line elman train … --checkpoint FILE. A model is trained further in Python, by "
+            "partial_fit or with warm_start=True."
         )
     if settings.get("version") != VERSION:
         raise ModelFileError(
