@@ -129,7 +129,7 @@ def test_training_does_not_go_on_from_memory_in_a_file(mapped, tmp_path, monkeyp
     model().fit(X, y, checkpoint=kept["memory"])
     model().fit(mapped, y, checkpoint=kept["file"])
     for place, given in (("memory", mapped), ("file", X)):  # sequences come in another order
-        with pytest.raises(DataError, match=r"on other data: how X is stored .* differs"):
+        with pytest.raises(DataError, match=r"on other data: how X is stored .* is not the same"):
             model().fit(given, y, resume=kept[place])
     model().fit(mapped, y, resume=kept["file"])
     model().fit([*X], y, resume=kept["memory"])

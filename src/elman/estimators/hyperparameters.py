@@ -182,7 +182,7 @@ class Hyperparameters(BaseEstimator):
                 raise InvalidParameterError(
                     f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
                 )
-        if self.frame != "auto" and isinstance(self.frame, str | Real):
+        if isinstance(self.frame, str | Real) and self.frame != "auto":
             raise InvalidParameterError(
                 f"frame={self.frame!r}; expected (length, stride), two whole numbers of steps, as in "
                 "frame=(16, 4); 'auto' or None."
