@@ -125,6 +125,11 @@ def test_the_header_names_each_number_as_that_of_a_file_does(run):
             "machine,at,temp,gear\nm,0,1_0,up\n",
             "line 2: column 'temp': '1_0' is no number",
         ),
+        (
+            "machine,at,temp,gear\nm,0,-inf,up\n",
+            "line 2: column 'temp' is infinite, '-inf'; expected",
+        ),
+        ("", "error: no input: the first line has to name the columns."),
         ("machine,at,temp,gear\nm,0,1\n", "line 2: 3 columns; expected 4"),
         ("machine,at,temp,gear\nm,0,1,side\n", "line 2: column 'gear': 'side' is none of the cat"),
     ],

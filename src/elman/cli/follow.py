@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable, say_error
@@ -57,6 +58,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
                 "the model was trained on a table with a row a sequence; it cannot follow rows."
             )
         header = next(lines, (0, ""))[1].rstrip("\r\n").removeprefix("\ufeff")
+        if not header:
+            raise DataError("no input: the first line has to name the columns.")
         separator = separator or next((mark for mark in ",;\t|" if mark in header), ",")
         names = next(csv.reader([header], delimiter=separator), [])
         convert = _selected(names, columns, reading)
@@ -184,6 +187,8 @@ def _selected(
                 value = {"true": 1.0, "false": 0.0}.get(text.lower())
             if value is None:
                 raise DataError(f"column {name!r}: {text!r} is no number.")
+            if isinf(value):
+                raise DataError(f"column {name!r} is infinite, {text!r}; expected a number.")
             x_t.append(value)
         return np.array(x_t)
 
