@@ -431,6 +431,15 @@ def test_a_model_in_the_place_of_data(run, command):
     assert f"{model} is one: the model comes first." in result.stderr
 
 
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_what_needs_labels_says_what_does_not(run, command):
+    trained(run, "--label", "failed")
+    words = run(command, "readings.safetensors", "new.csv").stderr
+    assert "new.csv has no column 'failed', which the model was trained with" in words
+    assert "evaluated or explained needs it; `elman predict` does not." in words
+    assert run("predict", "readings.safetensors", "new.csv").exit_code == 0
+
+
 def test_training_on_a_model_and_an_empty_file_beside_one(run):
     trained(run, "--label", "failed")
     result = run("train", "readings.safetensors", "--output", "other")

@@ -163,7 +163,9 @@ def choose(
     return Columns(layout or "long", features, id, time, label, task)
 
 
-def require_column(name: str, names: list[str], source: str, why: str = "") -> None:
+def require_column(
+    name: str, names: list[str], source: str, why: str = "", advice: str = ""
+) -> None:
     """Refuse a name that no column has, and say which may be meant."""
     if name in names:
         return
@@ -171,7 +173,7 @@ def require_column(name: str, names: list[str], source: str, why: str = "") -> N
     stem, unit = split_unit(name)
     other = [n for n in names if unit is not None and split_unit(n)[0] == stem]
     hint = f" {other[0]!r} is in another unit: convert it." if other else nearest(name, names)
-    raise DataError(f"{source} has no column {name!r}{why}; it has {listed}.{hint}")
+    raise DataError(f"{source} has no column {name!r}{why}; it has {listed}.{hint}{advice}")
 
 
 def split_unit(name: str) -> tuple[str, str | None]:

@@ -220,18 +220,21 @@ def read_like(
 
     def plan(frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns:
         columns, label = trained, trained.label if labels == "required" else ()
-        wanted = (columns.id, columns.time, *columns.features, *label)
+        wanted = (columns.id, columns.time, *columns.features)
         if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
             # as many steps as there are: features are known by their stems
             free = [
                 column for column in frame.columns if column not in (columns.id, *columns.label)
             ]
             columns = replace(columns, features=steps_like(columns.features, free, name, why))
-            wanted = (columns.id, *label)
+            wanted = (columns.id,)
         there = frame.columns
         for column in wanted:
             if column is not None:
                 require_column(column, there, name, why)
+        for column in label:
+            advice = " What is evaluated or explained needs it; `elman predict` does not."
+            require_column(column, there, name, why, advice)
         is_read = labels != "ignored" and all(name in there for name in columns.label)
         return columns if is_read else replace(columns, label=())
 
