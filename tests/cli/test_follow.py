@@ -130,6 +130,7 @@ def test_the_header_names_each_number_as_that_of_a_file_does(run):
             "line 2: column 'temp' is infinite, '-inf'; expected",
         ),
         ("", "error: no input: the first line has to name the columns."),
+        ("machine,at,temp,gear\nm\n", "line 2: 1 column; expected 4"),
         ("machine,at,temp,gear\nm,0,1\n", "line 2: 3 columns; expected 4"),
         ("machine,at,temp,gear\nm,0,1,side\n", "line 2: column 'gear': 'side' is none of the cat"),
     ],

@@ -114,6 +114,7 @@ def test_whole_numbers_that_are_decimal_later_stay_numbers(tmp_path, library, mi
         ("idx\na\n", {}, "has one column, 'idx': expected columns.*say so: separator=','"),
         ("1,2,3\n4,5,6\n", {}, "has no header: its first line is '1,2,3'"),
         ("id,x\na,1\na,1,2\n", {}, "3 columns in line 3, and 2 in line 1, separated by ','"),
+        ('id,x\n"a,1\n', {}, "has 1 column in line 2, and 2 in line 1"),
         ("id,x\n", {}, "has no rows, only the columns id, x"),
         ("id,x\na,1\n", {"separator": ",,"}, "expected one character"),
     ],

@@ -143,7 +143,7 @@ def _numbers(n: int) -> Callable[[list[str]], Any]:
             text = fields[x_t.index(None)]
             raise DataError(f"{text!r} is no number; expected {n} numbers.")
         if len(x_t) != n:
-            raise DataError(f"{len(x_t)} numbers; expected {n}.")
+            raise DataError(f"{len(x_t)} number{'s' * (len(x_t) != 1)}; expected {n}.")
         return np.array(x_t)
 
     return convert
@@ -170,7 +170,8 @@ def _selected(
 
     def convert(fields: list[str]) -> Any:
         if len(fields) != len(names):
-            raise DataError(f"{len(fields)} columns; expected {len(names)}.")
+            n = len(fields)
+            raise DataError(f"{n} column{'s' * (n != 1)}; expected {len(names)}.")
         x_t: list[float] = []
         for at, name, known in places:
             text = fields[at]

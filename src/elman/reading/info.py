@@ -74,7 +74,11 @@ class Info:
     def __str__(self) -> str:
         n, k = len(self.ids), len(self.features)
         short, long = (int(f(self.lengths)) for f in (np.min, np.max)) if n else (0, 0)
-        steps = f"{short:,} steps" if short == long else f"{short:,} to {long:,} steps"
+        steps = (
+            f"{short:,} step{'s' * (short != 1)}"
+            if short == long
+            else f"{short:,} to {long:,} steps"
+        )
         sequences = f"{n:,} sequence{'s' * (n != 1)}, {steps}"
         parts = [f"{k} feature{'s' * (k != 1)}"]
         parts.append(sequences if self.id is None else f'id "{self.id}" ({sequences})')
@@ -82,7 +86,8 @@ class Info:
             parts.append(f'time "{self.time}"')
         if self.label:
             parts.append(self._label())
-        lead = f"{len(self.columns)} columns: " if self.columns else ""
+        k = len(self.columns)
+        lead = f"{k} column{'s' * (k != 1)}: " if k else ""
         return lead + ", ".join([*parts, *self.notes])
 
     def _label(self) -> str:

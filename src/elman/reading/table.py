@@ -162,17 +162,18 @@ def _report_times(
     twice = np.flatnonzero(distance == 0) + 1
     if len(twice):
         warnings.warn(
-            f"time {columns.time!r} occurs twice in {len(twice):,} rows{of(twice)}; the first is "
-            f"{as_text(times[twice[:1]])[0]}. Both rows are kept, in their order in the table.",
+            f"time {columns.time!r} occurs twice in {len(twice):,} row{'s' * (len(twice) > 1)}"
+            f"{of(twice)}; the first is {as_text(times[twice[:1]])[0]}. Both rows are kept, in their "
+            "order in the table.",
             stacklevel=5,
         )
     rows, n_missing = gaps(distance, starts)
     if len(rows):
         before, after = as_text(times[[rows[0] - 1, rows[0]]])
         warnings.warn(
-            f"{n_missing:,} steps seem to be missing, by time {columns.time!r}{of(rows)}; the first "
-            f"between {before} and {after}. The network sees steps, not times: "
-            "add rows with empty cells for them, and fill these (--missing).",
+            f"{n_missing:,} step{'s seem' if n_missing > 1 else ' seems'} to be missing, by time "
+            f"{columns.time!r}{of(rows)}; the first between {before} and {after}. The network sees "
+            "steps, not times: add rows with empty cells for them, and fill these (--missing).",
             stacklevel=5,
         )
 

@@ -191,8 +191,9 @@ def refuse_lines(path: Path, dialect: Dialect) -> None:
     for header in islice(rows, 1):
         for row in rows:
             if row and len(row) != len(header):
+                n = len(row)
                 raise DataError(
-                    f"{path} has {len(row)} columns in line {rows.line_num:,}, and "
+                    f"{path} has {n} column{'s' * (n != 1)} in line {rows.line_num:,}, and "
                     f"{len(header)} in line 1, separated by {dialect.separator!r}. Correct the line; "
                     f"a text that holds {dialect.separator!r} goes in quotation marks."
                 )
