@@ -86,6 +86,10 @@ def test_a_model_fills_as_it_was_trained():
     new = {"id": [1, 1], "x": [nan, 5.0]}
     Z, _, _ = elman.read_sequences(frame_of(new), like=model)
     assert Z.values[0, 0] == pytest.approx(np.nanmean(x))  # not of the new data
+    with pytest.raises(
+        DataError, match=r"NaN.*\(table, like=model\) fills .*; for an array, np.nan_"
+    ):
+        model.predict(np.array([[[nan], [5.0]]]))
 
 
 def test_a_feature_without_values_is_refused():

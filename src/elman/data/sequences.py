@@ -209,6 +209,7 @@ def as_sequences(
     name: str = "X",
     *,
     measure: bool = False,
+    filling: str = "",
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
@@ -231,6 +232,8 @@ def as_sequences(
     measure : bool
         Whether to find the totals of what is read from where it stays (``Rows.totals``), which takes
         less than reading it once more.
+    filling : str
+        What messages say first of values that are missing.
 
     Returns
     -------
@@ -280,7 +283,7 @@ def as_sequences(
             given = given.shortened(lengths)
             wrong = (given.offsets[of] + step)[step < lengths[of]]
     if len(wrong):
-        raise _not_finite(sequences, given.values, int(wrong[0]), name)
+        raise _not_finite(sequences, given.values, int(wrong[0]), name, filling)
     if rows is not None:
         rows.totals = totals
     return sequences
@@ -568,7 +571,7 @@ def text_in(X: Any, name: str) -> DataError:
     )
 
 
-def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> DataError:
+def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling: str) -> DataError:
     """Say that a row of the values is not finite, where, and what to do."""
     feature = int(np.argmin(np.isfinite(sequences.values[row])))
     value = given[row][feature]
@@ -591,4 +594,4 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str) -> Data
             + (", [x.fillna(0) for x in X] in data frames" if sequences.names else "")
             + ". Leave steps that are padding out: each is as long as its sequence."
         )
-    return DataError(f"{name} contains NaN {place}; expected finite numbers. {remedy}")
+    return DataError(f"{name} contains NaN {place}; expected finite numbers. {filling}{remedy}")

@@ -168,7 +168,8 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
             f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
             f"{D} feature(s) a step. For one sequence pass [X]."
         )
-    sequences = as_sequences(X, dtype)
+    fills = (format.reading or {}).get("missing") is not None
+    sequences = as_sequences(X, dtype, filling=_AS_IN_TRAINING if fills else "")
     if sequences.n_features != D:
         raise DataError(
             f"X has {sequences.n_features} features, but {name} is expecting {D} features "
@@ -180,6 +181,11 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
         first = next(iter(X)) if hasattr(X, "__iter__") else X
         _check_feature_names(estimator, first, reset=False)
     return sequences
+
+
+_AS_IN_TRAINING = (
+    "elman.read_sequences(table, like=model) fills them as in training; for an array, "
+)
 
 
 def _is_array(X: Any) -> bool:
