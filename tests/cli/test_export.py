@@ -41,6 +41,15 @@ def test_c_is_written_beside_the_model_and_compiles(run, tmp_path):
         subprocess.run(["cc", "-std=c99", "-O2", "-c", "m.c"], check=True, cwd=tmp_path)
 
 
+def test_the_command_for_c_can_be_copied_whatever_the_name(run, tmp_path):
+    command = run("m.safetensors", "--to", "c", "-o", "my model-1.c").stdout.splitlines()[1]
+    command = command.removeprefix("next: ").rpartition(";")[0]
+    assert command == "cc -std=c99 -O2 -c 'my model-1.c'"
+    if shutil.which("cc"):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+        assert (tmp_path / "my model-1.o").exists()
+
+
 def test_c_of_whole_sequences_names_their_function(run):
     result = run("whole.safetensors", "--to", "c")
     assert result.exit_code == 0, result.output
@@ -50,6 +59,8 @@ def test_c_of_whole_sequences_names_their_function(run):
 def test_onnx_is_written_where_it_is_told(run, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
+    words = run("both.safetensors", "--to", "onnx").stdout.splitlines()[1]
+    assert words.endswith("(n_sequences, n_steps, n_features)")
     result = run("both.safetensors", "--to", "onnx", "-o", "there.onnx", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["output"] == "there.onnx"

@@ -130,8 +130,8 @@ def test_text_that_is_not_utf_8(tmp_path, library):
         DataError, match=r"not UTF-8 text: line 3, column 2 has the byte 0xf6.*iconv"
     ):
         elman.read_sequences(path)
-    path = write(tmp_path / "b.csv", "id,x\na,1\n", "utf-16")
-    with pytest.raises(DataError, match=r"not UTF-8 text, but UTF-16.*iconv -f UTF-16"):
+    path = write(tmp_path / "b 1.csv", "id,x\na,1\n", "utf-16")
+    with pytest.raises(DataError, match=r"but UTF-16.*iconv -f UTF-16 -t UTF-8 '.*b 1.csv' > new"):
         elman.read_sequences(path)
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x05elman" + bytes(9))
     with pytest.raises(DataError, match=r"m.onnx is neither a table nor a model") as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
@@ -65,7 +66,8 @@ def _next(to: str, path: Path) -> str:
     if to == "c" and f"void {name}_step(" not in path.read_text():
         functions = f"{name}_predict"
     return {
-        "onnx": f'next: onnxruntime.InferenceSession("{path}").run(None, {{"x": x}})',
+        "onnx": f'next: onnxruntime.InferenceSession("{path}").run(None, {{"x": x}}); x is an array '
+        "(n_sequences, n_steps, n_features)",
         "torch": f'next: elman.load(model).to_torch(), or torch.load("{path}", weights_only=True)',
-        "c": f"next: cc -std=c99 -O2 -c {path}; then call {functions}",
+        "c": f"next: cc -std=c99 -O2 -c {quote(str(path))}; then call {functions}",
     }[to]

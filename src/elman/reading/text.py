@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from typing import IO
 
 from elman._files import open_file
@@ -44,7 +45,7 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(
             f"{path} is not UTF-8 text, but UTF-16. Write it again as UTF-8; on the command line: "
-            f"iconv -f UTF-16 -t UTF-8 {path} > new.csv"
+            f"iconv -f UTF-16 -t UTF-8 {quote(str(path))} > new.csv"
         )
     if b"\0" in head[:1000]:
         raise DataError(
@@ -184,7 +185,7 @@ def refuse_lines(path: Path, dialect: Dialect) -> None:
             raise DataError(
                 f"{path} is not UTF-8 text: line {number:,}, column {column} has the byte "
                 f"0x{line[error.start]:02x}. If it is Latin-1, as older programs write it: "
-                f"iconv -f ISO-8859-1 -t UTF-8 {path} > new.csv"
+                f"iconv -f ISO-8859-1 -t UTF-8 {quote(str(path))} > new.csv"
             ) from None
     texts = (line.decode() for line in _lines(path))
     rows = csv.reader(texts, delimiter=dialect.separator)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import narwhals as nw
@@ -100,7 +101,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not UTF-8 text: byte {error.start:,} is 0x{error.object[error.start]:02x}. If "
-            f"it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 {path} > new.ts"
+            f"it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 {quote(str(path))} > new.ts"
         ) from None
 
 
