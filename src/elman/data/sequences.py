@@ -16,7 +16,7 @@ from elman._typing import Array, IntArray, SequencesLike
 from elman.data import rows as stored
 from elman.data.blocks import Files, Part, place_in_file
 from elman.data.rows import Pieces, Rows, Stack, copy_runs, runs
-from elman.data.totals import Totals, blocks
+from elman.data.totals import BLOCK, Totals, blocks
 from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")
@@ -139,7 +139,7 @@ class Sequences:
         """Convert the steps: those in memory at once, others when they are read."""
         return replace(self, values=self.values.astype(dtype, copy=False))
 
-    def blocks(self, n_numbers: int = 1 << 18) -> Iterator[tuple[slice, slice]]:
+    def blocks(self, n_numbers: int = BLOCK) -> Iterator[tuple[slice, slice]]:
         """Yield some sequences after another, and their rows; more than one only if they are short.
 
         Together they have so many numbers at most.
