@@ -20,7 +20,6 @@ from numba import njit
 from elman import Network, RNNClassifier, RNNTagger
 from elman.engines.compiled import functions, tiles
 from elman.engines.compiled.engine import FEW
-from elman.engines.compiled.tiles import TILE_ROWS
 from elman.training import cosine
 from plain import PLAIN
 from tiled import over_arrays
@@ -103,7 +102,7 @@ def initial_weights(dtype):
 
 @njit
 def multiply(A, B, C, n):
-    tile = tiles.zeros(C, TILE_ROWS, 1)
+    tile = tiles.zeros(C, tiles.tile_rows(C), 1)
     step = tiles.lanes(C)
     tile = tiles.multiply_add(tile, A, 0, 0, 1, B, 0, step, n)
     tiles.store(tile, C, 0, step)
@@ -114,7 +113,7 @@ def of_tiles(dtype):
     rng = np.random.default_rng(0)
     lanes, n = tiles.VECTOR_BITS // (8 * dtype.itemsize), 100
     A, B = fractions(rng, n).astype(dtype), fractions(rng, n * lanes).astype(dtype)
-    C = np.empty(TILE_ROWS * lanes, dtype)
+    C = np.empty(tiles.TILE_ROWS[8 * dtype.itemsize] * lanes, dtype)
     multiply(A, B, C, n)
     x = np.ldexp(fractions(rng, 20_000), rng.integers(-20, 5, 20_000)).astype(dtype)
     of_functions = {
@@ -154,7 +153,7 @@ def kind_of_processor():
     """What this was compiled for: the architecture, the tiles, and x86-64's registers."""
     assembly = "".join(multiply.inspect_asm().values())
     widest = next((name for name in ("zmm", "ymm", "xmm") if name in assembly), "other")
-    return f"{platform.machine()}, tiles of {TILE_ROWS} rows in {widest} registers"
+    return f"{platform.machine()}, tiles of {tiles.TILE_ROWS[32]} rows in {widest} registers"
 
 
 def main():

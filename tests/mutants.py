@@ -97,8 +97,8 @@ MUTANTS = {
     ),
     "the last units, which fill no tile, left out": Mutant(
         "steps",
-        "layer.n_units - p), TILE_ROWS):\n                tile = affine(",
-        "layer.n_units - p) // TILE_ROWS * TILE_ROWS, TILE_ROWS):\n                tile = affine(",
+        "layer.n_units - p), tile_rows(work)):\n                tile = affine(",
+        "layer.n_units - p) // L * L, tile_rows(work)):\n                tile = affine(",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(

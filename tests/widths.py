@@ -39,7 +39,7 @@ class Width:
 
     needs: str  # the features that it has, in LLVM's names
     registers: str  # what vectors are kept in,
-    tile_rows: int  # and how many rows a tile has
+    tile_rows: int  # and how many rows a tile of float32 has
     cpu: str  # its name in LLVM,
     blas: str  # and in OpenBLAS
     features: str = ""  # LLVM's, beside those of the name
@@ -82,10 +82,10 @@ V3 = "64bit avx2 bmi bmi2 f16c fma lzcnt movbe"
 V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
 NEWER, ALL = ("AVX512", "X86_V4"), ("",)
 
-# The first that is here is this processor's own. AVX-512 decides one thing in elman itself, the rows
-# of a tile: the last width has as many, from a feature that is named and then taken away.
+# The first that is here is this processor's own. AVX-512 decides some things in elman itself, the
+# rows of a tile first: the last width has as many, from a feature that is named and then taken away.
 WIDTHS = {
-    "AVX-512": Width(V4, "zmm", 8, "x86-64-v4", "SkylakeX", features="+avx512f"),
+    "AVX-512": Width(V4, "zmm", 16, "x86-64-v4", "SkylakeX", features="+avx512f"),
     "AVX2": Width(V3, "ymm", 4, "x86-64-v3", "Haswell", numpy_lacks=NEWER),
     "AVX": Width(
         "64bit avx", "ymm", 4, "sandybridge", "Sandybridge",
@@ -96,7 +96,7 @@ WIDTHS = {
         numpy_lacks=ALL, glibc_lacks="-AVX,-AVX2,-FMA,-FMA4",
     ),
     "AVX-512-tiles": Width(
-        V3, "ymm", 8, "x86-64-v3", "Haswell", features="+avx512f,-avx512f", numpy_lacks=NEWER
+        V3, "ymm", 16, "x86-64-v3", "Haswell", features="+avx512f,-avx512f", numpy_lacks=NEWER
     ),
 }  # fmt: skip
 

@@ -5,7 +5,6 @@ import pytest
 from numba import njit
 
 from elman.engines.compiled import tiles
-from elman.engines.compiled.tiles import TILE_ROWS
 
 DTYPES = [np.float32, np.float64]
 
@@ -17,6 +16,10 @@ def dtype(request):
 
 def n_lanes(dtype):
     return 64 // dtype.itemsize
+
+
+def n_rows(dtype):
+    return tiles.TILE_ROWS[8 * dtype.itemsize]
 
 
 def numbers(n, dtype, seed=0):
@@ -42,15 +45,15 @@ def test_tile_moves_from_anywhere_to_anywhere(dtype):
 
 @njit
 def multiply(A, a, a_row, a_step, B, b, b_step, n, C):
-    tile = tiles.load(C, 0, 2 * tiles.lanes(C), TILE_ROWS, 2)
+    tile = tiles.load(C, 0, 2 * tiles.lanes(C), tiles.tile_rows(C), 2)
     tile = tiles.multiply_add(tile, A, a, a_row, a_step, B, b, b_step, n)
     tiles.store(tile, C, 0, 2 * tiles.lanes(C))
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 17])
+@pytest.mark.parametrize("n", [0, 1, 2, 17, tiles.SPREAD // 8])  # the last of them is spread
 @pytest.mark.parametrize("transposed", [False, True])
 def test_product_is_the_sum_term_by_term_rounded_once_each(dtype, n, transposed):
-    R, L = TILE_ROWS, n_lanes(dtype)
+    R, L = n_rows(dtype), n_lanes(dtype)
     a_row, a_step = (1, R + 2) if transposed else (20, 1)
     n_of_A = 3 + (R - 1) * a_row + (n - 1) * a_step + 1  # up to the last one read, and no further
     n_of_B = 5 + (n - 1) * 3 * L + 2 * L
@@ -69,7 +72,7 @@ def test_product_is_the_sum_term_by_term_rounded_once_each(dtype, n, transposed)
 
 def product(terms, dtype):
     """Σ a b over pairs, in the first number of a tile."""
-    R, L = TILE_ROWS, n_lanes(dtype)
+    R, L = n_rows(dtype), n_lanes(dtype)
     A, B, C = (
         np.zeros(16 * R, dtype),
         np.zeros(2 * L * len(terms), dtype),
@@ -141,4 +144,4 @@ def test_rows_are_filled_with_a_number_each(dtype):
 
 
 def test_rows_of_a_tile_divide_the_lanes_of_both_types():
-    assert {n_lanes(np.dtype(dtype)) % TILE_ROWS for dtype in DTYPES} == {0}
+    assert {n_lanes(np.dtype(dtype)) % n_rows(np.dtype(dtype)) for dtype in DTYPES} == {0}

@@ -11,9 +11,9 @@ from elman.engines.compiled import elementwise as f
 from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.losses import N_PANELS, call_loss
-from elman.engines.compiled.pointwise import call_forward
+from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
 from elman.engines.compiled.steps import affine, round_up
-from elman.engines.compiled.tiles import TILE_ROWS, keep, lanes, load, store, zeros
+from elman.engines.compiled.tiles import keep, lanes, load, store, tile_rows, zeros
 
 
 @helper
@@ -21,7 +21,7 @@ def output(net, work, h, width, z):
     """Z = c + V h, a panel."""
     L, out, gate = lanes(work), net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, L):
-        for i in range(0, min(L, out.n_units - p), TILE_ROWS):
+        for i in range(0, min(L, out.n_units - p), tile_rows(work)):
             tile = affine(gate, out.n_inputs, net.weights, p, i, work, h, width)
             store(tile, work, z + (p + i) * L, L)
 
@@ -53,7 +53,7 @@ def activate(out, work, z):
         softmax(work, z, out.n_units)
     elif out.activation:
         L = lanes(work)
-        n = round_up(out.n_units, TILE_ROWS)
+        n = round_up(out.n_units, ROWS_AT_ONCE)
         call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, n)
 
 

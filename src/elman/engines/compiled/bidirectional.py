@@ -60,7 +60,7 @@ from elman.engines.compiled.steps import (
     mask_states,
     room_of_steps,
 )
-from elman.engines.compiled.tiles import TILE_ROWS, lanes, load, multiply_add, store, zeros
+from elman.engines.compiled.tiles import lanes, load, multiply_add, store, tile_rows, zeros
 from elman.equations.dropout import Dropout
 
 __all__ = [
@@ -190,12 +190,12 @@ def predict_shards(net, data, first, last, work, room, y_hat):
 @helper
 def add_down(net, layer, work, errors, is_first, dh):
     """Uᵀ δ_t, what a layer sends to the states that it reads: set, or added to what is there."""
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     for p in range(0, layer.n_inputs, L):
-        for i in range(0, min(L, layer.n_inputs - p), TILE_ROWS):
-            tile = zeros(work, TILE_ROWS, 1)
+        for i in range(0, min(L, layer.n_inputs - p), R):
+            tile = zeros(work, R, 1)
             if not is_first:
-                tile = load(work, dh + (p + i) * L, L, TILE_ROWS, 1)
+                tile = load(work, dh + (p + i) * L, L, R, 1)
             for g in range(layer.n_gates):
                 gate = net.gates[layer.first_gate + g]
                 if gate.reads_x:
@@ -211,12 +211,12 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
 
     For a reverse layer the step after is t - 1. ``scratch`` has a vector of zeros, then room for dL/dh.
     """
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
     error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
-        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-            tile = load(work, dh_t + (p + i) * L, L, TILE_ROWS, 1)
+        for i in range(0, min(L, layer.n_units - p), R):
+            tile = load(work, dh_t + (p + i) * L, L, R, 1)
             tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks, True)
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, T, None, errors, alive, initial, scratch)

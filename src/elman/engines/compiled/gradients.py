@@ -19,11 +19,11 @@ from elman.engines.compiled.places import (
 )
 from elman.engines.compiled.steps import masked, through_W
 from elman.engines.compiled.tiles import (
-    TILE_ROWS,
     lanes,
     load,
     multiply_add,
     store,
+    tile_rows,
     transpose,
     zeros,
 )
@@ -59,11 +59,11 @@ def add_products(
 
     The panels of x have ``rows``; that of step 0 stands at ``x``.
     """
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     for p in range(layer.rows // L):
-        for i in range(0, n_inputs, TILE_ROWS):
+        for i in range(0, n_inputs, R):
             at = gate.gradient + (p * gate.gradient_rows + row + i) * L
-            tile = load(gradients, at, L, TILE_ROWS, 1)
+            tile = load(gradients, at, L, R, 1)
             for t in range(begin, end):
                 width = width_at(t - ago, begins, L)
                 x_t = x + lanes_before(t - ago, begins, L) * rows + i * width
@@ -132,11 +132,11 @@ def add_gradients(
 @helper
 def add_initial_gradients(net, layer, gradients, work, errors, t, first, last, scratch):
     """Add dL/d(states before step t), Wᵀ δ_t and what goes straight, over lanes that begin with it."""
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     error, apart, dh = errors + errors_at(layer, t, L), errors_apart(layer, L), scratch + L
     for p in range(0, layer.n_units, L):
-        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-            tile = zeros(work, TILE_ROWS, 1)
+        for i in range(0, min(L, layer.n_units - p), R):
+            tile = zeros(work, R, 1)
             tile = through_W(net, layer, tile, work, p, i, error)
             if layer.in_time_mask >= 0:
                 mask = masks_at(net, scratch, L) + layer.in_time_mask * L

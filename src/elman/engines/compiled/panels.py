@@ -64,13 +64,13 @@ from elman.engines.compiled.steps import (
     room_of_steps,
 )
 from elman.engines.compiled.tiles import (
-    TILE_ROWS,
     VECTOR_BITS,
     keep,
     lanes,
     load,
     multiply_add,
     store,
+    tile_rows,
     zeros,
 )
 from elman.equations.dropout import Dropout
@@ -159,14 +159,14 @@ def backward_step(
     The output's U is V. What comes from a readout stands at ``from_readout``, if that is not negative.
     ``scratch`` has a vector of zeros, then room for dL/dh.
     """
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
     error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
-        for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
-            tile = zeros(work, TILE_ROWS, 1)
+        for i in range(0, min(L, layer.n_units - p), R):
+            tile = zeros(work, R, 1)
             if from_readout >= 0:
-                tile = load(work, from_readout + (p + i) * L, L, TILE_ROWS, 1)
+                tile = load(work, from_readout + (p + i) * L, L, R, 1)
             if has_error_above:
                 for g in range(above.n_gates):
                     gate = net.gates[above.first_gate + g]

@@ -25,11 +25,11 @@ from numba.extending import intrinsic
 from elman.engines.compiled import functions as f
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.memory import CHECKED, INDEX, check
-from elman.engines.compiled.tiles import INT32, TILE_ROWS, VECTOR_BITS
+from elman.engines.compiled.tiles import INT32, IS_WIDE, VECTOR_BITS
 from elman.engines.compiled.vectors import Vector
 from elman.equations import CELLS, Cell
 
-ROWS_AT_ONCE = 4 if TILE_ROWS == 8 else 1
+ROWS_AT_ONCE = 4 if IS_WIDE else 1
 """As many vectors as hide how long each instruction takes, and leave registers for what is constant.
 
 With half of the registers one row is enough: its 16 lanes are two vectors, and an LSTM has five

@@ -25,12 +25,12 @@ from elman.engines.compiled.layout import Data, Layout, Net, Targets
 from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward, call_forward
 from elman.engines.compiled.tiles import (
-    TILE_ROWS,
     broadcast_rows,
     lanes,
     load,
     multiply_add,
     store,
+    tile_rows,
     zeros,
 )
 from elman.equations.dropout import Dropout
@@ -436,12 +436,13 @@ def sum_products(
 
     Where the block is not the last one, its sum is added to what is there.
     """
-    for i in range(0, n_inputs, TILE_ROWS):
-        tile = zeros(work, TILE_ROWS, 1)
+    R = tile_rows(work)
+    for i in range(0, n_inputs, R):
+        tile = zeros(work, R, 1)
         tile = multiply_add(tile, work, inputs + i, 1, step, work, errors + p, error_step, T)
         at = gate.gradient + (row + i) * layer.rows + p
         if not is_last:
-            tile = f.add(load(gradients, at, layer.rows, TILE_ROWS, 1), tile)
+            tile = f.add(load(gradients, at, layer.rows, R, 1), tile)
         store(tile, gradients, at, layer.rows)
 
 

@@ -22,15 +22,15 @@ from elman.engines.compiled.places import (
     step_after,
     width_at,
 )
-from elman.engines.compiled.pointwise import call_backward, call_forward
+from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_backward, call_forward
 from elman.engines.compiled.tiles import (
-    TILE_ROWS,
     broadcast_rows,
     keep,
     lanes,
     load,
     multiply_add,
     store,
+    tile_rows,
     transpose,
     zeros,
 )
@@ -55,7 +55,7 @@ def affine(gate, n_inputs, weights, p, i, work, x, width):
     """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
     L = lanes(work)
     at = gate.forward + p * gate.n_forward + i
-    tile = broadcast_rows(weights, at, TILE_ROWS)
+    tile = broadcast_rows(weights, at, tile_rows(work))
     return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
 
 
@@ -65,7 +65,7 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
 
     What W reads stands at ``of_W``; if that is negative there is nothing.
     """
-    L = lanes(work)
+    L, R = lanes(work), tile_rows(work)
     for p in range(0, n_units, L):
         panel, square = gate.forward + p * gate.n_forward, to + p * L
         for j in range(L):
@@ -73,9 +73,9 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
             store(column, work, square + j * L, 0)
         transpose(work, square, L, work, square, L)
         W = panel + (gate.n_forward - n_units) * L
-        for i in range(0, min(L, n_units - p), TILE_ROWS):
-            tile = load(work, square + i * L, L, TILE_ROWS, 1)
-            tile = f.add(tile, broadcast_rows(weights, panel + i, TILE_ROWS))
+        for i in range(0, min(L, n_units - p), R):
+            tile = load(work, square + i * L, L, R, 1)
+            tile = f.add(tile, broadcast_rows(weights, panel + i, R))
             if of_W >= 0:
                 tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units)
             store(tile, work, square + i * L, L)
@@ -103,7 +103,7 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
             gate_of_tokens(gate, layer.n_units, net.weights, work, x, h_before, row, to)
             continue
         for p in range(0, layer.n_units, L):
-            for i in range(0, min(L, layer.n_units - p), TILE_ROWS):
+            for i in range(0, min(L, layer.n_units - p), tile_rows(work)):
                 tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
                 if gate.reads_h and before != scratch:
                     W = 1 + gate.reads_x * layer.n_inputs
@@ -113,7 +113,7 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
     call_forward(
         layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
         before, apart, row, a, layer.rows * L, h, states_apart(layer, slots, begins, L), width,
-        round_up(layer.n_units, TILE_ROWS),
+        round_up(layer.n_units, ROWS_AT_ONCE),
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def mask_states(net, layer, work, t, slots, begins, scratch):
 def masked(tile, work, mask, i):
     """Rows i, i + 1, … of what the mask at ``mask`` leaves."""
     L = lanes(work)
-    return f.multiply(tile, load(work, mask + i * L, L, TILE_ROWS, 1))
+    return f.multiply(tile, load(work, mask + i * L, L, tile_rows(work), 1))
 
 
 @inlined
@@ -163,7 +163,7 @@ def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks, ex
         tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
     if has_later:
         if extras is not None and layer.in_time_mask >= 0:
-            through = through_W(net, layer, zeros(work, TILE_ROWS, 1), work, p, i, error_after)
+            through = through_W(net, layer, zeros(work, tile_rows(work), 1), work, p, i, error_after)
             mask = of_masks + layer.in_time_mask * L
             tile = f.add(tile, masked(through, work, mask, p + i))
         else:
@@ -186,7 +186,7 @@ def backward_cell(layer, work, t, T, slots, begins, errors, alive, initial, scra
         layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
         layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
         later_row, states_at(layer, t, slots, begins, L), states_apart(layer, slots, begins, L),
-        width_at(t, begins, L), error, apart, L, round_up(layer.n_units, TILE_ROWS),
+        width_at(t, begins, L), error, apart, L, round_up(layer.n_units, ROWS_AT_ONCE),
     )  # fmt: skip
     if alive < L:  # those that are not there at step t have no error
         for g in range(layer.n_gates + layer.n_straight):

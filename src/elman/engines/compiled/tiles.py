@@ -8,7 +8,7 @@ A *vector* is 64 bytes of numbers that the processor handles at once: 16 of floa
 its *lanes*. A *tile* is ``rows`` × ``vectors`` of them. In Numba's compiled functions a tile is a
 value like any other, made and used by the functions below:
 
-    tile = broadcast_rows(bias, 0, TILE_ROWS)                       # one bias a row
+    tile = broadcast_rows(bias, 0, tile_rows(bias))                 # one bias a row
     tile = multiply_add(tile, A, 0, 1, LANES, B, 0, LANES, n)       # tile += A B
     store(tanh(tile), C, 0, LANES)
 
@@ -40,6 +40,7 @@ from elman.engines.compiled.vectors import Vector, fma
 VECTOR_BITS = 512
 
 INT32 = ir.IntType(32)
+BYTES = ir.IntType(8).as_pointer()
 SCALARS = {32: ir.FloatType(), 64: ir.DoubleType()}
 
 
@@ -51,9 +52,16 @@ def _has_32_vector_registers() -> bool:
     return "+avx512f" in features.split(",")
 
 
-# As many rows as accumulators fit into registers beside the operands, a divisor of the lanes of both
-# dtypes. It decides only which sums run side by side, not how any is summed.
-TILE_ROWS = 8 if _has_32_vector_registers() else 4
+IS_WIDE = _has_32_vector_registers()
+
+# By the bits of a number: as many rows as accumulators fit into registers beside the operands, a
+# divisor of the lanes. It decides only which sums run side by side, not how any is summed.
+TILE_ROWS = {32: 16, 64: 8} if IS_WIDE else {32: 4, 64: 4}
+
+# A product whose A is spread over so many numbers would wait for them: a matrix of 96 × 96 is about
+# what the first cache holds. So they are brought there some terms before they are needed.
+SPREAD = 96 * 16
+AHEAD = 16
 
 
 class Tile(types.Type):
@@ -118,6 +126,16 @@ def lanes(_: Any, array: Any) -> Any:
         return INDEX(VECTOR_BITS // types_of.args[0].dtype.bitwidth)
 
     return types.intp(array), codegen
+
+
+@intrinsic
+def tile_rows(_: Any, array: Any) -> Any:
+    """The rows of a tile of an array's numbers, as a literal, which ``zeros`` and others take."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        return INDEX(types_of.return_type.literal_value)
+
+    return types.literal(TILE_ROWS[array.dtype.bitwidth])(array), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -191,13 +209,29 @@ def prefetch(_: Any, array: Any, offset: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         place = unchecked_address(context, builder, (types_of.args[0], args[0], args[1]))
-        place = builder.bitcast(place, ir.IntType(8).as_pointer())
-        signature = ir.FunctionType(ir.VoidType(), [place.type, INT32, INT32, INT32])
-        function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-        builder.call(function, [place, INT32(0), INT32(3), INT32(1)])  # to read, to keep, data
+        _bring_near(builder, place)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+def _bring_near(builder: ir.IRBuilder, place: Any) -> None:
+    """Append what has a place, and what is beside it, brought to the cache."""
+    place = builder.bitcast(place, BYTES)
+    signature = ir.FunctionType(ir.VoidType(), [BYTES, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    builder.call(function, [place, INT32(0), INT32(3), INT32(1)])  # to read, to keep, data
+
+
+def _apart(builder: ir.IRBuilder, place: Any) -> Any:
+    """The same place; but LLVM does not know of what it is part.
+
+    Else it counts up the place of each row of a tile, as if registers did not end.
+    """
+    name, signature = "llvm.launder.invariant.group.p0", ir.FunctionType(BYTES, [BYTES])
+    function = cgutils.get_or_insert_function(builder.module, signature, name)
+    apart = builder.call(function, [builder.bitcast(place, BYTES)])
+    return builder.bitcast(apart, place.type)
 
 
 @intrinsic
@@ -220,42 +254,74 @@ def multiply_add(
         place = types_of.args[5], B, b
         axes = (n, b_step), (tile.width, 1)
         B_start = address("multiply_add, B,", context, builder, place, *axes)
-        starts = vectors_of(builder, start)
-        before = builder.block
-        head = builder.append_basic_block("products")
-        body = builder.append_basic_block("product")
-        after = builder.append_basic_block("summed")
-        builder.branch(head)
-
-        builder.position_at_end(head)
-        k = builder.phi(INDEX)
-        k.add_incoming(INDEX(0), before)
-        sums = [builder.phi(tile.vector) for _ in starts]
-        for total, first in zip(sums, starts, strict=True):
-            total.add_incoming(first, before)
-        builder.cbranch(builder.icmp_signed("<", k, n), body, after)
-
-        builder.position_at_end(body)
-        B_row = builder.gep(B_start, [builder.mul(k, b_step)])
-        A_column = builder.gep(A_start, [builder.mul(k, a_step)])
-        operands = []
-        for vector in range(tile.vectors):
-            place, align = _place(tile, builder, B_row, vector)
-            operands.append(Vector(builder, builder.load(place, align=align)))
-        for row in range(tile.rows):
-            number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
-            factor = Vector(builder, _splat(builder, number, tile.vector))
-            for vector, operand in enumerate(operands):
-                total = sums[row * tile.vectors + vector]
-                total.add_incoming(fma(factor, operand, Vector(builder, total)).value, body)
-        k.add_incoming(builder.add(k, INDEX(1)), body)
-        builder.branch(head)
-
-        builder.position_at_end(after)
-        return make_tile(builder, start.type, sums)
+        operands = (A_start, a_row, a_step), (B_start, b_step)
+        if not IS_WIDE or tile.rows == 1:
+            return _add_products(tile, builder, start, *operands, n)[0]
+        is_spread = builder.icmp_signed(">=", builder.mul(n, a_step), INDEX(SPREAD))
+        with builder.if_else(is_spread) as (spread, close):
+            with spread:
+                ahead = _apart(builder, builder.gep(A_start, [builder.mul(a_step, INDEX(AHEAD))]))
+                of_spread = _add_products(tile, builder, start, *operands, n, ahead)
+            with close:
+                of_close = _add_products(tile, builder, start, *operands, n)
+        total = builder.phi(start.type)
+        total.add_incoming(*of_spread)
+        total.add_incoming(*of_close)
+        return total
 
     place = types.intp
     return tile(tile, A, place, place, place, B, place, place, place), codegen
+
+
+def _add_products(
+    tile: Tile,
+    builder: ir.IRBuilder,
+    start: Any,
+    of_A: tuple[Any, Any, Any],
+    of_B: tuple[Any, Any],
+    n: Any,
+    ahead: Any = None,
+) -> tuple[Any, ir.Block]:
+    """Append the loop of ``multiply_add``; return the tile, and the block where it is complete.
+
+    With ``ahead``, a place in A, what stands there is brought near, too.
+    """
+    (A, a_row, a_step), (B, b_step) = of_A, of_B
+    starts = vectors_of(builder, start)
+    before = builder.block
+    head = builder.append_basic_block("products")
+    body = builder.append_basic_block("product")
+    after = builder.append_basic_block("summed")
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    k = builder.phi(INDEX)
+    k.add_incoming(INDEX(0), before)
+    sums = [builder.phi(tile.vector) for _ in starts]
+    for total, first in zip(sums, starts, strict=True):
+        total.add_incoming(first, before)
+    builder.cbranch(builder.icmp_signed("<", k, n), body, after)
+
+    builder.position_at_end(body)
+    B_row = builder.gep(B, [builder.mul(k, b_step)])
+    A_column = builder.gep(A, [builder.mul(k, a_step)])
+    if ahead is not None:
+        _bring_near(builder, builder.gep(ahead, [builder.mul(k, a_step)]))
+    operands = []
+    for vector in range(tile.vectors):
+        place, align = _place(tile, builder, B_row, vector)
+        operands.append(Vector(builder, builder.load(place, align=align)))
+    for row in range(tile.rows):
+        number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
+        factor = Vector(builder, _splat(builder, number, tile.vector))
+        for vector, operand in enumerate(operands):
+            total = sums[row * tile.vectors + vector]
+            total.add_incoming(fma(factor, operand, Vector(builder, total)).value, body)
+    k.add_incoming(builder.add(k, INDEX(1)), body)
+    builder.branch(head)
+
+    builder.position_at_end(after)
+    return make_tile(builder, start.type, sums), after
 
 
 @intrinsic
