@@ -22,7 +22,8 @@ def output(net, work, h, width, z):
     L, out, gate = lanes(work), net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, L):
         for i in range(0, min(L, out.n_units - p), tile_rows(work)):
-            tile = affine(gate, out.n_inputs, net.weights, p, i, work, h, width)
+            used = out.n_units - p - i
+            tile = affine(gate, out.n_inputs, net.weights, p, i, used, work, h, width)
             store(tile, work, z + (p + i) * L, L)
 
 

@@ -201,7 +201,10 @@ def add_down(net, layer, work, errors, is_first, dh):
                 if gate.reads_x:
                     U = gate.back_down + p * layer.n_units + i
                     delta = errors + g * errors_apart(layer, L)
-                    tile = multiply_add(tile, net.weights, U, 1, L, work, delta, L, layer.n_units)
+                    tile = multiply_add(
+                        tile, net.weights, U, 1, L, work, delta, L, layer.n_units,
+                        layer.n_inputs - p - i,
+                    )  # fmt: skip
             store(tile, work, dh + (p + i) * L, L)
 
 

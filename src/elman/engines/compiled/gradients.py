@@ -68,7 +68,9 @@ def add_products(
                 width = width_at(t - ago, begins, L)
                 x_t = x + lanes_before(t - ago, begins, L) * rows + i * width
                 delta = errors + p * step + t * L * L
-                tile = multiply_add(tile, work, x_t, width, 1, work, delta, L, alive[t])
+                tile = multiply_add(
+                    tile, work, x_t, width, 1, work, delta, L, alive[t], n_inputs - i
+                )
             store(tile, gradients, at, L)
 
 

@@ -174,8 +174,9 @@ def backward_step(
                         U = gate.back_down + p * above.n_units + i
                         delta = error_above + g * errors_apart(above, L)
                         tile = multiply_add(
-                            tile, net.weights, U, 1, L, work, delta, L, above.n_units
-                        )
+                            tile, net.weights, U, 1, L, work, delta, L, above.n_units,
+                            layer.n_units - p - i,
+                        )  # fmt: skip
             tile = add_later(
                 net, layer, tile, work, p, i, after >= 0, error_after, of_masks, extras
             )

@@ -439,7 +439,9 @@ def sum_products(
     R = tile_rows(work)
     for i in range(0, n_inputs, R):
         tile = zeros(work, R, 1)
-        tile = multiply_add(tile, work, inputs + i, 1, step, work, errors + p, error_step, T)
+        tile = multiply_add(
+            tile, work, inputs + i, 1, step, work, errors + p, error_step, T, n_inputs - i
+        )
         at = gate.gradient + (row + i) * layer.rows + p
         if not is_last:
             tile = f.add(load(gradients, at, layer.rows, R, 1), tile)

@@ -51,12 +51,13 @@ def round_up(n, step):
 
 
 @inlined
-def affine(gate, n_inputs, weights, p, i, work, x, width):
-    """A tile of b + U x: units p + i, p + i + 1, … of the panel of units that begins at p."""
+def affine(gate, n_inputs, weights, p, i, used, work, x, width):
+    """A tile of b + U x: ``used`` units from p + i on, of the panel of units that begins at p."""
     L = lanes(work)
     at = gate.forward + p * gate.n_forward + i
     tile = broadcast_rows(weights, at, tile_rows(work))
-    return multiply_add(tile, weights, at + L, 1, L, work, x, width, gate.reads_x * n_inputs)
+    n = gate.reads_x * n_inputs
+    return multiply_add(tile, weights, at + L, 1, L, work, x, width, n, used)
 
 
 @helper
@@ -77,7 +78,8 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
             tile = load(work, square + i * L, L, R, 1)
             tile = f.add(tile, broadcast_rows(weights, panel + i, R))
             if of_W >= 0:
-                tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units)
+                used = n_units - p - i
+                tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units, used)
             store(tile, work, square + i * L, L)
 
 
@@ -104,11 +106,14 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
             continue
         for p in range(0, layer.n_units, L):
             for i in range(0, min(L, layer.n_units - p), tile_rows(work)):
-                tile = affine(gate, layer.n_inputs, net.weights, p, i, work, x, width)
+                used = layer.n_units - p - i
+                tile = affine(gate, layer.n_inputs, net.weights, p, i, used, work, x, width)
                 if gate.reads_h and before != scratch:
                     W = 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + p * gate.n_forward + W * L + i
-                    tile = multiply_add(tile, net.weights, W, 1, L, work, of_W, row, layer.n_units)
+                    tile = multiply_add(
+                        tile, net.weights, W, 1, L, work, of_W, row, layer.n_units, used
+                    )
                 store(tile, work, a + (g * layer.rows + p + i) * L, L)
     call_forward(
         layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
@@ -151,7 +156,8 @@ def through_W(net, layer, tile, work, p, i, error):
         if gate.reads_h:
             W = gate.back_in_time + p * layer.n_units + i
             delta = error + g * errors_apart(layer, L)
-            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, layer.n_units)
+            n = layer.n_units
+            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, n, n - p - i)
     return tile
 
 

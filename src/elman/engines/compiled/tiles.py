@@ -26,6 +26,7 @@ shorter, and that changes no bit of a result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from llvmlite import binding, ir
@@ -236,18 +237,20 @@ def _apart(builder: ir.IRBuilder, place: Any) -> Any:
 
 @intrinsic
 def multiply_add(
-    _: Any, tile: Any, A: Any, a: Any, a_row: Any, a_step: Any, B: Any, b: Any, b_step: Any, n: Any
-) -> Any:
+    _: Any, tile: Any, A: Any, a: Any, a_row: Any, a_step: Any, B: Any, b: Any, b_step: Any, n: Any,
+    used: Any = None,
+) -> Any:  # fmt: skip
     """Add a product of matrices to a tile: the one place where the work is done.
 
     tile[r, j] += Σ_k A[a + r a_row + k a_step] · B[b + k b_step + j],  k = 0 … n - 1, in this order.
 
     A step k loads one row of B, as wide as the tile, and for each row of the tile one number of A,
     into all lanes. Each product is one instruction with the sum, and the sums stay in registers.
+    Where no more than the first ``used`` rows will be, the others may be left as they are.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
-        start, A, a, a_row, a_step, B, b, b_step, n = args
+        start, A, a, a_row, a_step, B, b, b_step, n = args[:9]
         place = types_of.args[1], A, a
         axes = (tile.rows, a_row), (n, a_step)
         A_start = address("multiply_add, A,", context, builder, place, *axes)
@@ -255,22 +258,36 @@ def multiply_add(
         axes = (n, b_step), (tile.width, 1)
         B_start = address("multiply_add, B,", context, builder, place, *axes)
         operands = (A_start, a_row, a_step), (B_start, b_step)
+        loop = partial(_add_products, tile, builder, start, *operands, n)
         if not IS_WIDE or tile.rows == 1:
-            return _add_products(tile, builder, start, *operands, n)[0]
+            return loop(tile.rows)
+        ahead = _apart(builder, builder.gep(A_start, [builder.mul(a_step, INDEX(AHEAD))]))
         is_spread = builder.icmp_signed(">=", builder.mul(n, a_step), INDEX(SPREAD))
-        with builder.if_else(is_spread) as (spread, close):
-            with spread:
-                ahead = _apart(builder, builder.gep(A_start, [builder.mul(a_step, INDEX(AHEAD))]))
-                of_spread = _add_products(tile, builder, start, *operands, n, ahead)
-            with close:
-                of_close = _add_products(tile, builder, start, *operands, n)
-        total = builder.phi(start.type)
-        total.add_incoming(*of_spread)
-        total.add_incoming(*of_close)
-        return total
+        ways = [(is_spread, partial(loop, tile.rows, ahead))]
+        if used is not None:
+            is_half = builder.icmp_signed("<=", args[9], INDEX(tile.rows // 2))
+            ways.insert(0, (is_half, partial(loop, tile.rows // 2)))
+        return _first_way(builder, ways, partial(loop, tile.rows))
 
     place = types.intp
-    return tile(tile, A, place, place, place, B, place, place, place), codegen
+    used_type = types.Omitted(None) if used is None else place
+    return tile(tile, A, place, place, place, B, place, place, place, used_type), codegen
+
+
+def _first_way(builder: ir.IRBuilder, ways: list[tuple[Any, Any]], otherwise: Any) -> Any:
+    """Append several ways to a value, and take the first whose condition holds."""
+    if not ways:
+        return otherwise()
+    (condition, way), *rest = ways
+    with builder.if_else(condition) as (then, other):
+        with then:
+            one, end_of_one = way(), builder.block
+        with other:
+            two, end_of_two = _first_way(builder, rest, otherwise), builder.block
+    value = builder.phi(one.type)
+    value.add_incoming(one, end_of_one)
+    value.add_incoming(two, end_of_two)
+    return value
 
 
 def _add_products(
@@ -280,9 +297,10 @@ def _add_products(
     of_A: tuple[Any, Any, Any],
     of_B: tuple[Any, Any],
     n: Any,
+    rows: int,
     ahead: Any = None,
-) -> tuple[Any, ir.Block]:
-    """Append the loop of ``multiply_add``; return the tile, and the block where it is complete.
+) -> Any:
+    """Append the loop of ``multiply_add``, for so many rows; return the tile.
 
     With ``ahead``, a place in A, what stands there is brought near, too.
     """
@@ -297,8 +315,8 @@ def _add_products(
     builder.position_at_end(head)
     k = builder.phi(INDEX)
     k.add_incoming(INDEX(0), before)
-    sums = [builder.phi(tile.vector) for _ in starts]
-    for total, first in zip(sums, starts, strict=True):
+    sums = [builder.phi(tile.vector) for _ in starts[: rows * tile.vectors]]
+    for total, first in zip(sums, starts, strict=False):
         total.add_incoming(first, before)
     builder.cbranch(builder.icmp_signed("<", k, n), body, after)
 
@@ -311,7 +329,7 @@ def _add_products(
     for vector in range(tile.vectors):
         place, align = _place(tile, builder, B_row, vector)
         operands.append(Vector(builder, builder.load(place, align=align)))
-    for row in range(tile.rows):
+    for row in range(rows):
         number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
         factor = Vector(builder, _splat(builder, number, tile.vector))
         for vector, operand in enumerate(operands):
@@ -321,7 +339,7 @@ def _add_products(
     builder.branch(head)
 
     builder.position_at_end(after)
-    return make_tile(builder, start.type, sums), after
+    return make_tile(builder, start.type, [*sums, *starts[len(sums) :]])
 
 
 @intrinsic
