@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from elman import Network
-from elman.data import Batch, as_sequences
+from elman.data import Batch, Targets, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
 from elman.engines.compiled.buffers import Buffers
@@ -416,8 +416,8 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
     modules = {
-        panels: ["pack", "train_shard", "predict"],
-        rows: ["pack", "train_sequence", "predict", "step"],
+        panels: ["pack", "train_shard", "predict_shards"],
+        rows: ["pack", "train_sequence", "predict_sequences", "step"],
     }
     entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]
@@ -430,6 +430,29 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     network.step(np.asfortranarray(x_t), state)
     network.step(X[:, 0], state)
     assert [list(entry.signatures) for entry in entries] == before
+
+
+@pytest.mark.parametrize("n", [2, 40])
+def test_arrays_in_any_order_and_targets_of_any_type_come_to_the_same(dtype, n):
+    """Once a kernel has computed, Numba does not look at the types of arrays again."""
+    X, y, _ = examples(n)
+    weights = np.random.default_rng(1).uniform(0.2, 2, n).astype(dtype)
+    network = network_of(dtype)
+    parameters, sequences = network.parameters, as_sequences([x.astype(dtype) for x in X])
+    compiled, batch = CompiledEngine(), Batch.all_of(sequences, every_step=False)
+
+    def bits_of(batch, labels, weights):
+        targets = Targets(labels, weights, every_step=False)
+        loss, correct, gradients = compiled.loss_and_gradients(parameters, batch, targets)
+        y_hat = np.empty((n, K), dtype)
+        compiled.probabilities(parameters, batch, y_hat)
+        return loss, correct, gradients.vector.tobytes(), y_hat.tobytes()
+
+    expected = bits_of(batch, np.array(y), weights)
+    in_columns = replace(sequences, values=np.asfortranarray(sequences.values))
+    others = replace(batch, sequences=in_columns, members=np.repeat(batch.members, 2)[::2])
+    labels = np.repeat(np.array(y, np.int16), 3)[::3]
+    assert bits_of(others, labels, np.repeat(weights.astype(np.float64), 2)[::2]) == expected
 
 
 # Threads, and copies

@@ -251,8 +251,8 @@ def test_bell_that_is_not_there_raises():
 @checked
 def test_what_is_compiled_is_not_kept_on_disk():
     entries = {
-        panels: ("predict", "train_shard"),
-        rows: ("predict", "train_sequence"),
+        panels: ("predict_shards", "train_shard"),
+        rows: ("predict_sequences", "train_sequence"),
         bidirectional: ("predict_shards", "train_shard"),
     }
     for module, of_module in entries.items():

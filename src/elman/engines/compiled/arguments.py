@@ -20,14 +20,14 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
     architecture, dtype = parameters.architecture, parameters.vector.dtype
     loss, K = architecture.loss_function, architecture.n_outputs
     labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
-    constants, weights = np.empty((0, K), dtype), targets.weights
+    constants = np.empty((0, K), dtype)
+    weights = plain(targets.weights.astype(dtype, copy=False))
     if loss.takes_classes:
-        labels = targets.values
+        labels = plain(targets.values.astype(np.int64, copy=False))
         check_labels(parameters, batch, labels, targets.weights)
     else:
-        numbers = writable(np.ascontiguousarray(targets.values, dtype))
+        numbers = plain(targets.values.astype(dtype, copy=False))
         check_numbers(parameters, batch, numbers, targets.weights)
-        weights = np.ascontiguousarray(weights, dtype)
         if given := loss.constants(K):
             columns = [np.broadcast_to(of_outputs, (K, 1))[:, 0] for of_outputs in given]
             constants = np.ascontiguousarray(columns, dtype)
@@ -77,7 +77,7 @@ def data_of(
     batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
 ) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
-    values = writable(batch.sequences.values)
+    values = plain(batch.sequences.values)
     if parameters.architecture.tokens:
         own = values[runs(batch.starts, batch.lengths)]
         require_tokens(own, parameters.architecture.n_features)
@@ -90,8 +90,8 @@ def data_of(
         check_after(after, parameters.architecture, batch.carried, dtype)
         states = np.empty((len(batch), after.values.shape[1]), dtype)
     return Data(
-        values, batch.starts, batch.lengths, batch.members, initial, states, learns,
-        batch.every_step,
+        values, plain(batch.starts), plain(batch.lengths), plain(batch.members), initial, states,
+        learns, batch.every_step,
     )  # fmt: skip
 
 
@@ -110,6 +110,6 @@ def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
     return np.concatenate(learned)[None]
 
 
-def writable(values: Array) -> Array:
-    """An array that may be written to, though nobody does: Numba compiles anew for one that may not."""
-    return values if values.flags.writeable else values.copy()
+def plain(values: Array) -> Array:
+    """An array in C order that may be written to, though nobody does: one kind is compiled for."""
+    return values if values.flags.carray else values.copy("C")

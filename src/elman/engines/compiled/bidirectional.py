@@ -146,7 +146,7 @@ def room_to_predict(layout: Layout, lengths: list[int]) -> int:
 def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
     """See ``Kernel.predict``."""
     room = np.empty(data.lengths[first] + 1, np.int64)
-    predict_shards(net, data, first, last, work, room, y_hat)
+    predict_shards.of_kind(work.itemsize, net, data, first, last, work, room, y_hat)
 
 
 @entry
@@ -358,7 +358,10 @@ def train(
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over the L sequences from the first one on, all steps at a time."""
     room = np.empty(lengths[0] + 1, np.int64)
-    loss, correct = train_shard(net, data, first, targets, dropout, work, room, gradients)
+    loss, correct = train_shard.of_kind(
+        (work.itemsize, dropout is None),
+        net, data, first, targets, dropout, work, room, gradients,
+    )  # fmt: skip
     return loss, correct
 
 

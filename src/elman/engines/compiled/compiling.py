@@ -65,6 +65,25 @@ def entry(function: Callable[..., Any], key: str = "", on_disk: bool = True) -> 
 class Entry(CPUDispatcher):
     """A compiled function that Python calls."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._of_kind: dict[Any, Callable[..., Any]] = {}
+
+    def of_kind(self, kind: Any, *arguments: Any) -> Any:
+        """Compute, with arguments that have the same types whenever they are of this kind.
+
+        Numba finds the types of arguments anew for each call, and of tuples and tables takes as long
+        as a short sequence takes to compute. What is of a kind, it may take as it takes C-contiguous
+        arrays of that type: it looks at their axes and the size of their numbers alone.
+        """
+        compiled = self._of_kind.get(kind)
+        if compiled is not None:
+            return compiled(*arguments)
+        result = self(*arguments)
+        types = tuple(map(self.typeof_pyval, arguments))
+        self._of_kind[kind] = self.overloads[types].entry_point
+        return result
+
     def enable_caching(self, key: str) -> None:
         """Look for code on disk before compiling, and keep it there."""
         self._cache = Cache(self.py_func, key)

@@ -19,11 +19,12 @@ from elman.engines.compiled.arguments import (
     check_readout,
     data_of,
     initial_of,
+    plain,
     targets_of,
-    writable,
 )
 from elman.engines.compiled.buffers import VECTOR_BYTES, Buffers
 from elman.engines.compiled.columns import occurring
+from elman.engines.compiled.compiling import Entry
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
@@ -63,13 +64,11 @@ class Kernel(Protocol):
         """How many numbers ``predict`` works in, for sequences of these lengths, the longest first."""
         ...
 
-    def pack(self, layers: Array, gates: Array, parameters: Array, weights: Array) -> None:
-        """Copy parameters into the order in which they are read."""
-        ...
+    pack: Entry
+    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights)."""
 
-    def unpack(self, layers: Array, gates: Array, gradients: Array, parameters: Array) -> None:
-        """Copy gradients into the order of the parameters."""
-        ...
+    unpack: Entry
+    """Copies gradients into the order of the parameters: (layers, gates, gradients, parameters)."""
 
     def train(
         self,
@@ -126,8 +125,8 @@ class CompiledState(State):
         layout, weights, scaling, dtype, (x_shape, y_shape), n_records, names, _ = stream
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
-        if not rows.step(
-            layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
+        if not rows.step.of_kind(
+            dtype, layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
             self.records, after, n_records, self.n_steps,
         ):  # fmt: skip
             check_token(layout.architecture, x_t)
@@ -244,7 +243,7 @@ class CompiledEngine:
                 total, blocks, parameters.vector, layout.n_gradients
             )
             vector = np.empty_like(parameters.vector)
-            kernel.unpack(layout.layers, layout.gates, gradients, vector)
+            kernel.unpack.of_kind(dtype, layout.layers, layout.gates, gradients, vector)
             buffers.give(gradients)
             buffers.give(net.weights)
             if after is not None:
@@ -346,8 +345,8 @@ class CompiledEngine:
             masked = dropout.rate > 0, dropout.recurrent_rate > 0
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
-        vector = writable(np.ascontiguousarray(parameters.vector))  # joblib's may not be written to
-        kernel.pack(layout.layers, layout.gates, vector, weights)
+        vector = plain(parameters.vector)  # joblib's may not be written to
+        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights)
         net = Net(
             layout.layers,
             layout.gates,

@@ -108,8 +108,13 @@ def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     return (2 * layout.state_rows + rest) * layout.unit
 
 
+def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
+    """See ``Kernel.predict``."""
+    predict_shards.of_kind(work.itemsize, net, data, first, last, work, y_hat)
+
+
 @entry
-def predict(net, data, first, last, work, y_hat):
+def predict_shards(net, data, first, last, work, y_hat):
     """Write ŷ of the sequences first … last - 1, L at a time, to their places in ``y_hat``."""
     L = lanes(work)
     top, out = net.layers[-2], net.layers[-1]
@@ -242,9 +247,10 @@ def train(
     has_extras = dropout is not None or len(data.initial) or len(data.after)
     has_extras = has_extras or segment < lengths[0] or net.layers[0]["reads_tokens"]
     extras = True if has_extras else None
-    loss, correct = train_shard(
-        net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment
-    )
+    loss, correct = train_shard.of_kind(
+        (work.itemsize, dropout is None, begins is None, reads, extras),
+        net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment,
+    )  # fmt: skip
     return loss, correct
 
 

@@ -225,8 +225,13 @@ def take_step(out, readout, source, before, work, h, carried, t, with_steps):
     return r
 
 
+def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
+    """See ``Kernel.predict``."""
+    predict_sequences.of_kind(work.itemsize, net, data, first, last, work, y_hat)
+
+
 @entry
-def predict(net, data, first, last, work, y_hat):
+def predict_sequences(net, data, first, last, work, y_hat):
     """Write ŷ of the sequences first … last - 1, one after another, to their places in ``y_hat``."""
     out = net.layers[-1]
     z = 2 * net.state_rows  # behind the records of two steps
@@ -561,7 +566,10 @@ def train(
     segment: int,
 ) -> tuple[float, float]:
     """See ``Kernel.train``: over one sequence."""
-    loss, correct = train_sequence(net, data, first, targets, dropout, work, gradients, segment)
+    loss, correct = train_sequence.of_kind(
+        (work.itemsize, dropout is None),
+        net, data, first, targets, dropout, work, gradients, segment,
+    )  # fmt: skip
     return loss, correct
 
 
