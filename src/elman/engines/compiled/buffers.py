@@ -31,7 +31,7 @@ class Buffers:
         self._lock = Lock()
 
     def take(self, n: int, dtype: np.dtype[Any]) -> Array:
-        """Return an array of n numbers that begins where a cache line does: zeros, or earlier results."""
+        """Return n numbers, from where a cache line begins: zeros, or what an earlier use left."""
         with self._lock:
             if free := self._free[n, dtype]:
                 return free.pop()

@@ -169,7 +169,9 @@ def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks, ex
         tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
     if has_later:
         if extras is not None and layer.in_time_mask >= 0:
-            through = through_W(net, layer, zeros(work, tile_rows(work), 1), work, p, i, error_after)
+            through = through_W(
+                net, layer, zeros(work, tile_rows(work), 1), work, p, i, error_after
+            )
             mask = of_masks + layer.in_time_mask * L
             tile = f.add(tile, masked(through, work, mask, p + i))
         else:
