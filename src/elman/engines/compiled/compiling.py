@@ -27,7 +27,7 @@ from elman.engines.compiled.pipeline import OPTIONS, Compiler
 
 logger = logging.getLogger("elman.compiling")
 
-COMPILING = "compiling for this kind of network: up to a minute, once on this computer"
+COMPILING = "compiling for this kind of network: some seconds, once on this computer"
 
 SOURCES = sha256(
     b"".join(
