@@ -58,7 +58,7 @@ ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
 ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
 GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
 GRADIENTS_OF_FEW = versus_naive("test_loss_and_gradients and layers and few")
-GATES_OF_MANY = versus_naive("test_loss_and_gradients and wide lstm")
+GATES_OF_MANY = versus_naive("test_loss_and_gradients and wide and lstm")
 BUFFERS_OF_MANY = promises("test_gradients and 20")
 BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
@@ -97,8 +97,8 @@ MUTANTS = {
     ),
     "the last units, which fill no tile, left out": Mutant(
         "steps",
-        "layer.n_units - p), tile_rows(work)):\n                tile = affine(",
-        "layer.n_units - p) // L * L, tile_rows(work)):\n                tile = affine(",
+        "layer.n_units - p), tile_rows(work)):\n                used",
+        "layer.n_units - p) // L * L, tile_rows(work)):\n                used",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(

@@ -258,6 +258,11 @@ class Holding(Buffers):
         array[:] = self.number
         return array
 
+    def take_room(self, n, dtype):
+        room = super().take_room(n, dtype)
+        room[:] = self.number
+        return room
+
 
 @pytest.fixture
 def networks(dtype):
