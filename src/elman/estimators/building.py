@@ -1,4 +1,4 @@
-"""The networks that training begins with: new ones for the examples, or those to go on with."""
+"""The networks that training begins with: new ones, or those of an earlier training."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from elman.network import Network
 from elman.parameters import Architecture, initialize
 from elman.training import batch_size_of, epochs_of, members_for, steps_of_batches
 
-# Of the parameters, in training: themselves, two for the products, two gradients, two of the
-# optimizer, those of the best epoch and of the one before; of several networks all gradients as one.
+# Arrays as large as the parameters, in training: the parameters, two for the products, two gradients,
+# two of the optimizer, the best epoch's parameters and those before the epoch; and, if there are
+# several networks, all their gradients in one array.
 _COPIES = 9
 
 
 class Building(Saved, metaclass=ABCMeta):
-    """Makes networks as the parameters say, or takes those that training goes on with."""
+    """Makes new networks by the estimator's parameters, or takes those of an earlier training."""
 
     @abstractmethod
     def _loss(self) -> str | Loss:
@@ -42,10 +43,10 @@ class Building(Saved, metaclass=ABCMeta):
         format: InputFormat,
         n_members: int | None,
     ) -> tuple[Fitted, Members]:
-        """Go on; or draw new networks, and measure a front end on these examples.
+        """Take the networks of ``before``; or draw new ones and measure a front end on the examples.
 
-        How many there are is for ``n_members=`` to say where they begin, if it is None here. Several
-        that are gone on with are zeros: what they had come to is the caller's to restore.
+        If ``n_members`` is None, the estimator's own ``n_members`` says how many new ones there are.
+        Several networks of an earlier training are zeros here: the caller restores their parameters.
         """
         if before is not None:
             fitted = before.trainable()
@@ -83,7 +84,7 @@ class Building(Saved, metaclass=ABCMeta):
         return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
 
     def _n_members_of(self, work: float, n_sequences: int) -> int:
-        """How many networks are trained, whose epochs take so much work each (``members_for``)."""
+        """Return the number of networks to train; ``work`` is that of an epoch (``members_for``)."""
         if self.n_members != "auto":
             return int(self.n_members)
         if self._every_step:
@@ -140,7 +141,7 @@ class Building(Saved, metaclass=ABCMeta):
             raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
 
     def _check_long_sequences(self) -> None:
-        """Refuse ``tbptt_steps`` and ``checkpoint_steps`` where there is no way to obey."""
+        """Refuse ``tbptt_steps`` and ``checkpoint_steps`` if the network cannot follow them."""
         if self.tbptt_steps is not None and not self._every_step:
             raise InvalidParameterError(
                 f"tbptt_steps={self.tbptt_steps} is for estimators that answer each step: an "
@@ -158,7 +159,7 @@ class Building(Saved, metaclass=ABCMeta):
 
 
 def _require_memory(architecture: Architecture, n_members: int, dtype: np.dtype[Any]) -> None:
-    """Refuse, by a MemoryError, more networks than there is memory for, and what they make together."""
+    """Raise a MemoryError if there is too little memory for these networks and the one they make."""
     n_parameters = n_members * architecture.n_parameters
     n_numbers = _COPIES * n_parameters
     if n_members > 1:

@@ -1,4 +1,4 @@
-"""What is passed to ``fit`` or ``score``, checked and encoded before anything is set."""
+"""The input of ``fit`` and ``score``, checked and encoded before the estimator changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from elman.merging import merged_architecture
 
 
 class Prepared(NamedTuple):
-    """Checked input, before anything is set."""
+    """Checked input, before the estimator changes."""
 
     examples: Examples
     answers: Answers
@@ -28,21 +28,21 @@ class Prepared(NamedTuple):
 
 
 class Preparing(Building):
-    """Makes examples of sequences, targets and weights."""
+    """Checks sequences, targets and weights, and makes examples of them."""
 
     @abstractmethod
     def _values(self, y: Any, sequences: Sequences) -> Array:
-        """Check the shape of y and lay it out flat: what belongs to each sequence, or each step."""
+        """Check the shape of y, and lay it out flat: a row for each sequence, or for each step."""
 
     @abstractmethod
     def _checked_values(self, targets: Targets, known: Answers | None) -> Targets:
-        """Check the values of y themselves, and against what is known already."""
+        """Check the values of y, also against the answers of an earlier call."""
 
     @abstractmethod
     def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Answers:
-        """Find out what the answers of a network may be; checked targets have to be among them.
+        """Find out which answers the network can give. The targets have to be among them.
 
-        ``classes`` are those a caller names.
+        ``classes`` are those that the caller of ``partial_fit`` names.
         """
 
     def _encoded(self, examples: Examples, answers: Answers) -> Examples:
