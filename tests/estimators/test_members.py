@@ -199,7 +199,8 @@ def test_a_file_from_before_has_one_network(tmp_path):
 def test_more_than_there_is_memory_for_is_refused_before_it_is_taken(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "elman.estimators.base.require_memory", lambda n_bytes, what: asked.append((n_bytes, what))
+        "elman.estimators.building.require_memory",
+        lambda n_bytes, what: asked.append((n_bytes, what)),
     )
     for n_members in (1, 10):
         model_of(n_members=n_members).fit(X, LABELS)

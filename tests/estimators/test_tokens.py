@@ -444,7 +444,7 @@ def test_ranks_of_a_job_compare_all_steps_and_what_they_stand_for():
         """What is compared of a training on X."""
         model = RNNTagger(**SETTINGS, engine="reference")
         prepared = model._prepare(X, X, None, None)
-        fitted, members = model._begin(prepared, prepared.examples, 1)
+        fitted, members = model._begin(None, *prepared, 1)
         data = digests_of(prepared.examples, None)
         trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples, data)
         return facts(model, fitted, trainer, data)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data.sequences import Sequences, refuse_mask
+from elman.data.arrays import refuse_mask
+from elman.data.sequences import Sequences
 from elman.errors import DataError
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
+from elman.data.arrays import MISSING, refuse_mask
 from elman.data.entries import are_of_steps, by_level, listed_entries, step_pieces
-from elman.data.sequences import MISSING, Sequences, refuse_mask
+from elman.data.sequences import Sequences
 from elman.data.targets import Targets
 from elman.errors import DataError
 

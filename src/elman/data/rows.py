@@ -7,7 +7,7 @@ sequence lies. Reading makes an array of the rows that are asked for, in the dty
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -64,6 +64,11 @@ class Rows:
         self.dtype = np.dtype(dtype)
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
         self.totals: Totals | None = None
+
+    @classmethod
+    def of_array(cls, values: Array, offsets: IntArray) -> Rows:
+        """Make the rows of an array in memory: sequence i is its rows ``offsets[i]:offsets[i + 1]``."""
+        return cls(Stack(values), offsets[:-1], offsets[1:] - offsets[:-1], values.dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -133,6 +138,18 @@ class Rows:
             with np.errstate(over="ignore"):  # what is too large for the dtype was refused
                 self.source.read(*joined(starts, lengths), out)
         return out
+
+
+def as_values(rows: Rows) -> Array:
+    """Rows are to stand for an array: they have its shape and its dtype, and slices of them are one."""
+    return cast(Array, rows)
+
+
+def offsets_of(lengths: IntArray) -> IntArray:
+    """Where each sequence begins if they stand one behind another, and where the last one ends."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    lengths.cumsum(out=offsets[1:])
+    return offsets
 
 
 def joined(starts: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:

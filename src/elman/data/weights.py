@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
+from elman.data.arrays import refuse_mask
 from elman.data.entries import has_arrays, listed_entries, shape_of
 from elman.data.labels import step_labels
-from elman.data.sequences import Sequences, refuse_mask
+from elman.data.sequences import Sequences
 from elman.errors import DataError
 
 

@@ -1,16 +1,16 @@
-"""Pictures, as scikit-learn's Displays: they hold arrays, and draw them on matplotlib.
+"""Displays, as in scikit-learn: each holds arrays, and draws them with matplotlib.
 
-confusion_over_time  the predictions for each label, step by step
+confusion_over_time     the predictions for each label, step by step
 permutation_importance  which features and steps an estimator needs
-learning_curve    loss and accuracy by epoch
-of_explanation    what the displays of one sequence's explanation share
-forward           the states h_t, and ŷ
-gates             gates and states of a cell, step by step
-softmax_jacobian  the two cases of N5
-term_ladder       the sizes of the terms of N7
-gradient_flow     how much of an error is left k steps back
-jacobian_spectrum singular values of ∂h_t/∂h_{t-1}, and Lyapunov exponents
-drawing           axes, colours and names
+learning_curve          loss and accuracy of each epoch
+of_explanation          the base class of displays that draw an explanation
+forward                 the states h_t and the predictions ŷ_t
+gates                   gates and states of a cell, step by step
+softmax_jacobian        the derivative of the softmax (N5)
+term_ladder             the sizes of the terms of dL/dW (N7)
+gradient_flow           how much of an error is left k steps back
+jacobian_spectrum       singular values of ∂h_t/∂h_{t-1}, and Lyapunov exponents
+drawing                 axes, scales and colours
 """
 
 from elman.displays.confusion_over_time import ConfusionOverTimeDisplay

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 8
-"""Labels that are drawn, where nobody says which: the most frequent ones."""
+"""How many labels are drawn if none are named: the most frequent ones."""
 
 
 class ConfusionOverTimeDisplay:
     """How a tagger's confusion matrix changes with the step.
 
-    There is a band from 0 to 100 % for each label. A column is a step; each colour is the share of one
-    predicted class. The label's own colour, at the bottom, is the share of right predictions. Where no
-    step has the label, the band is empty.
+    Each label has a band from 0 to 100 %, from left to right by step. Each colour is the share of one
+    predicted class. The share of right predictions is at the bottom of the band, in the colour of the
+    label itself. Where no sequence has the label, the band is empty.
 
     Parameters
     ----------
@@ -32,15 +32,15 @@ class ConfusionOverTimeDisplay:
         How often each label (row) was predicted as each class (column).
     classes : array (n_classes,)
     width : int
-        Steps of a window.
+        The number of steps that are counted together, as one window.
     align : {"start", "end"}
-        From where steps are counted.
+        Whether steps are counted from the start of each sequence, or backwards from its end.
 
     Attributes
     ----------
     counts, classes, width, align
     axes_ : list of matplotlib Axes
-        One for each label, once drawn.
+        One for each label, after ``plot``.
     figure_ : matplotlib Figure
     """
 
@@ -61,7 +61,7 @@ class ConfusionOverTimeDisplay:
         labels: Sequence[Any] | None = None,
         ax: Sequence[Axes] | None = None,
     ) -> ConfusionOverTimeDisplay:
-        """Tag sequences and draw.
+        """Predict the labels of sequences, compare them with y, and draw.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class ConfusionOverTimeDisplay:
         Raises
         ------
         DataError
-            If labels and answers do not fit together.
+            If the labels do not fit the predictions.
         """
         display = cls.from_predictions(y, tagger.predict(X), width=width, align=align)
         return display.plot(labels=labels, ax=ax)
@@ -85,12 +85,12 @@ class ConfusionOverTimeDisplay:
     def from_predictions(
         cls, y_true: Any, y_pred: Any, *, width: int = 1, align: str = "start"
     ) -> ConfusionOverTimeDisplay:
-        """Count labels and predictions of each step; nothing is drawn yet.
+        """Count labels and predictions at each step, without drawing.
 
         Parameters
         ----------
         y_true, y_pred : lists of (n_timesteps,), or arrays (n_samples, n_timesteps)
-            Steps of y_true beyond those of y_pred are padding.
+            If a sequence of y_true is longer than that of y_pred, the steps at its end are padding.
         width, align
             As above.
 
@@ -99,7 +99,7 @@ class ConfusionOverTimeDisplay:
         DataError
             If the numbers of sequences differ, or a prediction is longer than its labels.
         ValueError
-            If ``width`` is below 1, or ``align`` is neither.
+            If ``width`` is below 1, or ``align`` is neither "start" nor "end".
         """
         if width < 1 or align not in ("start", "end"):
             raise ValueError(
@@ -201,7 +201,7 @@ class ConfusionOverTimeDisplay:
         return [known.index(label) for label in labels]
 
     def _legend(self, colours: list[Any]) -> None:
-        """Name the answers, beside the bands."""
+        """Name the colours of the predicted classes, beside the bands."""
         from matplotlib.patches import Patch
 
         given = np.flatnonzero(self.counts.sum(axis=(0, 1)))

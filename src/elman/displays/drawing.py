@@ -1,4 +1,4 @@
-"""What the displays draw on and with."""
+"""Axes, scales and colours that the displays share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DIVERGING = "RdBu_r"
 SEQUENTIAL = "magma_r"
 
 INK_SHARE = 0.55
-"""From this share of a colour scale on, its colour is so dark that ink on it must be light."""
+"""Above this share of a colour scale, colours are so dark that text on them has to be white."""
 
 
 def one_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
-    """Take the axes given, or make a figure of ``size`` inches for them."""
+    """Return the given axes, or those of a new figure of ``size`` inches."""
     if ax is None:
         axes: Axes = _figure(size).subplots()
         return axes
@@ -39,13 +39,13 @@ def two_axes(
     shape: tuple[int, int] = (1, 2),
     **options: Any,
 ) -> Pair:
-    """Take the pair of axes given, or make a figure of ``size`` inches for them.
+    """Return the given pair of axes, or those of a new figure of ``size`` inches.
 
     Parameters
     ----------
     ax : pair of matplotlib Axes, or None
     size, shape : pairs
-        Of the new figure, and how many rows and columns.
+        The size of the new figure, and its numbers of rows and columns.
     **options
         For ``Figure.subplots``.
     """
@@ -63,7 +63,7 @@ def two_axes(
 
 
 def several_axes(ax: Sequence[Axes] | None, n: int, size: tuple[float, float]) -> list[Axes]:
-    """Take n axes given, or make a figure of ``size`` inches for them, one under another."""
+    """Return the given n axes, or those of a new figure of ``size`` inches, one below another."""
     if ax is None:
         made = _figure(size).subplots(n, 1, sharex=True, squeeze=False)
         return list(made[:, 0])
@@ -91,7 +91,7 @@ def _figure(size: tuple[float, float]) -> Any:
 
 
 def tidy(*axes: Axes, grid: bool = True) -> None:
-    """Leave of the frame what is read, and a faint grid behind the data."""
+    """Remove the top and the right of the frame, and draw a faint grid behind the data."""
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         if grid:
@@ -100,24 +100,24 @@ def tidy(*axes: Axes, grid: bool = True) -> None:
 
 
 def whole_numbers(axis: Any) -> None:
-    """Put ticks at whole numbers alone: steps, lags, units."""
+    """Put ticks at whole numbers only, for steps, lags and units."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def log_scale(ax: Axes, *values: Array, headroom: float = 0.03) -> None:
-    """Make y logarithmic and go from decade to decade, so that its labels are plain powers of ten.
+    """Make the y axis logarithmic, from one power of ten to another: then its labels are these.
 
-    Without a number above 0 it stays as it is.
+    If no number is above 0, the axis stays as it is.
 
     Parameters
     ----------
     ax : matplotlib Axes
     *values : arrays
-        What is drawn. Zeros are below any decade: a line falls out of the picture there.
+        The numbers that are drawn. A zero is below the axis: a line leaves the picture there.
     headroom : float
-        What to leave free above, as a share of the height.
+        The space to leave free at the top, as a share of the height.
     """
     from matplotlib.ticker import NullFormatter
 

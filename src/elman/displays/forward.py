@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from elman.displays.drawing import Pair
 
 
-_OUTPUTS = 4  # that are drawn, where numbers are predicted
+_OUTPUTS = 4  # how many are drawn, if numbers are predicted
 
 
 class ForwardDisplay(ExplanationDisplay):
-    """The states h_t step by step, and the probability ŷ of the label, or the numbers (N2).
+    """The states h_t of each step, and the predictions ŷ_t (N2).
 
-    In the upper picture a column is a state h_t, a row one unit. The lower picture shows ŷ_t of the
-    label (of the next label, at a step without one); filled circles mark the steps that have a loss. If
-    numbers are predicted, lines are ŷ_t, in the network's units, and crosses are targets.
+    In the upper picture, each column is the state h_t of one step, and each row is one unit. The lower
+    picture shows the predicted probability of the label. At a step without a label, it is the
+    probability of the next label. Filled circles mark the steps that have a loss. If the model predicts
+    numbers, lines are the predictions ŷ_t in the network's units, and crosses are the targets.
 
     Parameters
     ----------
@@ -34,18 +35,18 @@ class ForwardDisplay(ExplanationDisplay):
     ----------
     explanation : Explanation
     axes_ : pair of matplotlib Axes
-        States and answers, once drawn.
+        States and predictions, after ``plot``.
     figure_ : matplotlib Figure
     """
 
     @property
     def probabilities(self) -> Array:
-        """ŷ_t of the label, (T,).
+        """The predicted probability of the label at each step, (T,).
 
         Raises
         ------
         ValueError
-            If numbers are predicted.
+            If the model predicts numbers.
         """
         ex = self.explanation
         probabilities: Array = ex.y_activated[np.arange(ex.T), self._labels]
@@ -66,7 +67,7 @@ class ForwardDisplay(ExplanationDisplay):
         Parameters
         ----------
         ax : pair of matplotlib Axes, optional
-            Where to draw states and answers; a new figure if left out.
+            Where to draw states and predictions; a new figure if left out.
 
         Raises
         ------

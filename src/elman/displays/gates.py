@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class GatesDisplay(ExplanationDisplay):
-    """The values of each gate and each state of a cell: a column a step, a row a unit.
+    """The values of each gate and each state of a cell: a column is a step, a row is a unit.
 
-    Blue is negative, red positive. The full colour is 1, or the largest value if that is above 1. If a
-    cell does not keep the value of each gate, only the states are drawn.
+    Blue is negative and red is positive. The colour scale goes from -1 to 1, or further if a value is
+    larger. If a cell does not keep the values of its gates, only its states are drawn.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class GatesDisplay(ExplanationDisplay):
     ----------
     explanation : Explanation
     values : dict of arrays (T, H)
-        What is drawn, by name: the gates, then the states.
+        The gates, then the states, by name.
     axes_ : list of matplotlib Axes
-        One for each, once drawn.
+        One for each of ``values``, after ``plot``.
     figure_ : matplotlib Figure
     """
 

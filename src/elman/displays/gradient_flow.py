@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class GradientFlowDisplay:
     """How much of an error is left k steps back, and how many units are saturated.
 
-    The left picture is ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ by lag k, on a log scale. For a data set it is
-    the median, with a band from 10 % to 90 % of the sequences. The right picture is the share of units
-    that let less than 0.1 of an error through (f' < 0.1 for tanh), by step.
-    If the output reads all steps, k counts from the step at which an error enters.
+    The left picture shows ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖ for each lag k, on a log scale. For a data set,
+    it is the median over the sequences, with a band from the 10 % to the 90 % quantile. The right
+    picture shows, at each step, the share of units that let less than 0.1 of an error through (for
+    tanh: f' < 0.1). If the output reads all steps, k counts from the step at which an error enters.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class GradientFlowDisplay:
     quantiles : array (2, n_lags), optional
         The 10 % and 90 % quantiles of ``norms`` over sequences.
     title : str
-        Of the left picture.
+        The title of the left picture.
     of_all_steps : bool
         Whether the output reads all steps.
 
@@ -41,7 +41,7 @@ class GradientFlowDisplay:
     ----------
     norms, saturated, quantiles, title, of_all_steps
     axes_ : pair of matplotlib Axes
-        Norms and saturation, once drawn.
+        Norms and saturation, after ``plot``.
     figure_ : matplotlib Figure
     """
 
@@ -80,7 +80,7 @@ class GradientFlowDisplay:
 
     @classmethod
     def from_flow(cls, flow: GradientFlow, *, ax: Pair | None = None) -> Self:
-        """Draw what ``elman.gradient_flow`` found.
+        """Draw the result of ``elman.gradient_flow``.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class GradientFlowDisplay:
 
     @classmethod
     def from_explanation(cls, explanation: Explanation, *, ax: Pair | None = None) -> Self:
-        """Draw the flow in one sequence.
+        """Draw the gradient flow in one sequence.
 
         Parameters
         ----------

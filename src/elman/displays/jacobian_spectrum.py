@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 class JacobianSpectrumDisplay(ExplanationDisplay):
     """The largest singular values of ∂h_t/∂h_{t-1}, and the Lyapunov exponents.
 
-    The left picture is the largest singular value of each ∂h_t/∂h_{t-1} and of the running product
-    ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, on a log scale: below 1, every error shrinks. The right picture is
-    the largest finite-time Lyapunov exponents: the rates, per step, at which directions grow (above 0)
-    or shrink. For a cell with several states, h stands for all of them.
+    The left picture shows the largest singular value of each ∂h_t/∂h_{t-1} and of the running product
+    ∂h_T/∂h_{T-1} … ∂h_t/∂h_{t-1}, on a log scale. If it is below 1, every error shrinks. The right
+    picture shows the largest finite-time Lyapunov exponents: the rates per step at which small changes
+    grow (above 0) or shrink (below 0). If a cell has several states, h means all of them together.
 
     Parameters
     ----------
     explanation : Explanation
-        Of a layer that has a W, and two steps or more.
+        The layer must have a W, and the sequence at least two steps.
 
     Attributes
     ----------
     explanation : Explanation
     axes_ : pair of matplotlib Axes
-        Singular values and exponents, once drawn.
+        Singular values and exponents, after ``plot``.
     figure_ : matplotlib Figure
     """
 

@@ -23,7 +23,7 @@ class LearningCurveDisplay:
     ----------
     history : list of dict
     axes_ : pair of matplotlib Axes
-        Loss and accuracy, once drawn.
+        Loss and accuracy (or score), after ``plot``.
     figure_ : matplotlib Figure
     """
 
@@ -56,6 +56,11 @@ class LearningCurveDisplay:
 
     def plot(self, *, ax: Pair | None = None) -> Self:
         """Draw. Needs matplotlib (``pip install 'elman[plot]'``).
+
+        Parameters
+        ----------
+        ax : pair of matplotlib Axes, optional
+            Where to draw loss and accuracy; a new figure if left out.
 
         Raises
         ------

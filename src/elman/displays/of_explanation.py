@@ -1,4 +1,4 @@
-"""What the displays of one sequence's explanation share."""
+"""The base class of displays that draw the explanation of one sequence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from elman.explanation import Explanation, explain
 
 
 class ExplanationDisplay(ABC):
-    """A picture of arrays of an explanation.
+    """Base class of displays that draw an explanation.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ExplanationDisplay(ABC):
         ax : matplotlib Axes, or a pair of them if the picture has two parts, optional
             Where to draw; a new figure if left out.
         """
-        # Without proofs: none is drawn.
+        # Proofs are left out, because they are not drawn.
         return cls.from_explanation(explain(estimator, x, y, layer=layer, check=False), ax=ax)
 
     @classmethod
@@ -57,7 +57,7 @@ class ExplanationDisplay(ABC):
 
 
 def check_explanation(explanation: Any) -> Explanation:
-    """Refuse what is no explanation."""
+    """Return the explanation; a TypeError says if it is something else."""
     if not isinstance(explanation, Explanation):
         raise TypeError(
             f"explanation is a {type(explanation).__name__}; expected an Explanation, as elman.explain "

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class PermutationImportanceDisplay:
-    """How much the score falls if a feature, or some steps, are exchanged between sequences.
+    """How much the score falls if a feature, or some steps, are permuted among the sequences.
 
-    Features are bars, the most important one on top, with the standard deviation over the repeats.
-    Steps are a line, with a band of one standard deviation.
+    Features are drawn as bars, the most important one at the top, with the standard deviation over the
+    repeats. Steps are drawn as a line, with a band of one standard deviation.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class PermutationImportanceDisplay:
     ----------
     importance : PermutationImportance
     ax_ : matplotlib Axes
-        Once drawn.
+        After ``plot``.
     figure_ : matplotlib Figure
     """
 
@@ -38,12 +38,12 @@ class PermutationImportanceDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any, *, ax: Axes | None = None, **options: Any
     ) -> PermutationImportanceDisplay:
-        """Permute and draw.
+        """Compute the permutation importance, and draw it.
 
         Parameters
         ----------
         estimator, X, y, **options
-            As ``elman.inspection.permutation_importance`` takes them.
+            As in ``elman.inspection.permutation_importance``.
         ax : matplotlib Axes, optional
             Where to draw; a new figure if left out.
         """
@@ -51,6 +51,11 @@ class PermutationImportanceDisplay:
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw. Needs matplotlib (``pip install 'elman[plot]'``).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if left out.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The derivative of the softmax, and its two cases."""
+"""The derivative of the softmax."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from elman.explanation import Explanation, explain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NUMBERED = 10  # classes, beyond which numbers would not fit
+_NUMBERED = 10  # classes; the numbers of more would not fit
 _NAMED = 30
 
 
 class SoftmaxJacobianDisplay(ExplanationDisplay):
-    """The softmax Jacobian dŷ_i/dz_k at a step, its diagonal case outlined (N5).
+    """The Jacobian of the softmax at one step, dŷ_i/dz_k (N5).
 
-    A row is a probability ŷ_i, a column an output z_k. On the outlined diagonal, i = k, it is
-    ŷ_i (1 - ŷ_i); elsewhere -ŷ_i ŷ_k. For up to 10 classes the numbers are written.
+    Each row is a probability ŷ_i, and each column is an output z_k. On the diagonal, which is outlined,
+    i = k, and the entry is ŷ_i (1 - ŷ_i). All other entries are -ŷ_i ŷ_k. With up to 10 classes, the
+    picture has the numbers too.
 
     Parameters
     ----------
     explanation : Explanation
     step : int, optional
-        Counted from 1; the last one that has a loss if left out.
+        Counted from 1. If left out, the last step that has a loss.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class SoftmaxJacobianDisplay(ExplanationDisplay):
     step : int
     jacobian : array (K, K)
     ax_ : matplotlib Axes
-        Once drawn.
+        After ``plot``.
     figure_ : matplotlib Figure
     """
 
@@ -64,9 +65,9 @@ class SoftmaxJacobianDisplay(ExplanationDisplay):
         x : array (n_timesteps, n_features)
         y : label, or array (n_timesteps,) of labels
         step : int, optional
-            Counted from 1; the last one that has a loss if left out.
+            Counted from 1. If left out, the last step that has a loss.
         layer : int
-            Any: the output is that of the top layer.
+            The picture does not depend on it: the output belongs to the top layer.
         ax : matplotlib Axes, optional
             Where to draw; a new figure if left out.
         """
@@ -84,7 +85,7 @@ class SoftmaxJacobianDisplay(ExplanationDisplay):
         explanation : Explanation
             From ``elman.explain``.
         step : int, optional
-            Counted from 1; the last one that has a loss if left out.
+            Counted from 1. If left out, the last step that has a loss.
         ax : matplotlib Axes, optional
             Where to draw; a new figure if left out.
         """

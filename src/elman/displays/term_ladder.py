@@ -1,4 +1,4 @@
-"""The terms of dL/dW by size, and why some of them are nothing."""
+"""The sizes of the terms of dL/dW, and why some of them contribute nothing."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HATCHES = {"structural": "////", "saturated": "xxxx", "vanished": "....", "unread": "----"}
-_DECADES = 8  # of colour; what is smaller has the lightest
+_DECADES = 8  # powers of ten with colours of their own; smaller terms have the lightest
 _NORM = r"$\|\mathrm{term}(t,\tau)\|$"
 
 
 class TermLadderDisplay(ExplanationDisplay):
     """The sizes of the terms δ_{t,τ} h_{τ-1}ᵀ, whose sum is dL/dW (N7).
 
-    If several steps have a loss, it is a triangle of log10 ‖term(t, τ)‖: a row is a loss L_t, a column
-    the step τ at which it reaches W. If one step has a loss, its row is drawn as bars. Terms that are
-    nothing are hatched, by reason: structural (h_0 = 0, or no W), saturated (f' ≈ 0 on the way),
-    vanished (the product shrank step by step), and unread (if the output reads all steps, but not this
-    one).
+    If several steps have a loss, the picture is a triangle of log10 ‖term(t, τ)‖. Each row is a loss
+    L_t, and each column is the step τ at which it reaches W. If only one step has a loss, its row is
+    drawn as bars. Terms that contribute nothing are hatched. The hatching shows the reason: structural
+    (h_0 = 0, or no W), saturated (f' ≈ 0 on the way back), vanished (the product shrank step by step),
+    or unread (the output reads all steps, but no unit from this step on).
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ class TermLadderDisplay(ExplanationDisplay):
     log_norms : array (T, T)
         log10 ‖term(t, τ)‖; masked where it is zero or there is no term.
     ax_ : matplotlib Axes
-        Once drawn.
+        After ``plot``.
     figure_ : matplotlib Figure
     """
 
     @property
     def log_norms(self) -> Any:
-        """log10 ‖term(t, τ)‖, (T, T), masked where it is zero or there is no term."""
+        """log10 ‖term(t, τ)‖, (T, T); masked where the norm is zero or there is no term."""
         norms = np.ma.masked_invalid(self.explanation.norms)
         return np.ma.log10(np.ma.masked_less_equal(norms, 0))
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elman._typing import Array
-from elman.data.sequences import column_names, numeric
+from elman.data.arrays import column_names, numeric
 from elman.data.tokens import require_tokens
 from elman.engines.carry import Carry
 from elman.errors import DataError

@@ -1,30 +1,26 @@
-"""What all estimators share: fitting."""
+"""Fitting, which all estimators share."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
-from elman._memory import require_memory
 from elman._typing import Array
-from elman.data import Examples, FrontEnd, Sequences, Targets
-from elman.data.weights import cast_weights, target_weights
+from elman.data import Examples
+from elman.data.weights import cast_weights
 from elman.engines import get_engine
 from elman.equations.dropout import Dropout
-from elman.equations.losses import Loss
-from elman.errors import DataError, DivergenceError
+from elman.errors import DivergenceError
 from elman.estimators.advice import unlearnt
-from elman.estimators.answers import Answers
 from elman.estimators.checkpoint import (
     Checkpoint,
     Keeper,
@@ -36,15 +32,11 @@ from elman.estimators.checkpoint import (
 from elman.estimators.facts import facts, outcome
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
-from elman.estimators.hyperparameters import generator
-from elman.estimators.inputs import InputFormat, as_fitted, first_format, planned_front_end
+from elman.estimators.preparing import Preparing
 from elman.estimators.reporting import reporting
 from elman.estimators.representation import Represented
-from elman.estimators.saving import Saved
-from elman.merging import Members, merged_architecture
+from elman.merging import Members
 from elman.mpi import rank, taking_part, together
-from elman.network import Network
-from elman.parameters import Architecture, initialize
 from elman.training import (
     Callback,
     Optimizer,
@@ -55,50 +47,12 @@ from elman.training import (
     cosine,
     epochs_of,
     make_optimizer,
-    members_for,
-    steps_of_batches,
     train,
 )
 
-# Of the parameters, in training: themselves, two for the products, two gradients, two of the
-# optimizer, those of the best epoch and of the one before; of several networks all gradients as one.
-_COPIES = 9
 
-
-class Prepared(NamedTuple):
-    """Checked input, before anything is set."""
-
-    examples: Examples
-    answers: Answers
-    format: InputFormat
-    before: Fitted | None
-
-
-class BaseRNN(Represented, Saved, metaclass=ABCMeta):
+class BaseRNN(Represented, Preparing):
     """Fits a network to sequences and their targets."""
-
-    @abstractmethod
-    def _values(self, y: Any, sequences: Sequences) -> Array:
-        """Check the shape of y and lay it out flat: what belongs to each sequence, or each step."""
-
-    @abstractmethod
-    def _checked_values(self, targets: Targets, known: Answers | None) -> Targets:
-        """Check the values of y themselves, and against what is known already."""
-
-    @abstractmethod
-    def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Answers:
-        """Find out what the answers of a network may be; checked targets have to be among them.
-
-        ``classes`` are those a caller names.
-        """
-
-    @abstractmethod
-    def _loss(self) -> str | Loss:
-        """What the network's loss is."""
-
-    def _encoded(self, examples: Examples, answers: Answers) -> Examples:
-        """Turn checked targets into what ``answers`` takes."""
-        return examples.with_targets(answers.encoded(examples.targets))
 
     def _strata(self, examples: Examples) -> Array | None:
         """What is to be held out alike."""
@@ -206,7 +160,9 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         if held_out is not None:
             prepared.answers.require_score(held_out.targets)
         n_members = None if resumed is None else resumed.n_members
-        fitted, members = self._begin(prepared, examples, n_members)
+        fitted, members = self._begin(
+            before, examples, prepared.answers, prepared.format, n_members
+        )
         optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
         fitted = replace(fitted, optimizer=optimizer if len(members.each) == 1 else None)
         trainer = self._trainer(fitted, members, optimizer, examples, data, examples.mean_weight)
@@ -253,8 +209,10 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         """Go over the sequences once, from where the last call ended (``partial_fit``)."""
         if self.early_stopping:
             raise ValueError("partial_fit cannot keep sequences aside; set early_stopping=False.")
-        prepared = self._prepare(X, y, sample_weight, self._begun, classes)
-        fitted, members = self._begin(prepared, prepared.examples, 1)
+        before = self._begun
+        prepared = self._prepare(X, y, sample_weight, before, classes)
+        examples = prepared.examples
+        fitted, members = self._begin(before, examples, prepared.answers, prepared.format, 1)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
         elif type(fitted.optimizer) is not type(self._make_optimizer()):
@@ -264,8 +222,8 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
                 "warm_start=True, which starts with a new optimizer."
             )
         assert fitted.optimizer is not None
-        data = {} if taking_part() is None else digests_of(prepared.examples, None)
-        trainer = self._trainer(fitted, members, fitted.optimizer, prepared.examples, data)
+        data = {} if taking_part() is None else digests_of(examples, None)
+        trainer = self._trainer(fitted, members, fitted.optimizer, examples, data)
         self._fitted = fitted
         n_before = len(fitted.history)
         try:
@@ -274,7 +232,7 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             fitted.optimizer = None  # its running means have diverged too
             raise
         finally:
-            fitted.saw(len(prepared.examples.sequences), len(fitted.history) - n_before)
+            fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         return self
 
@@ -284,169 +242,6 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
     def _begun(self) -> Fitted | None:
         """What there is to go on with."""
         return self._fitted if self.__sklearn_is_fitted__() else None
-
-    def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, before: Fitted | None, classes: Any = None
-    ) -> Prepared:
-        """Check the input and encode the targets; nothing is set yet."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        if before is None:
-            sequences, format = first_format(self, X)
-        else:
-            format = before.format
-            sequences = as_fitted(self, X, format, before.network.dtype)
-        answers_before = None if before is None else before.answers
-        examples = self._examples(y, sequences, sample_weight, answers_before)
-        has_less = len(examples.sequences.values) < len(sequences.values)
-        if before is None and format.vocabulary is not None and has_less:  # by weights of 0
-            vocabulary, present = format.vocabulary.of_present(
-                examples.sequences, self.min_frequency
-            )
-            examples = replace(examples, sequences=present)
-            format = replace(format, vocabulary=vocabulary)
-        answers = self._known(examples.targets, answers_before, classes)
-        if before and before.network.architecture != merged_architecture(
-            self._architecture(before.front_end, answers, before.format), before.n_members
-        ):
-            M, architecture = before.n_members, before.network.architecture
-            own = replace(architecture, hidden=tuple(H // M for H in architecture.hidden))
-            raise InvalidParameterError(
-                "hidden_layer_sizes, cell, bidirectional, learn_initial_state, readout, bias and loss "
-                f"cannot change once training has begun: it goes on with {own}"
-                f"{f', of which n_members={M} were trained' if M > 1 else ''}. Set them back, or fit "
-                "with warm_start=False."
-            )
-        return Prepared(self._encoded(examples, answers), answers, format, before)
-
-    def _examples(
-        self, y: Any, sequences: Sequences, sample_weight: Any, known: Answers | None = None
-    ) -> Examples:
-        """Check targets and weights, against what is known; what has weight 0 is left out."""
-        values = self._values(y, sequences)
-        weights = target_weights(sample_weight, sequences, self._every_step)
-        examples = Examples(sequences, Targets(values, weights, self._every_step)).present()
-        return examples.with_targets(self._checked_values(examples.targets, known))
-
-    def _begin(
-        self, prepared: Prepared, examples: Examples, n_members: int | None
-    ) -> tuple[Fitted, Members]:
-        """Go on; or draw new networks, and measure a front end on these examples.
-
-        How many there are is for ``n_members=`` to say where they begin, if it is None here. Several
-        that are gone on with are zeros: what they had come to is the caller's to restore.
-        """
-        _, answers, format, before = prepared
-        if before is not None:
-            fitted = before.trainable()
-            parameters = fitted.network.parameters
-            if n_members in (None, 1):
-                return fitted, Members.of([parameters])
-            architecture = self._architecture(fitted.front_end, fitted.answers, fitted.format)
-            n_numbers = n_members * architecture.n_parameters
-            members = Members(architecture, np.zeros(n_numbers, parameters.vector.dtype))
-            network = Network.from_parameters(members.network, fitted.network.engine)
-            return replace(fitted, network=network), members
-        sequences, targets = examples.sequences, examples.targets
-        dtype = sequences.values.dtype
-        rng = generator(self.random_state)
-        front_end = self._front_end(examples, format)
-        answers = answers.measured(targets)
-        architecture = self._architecture(front_end, answers, format)
-        if n_members is None:
-            work = architecture.n_parameters * steps_of_batches(
-                front_end.lengths(sequences.lengths)
-            )
-            n_members = self._n_members_of(work, len(sequences))
-        _require_memory(architecture, n_members, dtype)
-        drawn = [initialize(architecture, rng, dtype) for _ in range(n_members)]
-        for parameters in drawn:
-            answers.begin(parameters, targets)
-            if format.vocabulary is not None:  # what is not learned says nothing
-                columns = np.arange(format.vocabulary.unknown)
-                absent = np.setdiff1d(columns, sequences.values.astype(np.int64))
-                for name, spec in architecture.specs.items():
-                    if spec.role == "input" and spec.layer == 1:
-                        parameters[name][:, [*absent, format.vocabulary.unknown]] = 0
-        members = Members.of(drawn)
-        network = Network.from_parameters(members.network, self._make_engine())
-        return Fitted(network, front_end, answers, format, rng, n_members=n_members), members
-
-    def _n_members_of(self, work: float, n_sequences: int) -> int:
-        """How many networks are trained, whose epochs take so much work each (``members_for``)."""
-        if self.n_members != "auto":
-            return int(self.n_members)
-        if self._every_step:
-            return 1
-        n_batches = -(-n_sequences // batch_size_of(self.batch_size, n_sequences))
-        return members_for(work * epochs_of(self.max_iter, n_batches))
-
-    def _front_end(self, examples: Examples, format: InputFormat) -> FrontEnd:
-        sequences = examples.sequences
-        if format.vocabulary is not None:
-            return FrontEnd.of_tokens(sequences.values.dtype)
-        planned = planned_front_end(self, sequences.lengths, sequences.n_features)
-        weights = examples.targets.weights / examples.targets.weights.max()
-        are_alike = bool((weights == 1).all())
-        if not (are_alike or self._every_step):
-            weights = np.repeat(weights, sequences.lengths)
-        return FrontEnd.measured(
-            sequences,
-            None if are_alike else weights,
-            standardize=bool(self.standardize) if planned.level is None else "sequence",
-            differences=planned.differences,
-            frame=planned.frame,
-        )
-
-    @property
-    def _readout(self) -> str:
-        readout: str = self._auto_readout if self.readout == "auto" else self.readout
-        return readout
-
-    def _architecture(
-        self, front_end: FrontEnd, answers: Answers, format: InputFormat
-    ) -> Architecture:
-        if self._every_step and self.readout not in ("auto", "last"):
-            raise InvalidParameterError(
-                f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
-                "step; leave it at 'auto'."
-            )
-        self._check_long_sequences()
-        try:
-            vocabulary = format.vocabulary
-            return Architecture.of(
-                front_end.n_inputs if vocabulary is None else len(vocabulary),
-                self.hidden_layer_sizes,
-                self.cell,
-                answers.n_outputs,
-                bool(self.bias),
-                self._loss(),
-                bool(self.learn_initial_state),
-                bool(self.bidirectional),
-                self._readout,
-                vocabulary is not None,
-            )
-        except ValueError as error:
-            raise InvalidParameterError(f"hidden_layer_sizes and cell: {error}") from None
-
-    def _check_long_sequences(self) -> None:
-        """Refuse ``tbptt_steps`` and ``checkpoint_steps`` where there is no way to obey."""
-        if self.tbptt_steps is not None and not self._every_step:
-            raise InvalidParameterError(
-                f"tbptt_steps={self.tbptt_steps} is for estimators that answer each step: an "
-                f"{type(self).__name__} answers a sequence once, and from a window without an answer "
-                "nothing can be learned. Leave it out: exact gradients take little memory, whatever "
-                "the length."
-            )
-        for name in ("tbptt_steps", "checkpoint_steps"):
-            if self.bidirectional and getattr(self, name) not in (None, "auto"):
-                raise InvalidParameterError(
-                    f"{name}={getattr(self, name)} and bidirectional=True exclude each other: a layer "
-                    "that goes from the last step to the first needs all steps of those below it. Set "
-                    "one of them back."
-                )
 
     def _make_optimizer(self) -> Optimizer:
         return make_optimizer(
@@ -508,23 +303,6 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
             self._fewest_to_score(),
         )
 
-    def _given_aside(self, validation_data: Any, prepared: Prepared) -> Examples:
-        """Check ``validation_data``, and encode its targets."""
-        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-            raise DataError(
-                f"validation_data is a {type(validation_data).__name__}; expected (X, y) or "
-                "(X, y, sample_weight), as for fit."
-            )
-        X, y, sample_weight = (*validation_data, None)[:3]
-        try:
-            dtype = prepared.examples.sequences.values.dtype
-            sequences = as_fitted(self, X, prepared.format, dtype)
-            examples = self._examples(y, sequences, sample_weight, prepared.answers)
-            self._known(examples.targets, prepared.answers)
-            return self._encoded(examples, prepared.answers)
-        except ValueError as error:
-            raise DataError(f"validation_data: {error}") from None
-
     def _score(self, fitted: Fitted, examples: Examples) -> float:
         """Score encoded examples whose sequences are the network's, or become so batch by batch."""
         if examples.front_end is None:
@@ -580,13 +358,3 @@ class BaseRNN(Represented, Saved, metaclass=ABCMeta):
         examples = self._examples(y, sequences, sample_weight, fitted.answers)
         y_hat = self._y_hat(fitted, examples.sequences, reduced=True)
         return fitted.answers.score(fitted.answers.encoded(examples.targets), y_hat)
-
-
-def _require_memory(architecture: Architecture, n_members: int, dtype: np.dtype[Any]) -> None:
-    """Refuse, by a MemoryError, more networks than there is memory for, and what they make together."""
-    n_parameters = n_members * architecture.n_parameters
-    n_numbers = _COPIES * n_parameters
-    if n_members > 1:
-        together = merged_architecture(architecture, n_members)
-        n_numbers += n_parameters + together.n_parameters
-    require_memory(n_numbers * dtype.itemsize, f"training {n_parameters:,} parameters")

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names, _get_feature_names, c
 
 from elman._typing import Array, IntArray
 from elman.data import Frame, FrontEnd, Sequences, Vocabulary, as_sequences
-from elman.data.sequences import refuse_mask, refuse_table, text_in
+from elman.data.arrays import refuse_mask, refuse_table, text_in
 from elman.data.tokens import holds_text, token_lists
 from elman.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Applying gradients: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
+"""Training: optimizers, learning-rate schedules, clipping, and the loop over epochs."""
 
 from elman.training.budget import (
     MANY_MEMBERS,

@@ -1,7 +1,7 @@
-"""How long to train, and in batches of how many, where nobody says.
+"""How long to train, and how large batches are, if a setting is ``"auto"``.
 
-What a network learns from is updates. Counted in epochs, a small set gets few: 50 sequences in
-batches of 64 are one update an epoch.
+A network learns with each update. If training is counted in epochs, a small set gets few updates: 50
+sequences in batches of 64 make one update in each epoch.
 """
 
 from __future__ import annotations
@@ -13,68 +13,69 @@ import numpy as np
 from elman._typing import IntArray
 
 N_UPDATES = 1_500
-"""Updates that ``max_iter="auto"`` makes, at least."""
+"""The smallest number of updates that ``max_iter="auto"`` makes."""
 
 MIN_EPOCHS = 10
-"""Epochs that ``max_iter="auto"`` makes, at least: large sets have more updates for it."""
+"""The smallest number of epochs that ``max_iter="auto"`` makes, so large sets get more updates."""
 
 SMALLEST_BATCH, LARGEST_BATCH = 16, 64
-"""What ``batch_size="auto"`` lies between."""
+"""The limits of ``batch_size="auto"``."""
 
 MANY_MEMBERS = (4, 2)
-"""Networks that ``n_members="auto"`` trains side by side, where there is time for them."""
+"""How many networks ``n_members="auto"`` trains side by side: the first number that is affordable."""
 
 ENOUGH_WORK = 4e11
-"""What these may take together: parameters times steps gone through, half a minute on two cores."""
+"""The most work that is affordable: parameters times steps, about half a minute on two cores."""
 
 BATCHES = 64
-"""Batches that ``batch_size="auto"`` aims at between those two."""
+"""The number of batches in an epoch that ``batch_size="auto"`` aims at, between its limits."""
 
 
 def epochs_for(n_batches: int) -> int:
-    """How many epochs of so many batches ``max_iter="auto"`` is.
+    """Return the number of epochs that ``max_iter="auto"`` makes.
 
     Parameters
     ----------
     n_batches : int
-        Updates of an epoch.
+        The updates in an epoch.
     """
     return max(MIN_EPOCHS, -(-N_UPDATES // n_batches))
 
 
 def batch_size_for(n_sequences: int) -> int:
-    """How many sequences of so many make a batch by ``batch_size="auto"``.
+    """Return the number of sequences in a batch with ``batch_size="auto"``.
 
-    It is 16 up to 1,024 sequences, then a 64th of them, rounded to a power of two, at most 64.
+    It is 16 for up to 1,024 sequences. For more, it is a 64th of them, rounded to a power of two, and
+    at most 64.
     """
     power = round(math.log2(max(n_sequences, BATCHES) / BATCHES))
     return min(max(SMALLEST_BATCH, 1 << power), LARGEST_BATCH)
 
 
 def batch_size_of(given: str | int, n_sequences: int) -> int:
-    """The size of a batch of so many sequences, by ``batch_size=``: a number, or ``"auto"``."""
+    """Return the number of sequences in a batch; ``given`` is a number or ``"auto"``."""
     return batch_size_for(n_sequences) if given == "auto" else int(given)
 
 
 def epochs_of(given: str | int, n_batches: int) -> int:
-    """The epochs of so many batches, by ``max_iter=``: a number, or ``"auto"``."""
+    """Return the number of epochs; ``given`` is a number or ``"auto"``."""
     return epochs_for(n_batches) if given == "auto" else int(given)
 
 
 def steps_of_batches(lengths: IntArray) -> int:
-    """How many steps an epoch goes through, if each sequence took as long as its batch.
+    """Estimate the steps of an epoch, if every sequence were as long as the longest in its batch.
 
-    A batch takes as long as its longest sequence: of sixteen, about the one that one in 16 exceeds.
+    The longest of 16 sequences is about as long as the length that one sequence in 16 exceeds.
     """
     return len(lengths) * int(np.quantile(lengths, 1 - 1 / SMALLEST_BATCH, method="higher"))
 
 
 def members_for(work: float) -> int:
-    """How many networks are trained by ``n_members="auto"``.
+    """Return the number of networks that ``n_members="auto"`` trains.
 
     Parameters
     ----------
     work : float
-        The parameters of one, times the steps that it goes through in all epochs.
+        The work of one network: its parameters, times the steps in all epochs.
     """
     return next((M for M in MANY_MEMBERS if M * work <= ENOUGH_WORK), 1)

@@ -1,4 +1,4 @@
-"""What a loss is without learning anything: that of one answer for all.
+"""The loss without learning: that of the best prediction that is the same for all targets.
 
 Letters: m targets, K outputs.
 """
@@ -15,21 +15,21 @@ from elman.data import Examples
 from elman.equations.losses import Loss
 
 _HALVINGS = 40
-_SAMPLE = 16_384  # targets that the best constant is looked for on
+_SAMPLE = 16_384  # targets, of which the best constant is computed
 
 
 class Guessing(NamedTuple):
-    """Losses of a sequence, in the mean, that training is measured by.
+    """Mean losses of a sequence, with which the loss of training is compared.
 
     Attributes
     ----------
     loss : float
-        Of the best answer that is the same for all: the entropy of the weighted class frequencies,
-        or the loss of the best constant.
+        The loss of the best prediction that is the same for all targets. For classes, this is the
+        entropy of the weighted class frequencies; for numbers, the loss of the best constant.
     perfect : float
-        Of the targets themselves as answers. It is not 0 with ``"poisson"``.
+        The loss if each prediction is the target itself. With ``"poisson"`` it is not 0.
     a_target : float
-        ``loss``, for a target of weight 1.
+        ``loss`` for one target of weight 1, rather than for a sequence.
     """
 
     loss: float
@@ -37,9 +37,9 @@ class Guessing(NamedTuple):
     a_target: float
 
     def explained(self, loss: float) -> float:
-        """The share of the loss of guessing that is gone: R² of squared errors, else D².
+        """Return the share by which a loss is below that of guessing: R² for squared errors, else D².
 
-        It is 1 where there is nothing to explain, as all targets are alike.
+        If all targets are equal, it is 1.
         """
         left = self.loss - self.perfect
         tiny = 1e-9 * max(abs(self.loss), abs(self.perfect), 1e-300)
@@ -47,12 +47,12 @@ class Guessing(NamedTuple):
 
 
 def guessing(examples: Examples, loss: Loss, n_outputs: int) -> Guessing:
-    """Compute what guessing comes to.
+    """Compute the losses of guessing.
 
     Parameters
     ----------
     examples : Examples
-        With targets as the network is trained on.
+        With the targets that the network is trained on.
     loss : Loss
     n_outputs : int
         K.

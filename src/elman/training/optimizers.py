@@ -1,7 +1,7 @@
-"""Optimizers: vectors in, vectors out. Each turns a gradient into a step on the parameters.
+"""Optimizers: each changes a vector of parameters by a vector of gradients.
 
-θ parameters, g gradient, α learning rate. Where the literature splits, the variant is PyTorch's, so
-that a recipe carries over: the momentum buffer holds gradients, and α multiplies it as it is applied.
+θ parameters, g gradient, α learning rate. If the literature has several variants, this is PyTorch's, so
+that settings can be copied: the momentum buffer is a sum of gradients, and α multiplies it in the step.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _BLOCK = 1 << 14  # numbers at a time: what is computed stays in the cache
 
 
 class Optimizer(Protocol):
-    """What an optimizer does. Its state begins at zero, with the first gradient it sees."""
+    """What an optimizer does. Its state is zero before the first gradient."""
 
     def apply(self, parameters: Array, gradient: Array, learning_rate: float | Array) -> None:
-        """Step the parameters, in place; the rate is one for all, or one for each, (n_parameters,)."""
+        """Change the parameters in place; ``learning_rate`` is one number, or (n_parameters,)."""
         ...
 
     def reset(self) -> None:
-        """Forget all gradients, and begin anew with the next."""
+        """Set the state back to zero."""
         ...
 
 
@@ -39,7 +39,7 @@ class SGD:
 
     def reset(self) -> None:
         """See ``Optimizer.reset``."""
-        return  # it remembers none
+        return  # it has no state
 
 
 class Momentum:
@@ -88,7 +88,7 @@ class RMSprop:
     rho : float
         ρ, in [0, 1).
     epsilon : float
-        Outside the root.
+        Added to the root, not inside it.
     """
 
     def __init__(self, rho: float = 0.99, epsilon: float = 1e-8) -> None:
@@ -114,9 +114,9 @@ class Adam:
     Parameters
     ----------
     beta_1, beta_2 : float
-        Decay of the two means, in [0, 1).
+        The decay of the two means, in [0, 1).
     epsilon : float
-        Outside the root, after the bias correction.
+        Added to the root, not inside it, after the bias correction.
     """
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
@@ -168,9 +168,9 @@ def make_optimizer(
     beta_2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> Optimizer:
-    """Make an optimizer by its name; it takes those of the settings that it knows.
+    """Make an optimizer by its name. Settings that it does not have are ignored.
 
-    ``rmsprop`` takes ``beta_2`` for its ρ.
+    ``beta_2`` is also the ρ of ``rmsprop``.
     """
     match name:
         case "sgd":
@@ -192,20 +192,20 @@ _KINDS: dict[str, type[Optimizer]] = {
 
 
 def optimizer_settings(optimizer: Optimizer) -> dict[str, Any]:
-    """What a model file holds of an optimizer, beside its arrays: its kind, and its numbers."""
+    """Return the kind and the numbers of an optimizer, for a model file."""
     numbers = {name: v for name, v in vars(optimizer).items() if not isinstance(v, np.ndarray)}
     return {"kind": type(optimizer).__name__, **numbers}
 
 
 def optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:
-    """What a model file holds of an optimizer, beside its settings."""
+    """Return the arrays of an optimizer, for a model file."""
     return {name: v for name, v in vars(optimizer).items() if isinstance(v, np.ndarray)}
 
 
 def optimizer_from(
     settings: Mapping[str, Any], arrays: Mapping[str, Array], vector: Array
 ) -> Optimizer:
-    """Put an optimizer together again.
+    """Make an optimizer from what a model file has of it.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def optimizer_from(
     arrays : mapping of str to array
         From ``optimizer_arrays``.
     vector : array (n_parameters,)
-        Of the parameters that it is for.
+        The parameters that it is for.
 
     Raises
     ------
@@ -239,14 +239,14 @@ def optimizer_from(
 
 
 def clip_norm(gradient: Array, max_norm: float | None) -> float:
-    """Scale a gradient down, in place, to a norm of at most ``max_norm`` (Pascanu et al. 2013).
+    """Clip a gradient in place, so that its norm is at most ``max_norm`` (Pascanu et al. 2013).
 
     Parameters
     ----------
     gradient : array (n_parameters,)
         The gradient of all parameters as one vector.
     max_norm : float or None
-        None leaves it as it is.
+        If None, the gradient stays as it is.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How far training is, for those who watch it."""
+"""How far training is, for callbacks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
-"""What is known of an epoch: plain numbers, so that a history is JSON as it stands.
+"""One epoch in the history: plain numbers and text, so that a history can be written as JSON.
 
-Two entries are text, and seldom there: ``"recovered"``, if training diverged before the epoch was
-complete, and ``"stopped"``, if it ended with this epoch as nothing improved any more.
+Two entries are text, and most rows do not have them: ``"recovered"``, if training diverged before the
+epoch was complete; ``"stopped"``, if training ended with this epoch because nothing improved any more.
 """
 
 NOTES = ("recovered", "stopped")
@@ -55,19 +55,19 @@ class Progress:
 
     @property
     def place(self) -> str:
-        """Where training is: epoch 3/9, or update 300 of 1,500."""
+        """Where training is, as text: "epoch 3/9", or "update 300 of 1,500"."""
         if self.n_updates is None:
             return f"epoch {self.epoch}/{self.n_epochs}"
         return f"update {self.update:,} of {self.n_updates:,}"
 
     @property
     def notes(self) -> list[str]:
-        """What the epoch's row says in words."""
+        """The texts in the epoch's row."""
         return [self.row[name] for name in NOTES if name in self.row] if self.row else []
 
     def __str__(self) -> str:
         line = f"{self.place}  loss {self.loss:.4f}"
-        number = ".4f"  # of a score that is no share
+        number = ".4f"  # for a score that is not a percentage
         if self.accuracy is not None:
             number = ".2%"
             line += f"  accuracy {self.accuracy:.2%}"

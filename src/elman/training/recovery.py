@@ -1,4 +1,4 @@
-"""What becomes of a training that diverged: it goes on from good weights, slower, or it is an error."""
+"""What happens when training diverges: it goes on from good weights, at half the rate, or it fails."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from elman.training.trainer import Trainer
 logger = logging.getLogger("elman")
 
 MAX_WITHOUT_AN_EPOCH = 5
-"""Recoveries without a complete epoch between them, before it is an error."""
+"""After so many recoveries without a complete epoch, the next divergence is an error."""
 
 MAX_IN_ALL = 8
-"""Recoveries of one training, before it is an error: by then the rate is 1/256 of what was asked."""
+"""After so many recoveries in all, the next divergence is an error; the rate is 1/256 by then."""
 
 
 @dataclass
 class Recovery:
-    """The recoveries of one training: how many there were, and what to say of them.
+    """The recoveries of one training: how many there were, and messages about them.
 
     Attributes
     ----------
     n_in_all, n_without_an_epoch : int
+        The recoveries in all, and those since the last complete epoch.
     first : str
-        What happened first, of those without an epoch between them.
+        The message of the first divergence since the last complete epoch.
     said : list of str
-        What to say of the epoch that is not complete yet.
+        The messages for the row of the epoch that is not complete yet.
     """
 
     n_in_all: int = 0
@@ -36,12 +37,14 @@ class Recovery:
     said: list[str] = field(default_factory=list)
 
     def go_on(self, trainer: Trainer, n_updates: int, error: DivergenceError) -> None:
-        """Let a trainer go on, whose weights are good again: from so many updates, at half the rate.
+        """Let a trainer go on after a divergence, at half the learning rate.
+
+        The caller has restored good weights. The schedule goes on after ``n_updates`` updates.
 
         Raises
         ------
         DivergenceError
-            If there have been enough of these.
+            If there were too many recoveries.
         """
         self.first = self.first or str(error)
         if self.n_in_all == MAX_IN_ALL or self.n_without_an_epoch == MAX_WITHOUT_AN_EPOCH:
@@ -57,14 +60,14 @@ class Recovery:
         self.said.append(note)
 
     def notes(self) -> str:
-        """What happened on the way to an epoch that is now complete; no text if nothing did."""
+        """Return the messages for an epoch that is now complete, as one text, and forget them."""
         text = " ".join(self.said)
         self.said.clear()
         self.n_without_an_epoch, self.first = 0, ""
         return text
 
     def _in_vain(self, rate_factor: float) -> str:
-        """Say what happened first, what was tried, and what is left to do."""
+        """Say what happened first, what was tried, and what the user can do."""
         return (
             f"{self.first} {self.n_in_all} times the last good weights came back and the learning "
             f"rate was halved, at last to {_share(rate_factor)} of it; it diverged again. Lower the "

@@ -1,4 +1,4 @@
-"""Epoch after epoch, until it is enough: when training ends, and with which parameters."""
+"""The loop over epochs: when training ends, and with which parameters."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ logger = logging.getLogger("elman")
 
 @dataclass
 class Patience:
-    """Counts epochs without improvement, from when something is learnt.
+    """Counts epochs without improvement, once the network has begun to learn.
 
     Parameters
     ----------
     n_epochs : int
-        How many are enough.
+        Training ends after so many epochs without improvement.
     tol : float
-        An improvement by less is none.
+        An improvement of at most ``tol`` does not count.
 
     Attributes
     ----------
     n_without_improvement : int
     has_begun : bool
-        Whether the loss was below that of guessing already.
+        Whether the loss has been below that of guessing.
     watched : float
-        The best so far of what is watched.
+        The best score so far, or minus the lowest loss.
     """
 
     n_epochs: int
@@ -45,7 +45,7 @@ class Patience:
     watched: float = -math.inf
 
     def ends(self, score: float, trainer: Trainer) -> bool:
-        """Take an epoch's score (or minus its loss), and say whether it is enough."""
+        """Count an epoch by its score (or minus its loss), and return whether training ends."""
         enough = score > self.watched + self.tol
         self.watched = max(score, self.watched)
         begins = not self.has_begun and trainer.data_loss < trainer.guessing.loss - self.tol
@@ -66,20 +66,24 @@ class Patience:
 
 @dataclass
 class Run:
-    """What a training has come to so far; right at any moment, after an interrupt too.
+    """The progress of a training, which is valid at any moment, also after an interrupt.
 
     Attributes
     ----------
     history : list of dict
-        A row an epoch.
+        A row for each epoch.
     best : array or None
-        All parameters after the epoch with the best score (or lowest loss), once there was one.
+        All parameters after the epoch with the best score (or lowest loss). None before the first
+        epoch is complete.
     safe : array or None
-        What to go back to when training diverges; at first what it began with. A score is that of
-        the weights after an epoch, but a loss is that of the weights during it, and its last update
-        may have spoilt them: without scores this is what the best epoch began with.
+        The parameters to go back to when training diverges; at first, those that training began with.
+        A score belongs to the weights after an epoch. But a loss belongs to the weights during the
+        epoch, and its last update may have made them worse. So without scores, these are the
+        parameters that the best epoch began with.
+    best_loss, best_score : float
+        The lowest loss and the highest score of an epoch.
     best_epoch : int
-        Its number; 0 if ``best`` is what this training began with.
+        The number of the epoch of ``best``; 0 if ``best`` is what this training began with.
     converged : bool
         Whether training stopped because nothing improved any more.
     data_loss : float
@@ -87,14 +91,14 @@ class Run:
     first : int
         The number of this training's first epoch; 0 before it has begun.
     ended : bool
-        Whether training came to its end.
+        Whether training has ended.
     before : array or None
-        What the epoch under way began with; None between epochs.
+        The parameters that the present epoch began with; None between epochs.
     n_updates : int
-        That there were when the epoch under way began.
+        The number of updates before the present epoch.
     recovery : Recovery
     patience : Patience or None
-        None where training goes to its end in any case.
+        None if training does not end early.
     """
 
     history: list[Row]
@@ -114,7 +118,7 @@ class Run:
 
 
 Moment: TypeAlias = Literal["update", "epoch", "end"]
-"""What is just complete, when a training may be kept to be gone on with."""
+"""What has just been completed when a training can be saved, to be resumed later."""
 
 
 def train(
@@ -130,45 +134,47 @@ def train(
 ) -> None:
     """Train for a number of epochs, or until nothing improves any more.
 
-    A run that has begun already is gone on with (``training.state``).
+    A run that has already begun is resumed (``training.state``).
 
-    If it diverges, it goes on from ``run.best`` with half the learning rate, and if that diverges too
-    before an epoch is complete, from ``run.safe``; the epoch's row says so (``"recovered"``). What
-    decides is computed, so that the same seed is the same bits.
+    If training diverges, it goes on from ``run.best`` with half the learning rate. If it diverges
+    again before an epoch is complete, it goes on from ``run.safe``. The epoch's row says so
+    (``"recovered"``). All decisions follow from computed numbers, not from the clock, so the same seed
+    gives the same bits.
 
     Parameters
     ----------
     trainer : Trainer
     run : Run
-        Filled in as training goes.
+        Changed as training goes on.
     n_epochs : int
-        At most.
+        The largest number of epochs.
     validate : callable, optional
-        Returns the score of the present parameters on sequences kept aside. With it the score is
-        watched, without it the loss.
+        Returns the score of the present parameters on the validation sequences. An epoch improves if
+        this score is higher; without ``validate``, if the loss is lower.
     tol : float
-        An improvement by less is none.
+        An improvement of at most ``tol`` does not count for ``n_iter_no_change``.
     n_iter_no_change : int, optional
-        Epochs without improvement before training stops, and the best weights come back; left out,
-        it goes on to the end. It counts from when the loss is below that of guessing by more than
-        ``tol``: a plateau there is where learning has not begun. The row says so (``"stopped"``).
+        After so many epochs without improvement, training stops with the best weights. If left out,
+        training does not stop early. Counting begins once the loss is below that of guessing by more
+        than ``tol``, because before that the network has not begun to learn. The epoch's row says that
+        training stopped (``"stopped"``).
     callback : callable, optional
-        Given a ``Progress`` after each batch, and after each epoch with its row.
+        Called with a ``Progress`` after each batch, and after each epoch with its row.
     keep : callable, optional
-        Called whenever ``trainer`` and ``run`` are what a training can be gone on from, after the
-        callback: after each update, each epoch, and at the end.
+        Called whenever training could be resumed from ``trainer`` and ``run``: after each update, each
+        epoch, and at the end, each time after the callback.
 
     Raises
     ------
     DivergenceError
-        If it diverges again and again (``recovery``). ``run`` holds all up to the last complete
-        epoch.
+        If training diverges again and again (``recovery``). ``run`` has everything up to the last
+        complete epoch.
 
     Notes
     -----
-    When it ends, the parameters are those of the last epoch, or, with ``validate`` or if it was
-    stopped early, the best. If it diverges for good they are ``run.safe``, and after any other
-    exception ``run.best``, once there is one.
+    At the end, the parameters are those of the last epoch. With ``validate``, or if training stopped
+    early, they are the best ones. After a DivergenceError they are ``run.safe``. After any other
+    exception they are ``run.best``, if there is one.
     """
     if run.ended:
         return
@@ -200,7 +206,7 @@ def _begin(
     n_iter_no_change: int | None,
 ) -> None:
     run.safe = trainer.members.vector.copy()
-    if run.history:  # going on from older epochs: what there is may stay the best
+    if run.history:  # training continues: the present parameters may stay the best
         run.best = run.safe
         run.best_loss = min(row["loss"] for row in run.history)
         if validate is not None:

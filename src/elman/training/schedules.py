@@ -1,4 +1,4 @@
-"""Learning-rate schedules: from the number of an update, counted from 0, to its learning rate."""
+"""Learning-rate schedules: functions from the number of an update, from 0, to its learning rate."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ SCHEDULES = ("constant", "cosine")
 
 
 def constant(learning_rate: float) -> Schedule:
-    """The same learning rate at every update."""
+    """Make a schedule with the same learning rate at every update."""
     return lambda update: learning_rate
 
 
 def cosine(learning_rate: float, n_updates: int, warmup: float) -> Schedule:
-    """Rise in a straight line to ``learning_rate``, then fall to 0 along half a cosine.
+    """Make a schedule that rises linearly to ``learning_rate``, then falls to 0 along half a cosine.
 
-    The rise keeps the first updates small, while Adam's means are still of few gradients (Goyal et
-    al. 2017, section 2.2); the fall is that of Loshchilov and Hutter (2017, eq. 5), without restarts.
+    The rise keeps the first updates small, while Adam's means are over few gradients (Goyal et al.
+    2017, section 2.2). The fall is that of Loshchilov and Hutter (2017, eq. 5), without restarts.
 
     Parameters
     ----------
     learning_rate : float
-        The highest.
+        The highest learning rate.
     n_updates : int
-        In all. After them the rate is 0.
+        The number of all updates. After them, the learning rate is 0.
     warmup : float
-        The share of the updates that the rise takes, in [0, 1).
+        The share of the updates in which the learning rate rises, in [0, 1).
     """
     n_warmup = math.ceil(warmup * n_updates)
 
@@ -44,7 +44,7 @@ def cosine(learning_rate: float, n_updates: int, warmup: float) -> Schedule:
 
 
 def _sin(x: float) -> float:
-    """Sin x for 0 ≤ x ≤ π/2 by its Taylor series; C libraries differ in the last digit of theirs."""
+    """Sin x for 0 ≤ x ≤ π/2 by its Taylor series; the last digit of C libraries' sin differs."""
     series = 1.0
     for n in range(20, 0, -2):
         series = 1 - series * (x * x) / (n * (n + 1))

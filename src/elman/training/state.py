@@ -1,8 +1,8 @@
-"""What a training has come to, as plain numbers and arrays: it is gone on from to the same bits.
+"""The state of a training as plain numbers and arrays, from which it is resumed to the same bits.
 
-Beside it there are what a model file holds, and the optimizer (``optimizer_from``). An epoch under way
-is the state of the generator when the epoch began, from which its order is drawn again, and the sums
-over the batches that are done.
+A checkpoint also has what a model file has, and the optimizer (``optimizer_from``). Of an incomplete
+epoch, it has the state of the generator when the epoch began, so that the order can be drawn again, and
+the sums over the batches that are complete.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _OPTIMIZER = "optimizer."
 
 
 class State(NamedTuple):
-    """What a training has come to beside its model and its optimizer.
+    """The state of a training, apart from its model and its optimizer.
 
     Attributes
     ----------
     settings : dict
-        Plain numbers, text, lists and mappings of text.
+        Numbers, text, lists, and mappings with text as keys.
     arrays : dict of str to array
     """
 
@@ -49,9 +49,10 @@ class State(NamedTuple):
 
 
 def state_of(trainer: Trainer, run: Run) -> State:
-    """Collect what a training has come to, between two updates.
+    """Collect the state of a training between two updates.
 
-    Of several networks this has the weights and the optimizer too: a model has what they make alone.
+    If several networks are trained, the state has their weights and the optimizer too, because a model
+    has only the one network that they make.
     """
     under_way, patience, dropout = trainer.under_way, run.patience, trainer.dropout
     settings = {
@@ -78,14 +79,15 @@ def state_of(trainer: Trainer, run: Run) -> State:
 
 
 def go_on(trainer: Trainer, run: Run, state: State) -> None:
-    """Bring a trainer and a run that are new to what ``state_of`` collected.
+    """Bring a new trainer and a new run to the state that ``state_of`` collected.
 
-    The trainer has as many networks as it had; one alone, and its optimizer, as of that moment.
+    The trainer must have the same number of networks. If that is one, its weights and its optimizer
+    must be those of that moment already.
 
     Raises
     ------
     LookupError, TypeError, ValueError
-        If the parts do not make a training.
+        If the state does not belong to such a training.
     """
     settings, arrays = state
     for name in _OF_TRAINER:

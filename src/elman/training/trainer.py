@@ -1,4 +1,4 @@
-"""An epoch: batch → loss and gradients → clipped → applied."""
+"""An epoch of training: for each batch, compute the gradient, clip it, and apply it."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
 from elman.training.windows import Window, n_windows, windows
 
-_WINDOW = 4  # updates, at least, that a loss is judged by
+_WINDOW = 4  # updates, at least, by which training is found to diverge
 
 
 @dataclass(slots=True)
 class UnderWay:
-    """An epoch so far, from which it can be gone on with: sums over the batches that are done.
+    """An incomplete epoch, from which it can be resumed: sums over the batches that are complete.
 
     Attributes
     ----------
     rng : dict
-        The state of the generator when the epoch began; its order is drawn from that.
+        The state of the generator when the epoch began. The order of the sequences is drawn from it.
     n_done : int
-        Sequences, of the batches that are done.
+        The number of sequences in the batches that are complete.
     n_windows : int
-        Windows that are done of the batch after them.
+        The number of windows that are complete in the batch after these.
     part : float
-        How many sequences' worth of steps these are.
+        The number of sequences in these windows, by their share of the batch's steps.
     loss, norm : float
-        The objective and the gradient's norm, times the sequences of a batch.
+        Sums of the objective and of the gradient's norm, each times the sequences of its batch.
     data_loss, weight, correct : float
-        The loss without the penalty, the weights, and the weights of right answers.
+        Sums of the loss without the penalty, of the weights, and of the weights of right answers.
     learning_rate : float
-        The last update's.
+        The learning rate of the last update.
     seconds : float
-        Since it began, without interruptions.
+        The time since the epoch began, without interruptions.
     """
 
     rng: dict[str, Any]
@@ -67,20 +67,20 @@ class UnderWay:
 
 
 class Update(NamedTuple):
-    """What an update came to: means over the networks, but for the last.
+    """The results of an update. All but the last are means over the networks.
 
     Attributes
     ----------
     objective : float
-        The mean of a sequence.
+        The mean over the sequences of the batch.
     data_loss : float
         The sum over the batch, without the penalty.
     norm : float
-        Of the gradient.
+        The norm of the gradient, before clipping.
     correct : float
-        The weight of right answers.
+        The sum of the weights of right answers.
     worst : float
-        The highest ``data_loss`` of a network.
+        The highest ``data_loss`` of any network.
     """
 
     objective: float
@@ -91,7 +91,7 @@ class Update(NamedTuple):
 
 
 class Trainer:
-    """Goes over examples, batch by batch, and changes parameters in place.
+    """Goes over the examples batch by batch, and changes the parameters in place.
 
     The objective of a batch is
 
@@ -101,50 +101,53 @@ class Trainer:
     ----------
     engine : Engine
     members : Members
-        The networks that learn, each by its own gradient; changed in place. One optimizer serves all,
-        as it treats each number by itself.
+        The networks, each of which learns by its own gradient. They are changed in place. One optimizer
+        serves all of them, because it treats each parameter by itself.
     examples : Examples
     optimizer : Optimizer
     schedule : Schedule
     batch_size : int
-        Sequences in a batch. A larger number than there are means all of them.
+        The number of sequences in a batch. If there are fewer, all are one batch.
     rng : numpy.random.Generator
-        Shuffles.
+        The generator that shuffles.
     shuffle : bool
-        Whether to take the sequences in a new random order each epoch.
+        Whether to take the sequences in a new random order in each epoch.
     alpha : float
-        Strength of the penalty on U, W and V.
+        The strength of the penalty on U, W and V.
     max_norm : float or None
         Each network's gradient is clipped to this norm.
     dropout : Dropout, optional
-        What is dropped in the first update; those after it count on. So do the seeds of the networks
-        after the first.
+        The dropout of the first network. Each update has its own number, and each network its own seed,
+        counted up from this one.
     recurrent_rate : float
-        What multiplies the learning rate of the recurrent weights W.
+        A factor for the learning rate of the recurrent weights W.
     tbptt_steps : int, optional
-        An update learns from so many steps of a batch's sequences, and goes on from the states that
-        the one before ended in (``windows``); left out, from all. The penalty of an update is that
-        of a batch times the share of its steps, so that over an epoch it counts as much.
+        The number of steps of a batch's sequences that an update learns from. An update starts from the
+        states in which the one before ended (``windows``). If left out, it learns from all steps. The
+        penalty of an update is that of a batch times the share of its steps, so over an epoch the
+        penalty counts as much.
 
     Attributes
     ----------
     n_updates : int
-        Of those there were, the ones that count for the schedule.
+        The number of updates so far, by which the schedule goes. After a divergence it goes back.
     budget : int or None
-        How many there are to be, for those who watch; None where epochs are counted.
+        The number of updates that are planned, for callbacks. None if training is limited by epochs.
     rate_factor : float
-        What multiplies the schedule's learning rate: halved whenever training diverged.
+        A factor for the schedule's learning rate, which is halved each time training diverges.
     data_loss : float
         The mean loss of a sequence in the last complete epoch, without the penalty.
     first_loss : float
-        That of a label in the first batch, before anything was learnt, of the network with the most.
+        The mean loss of a label in the first batch, before the first update; of several networks, the
+        highest.
     high : deque of bool
-        Of the last updates, those of an epoch: whether the loss of a label was far too high.
+        For each of the last updates, as many as an epoch has: whether the loss of a label was far too
+        high.
     under_way : UnderWay or None
-        The epoch that is being gone over, after each of its batches. Whoever sets it lets the next
-        epoch go on from there.
+        The incomplete epoch, after each of its batches. If you set it, the next call of ``epoch``
+        resumes there.
     states : list of Carry or None
-        The states of each network between two windows of a batch, a row a sequence of the batch.
+        The states of each network between two windows of a batch, with a row for each sequence.
     """
 
     def __init__(
@@ -188,7 +191,7 @@ class Trainer:
 
     @property
     def parameters(self) -> Parameters:
-        """Those of the network that the members make."""
+        """The parameters of the one network that the members make."""
         return self.members.network
 
     @cached_property
@@ -197,7 +200,7 @@ class Trainer:
         return n_windows(self.examples, self.batch_size, self.tbptt_steps)
 
     def states_of(self, n_sequences: int) -> list[Carry] | None:
-        """Room for what is carried from a window of a batch to the next, if it is cut into windows."""
+        """Make arrays for the states between two windows of a batch; None if batches are not cut."""
         if self.tbptt_steps is None:
             return None
         architecture, dtype = self.members.architecture, self.members.vector.dtype
@@ -206,18 +209,18 @@ class Trainer:
 
     @cached_property
     def guessing(self) -> Guessing:
-        """What the loss of these examples is without learning anything."""
+        """The losses of these examples without learning."""
         architecture = self.parameters.architecture
         return guessing(self.examples, architecture.loss_function, architecture.n_outputs)
 
     @property
     def learning_rate(self) -> float:
-        """The next update's."""
+        """The learning rate of the next update."""
         return self.schedule(self.n_updates) * self.rate_factor
 
     @cached_property
     def _rate_of_each(self) -> Array | None:
-        """What multiplies the learning rate of each parameter, (n_parameters,), if that differs."""
+        """The factor for the learning rate of each parameter, (n_parameters,); None if all are 1."""
         if self.recurrent_rate == 1:
             return None
         factors = Members(self.members.architecture, np.ones_like(self.members.vector))
@@ -228,9 +231,10 @@ class Trainer:
         return factors.vector
 
     def back_off(self, n_updates: int) -> None:
-        """Go on after a divergence: from so many updates, at half the rate, with a new optimizer.
+        """Prepare to go on after a divergence, at half the learning rate.
 
-        The weights are the caller's to restore.
+        The schedule goes back to ``n_updates``, and the optimizer's state to zero. The caller restores
+        the weights.
         """
         self.n_updates = n_updates
         self.rate_factor /= 2
@@ -238,28 +242,29 @@ class Trainer:
         self.high.clear()
 
     def epoch(self, number: int, n_epochs: int, callback: Callback | None = None) -> Row:
-        """Go over all sequences once, or over those that are left of an epoch under way.
+        """Go over all sequences once, or over those that are left of an incomplete epoch.
 
         Parameters
         ----------
         number, n_epochs : int
-            For the callback and messages; epochs count from 1.
+            The number of the epoch, counted from 1, and the largest number; for the callback and for
+            messages.
         callback : callable, optional
-            Given a ``Progress`` after each batch.
+            Called with a ``Progress`` after each batch.
 
         Returns
         -------
         dict
-            The epoch's line of the history.
+            The epoch's row of the history.
 
         Raises
         ------
         DivergenceError
-            If a loss, a gradient or a parameter is not finite, or if in more than half of the
-            epoch's updates (of the last four, where it has fewer) the loss of a label was over 100
-            times that of guessing and of the first batch: a tanh network saturates rather than
-            overflows. One batch that is so high is none yet: clipped, its gradient does little harm.
-            The parameters are what they have come to.
+            If a loss, a gradient or a parameter is not finite. Also if the loss of a label was too high
+            in more than half of the epoch's updates (or of the last four, if an epoch has fewer). Too
+            high means over 100 times the loss of guessing and that of the first batch: a tanh network
+            saturates, so its loss does not overflow. One such batch is not an error: its clipped
+            gradient does little harm. The parameters stay as the last update left them.
         """
         if self.under_way is None:
             self.under_way = UnderWay(dict(self.rng.bit_generator.state))
@@ -307,7 +312,7 @@ class Trainer:
         }
 
     def _learn_from(self, window: Window, epoch: UnderWay, number: int) -> None:
-        """Make an update, if there is something to learn, and count it in."""
+        """Make an update, if the window has targets, and add its results to the epoch's sums."""
         n_here = window.share * window.n_sequences
         if window.is_last:
             epoch.n_done, epoch.n_windows, epoch.part = epoch.n_done + window.n_sequences, 0, 0.0
@@ -339,7 +344,7 @@ class Trainer:
         seconds: float,
         row: Row | None = None,
     ) -> Progress:
-        """Say how far this is: ``Progress`` with what it takes of the trainer."""
+        """Make a ``Progress`` of these numbers and the trainer's own."""
         n = len(self.examples.sequences)
         return Progress(
             number, n_epochs, n_done, n, loss, accuracy, seconds, row, self.n_updates, self.budget
@@ -351,7 +356,7 @@ class Trainer:
         return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
 
     def _evaluate(self, window: Window) -> list[Evaluation]:
-        """Compute a window's losses and gradients, and the states that the next one goes on from."""
+        """Compute a window's losses and gradients, and the states that the next window starts from."""
         members = []
         for m, parameters in enumerate(self.members.each):
             carry, after = (
@@ -364,7 +369,7 @@ class Trainer:
         return self.engine.of_each(members, window.batch, window.targets)
 
     def _update(self, window: Window, learning_rate: float, epoch: int) -> Update:
-        """Take one step."""
+        """Compute the gradients of a window and apply them."""
         scale = 1 / window.n_sequences
         # What overflows shows in a loss or a norm, and is reported below in words.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -397,14 +402,14 @@ class Trainer:
     def _finished(
         self, parameters: Parameters, evaluation: Evaluation, window: Window
     ) -> tuple[float, float]:
-        """Make a network's gradient that of the objective, and clip it.
+        """Turn a network's gradient into that of the objective, and clip it.
 
         Returns
         -------
         loss : float
             The sum over the batch, with the penalty.
         norm : float
-            Of the gradient, before it is clipped.
+            The norm of the gradient, before clipping.
         """
         gradients, loss, alpha = evaluation.gradients, evaluation.loss, self.alpha * window.share
         if alpha:
@@ -416,7 +421,7 @@ class Trainer:
         return loss, clip_norm(gradients.vector, self.max_norm)
 
     def _diverged(self, epoch: int, how: str) -> DivergenceError:
-        """Say what happened; what to do, ``train`` says, which may know a remedy itself."""
+        """Say what happened. What to do about it, ``recovery`` does or says."""
         rate = self.schedule(max(self.n_updates - 1, 0)) * self.rate_factor
         return DivergenceError(
             f"training diverged in epoch {epoch}, update {self.n_updates + 1}: {how}, at a learning "

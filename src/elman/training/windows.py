@@ -1,8 +1,9 @@
-"""What an update learns from: a batch of whole sequences, or windows of them, one after another.
+"""What an update learns from: a batch of whole sequences, or one of the windows they are cut into.
 
-In truncated back-propagation through time (Williams and Peng 1990, BPTT(h; h')) a window goes on from
-the states that the one before it ended in, and takes these as constants: errors go back to its first
-step, and no further. Here it goes back as many steps as there are between two updates.
+In truncated back-propagation through time (Williams and Peng 1990, BPTT(h; h')), a window starts from
+the states in which the window before ended, and treats them as constants. So errors go back to the
+first step of the window, and no further. Here, h = h': a window has as many steps as lie between two
+updates.
 """
 
 from __future__ import annotations
@@ -19,26 +20,28 @@ from elman.engines import Carry
 
 
 class Window(NamedTuple):
-    """What an update learns from. All but the batch and its targets is of all processes.
+    """What an update learns from.
+
+    The batch and its targets are those that this process computes; all else is about all processes.
 
     Attributes
     ----------
     batch : Batch
-        The steps of each sequence that has any here, and that this process computes.
+        The steps in this window, of the sequences that reach it.
     targets : Targets
-        Theirs among them.
+        The targets of these steps or sequences.
     n_sequences : int
-        Of the batch that it is cut from: what the objective is a mean over.
+        The number of sequences in the whole batch, over which the objective is a mean.
     share : float
-        Of that batch's steps, how many stand here; 1 if it is not cut.
+        The share of the whole batch's steps that are in this window; 1 if the batch is not cut.
     weight : float
-        The weights of the targets here, summed.
+        The sum of the weights of the targets in this window.
     is_last : bool
-        Whether no other follows.
+        Whether this is the last window of its batch.
     carry, after : list of Carry or None
-        The states that each network begins with, None where sequences begin; and where to put those it
-        ends in, None if nothing follows. They are rows of the same arrays, one a sequence of the batch
-        that it is cut from, longest first.
+        ``carry`` has the states that each network starts from; it is None in the first window.
+        ``after`` is where the states at the end are written; it is None in the last window. Both are
+        the same arrays, with a row for each sequence of the whole batch, the longest first.
     """
 
     batch: Batch
@@ -63,20 +66,21 @@ def windows(
     Parameters
     ----------
     examples : Examples
-        With targets a step, if they are cut.
+        If they are cut, they have a target for each step.
     indices : array
-        The sequences.
+        The numbers of the batch's sequences.
     n_steps : int or None
-        Of a window; None: all.
+        The number of steps in a window. None means all steps.
     states : list of Carry or None
-        What carries each network's states from one window to the next, a row a sequence of the batch.
+        Each network's states between two windows, with a row for each sequence of the batch.
     divide : callable
-        A sequence stays with its process for all windows.
+        Says which process computes which sequences. A sequence stays with its process in all windows.
 
     Yields
     ------
     Window
-        The first steps of all sequences, then those that follow, of the sequences that go on.
+        First the window with the first steps of all sequences, then the next steps of those that have
+        not ended, and so on.
     """
     own, targets = examples.batch(indices, divide)
     n = len(indices)
@@ -104,9 +108,10 @@ def windows(
 
 
 def n_windows(examples: Examples, batch_size: int, n_steps: int | None) -> int:
-    """The updates of an epoch, in this order: windows without a target make none.
+    """Count the updates of an epoch, with the sequences in this order.
 
-    Another order of sequences that differ in length may make some more or fewer of windows.
+    A window without targets makes no update. If sequences differ in length, another order may give a
+    few more or fewer.
     """
     sequences, targets = examples.sequences, examples.targets
     n = len(sequences)

@@ -14,20 +14,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from threading import Event
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
-from sklearn.utils import indexable
-from sklearn.utils.metaestimators import _safe_split
 
-from elman.errors import DivergenceError
 from elman.training import Progress as TrainingProgress
+from elman.tuning.folds import Folds
 from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
-from elman.tuning.quiet import THREADS, quiet_threads
+from elman.tuning.quiet import quiet_threads
 from elman.tuning.trials import Progress, Trial, decide, ranking
 
 SHORT = 0.25
@@ -43,10 +39,6 @@ MARGIN = 1.15
 """What is added to other expectations."""
 
 _TRIES = 20  # candidates in a row that would take too long, before it is enough
-
-_GRACE = 0.5  # seconds in which a training that is told to end does so
-
-_TICK = 0.1  # seconds between looks at the clock
 
 
 class Search:
@@ -99,9 +91,7 @@ class Search:
     ) -> None:
         self.estimator = estimator
         self.X, self.y = X, y
-        self.splits = splits
-        self.scoring = scoring
-        self.n_threads = n_threads
+        self.folds = Folds(estimator, X, y, splits, scoring, n_threads)
         self.n_trials = n_trials
         self.seconds = seconds
         self.callback = callback
@@ -111,9 +101,7 @@ class Search:
         self._work = work
         self._began = time.monotonic()
         self._deadline = math.inf if seconds is None else self._began + seconds
-        self._stop = Event()
         self._n_done = 0
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix=THREADS)
 
     def run(self) -> None:
         """Let them compete, until the number, the time, or a person says that it is enough.
@@ -128,9 +116,7 @@ class Search:
                 try:
                     self._compete()
                 finally:
-                    self._stop.set()
-                    # A training that compiles cannot be ended, and is not waited for.
-                    self._pool.shutdown(wait=False, cancel_futures=True)
+                    self.folds.close()
         except KeyboardInterrupt:
             if not self.trials[0].scores:
                 raise
@@ -263,17 +249,16 @@ class Search:
             if cost + kept <= left:
                 chosen.append(trial)
                 taken, reserve = cost, kept
-            elif (
-                trial is self.trials[0]
-            ):  # the defaults: with nothing to compare with, there is nothing to do
-                break
+            elif trial is self.trials[0]:
+                break  # without the defaults there is nothing to compare with
         return chosen, self._deadline - reserve
 
     def _expected(self, trial: Trial, share: float) -> float:
         """Estimate how many seconds of the clock a trial's folds take, side by side."""
         estimator = clone(self.estimator).set_params(**trial.settings)
-        fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in self.splits)
-        at_once = min(self.n_threads, len(self.splits))
+        splits = self.folds.splits
+        fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in splits)
+        at_once = min(self.folds.n_threads, len(splits))
         return MARGIN * float(fits) * self._pace(trial) / at_once
 
     def _pace(self, trial: Trial) -> float:
@@ -288,120 +273,20 @@ class Search:
         n, n_members = len(self.y), 1
         if estimator.n_members == "auto":  # of which the folds train one
             n_members = estimator._n_members_of(n * self._work(trial.settings), n)
-        side_by_side = -(-n_members // self.n_threads)
+        side_by_side = -(-n_members // self.folds.n_threads)
         return epochs_and_updates(estimator, n)[1] * self._pace(trial) * side_by_side
-
-    # Evaluating
 
     def _go(
         self, trials: Iterable[Trial], share: float, *, until: float, begin_until: float = math.inf
     ) -> None:
-        """Train and score candidates on all folds, one after another, several folds at once.
-
-        Parameters
-        ----------
-        trials : iterable of Trial
-        share : float
-            Of a whole training.
-        until : float
-            When it has to be over; what is not complete then does not count.
-        begin_until : float
-            When no candidate is begun any more.
-        """
-        n_folds = len(self.splits)
-        default = self.trials[0]
-        found: dict[int, dict[int, float]] = {}
-        pending: dict[Future[tuple[float, float, float]], tuple[Trial, int]] = {}
-        tasks: Iterator[tuple[Trial, int]] = iter(())
-        source = iter(trials)
+        """Evaluate candidates on all folds, and count and show those that are complete."""
         show = self._showing("short trainings" if share < 1 else "whole trainings")
-        exhausted = False
-        while True:
-            while len(pending) < self.n_threads and not exhausted:
-                task = next(tasks, None)
-                if task is None:
-                    late = time.monotonic() > begin_until
-                    trial = None if late else next(source, None)
-                    exhausted = trial is None
-                    if trial is not None:
-                        tasks = iter([(trial, fold) for fold in range(n_folds)])
-                    continue
-                if task[0].problem:
-                    continue
-                pending[self._pool.submit(self._evaluate, *task, share, until)] = task
-                if not default.scores and task == (default, 0):
-                    break  # alone: it compiles, and refuses what cannot be fitted
-            if not pending:
-                return
-            done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
-            for future in done:
-                trial, fold = pending.pop(future)
-                complete = self._take(trial, fold, future, found)
-                if complete is not None:
-                    trial.scores[share] = complete
-                    self._n_done += 1
-                    show(trial)
-            if (
-                pending and time.monotonic() > until + _GRACE
-            ):  # they compile, for who knows how long
-                for trial, _ in pending.values():
-                    trial.problem = trial.problem or "out of time"
-                return
-            show()
 
-    def _take(
-        self,
-        trial: Trial,
-        fold: int,
-        future: Future[tuple[float, float, float]],
-        found: dict[int, dict[int, float]],
-    ) -> Any:
-        """Take what a fold came to; give the scores of all when they are complete."""
-        try:
-            score, seconds, per_update = future.result()
-        except OutOfTimeError:
-            trial.problem = trial.problem or "out of time"
-            return None
-        except (DivergenceError, MemoryError) as error:
-            trial.problem = "diverged" if isinstance(error, DivergenceError) else "too large"
-            return None
-        except ValueError:
-            if trial is self.trials[0]:
-                raise
-            trial.problem = "cannot be built"
-            return None
-        trial.seconds += seconds
-        if not math.isnan(per_update):
-            trial.paces.append(per_update)
-        scores = found.setdefault(trial.number, {})
-        scores[fold] = score
-        if len(scores) < len(self.splits) or trial.problem:
-            return None
-        if not np.isfinite(list(scores.values())).all():
-            trial.problem = "a score is no number"
-            return None
-        return np.array([scores[i] for i in range(len(self.splits))])
+        def report(trial: Trial | None) -> None:
+            self._n_done += trial is not None
+            show(trial)
 
-    def _evaluate(
-        self, trial: Trial, fold: int, share: float, until: float
-    ) -> tuple[float, float, float]:
-        """Train on a fold and score it: the score, seconds, and seconds of an update."""
-        estimator = clone(self.estimator).set_params(**trial.settings)
-        if self.n_threads > 1:
-            estimator.set_params(n_jobs=1)
-        if estimator.n_members == "auto":  # one network tells candidates apart as well, sooner
-            estimator.set_params(n_members=1)
-        if share < 1:
-            n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))
-            estimator.set_params(max_iter=max(1, round(share * n_epochs)))
-        watch = Watch(until, self._stop)
-        X, y = indexable(self.X, self.y)
-        train, test = self.splits[fold]
-        began = time.monotonic()
-        # Not by cross_validate: it changes the warning filters of all threads.
-        estimator.fit(*_safe_split(estimator, X, y, train), callback=watch)
-        score = float(self.scoring(estimator, *_safe_split(estimator, X, y, test, train)))
-        return score, time.monotonic() - began, watch.seconds_per_update
+        self.folds.evaluate(trials, share, report, until=until, begin_until=begin_until)
 
     def _showing(self, doing: str) -> Callable[..., None]:
         """Make what tells the callback how far it is."""
