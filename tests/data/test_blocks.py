@@ -115,3 +115,24 @@ def test_order_of_an_epoch_reads_each_block_about_once(values, tmp_path, monkeyp
         batch = order[start : start + 4]
         np.testing.assert_array_equal(rows.take(batch)[:], values[batch])
     assert sum(read) < 1.6 * values.nbytes  # a block and a fifth of the next
+
+
+def test_neighbours_in_one_batch_cost_no_blocks(tmp_path, monkeypatch):
+    """Read as one they are longer than any sequence, and need more rows behind a block."""
+    monkeypatch.setattr(blocks, "BLOCK", 400 * D * 4)
+    monkeypatch.setattr(blocks, "WINDOW", 4 * 400 * D * 4)
+    X = np.random.default_rng(0).standard_normal((3000, 4, D)).astype(np.float32)
+    np.save(tmp_path / "X.npy", X)
+    sequences = as_sequences(np.load(tmp_path / "X.npy", mmap_mode="r"))
+    read = []
+    fill = Files._fill
+    monkeypatch.setattr(
+        Files, "_fill", lambda *given: read.append(given[-1].nbytes) or fill(*given)
+    )
+    order = sequences.unread.order(np.random.default_rng(0))
+    for start in range(0, len(order), 32):
+        batch = order[start : start + 32]
+        np.testing.assert_array_equal(
+            sequences.take(batch).loaded().values.reshape(-1, 4, D), X[batch]
+        )
+    assert sum(read) < 1.1 * X.nbytes

@@ -151,7 +151,7 @@ class Files:
                 self._read_runs(starts, lengths, out)
                 return
             if longest > self._rows_behind:
-                self._begin(longest)
+                self._begin(min(2 * longest, self.rows_of_block // 4))  # neighbours are read as one
             slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
             assert self._blocks is not None
             at = (
