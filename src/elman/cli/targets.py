@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from elman._files import open_file, try_to_replace
+from elman._files import MODEL, open_file, try_to_replace
 from elman._signals import Uninterrupted
 from elman.cli.output import say, say_error
 
@@ -24,7 +24,7 @@ Force: TypeAlias = Annotated[
 
 # How a file begins (and, with a picture, also how it may end) that elman wrote.
 _OURS = {
-    "model": rb'.{8}\{"__metadata__":\{"elman":',
+    "model": MODEL,
     "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
     "log": rb'\{"epoch": \d',
     "JSON": rb'\{"generator": "elman"',

@@ -112,6 +112,8 @@ def tune(
     model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
+    from elman.persistence import write_model
+
     columns = TableOptions(id, time, features, label, layout, separator, missing, text)
     X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
@@ -127,7 +129,8 @@ def tune(
         if found.interrupted:  # replaces nothing
             model = replace(model, path=free_name(model.path))
             table = replace(table, path=free_name(_beside(model.path)))
-        places.append(model.save(found.estimator.save))
+        trained = found.estimator._model()
+        places.append(model.save(lambda path: write_model(path, *trained)))
         result = _result(found, source, seed, places[0])
         content = dumps(result).encode()
         places.append(table.save(partial(replace_file, content=content)))
