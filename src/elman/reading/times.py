@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import narwhals as nw
@@ -56,6 +58,33 @@ def have_zone(column: Series) -> bool:
     if isinstance(column.dtype, nw.Datetime):
         return column.dtype.time_zone is not None
     return column.dtype == nw.String and _ZONED.fullmatch(column[0]) is not None
+
+
+def time_of(text: str, name: str) -> tuple[datetime | float, str]:
+    """One time of text, to compare with others (dates without a zone, in UTC); and as ``as_text`` has it.
+
+    Raises
+    ------
+    DataError
+        If it is neither a number nor a date.
+    """
+    number = as_number(text)
+    if number is not None and isfinite(number):
+        return number, text
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:  # not as ISO 8601 writes dates; a table's reader knows other ways
+        from elman.reading.frames import library
+
+        column = nw.new_series(name, [text], nw.String, backend=library())
+        date = as_times(column, lambda row: "this line").item()
+    if date.tzinfo is not None:
+        date = date.astimezone(UTC).replace(tzinfo=None)
+    if ":" not in text:
+        return date, date.date().isoformat()
+    whole = date.microsecond % 1000 == 0
+    unit = "seconds" if not date.microsecond else "milliseconds" if whole else "microseconds"
+    return date, date.isoformat(timespec=unit)
 
 
 def _numbers_in_text(column: Series) -> Array | None:
