@@ -257,8 +257,7 @@ def test_what_cannot_follow_is_refused_at_once(run):
     result = follow(run, "1,2\n", model="of wholes")
     assert result.exit_code == 1
     assert (
-        "cannot answer step by step: --standardize 'sequence', which 'auto' is here"
-        in result.stderr
+        "cannot answer step by step: --standardize sequence, which 'auto' is here" in result.stderr
     )
     assert "Train one with --standardize all and --frame none:" in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")

@@ -109,7 +109,17 @@ class _PlainFlags:
 
 
 class _Command(_PlainFlags, TyperCommand):
-    pass
+    """A command; with ``--quiet`` it does not say that something is compiled."""
+
+    def invoke(self, ctx: Any) -> Any:
+        compiling = logging.getLogger("elman.compiling")
+        level = compiling.level
+        if ctx.params.get("quiet"):
+            compiling.setLevel(logging.WARNING)
+        try:
+            return super().invoke(ctx)
+        finally:
+            compiling.setLevel(level)
 
 
 class _Commands(_PlainFlags, TyperGroup):

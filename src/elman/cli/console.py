@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +43,19 @@ class _Bar(Progress):
 
     def get_renderable(self) -> RenderableType:
         return Constrain(super().get_renderable(), console.width - 4)
+
+
+@contextmanager
+def working(words: str) -> Iterator[None]:
+    """Show on a terminal what goes on, and for how long, where nobody knows how much is left."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal or terminal.is_dumb_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=terminal, transient=True) as bar:
+        bar.add_task(words, total=None)
+        yield
 
 
 FIRST, LINES = 10, 20

@@ -246,9 +246,12 @@ def frame_of(text: str) -> tuple[int, int] | Literal["auto", "none"]:
     try:
         length, stride = map(int, text.split(":"))
     except ValueError:
+        length = stride = 0
+    if min(length, stride) < 1:
         raise typer.BadParameter(
-            f"expected LENGTH:STRIDE, as in 16:4, or auto, or none; got {text!r}"
-        ) from None
+            "expected LENGTH:STRIDE, two whole numbers of at least 1, as in 16:4, or auto, or none; "
+            f"got {text!r}"
+        )
     return length, stride
 
 

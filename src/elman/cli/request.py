@@ -90,6 +90,11 @@ class Request:
                 "it or take another name.",
                 param_hint="--checkpoint",
             )
+        if self.test_size is not None and not 0 < self.test_size < 1:
+            raise typer.BadParameter(
+                f"expected a share above 0 and below 1, as in 0.2; got {self.test_size:g}",
+                param_hint="--test-size",
+            )
         if self.every is not None and path is None:
             raise typer.BadParameter("it needs --checkpoint FILE", param_hint="--every")
         kept = None if path is None else Target(path, "--checkpoint", "model")

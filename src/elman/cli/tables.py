@@ -65,7 +65,7 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     import numpy as np
     from sklearn.model_selection import train_test_split
 
-    from elman.datasets import Dataset
+    from elman.datasets import Dataset, require_both_parts
     from elman.errors import DataError
     from elman.reading.missing import Filling
     from elman.reading.read import read_raw
@@ -89,12 +89,10 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
         rarest, n_test = min(raw.info.classes.values()), test_size * n
         if rarest > 1 and min(n_test, n - n_test) >= len(raw.info.classes):
             strata = raw.y
-    try:
-        train, test = train_test_split(
-            np.arange(n), test_size=test_size, random_state=0, stratify=strata
-        )
-    except ValueError as error:
-        raise DataError(f"{path} cannot be split for the test: {error}") from None
+    require_both_parts(path, n, test_size)
+    train, test = train_test_split(
+        np.arange(n), test_size=test_size, random_state=0, stratify=strata
+    )
     kept, held_out = raw.take(train), raw.take(test)
     filling = None
     if options.missing is not None:
