@@ -196,7 +196,8 @@ def test_epochs_and_batches_of_auto(run):
     assert result.exit_code == 0, result.output
     model = elman.load("digits.safetensors")
     assert (model.max_iter, model.batch_size, model.n_iter_) == ("auto", "auto", 17)
-    assert "update 90 of 1,530  loss" in result.output
+    assert "17 epochs of 90 updates (--epochs auto)" in result.output
+    assert "epoch 1/17  loss" in result.output
 
 
 def test_what_stopped_training_is_said(run):

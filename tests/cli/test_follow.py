@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from elman.cli.tables import rounded
 from plain import plain_model
 
 
@@ -94,7 +95,8 @@ def test_numbers_and_models_without_names(run):
     text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
     lines = follow(run, text, model="model").stdout.splitlines()
     assert lines[0] == "prediction"
-    np.testing.assert_array_equal([float(line) for line in lines[1:]], model.predict(X[:1])[0])
+    expected = rounded(model.predict(X[:1])[0], model)
+    np.testing.assert_array_equal([float(line) for line in lines[1:]], expected)
     assert "line 1: '1_0' is no number; expected 2" in follow(run, "1_0,2", model="model").stderr
 
 

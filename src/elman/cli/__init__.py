@@ -23,7 +23,7 @@ from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
 from elman.cli.export import export
 from elman.cli.inspect import inspect
-from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error
+from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error, say_in_words
 from elman.cli.parameters import by_options
 from elman.cli.predict import predict
 from elman.cli.resume import resume
@@ -173,7 +173,7 @@ def main() -> None:
     logger = logging.getLogger("elman")
     logger.setLevel(logging.INFO)
     logger.addHandler(Log())
-    warnings.showwarning = lambda message, *_, **__: say(
+    warnings.showwarning = lambda message, *_, **__: say_in_words(
         f"warning: {by_options(in_one_line(message))}", err=True
     )
     app()

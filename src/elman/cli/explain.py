@@ -203,7 +203,9 @@ def _small_model(given: dict[str, Any]) -> RNNTagger:
     from elman.datasets import NOTES, load_digits
 
     dataset = load_digits(given["--steps"] or "rows", given["--binary"])
-    say("no model file: training 16 units to name the digit at each step, for this page alone")
+    say_in_words(
+        "no model file: training 16 units to name the digit at each step, for this page alone"
+    )
     settings = NOTES | {"cell": dataset.recipe["cell"], "engine": "reference"}
     estimator = RNNTagger(16, learning_rate_init=0.01, max_iter=15, random_state=0, **settings)
     estimator.fit(dataset.X_train, _at_each_step(dataset.X_train, dataset.y_train))

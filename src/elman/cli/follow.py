@@ -13,7 +13,7 @@ from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable, say_error
-from elman.cli.tables import answer_names, probability_names
+from elman.cli.tables import answer_names, probability_names, rounded
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -104,7 +104,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             clock.last[key] = moment
             fields[time_at] = moment[1]
         if classes is None:
-            answer = [repr(float(value)) for value in np.ravel(y_hat)]
+            answer = [repr(value) for value in rounded(np.ravel(y_hat), estimator).tolist()]
         else:
             known = y_hat[0] == y_hat[0]  # NaN before the first frame is complete
             answer = [str(classes[int(y_hat.argmax())]) if known else ""]

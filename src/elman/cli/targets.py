@@ -16,7 +16,7 @@ import typer
 
 from elman._files import MODEL, open_file, try_to_replace
 from elman._signals import Uninterrupted
-from elman.cli.output import say, say_error
+from elman.cli.output import say_error, say_in_words
 
 Force: TypeAlias = Annotated[
     bool, typer.Option("--force", help="Also replace files that elman did not write.")
@@ -97,7 +97,7 @@ class Target:
     def say_if_replaced(self) -> None:
         """Say that there is a file already, while a person can still keep it."""
         if self.path.exists():
-            say(
+            say_in_words(
                 f"{self.path} exists and will be replaced in the end; to keep it, choose another "
                 f"name: {self.option} FILE"
             )

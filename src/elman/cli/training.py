@@ -82,13 +82,13 @@ class Training:
         if form == "plain":
             if self.dataset.found:
                 say_in_words(self.dataset.found)
-            say(self._plan())
+            say_in_words(self._plan())
         model, curve = self.request.model, self.request.curve
         if form == "plain":
             if self.resume is None:
                 model.say_if_replaced()
             else:
-                say(self._way_back())
+                say_in_words(self._way_back())
         try:
             with Interruptible():
                 places = [self._fit_and_save(model, form)]
@@ -174,7 +174,7 @@ class Training:
     ) -> None:
         """Show how far it is; after an epoch, measure what is for a person alone, and write its row."""
         if form == "plain" and progress.update == 1 and progress.row is None:
-            self._say_auto()
+            self._say_auto(progress)
         if show is not None:
             show(progress)
         row = progress.row
@@ -237,8 +237,11 @@ class Training:
             return f"{self.resume}: this training had ended after {n}"
         return f"{self.resume}: {n} complete; training continues in epoch {self.n_before + 1}"
 
-    def _say_auto(self) -> None:
-        """Say which frames ``"auto"`` has come to, and how many networks."""
+    def _say_auto(self, progress: Progress) -> None:
+        """Say what ``"auto"`` has come to: how many epochs, which frames, how many networks."""
+        if progress.n_updates is not None:
+            n = progress.n_updates // progress.n_epochs
+            say(f"{progress.n_epochs:,} epochs of {n:,} update{'s' * (n != 1)} (--epochs auto)")
         if self.estimator.frame == "auto" and (frame := self.estimator.frame_) is not None:
             say(f"frames of {frame[0]} samples every {frame[1]} (--frame auto)")
         if self.estimator.n_members == "auto" and (n := self.estimator.n_members_) > 1:
@@ -252,7 +255,7 @@ class Training:
 
             console.print()
             print_evaluation(evaluation, "test")
-            say(self._summary())
+            say_in_words(self._summary())
             say(f"model: {model}" + (f"   learning curve: {curve}" if curve else ""))
             return
         if form == "quiet":
@@ -276,10 +279,12 @@ class Training:
     def _summary(self) -> str:
         estimator = self.estimator
         n_epochs = estimator.n_iter_
-        what = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
-        if self.resume is not None:
-            what += f" ({self.n_before} before, {n_epochs - self.n_before} now)"
-        line = f"trained {what} in {self.seconds:.1f} s"
+        line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)}"
+        if self.resume is None:
+            line += f" in {self.seconds:.1f} s"
+        elif not self.has_ended:
+            n_now = n_epochs - self.n_before
+            line += f", {self.n_before} of them before; the other {n_now} took {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line
 

@@ -25,7 +25,8 @@ from elman.cli.columns import (
     Time,
 )
 from elman.cli.evaluate import Json
-from elman.cli.output import check_delivered, say, say_error
+from elman.cli.output import check_delivered, say, say_error, say_in_words
+from elman.cli.parameters import by_options
 from elman.cli.sources import (
     Binary,
     DataDir,
@@ -119,7 +120,7 @@ def tune(
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
     estimator = _estimator(X, y, task, step_size)
     if how and form == "plain":
-        say(how)
+        say_in_words(how)
     if form == "plain":
         model.say_if_replaced()
     places: list[Path] = []
@@ -262,11 +263,11 @@ def _report(found: Suggestion, form: Form, result: dict[str, Any], places: list[
         from elman.tuning import as_text
 
         say("")
-        for line in as_text(found.table, console.width).splitlines():
+        for line in as_text(found.table, console.width, written=by_options).splitlines():
             say(line)
         say("")
         for words in (found.why, *found.notes):
-            console.print(words, markup=False)
+            say_in_words(by_options(words))
         say(f"model: {places[0]}   table: {places[1]}")
         return
     check_delivered()

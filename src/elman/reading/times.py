@@ -61,7 +61,7 @@ def have_zone(column: Series) -> bool:
 
 
 def time_of(text: str, name: str) -> tuple[datetime | float, str]:
-    """One time of text, to compare with others (dates without a zone, in UTC); and as ``as_text`` has it.
+    """Read a time: to compare it with others (a date in UTC), and as ``as_text`` writes it.
 
     Raises
     ------
