@@ -267,7 +267,7 @@ def _report(found: Suggestion, form: Form, result: dict[str, Any], places: list[
             say(line)
         say("")
         for words in (found.why, *found.notes):
-            say_in_words(by_options(words))
+            console.print(by_options(words), markup=False)
         say(f"model: {places[0]}   table: {places[1]}")
         return
     check_delivered()
