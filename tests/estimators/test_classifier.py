@@ -186,6 +186,18 @@ def test_one_class_is_always_right_and_nothing_to_learn():
     np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((60, 1)))
 
 
+def test_a_first_part_of_one_class_warns_that_others_cannot_come():
+    with pytest.warns(
+        ConvergenceWarning, match="saw one class only, 'only': .* later calls cannot add"
+    ) as caught:
+        part = classifier().partial_fit(X, np.full(60, "only"))
+    assert [warning.filename for warning in caught] == [__file__]
+    part.partial_fit(X, np.full(60, "only"))  # a warning is an error
+    classifier().partial_fit(X, np.full(60, "only"), classes=["only", "other"])
+    with pytest.raises(DataError, match="labels that are not among the classes"):
+        part.partial_fit(X, np.full(60, "other"))
+
+
 def test_column_of_labels_warns():
     with pytest.warns(DataConversionWarning):
         classifier().fit(X, Y[:, None])
