@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 _MOST = 20  # names that are listed
@@ -97,7 +98,7 @@ def in_lines(found: dict[str, Any]) -> list[str]:
         line += f", training accuracy {last['accuracy']:.2%}" if "accuracy" in last else ""
         lines.append(line)
     if found["is_checkpoint"]:
-        lines.append(f"to go on with its training: elman resume {found['source']}")
+        lines.append(f"to go on with its training: elman resume {quote(found['source'])}")
     return lines
 
 

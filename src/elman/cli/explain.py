@@ -81,7 +81,9 @@ def explain(
     ] = False,
     truncate: Annotated[
         int | None,
-        typer.Option(parser=whole(0), metavar="K", help="Update by terms at most K steps back."),
+        typer.Option(
+            parser=whole(0), metavar="K", help="Show an update by terms at most K steps back."
+        ),
     ] = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Do not prove the terms.")] = False,
     data_dir: DataDir = None,

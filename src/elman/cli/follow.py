@@ -79,7 +79,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     answers = [*labels, *(probability_names(estimator) if probabilities else [])]
     _answer(write, [*titles, *answers])
 
-    clock = None if time_at is None else _Clock(names[time_at])
+    clock = None if time_at is None else _Clock(time_at, names[time_at])
     states: dict[str | None, Any] = {}
     last: dict[str | None, Any] = {}
     classes = estimator.classes_.tolist() if hasattr(estimator, "classes_") else None
@@ -89,7 +89,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         state, before = states.get(key) or estimator.initial_state(), last.get(key)
         try:
             x_t = convert(fields)
-            moment = None if clock is None else clock.read(key, fields[time_at])
+            if clock is not None:
+                time = clock.read(key, fields[clock.at])
             if filling is not None:
                 x_t, before = filling.fill_step(x_t, before)
             y_hat, states[key] = estimator.step(x_t, state)
@@ -100,9 +101,9 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             _answer(write, known_fields + [""] * len(answers))
             continue
         last[key] = before
-        if clock is not None and moment is not None:
-            clock.last[key] = moment
-            fields[time_at] = moment[1]
+        if clock is not None:
+            clock.last[key] = time
+            fields[clock.at] = time[1]
         if classes is None:
             answer = [repr(value) for value in rounded(np.ravel(y_hat), estimator).tolist()]
         else:
@@ -139,12 +140,15 @@ class _Clock:
 
     Attributes
     ----------
+    at : int
+        The place of their column in a row.
+    name : str
     last : dict of str to (date or number, str)
         Of each sequence the time of the last row that was answered.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, at: int, name: str) -> None:
+        self.at, self.name = at, name
         self.last: dict[str | None, tuple[Any, str]] = {}
 
     def read(self, key: str | None, text: str) -> tuple[Any, str]:

@@ -96,7 +96,9 @@ Output: TypeAlias = Annotated[
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(help="Draw the learning curve to this file.", metavar="FILE")
 ]
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
+Quiet: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only the accuracy, or the score.")
+]
 Missing: TypeAlias = Annotated[
     Literal["forward", "mean", "indicator"] | None,
     typer.Option(
@@ -291,7 +293,7 @@ ReadoutOption: TypeAlias = Annotated[
     _network(
         "--readout",
         metavar="HOW",
-        help="The output reads: last, mean, max, auto.",
+        help="States to read: last, mean, max or auto.",
     ),
 ]
 LearnInitialState: TypeAlias = Annotated[

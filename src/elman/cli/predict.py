@@ -55,7 +55,8 @@ def predict(
     at each step. For an .npz file it is a line for each sequence.
 
     --follow needs a model that does not look ahead: one that answers at each step, or one trained with
-    --standardize all --frame none. A bidirectional model cannot follow.
+    --standardize all --frame none. A bidirectional model cannot follow. Rows of a sequence have to
+    come in the order of their times.
 
     A model of `elman train` knows its columns. Name them for a model that was trained on arrays.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -86,8 +87,8 @@ class Request:
         path = self.checkpoint
         if begins and path is not None and path.exists():
             raise typer.BadParameter(
-                f"{path} exists already. To go on from it: elman resume {path}. To begin anew, remove "
-                "it or take another name.",
+                f"{path} exists already. To go on from it: elman resume {quote(str(path))}. To begin "
+                "anew, remove it or take another name.",
                 param_hint="--checkpoint",
             )
         if self.test_size is not None and not 0 < self.test_size < 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import typer
@@ -121,7 +122,11 @@ class Training:
     def _way_on(self) -> str:
         """What goes on with it, if anything does."""
         path = self.request.checkpoint
-        return f"to go on: elman resume {path}" if path is not None and path.exists() else ""
+        return (
+            f"to go on: elman resume {quote(str(path))}"
+            if path is not None and path.exists()
+            else ""
+        )
 
     def _fit_and_save(self, model: Target, form: Form) -> Path:
         """Fit, and save the model; if fitting ends early, what was learnt till then."""

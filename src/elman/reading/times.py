@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -76,7 +76,7 @@ def time_of(text: str, name: str) -> tuple[datetime | float, str]:
     except ValueError:  # not as ISO 8601 writes dates; a table's reader knows other ways
         from elman.reading.frames import library
 
-        column = nw.new_series(name, [text], nw.String, backend=library())
+        column = nw.new_series(name, [text], nw.String, backend=cast(Any, library()))
         date = as_times(column, lambda row: "this line").item()
     if date.tzinfo is not None:
         date = date.astimezone(UTC).replace(tzinfo=None)
