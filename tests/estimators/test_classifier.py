@@ -323,7 +323,7 @@ def test_weights_that_are_none_are_refused(weights, message):
         (np.tile(Y, (6, 1)).T, r"y has labels for steps; .*an array \(60,\).*use RNNTagger"),
         ([[0] * 6] * 60, "y has labels for steps; .*use RNNTagger"),
         (object_array([np.zeros(6)] * 60), "y has labels for steps; .*use RNNTagger"),
-        (Y + 0.5, "Unknown label type: continuous"),
+        (Y + 0.5, "^Unknown label type: continuous. Expected labels: whole numbers,"),
         (np.where(Y == 1, np.nan, Y), "y contains missing labels"),
         (Y.reshape(60, 1, 1), "y has labels for steps"),
     ],

@@ -60,8 +60,8 @@ def export(
 
 
 _ITS_WARNING = (
-    "ONNX Runtime may warn of initializers in graph inputs: it means inputs that can be left out, as is "
-    "intended (onnxruntime.set_default_logger_severity(3) hides it)"
+    "ONNX Runtime may warn of initializers in graph inputs: it means inputs that can be left out, as "
+    "is intended (onnxruntime.set_default_logger_severity(3) hides it)"
 )
 
 

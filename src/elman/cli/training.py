@@ -230,8 +230,9 @@ class Training:
         cells = "+".join(one if isinstance(one, str) else type(one).__name__ for one in each)
         cells = f"bidirectional {cells}" if estimator.bidirectional else cells
         summed = "; loss summed over the steps of a sequence" if estimator._every_step else ""
+        n = len(self.dataset.X_train)
         return (
-            f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
+            f"{n:,} sequence{'s' * (n != 1)}, {sizes} {cells} units, {estimator.solver} at "
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}{summed}"
         )
 

@@ -211,8 +211,12 @@ def _search(
     if scoring is not None:
         try:
             get_scorer(scoring)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--scoring") from None
+        except ValueError:
+            raise typer.BadParameter(
+                f"{scoring!r} is no metric of scikit-learn; expected its name, such as f1_macro, "
+                "balanced_accuracy, neg_log_loss or, for numbers, neg_mean_absolute_error",
+                param_hint="--scoring",
+            ) from None
         metric = StepScorer(scoring) if estimator._every_step else scoring
     if form == "plain":
         n = len(X)

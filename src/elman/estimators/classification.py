@@ -93,9 +93,10 @@ class Classification(BaseRNN, ClassifierParameters):
         try:
             check_classification_targets(labels)
         except ValueError as error:
+            found = str(error).split(". ")[0]  # what follows guesses at a mistake
             raise DataError(
-                f"{error} For numbers use RNNRegressor or RNNStepRegressor (elman train --task "
-                "regression)."
+                f"{found}. Expected labels: whole numbers, True and False, or text. For numbers use "
+                "RNNRegressor or RNNStepRegressor (elman train --task regression)."
             ) from None
         return targets
 
