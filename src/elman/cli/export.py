@@ -10,7 +10,7 @@ import typer
 
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model
-from elman.cli.output import check_delivered, say
+from elman.cli.output import check_delivered, say, say_in_words
 
 
 def export(
@@ -55,7 +55,7 @@ def export(
         say(f"{path}: {size:,} bytes")
         say(_next(to, path))
         if to == "onnx":
-            say(_ITS_WARNING)
+            say_in_words(_ITS_WARNING)
     check_delivered()
 
 
