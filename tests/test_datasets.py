@@ -316,8 +316,24 @@ def test_npz_of_mismatching_numbers_is_refused(tmp_path, y):
 
 def test_npz_of_one_sequence_cannot_be_split(tmp_path):
     np.savez(tmp_path / "data.npz", X=np.ones((1, 2, 3)), y=[1])
-    with pytest.raises(DataError, match="cannot be split for the test"):
+    with pytest.raises(
+        DataError, match=r"has one sequence: there is nothing to test on\. Add others"
+    ):
         load_npz(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (2, "test_size=2; expected a share above 0 and below 1"),
+        (float("nan"), "test_size=nan; expected a share"),
+        (0.95, "10 sequences, and test_size=0.95 keeps all of them aside for the test"),
+    ],
+)
+def test_a_share_for_the_test_leaves_something_to_train_on(tmp_path, share, message):
+    np.savez(tmp_path / "data.npz", X=np.ones((10, 2, 3)), y=[0, 1] * 5)
+    with pytest.raises(DataError, match=message):
+        load_npz(tmp_path / "data.npz", share)
 
 
 def test_npz_without_labels_is_refused(tmp_path):

@@ -55,6 +55,18 @@ def test_path_may_be_text(tmp_path, model):
     assert type(elman.load(str(tmp_path / "model"))) is type(model)
 
 
+def test_save_replaces_a_model_or_an_empty_file_and_nothing_else(tmp_path, model):
+    path = tmp_path / "readings.csv"
+    path.write_text("a,b\n" * 20)
+    with pytest.raises(FileExistsError, match=r"readings\.csv exists, and is not a model file"):
+        model.save(path)
+    assert path.read_text() == "a,b\n" * 20
+    path.write_bytes(b"")
+    for _ in range(2):
+        model.save(path)
+    assert type(elman.load(path)) is type(model)
+
+
 def test_network_comes_back_with_all_its_parameters(tmp_path):
     network = MODELS["network"]()
     network.save(tmp_path / "model")

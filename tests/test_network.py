@@ -252,7 +252,7 @@ ITSELF.append(ITSELF)  # given to NumPy as a seed, it ends the process
             {"cell": "lasagne"},
             "cell must be one of tanh, relu, dense, .* elman.Cell; got 'lasagne'",
         ),
-        ({"cell": ["tanh"]}, r"1 cell\(s\) for 2 layer\(s\)"),
+        ({"cell": ["tanh"]}, r"1 cells for 2 layers; expected one for all"),
         ({"cell": None}, "cell must be one of tanh, relu, dense, .*; got None"),
         ({"cell": [["tanh"], "tanh"]}, r"cell must be one of .*got \['tanh'\]"),
         ({"bias": [0, 1]}, r"bias must be True or False; got \[0, 1\]"),

@@ -194,8 +194,20 @@ def test_file_of_another_format_is_refused(tmp_path, content):
 
 def test_damaged_file_is_called_damaged(path):
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ModelFileError, match=r"is damaged: .* Save the model again"):
+    with pytest.raises(
+        ModelFileError, match=r"is damaged: it was cut short, .* Save the model again"
+    ):
         read_model(path)
+
+
+def test_what_a_file_lacks_is_named(tmp_path):
+    elman.Network(2, 3, 2).save(tmp_path / "model")
+    kind, settings, arrays = read_model(tmp_path / "model")
+    write_model(
+        tmp_path / "model", kind, {n: settings[n] for n in settings if n != "hidden"}, arrays
+    )
+    with pytest.raises(ModelFileError, match=r"do not make a model: 'hidden' is missing\. Save"):
+        elman.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("seed", range(5))

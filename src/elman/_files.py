@@ -62,6 +62,32 @@ def read_file(path: StrPath, *, copies: int = 1) -> bytes:
         return stream.read(size)
 
 
+MODEL = rb'.{8}\{"__metadata__":\{"elman":'
+"""How a model file of elman begins."""
+
+
+def require_model_or_nothing(path: StrPath) -> None:
+    """Refuse a path where there is anything but a model file of elman or an empty file.
+
+    Raises
+    ------
+    FileExistsError
+        If there is another file.
+    OSError
+        If what is there cannot be read, or is no file.
+    """
+    try:
+        with open_file(path) as stream:
+            content = stream.read(64)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # whether there can be one, is seen when it is written
+    if content and not re.match(MODEL, content, re.DOTALL):
+        raise FileExistsError(
+            f"{path} exists, and is not a model file that elman wrote. Choose another name, or remove "
+            "the file first."
+        )
+
+
 def replace_file(path: StrPath, content: bytes) -> None:
     """Write a file so that at every moment the old content or the new is there, whole.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -200,13 +201,28 @@ def load_npz(
             "them: numpy.savez(path, X=np.concatenate(X), y=np.concatenate(y), lengths=[...])."
         ) from None
     as_sequences(unfold(X, step_size) if isinstance(X, np.ndarray) and X.ndim == 2 else X)
-    try:
-        X_train, X_test, y_train, y_test = train_test_split(
-            X, y, test_size=test_size, random_state=0
-        )
-    except ValueError as error:
-        raise DataError(f"{path} cannot be split for the test: {error}") from None
+    require_both_parts(path, len(X), test_size)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=test_size, random_state=0)
     return Dataset(X_train, y_train, X_test, y_test, recipe={})
+
+
+def require_both_parts(path: str | Path, n: int, test_size: float) -> None:
+    """Refuse a share for the test that leaves nothing to train on, of n sequences.
+
+    Raises
+    ------
+    DataError
+        With what to do.
+    """
+    if not 0 < test_size < 1:
+        raise DataError(f"test_size={test_size}; expected a share above 0 and below 1.")
+    if n == 1:
+        raise DataError(f"{path} has one sequence: there is nothing to test on. Add others.")
+    if ceil(test_size * n) == n:
+        raise DataError(
+            f"{path} has {n:,} sequences, and test_size={test_size:g} keeps all of them aside for the "
+            "test: none is left to train on. Take a smaller share."
+        )
 
 
 def read_labelled_npz(path: str | Path) -> tuple[Any, Any]:

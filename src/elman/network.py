@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elman._files import require_model_or_nothing
 from elman._typing import Array, SequencesLike
 from elman.data import Batch, Examples, Sequences, Targets, as_sequences
 from elman.data.labels import checked_labels, has_step_labels, sequence_labels, step_labels
@@ -413,17 +414,22 @@ class Network(Exported):
         return self._streams.step(x_t, state, self.initial_state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a model file (safetensors), replacing what is there at once.
+        """Write the network to a model file (safetensors), replacing an older one at once.
+
+        Any other file that is there already stays, and is an error.
 
         Raises
         ------
         ValueError
             If the network is complex.
+        FileExistsError
+            If there is a file already that is no model of elman's.
         OSError
             If the file cannot be written; what was there is as it was.
         """
         if self.dtype.kind == "c":
             raise ValueError("a complex network cannot be saved; save the real one it came from")
+        require_model_or_nothing(path)
         write_model(path, "Network", self.architecture.settings, dict(self.parameters))
 
     @classmethod

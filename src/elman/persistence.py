@@ -119,14 +119,15 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     try:
         metadata, arrays = _unpack(content)
     # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
-    except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError):
         if content[8:9] != b"{":  # where safetensors' header begins, behind its length
             raise ModelFileError(
                 f"{path} is not a model file or a checkpoint. Expected a file written by save() or "
                 "`elman train`."
             ) from None
         raise ModelFileError(
-            f"{path} is damaged: {error}. Save the model again, or take an intact copy."
+            f"{path} is damaged: it was cut short, or bytes of it were changed. Save the model again, "
+            "or take an intact copy."
         ) from None
     if "elman" not in metadata:
         raise ModelFileError(
@@ -183,8 +184,10 @@ def fitting_together(path: str | os.PathLike[str]) -> Iterator[None]:
     except NotHereError as error:
         raise ModelFileError(f"{path} cannot be loaded yet: {error}.") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        missing = isinstance(error, KeyError) and len(error.args) == 1
+        why = f"{error.args[0]!r} is missing" if missing else str(error)
         raise ModelFileError(
-            f"{path} is whole, but its parts do not make a model: {error!r:.500}. "
+            f"{path} is whole, but its parts do not make a model: {why:.500}. "
             "Save the model again, with elman."
         ) from None
 

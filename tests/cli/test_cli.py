@@ -1,5 +1,6 @@
 import itertools
 import json
+import logging
 import os
 import pty
 import re
@@ -86,6 +87,23 @@ def test_a_bar_on_a_terminal(tmp_path):
 
 def test_quiet_prints_the_accuracy_alone(run):
     assert re.fullmatch(r"0\.\d{4}\n", run("train", "digits", *SMALL, "--quiet").stdout)
+
+
+def test_quiet_does_not_say_that_something_is_compiled(run, monkeypatch):
+    logger, seen = logging.getLogger("elman.compiling"), []
+
+    def train(self, form):
+        seen.append((form, logger.isEnabledFor(logging.INFO), logger.isEnabledFor(logging.WARNING)))
+
+    monkeypatch.setattr("elman.cli.training.Training.run", train)
+    before = logger.parent.level
+    logger.parent.setLevel(logging.INFO)  # as main does
+    try:
+        run("train", "digits", "--quiet")
+        run("train", "digits")
+    finally:
+        logger.parent.setLevel(before)
+    assert seen == [("quiet", False, True), ("plain", True, True)]
 
 
 def test_json_is_one_object_with_everything(run):
@@ -178,7 +196,8 @@ def test_epochs_and_batches_of_auto(run):
     assert result.exit_code == 0, result.output
     model = elman.load("digits.safetensors")
     assert (model.max_iter, model.batch_size, model.n_iter_) == ("auto", "auto", 17)
-    assert "update 90 of 1,530  loss" in result.output
+    assert "17 epochs of 90 updates (--epochs auto)" in result.output
+    assert "epoch 1/17  loss" in result.output
 
 
 def test_what_stopped_training_is_said(run):
@@ -219,8 +238,11 @@ def test_frames(run, text, frame):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--frame", "4"), "expected LENGTH:STRIDE, as in 16:4, or auto, or none; got '4'"),
-        (("--frame", "0:1"), "expected (length, stride), two whole numbers"),
+        (("--frame", "4"), "as in 16:4, or auto, or none; got '4'"),
+        (("--frame", "0:1"), "expected LENGTH:STRIDE, two whole numbers of at least 1"),
+        (("--clip", "-1"), "expected a norm above 0, or 0, which does not clip; got -1"),
+        (("--test-size", "2"), "expected a share above 0 and below 1, as in 0.2; got 2"),
+        (("--cell", "gru", "--cell", "lstm"), "--hidden and --cell: 2 cells for 1 layer; expected"),
     ],
     ids=str,
 )

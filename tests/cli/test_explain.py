@@ -1,5 +1,6 @@
 """``elman explain``, as a person types it."""
 
+import io
 import json
 import re
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNTagger
 from elman.cli import app
+from elman.cli.console import working
 from elman.explanation import proof
 from plain import plain_model
 
@@ -70,6 +72,36 @@ def test_model_and_file(run, files, tmp_path):
     again = run(*command.removeprefix("elman explain ").split())
     assert again.exit_code == 0
     assert (tmp_path / "seven.html").read_text(encoding="utf-8") == page
+
+
+def test_separator_and_the_verdict_by_options(run, tmp_path):
+    rows = ["id;x;label"]
+    for i in range(12):
+        rows += [f"s{i};{0.1 * (i + t) % 1};{i % 2}" for t in range(40)]
+    (tmp_path / "data.txt").write_text("\n".join(rows).replace(";", "~"))
+    X, y, _ = elman.read_sequences("data.txt", id="id", label="label", separator="~")
+    model = plain_model(RNNClassifier, 3, cell="gru", readout="last", frame=None, **TINY)
+    model.fit(X, y).save("gru")
+    result = run("gru", "data.txt", "--separator", "~")
+    assert result.exit_code == 0, result.output
+    assert "The gradient vanishes" in result.output
+    assert "Try fewer and larger steps, as --frame 16:4 makes them." in result.output
+    page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
+    (command,) = re.findall(r"<code>(elman explain [^<]*)</code>", page)
+    assert command.endswith("--html explanation.html --separator &#x27;~&#x27;")
+
+
+def test_a_terminal_sees_that_it_works(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        monkeypatch.setenv("TERM", "xterm")
+        with working("explaining"):
+            pass
+        assert ("explaining" in stream.getvalue()) == shown
 
 
 def test_json_alone_writes_no_page(run, files, tmp_path):
@@ -147,8 +179,8 @@ def test_exit_code_1_if_a_proof_fails(run, files, monkeypatch, tmp_path):
             "20 sequences to choose from, 0 to 19",
         ),
         (["tagger.safetensors", "steps.npz", "--index", -1], "--index"),
-        (["tagger.safetensors", "steps.npz", "--step", 99], "step must be from 1 to"),
-        (["tagger.safetensors", "steps.npz", "--layer", 2], "layer must be"),
+        (["tagger.safetensors", "steps.npz", "--step", 99], "--step must be from 1 to"),
+        (["tagger.safetensors", "steps.npz", "--layer", 2], "--layer must be"),
         (["tagger.safetensors", "steps.npz", "--truncate", -1], "--truncate"),
         (["tagger.safetensors", "steps.npz", "--binary", 3, 8], "it has no effect on steps.npz"),
         (["tagger.safetensors", "steps.npz", "--jason"], "No such option"),

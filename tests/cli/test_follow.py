@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from elman.cli.tables import rounded
 from plain import plain_model
 
 
@@ -93,7 +95,8 @@ def test_numbers_and_models_without_names(run):
     text = "".join(",".join(map(repr, row)) + "\n" for row in X[0].tolist())
     lines = follow(run, text, model="model").stdout.splitlines()
     assert lines[0] == "prediction"
-    np.testing.assert_array_equal([float(line) for line in lines[1:]], model.predict(X[:1])[0])
+    expected = rounded(model.predict(X[:1])[0], model)
+    np.testing.assert_array_equal([float(line) for line in lines[1:]], expected)
     assert "line 1: '1_0' is no number; expected 2" in follow(run, "1_0,2", model="model").stderr
 
 
@@ -155,6 +158,58 @@ def test_a_bad_line_is_reported_and_the_others_answered_as_without_it(run):
     assert answers[:2] + answers[4:] == clean.stdout.splitlines()
 
 
+def test_times_are_written_as_in_the_table_of_a_file(run):
+    frame = frame_of(6).assign(gear=lambda f: f["temp"])
+    days = pd.date_range("2026-03-01 23:00", periods=24, freq="30min")
+    X, y, _ = elman.read_sequences(frame.assign(at=days), label="state", task="tag")
+    model = plain_model(RNNTagger, 3, max_iter=1, random_state=0, engine="reference").fit(X, y)
+    model.save("dated")
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S+01:00", "%Y-%m-%d %H:%M:%S.250"):
+        text = frame.assign(at=days.strftime(form)).to_csv(index=False)
+        Path("new.csv").write_text(text)
+        result = follow(run, text, model="dated")
+        assert result.exit_code == 0, result.output
+        assert result.stdout == run("predict", "dated", "new.csv").stdout
+
+
+def test_rows_come_in_the_order_of_their_times(run):
+    lines = [
+        "machine,at,temp,gear",
+        "m,2026-03-01,1,up",
+        "m,2026-02-28 12:00,1,up",
+        "m,2026-03-01,1,up",
+        "n,03.02.2026,1,up",
+        "m,soon,1,up",
+        "m,,1,up",
+        "m,7,1,up",
+    ]
+    result = follow(run, "\n".join(lines))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[2:] == [
+        "m,2026-02-28 12:00,",
+        "m,2026-03-01,a",
+        "n,2026-02-03,a",
+        "m,soon,",
+        "m,,",
+        "m,7,",
+    ]
+    assert re.findall(r"line (\d): time 'at' is (.*?)[;.]", result.stderr) == [
+        (
+            "3",
+            "2026-02-28T12:00:00, earlier than 2026-03-01 in the row before it, of the same sequence",
+        ),
+        ("6", "'soon' in this line"),
+        ("7", "missing"),
+        ("8", "7, and 2026-03-01 in the row before it"),
+    ]
+
+
+def test_an_empty_line_is_answered_as_other_bad_ones(run):
+    result = follow(run, "machine,at,temp,gear\n\nm,0,1,up\n")
+    assert (result.exit_code, result.stdout.splitlines()[1]) == (1, ",,")
+    assert "line 2: an empty line; expected 4 columns." in result.stderr
+
+
 def test_truth_values_and_decimal_commas_are_read_as_in_training(run):
     frame = frame_of(6).assign(on=[True, False] * 12).drop(columns="gear")
     text = frame.to_csv(index=False, sep=";", decimal=",")
@@ -204,8 +259,7 @@ def test_what_cannot_follow_is_refused_at_once(run):
     result = follow(run, "1,2\n", model="of wholes")
     assert result.exit_code == 1
     assert (
-        "cannot answer step by step: --standardize 'sequence', which 'auto' is here"
-        in result.stderr
+        "cannot answer step by step: --standardize sequence, which 'auto' is here" in result.stderr
     )
     assert "Train one with --standardize all and --frame none:" in result.stderr
     result = run("predict", "tagger", "new.csv", "--follow")

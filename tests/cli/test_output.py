@@ -8,12 +8,14 @@ import select
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import elman
 from elman import RNNClassifier
 from elman.cli import app
-from elman.cli.output import in_one_line, printable
+from elman.cli.console import confusion_table
+from elman.cli.output import in_one_line, printable, say_in_words
 from plain import plain_model
 from processes import SECONDS, Run
 
@@ -158,3 +160,29 @@ def test_a_bar_leaves_room_for_what_ctrl_c_prints(name, monkeypatch):
     lines = Text.from_ansi(output.getvalue()).plain.splitlines()
     assert "━" in "".join(lines)
     assert max(map(len, lines)) <= 80 - 2 * len("^C")
+
+
+def test_columns_of_long_labels_have_numbers(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    long = ["walking upstairs fast", "walking downstairs slow", "sitting on a chair", "lying"]
+    for classes, header in ((long, ["(1)", "(2)", "(3)", "(4)"]), (list("abcd"), list("abcd"))):
+        terminal = Console(width=80, file=io.StringIO())
+        monkeypatch.setattr("elman.cli.console.console", terminal)
+        terminal.print(confusion_table({"classes": classes, "confusion": [[30, 1, 0, 2]] * 4}))
+        lines = terminal.file.getvalue().splitlines()
+        assert lines[0].split() == [*header, "right"]
+        assert len(lines) == 5  # no label is broken
+        assert all(name in line for name, line in zip(classes, lines[1:], strict=True))
+
+
+def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch):
+    sentence = "error: choose another name, or take --recurrent-dropout 0.1 away " * 3
+    for is_terminal in (True, False):
+        stream = io.StringIO()
+        stream.isatty = lambda answer=is_terminal: answer
+        monkeypatch.setattr("sys.stderr", stream)
+        monkeypatch.setenv("COLUMNS", "60")
+        say_in_words(sentence.strip(), err=True)
+        lines = stream.getvalue().splitlines()
+        assert " ".join(lines) == sentence.strip()
+        assert (max(map(len, lines)) <= 60) == is_terminal

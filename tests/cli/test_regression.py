@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor
 from elman.cli import app
+from elman.cli.tables import rounded
 from elman.data import read_npz
 
 SMALL = ["--hidden", 8, "--epochs", 4, "--batch-size", 16, "--learning-rate", 0.02]
@@ -63,7 +64,30 @@ def test_numbers_are_trained_evaluated_and_predicted(run, name, kind, shape):
         assert shape is None or np.shape(printed) == shape
         np.testing.assert_array_equal(printed, answer)
     lines = run("predict", f"{name}.safetensors", f"{name}.npz").stdout.splitlines()
-    assert float(re.split("[ ;]", lines[0])[0]) == np.ravel(model.predict(X)[0])[0]
+    printed = re.split("[ ;]", lines[0])[0]
+    assert float(printed) == pytest.approx(np.ravel(model.predict(X)[0])[0], rel=1e-6)
+    assert len(printed.strip("-").replace(".", "").lstrip("0")) <= 8
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "quantile"])
+def test_numbers_have_the_digits_of_a_float32(run, loss):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 4, 2))
+    y = np.stack([X[:, -1, 0], 20_000 + X[:, -1, 1]], axis=1)
+    keywords = {"quantile": (0.2, 0.5)} if loss == "quantile" else {}
+    model = RNNRegressor(4, loss=loss, max_iter=3, random_state=0, **keywords).fit(X, y)
+    answers = rounded(model.predict(X), model)
+    assert answers.shape == model.predict(X).shape
+    np.testing.assert_allclose(answers, model.predict(X), rtol=0, atol=1e-6)
+    for small, large in answers.reshape(30, 2, -1)[..., 0].tolist():
+        assert len(repr(small).strip("-0").replace(".", "").lstrip("0")) <= 7
+        assert len(repr(large)) <= len("20000.1234567")
+    np.savez("new", X=X)
+    model.save("model")
+    line = run("predict", "model", "new.npz").stdout.splitlines()[0]
+    assert [float(text) for text in re.split("[ ;]", line)] == answers[0].ravel().tolist()
+    rows = json.loads(run("predict", "model", "new.npz", "--json").stdout)["numbers"]
+    assert rows == model.predict(X).tolist()
 
 
 def test_loss_and_quantiles_reach_the_estimator(run):

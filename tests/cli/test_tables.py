@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from elman.cli.tables import rounded
 
 SMALL = ["--hidden", 4, "--epochs", 2, "--engine", "reference"]
 COLUMNS = ["--id", "machine", "--time", "at", "--features", "temp,vib"]
@@ -143,7 +144,7 @@ def test_a_model_of_arrays_is_told_the_columns(run, kind):
     frame = pd.read_csv("full.csv").rename(columns={"machine": "who", "at": "when"})
     frame["number"] = frame["who"].str[1:].astype(float)
     frame.to_csv("odd.csv", index=False)
-    assert "Name it: id=... (--id)" in run("predict", "arrays", "odd.csv").stderr
+    assert "Name it: --id COLUMN." in run("predict", "arrays", "odd.csv").stderr
     who = ["--id", "who", "--time", "when"]
     assert "the model takes 2. Name them" in run("predict", "arrays", "odd.csv", *who).stderr
     features = ["--features", "vib,temp"]
@@ -151,7 +152,7 @@ def test_a_model_of_arrays_is_told_the_columns(run, kind):
     some, _, _ = elman.read_sequences("odd.csv", id="who", time="when", features=["vib", "temp"])
     answers = model.predict(some)
     expected = np.concatenate(list(answers)) if model._every_step else answers
-    assert [row[-1] for row in rows] == [str(v) for v in expected.tolist()]
+    assert [row[-1] for row in rows] == [str(v) for v in rounded(expected, model).tolist()]
     assert header == ["who", *(["when"] if model._every_step else []), "prediction"]
     for command in ("evaluate", "explain"):
         result = run(command, "arrays", "odd.csv", *who, *features)
@@ -192,7 +193,8 @@ def test_each_task(run, label, task, kind):
         assert header == ["machine", "at", label]
         assert [row[0] for row in rows] == np.repeat(info.ids, info.lengths).tolist()
         assert [int(row[1]) for row in rows] == info.times.tolist()
-        assert [row[2] for row in rows] == [str(v) for v in np.concatenate(list(model.predict(X)))]
+        answers = rounded(np.concatenate(list(model.predict(X))), model)
+        assert [row[2] for row in rows] == [str(v) for v in answers]
     else:
         assert len(rows) == 4
     assert run("evaluate", "readings.safetensors", "full.csv").exit_code == 0
@@ -208,7 +210,9 @@ def test_numbers_of_sequences_and_quantiles(run):
     header, rows = table(run("predict", "readings.safetensors", "new.csv").stdout)
     assert header == ["machine", "end 0.1", "end 0.9"]
     X, _, _ = elman.read_sequences("new.csv", like=model)
-    assert [[float(v) for v in row[1:]] for row in rows] == model.predict(X).tolist()
+    assert [[float(v) for v in row[1:]] for row in rows] == rounded(
+        model.predict(X), model
+    ).tolist()
 
 
 def test_missing_values(run):
@@ -382,7 +386,9 @@ def test_inspect_says_what_a_model_is(run):
         "predicts one of 2 classes for each sequence: no, yes",
         "reads tables with id machine, time at, label failed, missing values mean",
     ]
-    assert lines[5].startswith(f"trained 2 epochs, in the last: loss {model.loss_:.4f}, accuracy")
+    assert lines[5].startswith(
+        f"trained 2 epochs, in the last: loss {model.loss_:.4f}, training accuracy"
+    )
     found = json.loads(run("inspect", "readings.safetensors", "--json").stdout)
     assert found["epochs"] == 2
     assert found["classes"] == ["no", "yes"]
@@ -547,9 +553,13 @@ def test_a_folder_names_model_and_guess(run, tmp_path, monkeypatch):
     for name, rows in pd.read_csv("readings.csv").groupby("machine"):
         rows[["temp", "vib", "rul"]].to_csv(folder / f"{name}.csv", index=False)
     monkeypatch.chdir(folder)
-    result = run("train", ".", "--label", "rul", "--task", "regression", *SMALL)
+    train = ["train", ".", "--label", "rul", "--task", "regression", *SMALL]
+    refused = " ".join(run(*train).stderr.replace("│", " ").split())
+    assert "--output: walks.safetensors would be in the folder that is read" in refused
+    result = run(*train, "--output", "../walks.safetensors")
     assert result.exit_code == 0, result.output
     assert 'from all files of the folder "walks"' in " ".join(result.stdout.split())
-    assert "model: walks.safetensors" in result.stdout
-    again = run("train", ".", "--label", "rul", "--task", "regression", *SMALL)
+    assert "model: ../walks.safetensors" in result.stdout
+    Path("walks.safetensors").write_bytes(Path("../walks.safetensors").read_bytes())
+    again = run(*train, "--output", "../walks.safetensors")
     assert "(walks.safetensors: safetensors, m0.csv: text)" in again.stderr

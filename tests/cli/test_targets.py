@@ -192,6 +192,18 @@ def test_file_of_another_suffix_is_an_input(run, unread):
         refused(run(*command), "is the file that is read")
 
 
+def test_nothing_is_written_into_a_folder_that_is_read(run, unread):
+    Path("folder/up").mkdir(parents=True)
+    for name in ("folder/m.safetensors", "folder/up/m.safetensors"):
+        result = run("train", "folder", "--output", name)
+        refused(result, "--output: .* would be in the folder that is read, folder.*another folder")
+    os.chdir("folder")
+    refused(run("train", "."), r"folder\.safetensors would be in the folder that is read")
+    refused(run("inspect", ".", "--plot", "up/p.png"), "--plot: up/p.png would be in the folder")
+    check_targets([Target(Path("../m.safetensors"), "--output", "model")], [Path()])
+    check_targets([Target(Path(".m.safetensors"), "--output", "model")], [Path()])
+
+
 @pytest.mark.parametrize("kind", ["model", "page", "JSON", "picture"])
 def test_what_is_ours_of_another_kind_stays(run, kind):
     run(*TRAIN, "--output", "a.model", "--plot", "a.picture.png")

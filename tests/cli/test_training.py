@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
-from elman import RNNClassifier, datasets
+from elman import datasets, persistence
 from elman.cli import app
 from elman.training import Trainer
 from processes import ENDLESS, Run
@@ -262,13 +262,13 @@ def test_interrupt_after_training_says_where_the_model_is(run, monkeypatch):
 
 
 def test_interrupt_while_the_model_is_saved_waits_for_it(run, monkeypatch):
-    save = RNNClassifier.save
+    write = persistence.write_model
 
-    def interrupted(self, path):
+    def interrupted(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
-        save(self, path)
+        write(*arguments)
 
-    monkeypatch.setattr(RNNClassifier, "save", interrupted)
+    monkeypatch.setattr(persistence, "write_model", interrupted)
     result = run(*SMALL)
     assert result.exit_code == 1
     assert result.stderr == "interrupted; the model is saved to digits.safetensors\n"

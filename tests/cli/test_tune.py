@@ -58,7 +58,7 @@ def test_model_and_table_stand_beside_each_other(run, tmp_path):
 
 def test_lines_through_a_pipe_are_readable_at_80_columns(run):
     lines = run(*ARGUMENTS).stdout.splitlines()
-    scored = [line for line in lines if re.match(r" *[\d.]+ s  [01]\.\d{4} ± ", line)]
+    scored = [line for line in lines if re.match(r"after \d+ s: score [01]\.\d{4} ± ", line)]
     assert len(scored) == 5  # three short trainings, two whole ones
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in "".join(lines)

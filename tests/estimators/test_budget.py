@@ -51,7 +51,7 @@ def test_budget_of_default_is_updates(few_updates, capsys):
         (3 * (epoch + 1), 30) for epoch in range(10)
     ]
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines][:2] == ["update 3 of 30", "update 6 of 30"]
+    assert [line.split("  ")[0] for line in lines][:2] == ["epoch 1/10", "epoch 2/10"]
     rates = [row["learning_rate"] for row in model.history_]
     assert 0 < rates[-1] < 0.05 * max(rates)  # the cosine falls to its end
     alike = RNNClassifier(**SMALL, max_iter=10, batch_size=16).fit(X[:33], Y[:33])

@@ -186,6 +186,18 @@ def test_one_class_is_always_right_and_nothing_to_learn():
     np.testing.assert_array_equal(fitted.predict_proba(X), np.ones((60, 1)))
 
 
+def test_a_first_part_of_one_class_warns_that_others_cannot_come():
+    with pytest.warns(
+        ConvergenceWarning, match="saw one class only, 'only': .* later calls cannot add"
+    ) as caught:
+        part = classifier().partial_fit(X, np.full(60, "only"))
+    assert [warning.filename for warning in caught] == [__file__]
+    part.partial_fit(X, np.full(60, "only"))  # a warning is an error
+    classifier().partial_fit(X, np.full(60, "only"), classes=["only", "other"])
+    with pytest.raises(DataError, match="labels that are not among the classes"):
+        part.partial_fit(X, np.full(60, "other"))
+
+
 def test_column_of_labels_warns():
     with pytest.warns(DataConversionWarning):
         classifier().fit(X, Y[:, None])
@@ -311,7 +323,7 @@ def test_weights_that_are_none_are_refused(weights, message):
         (np.tile(Y, (6, 1)).T, r"y has labels for steps; .*an array \(60,\).*use RNNTagger"),
         ([[0] * 6] * 60, "y has labels for steps; .*use RNNTagger"),
         (object_array([np.zeros(6)] * 60), "y has labels for steps; .*use RNNTagger"),
-        (Y + 0.5, "Unknown label type: continuous"),
+        (Y + 0.5, "^Unknown label type: continuous. Expected labels: whole numbers,"),
         (np.where(Y == 1, np.nan, Y), "y contains missing labels"),
         (Y.reshape(60, 1, 1), "y has labels for steps"),
     ],

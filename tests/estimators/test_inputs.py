@@ -352,6 +352,17 @@ def test_names_are_remembered_as_sklearn_does(tmp_path):
     assert not hasattr(fitted.fit(RAGGED, Y), "feature_names_in_")
 
 
+def test_a_sequence_out_of_sequences_has_no_names_to_warn_of():
+    table = pd.DataFrame({"id": np.repeat(np.arange(8), 3), "a": np.arange(24.0), "b": 1.0})
+    table["label"] = table["id"] % 2
+    X, y, _ = read_sequences(table, id="id", label="label")
+    fitted = classifier().fit(X, y)
+    assert fitted.predict([X[0], X[1]]).tolist() == fitted.predict(X[:2]).tolist()
+    frame = table.loc[table["id"] == 0, ["b", "a"]]
+    with pytest.raises(ValueError, match="must be in the same order"):
+        fitted.predict([frame])
+
+
 def test_columns_without_names_are_counted_alone():
     numbered = [pd.DataFrame(x) for x in RAGGED]
     assert not hasattr(classifier().fit(numbered, Y), "feature_names_in_")

@@ -14,6 +14,7 @@ import elman
 import naive
 import unrolled
 from elman import DataError, Network, RNNClassifier, RNNTagger, _memory, explain
+from elman.data import as_sequences
 from elman.explanation import explaining, proof
 from elman.explanation.passes import Passes
 from plain import plain_model
@@ -437,6 +438,8 @@ def test_float32_network_is_explained_in_float64():
         ({"y": [0, 1]}, r"y\[0\] has 2 entries, but sequence 0 has 4"),
         ({"y": "up"}, "expected integers"),
         ({"y": [[0], [1, 2]]}, "y is a list of lists; expected a label, or one for each step"),
+        ({"x": [np.ones((4, 2)), np.ones((3, 2))]}, "x is a list of 2 sequences; expected one"),
+        ({"x": as_sequences([np.ones((4, 2))])}, "x is a list of 1 sequence; expected one"),
         ({"x": [[1.0, 2.0], [1.0]]}, r"X\[0\] is not a rectangular array"),
         ({"layer": 2}, r"layer must be a whole number from 1 \(the lowest\) to 1; got 2"),
         ({"layer": 0}, "layer must be"),

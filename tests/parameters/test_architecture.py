@@ -63,7 +63,7 @@ def test_gates_stand_one_under_another():
         ({"hidden": (5, 0, 6)}, "every size must be an integer of at least 1; got 0"),
         ({"hidden": (5, np.True_, 6)}, "every size must be an integer of at least 1; got "),
         ({"hidden": (), "cells": ()}, "there must be at least one hidden layer"),
-        ({"cells": ("tanh", "tanh")}, r"2 cell\(s\) for 3 layer\(s\)"),
+        ({"cells": ("tanh", "tanh")}, r"2 cells for 3 layers; expected one for all"),
         (
             {"cells": ("tanh", "gra", "relu")},
             "cell must be one of tanh, relu, dense, leaky, gru, lstm, or an instance of a subclass "

@@ -322,6 +322,13 @@ def test_a_line_that_is_too_short_is_not_filled_in_silence(
     assert [warning.filename for warning in caught] == [__file__]
 
 
+def test_a_short_line_of_a_file_in_a_folder_is_not_filled_in_silence_either(tmp_path):
+    (tmp_path / "a.csv").write_text("x,z\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("x,z\n1,2\n3\n")
+    with pytest.warns(UserWarning, match=r": b\.csv, line 3 has 1 of 2 columns; .* filled"):
+        elman.read_sequences(tmp_path, missing="mean")
+
+
 def test_a_cell_that_is_empty_makes_no_line_too_short(library, tmp_path):
     path = write(tmp_path / "a.csv", 'id,x,z\na,1,2\n"b\nc",3,\n')  # a warning is an error
     assert elman.read_sequences(path, missing="mean")[2].filled == 1

@@ -23,7 +23,7 @@ from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
 from elman.cli.export import export
 from elman.cli.inspect import inspect
-from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error
+from elman.cli.output import Log, in_one_line, make_streams_steady, say, say_error, say_in_words
 from elman.cli.parameters import by_options
 from elman.cli.predict import predict
 from elman.cli.resume import resume
@@ -109,7 +109,17 @@ class _PlainFlags:
 
 
 class _Command(_PlainFlags, TyperCommand):
-    pass
+    """A command; with ``--quiet`` it does not say that something is compiled."""
+
+    def invoke(self, ctx: Any) -> Any:
+        compiling = logging.getLogger("elman.compiling")
+        level = compiling.level
+        if ctx.params.get("quiet"):
+            compiling.setLevel(logging.WARNING)
+        try:
+            return super().invoke(ctx)
+        finally:
+            compiling.setLevel(level)
 
 
 class _Commands(_PlainFlags, TyperGroup):
@@ -163,7 +173,7 @@ def main() -> None:
     logger = logging.getLogger("elman")
     logger.setLevel(logging.INFO)
     logger.addHandler(Log())
-    warnings.showwarning = lambda message, *_, **__: say(
+    warnings.showwarning = lambda message, *_, **__: say_in_words(
         f"warning: {by_options(in_one_line(message))}", err=True
     )
     app()

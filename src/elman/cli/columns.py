@@ -31,7 +31,7 @@ Time: TypeAlias = Annotated[
     typer.Option(
         metavar="COLUMN",
         rich_help_panel=PANEL,
-        help="Column that orders its rows; guessed if left out.",
+        help="Column that orders the rows of a sequence; guessed if left out.",
     ),
 ]
 Features: TypeAlias = Annotated[

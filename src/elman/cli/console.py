@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from elman.cli.output import printable, say
+from elman.cli.parameters import by_options
 
 if TYPE_CHECKING:
     from elman.training import Progress as TrainingProgress
@@ -34,6 +44,19 @@ class _Bar(Progress):
 
     def get_renderable(self) -> RenderableType:
         return Constrain(super().get_renderable(), console.width - 4)
+
+
+@contextmanager
+def working(words: str) -> Iterator[None]:
+    """Show on a terminal what goes on, and for how long, where nobody knows how much is left."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal or terminal.is_dumb_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=terminal, transient=True) as bar:
+        bar.add_task(words, total=None)
+        yield
 
 
 FIRST, LINES = 10, 20
@@ -85,7 +108,9 @@ def training_progress(quiet: bool) -> Iterator[Callable[[TrainingProgress], None
                 completed=n_before + progress.n_done,
                 place=progress.place,
                 loss=f"loss {progress.loss:.4f}",
-                accuracy="" if progress.accuracy is None else f"acc {progress.accuracy:.2%}",
+                accuracy=""
+                if progress.accuracy is None
+                else f"training acc {progress.accuracy:.1%}",
                 rate=progress.n_done / progress.seconds,
             )
 
@@ -104,8 +129,8 @@ def search_progress(quiet: bool) -> Iterator[Callable[[SearchProgress], None] | 
             trial = progress.trial
             if trial is not None:
                 say(
-                    f"{progress.seconds:6.1f} s  {trial.mean:.4f} ± {trial.spread:.4f} after "
-                    f"{trial.share:4.0%}  {trial.words}"
+                    f"after {progress.seconds:.0f} s: score {trial.mean:.4f} ± {trial.spread:.4f}, "
+                    f"{trial.share:.0%} trained: {by_options(trial.words)}"
                 )
 
         yield line
@@ -139,14 +164,27 @@ def search_progress(quiet: bool) -> Iterator[Callable[[SearchProgress], None] | 
 
 
 def confusion_table(evaluation: dict[str, Any]) -> Table:
-    """Draw a confusion matrix: a row for each label, a column for each answer."""
-    table = Table(box=None)
+    """Draw a confusion matrix: a row for each label, a column for each answer.
+
+    Columns have numbers where their labels would not stand beside each other; rows have both then.
+    """
     classes = [printable(label) for label in evaluation["classes"]]
+    table = _confusion_table(evaluation, classes, classes)
+    unlimited = console.options.update(max_width=100_000)
+    if console.measure(table, options=unlimited).maximum <= console.width:
+        return table
+    numbers = [f"({k})" for k in range(1, len(classes) + 1)]
+    rows = [f"{name} {number}" for name, number in zip(classes, numbers, strict=True)]
+    return _confusion_table(evaluation, rows, numbers)
+
+
+def _confusion_table(evaluation: dict[str, Any], rows: list[str], columns: list[str]) -> Table:
+    table = Table(box=None)
     table.add_column("", justify="right", style="bold")
-    for name in classes:
-        table.add_column(Text(name), justify="right", header_style="bold")
-    table.add_column("right", justify="right", header_style="dim", style="dim")
-    for i, (name, row) in enumerate(zip(classes, evaluation["confusion"], strict=True)):
+    for name in columns:
+        table.add_column(Text(name), justify="right", header_style="bold", no_wrap=True)
+    table.add_column("right", justify="right", header_style="dim", style="dim", no_wrap=True)
+    for i, (name, row) in enumerate(zip(rows, evaluation["confusion"], strict=True)):
         cells = [
             Text(str(n), style="green" if i == j else "red") if n else Text("·", style="dim")
             for j, n in enumerate(row)
@@ -154,6 +192,11 @@ def confusion_table(evaluation: dict[str, Any]) -> Table:
         share = f"{row[i] / sum(row):.1%}" if sum(row) else "–"
         table.add_row(Text(name), *cells, share)
     return table
+
+
+def _number(value: float) -> str:
+    """Write four digits, or all of a large number that is not too long: 12,346."""
+    return f"{value:,.0f}" if 1e4 <= value < 1e15 else f"{value:.4g}"
 
 
 def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
@@ -166,8 +209,8 @@ def print_evaluation(evaluation: dict[str, Any], of_what: str) -> None:
         console.print(line, soft_wrap=True)
         if "mean_absolute_error" in evaluation:
             console.print(
-                f"mean absolute error {evaluation['mean_absolute_error']:.4g}, root mean squared "
-                f"error {evaluation['root_mean_squared_error']:.4g}",
+                f"mean absolute error {_number(evaluation['mean_absolute_error'])}, root mean "
+                f"squared error {_number(evaluation['root_mean_squared_error'])}",
                 soft_wrap=True,
             )
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 _MOST = 20  # names that are listed
@@ -94,10 +95,10 @@ def in_lines(found: dict[str, Any]) -> list[str]:
     if found["last_epoch"] is not None:
         last = found["last_epoch"]
         line = f"trained {_n(found['epochs'], 'epoch')}, in the last: loss {last['loss']:.4f}"
-        line += f", accuracy {last['accuracy']:.2%}" if "accuracy" in last else ""
+        line += f", training accuracy {last['accuracy']:.2%}" if "accuracy" in last else ""
         lines.append(line)
     if found["is_checkpoint"]:
-        lines.append(f"to go on with its training: elman resume {found['source']}")
+        lines.append(f"to go on with its training: elman resume {quote(found['source'])}")
     return lines
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
-import textwrap
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elman.cli.columns import Features, Id, Label, LayoutOption, TableOptions, Text, Time
+from elman._signals import Interruptible
+from elman.cli.columns import (
+    Features,
+    Id,
+    Label,
+    LayoutOption,
+    Separator,
+    TableOptions,
+    Text,
+    Time,
+)
 from elman.cli.evaluate import load_model
 from elman.cli.options import whole
-from elman.cli.output import say, say_error
+from elman.cli.output import say, say_error, say_in_words
+from elman.cli.parameters import by_options
 from elman.cli.sources import (
     Binary,
     DataDir,
@@ -73,7 +81,9 @@ def explain(
     ] = False,
     truncate: Annotated[
         int | None,
-        typer.Option(parser=whole(0), metavar="K", help="Update by terms at most K steps back."),
+        typer.Option(
+            parser=whole(0), metavar="K", help="Show an update by terms at most K steps back."
+        ),
     ] = None,
     no_check: Annotated[bool, typer.Option("--no-check", help="Do not prove the terms.")] = False,
     data_dir: DataDir = None,
@@ -85,12 +95,14 @@ def explain(
     features: Features = None,
     text: Text = None,
     layout: LayoutOption = None,
+    separator: Separator = None,
 ) -> None:
     """Explain one sequence's gradient, term by term, as a web page.
 
     Every term has its number and a proof that it is right.
     """
     import elman
+    from elman.cli.console import working
     from elman.errors import ElmanError
 
     check = not no_check
@@ -110,7 +122,7 @@ def explain(
     check_targets([page, numbers], inputs if model is None else [*inputs, Path(model)])
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
     learned: Any = None if model is None else load_model(Path(model), source)
-    table = TableOptions(id, time, features, label, layout, text=text)
+    table = TableOptions(id, time, features, label, layout, separator, text=text)
     X, y = _labelled(source or "digits", given, table, learned)
     if index >= len(X):
         raise typer.BadParameter(
@@ -123,21 +135,23 @@ def explain(
     if learned is None:
         learned = _small_model(given)
     try:
-        explanation = elman.explain(
-            learned,
-            X[index],
-            y[index],
-            layer=layer,
-            reverse=reverse,
-            truncate=truncate,
-            check=check,
-        )
+        what = "explaining, and proving each term" if check else "explaining"
+        with Interruptible(), working(what):  # it hides the cursor, and shows it again
+            explanation = elman.explain(
+                learned,
+                X[index],
+                y[index],
+                layer=layer,
+                reverse=reverse,
+                truncate=truncate,
+                check=check,
+            )
         if step is not None and step > explanation.T:
             raise ValueError(f"step must be from 1 to {explanation.T}; got {step}")
     except ElmanError:
         raise
     except ValueError as error:  # an option that this model or sequence does not have
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(by_options(str(error))) from None
 
     places: list[Path] = []
     written: list[str] = []
@@ -150,8 +164,9 @@ def explain(
             "--truncate": truncate,
             **{
                 name: ",".join(value) if isinstance(value, list) else value
-                for name, value in table.naming.items()
+                for name, value in table.given.items()
             },
+            "--separator": "tab" if separator == "\t" else separator,
             **given,
         }
         command = _command([model, source], options, check, reverse)
@@ -161,7 +176,9 @@ def explain(
     if numbers is not None:
         places.append(numbers.save(explanation.to_json))
         written.append(f"wrote {places[-1]}")
-    for line in [*_result(explanation, source or "digits", index), *written]:
+    say(_result(explanation, source or "digits", index))
+    say_in_words(by_options(explanation.verdict))
+    for line in written:
         say(line)
     if not explanation.passed:
         say_error("error: not everything is proved")
@@ -188,7 +205,9 @@ def _small_model(given: dict[str, Any]) -> RNNTagger:
     from elman.datasets import NOTES, load_digits
 
     dataset = load_digits(given["--steps"] or "rows", given["--binary"])
-    say("no model file: training 16 units to name the digit at each step, for this page alone")
+    say_in_words(
+        "no model file: training 16 units to name the digit at each step, for this page alone"
+    )
     settings = NOTES | {"cell": dataset.recipe["cell"], "engine": "reference"}
     estimator = RNNTagger(16, learning_rate_init=0.01, max_iter=15, random_state=0, **settings)
     estimator.fit(dataset.X_train, _at_each_step(dataset.X_train, dataset.y_train))
@@ -202,7 +221,7 @@ def _at_each_step(X: Any, y: Any) -> Any:
     return np.repeat(y[:, None], X.shape[1], axis=1)
 
 
-def _result(explanation: Explanation, source: str, index: int) -> list[str]:
+def _result(explanation: Explanation, source: str, index: int) -> str:
     ex = explanation
     if ex.checks_ is None:
         proofs = f"{ex.n_terms:,} terms, not checked"
@@ -210,10 +229,7 @@ def _result(explanation: Explanation, source: str, index: int) -> list[str]:
         proofs = (
             f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
         )
-    verdict = [ex.verdict]
-    if sys.stdout is not None and sys.stdout.isatty():
-        verdict = textwrap.wrap(ex.verdict, shutil.get_terminal_size().columns)
-    return [f"{source}, sequence {index}: {proofs}", *verdict]
+    return f"{source}, sequence {index}: {proofs}"
 
 
 def _command(

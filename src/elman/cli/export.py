@@ -10,7 +10,7 @@ import typer
 
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model
-from elman.cli.output import check_delivered, say
+from elman.cli.output import check_delivered, say, say_in_words
 
 
 def export(
@@ -54,7 +54,15 @@ def export(
     else:
         say(f"{path}: {size:,} bytes")
         say(_next(to, path))
+        if to == "onnx":
+            say_in_words(_ITS_WARNING)
     check_delivered()
+
+
+_ITS_WARNING = (
+    "ONNX Runtime may warn of initializers in graph inputs: it means inputs that can be left out, as "
+    "is intended (onnxruntime.set_default_logger_severity(3) hides it)"
+)
 
 
 def _next(to: str, path: Path) -> str:

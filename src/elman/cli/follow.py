@@ -13,7 +13,7 @@ from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable, say_error
-from elman.cli.tables import answer_names, probability_names
+from elman.cli.tables import answer_names, probability_names, rounded
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -25,8 +25,9 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
 
     The first line names the columns; of a model that was trained without names, the lines are numbers.
 
-    A line that is not what the model takes is reported on standard error, by its number and column,
-    and answered by nothing in the columns of answers; its sequence goes on as if it were not there.
+    A line that is not what the model takes, or whose time is before that of the row above in its
+    sequence, is reported on standard error, by its number and column, and answered by nothing in the
+    columns of answers; its sequence goes on as if it were not there.
 
     Returns
     -------
@@ -78,6 +79,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     answers = [*labels, *(probability_names(estimator) if probabilities else [])]
     _answer(write, [*titles, *answers])
 
+    clock = None if time_at is None else _Clock(time_at, names[time_at])
     states: dict[str | None, Any] = {}
     last: dict[str | None, Any] = {}
     classes = estimator.classes_.tolist() if hasattr(estimator, "classes_") else None
@@ -87,6 +89,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         state, before = states.get(key) or estimator.initial_state(), last.get(key)
         try:
             x_t = convert(fields)
+            if clock is not None:
+                time = clock.read(key, fields[clock.at])
             if filling is not None:
                 x_t, before = filling.fill_step(x_t, before)
             y_hat, states[key] = estimator.step(x_t, state)
@@ -97,8 +101,11 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             _answer(write, known_fields + [""] * len(answers))
             continue
         last[key] = before
+        if clock is not None:
+            clock.last[key] = time
+            fields[clock.at] = time[1]
         if classes is None:
-            answer = [repr(float(value)) for value in np.ravel(y_hat)]
+            answer = [repr(value) for value in rounded(np.ravel(y_hat), estimator).tolist()]
         else:
             known = y_hat[0] == y_hat[0]  # NaN before the first frame is complete
             answer = [str(classes[int(y_hat.argmax())]) if known else ""]
@@ -112,8 +119,6 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
 def _fields(lines: Iterator[tuple[int, str]], separator: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in lines:
         line = line.rstrip("\r\n")
-        if not line:
-            continue
         if '"' in line:
             yield number, next(csv.reader([line], delimiter=separator))
         else:
@@ -128,6 +133,45 @@ def _answer(write: Callable[[str], Any], fields: list[str]) -> None:
     )
     write(printable(text) + "\n")
     sys.stdout.flush()
+
+
+class _Clock:
+    """Reads times, and sees to it that those of a sequence come in order.
+
+    Attributes
+    ----------
+    at : int
+        The place of their column in a row.
+    name : str
+    last : dict of str to (date or number, str)
+        Of each sequence the time of the last row that was answered.
+    """
+
+    def __init__(self, at: int, name: str) -> None:
+        self.at, self.name = at, name
+        self.last: dict[str | None, tuple[Any, str]] = {}
+
+    def read(self, key: str | None, text: str) -> tuple[Any, str]:
+        """Read a time: to compare it, and as it is written in a table of answers."""
+        from elman.errors import DataError
+        from elman.reading.frames import MISSING_TEXT
+        from elman.reading.times import time_of
+
+        if text in MISSING_TEXT:
+            raise DataError(f"time {self.name!r} is missing. Write it, or leave the row out.")
+        time, shown = time_of(text, self.name)
+        before, shown_before = self.last.get(key, (time, shown))
+        if isinstance(time, float) != isinstance(before, float):
+            raise DataError(
+                f"time {self.name!r} is {shown}, and {shown_before} in the row before it; expected "
+                "numbers in all rows, or dates."
+            )
+        if time < before:
+            raise DataError(
+                f"time {self.name!r} is {shown}, earlier than {shown_before} in the row before it, of "
+                "the same sequence; expected rows in the order of their times."
+            )
+        return time, shown
 
 
 def _numbers(n: int) -> Callable[[list[str]], Any]:
@@ -171,7 +215,8 @@ def _selected(
     def convert(fields: list[str]) -> Any:
         if len(fields) != len(names):
             n = len(fields)
-            raise DataError(f"{n} column{'s' * (n != 1)}; expected {len(names)}.")
+            found = "an empty line" if fields == [""] else f"{n} column{'s' * (n != 1)}"
+            raise DataError(f"{found}; expected {len(names)} columns.")
         x_t: list[float] = []
         for at, name, known in places:
             text = fields[at]

@@ -54,7 +54,7 @@ def inspect(
         refuse_idle(str(file), {"--plot": plot, **options.given})
         found = found_in_model(file)
         for line in [dumps(found)] if as_json else in_lines(found):
-            say(line)
+            (say if as_json else say_in_words)(line)
         check_delivered()
         return
     target = None if plot is None else Target(plot, "--plot", "picture", force)
@@ -75,7 +75,7 @@ def inspect(
     else:
         say_in_words(str(raw.info))
         for line in _lines(found):
-            say(line)
+            say_in_words(line)
     if target is not None:
         from elman._files import replace_file
         from elman.cli.picture import draw_contents

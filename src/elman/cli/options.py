@@ -96,7 +96,9 @@ Output: TypeAlias = Annotated[
 Plot: TypeAlias = Annotated[
     Path | None, typer.Option(help="Draw the learning curve to this file.", metavar="FILE")
 ]
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
+Quiet: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only the accuracy, or the score.")
+]
 Missing: TypeAlias = Annotated[
     Literal["forward", "mean", "indicator"] | None,
     typer.Option(
@@ -246,9 +248,12 @@ def frame_of(text: str) -> tuple[int, int] | Literal["auto", "none"]:
     try:
         length, stride = map(int, text.split(":"))
     except ValueError:
+        length = stride = 0
+    if min(length, stride) < 1:
         raise typer.BadParameter(
-            f"expected LENGTH:STRIDE, as in 16:4, or auto, or none; got {text!r}"
-        ) from None
+            "expected LENGTH:STRIDE, two whole numbers of at least 1, as in 16:4, or auto, or none; "
+            f"got {text!r}"
+        )
     return length, stride
 
 
@@ -288,7 +293,7 @@ ReadoutOption: TypeAlias = Annotated[
     _network(
         "--readout",
         metavar="HOW",
-        help="The output reads: last, mean, max, auto.",
+        help="States to read: last, mean, max or auto.",
     ),
 ]
 LearnInitialState: TypeAlias = Annotated[

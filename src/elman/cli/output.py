@@ -43,13 +43,17 @@ def say(text: str, *, err: bool = False) -> None:
         print(printable(text), file=stream, flush=True)
 
 
-def say_in_words(text: str) -> None:
+def say_in_words(text: str, *, err: bool = False) -> None:
     """Print a sentence, on a terminal broken between words."""
+    stream = sys.stderr if err else sys.stdout
     lines = [text]
-    if sys.stdout is not None and sys.stdout.isatty():
-        lines = textwrap.wrap(printable(text), shutil.get_terminal_size().columns)
+    if stream is not None and stream.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = textwrap.wrap(
+            printable(text), width, break_long_words=False, break_on_hyphens=False
+        )
     for line in lines:
-        say(line)
+        say(line, err=err)
 
 
 def say_error(message: object) -> None:
@@ -63,8 +67,8 @@ def say_error(message: object) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    line = Text(in_one_line(message), style="red")
-    Console(stderr=True).print(line, soft_wrap=True)
+    line, console = Text(in_one_line(message), style="red"), Console(stderr=True)
+    console.print(line, soft_wrap=not console.is_terminal)  # on a terminal broken between words
 
 
 class Log(logging.Handler):
@@ -72,7 +76,7 @@ class Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a line."""
-        say(f"elman: {record.getMessage()}", err=True)
+        say_in_words(f"elman: {record.getMessage()}", err=True)
 
 
 def check_delivered() -> None:

@@ -55,7 +55,8 @@ def predict(
     at each step. For an .npz file it is a line for each sequence.
 
     --follow needs a model that does not look ahead: one that answers at each step, or one trained with
-    --standardize all --frame none. A bidirectional model cannot follow.
+    --standardize all --frame none. A bidirectional model cannot follow. Rows of a sequence have to
+    come in the order of their times.
 
     A model of `elman train` knows its columns. Name them for a model that was trained on arrays.
     """
@@ -112,7 +113,7 @@ def _predict_table(
     from elman.cli.tables import answer_table, read_as_trained, write_table
 
     raw = read_as_trained(estimator, file, labels=False, options=options)
-    header, rows = answer_table(estimator, raw, probabilities)
+    header, rows = answer_table(estimator, raw, probabilities, exact=as_json)
     if as_json:
         say(dumps({"columns": header, "rows": [list(row) for row in rows]}))
         check_delivered()
@@ -136,14 +137,15 @@ def _predict_table(
 def _predict_npz(estimator: Any, file: Path, probabilities: bool, as_json: bool) -> None:
     import numpy as np
 
+    from elman.cli.tables import rounded
     from elman.data import read_npz
 
     has_classes = hasattr(estimator, "classes_")
     X, _ = read_npz(file)
-    answers = [
-        np.asarray(answer).tolist()
-        for answer in (estimator.predict_proba(X) if probabilities else estimator.predict(X))
-    ]
+    found = estimator.predict_proba(X) if probabilities else estimator.predict(X)
+    if not as_json:
+        found = [rounded(answer, estimator) for answer in found]
+    answers = [np.asarray(answer).tolist() for answer in found]
     if as_json:
         kind = "probabilities" if probabilities else "labels" if has_classes else "numbers"
         say(dumps({**({"classes": estimator.classes_} if has_classes else {}), kind: answers}))

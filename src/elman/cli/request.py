@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -86,9 +87,14 @@ class Request:
         path = self.checkpoint
         if begins and path is not None and path.exists():
             raise typer.BadParameter(
-                f"{path} exists already. To go on from it: elman resume {path}. To begin anew, remove "
-                "it or take another name.",
+                f"{path} exists already. To go on from it: elman resume {quote(str(path))}. To begin "
+                "anew, remove it or take another name.",
                 param_hint="--checkpoint",
+            )
+        if self.test_size is not None and not 0 < self.test_size < 1:
+            raise typer.BadParameter(
+                f"expected a share above 0 and below 1, as in 0.2; got {self.test_size:g}",
+                param_hint="--test-size",
             )
         if self.every is not None and path is None:
             raise typer.BadParameter("it needs --checkpoint FILE", param_hint="--every")

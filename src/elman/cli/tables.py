@@ -65,7 +65,7 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     import numpy as np
     from sklearn.model_selection import train_test_split
 
-    from elman.datasets import Dataset
+    from elman.datasets import Dataset, require_both_parts
     from elman.errors import DataError
     from elman.reading.missing import Filling
     from elman.reading.read import read_raw
@@ -89,12 +89,10 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
         rarest, n_test = min(raw.info.classes.values()), test_size * n
         if rarest > 1 and min(n_test, n - n_test) >= len(raw.info.classes):
             strata = raw.y
-    try:
-        train, test = train_test_split(
-            np.arange(n), test_size=test_size, random_state=0, stratify=strata
-        )
-    except ValueError as error:
-        raise DataError(f"{path} cannot be split for the test: {error}") from None
+    require_both_parts(path, n, test_size)
+    train, test = train_test_split(
+        np.arange(n), test_size=test_size, random_state=0, stratify=strata
+    )
     kept, held_out = raw.take(train), raw.take(test)
     filling = None
     if options.missing is not None:
@@ -178,9 +176,12 @@ def takes_texts(estimator: Any) -> bool:
 
 
 def answer_table(
-    estimator: Any, raw: Raw, probabilities: bool
+    estimator: Any, raw: Raw, probabilities: bool, *, exact: bool = False
 ) -> tuple[list[str], Iterable[tuple[Any, ...]]]:
-    """Answer sequences beside their ids: the header, and rows, one a sequence or one a step."""
+    """Answer sequences beside their ids: the header, and rows, one a sequence or one a step.
+
+    Numbers are as a person reads them (see ``rounded``), or ``exact``.
+    """
     import numpy as np
 
     header, columns = [raw.info.id or "sequence"], _beside(estimator, raw)
@@ -189,7 +190,7 @@ def answer_table(
     answers: Any = estimator.predict(raw.sequences)
     flat = np.concatenate(list(answers)) if estimator._every_step else np.asarray(answers)
     names = list((getattr(estimator, "reading_", None) or {}).get("label") or ["prediction"])
-    flat = flat.reshape(len(flat), -1)
+    flat = (flat if exact else rounded(flat, estimator)).reshape(len(flat), -1)
     header = [*header, *answer_names(names, flat.shape[1], estimator)]
     columns += [flat[:, j].tolist() for j in range(flat.shape[1])]
     if probabilities:
@@ -198,6 +199,24 @@ def answer_table(
         header += probability_names(estimator)
         columns += [[f"{p:.6f}" for p in y_hat[:, j]] for j in range(y_hat.shape[1])]
     return header, zip(*columns, strict=True)
+
+
+def rounded(answers: Any, estimator: Any) -> Any:
+    """Round numbers that were predicted to seven digits, about what a float32 has.
+
+    They count from the deviation of the numbers in training, where that is smaller than the number:
+    numbers that lie within 1 of 20,000 are written as 20000.123456. Labels stay as they are.
+    """
+    import numpy as np
+
+    if not hasattr(estimator, "target_scale_"):
+        return answers
+    K, scale = estimator.network_.architecture.n_outputs, estimator.target_scale_
+    flat = np.reshape(answers, (-1, K))
+    ratio = np.abs(flat) / np.repeat(scale, K // len(scale))
+    digits = 7 + np.ceil(np.log10(np.fmax(ratio, 1.0))).astype(int)
+    texts = [f"{y:.{n}g}" for y, n in zip(flat.flat, digits.flat, strict=True)]
+    return np.array(texts, float).reshape(np.shape(answers))
 
 
 def answer_names(labels: list[str], n: int, estimator: Any) -> list[str]:

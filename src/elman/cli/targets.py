@@ -14,9 +14,9 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from elman._files import open_file, try_to_replace
+from elman._files import MODEL, open_file, try_to_replace
 from elman._signals import Uninterrupted
-from elman.cli.output import say, say_error
+from elman.cli.output import say_error, say_in_words
 
 Force: TypeAlias = Annotated[
     bool, typer.Option("--force", help="Also replace files that elman did not write.")
@@ -24,7 +24,7 @@ Force: TypeAlias = Annotated[
 
 # How a file begins (and, with a picture, also how it may end) that elman wrote.
 _OURS = {
-    "model": rb'.{8}\{"__metadata__":\{"elman":',
+    "model": MODEL,
     "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
     "log": rb'\{"epoch": \d',
     "JSON": rb'\{"generator": "elman"',
@@ -97,7 +97,7 @@ class Target:
     def say_if_replaced(self) -> None:
         """Say that there is a file already, while a person can still keep it."""
         if self.path.exists():
-            say(
+            say_in_words(
                 f"{self.path} exists and will be replaced in the end; to keep it, choose another "
                 f"name: {self.option} FILE"
             )
@@ -122,8 +122,8 @@ def check_targets(targets: Iterable[Target | None], inputs: Iterable[Path]) -> N
     Raises
     ------
     typer.BadParameter
-        If a target is no file, is read-only, is an input or another target, or holds something
-        that elman did not write.
+        If a target is no file, is read-only, is an input, in a folder that is one, or another target,
+        or holds something that elman did not write.
     OSError
         If the disk is full.
     """
@@ -135,6 +135,11 @@ def check_targets(targets: Iterable[Target | None], inputs: Iterable[Path]) -> N
             for path in inputs:
                 if _is_same(path, target.path):
                     raise FileExistsError(f"{target.path} is the file that is read")
+                if path.is_dir() and _is_read_of(path, target.path):
+                    raise FileExistsError(
+                        f"{target.path} would be in the folder that is read, {path}, and be read with "
+                        f"it next time. Name a file in another folder: {target.option} ../NAME"
+                    )
             for other in before:
                 if _is_same(other.path, target.path):
                     raise FileExistsError(f"{target.path} is also the file of {other.option}")
@@ -151,6 +156,12 @@ def _is_same(one: Path, other: Path) -> bool:
     if one.exists() and other.exists():
         return one.samefile(other)
     return one.resolve() == other.resolve()
+
+
+def _is_read_of(folder: Path, path: Path) -> bool:
+    """Whether a file would be read with a folder: one in it, or in a folder in it."""
+    path, folder = path.resolve(), folder.resolve()
+    return not path.name.startswith(".") and folder in (path.parent, path.parent.parent)
 
 
 def is_ours(path: Path, kind: str) -> bool:

@@ -106,6 +106,10 @@ def train(
     Options that you leave out have the defaults of RNNClassifier; digits and mnist have their own.
     """
     begin_ranks()
+    if clip is not None and not clip >= 0:
+        raise typer.BadParameter(
+            f"expected a norm above 0, or 0, which does not clip; got {clip:g}", param_hint="--clip"
+        )
     cells = tuple(map(str, cell or ()))
     given = {
         "hidden_layer_sizes": tuple(hidden) if hidden else None,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import typer
@@ -82,13 +83,13 @@ class Training:
         if form == "plain":
             if self.dataset.found:
                 say_in_words(self.dataset.found)
-            say(self._plan())
+            say_in_words(self._plan())
         model, curve = self.request.model, self.request.curve
         if form == "plain":
             if self.resume is None:
                 model.say_if_replaced()
             else:
-                say(self._way_back())
+                say_in_words(self._way_back())
         try:
             with Interruptible():
                 places = [self._fit_and_save(model, form)]
@@ -121,7 +122,11 @@ class Training:
     def _way_on(self) -> str:
         """What goes on with it, if anything does."""
         path = self.request.checkpoint
-        return f"to go on: elman resume {path}" if path is not None and path.exists() else ""
+        return (
+            f"to go on: elman resume {quote(str(path))}"
+            if path is not None and path.exists()
+            else ""
+        )
 
     def _fit_and_save(self, model: Target, form: Form) -> Path:
         """Fit, and save the model; if fitting ends early, what was learnt till then."""
@@ -161,7 +166,7 @@ class Training:
             self.seconds = time.perf_counter() - started
             if rank() > 0:
                 return model.path
-            place = model.save(self.estimator.save)
+            place = model.save(self._write)
             self.saved = f"the model is saved to {place}"
             return place
 
@@ -174,7 +179,7 @@ class Training:
     ) -> None:
         """Show how far it is; after an epoch, measure what is for a person alone, and write its row."""
         if form == "plain" and progress.update == 1 and progress.row is None:
-            self._say_auto()
+            self._say_auto(progress)
         if show is not None:
             show(progress)
         row = progress.row
@@ -206,9 +211,15 @@ class Training:
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"
             return
-        path = replace(model, path=free_name(model.path)).save(self.estimator.save)
+        path = replace(model, path=free_name(model.path)).save(self._write)
         which = "" if isinstance(error, DivergenceError) else ", the best so far,"
         self.saved = f"the weights after epoch {n_behind}{which} are saved to {path}"
+
+    def _write(self, path: Path) -> None:
+        """Write the model; that it may replace what is there, the target has seen to (``--force``)."""
+        from elman.persistence import write_model
+
+        write_model(path, *self.estimator._model())
 
     def _plan(self) -> str:
         """Say in a line what is going to be trained, and on how much."""
@@ -219,8 +230,9 @@ class Training:
         cells = "+".join(one if isinstance(one, str) else type(one).__name__ for one in each)
         cells = f"bidirectional {cells}" if estimator.bidirectional else cells
         summed = "; loss summed over the steps of a sequence" if estimator._every_step else ""
+        n = len(self.dataset.X_train)
         return (
-            f"{len(self.dataset.X_train):,} sequences, {sizes} {cells} units, {estimator.solver} at "
+            f"{n:,} sequence{'s' * (n != 1)}, {sizes} {cells} units, {estimator.solver} at "
             f"{estimator.learning_rate_init:g}, seed {estimator.random_state}{summed}"
         )
 
@@ -231,8 +243,11 @@ class Training:
             return f"{self.resume}: this training had ended after {n}"
         return f"{self.resume}: {n} complete; training continues in epoch {self.n_before + 1}"
 
-    def _say_auto(self) -> None:
-        """Say which frames ``"auto"`` has come to, and how many networks."""
+    def _say_auto(self, progress: Progress) -> None:
+        """Say what ``"auto"`` has come to: how many epochs, which frames, how many networks."""
+        if progress.n_updates is not None:
+            n = progress.n_updates // progress.n_epochs
+            say(f"{progress.n_epochs:,} epochs of {n:,} update{'s' * (n != 1)} (--epochs auto)")
         if self.estimator.frame == "auto" and (frame := self.estimator.frame_) is not None:
             say(f"frames of {frame[0]} samples every {frame[1]} (--frame auto)")
         if self.estimator.n_members == "auto" and (n := self.estimator.n_members_) > 1:
@@ -246,7 +261,7 @@ class Training:
 
             console.print()
             print_evaluation(evaluation, "test")
-            say(self._summary())
+            say_in_words(self._summary())
             say(f"model: {model}" + (f"   learning curve: {curve}" if curve else ""))
             return
         if form == "quiet":
@@ -270,10 +285,12 @@ class Training:
     def _summary(self) -> str:
         estimator = self.estimator
         n_epochs = estimator.n_iter_
-        what = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
-        if self.resume is not None:
-            what += f" ({self.n_before} before, {n_epochs - self.n_before} now)"
-        line = f"trained {what} in {self.seconds:.1f} s"
+        line = f"trained {n_epochs} epoch{'s' * (n_epochs != 1)}"
+        if self.resume is None:
+            line += f" in {self.seconds:.1f} s"
+        elif not self.has_ended:
+            n_now = n_epochs - self.n_before
+            line += f", {self.n_before} of them before; the other {n_now} took {self.seconds:.1f} s"
         stopped = estimator.history_[-1].get("stopped")
         return f"{line}; {stopped}" if stopped else line
 

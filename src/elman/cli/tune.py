@@ -25,7 +25,8 @@ from elman.cli.columns import (
     Time,
 )
 from elman.cli.evaluate import Json
-from elman.cli.output import check_delivered, say, say_error
+from elman.cli.output import check_delivered, say, say_error, say_in_words
+from elman.cli.parameters import by_options
 from elman.cli.sources import (
     Binary,
     DataDir,
@@ -112,12 +113,14 @@ def tune(
     model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
+    from elman.persistence import write_model
+
     columns = TableOptions(id, time, features, label, layout, separator, missing, text)
     X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
     estimator = _estimator(X, y, task, step_size)
     if how and form == "plain":
-        say(how)
+        say_in_words(how)
     if form == "plain":
         model.say_if_replaced()
     places: list[Path] = []
@@ -127,7 +130,8 @@ def tune(
         if found.interrupted:  # replaces nothing
             model = replace(model, path=free_name(model.path))
             table = replace(table, path=free_name(_beside(model.path)))
-        places.append(model.save(found.estimator.save))
+        trained = found.estimator._model()
+        places.append(model.save(lambda path: write_model(path, *trained)))
         result = _result(found, source, seed, places[0])
         content = dumps(result).encode()
         places.append(table.save(partial(replace_file, content=content)))
@@ -207,8 +211,12 @@ def _search(
     if scoring is not None:
         try:
             get_scorer(scoring)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--scoring") from None
+        except ValueError:
+            raise typer.BadParameter(
+                f"{scoring!r} is no metric of scikit-learn; expected its name, such as f1_macro, "
+                "balanced_accuracy, neg_log_loss or, for numbers, neg_mean_absolute_error",
+                param_hint="--scoring",
+            ) from None
         metric = StepScorer(scoring) if estimator._every_step else scoring
     if form == "plain":
         n = len(X)
@@ -259,11 +267,11 @@ def _report(found: Suggestion, form: Form, result: dict[str, Any], places: list[
         from elman.tuning import as_text
 
         say("")
-        for line in as_text(found.table, console.width).splitlines():
+        for line in as_text(found.table, console.width, written=by_options).splitlines():
             say(line)
         say("")
         for words in (found.why, *found.notes):
-            console.print(words, markup=False)
+            console.print(by_options(words), markup=False)
         say(f"model: {places[0]}   table: {places[1]}")
         return
     check_delivered()

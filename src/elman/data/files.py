@@ -148,8 +148,10 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
             raise
         # What damage makes zipfile, zlib and NumPy raise has no common base.
         except Exception as error:  # noqa: BLE001
+            # Others have the words of libraries.
+            why = f" ({error!s:.200})" if isinstance(error, ValueError) else ""
             raise DataError(
-                f"{path} is not an .npz file of plain arrays, or is damaged ({error!s:.200}). {how}"
+                f"{path} is not an .npz file of plain arrays, or is damaged{why}. {how}"
             ) from None
     if unused := [name for name in names if name not in ("X", "y", "lengths")]:
         logger.warning("%s: %s not used; X, y and lengths are", path, ", ".join(unused))

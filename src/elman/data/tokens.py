@@ -113,7 +113,7 @@ def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
     if values.shape[1] != 1:
         raise DataError(
             f"{name} has {values.shape[1]} features a step; a token is one whole number. Give one "
-            "feature, or leave tokens out."
+            "feature, or leave tokens=True out."
         )
     with np.errstate(invalid="ignore"):  # what is no number at all differs from it, too
         tokens = values[:, 0].astype(np.int64)
@@ -121,7 +121,7 @@ def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
         row = int(wrong.argmax())
         raise DataError(
             f"{name} holds {values[row, 0]:g} in {sequences.locate(row)}; expected tokens, whole "
-            "numbers. If the numbers measure something, leave tokens out."
+            "numbers. If the numbers measure something, leave tokens=True out."
         )
     return tokens
 

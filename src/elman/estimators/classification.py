@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -18,6 +20,7 @@ from elman.errors import DataError
 from elman.estimators.answers import Answers, Classes
 from elman.estimators.base import BaseRNN
 from elman.estimators.hyperparameters import ClassifierParameters
+from elman.mpi import rank
 from elman.training import Run, Trainer
 
 
@@ -53,13 +56,28 @@ class Classification(BaseRNN, ClassifierParameters):
         ------
         DataError, ValueError, DivergenceError
             As ``fit`` does; also if y has labels that are not in ``classes``.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the first call has one class only.
         """
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all labels at once, and partial_fit sees a part. "
                 "Give the weights as a dict, or as sample_weight."
             )
-        return self._fit_part(X, y, sample_weight, classes=classes)
+        begins = self._begun is None
+        self._fit_part(X, y, sample_weight, classes=classes)
+        if begins and len(self.classes_) == 1 and rank() == 0:
+            warnings.warn(
+                f"{type(self).__name__} saw one class only, {self.classes_.tolist()[0]!r}: there is "
+                "nothing to tell apart, and later calls cannot add a class. Name all of them at the "
+                "first partial_fit: classes=[...].",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
 
     def _loss(self) -> str:
         return "cross_entropy"
@@ -75,9 +93,10 @@ class Classification(BaseRNN, ClassifierParameters):
         try:
             check_classification_targets(labels)
         except ValueError as error:
+            found = str(error).split(". ")[0]  # what follows guesses at a mistake
             raise DataError(
-                f"{error} For numbers use RNNRegressor or RNNStepRegressor (elman train --task "
-                "regression)."
+                f"{found}. Expected labels: whole numbers, True and False, or text. For numbers use "
+                "RNNRegressor or RNNStepRegressor (elman train --task regression)."
             ) from None
         return targets
 

@@ -179,7 +179,9 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
         _refuse_other_names(sequences.names, format.step_names, name)
     elif format.step_names or not format.on_rows:
         first = next(iter(X)) if hasattr(X, "__iter__") else X
-        _check_feature_names(estimator, first, reset=False)
+        # What is taken out of Sequences, X[i], has no names, and should not be warned of.
+        if format.reading is None or _get_feature_names(first) is not None:
+            _check_feature_names(estimator, first, reset=False)
     return sequences
 
 

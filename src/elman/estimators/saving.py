@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from elman._files import require_model_or_nothing
 from elman._typing import Array
 from elman.errors import ElmanError
 from elman.estimators.answers import Classes, Numbers
@@ -26,6 +27,7 @@ class Saved(Predicting):
     def save(self, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
         """Write the fitted estimator to a model file (safetensors), replacing an older one at once.
 
+        Any other file that is there already stays, and is an error.
         ``n_jobs``, ``checkpoint_steps``, and a ``random_state`` that is a generator, are not stored.
 
         Parameters
@@ -39,10 +41,14 @@ class Saved(Predicting):
         ------
         NotFittedError
             If the estimator is not fitted.
+        FileExistsError
+            If there is a file already that is no model of elman's.
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        write_model(path, *self._model(optimizer))
+        model = self._model(optimizer)
+        require_model_or_nothing(path)
+        write_model(path, *model)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -9,6 +9,7 @@ import numpy as np
 
 from elman._memory import require_memory
 from elman._typing import Array
+from elman.data import Sequences
 from elman.equations import descend
 from elman.equations.readouts import READOUTS
 from elman.errors import DataError
@@ -166,9 +167,15 @@ def _alone(x: Any) -> Any:
     if isinstance(x, str):
         return [x]
     try:
-        shape = np.shape(x)
+        are_several = isinstance(x, Sequences) or (isinstance(x, list) and np.ndim(x[:1]) == 3)
+        shape = () if are_several else np.shape(x)
     except ValueError:  # no array: refused where all arrays are checked
         return [x]
+    if are_several:
+        raise DataError(
+            f"x is a list of {len(x)} sequence{'s' * (len(x) != 1)}; expected one sequence, "
+            "(n_timesteps, n_features). Of a data set X pass one, X[0]."
+        )
     if len(shape) not in (1, 2):
         raise DataError(
             f"x has {len(shape)} dimension(s), shape {shape}; expected one sequence, "

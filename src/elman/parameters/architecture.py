@@ -201,8 +201,10 @@ class Architecture:
         if not self.hidden:
             raise ValueError("there must be at least one hidden layer; got none")
         if len(self.cells) != len(self.hidden):
+            n = len(self.hidden)
             raise ValueError(
-                f"{len(self.cells)} cell(s) for {len(self.hidden)} layer(s); expected one for each"
+                f"{len(self.cells)} cells for {n} layer{'s' * (n != 1)}; expected one for all, or one "
+                "for each"
             )
         for cell in self.cells:
             if not isinstance(cell, Cell) and (not isinstance(cell, str) or cell not in CELLS):

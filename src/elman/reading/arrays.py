@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from elman.reading.files import Kind, kind_of
 from elman.reading.frames import Frame, read_table, whole
 from elman.reading.info import Info, count_classes
 from elman.reading.raw import Raw
+from elman.reading.text import Dialect, short_lines
 
 
 def read_arrays(path: Path, kind: Kind, task: Task) -> Raw:
@@ -91,9 +93,13 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
             about = json.loads(header)
             entry = about["X"] if "X" in names else None
             if entry is not None and entry["dtype"] not in _DTYPES:
-                raise TypeError(f"X is {entry['dtype']}")
-    except (SafetensorError, LookupError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not a safetensors file, or is damaged ({error}).") from None
+                raise DataError(f"{path} has X of {entry['dtype']}; expected {', '.join(_DTYPES)}.")
+    except DataError:
+        raise
+    except (SafetensorError, LookupError, TypeError, ValueError):
+        raise DataError(
+            f"{path} is not a safetensors file, or is damaged. Write it again."
+        ) from None
     if "elman" in about.get("__metadata__", {}):
         raise DataError(
             f"{path} is a model of elman, not data. Name a file of sequences, such as a CSV file."
@@ -161,13 +167,15 @@ def _labels_beside(path: Path) -> Array | None:
     return None
 
 
-def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
+def read_folder(
+    folder: Path, separator: str | None, task: Task
+) -> Raw | tuple[Frame, Callable[[], str]]:
     """Read a folder of one file a sequence; folders in it are classes.
 
     Returns
     -------
     Raw, of ``.npy`` files; or of tables one of all rows, with the columns ``file`` and, of folders in
-    the folder, ``folder``.
+    the folder, ``folder``, and what says in words which line of a text file is too short.
 
     Raises
     ------
@@ -207,8 +215,10 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
         raise DataError(f"{folder} has {kind} files; a folder takes tables or .npy files.")
     frames: list[Frame] = []
     columns: list[str] = []
+    dialects: list[Dialect] = []
     for path, name in zip(paths, names, strict=True):
-        frame, _ = read_table(path, kind, separator, whole)
+        frame, dialect = read_table(path, kind, separator, whole)
+        dialects.append(dialect)
         columns = columns or frame.columns
         if frame.columns != columns:
             raise DataError(
@@ -220,7 +230,13 @@ def read_folder(folder: Path, separator: str | None, task: Task) -> Raw | Frame:
         if are_classes:
             added.append(nw.lit(path.parent.name).alias("folder"))
         frames.append(frame.with_columns(numbers, *added))
-    return _one_below_another(frames, paths)
+
+    def short() -> str:
+        texts = zip(paths, dialects, strict=True) if kind == "text" else ()
+        found = ((path, short_lines(path, dialect)) for path, dialect in texts)
+        return next((f"{path.name}, {words}" for path, words in found if words), "")
+
+    return _one_below_another(frames, paths), short
 
 
 def _nothing(name: str, dtype: Any, frame: Frame) -> Any:

@@ -293,7 +293,8 @@ def _open(
             folder = read_folder(path, separator, task)
             if isinstance(folder, Raw):
                 return folder
-            return Opened.of_frame(folder, plan(folder, name)), name
+            frame, short = folder
+            return Opened.of_frame(frame, plan(frame, name), short=short), name
         if not path.exists():
             raise no_file(path)
         kind = kind_of(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -56,6 +58,33 @@ def have_zone(column: Series) -> bool:
     if isinstance(column.dtype, nw.Datetime):
         return column.dtype.time_zone is not None
     return column.dtype == nw.String and _ZONED.fullmatch(column[0]) is not None
+
+
+def time_of(text: str, name: str) -> tuple[datetime | float, str]:
+    """Read a time: to compare it with others (a date in UTC), and as ``as_text`` writes it.
+
+    Raises
+    ------
+    DataError
+        If it is neither a number nor a date.
+    """
+    number = as_number(text)
+    if number is not None and isfinite(number):
+        return number, text
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:  # not as ISO 8601 writes dates; a table's reader knows other ways
+        from elman.reading.frames import library
+
+        column = nw.new_series(name, [text], nw.String, backend=cast(Any, library()))
+        date = as_times(column, lambda row: "this line").item()
+    if date.tzinfo is not None:
+        date = date.astimezone(UTC).replace(tzinfo=None)
+    if ":" not in text:
+        return date, date.date().isoformat()
+    whole = date.microsecond % 1000 == 0
+    unit = "seconds" if not date.microsecond else "milliseconds" if whole else "microseconds"
+    return date, date.isoformat(timespec=unit)
 
 
 def _numbers_in_text(column: Series) -> Array | None:

@@ -55,10 +55,8 @@ class Progress:
 
     @property
     def place(self) -> str:
-        """Where training is, as text: "epoch 3/9", or "update 300 of 1,500"."""
-        if self.n_updates is None:
-            return f"epoch {self.epoch}/{self.n_epochs}"
-        return f"update {self.update:,} of {self.n_updates:,}"
+        """Where training is, as text: "epoch 3/9"."""
+        return f"epoch {self.epoch}/{self.n_epochs}"
 
     @property
     def notes(self) -> list[str]:
@@ -70,7 +68,7 @@ class Progress:
         number = ".4f"  # for a score that is not a percentage
         if self.accuracy is not None:
             number = ".2%"
-            line += f"  accuracy {self.accuracy:.2%}"
+            line += f"  training accuracy {self.accuracy:.2%}"
         if self.row is not None and "validation_score" in self.row:
             line += f"  validation {self.row['validation_score']:{number}}"
         return f"{line}  {self.n_done / self.seconds:,.0f} sequences/s"

@@ -230,7 +230,7 @@ def _splits(estimator: Any, X: Any, y: Any, cv: Any, seed: int) -> list[Any]:
     labels = y if isinstance(estimator, RNNClassifier) else None
     if isinstance(cv, int) and cv >= 2:
         if cv > n:
-            raise ValueError(f"cv={cv} folds of {n} sequences; take fewer folds.")
+            raise ValueError(f"cv={cv}, but there are {n} sequences; take fewer folds.")
         kind = KFold if labels is None or not _enough(labels, cv) else StratifiedKFold
         splitter = kind(cv, shuffle=True, random_state=seed)
     elif isinstance(cv, int):

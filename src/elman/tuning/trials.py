@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,7 +183,12 @@ def rows(trials: Iterable[Trial], chosen: Trial) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(table: list[dict[str, Any]], width: int = 80, most: int = 12) -> str:
+def as_text(
+    table: list[dict[str, Any]],
+    width: int = 80,
+    most: int = 12,
+    written: Callable[[str], str] = str,
+) -> str:
     """Write a table for people: the first so many, and those that are chosen or the defaults.
 
     Parameters
@@ -193,6 +198,8 @@ def as_text(table: list[dict[str, Any]], width: int = 80, most: int = 12) -> str
     width : int
         Characters of a line.
     most : int
+    written : callable
+        Given the settings of a candidate as Python has them, returns the words for them.
     """
     lines = ["rank   score   spread  training  seconds  settings"]
     indent = lines[0].index("settings")
@@ -200,7 +207,7 @@ def as_text(table: list[dict[str, Any]], width: int = 80, most: int = 12) -> str
     for row in shown:
         mark = "*" if row["chosen"] else " "
         settings = ", ".join(f"{name}={value!r}" for name, value in row["settings"].items())
-        settings = settings or "the defaults"
+        settings = written(settings) or "the defaults"
         if row["problem"]:
             settings += f" ({row['problem']})"
         if row["scores"]:
