@@ -3,8 +3,9 @@
 Give step τ a W_τ of its own, and it an imaginary part: W_τ = W + i·1e-20·R for a random direction R.
 The imaginary part of L_t over 1e-20 is then the derivative of L_t along R by W_τ alone, which is
 ⟨term(t, τ), R⟩, with no subtraction and so no loss of digits (Squire and Trapp 1998). One pass
-forward proves the terms of all losses t ≥ τ; the T passes go side by side (``side_by_side``). Only forward
-equations take part, and the loss is written anew here, so an error in the backward ones shows.
+forward proves the terms of all losses t ≥ τ; the T passes go side by side, as columns
+(``side_by_side``). Only forward equations take part, and the loss is written anew here, so an error
+in the backward ones shows.
 
 What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what rounding can do:
 
@@ -141,24 +142,13 @@ def check_terms(
     """
     name, answering = passes.name_of_terms(layer), passes.answering
     R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
-    rounded = passes.rounded()
-    found, summed, inside = [], [], []
-    steps, sizes = checked(len(passes.x)), Sizes.of(passes, layer, dh, answering)
-    for taus in _side_by_side(steps):
-        moved = pass_forward(passes, layer, R, np.full(len(taus), 1j * STEP), taus, sizes)
-        found.append(moved.losses.imag / STEP)
-        summed.append(moved.summed(rounded[answering]))
-        inside.append(moved.inside)
-
+    steps = checked(len(passes.x))
+    of_losses, of_outputs, of_states = _by_passes(passes, layer, R, steps, dh)
     cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
     delta, left = delta[:, steps], left[steps]
     delta = cell.rows_reading("h" if name == "W" else "x", delta.T).T  # (A, n, ·)
     size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, n)
-    of_checks = [
-        np.einsum("ath,th->at", delta, left @ R.T),
-        *(np.concatenate(parts, axis=1) for parts in (found, summed, inside)),
-    ]
-    expected, of_losses, of_outputs, of_states = of_checks
+    expected = np.einsum("ath,th->at", delta, left @ R.T)
     errors = np.abs(expected - of_losses)
     bound = TOLERANCE * size + _ROUNDING * (of_outputs + of_states) + SMALLEST
     columns = (expected, of_losses, errors, bound, size / np.sqrt(R.size), of_outputs, of_states)
@@ -171,6 +161,23 @@ def check_terms(
     ]
 
 
+def _by_passes(
+    passes: Passes, layer: int, R: Array, steps: IntArray, dh: Sequence[Array]
+) -> tuple[Array, Array, Array]:
+    """⟨term(t, τ), R⟩ as passes find it, and the two sums of what rounding can do, each (A, n)."""
+    rounded = passes.rounded()[passes.answering]
+    sizes = Sizes.of(passes, layer, dh, passes.answering)
+    found = []
+    for first in range(0, len(steps), SIDE):
+        taus = steps[first : first + SIDE]
+        moved = pass_forward(passes, layer, R, np.full(len(taus), 1j * STEP), taus, sizes)
+        found.append((moved.losses.imag / STEP, moved.summed(rounded), moved.inside))
+    of_losses, of_outputs, of_states = (
+        np.concatenate(of, axis=1) for of in zip(*found, strict=True)
+    )
+    return of_losses, of_outputs, of_states
+
+
 def checked(T: int) -> IntArray:
     """The steps, from 0, whose terms are proved one by one: all, or some of a long sequence.
 
@@ -181,11 +188,6 @@ def checked(T: int) -> IntArray:
         return np.arange(T)
     back = np.concatenate([np.arange(SIDE), 2 ** np.arange(T.bit_length()), [T - 1]])
     return np.unique(T - 1 - back[back < T])
-
-
-def _side_by_side(steps: IntArray) -> list[IntArray]:
-    """As many passes side by side as is good."""
-    return [steps[first : first + SIDE] for first in range(0, len(steps), SIDE)]
 
 
 def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[TotalCheck]:

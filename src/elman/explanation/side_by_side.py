@@ -132,24 +132,26 @@ class Sizes(NamedTuple):
             last,
         )
 
-    def add_to(self, inside: Array, steps: IntArray, of_layers: list[Taken]) -> None:
-        """Add Σ_i |dL/ds_{j,i}| m_{j,i} of a step j of each pass to its column of (A, n).
+    def add_to(self, inside: Array, at: IntArray | slice, of_layers: list[Taken]) -> None:
+        """Add Σ_i |dL/ds_{j,i}| m_{j,i} of a step j of each pass to its column.
 
-        A loss before the passes' steps has no error there, and is left as it is.
+        Parameters
+        ----------
+        inside : array (A, n)
+            A loss before all of the steps has no error there, and its row stays as it is.
+        at : array (n,) or slice
+            The steps, from 0, in ascending order.
+        of_layers : list of Taken
         """
-        n_before = np.searchsorted(self.last, steps.min())
+        n_before = self.last.searchsorted(at.start if isinstance(at, slice) else at[0])
         for errors, slopes, of_layer in zip(self.errors, self.slopes, of_layers, strict=True):
-            m = magnitudes(_of_steps(slopes, steps), of_layer)  # (S H, n)
-            inside[n_before:, : len(steps)] += np.einsum(
-                "asn,sn->an", _of_steps(errors[n_before:], steps), m
-            )
+            m = magnitudes(_at(slopes, at), of_layer)  # (S H, n)
+            inside[n_before:] += np.einsum("asn,sn->an", _at(errors[n_before:], at), m)
 
 
-def _of_steps(values: Array, steps: IntArray) -> Array:
-    """The last axis at some steps; of neighbours, which most passes are at, it is no copy."""
-    if len(steps) > 1 and (np.diff(steps) == 1).all():
-        return values[..., steps[0] : steps[-1] + 1]
-    return values.take(steps, axis=-1)
+def _at(values: Array, steps: IntArray | slice) -> Array:
+    """The last axis at some steps; a slice of them is no copy."""
+    return values[..., steps] if isinstance(steps, slice) else values.take(steps, axis=-1)
 
 
 def magnitudes(slopes: Array, of_layer: Taken) -> Array:
@@ -201,12 +203,16 @@ def moved_by(
     answering, n = passes.answering, len(taus)
     V, c, reading = passes.parameters["V"], passes.parameters.get("c"), passes.reading
     inside = np.zeros((len(sizes.last) if sizes else 0, n))
+    are_neighbours = bool((np.diff(taus) == 1).all())
 
     def states_of_the_top() -> Iterator[Array]:
         for k, of_layers in enumerate(steps):
             top = of_layers[-1].step.h_activated
             if sizes:
-                sizes.add_to(inside, taus[: top.shape[1]] + k, of_layers)
+                n_k, at = top.shape[1], taus[: top.shape[1]] + k
+                # One step alone is copied as well: its sums would be taken in another order.
+                as_slice = slice(at[0], at[-1] + 1) if are_neighbours and n_k > 1 else at
+                sizes.add_to(inside[:, :n_k], as_slice, of_layers)
             yield top
 
     z = np.repeat(passes.trace.y_unactivated.T[answering, :, None].astype(dtype), n, axis=2)
