@@ -211,8 +211,8 @@ def moved_by(
             if sizes:
                 n_k, at = top.shape[1], taus[: top.shape[1]] + k
                 # One step alone is copied as well: its sums would be taken in another order.
-                as_slice = slice(at[0], at[-1] + 1) if are_neighbours and n_k > 1 else at
-                sizes.add_to(inside[:, :n_k], as_slice, of_layers)
+                places = slice(at[0], at[-1] + 1) if are_neighbours and n_k > 1 else at
+                sizes.add_to(inside[:, :n_k], places, of_layers)
             yield top
 
     z = np.repeat(passes.trace.y_unactivated.T[answering, :, None].astype(dtype), n, axis=2)
