@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from elman import Network, explain
+from elman.equations.forward import StepTrace
 from elman.explanation.passes import Passes
-from elman.explanation.side_by_side import Own, Sizes, moved_throughout, pass_forward
+from elman.explanation.side_by_side import (
+    Own,
+    Sizes,
+    Taken,
+    magnitudes,
+    moved_throughout,
+    pass_forward,
+)
 from elman.explanation.slopes import STEP
 from elman.explanation.wanted import Wanted
 from unrolled import losses
@@ -77,6 +85,19 @@ def test_what_moves_inside_is_that_of_each_state():
             h = np.tanh(U @ passes.x[j] + W_j @ h + b)
             expected += sizes.errors[0][:, :, j] @ np.abs(h.imag) / STEP
         np.testing.assert_allclose(moved.inside[:, 0], expected, rtol=1e-11)
+
+
+def test_what_moves_is_summed_over_all_that_enters_without_signs():
+    """Of a cell with 3 gates, 2 states and 4 units, in 5 passes: unit by unit, pass by pass."""
+    rng = np.random.default_rng(0)
+    a, *before = (1j * rng.standard_normal((rows, 5)) for rows in (12, 4, 4))
+    slopes = np.abs(rng.standard_normal((2, 5, 4, 5)))
+    step = StepTrace(a, a, a, tuple(before), ())
+    found = magnitudes(slopes, Taken(tuple(before), step)).reshape(2, 4, 5)
+    entering = [*np.split(a, 3), *before]
+    for s, unit, j in np.ndindex(2, 4, 5):
+        expected = sum(slopes[s, i, unit, j] * abs(entering[i][unit, j].imag) for i in range(5))
+        assert found[s, unit, j] == pytest.approx(expected, rel=1e-14)
 
 
 def test_losses_before_the_passes_are_not_looked_at():
