@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import elman
+from elman.explanation import explaining
 from elman.explanation.page import render
 from elman.explanation.page.ladder import parts_of
 from elman.explanation.page.markup import fixed, math, number
@@ -35,6 +36,18 @@ def explanation():
 @pytest.fixture(scope="module")
 def page(explanation):
     return render(explanation)
+
+
+def test_with_W_scaled_no_step_is_taken(monkeypatch):
+    """The page shows nothing of it, and it is another pass forward and one back."""
+    explanation = make()
+
+    def refused(*arguments):
+        raise AssertionError("not on the page")
+
+    monkeypatch.setattr(explaining, "_update", refused)
+    monkeypatch.setattr(explaining.Passes, "held", refused)
+    assert "W × 10" in render(explanation)
 
 
 MODELS = {

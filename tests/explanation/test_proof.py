@@ -11,7 +11,7 @@ from elman.equations.losses import Loss, Quantile
 from elman.errors import DataError
 from elman.explanation import proof, terms
 from elman.explanation.passes import Passes
-from elman.explanation.proof import check_terms
+from elman.explanation.proof import check_backward, check_terms
 from elman.explanation.wanted import Wanted
 from elman.parameters import Architecture, Parameters, initialize
 from unrolled import losses
@@ -235,10 +235,10 @@ def test_central_differences_look_at_the_last_steps(monkeypatch, n):
     monkeypatch.setattr(proof, "CONTRASTED", n)
     passed, seen = proof.pass_forward, set()
 
-    def looking(passes, layer, R, scales, taus, dh=None):
-        if dh is None:
+    def looking(passes, layer, R, scales, taus, sizes=None):
+        if sizes is None:
             seen.update(taus.tolist())
-        return passed(passes, layer, R, scales, taus, dh)
+        return passed(passes, layer, R, scales, taus, sizes)
 
     monkeypatch.setattr(proof, "pass_forward", looking)
     explain(*make())
@@ -463,6 +463,17 @@ class Wrong(LSTM):
 
     def __init__(self, off):
         self.off = off
+
+
+@pytest.mark.parametrize("step", range(T))
+def test_backward_is_compared_at_each_step_of_the_sequence(step):
+    network, x, y = make(("lstm",))
+    wanted = Wanted.of(network.architecture.loss_function, y, K, T, every_step=True)
+    passes = Passes.of(network.parameters, x, wanted)
+    (found,), (trace,), cell = passes.slopes, passes.trace.layers, LSTM()
+    assert check_backward("layer 1", cell, trace, found).passed
+    found.states[1, 0, step, 2] += 1e-12
+    assert not check_backward("layer 1", cell, trace, found).passed
 
 
 @pytest.mark.parametrize("off", [-1, 1e-3, 1e-9, 0])

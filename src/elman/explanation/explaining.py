@@ -14,6 +14,7 @@ from elman.equations import descend
 from elman.equations.readouts import READOUTS
 from elman.errors import DataError
 from elman.estimators import RNNClassifier
+from elman.explanation import terms
 from elman.explanation.arrays import name_of
 from elman.explanation.numbers import Numbers
 from elman.explanation.passes import Passes, forward_with_answers
@@ -39,8 +40,13 @@ def compute(
     learning_rate: float | None = None,
     max_norm: float | None = None,
     check: bool = True,
+    with_update: bool = True,
 ) -> Numbers:
-    """Compute what ``elman.explain`` explains; the arguments are its, and an offset: ``turned``."""
+    """Compute what ``elman.explain`` explains.
+
+    The arguments are its, and an offset: ``turned``. Without ``with_update``, ``update`` is empty and
+    ``held`` is NaN.
+    """
     try:
         who = subject(model, _alone(x), [_one(y, model)])
     except DataError as error:
@@ -73,25 +79,29 @@ def compute(
             "the gradient overflows on its way back through this sequence: it explodes beyond "
             "1e308. Explain a model with a smaller W, or a shorter sequence."
         )
-    update = _update(
-        passes,
-        gradients if truncate is None else passes.gradients(truncate),
-        learning_rate or who.learning_rate or DEFAULT_LEARNING_RATE,
-        max_norm or who.max_norm,
-        layer,
-    )
+    update, held = {}, terms.Difference(np.nan, np.nan)
+    if with_update:
+        update = _update(
+            passes,
+            gradients if truncate is None else passes.gradients(truncate),
+            learning_rate or who.learning_rate or DEFAULT_LEARNING_RATE,
+            max_norm or who.max_norm,
+            layer,
+        )
+        held = passes.held(layer, gradients)
 
     checks, totals, backward, central = None, None, None, None
     if check:
         checks = check_terms(passes, layer, delta, dh)
         totals = check_totals(passes, gradients)
         backward = [
-            check_backward(f"layer {k} ({name_of(cell)})", of_layer.cell, trace)
-            for k, (cell, of_layer, trace) in enumerate(
+            check_backward(f"layer {k} ({name_of(cell)})", of_layer.cell, trace, found)
+            for k, (cell, of_layer, trace, found) in enumerate(
                 zip(
                     parameters.architecture.cells,
                     parameters.layers,
                     passes.trace.layers,
+                    passes.slopes,
                     strict=True,
                 ),
                 start=1,
@@ -100,11 +110,8 @@ def compute(
         central = central_differences(passes, layer, checks)
 
     forward = passes.rows(layer)
-    T, n_layers = len(x), len(parameters.layers)
-    H, cell_name = (
-        forward["h_activated"].shape[1],
-        name_of(parameters.architecture.cells[layer - 1]),
-    )
+    T, H = forward["h_activated"].shape
+    cell_name = name_of(parameters.architecture.cells[layer - 1])
     return Numbers(
         title=(
             f"{title} ({H} {cell_name} unit{'s' * (H > 1)}), a sequence of {T} step{'s' * (T > 1)}"
@@ -121,7 +128,7 @@ def compute(
         x=x,
         inputs=passes.inputs(layer),
         **forward,
-        h_top=passes.rows(n_layers)["h_activated"],
+        h_top=passes.h_top,
         y_unactivated=passes.trace.y_unactivated.T,
         y_activated=wanted.loss.activate(passes.trace.y_unactivated).T,
         labels=wanted.labels,
@@ -131,7 +138,7 @@ def compute(
         delta_of_losses=delta,
         by_entry=by_entry,
         slopes=passes.least_open(layer),
-        held=passes.held(layer, gradients),
+        held=held,
         truncate=truncate,
         checks_=checks,
         totals_=totals,

@@ -112,6 +112,11 @@ class Passes(NamedTuple):
         (carried,) = self.trace.carried
         return Reading(readout, self.trace.layers[-1].h, carried)
 
+    @property
+    def h_top(self) -> Array:
+        """The states of the top layer, (T, H)."""
+        return _rows(self.trace.layers[-1].h)
+
     def inputs(self, layer: int) -> Array:
         """What a layer's U multiplies, (T, D)."""
         return self.x if layer == 1 else _rows(self.trace.layers[layer - 2].h)
@@ -224,8 +229,7 @@ class Passes(NamedTuple):
     def rounded(self) -> Array:
         """What the rounding of the outputs' errors is relative to, (T, K): ``Wanted.rounded``."""
         V, c = self.parameters["V"], self.parameters.get("c")
-        h = np.abs(self.rows(len(self.layers))["h_activated"])
-        size = np.abs(V) @ Reading.of(self.reading.readout, h).r.T
+        size = np.abs(V) @ Reading.of(self.reading.readout, np.abs(self.h_top)).r.T
         if c is not None:
             size = size + np.abs(c)[:, None]
         size = size + np.abs(self.offset.T)
@@ -281,14 +285,15 @@ def _blocks(rows: Array) -> list[Array]:
 
 def _rows(blocks: Sequence[Array]) -> Array:
     """Put blocks of one column under one another: T blocks (H, 1) to (T, H)."""
-    return np.array(blocks)[:, :, 0]
+    return np.concatenate(blocks).reshape(len(blocks), -1)
 
 
 def entering(cell: Cell, trace: LayerTrace) -> tuple[States, States]:
     """What enters a cell at all steps: pre-activations, and states before, each (T, H, 1)."""
-    h_unactivated = np.array([step.h_unactivated for step in trace.steps])  # (T, G H, 1)
+    h_unactivated = _rows([step.h_unactivated for step in trace.steps])[..., None]  # (T, G H, 1)
     before = zip(*(trace.before(t) for t in range(len(trace.steps))), strict=True)
-    return tuple(np.split(h_unactivated, len(cell.gates), axis=1)), tuple(map(np.array, before))
+    of_states = tuple(_rows(blocks)[..., None] for blocks in before)
+    return tuple(np.split(h_unactivated, len(cell.gates), axis=1)), of_states
 
 
 def _keeping(trace: LayerTrace, found: Slopes) -> LayerTrace:

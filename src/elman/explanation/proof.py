@@ -3,8 +3,9 @@
 Give step τ a W_τ of its own, and it an imaginary part: W_τ = W + i·1e-20·R for a random direction R.
 The imaginary part of L_t over 1e-20 is then the derivative of L_t along R by W_τ alone, which is
 ⟨term(t, τ), R⟩, with no subtraction and so no loss of digits (Squire and Trapp 1998). One pass
-forward proves the terms of all losses t ≥ τ; the T passes go side by side, as columns. Only forward
-equations take part, and the loss is written anew here, so an error in the backward ones shows.
+forward proves the terms of all losses t ≥ τ; the T passes go side by side, as columns
+(``side_by_side``). Only forward equations take part, and the loss is written anew here, so an error
+in the backward ones shows.
 
 What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what rounding can do:
 
@@ -29,22 +30,19 @@ S states and G gates of a cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from elman._typing import Array, IntArray
-from elman.equations import Cell, Layer, LayerTrace, output, recurrent_step
-from elman.equations.forward import States, StepTrace
+from elman.equations import Cell, LayerTrace, output
 from elman.explanation import terms
 from elman.explanation.passes import Passes, entering
-from elman.explanation.slopes import slopes, slopes_of_backward
+from elman.explanation.side_by_side import Moved, Sizes, moved_throughout, pass_forward
+from elman.explanation.slopes import STEP, Slopes, slopes, slopes_of_backward
 from elman.parameters import Parameters
 
-STEP = 1e-20
 TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALLEST = 1e-287
@@ -119,217 +117,6 @@ class TotalCheck(NamedTuple):
         return self.error <= self.bound
 
 
-class Moved(NamedTuple):
-    """What moves in n passes: the A losses, y_unactivated behind them, and the states."""
-
-    losses: Array  # (A, n)
-    z: Array  # (A, K, n)
-    inside: Array  # (A, n), Σ_j Σ_i |dL/ds_{j,i}| m_{j,i}, over all layers' states and steps j
-
-    def summed(self, error: Array) -> Array:
-        """Σ_k |ŷ_k - y_k| |z'_k|, (A, n), for ŷ - y, or what it is rounded by, (A, K)."""
-        return np.asarray(np.einsum("ak,akn->an", np.abs(error), np.abs(self.z.imag)) / STEP)
-
-
-class Own:
-    """A parameter as the equations see it, U @ x and a + b[:, None]; pass j has its own, U + s_j R.
-
-    Where x is complex and U real, each column is two real ones: half the work.
-    """
-
-    __array_ufunc__ = None  # NumPy leaves a + b to it
-
-    def __init__(self, values: Array, R: Array | None = None, scales: Array | None = None) -> None:
-        self.values, self.R, self.scales = values, R, scales
-
-    def __matmul__(self, x: Array) -> Array:
-        product = _real_times(self.values, x)
-        return product if self.R is None else product + self.scales * _real_times(self.R, x)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self  # b[:, None]
-
-    def __radd__(self, a: Array) -> Array:
-        total = np.asarray(a + self.values[:, None])
-        return total if self.R is None else total + self.scales * self.R[:, None]
-
-
-def _real_times(matrix: Array, x: Array) -> Array:
-    if np.isrealobj(x):
-        return np.asarray(matrix @ x)
-    return np.asarray((matrix @ np.ascontiguousarray(x).view(np.float64)).view(x.dtype))
-
-
-class Taken(NamedTuple):
-    """A step of a layer that passes have taken, and their states before it."""
-
-    before: States
-    step: StepTrace
-
-
-def taken(
-    x: Iterable[Array], before: Sequence[States], layers: Iterable[Sequence[Layer]]
-) -> Iterator[list[Taken]]:
-    """Take passes forward side by side, longest first, and forget each step behind the next.
-
-    Parameters
-    ----------
-    x : blocks (D, n_k)
-        What enters the lowest layer, k steps on: n_k passes go so far.
-    before : of each layer its states (H, n)
-    layers : the layers, lowest first, as they are k steps on
-
-    Yields
-    ------
-    list of Taken
-        For each layer.
-    """
-    for x_k, of_step in zip(x, layers, strict=False):
-        steps: list[Taken] = []
-        h = x_k
-        for states, layer in zip(before, of_step, strict=True):
-            own = tuple(state[:, : h.shape[1]] for state in states)
-            steps.append(Taken(own, recurrent_step(h, own, layer)))
-            h = steps[-1].step.h_activated
-        yield steps
-        before = [step.states for _, step in steps]
-
-
-def moved_by(
-    passes: Passes,
-    layer: int,
-    taus: IntArray,
-    steps: Iterable[list[Taken]],
-    dh: Sequence[Array] | None = None,
-    dtype: npt.DTypeLike = np.complex128,
-) -> Moved:
-    """Follow passes to their ends, and see what moves.
-
-    Parameters
-    ----------
-    passes : Passes
-    layer : int
-        The lowest of those that move, counted from 1.
-    taus : array (n,)
-        The steps, from 0, at which the passes begin.
-    steps : from ``taken``
-    dh : for that layer and each above it an array (A, T, S H), optional
-        dL/d(states of a step).
-    dtype : dtype
-        That of the passes.
-
-    Returns
-    -------
-    Moved
-        With ``inside`` only where there is a dh.
-    """
-    answering, n = passes.answering, len(taus)
-    V, c, reading = passes.parameters["V"], passes.parameters.get("c"), passes.reading
-    inside = np.zeros((len(dh[0]) if dh else 0, n))
-    of_steps = passes.slopes[layer - 1 :] if dh else []
-    # By step last, as passes stand side by side: (A, S H, T) and (S, G + S, H, T).
-    sizes = [np.abs(of_layer.swapaxes(1, 2), order="C") for of_layer in dh or []]
-    parts = [(np.abs(of.states) + of.inside)[..., 0].swapaxes(2, 3).copy() for of in of_steps]
-
-    def states_of_the_top() -> Iterator[Array]:
-        for k, of_layers in enumerate(steps):
-            for size, part, of_layer in zip(sizes, parts, of_layers, strict=bool(dh)):
-                n_k = of_layer.step.h_activated.shape[1]
-                at = taus[:n_k] + k
-                m = magnitudes(part.take(at, axis=-1), of_layer)  # (S H, n_k)
-                inside[:, :n_k] += np.einsum("asn,sn->an", size.take(at, axis=-1), m)
-            yield of_layers[-1].step.h_activated
-
-    z = np.repeat(passes.trace.y_unactivated.T[answering, :, None].astype(dtype), n, axis=2)
-    for k, r_k in enumerate(reading.in_passes(states_of_the_top(), taus)):
-        at = taus[: r_k.shape[1]] + k
-        (columns,) = np.nonzero(passes.wanted.present[at])
-        if len(columns):
-            answers = output(r_k[:, columns], V, c)[0].T + passes.offset[at[columns]]
-            z[np.searchsorted(answering, at[columns]), :, columns] = answers
-    return Moved(passes.wanted.losses(z), z, inside / STEP)
-
-
-def magnitudes(parts: Array, of_layer: Taken) -> Array:
-    """By how much states of a step move, and what is inside its cell: each part without its sign.
-
-    Parameters
-    ----------
-    parts : array (S, G + S, H, n)
-        The magnitudes of the slopes, those inside included, of each pass's own step.
-    of_layer : Taken
-
-    Returns
-    -------
-    array (S H, n)
-        m, times STEP.
-    """
-    S, _, H, n = parts.shape
-    entering = [*np.split(of_layer.step.h_unactivated, len(parts[0]) - S), *of_layer.before]
-    moved = [np.abs(value.imag) for value in entering]  # (H, n) each
-    m = sum(of * by for of, by in zip(parts.swapaxes(0, 1), moved, strict=True))  # (S, H, n)
-    return np.asarray(m).reshape(S * H, n)
-
-
-def pass_forward(
-    passes: Passes,
-    layer: int,
-    R: Array,
-    scales: Array,
-    taus: IntArray,
-    dh: Sequence[Array] | None = None,
-) -> Moved:
-    """Go forward n times side by side; in pass j, step taus[j] has W + scales[j] R for its W.
-
-    A pass begins at its step, with the states that the sequence has there. So passes are sequences
-    of different lengths, longest first.
-
-    Parameters
-    ----------
-    passes : Passes
-    layer : int
-        The one with a step of its own, counted from 1.
-    R : array (G_h H, H)
-        A direction; where the layer has no W, one of its U.
-    scales : array (n,)
-    taus : array (n,)
-        Steps, from 0, in ascending order.
-    dh
-        As ``moved_by`` takes it.
-
-    Returns
-    -------
-    Moved
-    """
-    layers = [_with_own(of) for of in passes.parameters.layers[layer - 1 :]]
-    there = _with_own(
-        passes.parameters.layers[layer - 1], {passes.name_of_terms(layer): (R, scales)}
-    )
-    x = passes.inputs(layer).T.astype(scales.dtype)  # (D, T)
-    T = x.shape[1]
-    before = [
-        tuple(
-            np.concatenate(state, axis=1).astype(scales.dtype)  # (H, n)
-            for state in zip(*(trace.before(t) for t in taus), strict=True)
-        )
-        for trace in passes.trace.layers[layer - 1 :]
-    ]
-    blocks = (x[:, taus[taus + k < T] + k] for k in range(T - taus[0]))
-    steps = taken(blocks, before, chain([[there, *layers[1:]]], repeat(layers)))
-    return moved_by(passes, layer, taus, steps, dh, scales.dtype)
-
-
-def _with_own(layer: Layer, moved: Mapping[str, tuple[Array, Array]] | None = None) -> Layer:
-    """A layer for passes side by side, some of whose parameters, U, W or b, move: R and scales."""
-    parameters = zip("UWb", (layer.U, layer.W, layer.b), strict=True)
-    own: dict[str, Any] = {
-        name: Own(values, *(moved or {}).get(name, ()))
-        for name, values in parameters
-        if values is not None
-    }
-    return layer._replace(**own)
-
-
 def check_terms(
     passes: Passes, layer: int, delta: Array, dh: Sequence[Array], seed: int = 0
 ) -> list[Check]:
@@ -355,24 +142,13 @@ def check_terms(
     """
     name, answering = passes.name_of_terms(layer), passes.answering
     R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
-    rounded = passes.rounded()
-    found, summed, inside = [], [], []
     steps = checked(len(passes.x))
-    for taus in _side_by_side(steps):
-        moved = pass_forward(passes, layer, R, np.full(len(taus), 1j * STEP), taus, dh)
-        found.append(moved.losses.imag / STEP)
-        summed.append(moved.summed(rounded[answering]))
-        inside.append(moved.inside)
-
+    of_losses, of_outputs, of_states = _by_passes(passes, layer, R, steps, dh)
     cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
     delta, left = delta[:, steps], left[steps]
     delta = cell.rows_reading("h" if name == "W" else "x", delta.T).T  # (A, n, ·)
     size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, n)
-    of_checks = [
-        np.einsum("ath,th->at", delta, left @ R.T),
-        *(np.concatenate(parts, axis=1) for parts in (found, summed, inside)),
-    ]
-    expected, of_losses, of_outputs, of_states = of_checks
+    expected = np.einsum("ath,th->at", delta, left @ R.T)
     errors = np.abs(expected - of_losses)
     bound = TOLERANCE * size + _ROUNDING * (of_outputs + of_states) + SMALLEST
     columns = (expected, of_losses, errors, bound, size / np.sqrt(R.size), of_outputs, of_states)
@@ -383,6 +159,23 @@ def check_terms(
         for i, tau in enumerate(steps)
         if tau <= t
     ]
+
+
+def _by_passes(
+    passes: Passes, layer: int, R: Array, steps: IntArray, dh: Sequence[Array]
+) -> tuple[Array, Array, Array]:
+    """⟨term(t, τ), R⟩ as passes find it, and the two sums of what rounding can do, each (A, n)."""
+    rounded = passes.rounded()[passes.answering]
+    sizes = Sizes.of(passes, layer, dh, passes.answering)
+    found = []
+    for first in range(0, len(steps), SIDE):
+        taus = steps[first : first + SIDE]
+        moved = pass_forward(passes, layer, R, np.full(len(taus), 1j * STEP), taus, sizes)
+        found.append((moved.losses.imag / STEP, moved.summed(rounded), moved.inside))
+    of_losses, of_outputs, of_states = (
+        np.concatenate(of, axis=1) for of in zip(*found, strict=True)
+    )
+    return of_losses, of_outputs, of_states
 
 
 def checked(T: int) -> IntArray:
@@ -397,11 +190,6 @@ def checked(T: int) -> IntArray:
     return np.unique(T - 1 - back[back < T])
 
 
-def _side_by_side(steps: IntArray) -> list[IntArray]:
-    """As many passes side by side as is good."""
-    return [steps[first : first + SIDE] for first in range(0, len(steps), SIDE)]
-
-
 def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[TotalCheck]:
     """Prove each parameter's whole gradient along a random direction.
 
@@ -414,7 +202,7 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     R = {name: rng.standard_normal(gradient.shape) for name, gradient in gradients.items()}
     error = passes.rounded()[passes.answering]  # (A, K)
     of_layers = [name for name in gradients if name not in ("V", "c")]
-    moved = _moved_from_the_first_step(passes, R, of_layers)
+    moved = moved_throughout(passes, R, of_layers)
     losses, rounded = moved.losses.sum(axis=0), moved.summed(error).sum(axis=0) + moved.inside[0]
     found = dict(zip(of_layers, zip(losses, rounded, strict=True), strict=True))
     for name in gradients:
@@ -435,28 +223,6 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     return checks
 
 
-def _moved_from_the_first_step(
-    passes: Passes, R: Mapping[str, Array], names: Sequence[str]
-) -> Moved:
-    """Go forward once for each parameter of the layers, side by side, moved along R at all steps."""
-    parameters, n = passes.parameters, len(names)
-    scales = dict(zip(names, 1j * STEP * np.eye(n), strict=True))
-    layers: list[Layer] = []
-    before: list[States] = []
-    for k, layer in enumerate(parameters.layers, start=1):
-        own = {of: f"{of}{k}" for of in "UWb"}
-        moved = {of: (R[name], scales[name]) for of, name in own.items() if name in names}
-        layers.append(_with_own(layer, moved))
-        states = np.concatenate(layer.initial_states(n)).astype(np.complex128)
-        if (name := f"initial{k}") in names:
-            states += R[name][:, None] * scales[name]
-        before.append(tuple(np.split(states, len(layer.cell.states))))
-    blocks = (np.repeat(x_t[:, None], n, axis=1) for x_t in passes.x.astype(np.complex128))
-    steps = taken(blocks, before, repeat(layers))
-    dh = [of_layer[None] for of_layer in passes.errors_of_states()]
-    return moved_by(passes, 1, np.zeros(n, np.int64), steps, dh)
-
-
 def _answers_of_moved(passes: Passes, name: str, R: Array) -> Array:
     """y_unactivated of the answers, (A, K, 1), with V or c moved along R."""
     at, own = passes.answering, {of: passes.parameters.get(of) for of in "Vc"}
@@ -474,7 +240,9 @@ def _made_of(passes: Passes) -> Array:
     return np.array(of_answers)
 
 
-def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> TotalCheck:
+def check_backward(
+    name: str, cell: Cell, trace: LayerTrace, of_trace: Slopes, seed: int = 0
+) -> TotalCheck:
     """Compare the slopes by which a cell's ``backward`` goes with those of its ``forward``.
 
     The terms are carried back by the slopes of ``forward``, which are exact; what learns, by
@@ -488,6 +256,8 @@ def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> T
         What to call it.
     cell : Cell
     trace : LayerTrace
+    of_trace : Slopes
+        Those of ``forward`` at its steps, (S, G + S, T, H, 1).
     seed : int
         For the random points.
 
@@ -498,14 +268,15 @@ def check_backward(name: str, cell: Cell, trace: LayerTrace, seed: int = 0) -> T
     rng = np.random.default_rng(seed)
     G, S = len(cell.gates), len(cell.states)
     a, before = entering(cell, trace)
-    of_trace = np.array([*a, *before]).reshape(G + S, -1)
-    far = np.maximum(np.abs(of_trace[G:]).max(axis=1, keepdims=True), 1)
+    entered = np.array([*a, *before]).reshape(G + S, -1)
+    far = np.maximum(np.abs(entered[G:]).max(axis=1, keepdims=True), 1)
     drawn = rng.standard_normal((G + S, N_POINTS)) * np.concatenate([np.ones((G, 1)), far])
-    points = np.concatenate([of_trace, drawn], axis=1)
+    of_drawn = slopes(cell, tuple(drawn[:G]), tuple(drawn[G:])).states
+    found = np.concatenate([of_trace.states.reshape(S, G + S, -1), of_drawn], axis=2)
+    points = np.concatenate([entered, drawn], axis=1)
     a, before = tuple(points[:G]), tuple(points[G:])
     after, kept = cell.forward(a, before)
     expected = slopes_of_backward(cell, kept, after, before)  # (S, G + S, n)
-    found = slopes(cell, a, before).states
     error = np.abs(expected - found)
     bound = np.broadcast_to(
         AGREEMENT * np.abs(found).max(axis=2, keepdims=True) + SMALLEST, error.shape

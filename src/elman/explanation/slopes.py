@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
+from math import prod
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from elman.equations import Cell
 from elman.equations.cells.cell import Values
 
 STEP = 1e-20
+CACHED = 2**14  # numbers: what cells make of so many stays in a processor's cache
 
 
 class Slopes(NamedTuple):
@@ -48,24 +51,29 @@ def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
     ----------
     cell : Cell
     a : one array (H, n) for each gate
-        Pre-activations.
+        Pre-activations; those of several steps, (T, H, n), as well.
     before : one array (H, n) for each state
 
     Returns
     -------
     Slopes
+        With the axes that ``a`` has.
     """
-    entering = [*a, *before]
-    states = np.zeros((len(before), len(entering), *np.shape(a[0])))
+    n_rows, *others = np.shape(a[0])
+    states = np.zeros((len(before), len(a) + len(before), n_rows, *others))
     inside = np.zeros(states.shape[1:])
-    for i, value in enumerate(entering):
-        moved = [*entering]
-        moved[i] = value + 1j * STEP
-        after, kept = cell.forward(tuple(moved[: len(a)]), tuple(moved[len(a) :]))
-        for s, state in enumerate(after):
-            states[s, i] = np.imag(state) / STEP
-        for value_kept in kept:
-            inside[i] += np.abs(np.imag(value_kept)) / STEP
+    rows_at_once = max(1, CACHED // prod(others))
+    for first in range(0, n_rows, rows_at_once):
+        rows = slice(first, first + rows_at_once)
+        entering = [value[rows] for value in (*a, *before)]
+        for i, value in enumerate(entering):
+            moved = [*entering]
+            moved[i] = value + 1j * STEP
+            after, kept = cell.forward(tuple(moved[: len(a)]), tuple(moved[len(a) :]))
+            for s, state in enumerate(after):
+                states[s, i, rows] = np.imag(state) / STEP
+            for value_kept in kept:
+                inside[i, rows] += np.abs(np.imag(value_kept)) / STEP
     return Slopes(states, inside)
 
 
@@ -142,13 +150,9 @@ class Exact(Cell):
         self, d: Values, kept: Values, after: Values, before: Values
     ) -> tuple[Values, Values]:
         """See ``Cell.backward``: Σ_s dL/d(state s) · ∂(state s)/∂(what entered)."""
-        first, *others = [
-            [d_s * slope for slope in of_s] for d_s, of_s in zip(d, kept[0], strict=True)
-        ]
-        for other in others:
-            first = [a + b for a, b in zip(first, other, strict=True)]
-        G = len(self.cell.gates)
-        return (*first[:G], *(d if self.with_errors else ())), tuple(first[G:])
+        entered = reduce(add, (d_s * of_s for d_s, of_s in zip(d, kept[0], strict=True)))
+        G = len(self.cell.gates)  # entered: (G + S, H, n)
+        return (*entered[:G], *(d if self.with_errors else ())), tuple(entered[G:])
 
 
 def explicit_parts(cell: Cell, partials: Array) -> Array:

@@ -142,7 +142,8 @@ def through_layers(
     """
     deltas = []
     for layer, trace in zip(reversed(layers), reversed(traces), strict=True):
-        delta = np.array(errors_through_time(dh, trace, layer)[0])
+        blocks, _ = errors_through_time(dh, trace, layer)
+        delta = np.concatenate(blocks).reshape(len(blocks), *blocks[0].shape)
         if mask is not None:
             delta *= mask[:, None, :]
         deltas.append(delta)

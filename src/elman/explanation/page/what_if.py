@@ -58,6 +58,7 @@ def rescaled(explanation: Numbers, factor: float) -> Numbers | None:
             layer=ex.layer,
             offset=ex.offset,
             check=False,
+            with_update=False,
         )
     except DataError:
         return None
