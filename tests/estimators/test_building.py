@@ -3,30 +3,12 @@
 import copy
 
 import joblib
-import numpy as np
 import pytest
 
 from elman import RNNClassifier, _memory
-from plain import plain_model
-
-
-def walks(n=60, dtype=np.float64):
-    """Random walks; the class is where a walk ends."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, 6, 2)).cumsum(axis=1)
-    return X.astype(dtype), np.digitize(X[:, -1, 0], [-1.5, 1.5])
-
+from walks import bits, classifier, walks
 
 X, Y = walks()
-
-
-def classifier(**params):
-    settings = {"hidden_layer_sizes": 5, "max_iter": 3, "random_state": 0}
-    return plain_model(RNNClassifier, **settings | params)
-
-
-def bits(estimator):
-    return estimator.network_.parameters.vector.tobytes()
 
 
 @pytest.mark.parametrize("params", [{"hidden_layer_sizes": 9}, {"cell": "relu"}, {"bias": False}])
