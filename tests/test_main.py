@@ -117,6 +117,6 @@ def test_without_numbas_compiler_there_is_the_reference_engine(tmp_path):
     )
     assert (compiled.returncode, compiled.stdout) == (1, "")
     assert compiled.stderr.startswith("error: the compiled engine needs Numba's")
-    assert compiled.stderr.endswith("Unset it, or choose --engine 'reference'.\n")
+    assert compiled.stderr.endswith("Unset it, or choose --engine reference.\n")
     assert compiled.stderr.count("\n") == 1
     assert (reference.returncode, reference.stderr) == (0, "")

@@ -178,6 +178,13 @@ def test_foreign_safetensors_file_is_refused(tmp_path, metadata):
         read_model(tmp_path / "foreign")
 
 
+def test_foreign_file_of_numbers_that_numpy_lacks_is_not_said_to_be_damaged(tmp_path):
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "foreign").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(ModelFileError, match="not a model of elman's"):
+        read_model(tmp_path / "foreign")
+
+
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(200))
 
 

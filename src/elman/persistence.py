@@ -125,15 +125,14 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
                 f"{path} is not a model file or a checkpoint. Expected a file written by save() or "
                 "`elman train`."
             ) from None
+        if _is_of_others(content):
+            raise _not_ours(path) from None
         raise ModelFileError(
             f"{path} is damaged: it was cut short, or bytes of it were changed. Save the model again, "
             "or take an intact copy."
         ) from None
     if "elman" not in metadata:
-        raise ModelFileError(
-            f"{path} is a safetensors file, but not a model of elman's: its header has no entry "
-            "'elman'. Expected a file written by save() or `elman train`."
-        )
+        raise _not_ours(path)
     version = expected = found = None
     try:
         header = json.loads(metadata["elman"])
@@ -159,6 +158,23 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
             f"{path} holds a {model.kind!s:.100}, not a {kind}. Read it with elman.load."
         )
     return model
+
+
+def _is_of_others(content: bytes) -> bool:
+    """Whether a safetensors file that could not be read has a whole header, and not of elman's."""
+    n = int.from_bytes(content[:8], "little")
+    try:
+        header = json.loads(content[8 : 8 + n])
+        return "elman" not in header.get("__metadata__", {})
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _not_ours(path: str | os.PathLike[str]) -> ModelFileError:
+    return ModelFileError(
+        f"{path} is a safetensors file, but not a model of elman's: its header has no entry 'elman'. "
+        "Expected a file written by save() or `elman train`."
+    )
 
 
 def _unpack(content: bytes) -> tuple[Mapping[str, str], dict[str, Array]]:

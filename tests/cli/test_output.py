@@ -15,7 +15,7 @@ import elman
 from elman import RNNClassifier
 from elman.cli import app
 from elman.cli.console import confusion_table
-from elman.cli.output import in_one_line, printable, say_in_words
+from elman.cli.output import in_one_line, printable, say_error, say_in_words
 from plain import plain_model
 from processes import SECONDS, Run
 
@@ -186,3 +186,13 @@ def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch):
         lines = stream.getvalue().splitlines()
         assert " ".join(lines) == sentence.strip()
         assert (max(map(len, lines)) <= 60) == is_terminal
+
+
+def test_a_long_path_in_an_error_stays_whole_on_a_terminal(monkeypatch):
+    path = "/a/very/long/path/that/is/longer/than/the/terminal/model.safetensors"
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("COLUMNS", "40")
+    say_error(f"{path} is not a model file")
+    assert path in stream.getvalue()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import elman
 from elman import DataError
-from elman.reading.times import distances
+from elman.reading.times import distances, time_of
 from reading.frames import LIBRARIES, frame_of
 
 
@@ -115,3 +115,21 @@ def test_distances_are_those_of_the_rows(lengths, step, row, later):
         assert inside[0] > 0
     else:
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2024-01-01", "2024-01-01"),
+        ("20240101T103000", "2024-01-01T10:30:00"),
+        ("2024-01-01T10", "2024-01-01T10:00:00"),
+        ("2024-01-01 00:00", "2024-01-01T00:00:00"),
+    ],
+)
+def test_a_time_of_day_is_shown_however_it_is_written(text, shown):
+    assert time_of(text, "at")[1] == shown
+
+
+def test_a_time_that_utc_does_not_have_is_refused():
+    with pytest.raises(DataError, match="0001-01-01T00:00:00\\+05:00 is before the year 1"):
+        time_of("0001-01-01T00:00:00+05:00", "at")

@@ -68,7 +68,8 @@ def say_error(message: object) -> None:
     from rich.text import Text
 
     line, console = Text(in_one_line(message), style="red"), Console(stderr=True)
-    console.print(line, soft_wrap=not console.is_terminal)  # on a terminal broken between words
+    # On a terminal lines are broken between words; a long path stays whole, to be copied.
+    console.print(line, soft_wrap=not console.is_terminal, overflow="ignore", crop=False)
 
 
 class Log(logging.Handler):

@@ -151,7 +151,9 @@ class Files:
                 self._read_runs(starts, lengths, out)
                 return
             if longest > self._rows_behind:
-                self._begin(min(2 * longest, self.rows_of_block // 4))  # neighbours are read as one
+                # Neighbours in a batch are read as one run, which is longer. Growing in doubles reads
+                # blocks anew only a few times.
+                self._begin(min(2 * longest, self.rows_of_block // 4))
             slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
             assert self._blocks is not None
             at = (

@@ -148,7 +148,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
             raise
         # What damage makes zipfile, zlib and NumPy raise has no common base.
         except Exception as error:  # noqa: BLE001
-            # Others have the words of libraries.
+            # Only NumPy's ValueErrors say something that a reader can use.
             why = f" ({error!s:.200})" if isinstance(error, ValueError) else ""
             raise DataError(
                 f"{path} is not an .npz file of plain arrays, or is damaged{why}. {how}"

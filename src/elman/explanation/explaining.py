@@ -180,7 +180,7 @@ def _alone(x: Any) -> Any:
         return [x]
     if are_several:
         raise DataError(
-            f"x is a list of {len(x)} sequence{'s' * (len(x) != 1)}; expected one sequence, "
+            f"x has {len(x)} sequence{'s' * (len(x) != 1)}; expected one sequence, "
             "(n_timesteps, n_features). Of a data set X pass one, X[0]."
         )
     if len(shape) not in (1, 2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from math import isfinite
 from typing import Any, cast
 
@@ -79,8 +79,13 @@ def time_of(text: str, name: str) -> tuple[datetime | float, str]:
         column = nw.new_series(name, [text], nw.String, backend=cast(Any, library()))
         date = as_times(column, lambda row: "this line").item()
     if date.tzinfo is not None:
-        date = date.astimezone(UTC).replace(tzinfo=None)
-    if ":" not in text:
+        try:
+            date = date.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:
+            raise DataError(
+                f"the time {text} is before the year 1 or after 9999 in UTC. Correct it."
+            ) from None
+    if ":" not in text and date.time() == time.min:
         return date, date.date().isoformat()
     whole = date.microsecond % 1000 == 0
     unit = "seconds" if not date.microsecond else "milliseconds" if whole else "microseconds"

@@ -458,6 +458,26 @@ def test_arrays_in_any_order_and_targets_of_any_type_come_to_the_same(dtype, n):
     others = replace(batch, sequences=in_columns, members=np.repeat(batch.members, 2)[::2])
     labels = np.repeat(np.array(y, np.int16), 3)[::3]
     assert bits_of(others, labels, np.repeat(weights.astype(np.float64), 2)[::2]) == expected
+    in_float64 = replace(sequences, values=sequences.values.astype(np.float64))
+    wide = replace(batch, sequences=in_float64, members=batch.members.astype(np.int32))
+    assert bits_of(wide, np.array(y), weights) == expected
+
+
+@pytest.mark.parametrize("given", [np.int32, np.float32, np.float64])
+def test_values_of_another_type_are_brought_to_that_of_the_network(dtype, given):
+    """Whichever comes first: what a kernel was first called with does not decide for others."""
+    whole = np.random.default_rng(0).integers(-3, 4, (20, 5, D))
+    network, compiled = network_of(dtype), CompiledEngine()
+    targets = Targets(np.arange(20) % K, np.full(20, 0.05, dtype), every_step=False)
+    found = []
+    for kind in (given, dtype, given):
+        sequences = replace(
+            as_sequences(whole.astype(dtype)), values=whole.reshape(-1, D).astype(kind)
+        )
+        batch = Batch.all_of(sequences, every_step=False)
+        loss, _, gradients = compiled.loss_and_gradients(network.parameters, batch, targets)
+        found.append((loss, gradients.vector.tobytes()))
+    assert found[0] == found[1] == found[2]
 
 
 # Threads, and copies

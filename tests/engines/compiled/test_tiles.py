@@ -70,6 +70,28 @@ def test_product_is_the_sum_term_by_term_rounded_once_each(dtype, n, transposed)
     np.testing.assert_array_equal(C.reshape(R, 2 * L), expected)
 
 
+@njit
+def multiply_used(A, B, C, n, used):
+    R, L = tiles.tile_rows(C), tiles.lanes(C)
+    tile = tiles.multiply_add(tiles.load(C, 0, L, R, 1), A, 0, 1, R, B, 0, L, n, used)
+    tiles.store(tile, C, 0, L)
+
+
+@pytest.mark.parametrize("n", [3, tiles.SPREAD // 4])
+def test_rows_that_are_used_are_the_same_however_many_are(dtype, n):
+    R, L = n_rows(dtype), n_lanes(dtype)
+    A, B = numbers(R * n, dtype), numbers(n * L, dtype, 1)
+    whole = numbers(R * L, dtype, 2)
+    found = {}
+    for used in (1, R // 2, R // 2 + 1, R):
+        C = whole.copy()
+        multiply_used(A, B, C, n, used)
+        found[used] = C.reshape(R, L)[:used]
+    for used, rows in found.items():
+        np.testing.assert_array_equal(rows, found[R][:used])
+    assert not np.array_equal(found[R], whole.reshape(R, L))
+
+
 def product(terms, dtype):
     """Σ a b over pairs, in the first number of a tile."""
     R, L = n_rows(dtype), n_lanes(dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elman._typing import Array, IntArray
@@ -21,12 +23,12 @@ def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Ta
     loss, K = architecture.loss_function, architecture.n_outputs
     labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
     constants = np.empty((0, K), dtype)
-    weights = plain(targets.weights.astype(dtype, copy=False))
+    weights = plain(targets.weights, dtype)
     if loss.takes_classes:
-        labels = plain(targets.values.astype(np.int64, copy=False))
+        labels = plain(targets.values, np.dtype(np.int64))
         check_labels(parameters, batch, labels, targets.weights)
     else:
-        numbers = plain(targets.values.astype(dtype, copy=False))
+        numbers = plain(targets.values, dtype)
         check_numbers(parameters, batch, numbers, targets.weights)
         if given := loss.constants(K):
             columns = [np.broadcast_to(of_outputs, (K, 1))[:, 0] for of_outputs in given]
@@ -77,11 +79,15 @@ def data_of(
     batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
 ) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
-    values = plain(batch.sequences.values)
+    dtype = parameters.vector.dtype
+    values = plain(batch.sequences.values, dtype)
+    starts, lengths, members = (
+        plain(array, np.dtype(np.int64)) for array in (batch.starts, batch.lengths, batch.members)
+    )
     if parameters.architecture.tokens:
-        own = values[runs(batch.starts, batch.lengths)]
+        own = values[runs(starts, lengths)]
         require_tokens(own, parameters.architecture.n_features)
-    initial, dtype = initial_of(parameters, carry), parameters.vector.dtype
+    initial = initial_of(parameters, carry)
     learns = carry is None and parameters.architecture.learn_initial_state
     if carry is not None:
         initial = initial[batch.carried]
@@ -90,9 +96,8 @@ def data_of(
         check_after(after, parameters.architecture, batch.carried, dtype)
         states = np.empty((len(batch), after.values.shape[1]), dtype)
     return Data(
-        values, plain(batch.starts), plain(batch.lengths), plain(batch.members), initial, states,
-        learns, batch.every_step,
-    )  # fmt: skip
+        values, starts, lengths, members, initial, states, bool(learns), bool(batch.every_step)
+    )
 
 
 def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
@@ -110,6 +115,10 @@ def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
     return np.concatenate(learned)[None]
 
 
-def plain(values: Array) -> Array:
-    """An array in C order that may be written to, though nobody does: one kind is compiled for."""
+def plain(values: Array, dtype: np.dtype[Any]) -> Array:
+    """An array of a dtype, in C order, that may be written to, though nobody does.
+
+    Compiled functions take this kind alone (``Entry.of_kind``).
+    """
+    values = values.astype(dtype, copy=False)
     return values if values.flags.carray else values.copy("C")

@@ -73,15 +73,18 @@ class Entry(CPUDispatcher):
         """Compute, with arguments that have the same types whenever they are of this kind.
 
         Numba finds the types of arguments anew for each call, and of tuples and tables takes as long
-        as a short sequence takes to compute. What is of a kind, it may take as it takes C-contiguous
-        arrays of that type: it looks at their axes and the size of their numbers alone.
+        as a short sequence takes to compute. Here they are found in the first call. Later only the
+        axes of arrays and the sizes of their numbers are compared: a strided array, or int64 in
+        place of float64, would be read wrongly. Checked mode compares all.
         """
         compiled = self._of_kind.get(kind)
-        if compiled is not None:
+        if compiled is not None and not CHECKED:
             return compiled(*arguments)
         result = self(*arguments)
-        types = tuple(map(self.typeof_pyval, arguments))
-        self._of_kind[kind] = self.overloads[types].entry_point
+        types = tuple(map(numba.typeof, arguments))
+        known = self._of_kind.setdefault(kind, self.overloads[types].entry_point)
+        if known is not self.overloads[types].entry_point:
+            raise TypeError(f"arguments of other types for {self.__name__}, kind {kind}: {types}")
         return result
 
     def enable_caching(self, key: str) -> None:

@@ -345,7 +345,7 @@ class CompiledEngine:
             masked = dropout.rate > 0, dropout.recurrent_rate > 0
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
-        vector = plain(parameters.vector)  # joblib's may not be written to
+        vector = plain(parameters.vector, dtype)  # joblib's may not be written to
         kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights)
         net = Net(
             layout.layers,

@@ -3,7 +3,8 @@
 Compiled functions go by offsets into flat arrays, and the processor reads and writes whatever is
 there, within an array or not. In *checked mode*, with Numba's NUMBA_BOUNDSCHECK=1 in the environment,
 every access is first compared with the array's length, at both ends. One that leaves the array raises
-an IndexError that names the function, the operation and the elements. Only ``prefetch`` may leave it.
+an IndexError that names the function, the operation and the elements. Only what is brought near, by
+``prefetch`` and within ``multiply_add``, may lie beyond.
 
 Which mode it is, is settled on import. Neither mode finds what the other one keeps on disk.
 """

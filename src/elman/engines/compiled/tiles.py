@@ -59,8 +59,9 @@ IS_WIDE = _has_32_vector_registers()
 # divisor of the lanes. It decides only which sums run side by side, not how any is summed.
 TILE_ROWS = {32: 16, 64: 8} if IS_WIDE else {32: 4, 64: 4}
 
-# A product whose A is spread over so many numbers would wait for them: a matrix of 96 × 96 is about
-# what the first cache holds. So they are brought there some terms before they are needed.
+# A product whose A is spread over so many numbers would wait for them: in float32, a matrix of
+# 96 × 96 is about what the first cache holds. So they are brought there some terms before they are
+# needed.
 SPREAD = 96 * 16
 AHEAD = 16
 
@@ -225,9 +226,9 @@ def _bring_near(builder: ir.IRBuilder, place: Any) -> None:
 
 
 def _apart(builder: ir.IRBuilder, place: Any) -> Any:
-    """The same place; but LLVM does not know of what it is part.
+    """The same place; but LLVM does not know that it is part of the same array.
 
-    Else it counts up the place of each row of a tile, as if registers did not end.
+    Otherwise it keeps a pointer for each row of a tile, and there are not enough registers.
     """
     name, signature = "llvm.launder.invariant.group.p0", ir.FunctionType(BYTES, [BYTES])
     function = cgutils.get_or_insert_function(builder.module, signature, name)
