@@ -142,6 +142,26 @@ def test_colours_where_they_are_wanted(tmp_path, arguments):
     assert "\x1b" not in dumb
 
 
+def test_a_bar_of_many_epochs_is_one_line_of_80_columns(monkeypatch):
+    from rich.console import Console
+    from rich.text import Text
+
+    from elman.cli import console
+    from elman.training import Progress
+
+    output = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(
+        console, "console", Console(file=output, force_terminal=True, width=80, highlight=False)
+    )
+    with console.training_progress(False) as show:
+        show(Progress(130, 500, 60, 120, 0.0007, 1.0, 0.05))
+    lines = [
+        line for line in Text.from_ansi(output.getvalue()).plain.splitlines() if "epoch" in line
+    ]
+    assert "1,200 seq/s" in lines[-1]
+
+
 @pytest.mark.parametrize("name", ["training_progress", "search_progress"])
 def test_a_bar_leaves_room_for_what_ctrl_c_prints(name, monkeypatch):
     """A terminal echoes ^C behind the bar: in a full line that begins another, and the bar stays."""

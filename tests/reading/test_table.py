@@ -29,6 +29,21 @@ def test_a_row_a_step(library):
     )
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__"])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_row_numbers_are_no_feature_unless_they_are_named(library, name):
+    columns, _ = columns_of(np.random.default_rng(0), [3, 1, 4])
+    numbers = np.arange(900, 908)
+    X, _, info = elman.read_sequences(frame_of({name: numbers, **columns}, library), label="state")
+    assert X.names == ("fa", "fb")
+    assert str(info).endswith(f', row numbers "{name}" (not used)')
+    frame = frame_of({name: numbers[[1, 0, *range(2, 8)]], **columns}, library)
+    assert elman.read_sequences(frame, label="state")[0].names == (name, "fa", "fb")
+    frame = frame_of({name: numbers, **columns}, library)
+    X, *_ = elman.read_sequences(frame, label="state", features=[name, "fa"])
+    assert X.names == (name, "fa")
+
+
 @given(
     lengths=st.lists(st.integers(1, 6), min_size=2, max_size=6),  # one alone is refused
     seed=st.integers(0, 1000),

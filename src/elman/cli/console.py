@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from elman.cli.output import printable, say
@@ -34,6 +34,9 @@ console = Console(highlight=False)
 
 
 class _Rate(ProgressColumn):
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)  # the bar gives way instead
+
     def render(self, task: Task) -> Text:
         rate = task.fields["rate"]  # 0 before the first batch is done
         return Text(f"{rate:,.0f} seq/s" if rate else "", style="progress.data.speed")

@@ -32,6 +32,7 @@ _IDS = (
 _TIMES = ("time", "timestamp", "datetime", "date", "at", "t", "step", "cycle", "ts")
 _LABELS = ("label", "class", "target", "y", "outcome", "folder")
 _NUMBERED = re.compile(r"(.*?)[ _.\-]?(\d+)")
+ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # as pandas writes them, and reads them again
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def choose(
         require_column(name, names, source)
         if given.count(name) > 1:
             raise DataError(f"{source}: column {name!r} is named twice; each has one part.")
-    free = [name for name in names if name not in given]
+    free = [name for name in names if name not in given and not _counts_rows(frame, name)]
     if not label:
         label = tuple(_first(_LABELS, free)[:1])
         free = [name for name in free if name not in label]
@@ -233,6 +234,13 @@ def _first(wanted: tuple[str, ...], names: list[str]) -> list[str]:
     """The columns that have one of these names, the likeliest first."""
     by_name = {name.casefold(): name for name in reversed(names)}
     return [by_name[name] for name in wanted if name in by_name]
+
+
+def _counts_rows(frame: Frame, name: str) -> bool:
+    """Whether a column has the numbers of rows, from whichever on: these say nothing of new data."""
+    if name not in ROW_NUMBERS or not frame.schema[name].is_integer():
+        return False
+    return bool((frame[name].head(1000).diff().drop_nulls() == 1).all())
 
 
 def _may_be_steps(dtype: Any) -> bool:

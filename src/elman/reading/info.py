@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.reading.columns import split_unit
+from elman.reading.columns import ROW_NUMBERS, split_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,11 @@ class Info:
             parts.append(f'time "{self.time}"')
         if self.label:
             parts.append(self._label())
+        parts += [
+            f'row numbers "{name}" (not used)'
+            for name in self.columns
+            if name in ROW_NUMBERS and name not in (*self.features, self.id, self.time, *self.label)
+        ]
         k = len(self.columns)
         lead = f"{k} column{'s' * (k != 1)}: " if k else ""
         return lead + ", ".join([*parts, *self.notes])
