@@ -119,20 +119,24 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     try:
         metadata, arrays = _unpack(content)
     # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
-    except (SafetensorError, LookupError, TypeError, ValueError, ArithmeticError):
+    except (
+        SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError,
+        RecursionError,
+    ):  # fmt: skip
         if content[8:9] != b"{":  # where safetensors' header begins, behind its length
             raise ModelFileError(
                 f"{path} is not a model file or a checkpoint. Expected a file written by save() or "
                 "`elman train`."
             ) from None
-        if _is_of_others(content):
-            raise _not_ours(path) from None
         raise ModelFileError(
             f"{path} is damaged: it was cut short, or bytes of it were changed. Save the model again, "
             "or take an intact copy."
         ) from None
     if "elman" not in metadata:
-        raise _not_ours(path)
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not a model of elman's: its header has no entry "
+            "'elman'. Expected a file written by save() or `elman train`."
+        )
     version = expected = found = None
     try:
         header = json.loads(metadata["elman"])
@@ -160,29 +164,14 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     return model
 
 
-def _is_of_others(content: bytes) -> bool:
-    """Whether a safetensors file that could not be read has a whole header, and not of elman's."""
-    n = int.from_bytes(content[:8], "little")
-    try:
-        header = json.loads(content[8 : 8 + n])
-        return "elman" not in header.get("__metadata__", {})
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return False
-
-
-def _not_ours(path: str | os.PathLike[str]) -> ModelFileError:
-    return ModelFileError(
-        f"{path} is a safetensors file, but not a model of elman's: its header has no entry 'elman'. "
-        "Expected a file written by save() or `elman train`."
-    )
-
-
 def _unpack(content: bytes) -> tuple[Mapping[str, str], dict[str, Array]]:
-    """Take a safetensors file apart: what its header says of it, and its arrays."""
+    """Take a safetensors file apart: what its header says of it, and its arrays, if it is elman's."""
     end = 8 + int.from_bytes(content[:8], "little")
     require_memory(_JSON_IN_MEMORY * min(end, len(content)), "the header of a model file")
-    arrays = load(content)  # sizes are checked against the file's before they are taken
-    return json.loads(content[8:end]).get("__metadata__", {}), arrays
+    metadata = json.loads(content[8:end]).get("__metadata__", {})
+    if "elman" not in metadata:
+        return metadata, {}
+    return metadata, load(content)  # sizes are checked against the file's before they are taken
 
 
 _JSON_IN_MEMORY = 30  # times the size of its text, "[[],[],…]", which is the worst
