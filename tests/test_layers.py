@@ -48,6 +48,7 @@ ANYWHERE = {
         "preprocessing.py",
         "tuning/",
     ),
+    "threadpoolctl": ("explanation/",),
     # which are imported inside functions
     "torch": ("exporting/torch_front_end.py", "exporting/torch_module.py"),
     "typer": ("cli/",),

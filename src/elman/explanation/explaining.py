@@ -17,6 +17,7 @@ from elman.estimators import RNNClassifier
 from elman.explanation import terms
 from elman.explanation.arrays import name_of
 from elman.explanation.numbers import Numbers
+from elman.explanation.one_thread import one_thread
 from elman.explanation.passes import Passes, forward_with_answers
 from elman.explanation.proof import central_differences, check_backward, check_terms, check_totals
 from elman.explanation.subject import subject
@@ -28,6 +29,7 @@ from elman.training.optimizers import clip_norm
 DEFAULT_LEARNING_RATE = 0.01
 
 
+@one_thread
 def compute(
     model: Any,
     x: Any,

@@ -18,6 +18,7 @@ from elman.errors import DataError
 from elman.explanation import spectra, terms
 from elman.explanation.arrays import name_of
 from elman.explanation.diagnosis import diagnose
+from elman.explanation.one_thread import one_thread
 from elman.explanation.slopes import (
     is_plain,
     jacobians,
@@ -29,7 +30,7 @@ from elman.explanation.subject import Subject, subject
 from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
 
-_SHARD = 256  # sequences at a time
+_SHARD = 128  # sequences at a time: their arrays of a step stay in the cache
 _JACOBIANS = 64
 _LYAPUNOV = 16
 _EXPONENTS = 8
@@ -92,6 +93,7 @@ class GradientFlow:
     reverse: bool = False
 
 
+@one_thread
 def gradient_flow(
     model: Any,
     X: Any,

@@ -171,7 +171,7 @@ def magnitudes(slopes: Array, of_layer: Taken) -> Array:
     S, _, H, n = slopes.shape
     entering = [of_layer.step.h_unactivated, *of_layer.before]
     moved = np.abs(np.concatenate([value.imag for value in entering])).reshape(-1, H, n)
-    return np.asarray((slopes * moved).sum(axis=1).reshape(S * H, n))
+    return np.asarray(np.einsum("sehn,ehn->shn", slopes, moved).reshape(S * H, n))
 
 
 def moved_by(

@@ -8,10 +8,12 @@ from itertools import islice
 import numpy as np
 
 from elman._typing import Array
+from elman.explanation.one_thread import one_thread
 
 SIDE = 64  # matrices at a time
 
 
+@one_thread
 def largest_singular(matrices: Iterable[Array]) -> Array:
     """The largest singular value of each matrix, n times (H, H) to (n,).
 
@@ -59,6 +61,7 @@ def largest_of_products(jacobians: Iterable[Array]) -> Array:
         return np.where(largest > 0, largest * np.exp(logs), 0)[::-1]
 
 
+@one_thread
 def lyapunov(
     jacobians: Iterable[Array], n_exponents: int, n_sequences: int = 1, seed: int = 0
 ) -> Array:

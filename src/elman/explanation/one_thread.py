@@ -1,0 +1,20 @@
+"""NumPy's products in one thread: several gain nothing here, and lose much beside other work.
+
+Products of small matrices follow one another by thousands, and at each the BLAS's threads wait for one
+another without sleeping. Where another process has the core of one of them, that lasts until the system
+takes it away: ``gradient_flow`` took 25 times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from threadpoolctl import threadpool_limits
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def one_thread(function: F) -> F:
+    """Compute products so while a function runs; those of other threads are limited meanwhile, too."""
+    return cast("F", threadpool_limits.wrap(limits=1, user_api="blas")(function))
