@@ -371,7 +371,7 @@ def log(x: Array) -> Array:
     small = m < np.sqrt(0.5)
     m, e = np.where(small, 2 * m, m), e - small
     s = (m - 1) / (m + 1)  # at most 0.172: s²⁴ is below 10⁻¹⁸
-    series = np.zeros_like(s)
+    series, square = np.zeros_like(s), s * s
     for n in range(23, 0, -2):
-        series = series * (s * s) + 1 / n
+        series = series * square + 1 / n
     return np.asarray(e * np.log(2.0) + 2 * s * series)

@@ -153,7 +153,7 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
     if holds_text(X):
         raise DataError(f"X is text; this {name} was fitted on numbers, {D} a step.")
     if are_rows(X) and format.on_rows:
-        _check_feature_names(estimator, X, reset=False)
+        _check_names(estimator, X)
         shape = getattr(X, "shape", None) or np.asarray(X).shape
         if len(shape) == 2 and shape[1] != format.n_columns:
             raise DataError(
@@ -181,8 +181,14 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
         first = next(iter(X)) if hasattr(X, "__iter__") else X
         # What is taken out of Sequences, X[i], has no names, and should not be warned of.
         if format.reading is None or _get_feature_names(first) is not None:
-            _check_feature_names(estimator, first, reset=False)
+            _check_names(estimator, first)
     return sequences
+
+
+def _check_names(estimator: BaseEstimator, X: Any) -> None:
+    """As scikit-learn does, which takes as long as a short sequence to see that an array has no names."""
+    if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
+        _check_feature_names(estimator, X, reset=False)
 
 
 _AS_IN_TRAINING = (
