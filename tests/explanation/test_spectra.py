@@ -24,6 +24,14 @@ def test_largest_singular_values_of_products(jacobians):
     assert spectra.largest_singular(jacobians) == pytest.approx(largest, rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [0, 1, 16, 17, 64, 65, 150])
+def test_each_matrix_has_its_own_value_whoever_computes_it(monkeypatch, n):
+    monkeypatch.setattr(spectra, "available_threads", lambda: 3)
+    matrices = np.random.default_rng(n).standard_normal((n, 3, 3))
+    expected = np.linalg.norm(matrices, 2, axis=(1, 2))
+    assert spectra.largest_singular(iter(matrices)) == pytest.approx(expected, rel=1e-12)
+
+
 def test_products_beyond_all_numbers():
     of_products = spectra.largest_of_products(np.tile(1e200 * np.eye(2), (3, 1, 1)))
     assert of_products.tolist() == [np.inf, np.inf, pytest.approx(1e200)]

@@ -8,9 +8,11 @@ from itertools import islice
 import numpy as np
 
 from elman._typing import Array
+from elman.engines.compiled.threads import available_threads, run
 from elman.explanation.one_thread import one_thread
 
 SIDE = 64  # matrices at a time
+OF_A_THREAD = 16  # of these, one thread's
 
 
 @one_thread
@@ -25,7 +27,13 @@ def largest_singular(matrices: Iterable[Array]) -> Array:
         largest = np.abs(A).max(axis=(-2, -1), initial=0)
         scale = np.where(largest > 0, largest, 1)  # so that squares are numbers
         A /= scale[:, None, None]
-        squares = np.linalg.eigvalsh(A @ A.transpose(0, 2, 1))[:, -1]
+        squares = np.empty(len(A))
+
+        def take(i: int, A: Array = A, squares: Array = squares) -> None:
+            own = slice(i * OF_A_THREAD, (i + 1) * OF_A_THREAD)
+            squares[own] = np.linalg.eigvalsh(A[own] @ A[own].transpose(0, 2, 1))[:, -1]
+
+        run(take, -(-len(A) // OF_A_THREAD), available_threads())
         found.append(np.sqrt(np.maximum(squares, 0)) * scale)
     return np.concatenate(found) if found else np.empty(0)
 
