@@ -6,7 +6,7 @@ import pytest
 from elman.equations.functions import exp, tanh
 
 
-@pytest.mark.parametrize("function, of_numpy", [(tanh, np.tanh), (exp, np.exp)])
+@pytest.mark.parametrize(("function", "of_numpy"), [(tanh, np.tanh), (exp, np.exp)])
 @pytest.mark.parametrize("y", [0, 1e-300, 1e-20, 9e-9, 2e-8, -1e-3, 0.7, 3.0])
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 def test_functions_of_complex_numbers(dtype, y, function, of_numpy):

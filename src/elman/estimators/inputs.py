@@ -186,7 +186,7 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
 
 
 def _check_names(estimator: BaseEstimator, X: Any) -> None:
-    """As scikit-learn does. It takes 0.1 ms to see that an array has no names: not where none has any."""
+    """As scikit-learn does, which takes 0.1 ms to see that an array has no names."""
     if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
         _check_feature_names(estimator, X, reset=False)
 
