@@ -152,6 +152,8 @@ def test_learning_curve(classifier):
     rows = classifier.history_
     assert loss.lines[0].get_xydata().tolist() == [[r["epoch"], r["loss"]] for r in rows]
     assert accuracy.lines[0].get_ydata().tolist() == [r["accuracy"] for r in rows]
+    ticks = [*loss.get_xticks(), *accuracy.get_xticks()]
+    assert ticks == [int(tick) for tick in ticks]  # there is no epoch 1.5
 
 
 def test_learning_curve_of_nothing_learnt():

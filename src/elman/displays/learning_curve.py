@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from elman.displays.drawing import tidy, two_axes
+from elman.displays.drawing import tidy, two_axes, whole_numbers
 from elman.estimators.base import BaseRNN
 
 if TYPE_CHECKING:
@@ -96,4 +96,6 @@ class LearningCurveDisplay:
         if accuracy_axes.lines:
             accuracy_axes.legend(loc="lower right", frameon=False)
         tidy(*self.axes_)
+        for axes in self.axes_:
+            whole_numbers(axes.xaxis)
         return self
