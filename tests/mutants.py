@@ -184,16 +184,16 @@ MUTANTS = {
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows", "gate.forward + layer.rows + p", "gate.forward + p", ANSWERS_OF_FEW
+        "rows_forward", "gate.forward + layer.rows + p", "gate.forward + p", ANSWERS_OF_FEW
     ),
     "the last classes, which fill no vector, not divided": Mutant(
-        "rows",
+        "rows_forward",
         "range(0, K, L):\n        store(f.divide",
         "range(0, K // L * L, L):\n        store(f.divide",
         ANSWERS_OF_FEW,
     ),
     "the smallest z for the largest": Mutant(
-        "rows", "max(largest, work[z + k])", "min(largest, work[z + k])",
+        "rows_forward", "max(largest, work[z + k])", "min(largest, work[z + k])",
         versus_naive("test_confident and three"),
     ),
     "a stream without W": Mutant(
@@ -203,14 +203,14 @@ MUTANTS = {
         "rows", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
     ),
     "δ_t for δ_{t+1}": Mutant(
-        "rows", "errors + first * error_step", "errors", GRADIENTS_OF_FEW
+        "rows_backward", "errors + first * error_step", "errors", GRADIENTS_OF_FEW
     ),
     "db without the first step": Mutant(
-        "rows", "in range(T):\n            total", "in range(1, T):\n            total",
+        "rows_backward", "in range(T):\n            total", "in range(1, T):\n            total",
         GRADIENTS_OF_FEW,
     ),
     "the error not weighted": Mutant(
-        "rows", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
+        "rows_backward", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
     ),
     "no zeros at steps without a label": Mutant(
         "rows", "work[z_t : z_t + out.n_units] =", "work[z_t : z_t + out.n_units - 1] =",

@@ -25,7 +25,7 @@ def test_error_can_be_planted(name, tmp_path):
 def test_every_kernel_has_some():
     found = Counter(mutant.kernel for mutant in MUTANTS.values())
     kernels = {"panels", "bidirectional", "steps", "gradients", "rows", "packing", "tiles"}
-    kernels |= {"functions", "pointwise"}
+    kernels |= {"functions", "pointwise", "rows_forward", "rows_backward"}
     assert kernels <= found.keys()
     assert min(found[kernel] for kernel in kernels) >= 2
 
