@@ -91,6 +91,7 @@ _VALUES = {
     "bias=False": "--no-bias",
     "shuffle=False": "--no-shuffle",
     "frame=None": "--frame none",
+    "set early_stopping=False": "leave --early-stopping out",
     "hidden_layer_sizes and cell": "--hidden and --cell",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")

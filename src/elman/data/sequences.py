@@ -71,7 +71,9 @@ class Sequences:
 
     def __repr__(self) -> str:
         lengths = self.lengths if len(self) else np.zeros(1, np.int64)
-        return f"<{len(self):,} sequences of {lengths.min():,} to {lengths.max():,} steps, " + (
+        shortest, longest = f"{lengths.min():,}", f"{lengths.max():,}"
+        steps = shortest if shortest == longest else f"{shortest} to {longest}"
+        return f"<{len(self):,} sequences of {steps} steps, " + (
             "characters>" if self.are_characters else f"{self.n_features} features>"
         )
 

@@ -119,7 +119,8 @@ class BaseRNN(Represented, Preparing):
         DataError, ValueError
             If X, y or the weights are not as above.
         DivergenceError
-            If training diverges again and again, even with lower learning rates.
+            If training diverges again and again, even with lower learning rates. The last good
+            weights are kept.
         MemoryError
             If the network needs more memory than there is; no memory was taken yet.
         OSError
