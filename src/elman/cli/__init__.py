@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from elman._files import unreadable
+from elman._files import no_file, unreadable
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
@@ -90,11 +90,7 @@ def _no_file(error: FileNotFoundError) -> object:
     """Say which file there is not, where the system's words are a number."""
     if error.errno is None or error.filename is None:
         return error
-    from pathlib import Path
-
-    from elman.reading.files import no_file
-
-    return no_file(Path(error.filename))
+    return no_file(error.filename)
 
 
 class _PlainFlags:

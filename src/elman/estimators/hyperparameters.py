@@ -182,6 +182,11 @@ class Hyperparameters(BaseEstimator):
                 raise InvalidParameterError(
                     f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
                 )
+        if isinstance(self.learning_rate, Real):
+            raise InvalidParameterError(
+                f"learning_rate={self.learning_rate}; expected a schedule, 'cosine' or 'constant'. The "
+                f"rate itself is learning_rate_init={self.learning_rate}."
+            )
         if isinstance(self.frame, str | Real) and self.frame != "auto":
             raise InvalidParameterError(
                 f"frame={self.frame!r}; expected (length, stride), two whole numbers of steps, as in "

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 import narwhals as nw
 
+from elman._files import nearest
 from elman.errors import DataError
-from elman.reading.files import nearest
 from elman.reading.frames import Frame
 
 Task: TypeAlias = Literal["classification", "tag", "regression"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.errors import DataError
+from elman.errors import DataError, warn
 from elman.reading.info import Info
 from elman.reading.missing import FILL, Filling, count_missing, refuse_missing
 
@@ -63,10 +62,9 @@ class Raw:
         else:
             n_missing = sum(count_missing(sequences).values())
             if n_missing and (short := self.short()):
-                warnings.warn(
+                warn(
                     f"{info.source}: {short}; what is not there is filled as a missing value. If the "
                     "file was cut off, fetch it again.",
-                    stacklevel=3,
                 )
             sequences = filling.fill(sequences)
             reading = {**(sequences.reading or {}), "missing": filling.settings}

@@ -17,7 +17,7 @@ from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
 from elman.reading.cells import is_nested
 from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
-from elman.reading.files import Kind, kind_of, no_file
+from elman.reading.files import Kind, kind_of
 from elman.reading.frames import Frame, read_table
 from elman.reading.info import Info
 from elman.reading.lists import open_lists
@@ -295,8 +295,6 @@ def _open(
                 return folder
             frame, short = folder
             return Opened.of_frame(frame, plan(frame, name), short=short), name
-        if not path.exists():
-            raise no_file(path)
         kind = kind_of(path)
         if kind == "ts":
             return read_ts(path)
