@@ -56,7 +56,8 @@ def _in_words() -> Iterator[None]:
     except KeyboardInterrupt:
         say_error("interrupted")
     except _UsageError as error:
-        error.message = in_one_line(_expected(error))
+        option = next(iter(getattr(getattr(error, "param", None), "opts", ())), "")
+        error.message = in_one_line(_expected(error).rstrip(".") + _CONFUSED.get(option, "."))
         raise
     else:
         return
@@ -70,6 +71,13 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "float": "a number",
     "integer": "a whole number",
+}
+
+
+# Options taken for each other: scikit-learn calls these learning_rate_init and learning_rate
+_CONFUSED = {
+    "--learning-rate": ". How it changes over time is --schedule.",
+    "--schedule": ". The rate itself is --learning-rate.",
 }
 
 

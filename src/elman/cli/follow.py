@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable, say_error
 from elman.cli.parameters import by_options
-from elman.cli.tables import answer_names, probability_names, rounded
+from elman.cli.tables import answer_names, probability_names, rounded, write_table
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -49,8 +49,9 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
 
     estimator.initial_state()  # refuses what cannot go step by step, before anything is read
     reading = getattr(estimator, "reading_", None)
-    sys.stdin.reconfigure(errors="surrogateescape")  # a line that is no text does not end it
-    lines = enumerate(sys.stdin, start=1)
+    stream: Any = sys.stdin
+    stream.reconfigure(errors="surrogateescape")  # a line that is no text does not end it
+    lines = enumerate(stream, start=1)
     labels, id_at, time_at, filling = ["prediction"], None, None, None
     if reading is None:
         convert: Callable[[list[str]], Any] = _numbers(estimator.n_features_in_)
@@ -81,7 +82,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             labels, estimator.network_.parameters.architecture.n_outputs, estimator
         )
     answers = [*labels, *(probability_names(estimator) if probabilities else [])]
-    _answer(write, [*titles, *answers])
+    write("".join(write_table([*titles, *answers], [])))
+    sys.stdout.flush()
 
     clock = None if time_at is None else _Clock(time_at, names[time_at])
     states: dict[str | None, Any] = {}
@@ -204,7 +206,7 @@ def _numbers(n: int) -> Callable[[list[str]], Any]:
             text = fields[x_t.index(None)]
             raise DataError(f"{text!r} is no number; expected {n} numbers.")
         for place, number in enumerate(x_t, start=1):
-            if not isfinite(number):
+            if number is not None and not isfinite(number):
                 raise DataError(f"number {place} is {number}; expected finite numbers.")
         if len(x_t) != n:
             raise DataError(f"{len(x_t)} number{'s' * (len(x_t) != 1)}; expected {n}.")

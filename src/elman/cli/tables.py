@@ -283,19 +283,17 @@ def _times(raw: Raw) -> list[Any]:
     return as_text(times)
 
 
-def write_table(
-    header: list[str], rows: Iterable[tuple[Any, ...]], signed: bool = False
-) -> Iterator[str]:
+def write_table(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
     """Write a table as CSV, some thousand rows at a time; each text ends without a new line.
 
-    ``signed`` puts the last name of the header in quotation marks, which it needs not and no other
-    program does to it alone: so a file shows that elman wrote it, and any reader of CSV reads it.
+    The last name of the header stands in quotation marks, which it needs not and no other program
+    does to it alone: so a file shows that elman wrote it, and any reader of CSV reads it.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [printable(name) for name in header]
     writer.writerow(names)
-    if signed and buffer.getvalue().endswith(f",{names[-1]}\n"):
+    if buffer.getvalue().endswith(f",{names[-1]}\n"):
         buffer.seek(buffer.tell() - len(names[-1]) - 1)
         buffer.write(f'"{names[-1]}"\n')
     for number, row in enumerate(rows, start=1):

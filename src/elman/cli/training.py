@@ -75,8 +75,8 @@ class Training:
         typer.Exit
             With 1 if it was interrupted, or if a file is not where it was to be.
         """
-        from elman.cli import console  # noqa: F401 (rich)
         from elman import DivergenceError
+        from elman.cli import console  # noqa: F401 (rich)
         from elman.engines import get_engine
 
         get_engine(self.estimator.engine)  # here, as an import that is interrupted may go wrong

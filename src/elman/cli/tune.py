@@ -224,7 +224,9 @@ def _search(
         limits = [f"{budget or 60.0:g} s"] if budget or not trials else []
         limits += [f"{trials} candidates"] if trials else []
         name = type(estimator).__name__
-        say(f"{n:,} sequence{'s' * (n != 1)}, {name}, {folds} folds, {', '.join(limits)}, seed {seed}")
+        say(
+            f"{n:,} sequence{'s' * (n != 1)}, {name}, {folds} folds, {', '.join(limits)}, seed {seed}"
+        )
     with search_progress(form != "plain") as show:
         return suggest(
             X,

@@ -182,10 +182,11 @@ class Hyperparameters(BaseEstimator):
                 raise InvalidParameterError(
                     f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
                 )
-        if isinstance(self.learning_rate, Real):
+        rate: Any = self.learning_rate
+        if isinstance(rate, Real):
             raise InvalidParameterError(
-                f"learning_rate={self.learning_rate}; expected a schedule, 'cosine' or 'constant'. The "
-                f"rate itself is learning_rate_init={self.learning_rate}."
+                f"learning_rate={rate}; expected a schedule, 'cosine' or 'constant'. The rate itself "
+                f"is learning_rate_init={rate}."
             )
         if isinstance(self.frame, str | Real) and self.frame != "auto":
             raise InvalidParameterError(

@@ -12,7 +12,6 @@ import numpy as np
 from elman._typing import Array
 from elman.reading.columns import ROW_NUMBERS, split_unit
 
-
 _WIDTH = 80  # of a terminal
 
 

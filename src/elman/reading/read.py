@@ -64,9 +64,11 @@ def read_sequences(
         a row for each step, which may have an index of two levels (sequence, time); or with a row
         for each sequence, whose steps are columns, or arrays in cells.
     id : str, optional
-        The column that says to which sequence a row belongs.
+        The column that says to which sequence a row belongs. ``"none"`` says that no column does:
+        all rows are one sequence.
     time : str, optional
-        The column that orders the steps. Without it, steps are in the order of the rows.
+        The column that orders the steps. Without it, steps are in the order of the rows. ``"none"``
+        says that no column does, whatever its name.
     features : str or list of str, optional
         The columns that make a step; if left out, all other columns. A column of text becomes one
         feature of 0 and 1 for each of its categories.

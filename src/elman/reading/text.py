@@ -93,7 +93,11 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
 def _in_utf8(path: Path, encoding: str) -> str:
     """The command that writes a file as UTF-8."""
     name, convert = quote(str(path)), f"iconv -f {encoding} -t UTF-8"
-    return f"gzip -dc {name} | {convert} > new.csv" if is_packed(path) else f"{convert} {name} > new.csv"
+    return (
+        f"gzip -dc {name} | {convert} > new.csv"
+        if is_packed(path)
+        else f"{convert} {name} > new.csv"
+    )
 
 
 def _has_decimal_commas(lines: list[str], separator: str) -> bool:
