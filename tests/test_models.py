@@ -105,8 +105,11 @@ def test_message_is_no_longer_for_a_long_kind(tmp_path):
 
 
 def test_missing_file_speaks_for_itself(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*nowhere\.$"):
         elman.load(tmp_path / "nowhere")
+    (tmp_path / "walks.safetensors").touch()
+    with pytest.raises(FileNotFoundError, match=r"Did you mean 'walks.safetensors'\?"):
+        elman.load(tmp_path / "walk.safetensors")
 
 
 def altered(tmp_path, model, change):

@@ -10,6 +10,7 @@ import secrets
 import stat
 import zlib
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,12 +33,34 @@ def open_file(path: StrPath) -> BinaryIO:
         handle = os.open(path, flags)
     except PermissionError:
         raise unreadable(path) from None
+    except FileNotFoundError:
+        raise no_file(path) from None
     try:
         _require_regular(path, os.fstat(handle))
         return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
+
+
+def no_file(path: StrPath) -> FileNotFoundError:
+    """Say that there is no such file, and which one may be meant."""
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        return FileNotFoundError(f"there is no directory {folder}")
+    names: list[str] = []
+    with suppress(PermissionError):
+        names = sorted(entry.name for entry in folder.iterdir())
+    return FileNotFoundError(f"there is no file {path}.{nearest(path.name, names)}")
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """`` Did you mean …?``, or nothing."""
+    close = get_close_matches(name, names, 1)
+    if not close:
+        close = [other for other in names if other.casefold() == name.casefold()][:1]
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def read_file(path: StrPath, *, copies: int = 1) -> bytes:

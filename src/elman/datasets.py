@@ -66,7 +66,7 @@ class Dataset(NamedTuple):
     """Sequences to train on and sequences to test on, with their labels.
 
     ``recipe`` holds the parameters of an estimator that do well on them:
-    ``RNNClassifier(**dataset.recipe)``. ``found`` says what is in a table.
+    ``RNNClassifier(**dataset.recipe)``. ``found`` says what is in a table, a sentence a line.
     """
 
     X_train: Any
@@ -74,7 +74,7 @@ class Dataset(NamedTuple):
     X_test: Any
     y_test: Any
     recipe: dict[str, Any]
-    found: str = ""
+    found: tuple[str, ...] = ()
 
 
 _MNIST_MIRRORS = (

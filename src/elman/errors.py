@@ -1,5 +1,18 @@
 """The errors that are for a person to read: what was expected, what came, where, what to do."""
 
+import sys
+import warnings
+
+_OURS = {"elman", "joblib", "sklearn"}
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line of the user's own that called this package, however deep it is."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
 
 class ElmanError(Exception):
     """Base of all errors this package raises on purpose."""

@@ -240,6 +240,8 @@ def test_frames(run, text, frame):
     [
         (("--frame", "4"), "as in 16:4, or auto, or none; got '4'"),
         (("--frame", "0:1"), "expected LENGTH:STRIDE, two whole numbers of at least 1"),
+        (("--schedule", "0.01"), "'constant'. The rate itself is --learning-rate."),
+        (("--learning-rate", "cosine"), "got cosine. How it changes over time is --schedule."),
         (("--clip", "-1"), "expected a norm above 0, or 0, which does not clip; got -1"),
         (("--test-size", "2"), "expected a share above 0 and below 1, as in 0.2; got 2"),
         (("--cell", "gru", "--cell", "lstm"), "--hidden and --cell: 2 cells for 1 layer; expected"),

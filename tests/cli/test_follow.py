@@ -77,7 +77,7 @@ def test_each_answer_comes_before_the_next_row(tmp_path, run):
     ) as process:
         process.stdin.write("machine,at,temp,gear\n")
         process.stdin.flush()
-        assert process.stdout.readline() == "machine,at,state\n"
+        assert process.stdout.readline() == 'machine,at,"state"\n'
         for at in range(3):
             process.stdin.write(f"m1,{at},0.5,up\n")
             process.stdin.flush()
@@ -108,7 +108,7 @@ def test_the_header_names_each_number_as_that_of_a_file_does(run):
     model.save("quantiles")
     frame.to_csv("new.csv", index=False)
     lines = follow(run, frame.to_csv(index=False), model="quantiles").stdout.splitlines()
-    assert lines[0] == "machine,at,load 0.1,load 0.5,load 0.9"
+    assert lines[0] == 'machine,at,load 0.1,load 0.5,"load 0.9"'
     assert {line.count(",") for line in lines} == {4}
     assert run("predict", "quantiles", "new.csv").stdout.splitlines()[0] == lines[0]
 
@@ -142,6 +142,32 @@ def test_bad_lines_are_named(run, text, message):
     result = follow(run, text)
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_a_missing_value_is_named_where_the_model_fills_none(run):
+    X, y, _ = elman.read_sequences(frame_of(10), label="state", task="tag")
+    model = plain_model(RNNTagger, 4, max_iter=1, engine="reference")
+    model.fit(X, y).save("complete")
+    text = "machine,at,temp,gear\nm,0,nan,up\nm,0,1,\nm,0,1,up\n"
+    result = follow(run, text, model="complete")
+    assert result.exit_code == 1
+    advice = " has no value. The model was trained where nothing was missing: leave the rows out"
+    assert f"line 2: column 'temp'{advice}" in result.stderr
+    assert f"line 3: column 'gear'{advice}" in result.stderr
+    assert "missing=" not in result.stderr
+    assert len(result.stdout.splitlines()[-1]) > len("m,0,")
+    model.fit([np.eye(2)] * 4, [["a", "b"]] * 4).save("arrays")
+    assert "line 2: number 1 is nan" in follow(run, "1,2\nnan,2\n", model="arrays").stderr
+
+
+def test_a_line_that_is_no_text_does_not_end_it(run):
+    rows = "machine,at,temp,gear\nm,0,1,up\nmü,0,1,up\nm,1,1,up\n".encode("latin-1")
+    result = follow(run, rows)
+    assert result.exit_code == 1
+    assert "line 3: 'm" in result.stderr
+    assert "has the byte 0xfc, which is not UTF-8 text. Write the rows as UTF-8." in result.stderr
+    assert [line[:4] for line in result.stdout.splitlines()[3:]] == ["m,1,"]
+    assert "has the byte 0xe9" in follow(run, rows.replace(b"gear", b"g\xe9ar")).stderr
 
 
 def test_a_bad_line_is_reported_and_the_others_answered_as_without_it(run):

@@ -321,6 +321,33 @@ def test_one_sequence_is_nothing_to_test_on(run):
     result = run("train", "readings.csv", "--label", "failed", *COLUMNS)
     assert result.exit_code == 1
     assert "has one sequence, machine 'm0': there is nothing to test on" in result.stderr
+    assert result.stderr.endswith("or, if each row has a label of its own, --task tag.\n")
+
+
+@pytest.mark.parametrize("more", [[], ["--validation", "recording.csv"]])
+@pytest.mark.parametrize("task", ["tag", "regression"])
+def test_one_recording_with_an_answer_a_row(run, task, more):
+    frame = readings(20).drop(columns="machine")
+    frame.to_csv("recording.csv", index=False)
+    columns = ["--task", task, "--label", "rul", "--id", "none", "--time", "none"]
+    result = run("train", "recording.csv", *columns, *more, *SMALL)
+    assert result.exit_code == 0, result.output
+    n = len(frame)
+    assert result.stdout.splitlines()[1:3] == [
+        "features: at, temp, vib, state, failed",
+        f"one sequence: its last {-(-n // 5)} of {n} steps are for the test",
+    ]
+    assert re.search(rf"test .*\b{-(-n // 5)} steps", result.stdout)
+    assert len(table(run("predict", "recording.safetensors", "recording.csv").stdout)[1]) == n
+
+
+def test_what_one_recording_cannot_be_used_for(run):
+    readings(1).to_csv("one.csv", index=False)
+    columns = ["--task", "tag", "--label", "state", "--id", "none"]
+    result = run("train", "one.csv", *columns, *SMALL, "--early-stopping")
+    assert result.stderr.endswith("Pass --validation, or leave --early-stopping out.\n")
+    result = run("tune", "one.csv", *columns, "--trials", 2)
+    assert "cross-validation needs two sequences at least, and there is one" in result.stderr
 
 
 def test_ids_that_are_commands_to_a_terminal(run):
@@ -346,9 +373,10 @@ class TestInspect:
             '8 columns: 3 features, id "machine" (30 sequences, 3 to 6 steps)'
         )
         steps = len(frame)
-        assert lines[1].startswith("lengths: 3 to 6 steps, half have at most ")
-        assert lines[1].endswith(f"; {steps} steps in all")
-        assert f"missing: {frame.vib.isna().sum()} values: vib" in lines[2]
+        assert lines[1] == "features: temp, vib, load [kW]"
+        assert lines[2].startswith("lengths: 3 to 6 steps, half have at most ")
+        assert lines[2].endswith(f"; {steps} steps in all")
+        assert f"missing: {frame.vib.isna().sum()} values: vib" in lines[3]
         assert "constant: load [kW]" in lines
         assert "unit: load [kW] is in kW" in lines
         assert "class no          20   66.7%" in lines
@@ -363,6 +391,28 @@ class TestInspect:
             result = run("inspect", "readings.csv", *keep, "--plot", "contents.png")
             assert result.exit_code == 0, result.output
         assert Path("contents.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_features_go_into_a_line_and_categories_count_once(self, run):
+        frame = readings(30).groupby("machine").head(3).drop(columns="failed")
+        frame = frame.assign(**{f"sensor{i:02}": 0.0 for i in range(30)})
+        frame.loc[::5, "state"] = None
+        frame.to_csv("readings.csv", index=False)
+        lines = run("inspect", "readings.csv").stdout.splitlines()
+        assert re.fullmatch("features: temp, vib, state, .*sensor02 and 27 more", lines[1])
+        assert len(lines[1]) <= 80
+        assert lines[2:4] == ["lengths: 3 steps; 90 steps in all", "missing: 18 values: state 18"]
+        result = run("train", "readings.csv", "--label", "rul", "--task", "regression")
+        assert (
+            "error: 18 values are missing ('state' 18); the first in column 'state', line 2 ("
+            in (result.stderr)
+        )
+
+    def test_columns_of_wide_tables_and_texts(self, run):
+        rows = pd.DataFrame(np.eye(4), columns=["v0", "v1", "v2", "v3"])
+        rows.assign(label=[0, 1, 0, 1]).to_csv("wide.csv", index=False)
+        assert "steps: v0, v1, v2, v3\n" in run("inspect", "wide.csv").stdout
+        pd.DataFrame({"review": ["ab", "c"], "y": [0, 1]}).to_csv("texts.csv", index=False)
+        assert "texts: review\n" in run("inspect", "texts.csv", "--text", "review").stdout
 
     def test_arrays_too(self, run):
         np.savez("a.npz", X=np.zeros((4, 3, 2)), y=[0, 1, 0, 1])
@@ -533,6 +583,7 @@ def test_own_older_table_is_replaced_and_no_other(run):
     written = Path("answers.csv").read_bytes()
     assert table(written.decode())[0] == ["machine", "failed"]
     assert pd.read_csv("answers.csv").columns.tolist() == ["machine", "failed"]
+    assert run(*command[:-2]).stdout.encode() == written  # the same to a pipe
     assert run(*command, "--probabilities").exit_code == 0
     assert table(Path("answers.csv").read_text())[0][2:] == ["p(no)", "p(yes)"]
     assert run(*command).exit_code == 0

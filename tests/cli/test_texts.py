@@ -39,7 +39,7 @@ def test_a_file_of_texts_is_trained_on_evaluated_and_answered(folder):
     assert explained.exit_code == 0, explained.output
     assert "7 of 7 terms proved" in explained.output
     answered = invoke("predict", "model.safetensors", "texts.csv")
-    assert answered.output.splitlines()[0] == "sequence,stars"
+    assert answered.output.splitlines()[0] == 'sequence,"stars"'
     assert len(answered.output.splitlines()) == 41
     followed = invoke("predict", "model.safetensors", "--follow")
     assert followed.exit_code == 2
@@ -95,7 +95,7 @@ def test_a_model_of_texts_that_was_saved_in_a_program(folder):
     expected = model.predict(["good one", "bad one"] * 20)
     answered = invoke("predict", "model.safetensors", "texts.csv", "--text", "review")
     assert answered.exit_code == 0, answered.output
-    assert answered.output.splitlines() == ["sequence,prediction"] + [
+    assert answered.output.splitlines() == ['sequence,"prediction"'] + [
         f"{i},{answer}" for i, answer in enumerate(expected)
     ]
     named = ("--text", "review", "--label", "stars", "--json")

@@ -209,6 +209,11 @@ def test_invalid_parameter_is_refused_by_name(name, value, method):
         getattr(estimator, method)(X, Y)
 
 
+def test_a_number_for_the_schedule_belongs_to_another_parameter():
+    with pytest.raises(InvalidParameterError, match=r"itself is learning_rate_init=0\.01\.$"):
+        classifier(learning_rate=0.01).fit(X, Y)
+
+
 def test_every_parameter_has_its_invalid_values_tested():
     assert INVALID.keys() | {"verbose"} == classifier().get_params().keys()
 

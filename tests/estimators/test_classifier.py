@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.base import is_classifier
@@ -199,8 +201,11 @@ def test_a_first_part_of_one_class_warns_that_others_cannot_come():
 
 
 def test_column_of_labels_warns():
-    with pytest.warns(DataConversionWarning):
-        classifier().fit(X, Y[:, None])
+    column, model = Y[:, None], classifier().fit(X, Y)
+    for of_labels in (model.fit, model.score, partial(cross_val_score, model, cv=2)):
+        with pytest.warns(DataConversionWarning) as seen:
+            of_labels(X, column)
+        assert {warning.filename for warning in seen} == {__file__}  # the line in here
 
 
 # Weights

@@ -130,6 +130,13 @@ def test_text_that_is_not_utf_8(tmp_path, library):
         DataError, match=r"not UTF-8 text: line 3, column 2 has the byte 0xf6.*iconv"
     ):
         elman.read_sequences(path)
+    path = write(tmp_path / "a.csv", "id,ört,x\na,Wien,1\na,Bonn,2\n", "latin-1")
+    with pytest.raises(DataError, match=r"line 1, column 2 has the byte 0xf6.*: iconv"):
+        elman.read_sequences(path)
+    packed = tmp_path / "a.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match=r"0xf6.*: gzip -dc .*a.csv.gz \| iconv .* > new.csv"):
+        elman.read_sequences(packed)
     path = write(tmp_path / "b 1.csv", "id,x\na,1\n", "utf-16")
     with pytest.raises(DataError, match=r"but UTF-16.*iconv -f UTF-16 -t UTF-8 '.*b 1.csv' > new"):
         elman.read_sequences(path)

@@ -154,3 +154,24 @@ def test_one_sequence_with_one_answer_is_refused():
     assert elman.read_sequences(frame, features="x", layout="one")[2].id is None
     X, _, _ = elman.read_sequences(frame.drop(columns="label"))
     assert len(X) == 1
+
+
+def test_what_looks_like_an_id_or_a_time_may_be_none(frame):
+    X, _, info = elman.read_sequences(frame, label="failed", time="none")
+    assert info.time is None
+    assert X.names == ("at", "temp [°C]", "gear=down", "gear=up")
+    X, _, info = elman.read_sequences(frame, id="none", time="none")
+    assert (info.id, len(X)) == (None, 1)
+    assert X.names[:2] == ("machine", "at")
+    _, _, info = elman.read_sequences(frame.rename(columns={"machine": "none"}), id="none")
+    assert (info.id, len(info.ids)) == ("none", 20)  # a column has the name
+
+
+def test_what_was_found_is_shown_in_two_lines_at_most(frame):
+    _, _, info = elman.read_sequences(frame, label="failed")
+    assert repr(info) == f"<Info of the table: {info}>"
+    for i in range(30):
+        frame = frame.assign(**{f"text{i}": "a"})
+    _, _, info = elman.read_sequences(frame, label="failed")
+    assert len(repr(info)) <= 161
+    assert repr(info).endswith(" ...>")

@@ -118,6 +118,7 @@ def test_some_of_the_sequences_keep_what_they_are():
     np.testing.assert_array_equal(X[-1], values[4:])
     assert X[[2, 0]].lengths.tolist() == [4, 3]
     assert repr(X) == "<3 sequences of 1 to 4 steps, 2 features>"
+    assert repr(X[:1]) == "<1 sequence of 3 steps, 2 features>"
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -91,3 +91,13 @@ def test_numbers_survive_to_the_bit(tmp_path):
     text = "@problemName a\n@classLabel true a\n@data\n" + "".join(lines)
     X, _, _ = elman.read_sequences(write(tmp_path / "a.ts", text))
     np.testing.assert_array_equal(X.values.reshape(3, 7), values)
+
+
+@pytest.mark.parametrize("kind", ["ts", "arff"])
+def test_text_that_is_not_utf_8(tmp_path, kind):
+    text = TS if kind == "ts" else "@relation r\n\n@attribute a numeric\n@data\n\n"
+    path = tmp_path / f"a.{kind}"
+    path.write_text(text + "1:2:größer\n", encoding="latin-1")
+    line = text.count("\n") + 1
+    with pytest.raises(DataError, match=rf"^\S+ is not UTF-8 text: line {line} has the byte 0xf6"):
+        elman.read_sequences(path)

@@ -104,7 +104,7 @@ class Script:
         self.n_updates += 7
         if self.losses[number - 1] is None:
             del self.losses[number - 1]
-            raise DivergenceError(f"training diverged in epoch {number}.")
+            raise DivergenceError(f"training diverged in epoch {number}: loss nan.")
         self.data_loss = self.losses[number - 1]
         return {"epoch": number, "loss": self.losses[number - 1], "accuracy": 0.5}
 
@@ -229,6 +229,7 @@ def test_divergence_goes_on_from_the_last_good_weights_at_half_the_rate(caplog):
     assert words == " ".join(caplog.messages)
     for part in ("diverged in epoch 4", "last good weights", "1/2 of", "1/4 of the learning rate"):
         assert part in words
+    assert words.count("last good weights") == 1  # said at length once
 
 
 def test_with_scores_the_last_good_weights_are_the_best():
@@ -241,14 +242,14 @@ def test_with_scores_the_last_good_weights_are_the_best():
 def test_too_many_divergences_are_an_error_that_says_what_was_tried():
     """Without an epoch between them, or in all."""
     script, run = Script([5.0] + [None] * 9), Run([])
-    with pytest.raises(DivergenceError, match=r"epoch 2\. 5 times .* at last to 1/32 of it.*Lower"):
+    with pytest.raises(DivergenceError, match=r"epoch 2: .* gone on 5 times .* 1/32 of.*Lower"):
         train(script, run, 3)
     assert len(script.began_with) == 1 + 1 + MAX_WITHOUT_AN_EPOCH
     assert len(run.history) == 1
 
     losses = [loss for number in range(20) for loss in (None, 5.0 - number / 10)]
     script, run = Script(losses), Run([])
-    with pytest.raises(DivergenceError, match=r"epoch 9\. 8 times .* at last to 1/256 of it"):
+    with pytest.raises(DivergenceError, match=r"epoch 9: .* gone on 8 times .* 1/256 of"):
         train(script, run, 20)
     assert len(run.history) == MAX_IN_ALL
     assert script.began_with[-1] == (56, 1 / 256, 8)

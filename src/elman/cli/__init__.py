@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from elman._files import unreadable
+from elman._files import no_file, unreadable
 from elman.cli.check import check
 from elman.cli.evaluate import evaluate
 from elman.cli.explain import explain
@@ -56,7 +56,8 @@ def _in_words() -> Iterator[None]:
     except KeyboardInterrupt:
         say_error("interrupted")
     except _UsageError as error:
-        error.message = in_one_line(_expected(error))
+        option = next(iter(getattr(getattr(error, "param", None), "opts", ())), "")
+        error.message = in_one_line(_expected(error).rstrip(".") + _CONFUSED.get(option, "."))
         raise
     else:
         return
@@ -70,6 +71,13 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "float": "a number",
     "integer": "a whole number",
+}
+
+
+# Options taken for each other: scikit-learn calls these learning_rate_init and learning_rate
+_CONFUSED = {
+    "--learning-rate": ". How it changes over time is --schedule.",
+    "--schedule": ". The rate itself is --learning-rate.",
 }
 
 
@@ -90,11 +98,7 @@ def _no_file(error: FileNotFoundError) -> object:
     """Say which file there is not, where the system's words are a number."""
     if error.errno is None or error.filename is None:
         return error
-    from pathlib import Path
-
-    from elman.reading.files import no_file
-
-    return no_file(Path(error.filename))
+    return no_file(error.filename)
 
 
 class _PlainFlags:

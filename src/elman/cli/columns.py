@@ -23,7 +23,7 @@ Id: TypeAlias = Annotated[
         "--id",
         metavar="COLUMN",
         rich_help_panel=PANEL,
-        help="Column that names the sequence of a row; guessed if left out.",
+        help="Column that names a row's sequence, or none; guessed if left out.",
     ),
 ]
 Time: TypeAlias = Annotated[
@@ -31,7 +31,7 @@ Time: TypeAlias = Annotated[
     typer.Option(
         metavar="COLUMN",
         rich_help_panel=PANEL,
-        help="Column that orders the rows of a sequence; guessed if left out.",
+        help="Column that orders a sequence's rows, or none; guessed if left out.",
     ),
 ]
 Features: TypeAlias = Annotated[

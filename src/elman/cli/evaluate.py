@@ -33,6 +33,7 @@ from elman.cli.targets import is_ours
 
 if TYPE_CHECKING:
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+    from elman.reading import Info
 
     Estimator: TypeAlias = RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor
 
@@ -69,7 +70,7 @@ def evaluate(
     table = TableOptions(id, time, features, label, layout, separator, text=text)
     if is_file(source):
         refuse_idle(source, {"--data-dir": data_dir, "--steps": steps, "--binary": binary})
-        X, y = read_labelled(estimator, source, table)
+        X, y, _ = read_labelled(estimator, source, table)
     else:
         refuse_idle(source, table.given)
         dataset = open_dataset(source, data_dir, steps, binary)
@@ -91,18 +92,20 @@ def evaluate(
     check_delivered()
 
 
-def read_labelled(estimator: Estimator, source: str, table: TableOptions) -> tuple[Any, Any]:
-    """Read a file with labels, as the model's was read."""
+def read_labelled(
+    estimator: Estimator, source: str, table: TableOptions
+) -> tuple[Any, Any, Info | None]:
+    """Read a file with labels, as the model's was read; and what is in it, but of an .npz file."""
     if is_npz(source):
         from elman.datasets import read_labelled_npz
 
         refuse_idle(source, table.naming)
-        return read_labelled_npz(source)
+        return *read_labelled_npz(source), None
     from elman.cli.tables import read_as_trained
 
     refuse_naming(estimator, table)
     raw = read_as_trained(estimator, Path(source), labels=True, options=table)
-    return raw.sequences, raw.y
+    return raw.sequences, raw.y, raw.info
 
 
 def refuse_naming(estimator: Estimator, table: TableOptions) -> None:

@@ -38,6 +38,7 @@ from elman.cli.targets import Force, Target, check_targets
 if TYPE_CHECKING:
     from elman.estimators import RNNTagger
     from elman.explanation import Explanation
+    from elman.reading import Info
 
 _DEFAULT_PAGE = Path("explanation.html")
 
@@ -123,7 +124,7 @@ def explain(
     given = {"--data-dir": data_dir, "--steps": steps, "--binary": binary}
     learned: Any = None if model is None else load_model(Path(model), source)
     table = TableOptions(id, time, features, label, layout, separator, text=text)
-    X, y = _labelled(source or "digits", given, table, learned)
+    X, y, info = _labelled(source or "digits", given, table, learned)
     if index >= len(X):
         raise typer.BadParameter(
             f"{source or 'digits'} has {len(X):,} sequences to choose from, 0 to {len(X) - 1}; "
@@ -176,7 +177,10 @@ def explain(
     if numbers is not None:
         places.append(numbers.save(explanation.to_json))
         written.append(f"wrote {places[-1]}")
-    say(_result(explanation, source or "digits", index))
+    name = f"{source or 'digits'}, sequence {index}"
+    if info is not None and info.id is not None:
+        name += f" ({info.id} {info.ids.tolist()[index]!r})"
+    say(f"{name}: {_result(explanation)}")
     say_in_words(by_options(explanation.verdict))
     for line in written:
         say(line)
@@ -188,7 +192,7 @@ def explain(
 
 def _labelled(
     source: str, given: dict[str, Any], table: TableOptions, model: Any
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any, Info | None]:
     if is_file(source):
         from elman.cli.evaluate import read_labelled
 
@@ -196,7 +200,7 @@ def _labelled(
         return read_labelled(model, source, table)
     refuse_idle(source, table.given)
     dataset = open_dataset(source, given["--data-dir"], given["--steps"], given["--binary"])
-    return dataset.X_test, dataset.y_test
+    return dataset.X_test, dataset.y_test, None
 
 
 def _small_model(given: dict[str, Any]) -> RNNTagger:
@@ -221,15 +225,11 @@ def _at_each_step(X: Any, y: Any) -> Any:
     return np.repeat(y[:, None], X.shape[1], axis=1)
 
 
-def _result(explanation: Explanation, source: str, index: int) -> str:
+def _result(explanation: Explanation) -> str:
     ex = explanation
     if ex.checks_ is None:
-        proofs = f"{ex.n_terms:,} terms, not checked"
-    else:
-        proofs = (
-            f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
-        )
-    return f"{source}, sequence {index}: {proofs}"
+        return f"{ex.n_terms:,} terms, not checked"
+    return f"{ex.n_proved:,} of {ex.n_checked:,} terms proved, worst error {ex.worst_error:.1e}"
 
 
 def _command(

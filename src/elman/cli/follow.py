@@ -7,13 +7,15 @@ sequence is. Rows of several sequences may come mixed; each has a state of its o
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from math import isinf
+from math import isfinite, isinf
 from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import check_delivered, printable, say_error
-from elman.cli.tables import answer_names, probability_names, rounded
+from elman.cli.parameters import by_options
+from elman.cli.tables import answer_names, probability_names, rounded, write_table
 
 if TYPE_CHECKING:
     from elman.cli.evaluate import Estimator
@@ -47,7 +49,9 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
 
     estimator.initial_state()  # refuses what cannot go step by step, before anything is read
     reading = getattr(estimator, "reading_", None)
-    lines = enumerate(sys.stdin, start=1)
+    stream: Any = sys.stdin
+    stream.reconfigure(errors="surrogateescape")  # a line that is no text does not end it
+    lines = enumerate(stream, start=1)
     labels, id_at, time_at, filling = ["prediction"], None, None, None
     if reading is None:
         convert: Callable[[list[str]], Any] = _numbers(estimator.n_features_in_)
@@ -61,6 +65,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         header = next(lines, (0, ""))[1].rstrip("\r\n").removeprefix("\ufeff")
         if not header:
             raise DataError("no input: the first line has to name the columns.")
+        _require_text([header])
         separator = separator or next((mark for mark in ",;\t|" if mark in header), ",")
         names = next(csv.reader([header], delimiter=separator), [])
         convert = _selected(names, columns, reading)
@@ -77,7 +82,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
             labels, estimator.network_.parameters.architecture.n_outputs, estimator
         )
     answers = [*labels, *(probability_names(estimator) if probabilities else [])]
-    _answer(write, [*titles, *answers])
+    write("".join(write_table([*titles, *answers], [])))
+    sys.stdout.flush()
 
     clock = None if time_at is None else _Clock(time_at, names[time_at])
     states: dict[str | None, Any] = {}
@@ -88,6 +94,7 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
         key = None if id_at is None else fields[id_at] if id_at < len(fields) else ""
         state, before = states.get(key) or estimator.initial_state(), last.get(key)
         try:
+            _require_text(fields)
             x_t = convert(fields)
             if clock is not None:
                 time = clock.read(key, fields[clock.at])
@@ -123,6 +130,18 @@ def _fields(lines: Iterator[tuple[int, str]], separator: str) -> Iterator[tuple[
             yield number, next(csv.reader([line], delimiter=separator))
         else:
             yield number, line.split(separator)
+
+
+def _require_text(fields: list[str]) -> None:
+    """Refuse what was no UTF-8."""
+    from elman.errors import DataError
+
+    for field in fields:
+        if not field.isascii() and (byte := re.search("[\udc80-\udcff]", field)):
+            raise DataError(
+                f"{field!r} has the byte 0x{ord(byte[0]) - 0xDC00:02x}, which is not UTF-8 text. Write "
+                "the rows as UTF-8."
+            )
 
 
 def _answer(write: Callable[[str], Any], fields: list[str]) -> None:
@@ -186,6 +205,9 @@ def _numbers(n: int) -> Callable[[list[str]], Any]:
         if None in x_t:
             text = fields[x_t.index(None)]
             raise DataError(f"{text!r} is no number; expected {n} numbers.")
+        for place, number in enumerate(x_t, start=1):
+            if number is not None and not isfinite(number):
+                raise DataError(f"number {place} is {number}; expected finite numbers.")
         if len(x_t) != n:
             raise DataError(f"{len(x_t)} number{'s' * (len(x_t) != 1)}; expected {n}.")
         return np.array(x_t)
@@ -202,6 +224,7 @@ def _selected(
     from elman.errors import DataError
     from elman.reading.columns import require_column
     from elman.reading.frames import MISSING_TEXT
+    from elman.reading.missing import TRAIN_AGAIN
     from elman.reading.values import as_number
 
     for name in (columns.id, *columns.features):
@@ -220,6 +243,8 @@ def _selected(
         x_t: list[float] = []
         for at, name, known in places:
             text = fields[at]
+            if text in missing and reading.get("missing") is None:
+                raise DataError(f"column {name!r} has no value. {by_options(TRAIN_AGAIN)}")
             if known is not None:
                 if text not in known and text not in missing:
                     raise DataError(

@@ -64,6 +64,7 @@ def inspect(
 
         check_drawable(plot)
     from elman.cli.tables import reading_bar
+    from elman.reading.info import features_in_words
     from elman.reading.read import read_raw
 
     options = TableOptions(id, time, features, label, layout, separator, text=text)
@@ -73,9 +74,9 @@ def inspect(
     if as_json:
         say(dumps(found))
     else:
-        say_in_words(str(raw.info))
-        for line in _lines(found):
-            say_in_words(line)
+        for line in (str(raw.info), features_in_words(raw.sequences.reading), *_lines(found)):
+            if line:
+                say_in_words(line)
     if target is not None:
         from elman._files import replace_file
         from elman.cli.picture import draw_contents
@@ -90,6 +91,8 @@ def inspect(
 def _found(raw: Raw) -> dict[str, Any]:
     """All that is said, ready for JSON."""
     import numpy as np
+
+    from elman.reading.missing import count_missing
 
     info, values = raw.info, raw.sequences.values
     absent, infinite = np.isnan(values).sum(axis=0), np.isinf(values).sum(axis=0)
@@ -113,7 +116,7 @@ def _found(raw: Raw) -> dict[str, Any]:
             name: float(np.quantile(info.lengths, q))
             for name, q in (("min", 0), ("quarter", 0.25), ("median", 0.5), ("max", 1))
         },
-        "missing": {n: int(k) for n, k in zip(names, absent, strict=True) if k},
+        "missing": count_missing(raw.sequences),
         "infinite": {n: int(k) for n, k in zip(names, infinite, strict=True) if k},
         "empty": [n for n, k in zip(names, absent, strict=True) if k == len(values)],
         "constant": [
@@ -132,11 +135,15 @@ def _found(raw: Raw) -> dict[str, Any]:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     """The same in words, each line for itself."""
+    from elman.reading.info import steps_in_words
+
     lengths = found["lengths"]
-    lines = [
-        f"lengths: {lengths['min']:,.0f} to {lengths['max']:,.0f} steps, half have at most "
-        f"{lengths['median']:,.0f}; {found['steps']:,} steps in all"
-    ]
+    steps = steps_in_words(*(int(lengths[name]) for name in ("min", "max")))
+    if lengths["min"] < lengths["max"]:
+        steps += f", half have at most {lengths['median']:,.0f}"
+    if found["sequences"] > 1:
+        steps += f"; {found['steps']:,} steps in all"
+    lines = [f"lengths: {steps}"]
     missing = found["missing"]
     if missing:
         total = sum(missing.values())

@@ -75,10 +75,11 @@ _NAMES = "|".join(sorted(_ALL, key=len, reverse=True))
 _LONG = "|".join(name for name in sorted(OPTIONS, key=len, reverse=True) if "_" in name)
 _TEXT = re.compile(r"""'[^']*'|"[^"]*\"""")
 _TEXTS = rf"(?:{_TEXT.pattern})(?:(?:, | or )(?:{_TEXT.pattern}))*"
+_VALUE = r"(?=\S)(?![^\s,;()]*(?:/|\.[A-Za-z]))"  # a file may be called time=2024.csv
 _FORMS = re.compile(
     rf"The '(?P<a>{_NAMES})' parameter of \w+"
-    rf"|(?<![\w./'\"])(?P<b>{_NAMES})=(?:(?P<on>True)|(?P<any>\.\.\.|'…')|(?P<texts>{_TEXTS})|(?=\S))"
-    rf"|(?<![\w.'-])(?P<c>{_LONG})(?!\w|\.\w|\()"
+    rf"|(?<![\w./'\"])(?P<b>{_NAMES})=(?:(?P<on>True)|(?P<any>\.\.\.|'…')|(?P<texts>{_TEXTS})|{_VALUE})"
+    rf"|(?<![\w.'-])(?P<c>{_LONG})(?!\w|\.\w|[(=])"
     rf"|^(?P<d>{_NAMES})(?= must be )"
 )
 # Values that are called otherwise, with a call around them or without.
@@ -91,6 +92,7 @@ _VALUES = {
     "bias=False": "--no-bias",
     "shuffle=False": "--no-shuffle",
     "frame=None": "--frame none",
+    "set early_stopping=False": "leave --early-stopping out",
     "hidden_layer_sizes and cell": "--hidden and --cell",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")

@@ -126,7 +126,7 @@ def _predict_table(
         return
     from elman._files import replace_file
 
-    content = "".join(write_table(header, rows, signed=True)).encode()
+    content = "".join(write_table(header, rows)).encode()
     place = target.save(lambda path: replace_file(path, content))
     n = len(raw.sequences)
     say(f"wrote {place}: {n:,} sequence{'s' * (n != 1)} answered")

@@ -104,11 +104,9 @@ def is_npz(source: str | Path) -> bool:
     OSError
         If there is no such file; the message says which is like it.
     """
-    from elman.reading.files import kind_of, no_file
+    from elman.reading.files import kind_of
 
     path = Path(source)
-    if not path.exists():
-        raise no_file(path)
     return not path.is_dir() and kind_of(path) == "npz"
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,40 +61,34 @@ def reading_bar(path: Path) -> Iterator[Callable[[float], None]]:
 def open_table(path: Path, options: TableOptions, task: TaskName, test_size: float) -> Dataset:
     """Read a table, and keep a share of the sequences aside for the test, of each class alike.
 
+    Of one sequence whose steps have answers, the last steps are kept aside.
+
     Missing values are filled by what the training part has.
     """
     import numpy as np
-    from sklearn.model_selection import train_test_split
 
-    from elman.datasets import Dataset, require_both_parts
+    from elman.datasets import Dataset
     from elman.errors import DataError
+    from elman.reading.info import features_in_words
     from elman.reading.missing import Filling
     from elman.reading.read import read_raw
 
     with reading_bar(path) as progress, Interruptible():
         raw = read_raw(path, task=task, progress=progress, **options.keywords)
-    n = len(raw.sequences)
+    found = [str(raw.info), features_in_words(raw.sequences.reading)]
+    n_steps = int(raw.info.lengths[0])
     if raw.y is None:
         raise DataError(
             f"{path} has no column that is called label, class or target. Name the column to predict: "
             "--label COLUMN."
         )
-    if n < 2:
-        raise DataError(
-            f"{path} has one sequence, {raw.info.id or 'all rows'}"
-            + (f" {raw.info.ids.tolist()[0]!r}" if raw.info.id else "")
-            + ": there is nothing to test on. Name the column that tells sequences apart, --id COLUMN."
-        )
-    strata = None
-    if isinstance(raw.y, np.ndarray) and raw.info.classes is not None:
-        rarest, n_test = min(raw.info.classes.values()), test_size * n
-        if rarest > 1 and min(n_test, n - n_test) >= len(raw.info.classes):
-            strata = raw.y
-    require_both_parts(path, n, test_size)
-    train, test = train_test_split(
-        np.arange(n), test_size=test_size, random_state=0, stratify=strata
-    )
-    kept, held_out = raw.take(train), raw.take(test)
+    if len(raw.sequences) == 1 and raw.info.of_steps and n_steps > 1:
+        n_test = min(ceil(test_size * n_steps), n_steps - 1)
+        found.append(f"one sequence: its last {n_test:,} of {n_steps:,} steps are for the test")
+        raw, parts = raw.cut(n_steps - n_test), ([0], [1])
+    else:
+        parts = _split(raw, path, test_size)
+    kept, held_out = (raw.take(np.array(part)) for part in parts)
     filling = None
     if options.missing is not None:
         filling = Filling.measured(options.missing, kept.sequences)
@@ -101,8 +96,38 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
         raw.complete(None)  # so that a message counts what is missing in all of the file
     kept, held_out = kept.complete(filling), held_out.complete(filling)
     return Dataset(
-        kept.sequences, kept.y, held_out.sequences, held_out.y, recipe={}, found=str(raw.info)
+        kept.sequences,
+        kept.y,
+        held_out.sequences,
+        held_out.y,
+        recipe={},
+        found=tuple(filter(None, found)),
     )
+
+
+def _split(raw: Raw, path: Path, test_size: float) -> Any:
+    """The numbers of the sequences to train on, and of those for the test."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    from elman.datasets import require_both_parts
+    from elman.errors import DataError
+
+    n = len(raw.sequences)
+    if n < 2:
+        raise DataError(
+            f"{path} has one sequence, {raw.info.id or 'all rows'}"
+            + (f" {raw.info.ids.tolist()[0]!r}" if raw.info.id else "")
+            + ": there is nothing to test on. Name the column that tells sequences apart, --id COLUMN; "
+            "or, if each row has a label of its own, --task tag."
+        )
+    strata = None
+    if isinstance(raw.y, np.ndarray) and raw.info.classes is not None:
+        rarest, n_test = min(raw.info.classes.values()), test_size * n
+        if rarest > 1 and min(n_test, n - n_test) >= len(raw.info.classes):
+            strata = raw.y
+    require_both_parts(path, n, test_size)
+    return train_test_split(np.arange(n), test_size=test_size, random_state=0, stratify=strata)
 
 
 def read_as_trained(estimator: Any, path: Path, *, labels: bool, options: TableOptions) -> Raw:
@@ -258,19 +283,17 @@ def _times(raw: Raw) -> list[Any]:
     return as_text(times)
 
 
-def write_table(
-    header: list[str], rows: Iterable[tuple[Any, ...]], signed: bool = False
-) -> Iterator[str]:
+def write_table(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
     """Write a table as CSV, some thousand rows at a time; each text ends without a new line.
 
-    ``signed`` puts the last name of the header in quotation marks, which it needs not and no other
-    program does to it alone: so a file shows that elman wrote it, and any reader of CSV reads it.
+    The last name of the header stands in quotation marks, which it needs not and no other program
+    does to it alone: so a file shows that elman wrote it, and any reader of CSV reads it.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [printable(name) for name in header]
     writer.writerow(names)
-    if signed and buffer.getvalue().endswith(f",{names[-1]}\n"):
+    if buffer.getvalue().endswith(f",{names[-1]}\n"):
         buffer.seek(buffer.tell() - len(names[-1]) - 1)
         buffer.write(f'"{names[-1]}"\n')
     for number, row in enumerate(rows, start=1):

@@ -75,15 +75,15 @@ class Training:
         typer.Exit
             With 1 if it was interrupted, or if a file is not where it was to be.
         """
+        from elman import DivergenceError
         from elman.cli import console  # noqa: F401 (rich)
         from elman.engines import get_engine
 
         get_engine(self.estimator.engine)  # here, as an import that is interrupted may go wrong
         self.validation = self.request.watched(self.dataset)
         if form == "plain":
-            if self.dataset.found:
-                say_in_words(self.dataset.found)
-            say_in_words(self._plan())
+            for line in (*self.dataset.found, self._plan()):
+                say_in_words(line)
         model, curve = self.request.model, self.request.curve
         if form == "plain":
             if self.resume is None:
@@ -104,6 +104,8 @@ class Training:
         except KeyboardInterrupt:
             say_error("; ".join(["interrupted", *filter(None, [self.saved, self._way_on])]))
             raise typer.Exit(1) from None
+        except DivergenceError as error:
+            raise DivergenceError(f"{error} {self.saved}".strip()) from None
         except Exception:
             if self.saved:
                 say_error(self.saved)
@@ -206,14 +208,18 @@ class Training:
         watched = [row.get("validation_score", -row["loss"]) for row in history]
         n_behind = watched.index(max(watched)) + 1 if watched else 0
         scored = self.estimator.early_stopping or self.validation is not None
-        if isinstance(error, DivergenceError) and not scored:
+        diverged = isinstance(error, DivergenceError)
+        if diverged and not scored:
             n_behind -= 1  # the weights that epoch began with: its last update may have spoilt them
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"
+            if diverged:
+                self.saved = "The last good weights are the first ones: nothing is saved."
             return
         path = replace(model, path=free_name(model.path)).save(self._write)
-        which = "" if isinstance(error, DivergenceError) else ", the best so far,"
-        self.saved = f"the weights after epoch {n_behind}{which} are saved to {path}"
+        self.saved = f"the weights after epoch {n_behind}, the best so far, are saved to {path}"
+        if diverged:
+            self.saved = f"The last good weights, after epoch {n_behind}, are saved to {path}."
 
     def _write(self, path: Path) -> None:
         """Write the model; that it may replace what is there, the target has seen to (``--force``)."""

@@ -119,9 +119,9 @@ def tune(
     X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
     form: Form = "json" if as_json else "quiet" if quiet else "plain"
     estimator = _estimator(X, y, task, step_size)
-    if how and form == "plain":
-        say_in_words(how)
     if form == "plain":
+        for line in filter(None, how):
+            say_in_words(line)
         model.say_if_replaced()
     places: list[Path] = []
     with Uninterrupted():  # from the end of the search until all is saved
@@ -154,19 +154,20 @@ def _read(
     step_size: int | None,
     task: TaskName,
     columns: TableOptions,
-) -> tuple[Any, Any, str]:
+) -> tuple[Any, Any, tuple[str, ...]]:
     """Read all sequences of a file, or the training part of a data set; and say what was guessed."""
     if not is_file(source) or is_npz(source):
         dataset = open_dataset(source, data_dir, steps, binary, None, step_size, task, columns)
         if not is_file(source):
-            return dataset.X_train, dataset.y_train, ""
+            return dataset.X_train, dataset.y_train, ()
         from elman.datasets import read_labelled_npz
 
-        return *read_labelled_npz(source), ""
+        return *read_labelled_npz(source), ()
     idle = {"--data-dir": data_dir, "--steps": steps, "--binary": binary, "--step-size": step_size}
     refuse_idle(source, idle)
     from elman import DataError, read_sequences
     from elman.cli.tables import reading_bar
+    from elman.reading.info import features_in_words
 
     with reading_bar(Path(source)), Interruptible():
         X, y, info = read_sequences(source, task=task, missing=columns.missing, **columns.keywords)
@@ -175,7 +176,7 @@ def _read(
             f"{source} has no column that is called label, class or target. Name the column to "
             "predict: --label COLUMN."
         )
-    return X, y, str(info)
+    return X, y, (str(info), features_in_words(X.reading))
 
 
 def _estimator(X: Any, y: Any, task: TaskName, step_size: int | None) -> Any:
@@ -223,7 +224,9 @@ def _search(
         limits = [f"{budget or 60.0:g} s"] if budget or not trials else []
         limits += [f"{trials} candidates"] if trials else []
         name = type(estimator).__name__
-        say(f"{n:,} sequences, {name}, {folds} folds, {', '.join(limits)}, seed {seed}")
+        say(
+            f"{n:,} sequence{'s' * (n != 1)}, {name}, {folds} folds, {', '.join(limits)}, seed {seed}"
+        )
     with search_progress(form != "plain") as show:
         return suggest(
             X,

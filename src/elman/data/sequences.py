@@ -71,7 +71,9 @@ class Sequences:
 
     def __repr__(self) -> str:
         lengths = self.lengths if len(self) else np.zeros(1, np.int64)
-        return f"<{len(self):,} sequences of {lengths.min():,} to {lengths.max():,} steps, " + (
+        n, shortest, longest = len(self), f"{lengths.min():,}", f"{lengths.max():,}"
+        steps = shortest if shortest == longest else f"{shortest} to {longest}"
+        return f"<{n:,} sequence{'s' * (n != 1)} of {steps} steps, " + (
             "characters>" if self.are_characters else f"{self.n_features} features>"
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ from elman.data import Examples
 from elman.data.weights import cast_weights
 from elman.engines import get_engine
 from elman.equations.dropout import Dropout
-from elman.errors import DivergenceError
+from elman.errors import DivergenceError, warn
 from elman.estimators.advice import unlearnt
 from elman.estimators.checkpoint import (
     Checkpoint,
@@ -119,7 +118,8 @@ class BaseRNN(Represented, Preparing):
         DataError, ValueError
             If X, y or the weights are not as above.
         DivergenceError
-            If training diverges again and again, even with lower learning rates.
+            If training diverges again and again, even with lower learning rates. The last good
+            weights are kept.
         MemoryError
             If the network needs more memory than there is; no memory was taken yet.
         OSError
@@ -201,7 +201,7 @@ class BaseRNN(Represented, Preparing):
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
             trainer.engine.release()
         if (complaint := self._complaint(trainer, run)) and rank() == 0:
-            warnings.warn(f"{type(self).__name__} {complaint}", ConvergenceWarning, stacklevel=4)
+            warn(f"{type(self).__name__} {complaint}", ConvergenceWarning)
         return self
 
     @together

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -16,7 +15,7 @@ from elman._typing import Array
 from elman.data import Examples, Targets
 from elman.data.labels import as_classes, checked_labels, refuse_other_kind
 from elman.data.weights import check_weights
-from elman.errors import DataError
+from elman.errors import DataError, warn
 from elman.estimators.answers import Answers, Classes
 from elman.estimators.base import BaseRNN
 from elman.estimators.hyperparameters import ClassifierParameters
@@ -70,12 +69,11 @@ class Classification(BaseRNN, ClassifierParameters):
         begins = self._begun is None
         self._fit_part(X, y, sample_weight, classes=classes)
         if begins and len(self.classes_) == 1 and rank() == 0:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} saw one class only, {self.classes_.tolist()[0]!r}: there is "
                 "nothing to tell apart, and later calls cannot add a class. Name all of them at the "
                 "first partial_fit: classes=[...].",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.exceptions import DataConversionWarning
 from elman._typing import Array
 from elman.data import Sequences
 from elman.data.labels import sequence_labels
+from elman.errors import warn
 from elman.estimators.classification import Classification
 
 
@@ -251,10 +251,9 @@ class RNNClassifier(ClassifierMixin, Classification):
     def _values(self, y: Any, sequences: Sequences) -> Array:
         labels = sequence_labels(y, len(sequences))
         if getattr(y, "ndim", 1) == 2:
-            warnings.warn(
+            warn(
                 f"A column-vector y was passed when a 1d array was expected: its shape is {y.shape}. "
                 "It is taken as np.ravel(y).",
                 DataConversionWarning,
-                stacklevel=5,
             )
         return labels

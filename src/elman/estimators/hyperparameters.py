@@ -182,6 +182,12 @@ class Hyperparameters(BaseEstimator):
                 raise InvalidParameterError(
                     f"{name} is the class {given.__name__}; pass an instance, {given.__name__}()."
                 )
+        rate: Any = self.learning_rate
+        if isinstance(rate, Real):
+            raise InvalidParameterError(
+                f"learning_rate={rate}; expected a schedule, 'cosine' or 'constant'. The rate itself "
+                f"is learning_rate_init={rate}."
+            )
         if isinstance(self.frame, str | Real) and self.frame != "auto":
             raise InvalidParameterError(
                 f"frame={self.frame!r}; expected (length, stride), two whole numbers of steps, as in "

@@ -30,6 +30,7 @@ def diagnose(
     *,
     plain: bool = True,
     of_all_steps: bool = False,
+    every_step: bool = False,
 ) -> Diagnosis:
     """Judge how far errors get back through time.
 
@@ -46,6 +47,8 @@ def diagnose(
         Whether the cell is h = f(h_unactivated); the advice for one with gates is another.
     of_all_steps : bool
         Whether the output reads all steps, so that errors enter at each, and lags count from there.
+    every_step : bool
+        Whether each step is answered, so that no steps can be put together.
 
     Returns
     -------
@@ -54,6 +57,7 @@ def diagnose(
         thousandth, saturated or vanishing, as three quarters of the units are saturated or not;
         else healthy.
     """
+    n_steps = len(reach)
     lags = np.flatnonzero(~np.isnan(reach))
     if not len(lags):
         return Diagnosis("healthy", "The output has no error, so there is no gradient to judge.")
@@ -89,7 +93,10 @@ def diagnose(
     elif plain:
         advice = 'Try cell="gru" or "lstm", or fewer and larger steps.'
     else:
-        advice = "Try fewer and larger steps, as frame=(16, 4) makes them."
+        advice = "Try fewer and larger steps"
+        n = -(-n_steps // max(2, int(lags[np.argmax(lost)])))  # so many as get through
+        n = min(max(2, n), n_steps // 2)
+        advice += "." if every_step or n < 2 else f", as frame=({n}, {n}) makes them."
     learns = " Steps that the output reads are learned from all the same." if of_all_steps else ""
     return Diagnosis("vanishing", f"The gradient vanishes: {where}.{learns} {advice}")
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 import narwhals as nw
 
+from elman._files import nearest
 from elman.errors import DataError
-from elman.reading.files import nearest
 from elman.reading.frames import Frame
 
 Task: TypeAlias = Literal["classification", "tag", "regression"]
@@ -32,6 +32,7 @@ _IDS = (
 _TIMES = ("time", "timestamp", "datetime", "date", "at", "t", "step", "cycle", "ts")
 _LABELS = ("label", "class", "target", "y", "outcome", "folder")
 _NUMBERED = re.compile(r"(.*?)[ _.\-]?(\d+)")
+NONE = "none"  # said of id or time: no column is one, unless one has that name
 ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # as pandas writes them, and reads them again
 
 
@@ -120,6 +121,10 @@ def choose(
         If there is no such column, one has two parts, or nothing says which row is of which sequence.
     """
     names, schema = frame.columns, frame.schema
+    has_no_id, has_no_time = (name == NONE and NONE not in names for name in (id, time))
+    id, time = None if has_no_id else id, None if has_no_time else time
+    if has_no_id and layout is None:
+        layout = "one"
     given = [name for name in (id, time, *label, *features) if name is not None]
     for name in given:
         require_column(name, names, source)
@@ -134,11 +139,11 @@ def choose(
     is_open = layout is None and id is None and has_one_row_each
     if is_open and _are_numbered(frame, features or tuple(free)):
         layout = "wide"
-    if id is None and layout != "one":
+    if id is None and layout != "one" and not has_no_id:
         id = next(iter(guessed), None)
     if layout in ("wide", "text"):
         time = None
-    elif time is None:
+    elif time is None and not has_no_time:
         free = [name for name in free if name != id]
         dates = [name for name in free if schema[name].is_temporal()]
         time = next(iter(_first(_TIMES, free) or (dates if len(dates) == 1 else [])), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -79,20 +78,3 @@ def kind_of(path: Path) -> Kind:
             return "ts"
         break
     return "text"
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """`` Did you mean …?``, or nothing."""
-    close = get_close_matches(name, names, 1)
-    if not close:
-        close = [other for other in names if other.casefold() == name.casefold()][:1]
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def no_file(path: Path) -> FileNotFoundError:
-    """Say that there is no such file, and which one may be meant."""
-    folder = path.parent
-    if not folder.is_dir():
-        return FileNotFoundError(f"there is no directory {folder}")
-    hint = nearest(path.name, sorted(entry.name for entry in folder.iterdir()))
-    return FileNotFoundError(f"there is no file {path}.{hint}")

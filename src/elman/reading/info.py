@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from elman._typing import Array
 from elman.reading.columns import ROW_NUMBERS, split_unit
 
+_WIDTH = 80  # of a terminal
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Info:
     """What ``read_sequences`` found. ``print(info)`` prints it as one sentence.
 
@@ -71,15 +74,13 @@ class Info:
         found = {name: split_unit(name)[1] for name in self.features}
         return {name: unit for name, unit in found.items() if unit is not None}
 
+    def __repr__(self) -> str:
+        return shorten(f"<Info of {self.source}: {self}", 2 * _WIDTH, placeholder=" ...") + ">"
+
     def __str__(self) -> str:
         n, k = len(self.ids), len(self.features)
         short, long = (int(f(self.lengths)) for f in (np.min, np.max)) if n else (0, 0)
-        steps = (
-            f"{short:,} step{'s' * (short != 1)}"
-            if short == long
-            else f"{short:,} to {long:,} steps"
-        )
-        sequences = f"{n:,} sequence{'s' * (n != 1)}, {steps}"
+        sequences = f"{n:,} sequence{'s' * (n != 1)}, {steps_in_words(short, long)}"
         parts = [f"{k} feature{'s' * (k != 1)}"]
         parts.append(sequences if self.id is None else f'id "{self.id}" ({sequences})')
         if self.time is not None:
@@ -107,6 +108,13 @@ class Info:
         return f"label {names} ({len(counts)} {classes}{per_step}: {listed})"
 
 
+def steps_in_words(shortest: int, longest: int) -> str:
+    """How many steps sequences have."""
+    if shortest < longest:
+        return f"{shortest:,} to {longest:,} steps"
+    return f"{longest:,} step{'s' * (longest != 1)}"
+
+
 def count_classes(labels: Array) -> dict[Any, int]:
     """How often there is each label, in ascending order."""
     values, counts = np.unique(labels, return_counts=True)
@@ -118,3 +126,19 @@ def listed(names: list[Any], most: int = 3) -> str:
     n = len(names)
     text = ", ".join(map(str, names[:most]))
     return text if n <= most else f"{text} and {n - most:,} more"
+
+
+def features_in_words(reading: Mapping[str, Any] | None) -> str:
+    """Name the columns that a network is given, in one line; no text where there are no columns.
+
+    Parameters
+    ----------
+    reading : mapping or None
+        ``Sequences.reading``.
+    """
+    if reading is None:
+        return ""
+    lead = {"wide": "steps", "text": "texts"}.get(reading["layout"], "features")
+    names = list(reading["features"])
+    lines = (f"{lead}: {listed(names, most)}" for most in range(min(len(names), 20), 1, -1))
+    return next((s for s in lines if len(s) <= _WIDTH), f"{lead}: {listed(names, 1)}")

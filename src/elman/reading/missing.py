@@ -161,15 +161,24 @@ def refuse_missing(sequences: Sequences, place: Callable[[int], str], remedy: st
     absent = np.isnan(values)
     if not absent.any():
         return
-    names, by_feature = _names(sequences), absent.sum(axis=0)
+    by_column = count_missing(sequences)
     row = int(np.argmax(absent.any(axis=1)))
-    feature = int(np.argmax(absent[row]))
-    listed = ", ".join(f"{n!r} {k:,}" for n, k in zip(names, by_feature, strict=True) if k)
-    n = int(absent.sum())
+    column = _columns(sequences)[int(np.argmax(absent[row]))]
+    listed = ", ".join(f"{n!r} {k:,}" for n, k in by_column.items())
+    n = sum(by_column.values())
     raise DataError(
         f"{n:,} value{'s are' if n > 1 else ' is'} missing ({listed:.300}); the first in column "
-        f"{names[feature]!r}, {place(row)}. {remedy}"
+        f"{column!r}, {place(row)}. {remedy}"
     )
+
+
+def count_missing(sequences: Sequences) -> dict[str, int]:
+    """How many values are missing in each column where any is.
+
+    A column of categories counts once, though it has a feature for each.
+    """
+    by_feature = np.isnan(sequences.values).sum(axis=0).tolist()
+    return {n: k for n, k in zip(_columns(sequences), by_feature, strict=True) if k}
 
 
 def _forward(values: Array, absent: Array, sequences: Sequences) -> Array:
@@ -179,6 +188,13 @@ def _forward(values: Array, absent: Array, sequences: Sequences) -> Array:
     first = np.repeat(sequences.offsets[:-1], sequences.lengths)[:, None]
     filled = np.take_along_axis(values, np.maximum(latest, 0), axis=0)
     return np.where(latest >= first, filled, np.nan)
+
+
+def _columns(sequences: Sequences) -> list[str]:
+    """The column of each feature: several features may be the categories of one."""
+    known = (sequences.reading or {}).get("categories", {})
+    of = {f"{column}={category}": column for column, all_ in known.items() for category in all_}
+    return [of.get(name, name) for name in _names(sequences)]
 
 
 def _names(sequences: Sequences) -> list[str]:

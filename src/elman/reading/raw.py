@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +10,9 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data import Sequences
-from elman.errors import DataError
+from elman.errors import DataError, warn
 from elman.reading.info import Info
-from elman.reading.missing import FILL, Filling, refuse_missing
+from elman.reading.missing import FILL, Filling, count_missing, refuse_missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +60,11 @@ class Raw:
         if filling is None:
             refuse_missing(sequences, self.place, remedy)
         else:
-            n_missing = int(np.isnan(sequences.values).sum())
+            n_missing = sum(count_missing(sequences).values())
             if n_missing and (short := self.short()):
-                warnings.warn(
+                warn(
                     f"{info.source}: {short}; what is not there is filled as a missing value. If the "
                     "file was cut off, fetch it again.",
-                    stacklevel=3,
                 )
             sequences = filling.fill(sequences)
             reading = {**(sequences.reading or {}), "missing": filling.settings}
@@ -102,6 +100,14 @@ class Raw:
             info=info,
             place=lambda row: place(int(sequences.rows(indices)[row])),
         )
+
+    def cut(self, n_steps: int) -> Raw:
+        """Of one sequence whose steps have answers, its first steps and the others, as two."""
+        sequences, (y,) = self.sequences.loaded(), self.y
+        sequences = replace(sequences, offsets=np.array([0, n_steps, len(sequences.values)]))
+        ids = np.repeat(self.info.ids, 2)
+        info = replace(self.info, ids=ids, lengths=sequences.lengths)
+        return replace(self, sequences=sequences, y=[y[:n_steps], y[n_steps:]], info=info)
 
 
 def _refuse_infinite(sequences: Sequences, place: Callable[[int], str]) -> None:

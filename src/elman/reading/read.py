@@ -17,7 +17,7 @@ from elman.errors import DataError
 from elman.reading.arrays import of_arrays, read_arrays, read_folder
 from elman.reading.cells import is_nested
 from elman.reading.columns import Columns, Layout, Task, choose, require_column, steps_like
-from elman.reading.files import Kind, kind_of, no_file
+from elman.reading.files import Kind, kind_of
 from elman.reading.frames import Frame, read_table
 from elman.reading.info import Info
 from elman.reading.lists import open_lists
@@ -64,9 +64,11 @@ def read_sequences(
         a row for each step, which may have an index of two levels (sequence, time); or with a row
         for each sequence, whose steps are columns, or arrays in cells.
     id : str, optional
-        The column that says to which sequence a row belongs.
+        The column that says to which sequence a row belongs. ``"none"`` says that no column does:
+        all rows are one sequence.
     time : str, optional
-        The column that orders the steps. Without it, steps are in the order of the rows.
+        The column that orders the steps. Without it, steps are in the order of the rows. ``"none"``
+        says that no column does, whatever its name.
     features : str or list of str, optional
         The columns that make a step; if left out, all other columns. A column of text becomes one
         feature of 0 and 1 for each of its categories.
@@ -295,8 +297,6 @@ def _open(
                 return folder
             frame, short = folder
             return Opened.of_frame(frame, plan(frame, name), short=short), name
-        if not path.exists():
-            raise no_file(path)
         kind = kind_of(path)
         if kind == "ts":
             return read_ts(path)

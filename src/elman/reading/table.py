@@ -6,7 +6,6 @@ if they are not in order.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 from elman.data import Sequences
-from elman.errors import DataError
+from elman.errors import DataError, warn
 from elman.reading.columns import Columns
 from elman.reading.frames import Frame
 from elman.reading.info import Info, count_classes, listed
@@ -161,20 +160,18 @@ def _report_times(
 
     twice = np.flatnonzero(distance == 0) + 1
     if len(twice):
-        warnings.warn(
+        warn(
             f"time {columns.time!r} occurs twice in {len(twice):,} row{'s' * (len(twice) > 1)}"
             f"{of(twice)}; the first is {as_text(times[twice[:1]])[0]}. Both rows are kept, in their "
             "order in the table.",
-            stacklevel=5,
         )
     rows, n_missing = gaps(distance, starts)
     if len(rows):
         before, after = as_text(times[[rows[0] - 1, rows[0]]])
-        warnings.warn(
+        warn(
             f"{n_missing:,} step{'s seem' if n_missing > 1 else ' seems'} to be missing, by time "
             f"{columns.time!r}{of(rows)}; the first between {before} and {after}. The network sees "
             "steps, not times: add rows with empty cells for them, and fill these (--missing).",
-            stacklevel=5,
         )
 
 

@@ -45,7 +45,7 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(
             f"{path} is not UTF-8 text, but UTF-16. Write it again as UTF-8; on the command line: "
-            f"iconv -f UTF-16 -t UTF-8 {quote(str(path))} > new.csv"
+            f"{_in_utf8(path, 'UTF-16')}"
         )
     if b"\0" in head[:1000]:
         raise DataError(
@@ -84,7 +84,20 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
         if len(head) == HEAD:  # the last field may be cut
             lines[-1] = lines[-1].rpartition(separator)[0]
         decimal = "," if _has_decimal_commas(lines, separator) else "."
-    return Dialect(separator, decimal, has_header)
+    dialect = Dialect(separator, decimal, has_header)
+    if "\ufffd" in lines[0]:  # polars would take it for a name; in a later line it finds it itself
+        _refuse_bytes(path, dialect)
+    return dialect
+
+
+def _in_utf8(path: Path, encoding: str) -> str:
+    """The command that writes a file as UTF-8."""
+    name, convert = quote(str(path)), f"iconv -f {encoding} -t UTF-8"
+    return (
+        f"gzip -dc {name} | {convert} > new.csv"
+        if is_packed(path)
+        else f"{convert} {name} > new.csv"
+    )
 
 
 def _has_decimal_commas(lines: list[str], separator: str) -> bool:
@@ -177,16 +190,7 @@ def _adds_up(path: Path, separator: bytes) -> bool:
 
 def refuse_lines(path: Path, dialect: Dialect) -> None:
     """Name the first line that is not UTF-8, or has more or fewer columns than the first."""
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            line.decode()
-        except UnicodeDecodeError as error:
-            column = line[: error.start].count(dialect.separator.encode()) + 1
-            raise DataError(
-                f"{path} is not UTF-8 text: line {number:,}, column {column} has the byte "
-                f"0x{line[error.start]:02x}. If it is Latin-1, as older programs write it: "
-                f"iconv -f ISO-8859-1 -t UTF-8 {quote(str(path))} > new.csv"
-            ) from None
+    _refuse_bytes(path, dialect)
     texts = (line.decode() for line in _lines(path))
     rows = csv.reader(texts, delimiter=dialect.separator)
     for header in islice(rows, 1):
@@ -198,3 +202,17 @@ def refuse_lines(path: Path, dialect: Dialect) -> None:
                     f"{len(header)} in line 1, separated by {dialect.separator!r}. Correct the line; "
                     f"a text that holds {dialect.separator!r} goes in quotation marks."
                 )
+
+
+def _refuse_bytes(path: Path, dialect: Dialect) -> None:
+    """Name the first line that is not UTF-8."""
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            column = line[: error.start].count(dialect.separator.encode()) + 1
+            raise DataError(
+                f"{path} is not UTF-8 text: line {number:,}, column {column} has the byte "
+                f"0x{line[error.start]:02x}. If it is Latin-1, as older programs write it: "
+                f"{_in_utf8(path, 'ISO-8859-1')}"
+            ) from None

@@ -100,8 +100,9 @@ def _text(path: Path) -> str:
         return read_file(path, copies=4).decode()
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not UTF-8 text: byte {error.start:,} is 0x{error.object[error.start]:02x}. If "
-            f"it is Latin-1: iconv -f ISO-8859-1 -t UTF-8 {quote(str(path))} > new.ts"
+            f"{path} is not UTF-8 text: line {error.object.count(10, 0, error.start) + 1:,} has the "
+            f"byte 0x{error.object[error.start]:02x}. If it is Latin-1: "
+            f"iconv -f ISO-8859-1 -t UTF-8 {quote(str(path))} > new{path.suffix}"
         ) from None
 
 
@@ -142,8 +143,9 @@ def read_arff(path: Path) -> Frame:
     """
     from scipy.io import arff
 
+    text = _text(path)
     try:
-        rows, meta = arff.loadarff(io.StringIO(_text(path)))
+        rows, meta = arff.loadarff(io.StringIO(text))
         columns: dict[str, Any] = {}
         for name in meta.names():
             values = rows[name]

@@ -52,10 +52,10 @@ class Recovery:
         self.n_in_all += 1
         self.n_without_an_epoch += 1
         trainer.back_off(n_updates)
-        note = (
-            f"{error} It went on from the last good weights, with {_share(trainer.rate_factor)} of "
-            "the learning rate."
-        )
+        share = _share(trainer.rate_factor)
+        note = f"{error} It went on from the last good weights, with {share} of the learning rate."
+        if self.n_in_all > 1:  # how it came about was said the first time
+            note = f"{str(error).partition(':')[0]}; it went on with {share} of the learning rate."
         logger.info(note)
         self.said.append(note)
 
@@ -69,10 +69,9 @@ class Recovery:
     def _in_vain(self, rate_factor: float) -> str:
         """Say what happened first, what was tried, and what the user can do."""
         return (
-            f"{self.first} {self.n_in_all} times the last good weights came back and the learning "
-            f"rate was halved, at last to {_share(rate_factor)} of it; it diverged again. Lower the "
-            "learning rate (learning_rate_init), or clip the gradient to a smaller norm (clip_norm). "
-            "The last good weights are kept."
+            f"{self.first} It had gone on {self.n_in_all} times from the last good weights, at last "
+            f"with {_share(rate_factor)} of the learning rate. Lower the learning rate "
+            "(learning_rate_init), or clip the gradient to a smaller norm (clip_norm)."
         )
 
 

@@ -229,6 +229,11 @@ def _splits(estimator: Any, X: Any, y: Any, cv: Any, seed: int) -> list[Any]:
     n = len(X)
     labels = y if isinstance(estimator, RNNClassifier) else None
     if isinstance(cv, int) and cv >= 2:
+        if n == 1:
+            raise ValueError(
+                "cross-validation needs two sequences at least, and there is one. Cut it into several: "
+                "give its parts ids of their own."
+            )
         if cv > n:
             raise ValueError(f"cv={cv}, but there are {n} sequences; take fewer folds.")
         kind = KFold if labels is None or not _enough(labels, cv) else StratifiedKFold
