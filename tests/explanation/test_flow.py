@@ -108,6 +108,18 @@ def test_without_labels_there_is_an_error_however_sure_the_model_is():
     assert "no error" in told.verdict
 
 
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_frame_is_advised_only_where_steps_can_be_put_together(every_step):
+    network, _, rng = make(("gru",))
+    network.parameters["W1"][...] = 0
+    network.parameters["b1"].reshape(4, -1)[1] = -6  # z: nothing is kept
+    X = rng.standard_normal((10, 20, 2))
+    y = rng.integers(3, size=(10, 20)) if every_step else rng.integers(3, size=10)
+    verdict = gradient_flow(network, X, y).verdict
+    assert "Try fewer and larger steps" in verdict
+    assert ("frame=" in verdict) is not every_step
+
+
 def test_estimators():
     rng = np.random.default_rng(0)
     X = [rng.standard_normal((n, 2)) for n in rng.integers(1, 9, 40)]

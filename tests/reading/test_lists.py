@@ -128,7 +128,7 @@ def test_the_command_line_trains_on_it(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert '2 features, id "machine" (40 sequences, 1 to 8 steps)' in result.output
     result = CliRunner().invoke(app, ["predict", "panel.safetensors", "panel.arrow"])
-    assert result.output.splitlines()[0] == "machine,y"
+    assert result.output.splitlines()[0] == 'machine,"y"'
     assert len(result.output.splitlines()) == 41
 
 

@@ -186,6 +186,7 @@ def gradient_flow(
         here.W,
         plain=is_plain(here.cell),
         of_all_steps=of_all_steps,
+        every_step=who.every_step,
     )
     return GradientFlow(
         layer=layer,
