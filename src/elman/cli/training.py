@@ -166,7 +166,7 @@ class Training:
             self.seconds = time.perf_counter() - started
             if rank() > 0:
                 return model.path
-            place = model.save(self._write)
+            place = model.save(self.estimator._write)
             self.saved = f"the model is saved to {place}"
             return place
 
@@ -211,15 +211,9 @@ class Training:
         if n_behind < 1:
             self.saved = "no epoch was complete; nothing is saved"
             return
-        path = replace(model, path=free_name(model.path)).save(self._write)
+        path = replace(model, path=free_name(model.path)).save(self.estimator._write)
         which = "" if isinstance(error, DivergenceError) else ", the best so far,"
         self.saved = f"the weights after epoch {n_behind}{which} are saved to {path}"
-
-    def _write(self, path: Path) -> None:
-        """Write the model; that it may replace what is there, the target has seen to (``--force``)."""
-        from elman.persistence import write_model
-
-        write_model(path, *self.estimator._model())
 
     def _plan(self) -> str:
         """Say in a line what is going to be trained, and on how much."""

@@ -46,9 +46,8 @@ class Saved(Predicting):
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        model = self._model(optimizer)
         require_ours_or_nothing(path, "model")
-        write_model(path, *model)
+        self._write(path, optimizer)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -73,6 +72,10 @@ class Saved(Predicting):
             model, cls._answers, estimator._make_engine(), estimator.random_state
         )
         return estimator
+
+    def _write(self, path: str | os.PathLike[str], optimizer: bool = False) -> None:
+        """Write a model file, whatever is there."""
+        write_model(path, *self._model(optimizer))
 
     def _model(self, optimizer: bool = False) -> Model:
         """What a model file holds of it."""
