@@ -97,6 +97,10 @@ def test_all_ranks_say_what_one_has_found(n):
     assert found(job(n, "not finite")) == [message] * n
 
 
+def test_ctrl_c_while_a_file_is_read_ends_all_ranks_after_a_round():
+    assert found(job(2, "interrupted")) == [["InterruptedElsewhere", 16], ["KeyboardInterrupt", 16]]
+
+
 @pytest.mark.parametrize(("n", "n_then"), [(1, 3), (2, 1), (4, 2)])
 def test_another_number_of_ranks_goes_on_to_the_same_bits(n, n_then, tmp_path):
     found(job(n, "stopped", FOLDER=str(tmp_path)))

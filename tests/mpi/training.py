@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 import elman
 from elman import Checkpoint, RNNClassifier, RNNRegressor, RNNTagger
-from elman.data import Sequences, rows, totals
+from elman.data import Sequences, checking, rows, totals
 from elman.data.blocks import Files
 from elman.estimators import base, checkpoint
 from elman.mpi import ranks
@@ -160,6 +160,25 @@ def not_finite():
             model.fit(mapped, y)
         except elman.ElmanError as error:
             return f"{type(error).__name__}: {error}"
+
+
+def interrupted():
+    """What Ctrl-C in the last rank, while a file is read, ends in, and after how many blocks."""
+    model, X, y = settings_of("frames")
+    n_blocks = 0
+
+    def found(block):
+        nonlocal n_blocks
+        n_blocks += 1
+        if n_blocks == 10 and ranks().rank == ranks().size - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return totals.totals_of(block)
+
+    with files_of(X) as mapped, patch.object(checking, "totals_of", found):
+        try:
+            model.fit(mapped, y)
+        except KeyboardInterrupt as error:
+            return type(error).__name__, n_blocks
 
 
 def rows_read():
@@ -331,6 +350,8 @@ def main(what):
         found = rows_read()
     elif what == "rows read before":
         found = rows_read_before()
+    elif what == "interrupted":
+        found = interrupted()
     elif what == "not finite":
         found = not_finite()
     elif what == "more fits":
