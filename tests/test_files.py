@@ -2,18 +2,20 @@
 
 import errno
 import os
+import pickle
 import re
 import socket
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from disks import full_disk
 from elman import _files
-from elman._files import open_file, read_file, replace_file, try_to_replace
+from elman._files import is_ours, open_file, read_file, replace_file, try_to_replace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices, links and modes of POSIX")
 
@@ -350,3 +352,18 @@ def test_file_that_grows_meanwhile_is_read_as_large_as_it_was(path, monkeypatch)
 
     monkeypatch.setattr(_files, "require_memory", grow)
     assert read_file(path) == b"old"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"elman": "{}", "V": 1}, True),
+        ({"V": "elman", "U": 1}, False),
+        ({"elmans": "{}", "V": 1}, False),
+    ],
+)
+def test_whose_a_file_for_pytorch_is(tmp_path, state, expected):
+    """As torch.save writes it: a zip archive with a pickle, not compressed."""
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(state, 2))
+    assert is_ours(tmp_path / "m.pt", ".pt") == expected

@@ -178,6 +178,54 @@ def test_foreign_safetensors_file_is_refused(tmp_path, metadata):
         read_model(tmp_path / "foreign")
 
 
+def header_of(content):
+    """Where the header of a safetensors file ends, and what it says."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return end, json.loads(content[8:end])
+
+
+@pytest.mark.parametrize("place", ["first", "behind", "last", "spaced"])
+def test_what_can_be_read_can_be_replaced(path, place):
+    """Another program may have written entries beside elman's, and the header in another order."""
+    whole, content = path.read_bytes(), read_model(path)
+    end, header = header_of(whole)
+    own = header.pop("__metadata__")
+    text = {
+        "first": {"__metadata__": own | {"format": "pt"}} | header,
+        "behind": {"__metadata__": {"note": "{" * 10_000} | own} | header,
+        "last": header | {"__metadata__": own},
+        "spaced": {"__metadata__": own} | header,
+    }[place]
+    space = None if place == "spaced" else (",", ":")
+    written = json.dumps(text, separators=space).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + whole[end:])
+    assert_same_model(read_model(path), content)
+    Network(2, 3, 2, seed=0).save(path)
+    assert Network.load(path)
+
+
+@pytest.mark.parametrize("note", ['{"elman": "x"}', ',"elman":"x"'])
+def test_a_file_that_only_speaks_of_elman_is_not_replaced(tmp_path, note):
+    save_file({"elman": ARRAYS["V"]}, tmp_path / "foreign", {"note": note})
+    with pytest.raises(ModelFileError, match="not a model of elman's"):
+        read_model(tmp_path / "foreign")
+    before = (tmp_path / "foreign").read_bytes()
+    with pytest.raises(FileExistsError, match="is not a model file that elman wrote"):
+        Network(2, 3, 2, seed=0).save(tmp_path / "foreign")
+    assert (tmp_path / "foreign").read_bytes() == before
+
+
+def test_a_damaged_model_can_be_saved_again(path):
+    """As the message advises."""
+    whole = path.read_bytes()
+    for damaged in (whole[:60], whole[:-1], whole.replace(b'"F32"', b'"X32"')):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError, match="Save the model again"):
+            read_model(path)
+        Network(2, 3, 2, seed=0).save(path)
+        assert Network.load(path)
+
+
 def test_foreign_file_of_numbers_that_numpy_lacks_is_not_said_to_be_damaged(tmp_path):
     header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
     (tmp_path / "foreign").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))

@@ -85,12 +85,57 @@ def read_file(path: StrPath, *, copies: int = 1) -> bytes:
         return stream.read(size)
 
 
-MODEL = rb'.{8}\{"__metadata__":\{"elman":'
-"""How a model file of elman begins."""
+# How files begin (and, with a picture, also how they may end) that elman wrote; models have is_model.
+_OURS = {
+    "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
+    "JSON": rb'\{"generator": "elman"',
+    ".onnx": rb"\x08.\x12\x05elman",  # the producer's name
+    ".pt": rb"PK\x03\x04.*archive/data\.pkl.*\}q\0\(X\x05\0\0\0elmanq",  # a dict's first key
+    ".c": rb"/\* A recurrent network, written by elman:",
+    "log": rb'\{"epoch": \d',
+    "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
+    rb"|%!PS.*%%Creator: elman",
+    # CSV has no place for a name: see cli.tables.write_table
+    "table": rb'[^\r\n"]+,"[^\r\n",]+"\n',
+}
+_LOOKED_AT = 8192  # bytes at either end
+_HEADER = 100_000_000  # the most bytes that safetensors allows
 
 
-def require_model_or_nothing(path: StrPath) -> None:
-    """Refuse a path where there is anything but a model file of elman or an empty file.
+def is_model(header: bytes) -> bool:
+    """Whether the header of a safetensors file, perhaps damaged, is that of a model of elman.
+
+    It has an entry "elman" that is text. (Within a text, quotes would have a backslash before them.)
+    """
+    return re.search(rb'[{,]\s*"elman"\s*:\s*"', header) is not None
+
+
+def is_ours(path: StrPath, kind: str) -> bool:
+    """Whether a file is of the kind that elman writes, or empty: whether nothing is lost with it.
+
+    Parameters
+    ----------
+    path : path
+    kind : {"model", "page", "JSON", ".onnx", ".pt", ".c", "log", "picture", "table"}
+    """
+    with open_file(path) as stream:
+        content = stream.read(_LOOKED_AT)
+        if not content:
+            return True
+        if kind == "model":
+            if content[8:9] != b"{":
+                return False
+            end = 8 + min(int.from_bytes(content[:8], "little"), _HEADER)
+            return is_model((content + stream.read(max(0, end - len(content))))[8:end])
+        if kind == "picture":
+            size = stream.seek(0, 2)
+            stream.seek(max(len(content), size - _LOOKED_AT))
+            content += stream.read(_LOOKED_AT)
+    return re.match(_OURS[kind], content, re.DOTALL) is not None
+
+
+def require_ours_or_nothing(path: StrPath, kind: str) -> None:
+    """Refuse a path where there is anything but such a file of elman or an empty one (``is_ours``).
 
     Raises
     ------
@@ -100,14 +145,13 @@ def require_model_or_nothing(path: StrPath) -> None:
         If what is there cannot be read, or is no file.
     """
     try:
-        with open_file(path) as stream:
-            content = stream.read(64)
+        may_go = is_ours(path, kind)
     except (FileNotFoundError, NotADirectoryError):
         return  # whether there can be one, is seen when it is written
-    if content and not re.match(MODEL, content, re.DOTALL):
+    if not may_go:
         raise FileExistsError(
-            f"{path} exists, and is not a model file that elman wrote. Choose another name, or remove "
-            "the file first."
+            f"{path} exists, and is not a {kind}{' file' * (kind != 'page')} that elman wrote. Choose "
+            "another name, or remove the file first."
         )
 
 

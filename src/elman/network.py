@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elman._files import require_model_or_nothing
+from elman._files import require_ours_or_nothing
 from elman._typing import Array, SequencesLike
 from elman.data import Batch, Examples, Sequences, Targets, as_sequences
 from elman.data.labels import checked_labels, has_step_labels, sequence_labels, step_labels
@@ -429,7 +429,7 @@ class Network(Exported):
         """
         if self.dtype.kind == "c":
             raise ValueError("a complex network cannot be saved; save the real one it came from")
-        require_model_or_nothing(path)
+        require_ours_or_nothing(path, "model")
         write_model(path, "Network", self.architecture.settings, dict(self.parameters))
 
     @classmethod

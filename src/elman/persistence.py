@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from elman._files import read_file, replace_file
+from elman._files import is_model, read_file, replace_file
 from elman._memory import require_memory
 from elman._typing import Array
 from elman.equations.naming import NotHereError
@@ -117,7 +117,7 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     """
     content = read_file(path, copies=2)
     try:
-        metadata, arrays = _unpack(content)
+        entry, arrays = _unpack(content)
     # Not safetensors, or not consistent, or of a dtype or size that NumPy lacks
     except (
         SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError,
@@ -132,14 +132,14 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
             f"{path} is damaged: it was cut short, or bytes of it were changed. Save the model again, "
             "or take an intact copy."
         ) from None
-    if "elman" not in metadata:
+    if entry is None:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of elman's: its header has no entry "
             "'elman'. Expected a file written by save() or `elman train`."
         )
     version = expected = found = None
     try:
-        header = json.loads(metadata["elman"])
+        header = json.loads(entry)
         version, expected = header["format_version"], header.pop("sha256")
         found = _digest(_dump(header), arrays)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -164,14 +164,16 @@ def read_model(path: str | os.PathLike[str], kind: str | None = None) -> Model:
     return model
 
 
-def _unpack(content: bytes) -> tuple[Mapping[str, str], dict[str, Array]]:
-    """Take a safetensors file apart: what its header says of it, and its arrays, if it is elman's."""
+def _unpack(content: bytes) -> tuple[str | None, dict[str, Array]]:
+    """Take a file apart: elman's entry of its header (None if it is not elman's), and the arrays."""
     end = 8 + int.from_bytes(content[:8], "little")
     require_memory(_JSON_IN_MEMORY * min(end, len(content)), "the header of a model file")
-    metadata = json.loads(content[8:end]).get("__metadata__", {})
-    if "elman" not in metadata:
-        return metadata, {}
-    return metadata, load(content)  # sizes are checked against the file's before they are taken
+    header = content[8:end]
+    of_file = json.loads(header)
+    if not is_model(header):
+        return None, {}
+    arrays = load(content)  # sizes are checked against the file's before they are taken
+    return of_file["__metadata__"]["elman"], arrays
 
 
 _JSON_IN_MEMORY = 30  # times the size of its text, "[[],[],…]", which is the worst

@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
-from elman import datasets, persistence
+from elman import datasets
 from elman.cli import app
+from elman.estimators import saving
 from elman.training import Trainer
 from processes import ENDLESS, Run
 
@@ -262,13 +263,13 @@ def test_interrupt_after_training_says_where_the_model_is(run, monkeypatch):
 
 
 def test_interrupt_while_the_model_is_saved_waits_for_it(run, monkeypatch):
-    write = persistence.write_model
+    write = saving.write_model
 
     def interrupted(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
         write(*arguments)
 
-    monkeypatch.setattr(persistence, "write_model", interrupted)
+    monkeypatch.setattr(saving, "write_model", interrupted)
     result = run(*SMALL)
     assert result.exit_code == 1
     assert result.stderr == "interrupted; the model is saved to digits.safetensors\n"

@@ -7,7 +7,7 @@ from elman.data import as_sequences
 from elman.data import rows as stored
 from elman.data.rows import Rows
 from elman.data.standardizing import standardization
-from elman.data.totals import Totals, blocks
+from elman.data.totals import Totals, blocks, totals_of
 
 rng = np.random.default_rng(0)
 VALUES = (3 + rng.standard_normal((40, 9, 3))).astype(np.float32)
@@ -29,7 +29,7 @@ def test_largest_and_sum_are_those_of_all_rows():
     flat, weights = VALUES.reshape(-1, 3), rng.uniform(0.5, 2, 360)
     for rows, block in blocks(flat):
         assert block.size <= 102
-        totals.add(block, weights[rows])
+        totals.add(totals_of(block, weights[rows]))
     np.testing.assert_array_equal(totals.largest, np.abs(flat).max(axis=0))
     expected = (flat.astype(np.float64) * weights[:, None]).sum(axis=0)
     np.testing.assert_allclose(totals.sums, expected, rtol=1e-14)

@@ -22,7 +22,7 @@ from elman import (
 )
 from elman.data.tokens import as_sequences_of_characters
 from elman.estimators.checkpoint import digests_of
-from elman.estimators.facts import facts
+from elman.estimators.facts import facts, of_data
 from elman.estimators.files import fitted_from
 from elman.estimators.representation import described
 from elman.inspection import permutation_importance
@@ -445,9 +445,8 @@ def test_ranks_of_a_job_compare_all_steps_and_what_they_stand_for():
         model = RNNTagger(**SETTINGS, engine="reference")
         prepared = model._prepare(X, X, None, None)
         fitted, members = model._begin(None, *prepared, 1)
-        data = digests_of(prepared.examples, None)
-        trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples, data)
-        return facts(model, fitted, trainer, data)
+        trainer = model._trainer(fitted, members, model._make_optimizer(), prepared.examples)
+        return facts(model, fitted, trainer) | of_data(digests_of(prepared.examples, None))
 
     def differing(X):
         others = known(X)

@@ -519,6 +519,25 @@ def test_json_has_every_number(tmp_path, check, every_step):
     assert f"{ex.n_terms}</td>" in ex._repr_html_()
 
 
+def test_files_of_elman_are_replaced_and_no_others(tmp_path):
+    ex = explain(*make(("tanh",), every_step=False))
+    page, numbers = tmp_path / "page", tmp_path / "numbers"
+    for path, other, write, kind in (
+        (page, numbers, ex.save_html, "page"),
+        (numbers, page, ex.to_json, "JSON file"),
+    ):
+        path.touch()
+        write(path)
+        before = path.read_bytes()
+        write(path)
+        assert path.read_bytes() == before
+        other.write_text("<!doctype html>\n{}")
+        with pytest.raises(FileExistsError, match=f"exists, and is not a {kind} that elman wrote"):
+            write(other)
+        assert other.read_text() == "<!doctype html>\n{}"
+        other.unlink()
+
+
 def test_public_name():
     assert elman.explain is explain
 

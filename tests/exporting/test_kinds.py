@@ -1,12 +1,13 @@
 """What export takes, and what it says where something is missing or cannot be."""
 
+import re
 import sys
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from elman import ElmanError, RNNClassifier
+from elman import ElmanError, Network, RNNClassifier
 from elman.exporting.extras import require
 from leaving import network
 
@@ -48,9 +49,28 @@ def test_what_is_not_fitted_or_gives_no_answers_is_refused(tmp_path):
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "m.c"
-    path.write_text("before")
+    network("tanh", np.float32).export(path)
+    before = path.read_text()
     with pytest.raises(ElmanError, match="bidirectional"):
         network("tanh", np.float32, bidirectional=True).export(path)
-    assert path.read_text() == "before"
-    network("tanh", np.float32).export(path)
-    assert path.read_text().startswith("/* A recurrent network")
+    assert path.read_text() == before
+    network("gru", np.float32).export(path)
+    assert path.read_text() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("m.onnx", "onnx"), ("M.ONNX", "onnx"), ("m.pt", "torch"), ("m.c", "sys")]
+)
+def test_what_elman_exported_is_replaced_and_nothing_else(name, package, tmp_path):
+    pytest.importorskip(package)
+    path = tmp_path / name
+    path.touch()
+    large = Network(3, [4] * 60, 2, seed=0)  # a file names its weights before it has them
+    for model in (network("tanh", np.float32), large, network("gru", np.float64)):
+        model.export(path)
+    for foreign in (b"int main(void) { return 0; } /* elman */", path.read_bytes()[1:]):
+        path.write_bytes(foreign)
+        kind = re.escape(path.suffix.lower())
+        with pytest.raises(FileExistsError, match=f"exists, and is not a {kind} file that elman"):
+            network("tanh", np.float32).export(path)
+        assert path.read_bytes() == foreign

@@ -79,6 +79,28 @@ def test_each_rank_reads_its_part_of_a_batch_alone(n):
     assert max(map(max, of_ranks)) <= max(of_one) / n + 16 * 8
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_each_rank_checks_and_measures_its_part_of_a_file_alone(n):
+    of_one = training.rows_read_before()
+    of_ranks = found(job(n, "rows read before"))
+    for name, rows in of_one.items():
+        n_read = [of_rank[name] for of_rank in of_ranks]
+        assert sum(n_read) == rows, name
+        # a share, and at most a block of 10 rows more in each of four passes
+        assert max(n_read) <= rows / n + 4 * 10, name
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_all_ranks_say_what_one_has_found(n):
+    message = training.not_finite()
+    assert message.startswith("DataError: X contains NaN at sequence ")
+    assert found(job(n, "not finite")) == [message] * n
+
+
+def test_ctrl_c_while_a_file_is_read_ends_all_ranks_after_a_round():
+    assert found(job(2, "interrupted")) == [["InterruptedElsewhere", 16], ["KeyboardInterrupt", 16]]
+
+
 @pytest.mark.parametrize(("n", "n_then"), [(1, 3), (2, 1), (4, 2)])
 def test_another_number_of_ranks_goes_on_to_the_same_bits(n, n_then, tmp_path):
     found(job(n, "stopped", FOLDER=str(tmp_path)))
@@ -97,6 +119,7 @@ def test_every_rank_says_what_went_wrong_and_goes_on():
     for name, where in {
         "other data": "X: data with digest ",
         "one number": "X: data with digest ",
+        "fewer sequences": "the number of sequences: 9, not 10",
         "another label": "y: data with digest ",
         "another setting": "learning_rate_init: 0.5, not 0.003",
         "another version": "the version of elman: 0.0.9, not 0.1.0",

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -16,9 +16,9 @@ from sklearn.base import clone
 
 import elman
 from elman import Checkpoint, RNNClassifier, RNNRegressor, RNNTagger
-from elman.data import rows
+from elman.data import Sequences, checking, rows, totals
 from elman.data.blocks import Files
-from elman.estimators import checkpoint
+from elman.estimators import base, checkpoint
 from elman.mpi import ranks
 from elman.persistence import write_model
 
@@ -60,6 +60,10 @@ def settings_of(name):
         model = RNNClassifier(
             5, **PLAIN | {"standardize": "sequence", "frame": (3, 2)}, batch_size=40
         )
+    elif name in ("weighted", "padded"):
+        model = RNNClassifier(5, **PLAIN | {"standardize": "sequence"}, n_members=1)
+    elif name == "once more":
+        model = RNNClassifier(5, **PLAIN | {"standardize": False}, n_members=1)
     else:
         plain = {key: value for key, value in PLAIN.items() if key != "readout"}
         model, y = RNNTagger(5, **plain, batch_size=70), [(x[:, 0] > 0).astype(int) for x in X]
@@ -72,7 +76,7 @@ NAMES = (
     *("ragged, dropout, held out", "regressor, clipped", "few sequences", "tagger", "tokens"),
     "windows",
 )
-IN_FILES = ("few sequences", "frames", "windows")
+IN_FILES = ("few sequences", "frames", "windows", "weighted", "padded", "once more")
 
 
 def trained(name):
@@ -84,9 +88,14 @@ def trained(name):
 
 @contextmanager
 def files_of(X):
-    """Sequences as views of two files, which are large enough to stay there."""
+    """Sequences as views of two files, which are large enough to stay there, in many blocks."""
     half, found = len(X) // 2, []
-    with TemporaryDirectory() as folder, patch.object(rows, "LARGE", 0):
+    with (
+        TemporaryDirectory() as folder,
+        patch.object(rows, "LARGE", 0),
+        patch.object(totals, "BLOCK", 20),
+        patch.object(Sequences.blocks, "__defaults__", (20,)),
+    ):
         for number, some in enumerate((X[:half], X[half:])):
             path = Path(folder, f"{number}.npy")
             np.save(path, np.concatenate(some))
@@ -95,10 +104,81 @@ def files_of(X):
         yield found
 
 
-def trained_on_files(name):
+def fitted_on_files(name, **options):
     model, X, y = settings_of(name)
+    if name == "weighted":  # two of them do not count
+        options["sample_weight"] = np.arange(len(X)) % 75
     with files_of(X) as mapped:
-        return digest(model.fit(mapped, y))
+        if name == "padded":
+            stack = np.full((len(X), 8, 2), np.nan, FEW_BYTES)
+            for x, padded in zip(X, stack, strict=True):
+                padded[: len(x)] = x
+            path = Path(mapped[0].base.filename).with_name("padded.npy")
+            np.save(path, stack)
+            mapped = np.load(path, mmap_mode="r")
+        if name == "once more":
+            model.partial_fit(mapped, y)
+            return model.partial_fit(mapped, y)
+        return model.fit(mapped, y, **options)
+
+
+def trained_on_files(name):
+    return digest(fitted_on_files(name))
+
+
+def rows_read_before():
+    """The rows that this process reads of files before training, but for digests."""
+    found, n_read, read = {}, 0, Files.read
+
+    def counting(self, starts, lengths, out):
+        nonlocal n_read
+        n_read += len(out)
+        read(self, starts, lengths, out)
+
+    for name in IN_FILES:
+        n_read, stop = 0, None if name == "once more" else FaultError
+        with (
+            patch.object(Files, "read", counting),
+            patch.object(base, "digests_of", lambda examples, validation: {}),
+            patch.object(base, "train", side_effect=stop),
+            suppress(FaultError),
+        ):
+            fitted_on_files(name)
+        found[name] = n_read
+    return found
+
+
+def not_finite():
+    """What is said of two numbers: rank 1 reads the first of them, and rank 0 the other, before it."""
+    model, X, y = settings_of("frames")
+    steps = np.concatenate(X)
+    steps[100, 1] = np.nan
+    steps[185, 0] = np.inf
+    X = np.split(steps, np.cumsum([len(x) for x in X])[:-1])
+    with files_of(X) as mapped:
+        try:
+            model.fit(mapped, y)
+        except elman.ElmanError as error:
+            return f"{type(error).__name__}: {error}"
+
+
+def interrupted():
+    """What Ctrl-C in the last rank, while a file is read, ends in, and after how many blocks."""
+    model, X, y = settings_of("frames")
+    n_blocks = 0
+
+    def found(block):
+        nonlocal n_blocks
+        n_blocks += 1
+        if n_blocks == 10 and ranks().rank == ranks().size - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return totals.totals_of(block)
+
+    with files_of(X) as mapped, patch.object(checking, "totals_of", found):
+        try:
+            model.fit(mapped, y)
+        except KeyboardInterrupt as error:
+            return type(error).__name__, n_blocks
 
 
 def rows_read():
@@ -198,6 +278,8 @@ def with_fault(name, rank):
         model, X, y = settings_of("tagger")
         model.set_params(standardize=False)
         X[77][0, 1] += is_last
+    if is_last and name == "fewer sequences":
+        X, y = X[1:], y[1:]
     if is_last and name == "another label":
         y = 1 - y
     if is_last and name == "another setting":
@@ -237,6 +319,7 @@ def with_fault(name, rank):
 FAULTS = (
     "other data",
     "one number",
+    "fewer sequences",
     "another label",
     "another setting",
     "not finite",
@@ -265,6 +348,12 @@ def main(what):
         found = gone_on(os.environ["FOLDER"])
     elif what == "rows read":
         found = rows_read()
+    elif what == "rows read before":
+        found = rows_read_before()
+    elif what == "interrupted":
+        found = interrupted()
+    elif what == "not finite":
+        found = not_finite()
     elif what == "more fits":
         if rank:
             parts()

@@ -8,6 +8,7 @@ import pytest
 
 import elman
 from elman import RNNClassifier
+from elman.tuning.folds import Folds
 from elman.tuning.pace import OutOfTimeError, Watch
 from elman.tuning.search import Search
 from elman.tuning.space import SPACES
@@ -152,7 +153,8 @@ def last_training(walks, seconds, callback=None, **params):
     """Fit the defaults, as after a search that left so many seconds."""
     X, y = walks
     own = RNNClassifier(**(TINY | {"random_state": 0} | params))
-    search = Search(own, X, y, [], lambda _: 1.0, [], None, 1, None, seconds, callback)
+    folds = Folds(own, X, y, [], None, 1)
+    search = Search(folds, [], lambda _: 1.0, None, seconds, callback)
     return search, *search.refit(search.trials[0])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from elman._files import is_ours
 from elman._json import dumps
 from elman.cli.columns import (
     Features,
@@ -29,7 +30,6 @@ from elman.cli.sources import (
     open_dataset,
     refuse_idle,
 )
-from elman.cli.targets import is_ours
 
 if TYPE_CHECKING:
     from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman._files import replace_file
 from elman._signals import Interruptible
 from elman.cli.columns import (
     Features,
@@ -105,6 +106,7 @@ def explain(
     import elman
     from elman.cli.console import working
     from elman.errors import ElmanError
+    from elman.explanation.writing import html_file, json_file
 
     check = not no_check
     if html is None and json is None:
@@ -171,11 +173,13 @@ def explain(
             **given,
         }
         command = _command([model, source], options, check, reverse)
-        places.append(page.save(partial(explanation.save_html, step=step, command=command)))
+        content = html_file(explanation, step=step, command=command)
+        places.append(page.save(partial(replace_file, content=content)))
         size = f"{places[-1].stat().st_size / 1000:,.0f} kB"
         written.append(f"wrote {places[-1]} ({size}): open it in a browser")
     if numbers is not None:
-        places.append(numbers.save(explanation.to_json))
+        content = json_file(explanation.to_json())
+        places.append(numbers.save(partial(replace_file, content=content)))
         written.append(f"wrote {places[-1]}")
     name = f"{source or 'digits'}, sequence {index}"
     if info is not None and info.id is not None:

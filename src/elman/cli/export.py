@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from elman._files import replace_file
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model
 from elman.cli.output import check_delivered, say, say_in_words
@@ -35,7 +36,7 @@ def export(
     The file runs without elman; it includes standardisation and units.
     """
     import elman
-    from elman.exporting import KINDS
+    from elman.exporting import KINDS, exported
 
     path = model.with_suffix(KINDS[to]) if output is None else output
     if path.suffix.lower() != KINDS[to]:
@@ -47,7 +48,7 @@ def export(
             f"{path} is there already; replace it with --force, or choose another name",
             param_hint="--output",
         )
-    elman.load(model).export(path)
+    replace_file(path, exported(elman.load(model)._portable(), path))  # --force: whatever it is
     size = path.stat().st_size
     if as_json:
         say(dumps({"model": str(model), "to": to, "output": str(path), "bytes": size}))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elman._files import is_ours
 from elman._json import dumps
 from elman.cli.columns import (
     Features,
@@ -24,7 +25,7 @@ from elman.cli.evaluate import Json
 from elman.cli.options import Task
 from elman.cli.output import check_delivered, say, say_in_words
 from elman.cli.sources import refuse_idle
-from elman.cli.targets import Force, Target, check_targets, is_ours
+from elman.cli.targets import Force, Target, check_targets
 
 if TYPE_CHECKING:
     from elman.reading.raw import Raw

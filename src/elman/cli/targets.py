@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,26 +13,13 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from elman._files import MODEL, open_file, try_to_replace
+from elman._files import is_ours, try_to_replace
 from elman._signals import Uninterrupted
 from elman.cli.output import say_error, say_in_words
 
 Force: TypeAlias = Annotated[
     bool, typer.Option("--force", help="Also replace files that elman did not write.")
 ]
-
-# How a file begins (and, with a picture, also how it may end) that elman wrote.
-_OURS = {
-    "model": MODEL,
-    "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
-    "log": rb'\{"epoch": \d',
-    "JSON": rb'\{"generator": "elman"',
-    "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
-    rb"|%!PS.*%%Creator: elman",
-    # CSV has no place for a name: see tables.write_table
-    "table": rb'[^\r\n"]+,"[^\r\n",]+"\n',
-}
-_LOOKED_AT = 8192  # bytes at either end
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # a failure, but no wrong use
 
@@ -162,17 +148,6 @@ def _is_read_of(folder: Path, path: Path) -> bool:
     """Whether a file would be read with a folder: one in it, or in a folder in it."""
     path, folder = path.resolve(), folder.resolve()
     return not path.name.startswith(".") and folder in (path.parent, path.parent.parent)
-
-
-def is_ours(path: Path, kind: str) -> bool:
-    """Whether a file is of the kind that elman writes, or empty: whether nothing is lost with it."""
-    with open_file(path) as stream:
-        content = stream.read(_LOOKED_AT)
-        if kind == "picture":
-            size = stream.seek(0, 2)
-            stream.seek(max(len(content), size - _LOOKED_AT))
-            content += stream.read(_LOOKED_AT)
-    return not content or re.match(_OURS[kind], content, re.DOTALL) is not None
 
 
 def _elsewhere() -> Iterator[Callable[[], Path]]:

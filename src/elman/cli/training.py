@@ -168,7 +168,7 @@ class Training:
             self.seconds = time.perf_counter() - started
             if rank() > 0:
                 return model.path
-            place = model.save(self._write)
+            place = model.save(self.estimator._write)
             self.saved = f"the model is saved to {place}"
             return place
 
@@ -216,16 +216,10 @@ class Training:
             if diverged:
                 self.saved = "The last good weights are the first ones: nothing is saved."
             return
-        path = replace(model, path=free_name(model.path)).save(self._write)
+        path = replace(model, path=free_name(model.path)).save(self.estimator._write)
         self.saved = f"the weights after epoch {n_behind}, the best so far, are saved to {path}"
         if diverged:
             self.saved = f"The last good weights, after epoch {n_behind}, are saved to {path}."
-
-    def _write(self, path: Path) -> None:
-        """Write the model; that it may replace what is there, the target has seen to (``--force``)."""
-        from elman.persistence import write_model
-
-        write_model(path, *self.estimator._model())
 
     def _plan(self) -> str:
         """Say in a line what is going to be trained, and on how much."""

@@ -113,7 +113,6 @@ def tune(
     model = Target(output or default_output(source, binary, steps), "--output", "model", force)
     table = Target(_beside(model.path), "--output", "JSON", force)
     check_targets([model, table], files_read(source, data_dir))
-    from elman.persistence import write_model
 
     columns = TableOptions(id, time, features, label, layout, separator, missing, text)
     X, y, how = _read(source, data_dir, steps, binary, step_size, task, columns)
@@ -130,8 +129,7 @@ def tune(
         if found.interrupted:  # replaces nothing
             model = replace(model, path=free_name(model.path))
             table = replace(table, path=free_name(_beside(model.path)))
-        trained = found.estimator._model()
-        places.append(model.save(lambda path: write_model(path, *trained)))
+        places.append(model.save(found.estimator._write))
         result = _result(found, source, seed, places[0])
         content = dumps(result).encode()
         places.append(table.save(partial(replace_file, content=content)))

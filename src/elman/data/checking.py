@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from elman.data.arrays import column_names, numeric, refuse_mask, refuse_table
 from elman.data.blocks import Files, Part, place_in_file
 from elman.data.rows import Pieces, Rows, as_values, offsets_of
 from elman.data.sequences import Sequences
-from elman.data.totals import Totals, blocks
+from elman.data.totals import Readers, Totals, each_block, gathered, totals_of
 from elman.errors import DataError
 
 
@@ -26,6 +26,7 @@ def as_sequences(
     *,
     measure: bool = False,
     filling: str = "",
+    readers_of: Callable[[Sequences], Readers | None] | None = None,
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
@@ -50,6 +51,8 @@ def as_sequences(
         less than reading it once more.
     filling : str
         What messages say first of values that are missing.
+    readers_of : callable, optional
+        Takes the sequences before they are checked, and returns who reads them together.
 
     Returns
     -------
@@ -88,9 +91,10 @@ def as_sequences(
     sequences = _converted(given, np.dtype(dtype))
     rows = sequences.unread if measure else None
     totals = None if rows is None else Totals(sequences.n_features, rows.dtype)
-    wrong = _not_finite_rows(sequences, totals)
+    readers = None if readers_of is None else readers_of(sequences)
+    wrong = _not_finite_rows(sequences, totals, readers)
     if len(wrong) and given.stacked:
-        lengths = _lengths_without_padding(given)
+        lengths = _lengths_without_padding(given, readers)
         if not lengths.all():
             raise DataError(_no_steps(int(np.argmin(lengths)), name, "only NaN, which is padding"))
         if (lengths < given.lengths).any():
@@ -195,22 +199,30 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     return replace(given, values=values.astype(dtype, copy=False))
 
 
-def _not_finite_rows(sequences: Sequences, totals: Totals | None) -> IntArray:
+def _not_finite_rows(
+    sequences: Sequences, totals: Totals | None, readers: Readers | None
+) -> IntArray:
     """Which rows of the values are not all finite; what is read for it is added to totals as well."""
-    found = []
-    for rows, block in blocks(sequences.values):
+    wrong = [np.empty(0, np.int64)]
+
+    def look(rows: slice, block: Array) -> Array:
         finite = np.isfinite(block)
         if not finite.all():
-            found.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
+            wrong.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
+        return np.empty(0) if totals is None else totals_of(block)
+
+    shape = (0,) if totals is None else (2, sequences.n_features)
+    for found in each_block(sequences.values, look, shape, readers):
         if totals is not None:
-            totals.add(block)
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+            totals.add(found)
+    own = np.concatenate(wrong)
+    return own if readers is None else gathered(own, readers)
 
 
-def _lengths_without_padding(stack: Sequences) -> IntArray:
+def _lengths_without_padding(stack: Sequences, readers: Readers | None) -> IntArray:
     """The steps of each sequence up to the last one that is not NaN in every feature."""
     n_timesteps, lengths = int(stack.lengths[0]), stack.lengths
-    for some, rows in stack.blocks():
+    for some, rows in stack.blocks_to_fill(lengths, readers):
         is_padding = np.isnan(stack.values[rows]).all(axis=1).reshape(-1, n_timesteps)
         after_last = n_timesteps - (~is_padding)[:, ::-1].argmax(axis=1)
         lengths[some] = np.where(is_padding.all(axis=1), 0, after_last)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array
-from elman.data.blocks import Files
 from elman.data.examples import Examples
 from elman.data.sequences import Sequences
 
@@ -20,8 +19,7 @@ _BLOCKS = 1 << 12  # that a larger one is read in, evenly spread, with its begin
 
 def storage(examples: Examples) -> str:
     """Say where sequences are, as far as the order of epochs depends on it (``Examples.order``)."""
-    unread = examples.sequences.unread
-    if unread is None or not isinstance(unread.source, Files):
+    if not examples.sequences.in_files:
         return "in memory"
     return _digest(examples.order(np.random.default_rng(0)))
 

@@ -27,7 +27,7 @@ from elman._typing import Array, IntArray
 from elman.data.frame import Frame
 from elman.data.sequences import Sequences
 from elman.data.standardizing import standardization, standardized
-from elman.data.totals import BLOCK
+from elman.data.totals import BLOCK, Readers
 from elman.errors import DataError
 
 CONSTANT = 1e-6
@@ -72,6 +72,7 @@ class FrontEnd:
         standardize: bool | str = True,
         differences: bool = False,
         frame: Frame | None = None,
+        readers: Readers | None = None,
     ) -> FrontEnd:
         """Measure what is to be measured of training sequences, which are left as they are.
 
@@ -83,18 +84,20 @@ class FrontEnd:
         standardize : bool or "sequence"
         differences : bool
         frame : Frame, optional
+        readers : Readers, optional
+            They go through the sequences together.
         """
         D, dtype = sequences.n_features, sequences.values.dtype
         mean, scale, level = np.zeros(D, dtype), np.ones(D, dtype), None
         if standardize:
-            mean, scale = standardization(sequences, step_weights)
+            mean, scale = standardization(sequences, step_weights, readers)
         if standardize == "sequence":
             if step_weights is None:
                 weights = np.ones(len(sequences))
             else:
                 weights = np.add.reduceat(step_weights, sequences.offsets[:-1], dtype=np.float64)
                 weights /= sequences.lengths
-            levels = _by_itself(sequences, scale, None)
+            levels = _by_itself(sequences, scale, None, readers)
             level = np.asarray((levels * weights[:, None]).sum(axis=0) / weights.sum())
         return cls(mean, scale, level, bool(differences), frame)
 
@@ -303,7 +306,9 @@ def numbered(n: int) -> list[str]:
     return [f"x{i}" for i in range(n)]
 
 
-def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
+def _by_itself(
+    sequences: Sequences, scale: Array, z: Array | None, readers: Readers | None = None
+) -> Array:
     """Standardise each sequence by itself, in float64.
 
     Parameters
@@ -312,6 +317,8 @@ def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
     scale : array (D,)
     z : array (n_steps_in_all, D), or None
         Where to write (x - mean) / deviation; 0 where a sequence is constant.
+    readers : Readers, optional
+        They do it together, without z.
 
     Returns
     -------
@@ -319,7 +326,7 @@ def _by_itself(sequences: Sequences, scale: Array, z: Array | None) -> Array:
         log(deviation / scale + 10⁻⁶) of each.
     """
     levels = np.empty((len(sequences), sequences.n_features))
-    for some, rows in sequences.blocks():
+    for some, rows in sequences.blocks_to_fill(levels, readers):
         lengths = sequences.lengths[some]
         starts = np.cumsum(lengths) - lengths
         x = sequences.values[rows].astype(np.float64)  # (n, D), a copy

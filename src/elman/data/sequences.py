@@ -14,7 +14,7 @@ from elman._typing import Array, IntArray
 from elman.data import rows as stored
 from elman.data.blocks import Files, Part, place_in_file
 from elman.data.rows import Rows, as_values, copy_runs, offsets_of, runs
-from elman.data.totals import BLOCK
+from elman.data.totals import BLOCK, Readers, rounds
 
 CODE_POINTS = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 """The coding whose bytes are those of an array of code points, uint32."""
@@ -123,6 +123,11 @@ class Sequences:
         return values if isinstance(values, Rows) else None
 
     @property
+    def in_files(self) -> bool:
+        """Whether the values are read from files."""
+        return self.unread is not None and isinstance(self.unread.source, Files)
+
+    @property
     def nbytes(self) -> int:
         """The size of all steps."""
         return int(self.values.nbytes)
@@ -146,6 +151,20 @@ class Sequences:
             last = max(last, first + 1)
             yield slice(first, last), slice(int(offsets[first]), int(offsets[last]))
             first = last
+
+    def blocks_to_fill(self, out: Array, readers: Readers | None) -> Iterator[tuple[slice, slice]]:
+        """Yield ``blocks``, to fill in what ``out`` (n_sequences, …) has of their sequences.
+
+        Where readers do it together, those of this process; others fill in what is theirs.
+        """
+        if readers is None:
+            yield from self.blocks()
+            return
+        found = list(self.blocks())
+        starts = [*(some.start for some, _ in found), len(self)]
+        for cuts in rounds(len(found), readers.size):
+            yield from found[cuts[readers.rank] : cuts[readers.rank + 1]]
+            readers.share(out, tuple(starts[cut] for cut in cuts))
 
     def rows(self, indices: IntArray) -> IntArray:
         """The rows of ``values`` that some of the sequences are made of, one after another."""

@@ -8,38 +8,47 @@ import numpy as np
 
 from elman._typing import Array
 from elman.data.sequences import Sequences
-from elman.data.totals import Totals, blocks, weighted
+from elman.data.totals import Readers, Totals, blocks, each_block, totals_of, weighted
 from elman.errors import DataError
 
 
-def standardization(sequences: Sequences, step_weights: Array | None) -> tuple[Array, Array]:
+def standardization(
+    sequences: Sequences, step_weights: Array | None, readers: Readers | None = None
+) -> tuple[Array, Array]:
     """Weighted mean and standard deviation of each feature over all steps, (n_features,) each.
 
     A feature that does not vary has its deviation taken as 1. Weights of None are 1 for each step.
+    ``readers`` go through the steps together.
     """
-    given, n = sequences.values, len(sequences.values)
+    given, n, D = sequences.values, len(sequences.values), sequences.n_features
+
+    def weights(rows: slice) -> Array | None:
+        return None if step_weights is None else step_weights[rows]
+
     total = n if step_weights is None else step_weights.sum(dtype=np.float64)
     totals = None
     if step_weights is None and sequences.unread is not None:
         totals = sequences.unread.totals  # found while they were checked
     if totals is None:
-        totals = Totals(sequences.n_features, given.dtype)
-        for rows, block in blocks(given):
-            totals.add(block, None if step_weights is None else step_weights[rows])
+        totals = Totals(D, given.dtype)
+        for found in each_block(
+            given, lambda rows, block: totals_of(block, weights(rows)), (2, D), readers
+        ):
+            totals.add(found)
     # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
     _, exponents = np.frexp(totals.largest)
     factors = np.ldexp(1.0, -np.maximum(exponents, 0))
 
     def average(shift: Array | float, power: int) -> Array:
         """The mean of (x - shift)ᵖᵒʷᵉʳ, each x times its factor."""
-        sums = np.zeros(sequences.n_features)
-        for rows, block in blocks(given):
+
+        def sums_of(rows: slice, block: Array) -> Array:
             values = block * factors
             values -= shift
             values **= power
-            some = None if step_weights is None else step_weights[rows]
-            sums += weighted(values, some).sum(axis=0)
-        return np.asarray(sums / total)
+            return np.asarray(weighted(values, weights(rows)).sum(axis=0))
+
+        return np.asarray(sum(each_block(given, sums_of, (D,), readers), np.zeros(D)) / total)
 
     # All of float32; and sums of float64 of that size lose nothing either.
     mean = totals.sums * factors / total if (exponents <= 128).all() else average(0.0, 1)

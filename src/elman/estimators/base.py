@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -28,7 +27,7 @@ from elman.estimators.checkpoint import (
     checkpoint_for,
     digests_of,
 )
-from elman.estimators.facts import facts, outcome
+from elman.estimators.facts import facts, of_data, outcome
 from elman.estimators.fitted import Fitted
 from elman.estimators.holding_out import split
 from elman.estimators.preparing import Preparing
@@ -149,8 +148,10 @@ class BaseRNN(Represented, Preparing):
         examples, held_out = prepared.examples, None
         if validation_data is not None:
             held_out = self._given_aside(validation_data, prepared)
-        kept_or_shared = target is not None or taking_part() is not None
-        data = digests_of(examples, held_out) if kept_or_shared else {}
+        ranks = taking_part()
+        data = {} if target is None and ranks is None else digests_of(examples, held_out)
+        if ranks is not None:
+            ranks.compare(of_data(data))
         if resumed is not None:
             resumed.require_data(data)
         parts = None if resumed is None else resumed.parts
@@ -165,7 +166,7 @@ class BaseRNN(Represented, Preparing):
         )
         optimizer = (resumed and fitted.optimizer) or self._make_optimizer()
         fitted = replace(fitted, optimizer=optimizer if len(members.each) == 1 else None)
-        trainer = self._trainer(fitted, members, optimizer, examples, data, examples.mean_weight)
+        trainer = self._trainer(fitted, members, optimizer, examples, examples.mean_weight)
         validate = None
         if held_out is not None:
             validate = partial(self._score, fitted, fitted.prepared(held_out))
@@ -195,7 +196,7 @@ class BaseRNN(Represented, Preparing):
                     callback=report,
                     keep=keep,
                 )
-            if (ranks := taking_part()) is not None:  # rank 0 has written what others may read now
+            if ranks is not None:  # rank 0 has written what others may read now
                 ranks.compare(outcome(trainer))
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
@@ -212,6 +213,8 @@ class BaseRNN(Represented, Preparing):
         before = self._begun
         prepared = self._prepare(X, y, sample_weight, before, classes)
         examples = prepared.examples
+        if (ranks := taking_part()) is not None:
+            ranks.compare(of_data(digests_of(examples, None)))
         fitted, members = self._begin(before, examples, prepared.answers, prepared.format, 1)
         if fitted.optimizer is None:  # the first call, or a model from a file
             fitted = replace(fitted, optimizer=self._make_optimizer())
@@ -222,8 +225,7 @@ class BaseRNN(Represented, Preparing):
                 "warm_start=True, which starts with a new optimizer."
             )
         assert fitted.optimizer is not None
-        data = {} if taking_part() is None else digests_of(examples, None)
-        trainer = self._trainer(fitted, members, fitted.optimizer, examples, data)
+        trainer = self._trainer(fitted, members, fitted.optimizer, examples)
         self._fitted = fitted
         n_before = len(fitted.history)
         try:
@@ -258,13 +260,9 @@ class BaseRNN(Represented, Preparing):
         members: Members,
         optimizer: Optimizer,
         examples: Examples,
-        data: Mapping[str, str],
         mean_weight: float = 1.0,
     ) -> Trainer:
-        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two.
-
-        ``data`` are digests of all data, for the ranks of an MPI job to compare.
-        """
+        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
@@ -285,7 +283,7 @@ class BaseRNN(Represented, Preparing):
             tbptt_steps=self.tbptt_steps,
         )
         if ranks is not None:
-            ranks.compare(facts(self, fitted, trainer, data))
+            ranks.compare(facts(self, fitted, trainer))
         return trainer
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:

@@ -13,6 +13,7 @@ from elman._memory import require_memory
 from elman.data import Examples, FrontEnd
 from elman.equations.losses import Loss
 from elman.estimators.answers import Answers
+from elman.estimators.facts import readers_of
 from elman.estimators.fitted import Fitted
 from elman.estimators.hyperparameters import generator
 from elman.estimators.inputs import InputFormat, planned_front_end
@@ -107,6 +108,7 @@ class Building(Saved, metaclass=ABCMeta):
             standardize=bool(self.standardize) if planned.level is None else "sequence",
             differences=planned.differences,
             frame=planned.frame,
+            readers=readers_of(self, sequences),
         )
 
     @property

@@ -11,17 +11,56 @@ from zlib import crc32
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from elman.data import Sequences
+from elman.data.totals import Readers
 from elman.estimators.fitted import Fitted
+from elman.mpi import taking_part
 from elman.training import Trainer
 
 _OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
 
 
-def facts(
-    estimator: BaseEstimator, fitted: Fitted, trainer: Trainer, data: Mapping[str, str]
-) -> dict[str, Any]:
-    """Name all that has to be the same, by its value or by a digest of it; ``data`` has digests."""
-    sequences, vocabulary = trainer.examples.sequences, fitted.format.vocabulary
+def readers_of(estimator: BaseEstimator, sequences: Sequences) -> Readers | None:
+    """Return the ranks that read sequences together; None if each reads all, as those in memory.
+
+    Before that they compare what they are about to read, and what for.
+    """
+    ranks = taking_part()
+    if ranks is None:
+        return None
+    stored = "in a file" if sequences.in_files else "in memory"
+    ranks.compare(
+        _shape(estimator, sequences)
+        | {
+            "the number of features": sequences.n_features,
+            "the type of X": sequences.values.dtype,
+            "how X is stored (in memory, or in a file)": stored,
+        }
+    )
+    return ranks if sequences.in_files else None
+
+
+def of_data(digests: Mapping[str, str]) -> dict[str, Any]:
+    """Name the data by their digests."""
+    return {name: f"data with digest {crc32(of.encode()):08x}" for name, of in digests.items()}
+
+
+def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
+    """Name all else that has to be the same, by its value or by a digest of it."""
+    vocabulary = fitted.format.vocabulary
+    return {
+        **_shape(estimator, trainer.examples.sequences),
+        "the tokens that are known": vocabulary and _digest_of_text(repr(vocabulary.tokens)),
+        "the mean of X": _digest(fitted.front_end.mean),
+        "the deviation of X": _digest(fitted.front_end.scale),
+        "the network": fitted.network.architecture,
+        "the parameters to begin with": _digest(trainer.members.vector),
+        "the state of random numbers": _digest_of_text(repr(fitted.rng.bit_generator.state)),
+    }
+
+
+def _shape(estimator: BaseEstimator, sequences: Sequences) -> dict[str, Any]:
+    """Name the versions, the settings, and which sequences there are."""
     settings = {
         name: value
         for name, value in sorted(estimator.get_params(deep=False).items())
@@ -36,13 +75,6 @@ def facts(
         "the number of sequences": len(sequences),
         "the number of steps": len(sequences.values),
         "the lengths of the sequences": _digest(sequences.lengths),
-        **{name: f"data with digest {crc32(of.encode()):08x}" for name, of in data.items()},
-        "the tokens that are known": vocabulary and _digest_of_text(repr(vocabulary.tokens)),
-        "the mean of X": _digest(fitted.front_end.mean),
-        "the deviation of X": _digest(fitted.front_end.scale),
-        "the network": fitted.network.architecture,
-        "the parameters to begin with": _digest(trainer.members.vector),
-        "the state of random numbers": _digest_of_text(repr(fitted.rng.bit_generator.state)),
     }
 
 

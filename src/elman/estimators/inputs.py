@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from elman._typing import Array, IntArray
 from elman.data import Frame, FrontEnd, Sequences, Vocabulary, as_sequences
 from elman.data.arrays import refuse_mask, refuse_table, text_in
 from elman.data.tokens import holds_text, token_lists
+from elman.data.totals import Readers
 from elman.errors import DataError
 
 
@@ -76,7 +77,9 @@ def _is_series_or_empty(x: Any) -> bool:
     return hasattr(x, "iloc") or len(x) == 0
 
 
-def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputFormat]:
+def first_format(
+    estimator: BaseEstimator, X: Any, readers_of: Callable[[Sequences], Readers | None]
+) -> tuple[Sequences, InputFormat]:
     """Check what an estimator is to be fitted on, and lay it out flat.
 
     Parameters
@@ -85,6 +88,8 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
         Names itself in messages, and has ``step_size``.
     X : array (n_samples, n_columns), array (n_samples, n_timesteps, n_features), or list of
         (n_timesteps, n_features)
+    readers_of : callable
+        See ``as_sequences``.
 
     Returns
     -------
@@ -117,12 +122,18 @@ def first_format(estimator: BaseEstimator, X: Any) -> tuple[Sequences, InputForm
             n_columns, steps.shape[2], True, None if names is None else tuple(names)
         )
         return as_sequences(steps), format
-    sequences = as_sequences(X, measure=bool(estimator.standardize))
+    sequences = as_sequences(X, measure=bool(estimator.standardize), readers_of=readers_of)
     D = sequences.n_features
     return sequences, InputFormat(D, D, False, sequences.names, sequences.reading)
 
 
-def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any) -> Sequences:
+def as_fitted(
+    estimator: BaseEstimator,
+    X: Any,
+    format: InputFormat,
+    dtype: Any,
+    readers_of: Callable[[Sequences], Readers | None] | None = None,
+) -> Sequences:
     """Check X against what an estimator was fitted on, and lay it out flat.
 
     Parameters
@@ -135,6 +146,8 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
         From ``first_format``.
     dtype : dtype
         What to convert to.
+    readers_of : callable, optional
+        See ``as_sequences``.
 
     Returns
     -------
@@ -169,7 +182,8 @@ def as_fitted(estimator: BaseEstimator, X: Any, format: InputFormat, dtype: Any)
             f"{D} feature(s) a step. For one sequence pass [X]."
         )
     fills = (format.reading or {}).get("missing") is not None
-    sequences = as_sequences(X, dtype, filling=_AS_IN_TRAINING if fills else "")
+    filling = _AS_IN_TRAINING if fills else ""
+    sequences = as_sequences(X, dtype, filling=filling, readers_of=readers_of)
     if sequences.n_features != D:
         raise DataError(
             f"X has {sequences.n_features} features, but {name} is expecting {D} features "

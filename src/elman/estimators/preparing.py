@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -14,6 +15,7 @@ from elman.data.weights import target_weights
 from elman.errors import DataError
 from elman.estimators.answers import Answers
 from elman.estimators.building import Building
+from elman.estimators.facts import readers_of
 from elman.estimators.fitted import Fitted
 from elman.estimators.inputs import InputFormat, as_fitted, first_format
 from elman.merging import merged_architecture
@@ -57,11 +59,12 @@ class Preparing(Building):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
+        readers = partial(readers_of, self)
         if before is None:
-            sequences, format = first_format(self, X)
+            sequences, format = first_format(self, X, readers)
         else:
             format = before.format
-            sequences = as_fitted(self, X, format, before.network.dtype)
+            sequences = as_fitted(self, X, format, before.network.dtype, readers)
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
         has_less = len(examples.sequences.values) < len(sequences.values)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from elman._files import require_model_or_nothing
+from elman._files import require_ours_or_nothing
 from elman._typing import Array
 from elman.errors import ElmanError
 from elman.estimators.answers import Classes, Numbers
@@ -46,9 +46,8 @@ class Saved(Predicting):
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        model = self._model(optimizer)
-        require_model_or_nothing(path)
-        write_model(path, *model)
+        require_ours_or_nothing(path, "model")
+        self._write(path, optimizer)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -74,12 +73,18 @@ class Saved(Predicting):
         )
         return estimator
 
+    def _write(self, path: str | os.PathLike[str], optimizer: bool = False) -> None:
+        """Write a model file, whatever is there."""
+        write_model(path, *self._model(optimizer))
+
     def _model(self, optimizer: bool = False) -> Model:
         """What a model file holds of it."""
         return model_of(type(self).__name__, self.get_params(), self._state, optimizer=optimizer)
 
     def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to a file that runs without elman.
+        """Write the fitted model to a file that runs without elman, replacing an older one at once.
+
+        Any other file that is there already stays, and is an error.
 
         The file includes the front end and the units of y. It takes X as ``predict`` does (with three
         axes), and returns what ``predict_proba`` returns, or a regressor's ``predict``. Tokens are
@@ -100,6 +105,8 @@ class Saved(Predicting):
             If the suffix is none of these.
         ElmanError
             If such a file cannot express the model, or a package that writes it is missing.
+        FileExistsError
+            If there is a file already that elman did not write.
         OSError
             If the file cannot be written; an older file stays as it was.
         """

@@ -7,12 +7,11 @@ from dataclasses import fields
 from html import escape
 from typing import Any
 
-from elman._files import replace_file
+from elman._files import replace_file, require_ours_or_nothing
 from elman._json import dumps
 from elman.explanation.explaining import compute
 from elman.explanation.numbers import Numbers
-from elman.explanation.page.render import render
-from elman.explanation.writing import as_dict
+from elman.explanation.writing import as_dict, html_file, json_file
 
 
 class Explanation(Numbers):
@@ -135,10 +134,15 @@ class Explanation(Numbers):
         return as_dict(self, vectors=vectors)
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, vectors: bool = True) -> str:
-        """Return everything as JSON, and write it to ``path`` if given; see ``to_dict``."""
+        """Return everything as JSON, and write it to ``path`` if given; see ``to_dict``.
+
+        A file that is there already is replaced if it is one of these; any other stays, and is an
+        error, as with ``save_html``.
+        """
         text = dumps(self.to_dict(vectors=vectors), ensure_ascii=False)
-        if path is not None:  # half a character of a label is written as JSON writes it
-            replace_file(path, (text + "\n").encode("utf-8", "backslashreplace"))
+        if path is not None:
+            require_ours_or_nothing(path, "JSON")
+            replace_file(path, json_file(text))
         return text
 
     def save_html(
@@ -149,6 +153,8 @@ class Explanation(Numbers):
         command: str | None = None,
     ) -> None:
         """Write the explanation as one HTML page, which needs no network.
+
+        A page of elman's that is there already is replaced; any other file stays, and is an error.
 
         Parameters
         ----------
@@ -162,11 +168,13 @@ class Explanation(Numbers):
         ------
         ValueError
             If there is no such step.
+        FileExistsError
+            If there is a file already that is no page of elman's.
         OSError
             If the file cannot be written; what was there is as it was.
         """
-        page = render(self, step=step, command=command)
-        replace_file(path, page.encode("utf-8", "xmlcharrefreplace"))
+        require_ours_or_nothing(path, "page")
+        replace_file(path, html_file(self, step=step, command=command))
 
     def _repr_html_(self) -> str:
         rows = [

@@ -1,4 +1,4 @@
-"""An explanation as numbers, strings, lists and dicts that JSON has."""
+"""An explanation as numbers, strings, lists and dicts that JSON has, and as the content of files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from elman._json import jsonable
 from elman.explanation.numbers import Numbers
+from elman.explanation.page.render import render
 from elman.explanation.proof import Check, TotalCheck
 
 # fmt: off
@@ -49,3 +50,14 @@ def as_dict(explanation: Numbers, *, vectors: bool) -> dict[str, Any]:
 
 def _with_passed(check: Check | TotalCheck) -> dict[str, Any]:
     return check._asdict() | {"passed": check.passed}
+
+
+def json_file(text: str) -> bytes:
+    """Return what ``Explanation.to_json`` writes: half a character of a label as JSON writes it."""
+    return (text + "\n").encode("utf-8", "backslashreplace")
+
+
+def html_file(explanation: Numbers, *, step: int | None, command: str | None) -> bytes:
+    """Return what ``Explanation.save_html`` writes."""
+    page = render(explanation, step=step, command=command)
+    return page.encode("utf-8", "xmlcharrefreplace")

@@ -21,7 +21,7 @@ are written down (``symbols``), those of a person's own cell too.
 """
 
 from elman.exporting.exported import Exported
-from elman.exporting.kinds import KINDS, export
+from elman.exporting.kinds import KINDS, export, exported
 from elman.exporting.portable import Portable
 
-__all__ = ["KINDS", "Exported", "Portable", "export"]
+__all__ = ["KINDS", "Exported", "Portable", "export", "exported"]

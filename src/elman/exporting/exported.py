@@ -27,8 +27,13 @@ class Exported:
     def from_parameters(cls, parameters: Parameters) -> Self:
         """Make a network around parameters."""
 
+    def _portable(self, every_step: bool | None = None) -> Portable:
+        return Portable.of_network(self.parameters, every_step)
+
     def export(self, path: str | os.PathLike[str], *, every_step: bool | None = None) -> None:
-        """Write the network to a file that runs without elman.
+        """Write the network to a file that runs without elman, replacing an older one at once.
+
+        Any other file that is there already stays, and is an error.
 
         Parameters
         ----------
@@ -45,10 +50,12 @@ class Exported:
             If the suffix is none of these.
         ElmanError
             If such a file cannot express the network, or a package that writes it is missing.
+        FileExistsError
+            If there is a file already that elman did not write.
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        export(Portable.of_network(self.parameters, every_step), path)
+        export(self._portable(every_step), path)
 
     def to_torch(self, *, every_step: bool | None = None) -> Any:
         """Make a ``torch.nn.Module`` of the same weights. Needs PyTorch (``elman[torch]``).
@@ -62,7 +69,7 @@ class Exported:
         every_step : bool, optional
             As in ``export``.
         """
-        return to_torch(Portable.of_network(self.parameters, every_step))
+        return to_torch(self._portable(every_step))
 
     @classmethod
     def from_torch(
@@ -104,7 +111,7 @@ class Exported:
         ElmanError
             If Keras has no such cell (``leaky``, or one of your own), or initial states are learned.
         """
-        return to_keras(Portable.of_network(self.parameters, None))
+        return to_keras(self._portable())
 
     @classmethod
     def from_keras(

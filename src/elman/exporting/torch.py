@@ -88,7 +88,8 @@ def to_state_file(model: Portable) -> bytes:
     """
     torch = _torch()
     module, file = to_torch(model), io.BytesIO()
-    torch.save({**module.state_dict(), _SETTINGS: module.settings}, file)
+    # The settings first: they say whose file it is.
+    torch.save({_SETTINGS: module.settings, **module.state_dict()}, file)
     return file.getvalue()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from elman._files import open_file
+from elman._files import is_model, open_file
 from elman._typing import Array
 from elman.data import Sequences, as_sequences, read_idx, read_npz
 from elman.data import rows as stored
@@ -100,7 +100,7 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
         raise DataError(
             f"{path} is not a safetensors file, or is damaged. Write it again."
         ) from None
-    if "elman" in about.get("__metadata__", {}):
+    if is_model(header):
         raise DataError(
             f"{path} is a model of elman, not data. Name a file of sequences, such as a CSV file."
         )

@@ -52,6 +52,10 @@ class Folds:
         self._stop = Event()
         self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix=THREADS)
 
+    def estimator_of(self, trial: Trial) -> Any:
+        """Make the estimator of a candidate, not fitted."""
+        return clone(self.estimator).set_params(**trial.settings)
+
     def close(self) -> None:
         """End what is trained: a training that compiles cannot be ended, and is not waited for."""
         self._stop.set()
@@ -156,7 +160,7 @@ class Folds:
         self, trial: Trial, fold: int, share: float, until: float
     ) -> tuple[float, float, float]:
         """Train on a fold and score it: the score, seconds, and seconds of an update."""
-        estimator = clone(self.estimator).set_params(**trial.settings)
+        estimator = self.estimator_of(trial)
         if self.n_threads > 1:
             estimator.set_params(n_jobs=1)
         if estimator.n_members == "auto":  # one network tells candidates apart as well, sooner

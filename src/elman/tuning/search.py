@@ -18,8 +18,6 @@ from itertools import islice
 from threading import Event
 from typing import Any
 
-from sklearn.base import clone
-
 from elman.training import Progress as TrainingProgress
 from elman.tuning.folds import Folds
 from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
@@ -46,20 +44,12 @@ class Search:
 
     Parameters
     ----------
-    estimator : BaseRNN
-        The defaults.
-    X, y
-        As in ``fit``.
+    folds : Folds
+        They have the defaults, X and y.
     candidates : iterable of dict
         What they set.
     work : callable
         Given what a candidate sets, says what its training takes, in a unit of its own.
-    splits : list of (train, test)
-        Indices.
-    scoring : callable
-        Given a fitted estimator, X and y, a number.
-    n_threads : int
-        Folds that are trained at once.
     n_trials : int or None
         The candidates, the defaults among them.
     seconds : float or None
@@ -77,21 +67,14 @@ class Search:
 
     def __init__(
         self,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        folds: Folds,
         candidates: Iterable[dict[str, Any]],
         work: Callable[[dict[str, Any]], float],
-        splits: list[Any],
-        scoring: Any,
-        n_threads: int,
         n_trials: int | None,
         seconds: float | None,
         callback: Callable[[Progress], None] | None,
     ) -> None:
-        self.estimator = estimator
-        self.X, self.y = X, y
-        self.folds = Folds(estimator, X, y, splits, scoring, n_threads)
+        self.folds = folds
         self.n_trials = n_trials
         self.seconds = seconds
         self.callback = callback
@@ -131,8 +114,8 @@ class Search:
         words : str
             What was cut short, if anything.
         """
-        estimator = clone(self.estimator).set_params(**trial.settings)
-        n_epochs, _ = epochs_and_updates(estimator, len(self.y))
+        estimator = self.folds.estimator_of(trial)
+        n_epochs, _ = epochs_and_updates(estimator, len(self.folds.y))
         max_iter, enough = estimator.max_iter, n_epochs
         left = self._deadline - time.monotonic()
         expected = MARGIN * self._refit_seconds(trial)
@@ -154,7 +137,7 @@ class Search:
 
         broken_off = ""
         try:
-            estimator.fit(self.X, self.y, callback=callback)
+            estimator.fit(self.folds.X, self.folds.y, callback=callback)
         except OutOfTimeError:
             broken_off = "ended by the budget"
         except KeyboardInterrupt:
@@ -255,7 +238,7 @@ class Search:
 
     def _expected(self, trial: Trial, share: float) -> float:
         """Estimate how many seconds of the clock a trial's folds take, side by side."""
-        estimator = clone(self.estimator).set_params(**trial.settings)
+        estimator = self.folds.estimator_of(trial)
         splits = self.folds.splits
         fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in splits)
         at_once = min(self.folds.n_threads, len(splits))
@@ -269,8 +252,8 @@ class Search:
         return default.seconds_per_update * self._work(trial.settings) / self._work({})
 
     def _refit_seconds(self, trial: Trial) -> float:
-        estimator = clone(self.estimator).set_params(**trial.settings)
-        n, n_members = len(self.y), 1
+        estimator = self.folds.estimator_of(trial)
+        n, n_members = len(self.folds.y), 1
         if estimator.n_members == "auto":  # of which the folds train one
             n_members = estimator._n_members_of(n * self._work(trial.settings), n)
         side_by_side = -(-n_members // self.folds.n_threads)

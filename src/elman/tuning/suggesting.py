@@ -20,6 +20,7 @@ from elman.data.labels import has_step_labels
 from elman.data.numbers import are_step_numbers
 from elman.engines.compiled.threads import available_threads
 from elman.estimators import RNNClassifier, RNNRegressor, RNNStepRegressor, RNNTagger
+from elman.tuning.folds import Folds
 from elman.tuning.search import Search
 from elman.tuning.space import candidates, work
 from elman.tuning.trials import Progress, as_text, decide, rows
@@ -156,15 +157,11 @@ def suggest(
     sequences = prepared.examples.sequences
     lengths = sequences.lengths
     n_features = 0 if prepared.format.vocabulary is not None else sequences.n_features
+    splits, scorer = _splits(estimator, X, y, cv, seed), _scorer(estimator, scoring)
     search = Search(
-        estimator,
-        X,
-        y,
+        Folds(estimator, X, y, splits, scorer, _threads(n_jobs)),
         candidates(estimator, lengths, n_features, seed),
         lambda settings: work(estimator, settings, lengths, n_features),
-        _splits(estimator, X, y, cv, seed),
-        _scorer(estimator, scoring),
-        _threads(n_jobs),
         n_trials,
         seconds,
         callback,
