@@ -195,9 +195,29 @@ def test_training_that_learned_nothing_says_so():
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     assert float(found[2]) == pytest.approx(entropy, rel=1e-3)
     assert float(found[1]) > 0.99 * entropy
+    assert "The learning rate was 1e-06 at most, and so weights hardly moved." in message
+    assert "Try a higher one, learning_rate_init=0.003." in message
+    idle["solver"] = "sgd"  # whose rates are of no one size
+    (message,) = warning_of(RNNClassifier(**SMALL, **idle), NOISE, COIN)
     assert 'There were 120 updates. Try more: max_iter="auto" makes 1,500.' in message
     (message,) = warning_of(RNNRegressor(**SMALL, **idle), NOISE, COIN)
     assert "one number for all has 0.5" in message
+
+
+def test_training_that_ends_worse_than_guessing_says_so_and_the_advice_helps():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 20, 1))
+    y = (X[:, 0, 0] > 0).astype(int)
+    settings = {"solver": "sgd", "clip_norm": None, "max_iter": 10, "random_state": 0}
+    rate, warned = 100.0, []
+    while found := warning_of(
+        RNNClassifier(16, n_members=1, learning_rate_init=rate, **settings), X, y
+    ):
+        warned += found
+        rate = float(
+            re.search(r"Try a lower learning rate, learning_rate_init=(\S+)\.$", found[0])[1]
+        )
+    assert "That is worse than guessing: each update goes too far." in warned[0]
 
 
 def test_training_that_learned_or_was_cut_short_or_had_nothing_to_learn_does_not():

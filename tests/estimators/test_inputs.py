@@ -1,4 +1,5 @@
 import copy
+import re
 from collections import deque
 
 import numpy as np
@@ -161,7 +162,7 @@ BAD = [
     ([x[:0] if i == 4 else x for i, x in enumerate(RAGGED)], "sequence 4 of X has no steps"),
     (
         nan_at(RAGGED),
-        "X contains NaN at sequence 4, step 3, feature 1.*np.asarray.x, float.. for x in X",
+        "X contains NaN at sequence 4, step 3, feature 1.*np.asarray.x, float., .* for x in X",
     ),
     (nan_at(RAGGED, np.inf), "X contains infinity at sequence 4, step 3, feature 1"),
     (np.array(nan_at(X)), "X contains NaN at sequence 4, step 3, feature 1"),
@@ -429,11 +430,22 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
     within[4, 2] = np.nan
     with pytest.raises(
         DataError,
-        match=r"NaN at sequence 4, step 2, feature 0.*np.nan_to_num\(np.asarray\(X, float\)\)",
+        match=r"NaN at sequence 4, step 2, feature 0.*padding. Fill this one without filling those",
     ):
         classifier().fit(within, Y)
+    the_list = [within[i, :n] for i, n in enumerate(map(len, RAGGED))]
+    classifier().fit([np.where(np.isnan(x), 0, x) for x in the_list], Y)
+    whole = np.zeros((len(Y), 4, 2))
+    whole[4, 2] = np.nan
+    advice = "np.nan_to_num(np.asarray(X, float), posinf=np.inf, neginf=-np.inf)"
     for kind in (float, object):
-        classifier().fit(np.nan_to_num(np.asarray(within.astype(kind), float)), Y)
+        with pytest.raises(DataError, match=re.escape(f"{advice} puts 0 for it.")):
+            classifier().fit(whole.astype(kind), Y)
+        classifier().fit(eval(advice, {"np": np, "X": whole.astype(kind)}), Y)
+        whole[5, 0, 1] = np.inf  # it is not made a number
+        with pytest.raises(DataError, match="infinity at sequence 5, step 0, feature 1"):
+            classifier().fit(eval(advice, {"np": np, "X": whole}), Y)
+        whole[5, 0, 1] = 0
     partly = nan_padded()
     partly[4, 5, 1] = np.nan
     with pytest.raises(DataError, match="NaN at sequence 4, step 5, feature 1"):
@@ -445,12 +457,13 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
     listed = list(nan_padded())
     with pytest.raises(
         DataError,
-        match=r"NaN at sequence 0, step 3.*\[np.nan_to_num\(np.asarray\(x, float\)\) for x in X\]",
+        match=r"NaN at sequence 0, step 3.*"
+        + re.escape(f"[{advice.replace('X', 'x')} for x in X]"),
     ):
         classifier().fit(listed, Y)
     for kind in (float, object):
-        filled = [np.nan_to_num(np.asarray(x.astype(kind), float)) for x in listed]
-        classifier().fit(filled, Y)
+        X = [x.astype(kind) for x in listed]
+        classifier().fit([eval(advice.replace("X", "x"), {"np": np, "x": x}) for x in X], Y)
     framed = frames(of=listed)
     with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames"):
         classifier().fit(framed, Y)

@@ -138,7 +138,8 @@ def _of_list(X: Sequence[Any], name: str) -> Sequences:
                 f"{name}[{i}] has {piece.ndim} dimension(s), shape {piece.shape}; expected 2: "
                 "(n_timesteps, n_features)."
                 + (
-                    " For one feature a step pass np.asarray(x)[:, None]."
+                    " For one feature a step pass np.asarray(x)[:, None]"
+                    + ("; for tokens, tokens=True." if piece.dtype.kind in "iu" else ".")
                     if piece.ndim == 1
                     else ""
                 )
@@ -263,15 +264,23 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling
         )
     if np.isinf(value):
         return DataError(f"{name} contains infinity {place}; expected finite numbers. Correct it.")
-    if sequences.stacked or sequences.padded_to:
+    if sequences.padded_to:
         remedy = (
-            f"np.nan_to_num(np.asarray({name}, float)) puts 0 for it. Only steps at the end of a "
-            "sequence that are NaN in every feature count as padding."
+            "Only steps at the end of a sequence that are NaN in every feature count as padding. Fill "
+            "this one without filling those: pass a list of arrays, each as long as its sequence, of "
+            "which [np.where(np.isnan(x), 0, x) for x in the_list] puts 0 for it."
         )
+    elif sequences.stacked:
+        remedy = f"{_filled(name)} puts 0 for it."
     else:
         remedy = (
-            f"[np.nan_to_num(np.asarray(x, float)) for x in {name}] puts 0 for it"
+            f"[{_filled('x')} for x in {name}] puts 0 for it"
             + (", [x.fillna(0) for x in X] in data frames" if sequences.names else "")
             + ". Leave steps that are padding out: each is as long as its sequence."
         )
     return DataError(f"{name} contains NaN {place}; expected finite numbers. {filling}{remedy}")
+
+
+def _filled(name: str) -> str:
+    """What puts 0 for NaN, whatever numbers they are; an infinity stays, to be seen."""
+    return f"np.nan_to_num(np.asarray({name}, float), posinf=np.inf, neginf=-np.inf)"

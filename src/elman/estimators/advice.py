@@ -37,6 +37,12 @@ MANY_SATURATED, ALMOST_ONE = 0.9, 0.95
 SAFE_RATE = 0.003
 """A learning rate that suits Adam: the estimators' default of both."""
 
+MUCH_LOWER = 0.1
+"""The share of that rate up to which a rate is to blame where nothing was learned."""
+
+WORSE = 2
+"""Times the loss of guessing, which not even weights drawn at random have: steps were too large."""
+
 _FEW = 20  # steps
 _SAMPLE = 8  # sequences
 _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
@@ -85,13 +91,19 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
     reach, saturated = _measured(trainer.parameters, trainer.examples)
     norm = float(np.median([row["gradient_norm"] for row in run.history[-10:]]))
     limit = trainer.max_norm or 1.0
-    lower = max(row["learning_rate"] for row in run.history) / 10
-    if isinstance(trainer.optimizer, Adam | RMSprop):
+    highest = max(row["learning_rate"] for row in run.history)
+    lower, has_safe_rate = highest / 10, isinstance(trainer.optimizer, Adam | RMSprop)
+    if has_safe_rate:
         lower = min(lower, SAFE_RATE)
     if saturated >= MANY_SATURATED:
         return (
             f"{saturated:.0%} of the states stand at an end of what they can be, and let no error "
             f"through. Try a lower learning rate, learning_rate_init={lower:.1g}."
+        )
+    if has_safe_rate and highest <= MUCH_LOWER * SAFE_RATE and norm <= _TOO_LONG * limit:
+        return (
+            f"The learning rate was {highest:.2g} at most, and so weights hardly moved. Try a higher "
+            f"one, learning_rate_init={SAFE_RATE}."
         )
     if reach is not None and reach <= NEGLIGIBLE:
         tries = ['readout="max"'] if readout == "last" else []
@@ -109,6 +121,11 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
         return (
             f"The gradient explodes: its norm was {norm:.2g} in the last epochs. Try a lower learning "
             f"rate, learning_rate_init={lower:.1g}."
+        )
+    if trainer.guessing.explained(run.data_loss) <= 1 - WORSE:
+        return (
+            "That is worse than guessing: each update goes too far. Try a lower learning rate, "
+            f"learning_rate_init={lower:.1g}."
         )
     if trainer.n_updates < N_UPDATES:
         return (

@@ -112,7 +112,8 @@ class Classification(BaseRNN, ClassifierParameters):
         if len(unseen):
             raise DataError(
                 f"y has labels that are not among the classes {known.tolist()}: "
-                f"{unseen.tolist()}. Name all classes at the first partial_fit, or fit anew."
+                f"{unseen.tolist()}. Name all classes at the first partial_fit, fit anew with "
+                "warm_start=False, or leave these labels out."
             )
         return Classes(known)
 

@@ -99,7 +99,7 @@ class Preparing(Building):
 
     def _given_aside(self, validation_data: Any, prepared: Prepared) -> Examples:
         """Check ``validation_data``, and encode its targets."""
-        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+        if not isinstance(validation_data, tuple) or len(validation_data) not in (2, 3):
             raise DataError(
                 f"validation_data is a {type(validation_data).__name__}; expected (X, y) or "
                 "(X, y, sample_weight), as for fit."
