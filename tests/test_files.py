@@ -15,7 +15,14 @@ import pytest
 
 from disks import full_disk
 from elman import _files
-from elman._files import is_ours, open_file, read_file, replace_file, try_to_replace
+from elman._files import (
+    is_ours,
+    open_file,
+    read_file,
+    replace_file,
+    require_ours_or_nothing,
+    try_to_replace,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices, links and modes of POSIX")
 
@@ -352,6 +359,32 @@ def test_file_that_grows_meanwhile_is_read_as_large_as_it_was(path, monkeypatch)
 
     monkeypatch.setattr(_files, "require_memory", grow)
     assert read_file(path) == b"old"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "expected"),
+    [
+        ("model", b'{"deps":{"elman":"1.0"}}', False),  # whose length would be beyond all headers
+        ("table", b'id,"max_temp"\n1,2\n', True),
+        ("table", b'id,"max temp"\n1,2\n', False),
+        ("log", b'{"epoch": 1, "loss": 0.5}\n', True),
+        ("log", b'{"epoch": 1, "train_loss": 0.5}\n', False),
+    ],
+)
+def test_whose_a_file_is(tmp_path, kind, content, expected):
+    (tmp_path / "file").write_bytes(content)
+    assert is_ours(tmp_path / "file", kind) == expected
+
+
+def test_a_new_name_is_not_compared_with_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("elman._files.nearest", None)
+    require_ours_or_nothing(tmp_path / "new", "model")
+
+
+def test_a_link_to_nothing_is_not_its_own_suggestion(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"there is no file \S*link\.$"):
+        open_file(tmp_path / "link")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def no_file(path: StrPath) -> FileNotFoundError:
         return FileNotFoundError(f"there is no directory {folder}")
     names: list[str] = []
     with suppress(PermissionError):
-        names = sorted(entry.name for entry in folder.iterdir())
+        names = sorted(entry.name for entry in folder.iterdir() if entry.name != path.name)
     return FileNotFoundError(f"there is no file {path}.{nearest(path.name, names)}")
 
 
@@ -92,11 +92,11 @@ _OURS = {
     ".onnx": rb"\x08.\x12\x05elman",  # the producer's name
     ".pt": rb"PK\x03\x04.*archive/data\.pkl.*\}q\0\(X\x05\0\0\0elmanq",  # a dict's first key
     ".c": rb"/\* A recurrent network, written by elman:",
-    "log": rb'\{"epoch": \d',
+    "log": rb'\{"epoch": \d+, "loss": ',
     "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
     rb"|%!PS.*%%Creator: elman",
     # CSV has no place for a name: see cli.tables.write_table
-    "table": rb'[^\r\n"]+,"[^\r\n",]+"\n',
+    "table": rb'[^\r\n"]+,"[^\s",]+"\n',  # with spaces, others quote it too
 }
 _LOOKED_AT = 8192  # bytes at either end
 _HEADER = 100_000_000  # the most bytes that safetensors allows
@@ -125,7 +125,9 @@ def is_ours(path: StrPath, kind: str) -> bool:
         if kind == "model":
             if content[8:9] != b"{":
                 return False
-            end = 8 + min(int.from_bytes(content[:8], "little"), _HEADER)
+            end = 8 + int.from_bytes(content[:8], "little")
+            if end > 8 + _HEADER:
+                return False
             return is_model((content + stream.read(max(0, end - len(content))))[8:end])
         if kind == "picture":
             size = stream.seek(0, 2)
@@ -144,10 +146,9 @@ def require_ours_or_nothing(path: StrPath, kind: str) -> None:
     OSError
         If what is there cannot be read, or is no file.
     """
-    try:
-        may_go = is_ours(path, kind)
-    except (FileNotFoundError, NotADirectoryError):
+    if not Path(path).exists():
         return  # whether there can be one, is seen when it is written
+    may_go = is_ours(path, kind)
     if not may_go:
         raise FileExistsError(
             f"{path} exists, and is not a {kind}{' file' * (kind != 'page')} that elman wrote. Choose "

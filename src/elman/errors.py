@@ -3,13 +3,13 @@
 import sys
 import warnings
 
-_OURS = {"elman", "joblib", "sklearn"}
+_BETWEEN = sys.stdlib_module_names | {"elman", "joblib", "sklearn"}
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line of the user's own that called this package, however deep it is."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 

@@ -101,3 +101,4 @@ def test_a_file_that_is_there_is_replaced_only_by_force(run, tmp_path):
     assert (tmp_path / "m.c").read_text() == "mine"
     assert run("m.safetensors", "--to", "c", "--force").exit_code == 0
     assert (tmp_path / "m.c").read_text() != "mine"
+    assert run("m.safetensors", "--to", "c").exit_code == 0  # it is elman's own now

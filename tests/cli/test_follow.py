@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 import elman
-from elman import RNNClassifier, RNNStepRegressor, RNNTagger
+from elman import DataError, RNNClassifier, RNNStepRegressor, RNNTagger
 from elman.cli import app
+from elman.cli.follow import follow_input
 from elman.cli.tables import rounded
 from plain import plain_model
 
@@ -68,6 +69,12 @@ def test_rows_of_several_sequences_mixed(run):
         expected = whole[machine][int(at)]
         assert p == [f"{value:.6f}" for value in expected]
         assert state == "ab"[int(expected.argmax())]
+
+
+def test_closed_input_is_said(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DataError, match="no input: standard input is closed"):
+        follow_input(elman.load("tagger"), False, None)
 
 
 def test_each_answer_comes_before_the_next_row(tmp_path, run):

@@ -350,6 +350,18 @@ def test_what_one_recording_cannot_be_used_for(run):
     assert "cross-validation needs two sequences at least, and there is one" in result.stderr
 
 
+def test_labels_that_only_the_last_steps_have_are_named(run):
+    run_to_failure = pd.DataFrame({"temp": np.arange(50.0), "state": ["ok"] * 40 + ["fault"] * 10})
+    run_to_failure.to_csv("run.csv", index=False)
+    columns = ["--task", "tag", "--label", "state", "--id", "none"]
+    with pytest.warns(UserWarning, match="one class only"):
+        result = run("train", "run.csv", *columns, *SMALL)
+    assert "labels of the test steps alone: fault" in result.stdout
+    run_to_failure[:1].to_csv("row.csv", index=False)
+    result = run("train", "row.csv", *columns, *SMALL)
+    assert result.stderr == "error: row.csv has one row: there is nothing to test on.\n"
+
+
 def test_ids_that_are_commands_to_a_terminal(run):
     trained(run, "--label", "failed")
     new = pd.read_csv("new.csv")

@@ -109,15 +109,20 @@ def test_without_labels_there_is_an_error_however_sure_the_model_is():
 
 
 @pytest.mark.parametrize("every_step", [False, True])
-def test_a_frame_is_advised_only_where_steps_can_be_put_together(every_step):
-    network, _, rng = make(("gru",))
-    network.parameters["W1"][...] = 0
-    network.parameters["b1"].reshape(4, -1)[1] = -6  # z: nothing is kept
+@pytest.mark.parametrize("frame", [None, (2, 1)])
+def test_a_frame_is_advised_only_where_steps_can_be_put_together(every_step, frame):
+    rng = np.random.default_rng(0)
     X = rng.standard_normal((10, 20, 2))
-    y = rng.integers(3, size=(10, 20)) if every_step else rng.integers(3, size=10)
-    verdict = gradient_flow(network, X, y).verdict
-    assert "Try fewer and larger steps" in verdict
-    assert ("frame=" in verdict) is not every_step
+    y = rng.integers(3, size=(10, 20)) if every_step else np.arange(10) % 3
+    kind = RNNTagger if every_step else RNNClassifier
+    model = plain_model(kind, 4, cell="gru", max_iter=1, frame=frame).fit(X, y)
+    model.network_.parameters["W1"][...] = 0
+    model.network_.parameters["b1"].reshape(4, -1)[1] = -6  # z: nothing is kept
+    for verdict in (gradient_flow(model, X, y).verdict, explain(model, X[0], y[0]).verdict):
+        assert "Try fewer and larger steps" in verdict
+        assert ("frame=" in verdict) is (not every_step and frame is None)
+    network = gradient_flow(model.network_, model.network_input(X), y[:1].repeat(10, axis=0))
+    assert "frame=" not in network.verdict
 
 
 def test_estimators():

@@ -1,5 +1,7 @@
 """Products in one thread, while explanations are computed."""
 
+from threading import Event, Thread
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -11,6 +13,12 @@ from elman.explanation.one_thread import one_thread
 
 def threads_of_the_blas():
     return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
+
+
+def in_a_thread(function):
+    thread = Thread(target=function)
+    thread.start()
+    thread.join()
 
 
 @pytest.fixture
@@ -30,8 +38,9 @@ def seen(monkeypatch):
     monkeypatch.setattr(spectra.np.linalg, "eigvalsh", watched(np.linalg.eigvalsh))
     monkeypatch.setattr(spectra.np.linalg, "qr", watched(np.linalg.qr))
     with threadpool_limits(2, user_api="blas"):
-        if threads_of_the_blas() != {2}:
+        if threads_of_the_blas() == {1}:
             pytest.skip("this BLAS has one thread")
+        assert threads_of_the_blas() == {2}
         yield found
         assert threads_of_the_blas() == {2}
 
@@ -50,6 +59,38 @@ def test_products_are_computed_in_one_thread(seen, compute):
     compute(elman.Network(2, 3, 2, seed=0), np.ones((4, 2)))
     assert seen
     assert all(threads == {1} for threads in seen)
+
+
+def test_of_several_threads_the_first_takes_the_limit_off():
+    (usual,) = threads_of_the_blas()
+    # A thread that has ended holds no limit that others could not change.
+    in_a_thread(lambda: threadpool_limits(2, user_api="blas"))
+    before = threads_of_the_blas()
+    if before == {1}:
+        pytest.skip("this BLAS has one thread")
+    began, go_on, inside = Event(), Event(), []
+
+    @one_thread
+    def second():
+        inside.append(threads_of_the_blas())
+        began.set()
+        assert go_on.wait(10)
+
+    thread = Thread(target=second)
+
+    @one_thread
+    def first():
+        thread.start()
+        assert began.wait(10)
+
+    first()
+    inside.append(threads_of_the_blas())
+    go_on.set()
+    thread.join()
+    after = threads_of_the_blas()
+    in_a_thread(lambda: threadpool_limits(usual, user_api="blas"))
+    assert inside == [{1}, before]
+    assert after == before
 
 
 def test_an_error_leaves_the_number_of_threads_as_it_was(seen):

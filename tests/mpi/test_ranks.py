@@ -124,12 +124,16 @@ def test_every_rank_says_what_went_wrong_and_goes_on():
         "another setting": "learning_rate_init: 0.5, not 0.003",
         "another version": "the version of elman: 0.0.9, not 0.1.0",
         "other validation data": "validation_data: data with digest ",
+        "a model to go on from": "whether training goes on from a model: yes, not no",
     }.items():
         assert first[name].startswith(f"RankError: {differs}{where}"), first[name]
         assert last[name] == first[name]
     gone = "RankError: rank 2 of 3 does not go on: "
     assert first["not finite"].startswith(f"{gone}DataError: X contains NaN at sequence 3, step 0")
     assert last["not finite"].startswith("DataError: ")
+    found_by_others = first["not finite in its file"]
+    assert "another rank's X has NaN or infinity at sequence 9, step 0" in found_by_others
+    assert last["not finite in its file"].startswith("DataError: X contains NaN at sequence 9")
     assert first["all raise"] == last["all raise"] == last["one raises"] == "FaultError: enough"
     assert first["one raises"] == f"{gone}FaultError: enough"
     assert first["Ctrl-C"] == "InterruptedElsewhere: "

@@ -308,7 +308,17 @@ def with_fault(name, rank):
             model.network_.parameters.vector[0] += 1
 
     try:
-        model.fit(X, y, callback=callback, validation_data=watched)
+        if name == "a model to go on from":
+            model.fit(X, y)
+            with files_of(X) as mapped:
+                (model if is_last else clone(model)).partial_fit(mapped, y, classes=[0, 1])
+        elif name == "not finite in its file":
+            if is_last:  # in what it reads itself
+                X[9][0, 0] = np.nan
+            with files_of(X) as mapped:
+                model.fit(mapped, y)
+        else:
+            model.fit(X, y, callback=callback, validation_data=watched)
     except (elman.ElmanError, FaultError, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
     finally:
@@ -329,6 +339,8 @@ FAULTS = (
     "Ctrl-C",
     "other weights",
     "other validation data",
+    "a model to go on from",
+    "not finite in its file",
     "none",
 )
 

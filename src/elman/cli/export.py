@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from elman._files import replace_file
+from elman._files import is_ours, replace_file
 from elman._json import dumps
 from elman.cli.evaluate import Json, Model
 from elman.cli.output import check_delivered, say, say_in_words
@@ -43,9 +43,10 @@ def export(
         raise typer.BadParameter(
             f"--to {to} writes {KINDS[to]} files; got {path}", param_hint="--output"
         )
-    if path.exists() and not force:
+    if path.exists() and not force and not is_ours(path, path.suffix.lower()):
         raise typer.BadParameter(
-            f"{path} is there already; replace it with --force, or choose another name",
+            f"{path} is there already, and elman did not write it; replace it with --force, or choose "
+            "another name",
             param_hint="--output",
         )
     replace_file(path, exported(elman.load(model)._portable(), path))  # --force: whatever it is

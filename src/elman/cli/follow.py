@@ -50,6 +50,8 @@ def follow_input(estimator: Estimator, probabilities: bool, separator: str | Non
     estimator.initial_state()  # refuses what cannot go step by step, before anything is read
     reading = getattr(estimator, "reading_", None)
     stream: Any = sys.stdin
+    if stream is None:
+        raise DataError("no input: standard input is closed.")
     stream.reconfigure(errors="surrogateescape")  # a line that is no text does not end it
     lines = enumerate(stream, start=1)
     labels, id_at, time_at, filling = ["prediction"], None, None, None

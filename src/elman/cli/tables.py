@@ -69,7 +69,7 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
 
     from elman.datasets import Dataset
     from elman.errors import DataError
-    from elman.reading.info import features_in_words
+    from elman.reading.info import features_in_words, listed
     from elman.reading.missing import Filling
     from elman.reading.read import read_raw
 
@@ -86,6 +86,8 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
         n_test = min(ceil(test_size * n_steps), n_steps - 1)
         found.append(f"one sequence: its last {n_test:,} of {n_steps:,} steps are for the test")
         raw, parts = raw.cut(n_steps - n_test), ([0], [1])
+        if raw.info.classes is not None and (unseen := np.setdiff1d(raw.y[1], raw.y[0]).tolist()):
+            found.append(f"labels of the test steps alone: {listed(unseen)}")
     else:
         parts = _split(raw, path, test_size)
     kept, held_out = (raw.take(np.array(part)) for part in parts)
@@ -114,6 +116,8 @@ def _split(raw: Raw, path: Path, test_size: float) -> Any:
     from elman.errors import DataError
 
     n = len(raw.sequences)
+    if n < 2 and raw.info.of_steps:
+        raise DataError(f"{path} has one row: there is nothing to test on.")
     if n < 2:
         raise DataError(
             f"{path} has one sequence, {raw.info.id or 'all rows'}"

@@ -254,7 +254,13 @@ def _other_columns(
 
 def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling: str) -> DataError:
     """Say that a row of the values is not finite, where, and what to do."""
-    feature = int(np.argmin(np.isfinite(sequences.values[row])))
+    is_finite = np.isfinite(sequences.values[row])
+    if is_finite.all():
+        return DataError(  # which each rank has, so that all are in step
+            f"another rank's {name} has NaN or infinity at {sequences.locate(row)}, where this one has "
+            "numbers. Give all ranks the same data."
+        )
+    feature = int(np.argmin(is_finite))
     value = given[row][feature]
     place = f"at {sequences.locate(row)}, feature {feature}"
     if np.isfinite(value):

@@ -45,6 +45,8 @@ def _exp_of_complex(z: Any) -> Any:
     if not _is_tiny(y):
         return np.exp(z)
     power = np.exp(x)
+    if not np.isfinite(power).all():  # what infinity times y is, NumPy knows
+        return np.exp(z)
     return _complex(power, power * y)
 
 

@@ -108,7 +108,7 @@ class Building(Saved, metaclass=ABCMeta):
             standardize=bool(self.standardize) if planned.level is None else "sequence",
             differences=planned.differences,
             frame=planned.frame,
-            readers=readers_of(self, sequences),
+            readers=readers_of(self, False, sequences),
         )
 
     @property

@@ -20,7 +20,7 @@ from elman.training import Trainer
 _OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
 
 
-def readers_of(estimator: BaseEstimator, sequences: Sequences) -> Readers | None:
+def readers_of(estimator: BaseEstimator, goes_on: bool, sequences: Sequences) -> Readers | None:
     """Return the ranks that read sequences together; None if each reads all, as those in memory.
 
     Before that they compare what they are about to read, and what for.
@@ -32,6 +32,7 @@ def readers_of(estimator: BaseEstimator, sequences: Sequences) -> Readers | None
     ranks.compare(
         _shape(estimator, sequences)
         | {
+            "whether training goes on from a model": "yes" if goes_on else "no",
             "the number of features": sequences.n_features,
             "the type of X": sequences.values.dtype,
             "how X is stored (in memory, or in a file)": stored,

@@ -59,7 +59,7 @@ class Preparing(Building):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        readers = partial(readers_of, self)
+        readers = partial(readers_of, self, before is not None)
         if before is None:
             sequences, format = first_format(self, X, readers)
         else:

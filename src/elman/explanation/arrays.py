@@ -37,6 +37,7 @@ class Arrays:
     classes: list[str]
     features: list[str]
     every_step: bool
+    takes_frames: bool
     layer: int
     reverse: bool
     offset: Array | None

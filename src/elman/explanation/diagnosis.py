@@ -30,7 +30,7 @@ def diagnose(
     *,
     plain: bool = True,
     of_all_steps: bool = False,
-    every_step: bool = False,
+    takes_frames: bool = False,
 ) -> Diagnosis:
     """Judge how far errors get back through time.
 
@@ -47,8 +47,8 @@ def diagnose(
         Whether the cell is h = f(h_unactivated); the advice for one with gates is another.
     of_all_steps : bool
         Whether the output reads all steps, so that errors enter at each, and lags count from there.
-    every_step : bool
-        Whether each step is answered, so that no steps can be put together.
+    takes_frames : bool
+        Whether ``frame`` can put steps together, and does not yet.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def diagnose(
         advice = "Try fewer and larger steps"
         n = -(-n_steps // max(2, int(lags[np.argmax(lost)])))  # so many as get through
         n = min(max(2, n), n_steps // 2)
-        advice += "." if every_step or n < 2 else f", as frame=({n}, {n}) makes them."
+        advice += "." if not takes_frames or n < 2 else f", as frame=({n}, {n}) makes them."
     learns = " Steps that the output reads are learned from all the same." if of_all_steps else ""
     return Diagnosis("vanishing", f"The gradient vanishes: {where}.{learns} {advice}")
 

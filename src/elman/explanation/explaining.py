@@ -122,6 +122,7 @@ def compute(
         classes=who.classes,
         features=who.features,
         every_step=who.every_step,
+        takes_frames=who.takes_frames,
         layer=layer,
         reverse=reverse,
         offset=offset,

@@ -186,7 +186,7 @@ def gradient_flow(
         here.W,
         plain=is_plain(here.cell),
         of_all_steps=of_all_steps,
-        every_step=who.every_step,
+        takes_frames=who.takes_frames,
     )
     return GradientFlow(
         layer=layer,

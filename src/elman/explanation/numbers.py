@@ -258,7 +258,7 @@ class Numbers(Arrays):
             self.W,
             plain=self.plain,
             of_all_steps=self.readout.of_all_steps,
-            every_step=self.every_step,
+            takes_frames=self.takes_frames,
         )
 
     @property

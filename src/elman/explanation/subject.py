@@ -39,6 +39,8 @@ class Subject(NamedTuple):
         The outputs' names: the labels by code, or those of numbers.
     features : list of str
         The names of the network's inputs.
+    takes_frames : bool
+        Whether the model's ``frame`` can put steps together, and does not yet.
     learning_rate, max_norm, seed : number or None
         Those of the estimator.
     """
@@ -50,6 +52,7 @@ class Subject(NamedTuple):
     every_step: bool
     classes: list[str]
     features: list[str]
+    takes_frames: bool = False
     learning_rate: float | None = None
     max_norm: float | None = None
     seed: int | None = None
@@ -143,6 +146,9 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         model._every_step,
         names,
         features,
+        not model._every_step
+        and fitted.format.vocabulary is None
+        and fitted.front_end.frame is None,
         float(model.learning_rate_init),
         model.clip_norm and float(model.clip_norm),
         int(model.random_state) if isinstance(model.random_state, int | np.integer) else None,
