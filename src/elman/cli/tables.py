@@ -290,8 +290,9 @@ def _times(raw: Raw) -> list[Any]:
 def write_table(header: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
     """Write a table as CSV, some thousand rows at a time; each text ends without a new line.
 
-    The last name of the header stands in quotation marks, which it needs not and no other program
-    does to it alone: so a file shows that elman wrote it, and any reader of CSV reads it.
+    The last name of the header stands in quotation marks, which it needs not and, if it has no space,
+    no other program does to it alone: so a file shows that elman wrote it, and any reader of CSV
+    reads it.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
