@@ -483,6 +483,7 @@ def test_diagnose_layers_without_recurrence(run):
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
+        (["trian"], "Did you mean 'train'? "),
         (["train", "digits", "--epochs", "0"], "'0' is neither a whole"),
         (["train", "digits", "--batch-size", "all"], "'all' is neither a whole"),
     ],

@@ -57,7 +57,9 @@ def _in_words() -> Iterator[None]:
         say_error("interrupted")
     except _UsageError as error:
         option = next(iter(getattr(getattr(error, "param", None), "opts", ())), "")
-        error.message = in_one_line(_expected(error).rstrip(".") + _CONFUSED.get(option, "."))
+        error.message = in_one_line(_expected(error))
+        if option in _CONFUSED:
+            error.message = error.message.rstrip(".") + _CONFUSED[option]
         raise
     else:
         return
