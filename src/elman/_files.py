@@ -148,8 +148,7 @@ def require_ours_or_nothing(path: StrPath, kind: str) -> None:
     """
     if not Path(path).exists():
         return  # whether there can be one, is seen when it is written
-    may_go = is_ours(path, kind)
-    if not may_go:
+    if not is_ours(path, kind):
         raise FileExistsError(
             f"{path} exists, and is not a {kind}{' file' * (kind != 'page')} that elman wrote. Choose "
             "another name, or remove the file first."

@@ -235,7 +235,7 @@ class Ranks:
         return np.unpackbits(np.bitwise_or.reduce(heard), count=len(flags)).astype(bool)
 
     def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
-        """See ``Reducer.share``."""
+        """See ``Readers.share``."""
         self._let_through()
         parts = [rows[start:stop] for start, stop in pairwise(cuts)]
         own = np.ascontiguousarray(parts[self.rank]).reshape(-1).view(np.uint8)

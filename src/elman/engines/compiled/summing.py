@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from elman._typing import Array, IntArray
+from elman.data.totals import Readers
 
 Place: TypeAlias = tuple[int, int]
 """A place in the tree: (level, i) has the sum of the shards i 2ˡᵉᵛᵉˡ … (i + 1) 2ˡᵉᵛᵉˡ - 1."""
@@ -121,17 +122,8 @@ def blocks_of(costs: IntArray, n_ranks: int) -> list[range]:
     return [range(start, end) for start, end in pairwise(cuts)]
 
 
-class Reducer(Protocol):
-    """Says which process this is, and brings together what all of them have.
-
-    Attributes
-    ----------
-    rank, size : int
-        The number of this process, from 0 on, and how many there are.
-    """
-
-    rank: int
-    size: int
+class Reducer(Readers, Protocol):
+    """Says which process this is, and brings together what all of them have."""
 
     def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
         """Add up what each process has of a tree.
@@ -158,10 +150,6 @@ class Reducer(Protocol):
         """Say which of some truth values, (n,), hold in any process."""
         ...
 
-    def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
-        """Fill in the rows of an array that other processes have: see ``Division.cuts``."""
-        ...
-
 
 class Alone:
     """One process has all. See ``Reducer``."""
@@ -177,4 +165,4 @@ class Alone:
         return flags
 
     def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
-        """See ``Reducer.share``."""
+        """See ``Readers.share``."""
