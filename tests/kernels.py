@@ -23,6 +23,9 @@ KERNELS = [  # what takes longest first
     *product(["first states"], DTYPES, ["last"], [None]),
     *product(["full panels", "narrow panels"], DTYPES, ["last"], [DROPOUT]),
     ("full panels", np.float64, "mean", DROPOUT),
+    *product(["pairs"], DTYPES, ["last"], [None]),
+    ("pairs of first states", np.float32, "mean", None),
+    ("pairs of first states", np.float32, "last", DROPOUT),
     *product(["rows"], DTYPES, ["last"], [None, DROPOUT]),
 ]
 
@@ -30,14 +33,18 @@ KERNELS = [  # what takes longest first
 def compile_kernels(kind, dtype, readout, dropout):
     """Have a network of some kind train and answer."""
     panels.are_narrow = lambda *_: kind == "narrow panels"
-    both_ways = kind == "both ways"
+    panels.PAIRS = "pairs" in kind
     network = Network(
-        3, 5, 4, dtype=dtype, readout=readout, bidirectional=both_ways, seed=0,
-        learn_initial_state=kind == "first states",
+        3, 5, 4, dtype=dtype, readout=readout, bidirectional=kind == "both ways", seed=0,
+        learn_initial_state="first states" in kind, n_jobs=1,
     )  # fmt: skip
-    X = np.ones((1 if kind == "rows" else 8, 2, 3))
+    X = np.ones((1 if kind == "rows" else 32 if panels.PAIRS else 8, 2, 3))
     network.loss_and_gradients(X, np.zeros(len(X), int), dropout=dropout)
-    if (readout, dropout) == ("last", None) and kind not in ("narrow panels", "first states"):
+    if (readout, dropout) == ("last", None) and kind not in (
+        "narrow panels",
+        "first states",
+        "pairs",
+    ):
         network.forward(X)
     if kind == "rows":
         network.step(X[0, 0], network.initial_state())

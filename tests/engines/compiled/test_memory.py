@@ -47,7 +47,7 @@ def store(array, offset, step):
 
 @njit
 def broadcast_rows(array, offset):
-    tiles.broadcast_rows(array, offset, 4)
+    tiles.broadcast_rows(array, offset, 4, 1)
 
 
 @njit
@@ -251,7 +251,7 @@ def test_bell_that_is_not_there_raises():
 @checked
 def test_what_is_compiled_is_not_kept_on_disk():
     entries = {
-        panels: ("predict_shards", "train_shard"),
+        panels: ("predict_shards", "train_shards"),
         rows: ("predict_sequences", "train_sequence"),
         bidirectional: ("predict_shards", "train_shard"),
     }

@@ -153,7 +153,7 @@ def test_keep_clears_all_other_lanes_nan_too(dtype):
 
 @njit
 def spread(x, y):
-    tiles.store(tiles.broadcast_rows(x, 3, 4), y, 0, tiles.lanes(x))
+    tiles.store(tiles.broadcast_rows(x, 3, 4, 1), y, 0, tiles.lanes(x))
     tiles.store(tiles.zeros(x, 2, 1), y, 4 * tiles.lanes(x), tiles.lanes(x))
 
 

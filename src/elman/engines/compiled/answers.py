@@ -23,7 +23,7 @@ def output(net, work, h, width, z):
     for p in range(0, out.n_units, L):
         for i in range(0, min(L, out.n_units - p), tile_rows(work)):
             used = out.n_units - p - i
-            tile = affine(gate, out.n_inputs, net.weights, p, i, used, work, h, width)
+            tile = affine(gate, out.n_inputs, net.weights, p, i, used, work, h, width, None)
             store(tile, work, z + (p + i) * L, L)
 
 

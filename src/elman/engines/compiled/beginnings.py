@@ -22,11 +22,11 @@ def count_alive(lengths, alive):
 
 
 @helper
-def load_inputs(values, starts, t, n, work, x, width):
-    """Gather x_t of n sequences into a panel, and have x_{t+1} brought near."""
-    L, D = lanes(work), values.shape[1]
+def load_inputs(data, first, t, n, work, x, width):
+    """Gather x_t of n sequences, from the first one on, into a panel; have x_{t+1} brought near."""
+    L, values, D = lanes(work), data.values, data.values.shape[1]
     for j in range(n):
-        row = starts[j] + t
+        row = data.starts[first + j] + t
         for d in range(D):
             work[x + d * width + j] = values[row, d]
         for d in range(0, D, L):

@@ -16,6 +16,8 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from elman._typing import Array
@@ -65,6 +67,7 @@ from elman.equations.dropout import Dropout
 
 __all__ = [
     "BLOCK",
+    "PAIRS",
     "at_once",
     "pack",
     "predict",
@@ -74,6 +77,8 @@ __all__ = [
     "unit",
     "unpack",
 ]
+
+PAIRS = False
 
 
 # Forward
@@ -86,15 +91,14 @@ def forward(net, data, first, last, work, alive, initial, scratch):
     ``scratch`` has a vector of zeros, then room for the gates.
     """
     L, T = lanes(work), len(alive) - 1
-    starts = data.starts[first:last]
     clear_tokens(net, work, T * L)
     for t in range(T):
         x = inputs_at(net.layers[0], t, T, None, L)
-        load_inputs(data.values, starts, t, alive[t], work, x, L)
+        load_inputs(data, first, t, alive[t], work, x, L)
     for layer in net.layers[:-1]:
         for i in range(T):
             t = T - 1 - i if layer.reverse else i
-            forward_step(net, layer, work, t, T, None, initial, True, scratch)
+            forward_step(net, layer, work, t, T, None, initial, True, scratch, None)
             if layer.reverse and t > 0:
                 begin_sequences(layer, work, t, T, alive[t], alive[t - 1], initial)
             mask_states(net, layer, work, t, T, None, scratch)
@@ -220,7 +224,9 @@ def backward_step(net, layer, work, t, T, errors, dh_t, alive, initial, scratch)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), R):
             tile = load(work, dh_t + (p + i) * L, L, R, 1)
-            tile = add_later(net, layer, tile, work, p, i, after >= 0, error_after, of_masks, True)
+            tile = add_later(
+                net, layer, tile, work, p, i, after >= 0, error_after, of_masks, True, None
+            )
             store(tile, work, scratch + (1 + p + i) * L, L)
     backward_cell(layer, work, t, T, T, None, errors, alive, initial, scratch)
 
@@ -353,16 +359,16 @@ def train(
     targets: Targets,
     dropout: Dropout | None,
     work: Array,
-    gradients: Array,
+    gradients: Sequence[Array],
     segment: int,
-) -> tuple[float, float]:
+) -> list[tuple[float, float]]:
     """See ``Kernel.train``: over the L sequences from the first one on, all steps at a time."""
     room = np.empty(lengths[0] + 1, np.int64)
     loss, correct = train_shard.of_kind(
         (work.itemsize, dropout is None),
-        net, data, first, targets, dropout, work, room, gradients,
+        net, data, first, targets, dropout, work, room, *gradients,
     )  # fmt: skip
-    return loss, correct
+    return [(loss, correct)]
 
 
 @entry

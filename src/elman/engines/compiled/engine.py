@@ -53,6 +53,9 @@ class Kernel(Protocol):
         """How many sequences ``train`` computes."""
         ...
 
+    PAIRS: bool
+    """Whether ``train`` takes two shards at a time, of as many steps."""
+
     BLOCK: int
     """Of so many steps, or a multiple, are the segments that ``train`` keeps states of."""
 
@@ -79,13 +82,13 @@ class Kernel(Protocol):
         targets: Targets,
         dropout: Dropout | None,
         work: Array,
-        gradients: Array,
+        gradients: Sequence[Array],
         segment: int,
-    ) -> tuple[float, float]:
-        """Set the gradients; return Σ w L, and Σ w over the right answers.
+    ) -> list[tuple[float, float]]:
+        """Set each shard's gradients; return, of each, Σ w L, and Σ w over the right answers.
 
-        ``lengths`` are those of the sequences from the first one on. States are kept of a segment of
-        the steps at a time. How long it is changes no bit.
+        ``lengths`` are those of the first shard's sequences, from the first one on. States are kept of
+        a segment of the steps at a time. How long it is changes no bit.
         """
         ...
 
@@ -223,19 +226,24 @@ class CompiledEngine:
         own = blocks[division.process]
         totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
+        n_threads = self.n_threads if len(own) > 1 else 1
+        tasks = tasks_of(kernel, batch.lengths, size, len(own), n_members, n_threads)
+
         def evaluate(task: int) -> None:
-            m, begin = task % n_members, task // n_members * size
+            m, i, n = tasks[task]
+            begin = i * size
             lengths = batch.lengths[begin : begin + size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
-            work = buffers.take_room(room, dtype)
-            gradients = buffers.take(layout.n_gradients, dtype)
-            loss, correct = kernel.train(
+            work = buffers.take_room(n * room, dtype)
+            gradients = [buffers.take(layout.n_gradients, dtype) for _ in range(n)]
+            found = kernel.train(
                 nets[m], sequences[m], begin, lengths, flat, dropped[m], work, gradients, segment
             )
             buffers.give_room(work)
-            totals[m].add(own[task // n_members], loss, correct, gradients)
+            for k, (loss, correct) in enumerate(found):
+                totals[m].add(own[i + k], loss, correct, gradients[k])
 
-        self._run(evaluate, n_members * len(own), batch, 6 * n_members * layout.n_gradients)
+        self._run(evaluate, len(tasks), batch, 6 * n_members * layout.n_gradients)
         evaluations = []
         for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
             parameters, after = member.parameters, member.after
@@ -373,6 +381,27 @@ def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
     if parameters.architecture.bidirectional:
         return bidirectional
     return rows if n_sequences <= FEW else panels
+
+
+def tasks_of(
+    kernel: Kernel, lengths: IntArray, size: int, n_shards: int, n_members: int, n_threads: int
+) -> list[tuple[int, int, int]]:
+    """What is computed at a time: (member, first shard, how many shards).
+
+    Two shards of as many steps take less time side by side, as long as all threads get as many pairs.
+    """
+    alone = [(m, i, 1) for i in range(n_shards) for m in range(n_members)]
+    if not kernel.PAIRS or len(alone) < 2 * n_threads:
+        return alone
+    pairs = [
+        (m, i, 2)
+        for i in range(0, n_shards - 1, 2)
+        if lengths[i * size] == lengths[(i + 1) * size]
+        for m in range(n_members)
+    ]
+    del pairs[len(pairs) // n_threads * n_threads :]
+    paired = {(m, i // 2) for m, i, _ in pairs}
+    return pairs + [(m, i, n) for m, i, n in alone if (m, i // 2) not in paired]
 
 
 def steps_kept(

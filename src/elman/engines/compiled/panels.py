@@ -17,6 +17,7 @@ Letters: T steps, D features, H units, K outputs, L lanes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -51,6 +52,7 @@ from elman.engines.compiled.places import (
     inputs_at,
     masks_at,
     part_at,
+    shards,
     states_apart,
     states_at,
     step_after,
@@ -64,6 +66,7 @@ from elman.engines.compiled.steps import (
     room_of_steps,
 )
 from elman.engines.compiled.tiles import (
+    IS_WIDE,
     VECTOR_BITS,
     keep,
     lanes,
@@ -71,11 +74,14 @@ from elman.engines.compiled.tiles import (
     multiply_add,
     store,
     tile_rows,
+    tile_vectors,
     zeros,
 )
 from elman.equations.dropout import Dropout
 
 WASTE = 1 << 20  # numbers: more than that is worth narrow panels, which take a little longer
+
+PAIRS = IS_WIDE  # with 16 registers there is no room for what two shards share
 
 pack, unpack = packing.pack_panels, packing.unpack_panels
 
@@ -94,12 +100,13 @@ def at_once(layout: Layout) -> int:
 
 
 @helper
-def forward(net, work, t, slots, begins, initial, extras, scratch):
+def forward(net, work, t, slots, begins, initial, extras, scratch, apart):
     """All layers' states of step t."""
     for layer in net.layers[:-1]:
-        forward_step(net, layer, work, t, slots, begins, initial, extras, scratch)
+        forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, apart)
         if extras is not None and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
-            mask_states(net, layer, work, t, slots, begins, scratch)
+            for d in shards(apart):
+                mask_states(net, layer, work[d:], t, slots, begins, scratch)
 
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
@@ -131,8 +138,8 @@ def predict_shards(net, data, first, last, work, y_hat):
         initial = load_initial(net, data, start, alive, work, scratch + (1 + net.widest) * L)
         for t in range(lengths[0]):
             x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
-            load_inputs(data.values, starts, t, alive, work, x, L)
-            forward(net, work, t, 2, None, initial, True, scratch)
+            load_inputs(data, start, t, alive, work, x, L)
+            forward(net, work, t, 2, None, initial, True, scratch, None)
             if out.readout:
                 h = readouts.take_step(out, readout, work, h, L, t, False)
             if data.every_step:
@@ -157,21 +164,21 @@ def predict_shards(net, data, first, last, work, y_hat):
 @helper
 def backward_step(
     net, layer, above, work, t, T, slots, begins, errors, error_above, has_error_above, from_readout,
-    alive, initial, extras, scratch,
+    alive, initial, extras, scratch, apart,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
     The output's U is V. What comes from a readout stands at ``from_readout``, if that is not negative.
     ``scratch`` has a vector of zeros, then room for dL/dh.
     """
-    L, R = lanes(work), tile_rows(work)
+    L, R, V = lanes(work), tile_rows(work, apart), tile_vectors(apart)
     of_masks, after = masks_at(net, scratch, L), step_after(layer, t, T)
     error_after = errors + errors_at(layer, after, L)
     for p in range(0, layer.n_units, L):
         for i in range(0, min(L, layer.n_units - p), R):
-            tile = zeros(work, R, 1)
+            tile = zeros(work, R, V)
             if from_readout >= 0:
-                tile = load(work, from_readout + (p + i) * L, L, R, 1)
+                tile = load(work, from_readout + (p + i) * L, L, R, V, apart)
             if has_error_above:
                 for g in range(above.n_gates):
                     gate = net.gates[above.first_gate + g]
@@ -180,13 +187,14 @@ def backward_step(
                         delta = error_above + g * errors_apart(above, L)
                         tile = multiply_add(
                             tile, net.weights, U, 1, L, work, delta, L, above.n_units,
-                            layer.n_units - p - i,
+                            layer.n_units - p - i, apart,
                         )  # fmt: skip
             tile = add_later(
-                net, layer, tile, work, p, i, after >= 0, error_after, of_masks, extras
+                net, layer, tile, work, p, i, after >= 0, error_after, of_masks, extras, apart
             )
-            store(tile, work, scratch + (1 + p + i) * L, L)
-    backward_cell(layer, work, t, T, slots, begins, errors, alive, initial, scratch)
+            store(tile, work, scratch + (1 + p + i) * L, L, apart)
+    for s, d in enumerate(shards(apart)):
+        backward_cell(layer, work[d:], t, T, slots, begins, errors, alive[s, t], initial, scratch)
 
 
 def are_narrow(state_rows: int, lengths: list[int], L: int) -> bool:
@@ -231,27 +239,29 @@ def train(
     targets: Targets,
     dropout: Dropout | None,
     work: Array,
-    gradients: Array,
+    gradients: Sequence[Array],
     segment: int,
-) -> tuple[float, float]:
-    """See ``Kernel.train``: over the L sequences from the first one on."""
-    L, begins = VECTOR_BITS // (8 * work.itemsize), None
-    if segment >= lengths[0] and are_narrow(net.state_rows, lengths, L):
+) -> list[tuple[float, float]]:
+    """See ``Kernel.train``: over the L sequences from the first one on, or twice as many."""
+    n, L, begins = len(gradients), VECTOR_BITS // (8 * work.itemsize), None
+    if n == 1 and segment >= lengths[0] and are_narrow(net.state_rows, lengths, L):
         t = np.arange(lengths[0] + 2)
         begins = np.zeros_like(t)
         for length in lengths:
             begins += np.minimum(t, length)
         begins[-1] += 1
     reads = True if net.has_readout else None
-    room = np.empty(lengths[0] + 1, np.int64)
+    apart = None if n == 1 else len(work) // (n * L) * L
+    room, sums = np.empty((n, lengths[0] + 1), np.int64), np.zeros((n, 2))
     has_extras = dropout is not None or len(data.initial) or len(data.after)
     has_extras = has_extras or segment < lengths[0] or net.layers[0]["reads_tokens"]
     extras = True if has_extras else None
-    loss, correct = train_shard.of_kind(
-        (work.itemsize, dropout is None, begins is None, reads, extras),
-        net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment,
+    train_shards.of_kind(
+        (work.itemsize, dropout is None, begins is None, reads, extras, n),
+        net, data, first, targets, dropout, work, room, tuple(gradients), sums, begins, reads, extras,
+        segment, apart,
     )  # fmt: skip
-    return loss, correct
+    return [(loss, correct) for loss, correct in sums.tolist()]
 
 
 @helper
@@ -287,8 +297,8 @@ def write_states(net, work, t, slots, begins, row, first, last, after):
 
 @helper
 def forward_segment(
-    net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads, readout,
-    answering, is_first_time, extras, scratch,
+    net, data, first, alive, begin, end, base, slots, begins, work, initial, reads, readout,
+    answering, is_first_time, extras, scratch, apart,
 ):  # fmt: skip
     """The states of the steps begin … end - 1, which stand as if ``base`` were step 0.
 
@@ -298,17 +308,20 @@ def forward_segment(
     for t in range(begin, end):
         u = t - base
         x, width = inputs_at(net.layers[0], u, slots, begins, L), width_at(u, begins, L)
-        load_inputs(data.values, starts, t, alive[t], work, x, width)
-        forward(net, work, u, slots, begins, initial, extras, scratch)
+        for s, d in enumerate(shards(apart)):
+            load_inputs(data, first + s * L, t, alive[s, t], work, x + d, width)
+        forward(net, work, u, slots, begins, initial, extras, scratch, apart)
         if is_first_time:
-            if not data.every_step:
-                h = inputs_at(out, u, slots, begins, L)
-                if reads is not None:
-                    h, width = readouts.take_step(out, readout, work, h, width, t, True), L
-                    readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
-                collect(work, h, width, top.n_units, alive[t + 1], alive[t], answering)
-            if extras is not None and len(data.after):
-                write_states(net, work, u, slots, begins, first, alive[t + 1], alive[t], data.after)
+            for s, d in enumerate(shards(apart)):
+                own, n_after, n = work[d:], alive[s, t + 1], alive[s, t]
+                if not data.every_step:
+                    h, of_h = inputs_at(out, u, slots, begins, L), width
+                    if reads is not None:
+                        h, of_h = readouts.take_step(out, readout, own, h, width, t, True), L
+                        readouts.collect_steps(out, readout, own, n_after, n)
+                    collect(own, h, of_h, top.n_units, n_after, n, answering)
+                if extras is not None and len(data.after):
+                    write_states(net, own, u, slots, begins, first + s * L, n_after, n, data.after)
 
 
 @helper
@@ -321,102 +334,151 @@ def base_of(begin):
 
 
 @helper
+def answer_steps(
+    net, targets, gradients, sums, work, starts, alive, begin, end, base, slots, begins, transposed_0,
+    z, extras, scratch,
+):  # fmt: skip
+    """Answer at the steps begin … end - 1, turn ŷ into errors, and add the output's gradients.
+
+    Adds Σ w L, and Σ w over the right answers, to ``sums``.
+    """
+    L, out = lanes(work), net.layers[-1]
+    apart = BLOCK * L * L
+    for t in range(begin, end):
+        z_t, u = z + (t - begin) * out.rows * L, t - base
+        h = inputs_at(out, u, slots, begins, L)
+        output(net, work, h, width_at(u, begins, L), z_t)
+        loss, correct = output_error(out, work, z_t, targets, starts[: alive[t]], t, scratch)
+        sums[0] += loss
+        sums[1] += correct
+        transpose_panel(work, z_t, out.rows, transposed_0 + u * L * L, apart)
+    h, n_alive = inputs_at(out, 0, slots, begins, L), alive[base:]
+    add_gradients(
+        out, net.gates[-1], gradients, work, h, 0, begins, transposed_0, apart, begin - base,
+        end - base, n_alive, -1, extras,
+    )  # fmt: skip
+
+
+@helper
+def answer_last(
+    net, data, first, targets, gradients, sums, work, alive, transposed, answering, answers, readout,
+    reads, extras, scratch,
+):  # fmt: skip
+    """Answer once a sequence, from the states that were collected; else as ``answer_steps``."""
+    L, out, last = lanes(work), net.layers[-1], first + alive[0]
+    output(net, work, answering, L, answers)
+    members = data.members[first:last]
+    sums[0], sums[1] = output_error(out, work, answers, targets, members, 0, scratch)
+    transpose_panel(work, answers, out.rows, transposed, L * L)
+    add_gradients(
+        out, net.gates[-1], gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1,
+        extras,
+    )  # fmt: skip
+    if reads is not None:
+        readouts.error_of_read(net, readout, work, answers, data.lengths[first:last])
+
+
+@helper
+def add_layer_gradients(
+    net, data, layer, gradients, work, alive, begin, end, base, slots, begins, errors, transposed_0,
+    initial, extras, scratch,
+):  # fmt: skip
+    """Add a layer's gradients of the steps begin … end - 1."""
+    L = lanes(work)
+    x = inputs_at(layer, 0, slots, begins, L)
+    h = part_at(layer, layer.in_time_place, 0, slots, begins, L)
+    h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
+    for g in range(layer.n_gates):
+        gate, of_gate = net.gates[layer.first_gate + g], transposed_0 + g * layer.rows * BLOCK * L
+        add_gradients(
+            layer, gate, gradients, work, x, h, begins, of_gate, BLOCK * L * L, begin - base,
+            end - base, alive[base:], h_0, extras,
+        )  # fmt: skip
+    learns_initial = data.learns_initial and layer.initial >= 0
+    if extras is not None and begin == 0 and learns_initial:
+        add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], scratch)
+
+
+@helper
 def backward_block(
-    net, data, targets, gradients, work, starts, alive, begin, end, base, slots, begins, errors,
-    transposed, z, answers, readout, reads, initial, extras, scratch, cell_scratch, loss, correct,
+    net, data, first, targets, gradients, sums, work, alive, begin, end, base, slots, begins, errors,
+    transposed, z, answers, readout, reads, initial, extras, scratch, cell_scratch, apart,
 ):  # fmt: skip
     """Take errors back through the steps begin … end - 1, and add their gradients.
 
-    Their states stand as if ``base`` were step 0. Returns Σ w L, and Σ w over the right answers, with
-    what these steps add.
+    Their states stand as if ``base`` were step 0. What these steps add to Σ w L, and to Σ w over the
+    right answers, is added to ``sums``.
     """
-    L, T = lanes(work), len(alive) - 1
-    layers = net.layers
-    out, V = layers[-1], net.gates[-1]
-    apart = BLOCK * L * L  # the transposed errors of L units from those of the next
-    first, last, n_alive = begin - base, end - base, alive[base:]
-    transposed_0 = transposed - first * L * L  # where those of step 0 would be
-    for t in range(begin, end):
-        z_t, u = z + (t - begin) * out.rows * L, t - base
+    L, T, layers, out = lanes(work), alive.shape[1] - 1, net.layers, net.layers[-1]
+    n_alive = alive[:, base:]
+    transposed_0 = transposed - (begin - base) * L * L  # where those of step 0 would be
+    for s, d in enumerate(shards(apart)):
         if data.every_step:
-            h = inputs_at(out, u, slots, begins, L)
-            output(net, work, h, width_at(u, begins, L), z_t)
-            part = output_error(out, work, z_t, targets, starts[: alive[t]], t, scratch)
-            loss, correct = loss + part[0], correct + part[1]
-            transpose_panel(work, z_t, out.rows, transposed_0 + u * L * L, apart)
+            answer_steps(
+                net, targets, gradients[s], sums[s], work[d:], data.starts[first + s * L :], alive[s],
+                begin, end, base, slots, begins, transposed_0, z, extras, scratch,
+            )  # fmt: skip
         else:  # the errors of the sequences that end here
-            for k in range(out.n_units):
-                error = load(work, answers + k * L, 0, 1, 1)
-                store(keep(error, alive[t + 1], alive[t]), work, z_t + k * L, 0)
-    if data.every_step:
-        h = inputs_at(out, 0, slots, begins, L)
-        add_gradients(
-            out, V, gradients, work, h, 0, begins, transposed_0, apart, first, last, n_alive, -1,
-            extras,
-        )  # fmt: skip
+            for t in range(begin, end):
+                z_t = d + z + (t - begin) * out.rows * L
+                for k in range(out.n_units):
+                    error = load(work, d + answers + k * L, 0, 1, 1)
+                    store(keep(error, alive[s, t + 1], alive[s, t]), work, z_t + k * L, 0)
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
-        gate_apart = layer.rows // L * apart
         for t in range(end - 1, begin - 1, -1):
             u = t - base
             error_above, has_error_above = errors + errors_at(above, u, L), True
             from_readout = -1
             if k == len(layers) - 2:
                 error_above = z + (t - begin) * out.rows * L
-                has_error_above = data.every_step or alive[t + 1] < alive[t]
+                has_error_above = data.every_step
+                for s, d in enumerate(shards(apart)):
+                    has_error_above |= alive[s, t + 1] < alive[s, t]
+                    if reads is not None:
+                        from_readout = readouts.error_of_step(out, readout, work[d:], t)
                 if reads is not None:
                     has_error_above = False
-                    from_readout = readouts.error_of_step(out, readout, work, t)
             backward_step(
                 net, layer, above, work, u, T - base, slots, begins, errors, error_above,
-                has_error_above, from_readout, alive[t], initial, extras, cell_scratch,
+                has_error_above, from_readout, n_alive, initial, extras, cell_scratch, apart,
             )  # fmt: skip
-            for g in range(layer.n_gates):
-                error = errors + errors_at(layer, u, L) + g * errors_apart(layer, L)
-                to = transposed_0 + g * gate_apart + u * L * L
-                transpose_panel(work, error, layer.rows, to, apart)
-        x = inputs_at(layer, 0, slots, begins, L)
-        h = part_at(layer, layer.in_time_place, 0, slots, begins, L)
-        h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
-        for g in range(layer.n_gates):
-            gate = net.gates[layer.first_gate + g]
-            of_gate = transposed_0 + g * gate_apart
-            add_gradients(
-                layer, gate, gradients, work, x, h, begins, of_gate, apart, first, last, n_alive, h_0,
-                extras,
+            for d in shards(apart):
+                for g in range(layer.n_gates):
+                    error = errors + errors_at(layer, u, L) + g * errors_apart(layer, L)
+                    to = transposed_0 + g * layer.rows * BLOCK * L + u * L * L
+                    transpose_panel(work, d + error, layer.rows, d + to, BLOCK * L * L)
+        for s, d in enumerate(shards(apart)):
+            add_layer_gradients(
+                net, data, layer, gradients[s], work[d:], alive[s], begin, end, base, slots, begins,
+                errors, transposed_0, initial, extras, cell_scratch,
             )  # fmt: skip
-        learns_initial = data.learns_initial and layer.initial >= 0
-        if extras is not None and begin == 0 and learns_initial:
-            add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], cell_scratch)
-    return loss, correct
 
 
 @entry
-def train_shard(
-    net, data, first, targets, dropout, work, room, gradients, begins, reads, extras, segment
+def train_shards(
+    net, data, first, targets, dropout, work, room, gradients, sums, begins, reads, extras, segment,
+    apart,
 ):  # fmt: skip
-    """Compute loss and gradients over the L sequences from the first one on.
+    """Set the gradients of the L sequences from the first one on; add Σ w L, and w of right answers.
 
     The states of a segment of the steps are kept at a time, mostly of all. Where there are several,
     the way forward keeps those before each, and on the way back each but the last is computed anew.
     From the last step to the first, ``BLOCK`` steps at a time, the errors of all layers are computed,
     and become gradients while they are in the cache. Where there is no dropout, or nothing but the
     last step is read, and they are None, nothing of them is compiled; nor of segments, states before
-    and after the sequences, tokens and masks, if ``extras`` is None. Returns Σ w L, and Σ w over the
-    right answers.
+    and after the sequences, tokens and masks, if ``extras`` is None.
+
+    With ``apart`` it is done for two such shards side by side, which have as many steps, each in its
+    part of ``work``. A number of the weights that is brought to a register serves both.
     """
-    L = lanes(work)
-    last = min(first + L, len(data.lengths))
-    starts, members = data.starts[first:last], data.members[first:last]
-    alive = room[: data.lengths[first] + 1]
-    count_alive(data.lengths[first:last], alive)
-    T = len(alive) - 1
+    L, T = lanes(work), data.lengths[first]
+    alive = room[:, : T + 1]
     slots, n_kept = T, T
     if extras is not None and segment < T:
         slots, n_kept = segment + BLOCK + 1, segment
     n_segments = (T + n_kept - 1) // n_kept
-    layers = net.layers
-    top, out, V = layers[-2], layers[-1], net.gates[-1]
+    top, out = net.layers[-2], net.layers[-1]
 
     # behind x and the states, all steps of a layer together
     kept = net.state_rows * area(slots, begins, L)
@@ -429,60 +491,61 @@ def train_shard(
     readout = scratch + rows_of_loss(out) * L
     cell_scratch = readout + readouts.room_of_panels(out, L)
 
-    store(zeros(work, 1, 1), work, cell_scratch, 0)
     initial = -1
-    if extras is not None:
-        clear_tokens(net, work, area(slots, begins, L))
-        of_initial = cell_scratch + (1 + net.widest) * L
-        initial = load_initial(net, data, first, alive[0], work, of_initial)
-    if dropout is not None:
-        draw_masks(net, dropout, members, work, initial, cell_scratch)
-    gradients[:] = 0.0
-    loss, correct = 0.0, 0.0
+    for s, d in enumerate(shards(apart)):
+        own, i = work[d:], first + s * L
+        members = data.members[i : min(i + L, len(data.lengths))]
+        count_alive(data.lengths[i : i + len(members)], alive[s])
+        store(zeros(own, 1, 1), own, cell_scratch, 0)
+        if extras is not None:
+            clear_tokens(net, own, area(slots, begins, L))
+            of_initial = cell_scratch + (1 + net.widest) * L
+            initial = load_initial(net, data, i, len(members), own, of_initial)
+        if dropout is not None:
+            draw_masks(net, dropout, members, own, initial, cell_scratch)
+        gradients[s][:] = 0.0
     begin = base = 0
-    for s in range(n_segments):
-        end = T - (n_segments - 1 - s) * n_kept
-        before = kept + (s - 1) * net.initial_rows * L
-        if extras is not None and s > 0:
+    for k in range(n_segments):
+        end = T - (n_segments - 1 - k) * n_kept
+        before = kept + (k - 1) * net.initial_rows * L
+        if extras is not None and k > 0:
             base = base_of(begin)
-            copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
+            for d in shards(apart):
+                copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)
         forward_segment(
-            net, data, first, starts, alive, begin, end, base, slots, begins, work, initial, reads,
-            readout, answering, True, extras, cell_scratch,
+            net, data, first, alive, begin, end, base, slots, begins, work, initial, reads, readout,
+            answering, True, extras, cell_scratch, apart,
         )  # fmt: skip
-        if extras is not None and s < n_segments - 1:
+        if extras is not None and k < n_segments - 1:
             after = before + net.initial_rows * L
-            copy_states(net, work, end - 1 - base, slots, after, cell_scratch, False)
+            for d in shards(apart):
+                copy_states(net, work[d:], end - 1 - base, slots, after, cell_scratch, False)
             begin = end
     if not data.every_step:
-        output(net, work, answering, L, answers)
-        loss, correct = output_error(out, work, answers, targets, members, 0, scratch)
-        transpose_panel(work, answers, out.rows, transposed, L * L)
-        add_gradients(
-            out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1, extras
-        )
-        if reads is not None:
-            lengths = data.lengths[first:last]
-            readouts.error_of_read(net, readout, work, answers, lengths)
+        for s, d in enumerate(shards(apart)):
+            answer_last(
+                net, data, first + s * L, targets, gradients[s], sums[s], work[d:], alive[s],
+                transposed, answering, answers, readout, reads, extras, scratch,
+            )  # fmt: skip
 
-    for s in range(n_segments - 1, -1, -1):
-        end = T - (n_segments - 1 - s) * n_kept
+    for k in range(n_segments - 1, -1, -1):
+        end = T - (n_segments - 1 - k) * n_kept
         begin = max(0, end - n_kept)
-        if extras is not None and s < n_segments - 1:
+        if extras is not None and k < n_segments - 1:
             base = base_of(begin)
-            if s > 0:
-                before = kept + (s - 1) * net.initial_rows * L
-                copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)
+            if k > 0:
+                before = kept + (k - 1) * net.initial_rows * L
+                for d in shards(apart):
+                    copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)
             forward_segment(
-                net, data, first, starts, alive, begin, end, base, slots, begins, work, initial,
-                reads, readout, answering, False, extras, cell_scratch,
+                net, data, first, alive, begin, end, base, slots, begins, work, initial, reads,
+                readout, answering, False, extras, cell_scratch, apart,
             )  # fmt: skip
         while end > begin:
             t_0 = max(begin, end - BLOCK)
-            loss, correct = backward_block(
-                net, data, targets, gradients, work, starts, alive, t_0, end, base, slots, begins,
-                errors, transposed, z, answers, readout, reads, initial, extras, scratch,
-                cell_scratch, loss, correct,
+            backward_block(
+                net, data, first, targets, gradients, sums, work, alive, t_0, end, base, slots,
+                begins, errors, transposed, z, answers, readout, reads, initial, extras, scratch,
+                cell_scratch, apart,
             )  # fmt: skip
             end = t_0
-    return loss, correct

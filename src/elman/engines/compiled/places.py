@@ -15,6 +15,14 @@ BLOCK = 8  # steps whose errors are kept before they become gradients, while sti
 
 
 @helper
+def shards(apart):
+    """Where the shards begin that are computed side by side: one, or two that stand so far apart."""
+    if apart is None:
+        return range(1)
+    return range(0, 2 * apart, apart)
+
+
+@helper
 def panel_at(place, rows, t, slots, begins, L):
     """Where the panel of step t stands, of those that come behind ``place`` rows."""
     return place * area(slots, begins, L) + lanes_before(t % slots, begins, L) * rows

@@ -47,7 +47,7 @@ def in_all_lanes(out, readout, work, number, L):
     """A vector of equal numbers."""
     at = part(out, readout, N_PARTS, L)
     work[at] = number
-    return broadcast_rows(work, at, 1)
+    return broadcast_rows(work, at, 1, 1)
 
 
 @helper

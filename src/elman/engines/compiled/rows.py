@@ -12,6 +12,7 @@ Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -48,6 +49,7 @@ from elman.engines.compiled.tiles import lanes, store, zeros
 from elman.equations.dropout import Dropout
 
 BLOCK = 128  # steps whose errors are kept before they become gradients, while still in the cache
+PAIRS = False
 
 pack, unpack = packing.pack_rows, packing.unpack_rows
 
@@ -181,15 +183,15 @@ def train(
     targets: Targets,
     dropout: Dropout | None,
     work: Array,
-    gradients: Array,
+    gradients: Sequence[Array],
     segment: int,
-) -> tuple[float, float]:
+) -> list[tuple[float, float]]:
     """See ``Kernel.train``: over one sequence."""
     loss, correct = train_sequence.of_kind(
         (work.itemsize, dropout is None),
-        net, data, first, targets, dropout, work, gradients, segment,
+        net, data, first, targets, dropout, work, *gradients, segment,
     )  # fmt: skip
-    return loss, correct
+    return [(loss, correct)]
 
 
 @helper

@@ -125,14 +125,14 @@ def softmax(work, z, K, scratch):
     for k in range(1, K):
         largest = max(largest, work[z + k])
     work[scratch] = largest
-    shift = broadcast_rows(work, scratch, 1)
+    shift = broadcast_rows(work, scratch, 1, 1)
     for p in range(0, K, L):
         store(f.exp(f.subtract(load(work, z + p, 0, 1, 1), shift)), work, z + p, 0)
     total = work[z]
     for k in range(1, K):
         total += work[z + k]
     work[scratch] = total
-    totals = broadcast_rows(work, scratch, 1)
+    totals = broadcast_rows(work, scratch, 1, 1)
     for p in range(0, K, L):
         store(f.divide(load(work, z + p, 0, 1, 1), totals), work, z + p, 0)
     store(f.log(totals), work, scratch, 0)

@@ -16,6 +16,7 @@ from elman.engines.compiled.places import (
     masks_at,
     part_at,
     read_by_W,
+    shards,
     states_apart,
     states_at,
     states_before,
@@ -31,6 +32,7 @@ from elman.engines.compiled.tiles import (
     multiply_add,
     store,
     tile_rows,
+    tile_vectors,
     transpose,
     zeros,
 )
@@ -51,13 +53,13 @@ def round_up(n, step):
 
 
 @inlined
-def affine(gate, n_inputs, weights, p, i, used, work, x, width):
+def affine(gate, n_inputs, weights, p, i, used, work, x, width, apart):
     """A tile of b + U x: ``used`` units from p + i on, of the panel of units that begins at p."""
     L = lanes(work)
     at = gate.forward + p * gate.n_forward + i
-    tile = broadcast_rows(weights, at, tile_rows(work))
+    tile = broadcast_rows(weights, at, tile_rows(work, apart), tile_vectors(apart))
     n = gate.reads_x * n_inputs
-    return multiply_add(tile, weights, at + L, 1, L, work, x, width, n, used)
+    return multiply_add(tile, weights, at + L, 1, L, work, x, width, n, used, apart)
 
 
 @helper
@@ -76,7 +78,7 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
         W = panel + (gate.n_forward - n_units) * L
         for i in range(0, min(L, n_units - p), R):
             tile = load(work, square + i * L, L, R, 1)
-            tile = f.add(tile, broadcast_rows(weights, panel + i, R))
+            tile = f.add(tile, broadcast_rows(weights, panel + i, R, 1))
             if of_W >= 0:
                 used = n_units - p - i
                 tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units, used)
@@ -84,7 +86,7 @@ def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
 
 
 @inlined
-def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
+def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, apart):
     """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
 
     ``scratch`` has a vector of zeros, then room for the gates. Where ``extras`` is None, there are no
@@ -93,7 +95,7 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
     L = lanes(work)
     width, a = width_at(t, begins, L), scratch + L
     x, h = inputs_at(layer, t, slots, begins, L), states_at(layer, t, slots, begins, L)
-    before, apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
+    before, before_apart, row = states_before(layer, t, slots, begins, initial, scratch, L)
     of_W = before
     if extras is not None:
         of_W = read_by_W(layer, before, t, slots, begins, initial, L)
@@ -102,24 +104,27 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch):
         if extras is not None and layer.reads_tokens and gate.reads_x:
             h_before = of_W if gate.reads_h and before != scratch else -1
             to = a + g * layer.rows * L
-            gate_of_tokens(gate, layer.n_units, net.weights, work, x, h_before, row, to)
+            for d in shards(apart):
+                own = work[d:]
+                gate_of_tokens(gate, layer.n_units, net.weights, own, x, h_before, row, to)
             continue
         for p in range(0, layer.n_units, L):
-            for i in range(0, min(L, layer.n_units - p), tile_rows(work)):
+            for i in range(0, min(L, layer.n_units - p), tile_rows(work, apart)):
                 used = layer.n_units - p - i
-                tile = affine(gate, layer.n_inputs, net.weights, p, i, used, work, x, width)
+                tile = affine(gate, layer.n_inputs, net.weights, p, i, used, work, x, width, apart)
                 if gate.reads_h and before != scratch:
                     W = 1 + gate.reads_x * layer.n_inputs
                     W = gate.forward + p * gate.n_forward + W * L + i
                     tile = multiply_add(
-                        tile, net.weights, W, 1, L, work, of_W, row, layer.n_units, used
+                        tile, net.weights, W, 1, L, work, of_W, row, layer.n_units, used, apart
                     )
-                store(tile, work, a + (g * layer.rows + p + i) * L, L)
-    call_forward(
-        layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
-        before, apart, row, a, layer.rows * L, h, states_apart(layer, slots, begins, L), width,
-        round_up(layer.n_units, ROWS_AT_ONCE),
-    )  # fmt: skip
+                store(tile, work, a + (g * layer.rows + p + i) * L, L, apart)
+    for d in shards(apart):
+        call_forward(
+            layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
+            before + d, before_apart, row, a + d, layer.rows * L, h + d,
+            states_apart(layer, slots, begins, L), width, round_up(layer.n_units, ROWS_AT_ONCE),
+        )  # fmt: skip
 
 
 @inlined
@@ -141,14 +146,14 @@ def mask_states(net, layer, work, t, slots, begins, scratch):
 
 
 @inlined
-def masked(tile, work, mask, i):
+def masked(tile, work, mask, i, apart):
     """Rows i, i + 1, … of what the mask at ``mask`` leaves."""
-    L = lanes(work)
-    return f.multiply(tile, load(work, mask + i * L, L, tile_rows(work), 1))
+    L, R, V = lanes(work), tile_rows(work, apart), tile_vectors(apart)
+    return f.multiply(tile, load(work, mask + i * L, L, R, V, apart))
 
 
 @inlined
-def through_W(net, layer, tile, work, p, i, error):
+def through_W(net, layer, tile, work, p, i, error, apart):
     """Add Wᵀ δ of each gate that reads h, for units p + i, p + i + 1, …."""
     L = lanes(work)
     for g in range(layer.n_gates):
@@ -157,25 +162,24 @@ def through_W(net, layer, tile, work, p, i, error):
             W = gate.back_in_time + p * layer.n_units + i
             delta = error + g * errors_apart(layer, L)
             n = layer.n_units
-            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, n, n - p - i)
+            tile = multiply_add(tile, net.weights, W, 1, L, work, delta, L, n, n - p - i, apart)
     return tile
 
 
 @inlined
-def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks, extras):
+def add_later(net, layer, tile, work, p, i, has_later, error_after, of_masks, extras, apart):
     """Make of a tile of what reaches h_t from above dL/dh_t, with what comes from the step after."""
     L = lanes(work)
     if extras is not None and layer.up_mask >= 0:
-        tile = masked(tile, work, of_masks + layer.up_mask * L, p + i)
+        tile = masked(tile, work, of_masks + layer.up_mask * L, p + i, apart)
     if has_later:
         if extras is not None and layer.in_time_mask >= 0:
-            through = through_W(
-                net, layer, zeros(work, tile_rows(work), 1), work, p, i, error_after
-            )
+            through = zeros(work, tile_rows(work, apart), tile_vectors(apart))
+            through = through_W(net, layer, through, work, p, i, error_after, apart)
             mask = of_masks + layer.in_time_mask * L
-            tile = f.add(tile, masked(through, work, mask, p + i))
+            tile = f.add(tile, masked(through, work, mask, p + i, apart))
         else:
-            tile = through_W(net, layer, tile, work, p, i, error_after)
+            tile = through_W(net, layer, tile, work, p, i, error_after, apart)
     return tile
 
 

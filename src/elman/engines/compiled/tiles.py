@@ -59,6 +59,9 @@ IS_WIDE = _has_32_vector_registers()
 # divisor of the lanes. It decides only which sums run side by side, not how any is summed.
 TILE_ROWS = {32: 16, 64: 8} if IS_WIDE else {32: 4, 64: 4}
 
+# With two vectors in a row, each number of A that is loaded is used twice.
+PAIR_ROWS = {32: 8, 64: 8}
+
 # A product whose A is spread over so many numbers would wait for them: in float32, a matrix of
 # 96 × 96 is about what the first cache holds. So they are brought there some terms before they are
 # needed.
@@ -72,7 +75,6 @@ class Tile(types.Type):
     def __init__(self, dtype: types.Float, rows: int, vectors: int) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
         self.lanes = VECTOR_BITS // dtype.bitwidth
-        self.width = vectors * self.lanes
         self.vector = ir.VectorType(SCALARS[dtype.bitwidth], self.lanes)
         super().__init__(name=f"Tile({dtype}, {rows}, {vectors})")
 
@@ -92,9 +94,11 @@ class TileModel(models.PrimitiveModel):
 # by an offset and a step, counted in elements.
 
 
-def _place(tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int) -> tuple[Any, int]:
+def _place(
+    tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int, apart: Any
+) -> tuple[Any, int]:
     """Where a row's vector stands, and the alignment that is certain."""
-    start = builder.gep(pointer, [INDEX(vector * tile.lanes)])
+    start = builder.gep(pointer, [builder.mul(apart, INDEX(vector))])
     return builder.bitcast(start, tile.vector.as_pointer()), tile.dtype.bitwidth // 8
 
 
@@ -131,13 +135,39 @@ def lanes(_: Any, array: Any) -> Any:
 
 
 @intrinsic
-def tile_rows(_: Any, array: Any) -> Any:
-    """The rows of a tile of an array's numbers, as a literal, which ``zeros`` and others take."""
+def tile_rows(_: Any, array: Any, apart: Any = None) -> Any:
+    """The rows of a tile of an array's numbers, as a literal, which ``zeros`` and others take.
+
+    Tiles of two vectors a row, ``apart`` from each other, have fewer.
+    """
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         return INDEX(types_of.return_type.literal_value)
 
-    return types.literal(TILE_ROWS[array.dtype.bitwidth])(array), codegen
+    rows = (PAIR_ROWS if _is_given(apart) else TILE_ROWS)[array.dtype.bitwidth]
+    return types.literal(rows)(array, _type_of(apart)), codegen
+
+
+@intrinsic
+def tile_vectors(_: Any, apart: Any) -> Any:
+    """The vectors of a row: two where they are so far ``apart``, one if that is None."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
+        return INDEX(types_of.return_type.literal_value)
+
+    return types.literal(1 + _is_given(apart))(_type_of(apart)), codegen
+
+
+def _is_given(argument: Any) -> bool:
+    """Whether an argument's type is a number's, and not None's."""
+    return isinstance(argument, types.Integer)
+
+
+def _type_of(argument: Any) -> Any:
+    """The type of an argument that may be left out."""
+    if _is_given(argument):
+        return types.intp
+    return types.Omitted(None) if argument is None else argument
 
 
 @intrinsic(prefer_literal=True)
@@ -152,57 +182,65 @@ def zeros(_: Any, array: Any, rows: Any, vectors: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def broadcast_rows(_: Any, array: Any, offset: Any, rows: Any) -> Any:
-    """A tile (rows, 1) with an array's number in each row: array[offset + row] in all lanes."""
-    tile = Tile(array.dtype, rows.literal_value, 1)
+def broadcast_rows(_: Any, array: Any, offset: Any, rows: Any, vectors: Any) -> Any:
+    """A tile with an array's number in each row: array[offset + row] in all lanes."""
+    tile = Tile(array.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         place = types_of.args[0], args[0], args[1]
         start = address("broadcast_rows", context, builder, place, (tile.rows, 1))
         numbers = [builder.load(builder.gep(start, [INDEX(row)])) for row in range(tile.rows)]
-        vectors = [_splat(builder, number, tile.vector) for number in numbers]
-        return make_tile(builder, context.get_value_type(tile), vectors)
+        equal = [_splat(builder, number, tile.vector) for number in numbers]
+        equal = [vector for vector in equal for _ in range(tile.vectors)]
+        return make_tile(builder, context.get_value_type(tile), equal)
 
-    return tile(array, types.intp, rows), codegen
+    return tile(array, types.intp, rows, vectors), codegen
 
 
 @intrinsic(prefer_literal=True)
-def load(_: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any) -> Any:
-    """A tile from memory: row r, lane j is array[offset + r step + j]."""
+def load(
+    _: Any, array: Any, offset: Any, step: Any, rows: Any, vectors: Any, apart: Any = None
+) -> Any:
+    """A tile from memory: row r, lane j is array[offset + r step + j].
+
+    Vectors of a row stand side by side, or so far ``apart``, if that is given.
+    """
     tile = Tile(array.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         place = types_of.args[0], args[0], args[1]
-        axes = (tile.rows, args[2]), (tile.width, 1)
+        beside = args[5] if _is_given(apart) else INDEX(tile.lanes)
+        axes = (tile.rows, args[2]), (tile.vectors, beside), (tile.lanes, 1)
         start = address("load", context, builder, place, *axes)
         found = []
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
             for vector in range(tile.vectors):
-                place, align = _place(tile, builder, row_start, vector)
+                place, align = _place(tile, builder, row_start, vector, beside)
                 found.append(builder.load(place, align=align))
         return make_tile(builder, context.get_value_type(tile), found)
 
-    return tile(array, types.intp, types.intp, rows, vectors), codegen
+    return tile(array, types.intp, types.intp, rows, vectors, _type_of(apart)), codegen
 
 
 @intrinsic
-def store(_: Any, tile: Any, array: Any, offset: Any, step: Any) -> Any:
+def store(_: Any, tile: Any, array: Any, offset: Any, step: Any, apart: Any = None) -> Any:
     """Write a tile to memory: the inverse of ``load``."""
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         place = types_of.args[1], args[1], args[2]
-        axes = (tile.rows, args[3]), (tile.width, 1)
+        beside = args[4] if _is_given(apart) else INDEX(tile.lanes)
+        axes = (tile.rows, args[3]), (tile.vectors, beside), (tile.lanes, 1)
         start = address("store", context, builder, place, *axes)
         vectors = iter(vectors_of(builder, args[0]))
         for row in range(tile.rows):
             row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
             for vector in range(tile.vectors):
-                place, align = _place(tile, builder, row_start, vector)
+                place, align = _place(tile, builder, row_start, vector, beside)
                 builder.store(next(vectors), place, align=align)
         return context.get_dummy_value()
 
-    return types.void(tile, array, types.intp, types.intp), codegen
+    return types.void(tile, array, types.intp, types.intp, _type_of(apart)), codegen
 
 
 @intrinsic
@@ -239,7 +277,7 @@ def _apart(builder: ir.IRBuilder, place: Any) -> Any:
 @intrinsic
 def multiply_add(
     _: Any, tile: Any, A: Any, a: Any, a_row: Any, a_step: Any, B: Any, b: Any, b_step: Any, n: Any,
-    used: Any = None,
+    used: Any = None, apart: Any = None,
 ) -> Any:  # fmt: skip
     """Add a product of matrices to a tile: the one place where the work is done.
 
@@ -247,32 +285,35 @@ def multiply_add(
 
     A step k loads one row of B, as wide as the tile, and for each row of the tile one number of A,
     into all lanes. Each product is one instruction with the sum, and the sums stay in registers.
-    Where no more than the first ``used`` rows will be, the others may be left as they are.
+    Where no more than the first ``used`` rows will be, the others may be left as they are. Vectors of
+    a row of B stand side by side, or so far ``apart``, if that is given.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
         start, A, a, a_row, a_step, B, b, b_step, n = args[:9]
+        beside = args[10] if _is_given(apart) else INDEX(tile.lanes)
         place = types_of.args[1], A, a
-        axes = (tile.rows, a_row), (n, a_step)
+        axes = [(tile.rows, a_row), (n, a_step)]
         A_start = address("multiply_add, A,", context, builder, place, *axes)
         place = types_of.args[5], B, b
-        axes = (n, b_step), (tile.width, 1)
+        axes = [(n, b_step), (tile.vectors, beside), (tile.lanes, INDEX(1))]
         B_start = address("multiply_add, B,", context, builder, place, *axes)
-        operands = (A_start, a_row, a_step), (B_start, b_step)
+        operands = (A_start, a_row, a_step), (B_start, b_step, beside)
         loop = partial(_add_products, tile, builder, start, *operands, n)
         if not IS_WIDE or tile.rows == 1:
             return loop(tile.rows)
         ahead = _apart(builder, builder.gep(A_start, [builder.mul(a_step, INDEX(AHEAD))]))
+        if tile.vectors > 1:  # there is time enough to bring near what may be near already
+            return loop(tile.rows, ahead)
         is_spread = builder.icmp_signed(">=", builder.mul(n, a_step), INDEX(SPREAD))
         ways = [(is_spread, partial(loop, tile.rows, ahead))]
-        if used is not None:
+        if _is_given(used):
             is_half = builder.icmp_signed("<=", args[9], INDEX(tile.rows // 2))
             ways.insert(0, (is_half, partial(loop, tile.rows // 2)))
         return _first_way(builder, ways, partial(loop, tile.rows))
 
-    place = types.intp
-    used_type = types.Omitted(None) if used is None else place
-    return tile(tile, A, place, place, place, B, place, place, place, used_type), codegen
+    place, others = types.intp, (_type_of(used), _type_of(apart))
+    return tile(tile, A, place, place, place, B, place, place, place, *others), codegen
 
 
 def _first_way(builder: ir.IRBuilder, ways: list[tuple[Any, Any]], otherwise: Any) -> Any:
@@ -296,7 +337,7 @@ def _add_products(
     builder: ir.IRBuilder,
     start: Any,
     of_A: tuple[Any, Any, Any],
-    of_B: tuple[Any, Any],
+    of_B: tuple[Any, Any, Any],
     n: Any,
     rows: int,
     ahead: Any = None,
@@ -305,7 +346,7 @@ def _add_products(
 
     With ``ahead``, a place in A, what stands there is brought near, too.
     """
-    (A, a_row, a_step), (B, b_step) = of_A, of_B
+    (A, a_row, a_step), (B, b_step, beside) = of_A, of_B
     starts = vectors_of(builder, start)
     before = builder.block
     head = builder.append_basic_block("products")
@@ -328,7 +369,7 @@ def _add_products(
         _bring_near(builder, builder.gep(ahead, [builder.mul(k, a_step)]))
     operands = []
     for vector in range(tile.vectors):
-        place, align = _place(tile, builder, B_row, vector)
+        place, align = _place(tile, builder, B_row, vector, beside)
         operands.append(Vector(builder, builder.load(place, align=align)))
     for row in range(rows):
         number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
@@ -360,7 +401,7 @@ def transpose(
         rows = []
         for row in range(n):
             row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
-            place, align = _place(square, builder, row_start, 0)
+            place, align = _place(square, builder, row_start, 0, INDEX(0))
             rows.append(builder.load(place, align=align))
         picks = ir.VectorType(INT32, n)
         block = n // 2
@@ -380,7 +421,7 @@ def transpose(
         start = address("transpose, target,", context, builder, place, (n, args[5]), (n, 1))
         for row, vector in enumerate(rows):
             row_start = builder.gep(start, [builder.mul(args[5], INDEX(row))])
-            place, align = _place(square, builder, row_start, 0)
+            place, align = _place(square, builder, row_start, 0, INDEX(0))
             builder.store(vector, place, align=align)
         return context.get_dummy_value()
 
