@@ -66,6 +66,7 @@ ANSWERS_BOTH_WAYS = versus_naive("test_probabilities and ways and ragged")
 GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged")
 WINDOWS = Tests("engines/test_long.py", "test_windows_end_where and compiled and gru")
 SEGMENTS = Tests("engines/test_long.py", "test_a_windows_gradient and gru")
+PAIRS = Tests("engines/compiled/test_panels.py", "test_shards_side and float64")
 FIRST_STATES_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and first")
 
 
@@ -97,8 +98,8 @@ MUTANTS = {
     ),
     "the last units, which fill no tile, left out": Mutant(
         "steps",
-        "layer.n_units - p), tile_rows(work)):\n                used",
-        "layer.n_units - p) // L * L, tile_rows(work)):\n                used",
+        "layer.n_units - p), tile_rows(work, apart)):\n                used",
+        "layer.n_units - p) // L * L, tile_rows(work, apart)):\n                used",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(
@@ -127,7 +128,7 @@ MUTANTS = {
         "steps", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
     ),
     "gradients do not begin as zeros": Mutant(
-        "panels", "gradients[:] = 0.0", "gradients[:0] = 0.0", BUFFERS_OF_MANY
+        "panels", "gradients[s][:] = 0.0", "gradients[s][:0] = 0.0", BUFFERS_OF_MANY
     ),
     "only the first gate": Mutant(
         "steps",
@@ -147,10 +148,24 @@ MUTANTS = {
     ),
     "a segment does not begin with the states before it": Mutant(
         "panels",
-        "copy_states(net, work, begin - 1 - base, slots, before, cell_scratch, True)\n"
-        "            forward",
-        "pass\n            forward",
+        "copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)\n"
+        "        forward",
+        "pass\n        forward",
         SEGMENTS,
+    ),
+    "two shards with the units of one": Mutant(
+        "places", "range(0, 2 * apart, apart)", "range(0, apart, apart)", PAIRS
+    ),
+    "the second shard's inputs are the first one's": Mutant(
+        "panels", "load_inputs(data, first + s * L", "load_inputs(data, first", PAIRS
+    ),
+    "both shards with one mask": Mutant(
+        "steps", "load(work, mask + i * L, L, R, V, apart)", "load(work, mask + i * L, L, R, V, 0)",
+        Tests("engines/compiled/test_panels.py", "test_with_dropout"),
+    ),
+    "the second panel's gradients added to the first one's": Mutant(
+        "gradients", "store(tile, gradients, at, L, apart)", "store(tile, gradients, at, L, 0)",
+        GRADIENTS_OF_MANY,
     ),
     # bidirectional
     "a reverse layer that goes forward": Mutant(

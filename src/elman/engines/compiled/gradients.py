@@ -39,8 +39,8 @@ def transpose_panel(work, panel, rows, target, step):
         transpose(work, panel + p * L * L, L, work, target + p * step, L)
 
 
-# Of L units from p L on; or of 2 L, with two vectors in a row of a tile. Then the gradients of the second
-# ones are so far ``apart``, and their errors ``step``.
+# Of L units from p L on; or of 2 L, with two vectors in a row of a tile. The gradients of the second ones
+# are so far ``apart`` then, and their errors ``step``.
 
 
 @helper
