@@ -122,7 +122,7 @@ MUTANTS = {
         "gradients", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
     ),
     "db added twice": Mutant(
-        "gradients", "store(total, grad", "store(f.add(total, total), grad", GRADIENTS_OF_MANY
+        "gradients", "store(total_p, grad", "store(f.add(total_p, total_p), grad", GRADIENTS_OF_MANY
     ),
     "errors to sequences that have ended": Mutant(
         "steps", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
@@ -153,8 +153,8 @@ MUTANTS = {
         "pass\n        forward",
         SEGMENTS,
     ),
-    "two shards with the units of one": Mutant(
-        "places", "range(0, 2 * apart, apart)", "range(0, apart, apart)", PAIRS
+    "both shards in one place": Mutant(
+        "places", "return s * apart", "return 0 * apart", PAIRS
     ),
     "the second shard's inputs are the first one's": Mutant(
         "panels", "load_inputs(data, first + s * L", "load_inputs(data, first", PAIRS

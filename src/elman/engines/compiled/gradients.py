@@ -9,7 +9,7 @@ Letters: T steps, L lanes.
 from __future__ import annotations
 
 from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.helpers import helper, inlined
 from elman.engines.compiled.places import (
     errors_apart,
     errors_at,
@@ -39,44 +39,68 @@ def transpose_panel(work, panel, rows, target, step):
         transpose(work, panel + p * L * L, L, work, target + p * step, L)
 
 
-# Of L units from p L on; or of 2 L, with two vectors in a row of a tile. The gradients of the second ones
-# are so far ``apart`` then, and their errors ``step``.
-
-
 @helper
-def add_sums(gate, gradients, work, errors, step, begin, end, alive, p, apart):
+def add_sums(layer, gate, gradients, work, errors, step, begin, end, alive):
     """Db += Σ_t δ_t over the steps begin … end - 1."""
-    L, V = lanes(work), tile_vectors(apart)
-    at = gate.gradient + p * gate.gradient_rows * L
-    total = load(gradients, at, 0, 1, V, apart)
+    L, n = lanes(work), layer.rows // lanes(work)
+    apart = gate.gradient_rows * L
+    for p in range(0, n, 2):  # two sums at a time, which do not wait for one another
+        q = min(p + 1, n - 1)
+        total_p = load(gradients, gate.gradient + p * apart, 0, 1, 1)
+        total_q = load(gradients, gate.gradient + q * apart, 0, 1, 1)
+        for t in range(begin, end):
+            for j in range(alive[t]):
+                row = errors + (t * L + j) * L
+                total_p = f.add(total_p, load(work, row + p * step, 0, 1, 1))
+                total_q = f.add(total_q, load(work, row + q * step, 0, 1, 1))
+        store(total_p, gradients, gate.gradient + p * apart, 0)
+        store(total_q, gradients, gate.gradient + q * apart, 0)
+
+
+@inlined
+def add_tile_of_products(
+    gradients, at, work, x, i, rows, ago, begins, errors, step, begin, end, alive, used, apart
+):
+    """As ``add_products``, of the inputs i, i + 1, … and the units of a vector.
+
+    Or of two, whose gradients are so far ``apart``.
+    """
+    L, R, V = lanes(work), tile_rows(work, apart), tile_vectors(apart)
+    tile = load(gradients, at, L, R, V, apart)
     for t in range(begin, end):
-        for j in range(alive[t]):
-            row = errors + p * step + (t * L + j) * L
-            total = f.add(total, load(work, row, 0, 1, V, step))
-    store(total, gradients, at, 0, apart)
+        width = width_at(t - ago, begins, L)
+        x_t = x + lanes_before(t - ago, begins, L) * rows + i * width
+        delta = errors + t * L * L
+        tile = multiply_add(tile, work, x_t, width, 1, work, delta, L, alive[t], used, step)
+    store(tile, gradients, at, L, apart)
 
 
 @helper
 def add_products(
-    gate, gradients, row, n_inputs, work, x, rows, ago, begins, errors, step, begin, end, alive, p,
-    apart,
+    layer, gate, gradients, row, n_inputs, work, x, rows, ago, begins, errors, step, begin, end, alive
 ):  # fmt: skip
     """Add Σ_t δ_t x_{t-ago}ᵀ, transposed, to ``n_inputs`` rows of gradients, from ``row`` on.
 
     The panels of x have ``rows``; that of step 0 stands at ``x``.
     """
-    L, R, V = lanes(work), tile_rows(work, apart), tile_vectors(apart)
-    for i in range(0, n_inputs, R):
-        at = gate.gradient + (p * gate.gradient_rows + row + i) * L
-        tile = load(gradients, at, L, R, V, apart)
-        for t in range(begin, end):
-            width = width_at(t - ago, begins, L)
-            x_t = x + lanes_before(t - ago, begins, L) * rows + i * width
-            delta = errors + p * step + t * L * L
-            tile = multiply_add(
-                tile, work, x_t, width, 1, work, delta, L, alive[t], n_inputs - i, step
-            )
-        store(tile, gradients, at, L, apart)
+    L = lanes(work)
+    apart = gate.gradient_rows * L
+    n = layer.rows // L
+    n_paired = n // 2 * 2 if IS_WIDE else 0
+    for p in range(0, n_paired, 2):
+        at, errors_p = gate.gradient + p * apart + row * L, errors + p * step
+        for i in range(0, n_inputs, tile_rows(work, apart)):
+            add_tile_of_products(
+                gradients, at + i * L, work, x, i, rows, ago, begins, errors_p, step, begin, end,
+                alive, n_inputs - i, apart,
+            )  # fmt: skip
+    for p in range(n_paired, n):
+        at, errors_p = gate.gradient + p * apart + row * L, errors + p * step
+        for i in range(0, n_inputs, tile_rows(work)):
+            add_tile_of_products(
+                gradients, at + i * L, work, x, i, rows, ago, begins, errors_p, step, begin, end,
+                alive, n_inputs - i, None,
+            )  # fmt: skip
 
 
 @helper
@@ -97,39 +121,6 @@ def add_columns(layer, gate, gradients, row, work, x, begins, errors, step, begi
 
 
 @helper
-def add_of_units(
-    layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial, extras, p,
-    apart,
-):  # fmt: skip
-    """As ``add_gradients``, of some units."""
-    L, T = lanes(work), len(alive) - 1
-    add_sums(gate, gradients, work, errors, step, begin, end, alive, p, apart)
-    row = 1
-    if gate.reads_x:
-        if extras is None or not layer.reads_tokens:
-            add_products(
-                gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins, errors,
-                step, begin, end, alive, p, apart,
-            )  # fmt: skip
-        row += layer.U_rows
-    if gate.reads_h:
-        ago, first, last, t_0 = 1, max(begin, 1), end, 0
-        if layer.reverse:
-            ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
-        add_products(
-            gate, gradients, row, layer.n_units, work, h, layer.panel_rows, ago, begins, errors, step,
-            first, last, alive, p, apart,
-        )  # fmt: skip
-        # t_0 is the first step that is taken
-        if extras is not None and initial >= 0 and begin <= t_0 < end:
-            h_0 = initial - t_0 * layer.rows * L
-            add_products(
-                gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None, errors, step,
-                t_0, t_0 + 1, alive, p, apart,
-            )  # fmt: skip
-
-
-@helper
 def add_gradients(
     layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial, extras
 ):  # fmt: skip
@@ -138,21 +129,35 @@ def add_gradients(
     x and what W reads of h of step 0 stand at ``x`` and ``h``; of the states before the first step
     that stands at ``initial``, if that is not negative.
     """
-    L, apart = lanes(work), gate.gradient_rows * lanes(work)
-    n = layer.rows // L
-    n_paired = n // 2 * 2 if IS_WIDE else 0
-    for p in range(0, n_paired, 2):
-        add_of_units(
-            layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial,
-            extras, p, apart,
+    L, T = lanes(work), len(alive) - 1
+    add_sums(layer, gate, gradients, work, errors, step, begin, end, alive)
+    row = 1
+    if gate.reads_x:
+        if extras is not None and layer.reads_tokens:
+            add_columns(
+                layer, gate, gradients, row, work, x, begins, errors, step, begin, end, alive
+            )
+        else:
+            add_products(
+                layer, gate, gradients, row, layer.n_inputs, work, x, layer.input_rows, 0, begins,
+                errors, step, begin, end, alive,
+            )  # fmt: skip
+        row += layer.U_rows
+    if gate.reads_h:
+        ago, first, last, t_0 = 1, max(begin, 1), end, 0
+        if layer.reverse:
+            ago, first, last, t_0 = -1, begin, min(end, T - 1), T - 1
+        add_products(
+            layer, gate, gradients, row, layer.n_units, work, h, layer.panel_rows, ago, begins,
+            errors, step, first, last, alive,
         )  # fmt: skip
-    for p in range(n_paired, n):
-        add_of_units(
-            layer, gate, gradients, work, x, h, begins, errors, step, begin, end, alive, initial,
-            extras, p, None,
-        )  # fmt: skip
-    if extras is not None and layer.reads_tokens and gate.reads_x:
-        add_columns(layer, gate, gradients, 1, work, x, begins, errors, step, begin, end, alive)
+        # t_0 is the first step that is taken
+        if extras is not None and initial >= 0 and begin <= t_0 < end:
+            h_0 = initial - t_0 * layer.rows * L
+            add_products(
+                layer, gate, gradients, row, layer.n_units, work, h_0, layer.rows, 0, None,
+                errors, step, t_0, t_0 + 1, alive,
+            )  # fmt: skip
 
 
 @helper

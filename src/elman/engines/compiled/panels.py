@@ -52,7 +52,7 @@ from elman.engines.compiled.places import (
     inputs_at,
     masks_at,
     part_at,
-    shards,
+    shard_at,
     states_apart,
     states_at,
     step_after,
@@ -105,7 +105,8 @@ def forward(net, work, t, slots, begins, initial, extras, scratch, apart):
     for layer in net.layers[:-1]:
         forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, apart)
         if extras is not None and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
-            for d in shards(apart):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 mask_states(net, layer, work[d:], t, slots, begins, scratch)
 
 
@@ -193,7 +194,8 @@ def backward_step(
                 net, layer, tile, work, p, i, after >= 0, error_after, of_masks, extras, apart
             )
             store(tile, work, scratch + (1 + p + i) * L, L, apart)
-    for s, d in enumerate(shards(apart)):
+    for s in range(tile_vectors(apart)):
+        d = shard_at(s, apart)
         backward_cell(layer, work[d:], t, T, slots, begins, errors, alive[s, t], initial, scratch)
 
 
@@ -308,11 +310,13 @@ def forward_segment(
     for t in range(begin, end):
         u = t - base
         x, width = inputs_at(net.layers[0], u, slots, begins, L), width_at(u, begins, L)
-        for s, d in enumerate(shards(apart)):
+        for s in range(tile_vectors(apart)):
+            d = shard_at(s, apart)
             load_inputs(data, first + s * L, t, alive[s, t], work, x + d, width)
         forward(net, work, u, slots, begins, initial, extras, scratch, apart)
         if is_first_time:
-            for s, d in enumerate(shards(apart)):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 own, n_after, n = work[d:], alive[s, t + 1], alive[s, t]
                 if not data.every_step:
                     h, of_h = inputs_at(out, u, slots, begins, L), width
@@ -334,72 +338,6 @@ def base_of(begin):
 
 
 @helper
-def answer_steps(
-    net, targets, gradients, sums, work, starts, alive, begin, end, base, slots, begins, transposed_0,
-    z, extras, scratch,
-):  # fmt: skip
-    """Answer at the steps begin … end - 1, turn ŷ into errors, and add the output's gradients.
-
-    Adds Σ w L, and Σ w over the right answers, to ``sums``.
-    """
-    L, out = lanes(work), net.layers[-1]
-    apart = BLOCK * L * L
-    for t in range(begin, end):
-        z_t, u = z + (t - begin) * out.rows * L, t - base
-        h = inputs_at(out, u, slots, begins, L)
-        output(net, work, h, width_at(u, begins, L), z_t)
-        loss, correct = output_error(out, work, z_t, targets, starts[: alive[t]], t, scratch)
-        sums[0] += loss
-        sums[1] += correct
-        transpose_panel(work, z_t, out.rows, transposed_0 + u * L * L, apart)
-    h, n_alive = inputs_at(out, 0, slots, begins, L), alive[base:]
-    add_gradients(
-        out, net.gates[-1], gradients, work, h, 0, begins, transposed_0, apart, begin - base,
-        end - base, n_alive, -1, extras,
-    )  # fmt: skip
-
-
-@helper
-def answer_last(
-    net, data, first, targets, gradients, sums, work, alive, transposed, answering, answers, readout,
-    reads, extras, scratch,
-):  # fmt: skip
-    """Answer once a sequence, from the states that were collected; else as ``answer_steps``."""
-    L, out, last = lanes(work), net.layers[-1], first + alive[0]
-    output(net, work, answering, L, answers)
-    members = data.members[first:last]
-    sums[0], sums[1] = output_error(out, work, answers, targets, members, 0, scratch)
-    transpose_panel(work, answers, out.rows, transposed, L * L)
-    add_gradients(
-        out, net.gates[-1], gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1,
-        extras,
-    )  # fmt: skip
-    if reads is not None:
-        readouts.error_of_read(net, readout, work, answers, data.lengths[first:last])
-
-
-@helper
-def add_layer_gradients(
-    net, data, layer, gradients, work, alive, begin, end, base, slots, begins, errors, transposed_0,
-    initial, extras, scratch,
-):  # fmt: skip
-    """Add a layer's gradients of the steps begin … end - 1."""
-    L = lanes(work)
-    x = inputs_at(layer, 0, slots, begins, L)
-    h = part_at(layer, layer.in_time_place, 0, slots, begins, L)
-    h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
-    for g in range(layer.n_gates):
-        gate, of_gate = net.gates[layer.first_gate + g], transposed_0 + g * layer.rows * BLOCK * L
-        add_gradients(
-            layer, gate, gradients, work, x, h, begins, of_gate, BLOCK * L * L, begin - base,
-            end - base, alive[base:], h_0, extras,
-        )  # fmt: skip
-    learns_initial = data.learns_initial and layer.initial >= 0
-    if extras is not None and begin == 0 and learns_initial:
-        add_initial_gradients(net, layer, gradients, work, errors, 0, 0, alive[0], scratch)
-
-
-@helper
 def backward_block(
     net, data, first, targets, gradients, sums, work, alive, begin, end, base, slots, begins, errors,
     transposed, z, answers, readout, reads, initial, extras, scratch, cell_scratch, apart,
@@ -409,23 +347,37 @@ def backward_block(
     Their states stand as if ``base`` were step 0. What these steps add to Σ w L, and to Σ w over the
     right answers, is added to ``sums``.
     """
-    L, T, layers, out = lanes(work), alive.shape[1] - 1, net.layers, net.layers[-1]
+    L, T, layers = lanes(work), alive.shape[1] - 1, net.layers
+    out, V = layers[-1], net.gates[-1]
+    of_units = BLOCK * L * L  # the transposed errors of L units
     n_alive = alive[:, base:]
     transposed_0 = transposed - (begin - base) * L * L  # where those of step 0 would be
-    for s, d in enumerate(shards(apart)):
-        if data.every_step:
-            answer_steps(
-                net, targets, gradients[s], sums[s], work[d:], data.starts[first + s * L :], alive[s],
-                begin, end, base, slots, begins, transposed_0, z, extras, scratch,
-            )  # fmt: skip
-        else:  # the errors of the sequences that end here
-            for t in range(begin, end):
-                z_t = d + z + (t - begin) * out.rows * L
+    for s in range(tile_vectors(apart)):
+        d = shard_at(s, apart)
+        own, starts = work[d:], data.starts[first + s * L :]
+        for t in range(begin, end):
+            z_t, u = z + (t - begin) * out.rows * L, t - base
+            if data.every_step:
+                h = inputs_at(out, u, slots, begins, L)
+                output(net, own, h, width_at(u, begins, L), z_t)
+                n = alive[s, t]
+                loss, correct = output_error(out, own, z_t, targets, starts[:n], t, scratch)
+                sums[s, 0] += loss
+                sums[s, 1] += correct
+                transpose_panel(own, z_t, out.rows, transposed_0 + u * L * L, of_units)
+            else:  # the errors of the sequences that end here
                 for k in range(out.n_units):
-                    error = load(work, d + answers + k * L, 0, 1, 1)
-                    store(keep(error, alive[s, t + 1], alive[s, t]), work, z_t + k * L, 0)
+                    error = load(own, answers + k * L, 0, 1, 1)
+                    store(keep(error, alive[s, t + 1], alive[s, t]), own, z_t + k * L, 0)
+        if data.every_step:
+            h = inputs_at(out, 0, slots, begins, L)
+            add_gradients(
+                out, V, gradients[s], own, h, 0, begins, transposed_0, of_units, begin - base,
+                end - base, n_alive[s], -1, extras,
+            )  # fmt: skip
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
+        of_gate = layer.rows // L * of_units
         for t in range(end - 1, begin - 1, -1):
             u = t - base
             error_above, has_error_above = errors + errors_at(above, u, L), True
@@ -433,26 +385,37 @@ def backward_block(
             if k == len(layers) - 2:
                 error_above = z + (t - begin) * out.rows * L
                 has_error_above = data.every_step
-                for s, d in enumerate(shards(apart)):
-                    has_error_above |= alive[s, t + 1] < alive[s, t]
+                for s in range(tile_vectors(apart)):
                     if reads is not None:
-                        from_readout = readouts.error_of_step(out, readout, work[d:], t)
-                if reads is not None:
-                    has_error_above = False
+                        own = work[shard_at(s, apart) :]
+                        from_readout = readouts.error_of_step(out, readout, own, t)
+                    else:
+                        has_error_above |= alive[s, t + 1] < alive[s, t]
             backward_step(
                 net, layer, above, work, u, T - base, slots, begins, errors, error_above,
                 has_error_above, from_readout, n_alive, initial, extras, cell_scratch, apart,
             )  # fmt: skip
-            for d in shards(apart):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 for g in range(layer.n_gates):
                     error = errors + errors_at(layer, u, L) + g * errors_apart(layer, L)
-                    to = transposed_0 + g * layer.rows * BLOCK * L + u * L * L
-                    transpose_panel(work, d + error, layer.rows, d + to, BLOCK * L * L)
-        for s, d in enumerate(shards(apart)):
-            add_layer_gradients(
-                net, data, layer, gradients[s], work[d:], alive[s], begin, end, base, slots, begins,
-                errors, transposed_0, initial, extras, cell_scratch,
-            )  # fmt: skip
+                    to = transposed_0 + g * of_gate + u * L * L
+                    transpose_panel(work, d + error, layer.rows, d + to, of_units)
+        x = inputs_at(layer, 0, slots, begins, L)
+        h = part_at(layer, layer.in_time_place, 0, slots, begins, L)
+        h_0 = initial + layer.initial_in_time * L if initial >= 0 else -1
+        learns_initial = data.learns_initial and layer.initial >= 0
+        for s in range(tile_vectors(apart)):
+            own = work[shard_at(s, apart) :]
+            for g in range(layer.n_gates):
+                gate = net.gates[layer.first_gate + g]
+                add_gradients(
+                    layer, gate, gradients[s], own, x, h, begins, transposed_0 + g * of_gate, of_units,
+                    begin - base, end - base, n_alive[s], h_0, extras,
+                )  # fmt: skip
+            if extras is not None and begin == 0 and learns_initial:
+                n = alive[s, 0]
+                add_initial_gradients(net, layer, gradients[s], own, errors, 0, 0, n, cell_scratch)
 
 
 @entry
@@ -478,7 +441,7 @@ def train_shards(
     if extras is not None and segment < T:
         slots, n_kept = segment + BLOCK + 1, segment
     n_segments = (T + n_kept - 1) // n_kept
-    top, out = net.layers[-2], net.layers[-1]
+    top, out, V = net.layers[-2], net.layers[-1], net.gates[-1]
 
     # behind x and the states, all steps of a layer together
     kept = net.state_rows * area(slots, begins, L)
@@ -492,7 +455,8 @@ def train_shards(
     cell_scratch = readout + readouts.room_of_panels(out, L)
 
     initial = -1
-    for s, d in enumerate(shards(apart)):
+    for s in range(tile_vectors(apart)):
+        d = shard_at(s, apart)
         own, i = work[d:], first + s * L
         members = data.members[i : min(i + L, len(data.lengths))]
         count_alive(data.lengths[i : i + len(members)], alive[s])
@@ -510,7 +474,8 @@ def train_shards(
         before = kept + (k - 1) * net.initial_rows * L
         if extras is not None and k > 0:
             base = base_of(begin)
-            for d in shards(apart):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)
         forward_segment(
             net, data, first, alive, begin, end, base, slots, begins, work, initial, reads, readout,
@@ -518,15 +483,24 @@ def train_shards(
         )  # fmt: skip
         if extras is not None and k < n_segments - 1:
             after = before + net.initial_rows * L
-            for d in shards(apart):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 copy_states(net, work[d:], end - 1 - base, slots, after, cell_scratch, False)
             begin = end
     if not data.every_step:
-        for s, d in enumerate(shards(apart)):
-            answer_last(
-                net, data, first + s * L, targets, gradients[s], sums[s], work[d:], alive[s],
-                transposed, answering, answers, readout, reads, extras, scratch,
+        for s in range(tile_vectors(apart)):
+            own, i = work[shard_at(s, apart) :], first + s * L
+            last = i + alive[s, 0]
+            output(net, own, answering, L, answers)
+            members = data.members[i:last]
+            sums[s, 0], sums[s, 1] = output_error(out, own, answers, targets, members, 0, scratch)
+            transpose_panel(own, answers, out.rows, transposed, L * L)
+            add_gradients(
+                out, V, gradients[s], own, answering, 0, None, transposed, L * L, 0, 1, alive[s], -1,
+                extras,
             )  # fmt: skip
+            if reads is not None:
+                readouts.error_of_read(net, readout, own, answers, data.lengths[i:last])
 
     for k in range(n_segments - 1, -1, -1):
         end = T - (n_segments - 1 - k) * n_kept
@@ -535,7 +509,8 @@ def train_shards(
             base = base_of(begin)
             if k > 0:
                 before = kept + (k - 1) * net.initial_rows * L
-                for d in shards(apart):
+                for s in range(tile_vectors(apart)):
+                    d = shard_at(s, apart)
                     copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)
             forward_segment(
                 net, data, first, alive, begin, end, base, slots, begins, work, initial, reads,

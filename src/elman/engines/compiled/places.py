@@ -15,11 +15,11 @@ BLOCK = 8  # steps whose errors are kept before they become gradients, while sti
 
 
 @helper
-def shards(apart):
-    """Where the shards begin that are computed side by side: one, or two that stand so far apart."""
+def shard_at(s, apart):
+    """Where the s-th of the shards that are computed side by side begins: so far apart they stand."""
     if apart is None:
-        return range(1)
-    return range(0, 2 * apart, apart)
+        return 0
+    return s * apart
 
 
 @helper

@@ -16,7 +16,7 @@ from elman.engines.compiled.places import (
     masks_at,
     part_at,
     read_by_W,
-    shards,
+    shard_at,
     states_apart,
     states_at,
     states_before,
@@ -104,7 +104,8 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, a
         if extras is not None and layer.reads_tokens and gate.reads_x:
             h_before = of_W if gate.reads_h and before != scratch else -1
             to = a + g * layer.rows * L
-            for d in shards(apart):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
                 own = work[d:]
                 gate_of_tokens(gate, layer.n_units, net.weights, own, x, h_before, row, to)
             continue
@@ -119,7 +120,8 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, a
                         tile, net.weights, W, 1, L, work, of_W, row, layer.n_units, used, apart
                     )
                 store(tile, work, a + (g * layer.rows + p + i) * L, L, apart)
-    for d in shards(apart):
+    for s in range(tile_vectors(apart)):
+        d = shard_at(s, apart)
         call_forward(
             layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, work, work,
             before + d, before_apart, row, a + d, layer.rows * L, h + d,

@@ -94,11 +94,16 @@ class TileModel(models.PrimitiveModel):
 # by an offset and a step, counted in elements.
 
 
+def _further(builder: ir.IRBuilder, place: Any, step: Any, n: int) -> Any:
+    """The place n steps further."""
+    return builder.gep(place, [builder.mul(step, INDEX(n))]) if n else place
+
+
 def _place(
     tile: Tile, builder: ir.IRBuilder, pointer: Any, vector: int, apart: Any
 ) -> tuple[Any, int]:
     """Where a row's vector stands, and the alignment that is certain."""
-    start = builder.gep(pointer, [builder.mul(apart, INDEX(vector))])
+    start = _further(builder, pointer, apart, vector)
     return builder.bitcast(start, tile.vector.as_pointer()), tile.dtype.bitwidth // 8
 
 
@@ -214,7 +219,7 @@ def load(
         start = address("load", context, builder, place, *axes)
         found = []
         for row in range(tile.rows):
-            row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
+            row_start = _further(builder, start, args[2], row)
             for vector in range(tile.vectors):
                 place, align = _place(tile, builder, row_start, vector, beside)
                 found.append(builder.load(place, align=align))
@@ -234,7 +239,7 @@ def store(_: Any, tile: Any, array: Any, offset: Any, step: Any, apart: Any = No
         start = address("store", context, builder, place, *axes)
         vectors = iter(vectors_of(builder, args[0]))
         for row in range(tile.rows):
-            row_start = builder.gep(start, [builder.mul(args[3], INDEX(row))])
+            row_start = _further(builder, start, args[3], row)
             for vector in range(tile.vectors):
                 place, align = _place(tile, builder, row_start, vector, beside)
                 builder.store(next(vectors), place, align=align)
@@ -302,7 +307,7 @@ def multiply_add(
         loop = partial(_add_products, tile, builder, start, *operands, n)
         if not IS_WIDE or tile.rows == 1:
             return loop(tile.rows)
-        ahead = _apart(builder, builder.gep(A_start, [builder.mul(a_step, INDEX(AHEAD))]))
+        ahead = _apart(builder, _further(builder, A_start, a_step, AHEAD))
         if tile.vectors > 1:  # there is time enough to bring near what may be near already
             return loop(tile.rows, ahead)
         is_spread = builder.icmp_signed(">=", builder.mul(n, a_step), INDEX(SPREAD))
@@ -372,7 +377,7 @@ def _add_products(
         place, align = _place(tile, builder, B_row, vector, beside)
         operands.append(Vector(builder, builder.load(place, align=align)))
     for row in range(rows):
-        number = builder.load(builder.gep(A_column, [builder.mul(a_row, INDEX(row))]))
+        number = builder.load(_further(builder, A_column, a_row, row))
         factor = Vector(builder, _splat(builder, number, tile.vector))
         for vector, operand in enumerate(operands):
             total = sums[row * tile.vectors + vector]
@@ -400,7 +405,7 @@ def transpose(
         start = address("transpose, source,", context, builder, place, (n, args[2]), (n, 1))
         rows = []
         for row in range(n):
-            row_start = builder.gep(start, [builder.mul(args[2], INDEX(row))])
+            row_start = _further(builder, start, args[2], row)
             place, align = _place(square, builder, row_start, 0, INDEX(0))
             rows.append(builder.load(place, align=align))
         picks = ir.VectorType(INT32, n)
@@ -420,7 +425,7 @@ def transpose(
         place = types_of.args[3], args[3], args[4]
         start = address("transpose, target,", context, builder, place, (n, args[5]), (n, 1))
         for row, vector in enumerate(rows):
-            row_start = builder.gep(start, [builder.mul(args[5], INDEX(row))])
+            row_start = _further(builder, start, args[5], row)
             place, align = _place(square, builder, row_start, 0, INDEX(0))
             builder.store(vector, place, align=align)
         return context.get_dummy_value()
