@@ -81,8 +81,8 @@ def as_sequences(
     if len(given) == 0:
         raise DataError(f"{name} holds no sequences; expected at least one.")
     lengths = given.lengths
-    if lengths.min() == 0:
-        raise DataError(_no_steps(int(lengths.argmin()), name))
+    if lengths[shortest := lengths.argmin()] == 0:
+        raise DataError(_no_steps(int(shortest), name))
     if given.n_features == 0:
         raise DataError(f"{name} has 0 features a step; expected at least one.")
 
@@ -123,7 +123,7 @@ def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
         )
     n_samples, n_timesteps, n_features = X.shape
     values = numeric(X, name).reshape(n_samples * n_timesteps, n_features)
-    return values, np.full(n_samples, n_timesteps, dtype=np.int64)
+    return values, n_timesteps * np.arange(n_samples + 1, dtype=np.int64)
 
 
 def _of_list(X: Sequence[Any], name: str) -> Sequences:
@@ -200,23 +200,26 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     return replace(given, values=values.astype(dtype, copy=False))
 
 
+_NOTHING, _NO_ROWS = np.empty(0), np.empty(0, np.int64)
+
+
 def _not_finite_rows(
     sequences: Sequences, totals: Totals | None, readers: Readers | None
 ) -> IntArray:
     """Which rows of the values are not all finite; what is read for it is added to totals as well."""
-    wrong = [np.empty(0, np.int64)]
+    wrong: list[IntArray] = []
 
     def look(rows: slice, block: Array) -> Array:
         finite = np.isfinite(block)
-        if not finite.all():
+        if not finite.item(finite.argmin()):  # in a third of the time of finite.all()
             wrong.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
-        return np.empty(0) if totals is None else totals_of(block)
+        return _NOTHING if totals is None else totals_of(block)
 
-    shape = (0,) if totals is None else (2, sequences.n_features)
+    shape = _NOTHING.shape if totals is None else (2, sequences.n_features)
     for found in each_block(sequences.values, look, shape, readers):
         if totals is not None:
             totals.add(found)
-    own = np.concatenate(wrong)
+    own = np.concatenate(wrong) if wrong else _NO_ROWS
     return own if readers is None else gathered(own, readers)
 
 

@@ -166,3 +166,6 @@ class Alone:
 
     def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
         """See ``Readers.share``."""
+
+
+ALONE = Alone()
