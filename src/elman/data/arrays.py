@@ -129,6 +129,12 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
     return array
 
 
+def all_finite(array: Array) -> bool:
+    """Whether there is no NaN and no infinity in an array that has any numbers."""
+    finite = np.isfinite(array)
+    return bool(finite.item(finite.argmin()))  # argmin takes a third of the time of all
+
+
 def text_in(X: Any, name: str) -> DataError:
     """Say that X holds text; of a data frame, in which column."""
     columns = () if isinstance(X, list | tuple) else column_names(X) or ()

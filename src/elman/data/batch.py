@@ -117,9 +117,13 @@ class Batch:
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:
         """Make one batch of all sequences."""
         lengths, n = sequences.lengths, len(sequences)
-        order = longest_first(lengths)
-        starts, lengths = sequences.offsets[order], lengths[order]
-        return cls(sequences, order, starts, lengths, every_step, n, order, Division((0, n)))
+        starts = sequences.offsets[:-1]
+        if sequences.stacked:  # all of one length
+            members = np.arange(n)
+        else:
+            members = longest_first(lengths)
+            starts, lengths = starts[members], lengths[members]
+        return cls(sequences, members, starts, lengths, every_step, n, members, Division((0, n)))
 
     def __len__(self) -> int:
         return len(self.members)

@@ -18,6 +18,7 @@ from elman.engines.compiled.readouts import LONGEST
 from elman.parameters import Parameters
 
 INTEGERS = np.dtype(np.int64)
+_WITHOUT_SIGN = np.dtype(np.uint64)
 _NO_LABELS = np.empty(0, INTEGERS)
 
 
@@ -61,8 +62,8 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
         )
     # Those of the batch alone: in all there may be a thousand times as many.
     own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
-    unsigned = own.view(np.uint64)  # as which a label below 0 is above all others
-    if len(own) and unsigned[unsigned.argmax()] >= K:
+    # without a sign, a label below 0 is above all others
+    if len(own) and not 0 <= own.item(own.view(_WITHOUT_SIGN).argmax()) < K:
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from math import isqrt, prod
 from typing import Any, NamedTuple, Protocol
 
@@ -215,34 +214,36 @@ class CompiledEngine:
         packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
         check_readout(first, batch)
         layout = packed[0][0].to_train
-        nets = [net for _, net in packed]
-        sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
         cuts = [-(-cut // size) for cut in division.cuts]
-        blocks = [range(*ends) for ends in pairwise(cuts)]
-        own = blocks[division.process]
-        totals = [TreeSum(cuts[-1], buffers) for _ in members]
+        own = range(*cuts[division.process : division.process + 2])
+        trained = [
+            (net, data_of(batch, of, carry, after), how, TreeSum(cuts[-1], buffers))
+            for (_, net), how, (of, carry, _, after) in zip(packed, dropped, members, strict=True)
+        ]
 
         def evaluate(task: int) -> None:
-            m, begin = task % n_members, task // n_members * size
+            shard, m = divmod(task, n_members)
+            net, data, how, total = trained[m]
+            begin = shard * size
             lengths = batch.lengths[begin : begin + size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                nets[m], sequences[m], begin, lengths, flat, dropped[m], work, gradients, segment
+                net, data, begin, lengths, flat, how, work, gradients, segment
             )
             buffers.give_room(work)
-            totals[m].add(own[task // n_members], loss, correct, gradients)
+            total.add(own[shard], loss, correct, gradients)
 
         self._run(evaluate, n_members * len(own), batch, 6 * n_members * layout.n_gradients)
         evaluations = []
-        for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
+        for (net, data, _, total), member in zip(trained, members, strict=True):
             parameters, after = member.parameters, member.after
             loss, correct, gradients = reducer.join(
-                total, blocks, parameters.vector, layout.n_gradients
+                total, cuts, parameters.vector, layout.n_gradients
             )
-            vector = np.empty_like(parameters.vector)
+            vector = np.empty(len(parameters.vector), dtype)
             kernel.unpack.of_kind(dtype, layout.layers, layout.gates, gradients, vector)
             buffers.give(gradients)
             buffers.give(net.weights)
