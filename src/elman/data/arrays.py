@@ -93,6 +93,8 @@ def column_names(frame: Any) -> tuple[str, ...] | None:
 
 def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_features)") -> Array:
     """Make an array of real numbers of any shape; ``expected`` is for messages."""
+    if type(X) is np.ndarray and X.dtype.kind in "biuf":
+        return X
     refuse_mask(X, name)
     if X is None:
         raise DataError(f"{name} is None; expected {expected}.")

@@ -116,8 +116,8 @@ class Batch:
     @classmethod
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:
         """Make one batch of all sequences."""
-        lengths, n = sequences.lengths, len(sequences)
-        starts = sequences.offsets[:-1]
+        n, starts = len(sequences), sequences.offsets[:-1]
+        lengths = sequences.offsets[1:] - starts
         if sequences.stacked:  # all of one length
             members = np.arange(n)
         else:

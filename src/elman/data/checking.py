@@ -80,9 +80,9 @@ def as_sequences(
 
     if len(given) == 0:
         raise DataError(f"{name} holds no sequences; expected at least one.")
-    lengths = given.lengths
-    if lengths[shortest := lengths.argmin()] == 0:
-        raise DataError(_no_steps(int(shortest), name))
+    shortest = 0 if given.stacked else int(given.lengths.argmin())
+    if given.offsets[shortest] == given.offsets[shortest + 1]:
+        raise DataError(_no_steps(shortest, name))
     if given.n_features == 0:
         raise DataError(f"{name} has 0 features a step; expected at least one.")
 
@@ -203,14 +203,18 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     return replace(given, values=values.astype(dtype, copy=False))
 
 
+_NONE = np.empty(0, np.int64)
+
+
 def _not_finite_rows(
     sequences: Sequences, totals: Totals | None, readers: Readers | None
 ) -> IntArray:
     """Which rows of the values are not all finite; what is read for it is added to totals as well."""
-    values, wrong = sequences.values, [np.empty(0, np.int64)]
+    values = sequences.values
     is_small = readers is None and sequences.unread is None and values.size <= BLOCK
     if is_small and all_finite(values):  # as most are, and have no time to lose
-        return wrong[0]
+        return _NONE
+    wrong = [_NONE]
 
     def look(rows: slice, block: Array) -> Array:
         if not all_finite(block):
