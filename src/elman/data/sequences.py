@@ -138,7 +138,8 @@ class Sequences:
 
     def astype(self, dtype: npt.DTypeLike) -> Sequences:
         """Convert the steps: those in memory at once, others when they are read."""
-        return replace(self, values=self.values.astype(dtype, copy=False))
+        values = self.values.astype(dtype, copy=False)
+        return self if values is self.values else replace(self, values=values)
 
     def blocks(self, n_numbers: int = BLOCK) -> Iterator[tuple[slice, slice]]:
         """Yield some sequences after another, and their rows; more than one only if they are short.

@@ -214,31 +214,28 @@ class CompiledEngine:
         packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
         check_readout(first, batch)
         layout = packed[0][0].to_train
+        nets = [net for _, net in packed]
+        sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
         cuts = [-(-cut // size) for cut in division.cuts]
         own = range(*cuts[division.process : division.process + 2])
-        trained = [
-            (net, data_of(batch, of, carry, after), how, TreeSum(cuts[-1], buffers))
-            for (_, net), how, (of, carry, _, after) in zip(packed, dropped, members, strict=True)
-        ]
+        totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
         def evaluate(task: int) -> None:
-            shard, m = divmod(task, n_members)
-            net, data, how, total = trained[m]
-            begin = shard * size
+            m, begin = task % n_members, task // n_members * size
             lengths = batch.lengths[begin : begin + size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(room, dtype)
             gradients = buffers.take(layout.n_gradients, dtype)
             loss, correct = kernel.train(
-                net, data, begin, lengths, flat, how, work, gradients, segment
+                nets[m], sequences[m], begin, lengths, flat, dropped[m], work, gradients, segment
             )
             buffers.give_room(work)
-            total.add(own[shard], loss, correct, gradients)
+            totals[m].add(own[task // n_members], loss, correct, gradients)
 
         self._run(evaluate, n_members * len(own), batch, 6 * n_members * layout.n_gradients)
         evaluations = []
-        for (net, data, _, total), member in zip(trained, members, strict=True):
+        for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
             parameters, after = member.parameters, member.after
             loss, correct, gradients = reducer.join(
                 total, cuts, parameters.vector, layout.n_gradients
