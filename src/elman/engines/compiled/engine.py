@@ -64,7 +64,8 @@ class Kernel(Protocol):
         ...
 
     pack: Entry
-    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights)."""
+    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights,
+    whether to train)."""
 
     unpack: Entry
     """Copies gradients into the order of the parameters: (layers, gates, gradients, parameters)."""
@@ -211,7 +212,10 @@ class CompiledEngine:
         dropped = [dropout and dropout.checked() for _, _, dropout, _ in members]
         kernel, dtype = kernel_for(first, division.n_sequences), first.vector.dtype
         flat = targets_of(first, batch, targets)
-        packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
+        packed = [
+            self._pack(kernel, of[0], how, to_train=True)
+            for of, how in zip(members, dropped, strict=True)
+        ]
         check_readout(first, batch)
         layout = packed[0][0].to_train
         nets = [net for _, net in packed]
@@ -326,9 +330,13 @@ class CompiledEngine:
         self._buffers.release()
 
     def _pack(
-        self, kernel: Kernel, parameters: Parameters, dropout: Dropout | None = None
+        self,
+        kernel: Kernel,
+        parameters: Parameters,
+        dropout: Dropout | None = None,
+        to_train: bool = False,
     ) -> tuple[Layout, Net]:
-        """Lay the network out for a kernel, and copy the parameters."""
+        """Lay the network out for a kernel, and copy what it reads of the parameters."""
         dtype = parameters.vector.dtype
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
         masked = False, False
@@ -337,7 +345,7 @@ class CompiledEngine:
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
         vector = plain(parameters.vector, dtype)  # joblib's may not be written to
-        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights)
+        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights, to_train)
         net = Net(
             layout.layers,
             layout.gates,
