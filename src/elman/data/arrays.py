@@ -131,10 +131,14 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
     return array
 
 
+def all_true(flags: Array) -> bool:
+    """What ``flags.all()`` says of one truth value or more, in a third of the time if they are few."""
+    return bool(flags.item(flags.argmin()))
+
+
 def all_finite(array: Array) -> bool:
     """Whether there is no NaN and no infinity in an array that has any numbers."""
-    finite = np.isfinite(array)
-    return bool(finite.item(finite.argmin()))  # argmin takes a third of the time of all
+    return all_true(np.isfinite(array))
 
 
 def text_in(X: Any, name: str) -> DataError:
