@@ -63,8 +63,8 @@ def each_block(
         They do it together; None: this process reads all blocks.
     """
     if readers is None:
-        for rows in _cut(values):
-            yield find(rows, values[rows])
+        for rows, block in blocks(values):
+            yield find(rows, block)
         return
     all_rows = _cut(values)
     for cuts in rounds(len(all_rows), readers.size):
