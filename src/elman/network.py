@@ -233,12 +233,11 @@ class Network(Exported):
         self, sequences: Sequences, *, every_step: bool, initial_state: Any = None
     ) -> Array:
         """Compute ŷ of checked sequences as one array (n_answers, K): a row a sequence, or a step."""
-        n_answers = len(sequences.values) if every_step else len(sequences)
-        y_hat = np.empty((n_answers, self.architecture.n_outputs), self.dtype)
         batch, carry = (
             Batch.all_of(sequences, every_step),
             self._carry(initial_state, len(sequences)),
         )
+        y_hat = np.empty((batch.n_answers, self.architecture.n_outputs), self.dtype)
         try:
             self.engine.probabilities(self.parameters, batch, y_hat, carry)
         finally:
@@ -451,14 +450,15 @@ class Network(Exported):
         return cls.from_parameters(parameters)
 
     def _check(self, X: SequencesLike) -> Sequences:
+        architecture = self.architecture
         sequences = as_sequences(X, self.dtype).loaded()
-        if sequences.n_features != self.architecture.n_inputs:
+        if sequences.n_features != architecture.n_inputs:
             raise DataError(
                 f"X has {sequences.n_features} feature(s) a step; this network takes "
-                f"{self.architecture.n_inputs}. The axes are (n_samples, n_timesteps, n_features)."
+                f"{architecture.n_inputs}. The axes are (n_samples, n_timesteps, n_features)."
             )
-        if self.architecture.tokens:
-            require_tokens(sequences.values, self.architecture.n_features)
+        if architecture.tokens:
+            require_tokens(sequences.values, architecture.n_features)
         return sequences
 
     def _examples(self, X: SequencesLike, y: Any, sample_weight: Any = None) -> Examples:

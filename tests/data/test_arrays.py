@@ -4,7 +4,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from elman.data.arrays import column_names, numeric, refuse_mask, refuse_table, text_in
+from elman.data.arrays import (
+    all_finite,
+    column_names,
+    numeric,
+    refuse_mask,
+    refuse_table,
+    text_in,
+)
 from elman.errors import DataError
 
 
@@ -14,6 +21,17 @@ def test_real_numbers_stay_as_they_are(dtype):
     array = numeric(given, "x")
     assert array.dtype == dtype
     np.testing.assert_array_equal(array, given)
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (5, 40)])
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(shape):
+    array = np.ones(shape, np.float32)
+    assert all_finite(array)
+    for place in np.ndindex(shape):
+        for wrong in (np.nan, np.inf, -np.inf):
+            array[place] = wrong
+            assert not all_finite(array)
+        array[place] = 1
 
 
 def test_objects_that_are_numbers_become_doubles():

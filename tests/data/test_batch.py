@@ -124,6 +124,18 @@ def test_equal_lengths_keep_the_order_of_the_batch():
     np.testing.assert_array_equal(shard.x[0][0], [200.1, 400.1, 500.1, 100.1, 300.1])
 
 
+@given(lengths=LENGTHS, every_step=st.booleans())
+def test_all_of_them_are_a_batch_as_any_others(lengths, every_step):
+    stack = as_sequences(np.ones((len(lengths), lengths[0], 3)))  # which needs no sorting
+    for sequences in (sequences_of(lengths), stack):
+        whole = Batch.all_of(sequences, every_step)
+        expected = Batch.of(sequences, np.arange(len(lengths)), every_step)
+        for name in ("members", "starts", "lengths", "carried"):
+            np.testing.assert_array_equal(getattr(whole, name), getattr(expected, name))
+        for name in ("every_step", "n_sequences", "n_answers", "division"):
+            assert getattr(whole, name) == getattr(expected, name)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_blocks_keep_the_dtype_and_are_contiguous(dtype):
     sequences = sequences_of([2, 5, 3], dtype=dtype)

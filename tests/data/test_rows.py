@@ -7,7 +7,7 @@ import pytest
 
 from elman.data import Sequences, as_sequences, blocks
 from elman.data import rows as stored
-from elman.data.rows import Pieces, Rows, Stack
+from elman.data.rows import Pieces, Rows, Stack, offsets_of
 from elman.errors import DataError
 from sources import D, small_blocks, two_files
 
@@ -111,6 +111,6 @@ def test_what_is_not_finite_is_named_as_in_small_data(wrong, monkeypatch):
 
 
 def test_of_rows_keeps_arrays_in_memory(values):
-    sequences = Sequences.of_rows(values, LENGTHS)
+    sequences = Sequences.of_rows(values, offsets_of(LENGTHS))
     assert sequences.values is values
     np.testing.assert_array_equal(sequences[4], values[9:14])

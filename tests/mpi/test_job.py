@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from elman.data import Examples, Sequences, Targets
+from elman.data.rows import offsets_of
 from elman.engines import get_engine
 from elman.merging import Members
 from elman.mpi.job import Ranks
@@ -75,7 +76,7 @@ def examples_of(lengths, n_tokens=0, every_step=True):
     rng = np.random.default_rng(len(lengths))
     n = int(np.sum(lengths))
     values = rng.standard_normal((n, 2)) if not n_tokens else rng.integers(n_tokens, size=(n, 1))
-    sequences = Sequences.of_rows(values.astype(np.float64), np.asarray(lengths))
+    sequences = Sequences.of_rows(values.astype(np.float64), offsets_of(np.asarray(lengths)))
     n_targets = n if every_step else len(lengths)
     return Examples(
         sequences, Targets(rng.integers(K, size=n_targets), rng.random(n_targets), every_step)

@@ -56,6 +56,11 @@ Divide: TypeAlias = Callable[[IntArray], Division]
 """Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
 
 
+def longest_first(lengths: IntArray) -> IntArray:
+    """Sort sequences by length; equal lengths keep their order."""
+    return (-lengths).argsort(kind="stable")
+
+
 def undivided(lengths: IntArray) -> Division:
     """Leave all to this process."""
     return Division((0, len(lengths)))
@@ -100,18 +105,25 @@ class Batch:
         """Sort sequences by length; equal lengths keep the order of ``indices``."""
         starts = sequences.offsets[indices]
         lengths = sequences.offsets[indices + 1] - starts
-        order = np.argsort(-lengths, kind="stable")
+        order = longest_first(lengths)
         lengths = lengths[order]
         division = divide(lengths)
-        own = order[division.own]
-        members, n = indices[own], len(sequences)
-        lengths = lengths[division.own]
-        return cls(sequences, members, starts[own], lengths, every_step, n, members, division)
+        own = division.own
+        order, lengths = order[own], lengths[own]
+        members, n = indices[order], len(sequences)
+        return cls(sequences, members, starts[order], lengths, every_step, n, members, division)
 
     @classmethod
     def all_of(cls, sequences: Sequences, every_step: bool) -> Batch:
         """Make one batch of all sequences."""
-        return cls.of(sequences, np.arange(len(sequences)), every_step)
+        n, starts = len(sequences), sequences.offsets[:-1]
+        lengths = sequences.offsets[1:] - starts
+        if sequences.stacked:  # all of one length
+            members = np.arange(n)
+        else:
+            members = longest_first(lengths)
+            starts, lengths = starts[members], lengths[members]
+        return cls(sequences, members, starts, lengths, every_step, n, members, Division((0, n)))
 
     def __len__(self) -> int:
         return len(self.members)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from elman._typing import Array, IntArray, SequencesLike
 from elman.data import rows as stored
-from elman.data.arrays import column_names, numeric, refuse_mask, refuse_table
+from elman.data.arrays import all_finite, column_names, numeric, refuse_mask, refuse_table
 from elman.data.blocks import Files, Part, place_in_file
 from elman.data.rows import Pieces, Rows, as_values, offsets_of
 from elman.data.sequences import Sequences
-from elman.data.totals import Readers, Totals, each_block, gathered, totals_of
+from elman.data.totals import BLOCK, Readers, Totals, each_block, gathered, totals_of
 from elman.errors import DataError
 
 
@@ -80,9 +80,9 @@ def as_sequences(
 
     if len(given) == 0:
         raise DataError(f"{name} holds no sequences; expected at least one.")
-    lengths = given.lengths
-    if lengths.min() == 0:
-        raise DataError(_no_steps(int(lengths.argmin()), name))
+    shortest = 0 if given.stacked else int(given.lengths.argmin())
+    if given.offsets[shortest] == given.offsets[shortest + 1]:
+        raise DataError(_no_steps(shortest, name))
     if given.n_features == 0:
         raise DataError(f"{name} has 0 features a step; expected at least one.")
 
@@ -122,8 +122,11 @@ def _of_array(X: Array, name: str) -> tuple[Array, IntArray]:
             + hint.get(X.ndim, "Sequences of different lengths are a list of 2-D arrays.")
         )
     n_samples, n_timesteps, n_features = X.shape
-    values = numeric(X, name).reshape(n_samples * n_timesteps, n_features)
-    return values, np.full(n_samples, n_timesteps, dtype=np.int64)
+    n = n_samples * n_timesteps
+    offsets = (
+        np.arange(0, n + 1, n_timesteps, dtype=np.int64) if n else np.zeros(n_samples + 1, np.int64)
+    )
+    return numeric(X, name).reshape(n, n_features), offsets
 
 
 def _of_list(X: Sequence[Any], name: str) -> Sequences:
@@ -200,20 +203,26 @@ def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
     return replace(given, values=values.astype(dtype, copy=False))
 
 
+_NONE = np.empty(0, np.int64)
+
+
 def _not_finite_rows(
     sequences: Sequences, totals: Totals | None, readers: Readers | None
 ) -> IntArray:
     """Which rows of the values are not all finite; what is read for it is added to totals as well."""
-    wrong = [np.empty(0, np.int64)]
+    values = sequences.values
+    is_small = readers is None and sequences.unread is None and values.size <= BLOCK
+    if is_small and all_finite(values):  # as most are, and have no time to lose
+        return _NONE
+    wrong = [_NONE]
 
     def look(rows: slice, block: Array) -> Array:
-        finite = np.isfinite(block)
-        if not finite.all():
-            wrong.append(rows.start + np.flatnonzero(~finite.all(axis=1)))
+        if not all_finite(block):
+            wrong.append(rows.start + np.flatnonzero(~np.isfinite(block).all(axis=1)))
         return np.empty(0) if totals is None else totals_of(block)
 
     shape = (0,) if totals is None else (2, sequences.n_features)
-    for found in each_block(sequences.values, look, shape, readers):
+    for found in each_block(values, look, shape, readers):
         if totals is not None:
             totals.add(found)
     own = np.concatenate(wrong)

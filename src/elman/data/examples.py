@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from elman._typing import Array, IntArray
-from elman.data.batch import Batch, Divide, undivided
+from elman.data.batch import Batch, Divide, longest_first, undivided
 from elman.data.frontend import FrontEnd
 from elman.data.sequences import Sequences
 from elman.data.targets import Targets
@@ -53,7 +53,7 @@ class Examples:
 
     def longest_first(self, indices: IntArray) -> IntArray:
         """Sort some of the sequences as a batch has them."""
-        return indices[np.argsort(-self.lengths(indices), kind="stable")]
+        return indices[longest_first(self.lengths(indices))]
 
     def batch(self, indices: IntArray, divide: Divide = undivided) -> tuple[Batch, Targets]:
         """Return some of the sequences as an engine takes them, and targets, theirs among them.

@@ -58,11 +58,11 @@ class Sequences:
     are_characters: bool = False
 
     @classmethod
-    def of_rows(cls, values: Array, lengths: IntArray, stacked: bool = False) -> Sequences:
+    def of_rows(cls, values: Array, offsets: IntArray, stacked: bool = False) -> Sequences:
         """Cut rows (n_steps_in_all, n_features) into sequences; those of a large file are not read."""
-        offsets = offsets_of(lengths)
         if values.nbytes > stored.LARGE and (place := place_in_file(values)) is not None:
             files = Files([Part(*place, len(values))], values.dtype, values.shape[1])
+            lengths = offsets[1:] - offsets[:-1]
             values = as_values(Rows(files, offsets[:-1], lengths, values.dtype))
         return cls(values, offsets, stacked)
 
@@ -138,7 +138,8 @@ class Sequences:
 
     def astype(self, dtype: npt.DTypeLike) -> Sequences:
         """Convert the steps: those in memory at once, others when they are read."""
-        return replace(self, values=self.values.astype(dtype, copy=False))
+        values = self.values.astype(dtype, copy=False)
+        return self if values is self.values else replace(self, values=values)
 
     def blocks(self, n_numbers: int = BLOCK) -> Iterator[tuple[slice, slice]]:
         """Yield some sequences after another, and their rows; more than one only if they are short.

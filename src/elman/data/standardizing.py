@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from elman._typing import Array
+from elman.data.arrays import all_true
 from elman.data.sequences import Sequences
 from elman.data.totals import Readers, Totals, blocks, each_block, totals_of, weighted
 from elman.errors import DataError
@@ -80,7 +81,7 @@ def standardized(
     given = sequences.values
     if out is not None:
         values = out
-    elif not mean.any() and (scale == 1).all():
+    elif all_true(mean == 0) and all_true(scale == 1):
         return sequences
     else:
         # What a caller gave is seen through views; an array that owns its memory was made in here.

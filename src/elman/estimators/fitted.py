@@ -101,6 +101,8 @@ class Fitted:
 
     def _n_bytes(self, sequences: Sequences) -> int:
         """The size of sequences, or of what is made of them, whichever is more."""
+        if self.front_end.standardizes_alone:
+            return sequences.nbytes
         n_steps = int(self.front_end.lengths(sequences.lengths).sum())
         made = n_steps * self.front_end.n_inputs * self.network.dtype.itemsize
         return max(sequences.nbytes, made)

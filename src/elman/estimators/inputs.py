@@ -165,7 +165,7 @@ def as_fitted(
         return format.vocabulary.encoded(token_lists(X), dtype, stacked=_is_array(X))
     if holds_text(X):
         raise DataError(f"X is text; this {name} was fitted on numbers, {D} a step.")
-    if are_rows(X) and format.on_rows:
+    if (is_table := are_rows(X)) and format.on_rows:
         _check_names(estimator, X)
         shape = getattr(X, "shape", None) or np.asarray(X).shape
         if len(shape) == 2 and shape[1] != format.n_columns:
@@ -176,7 +176,7 @@ def as_fitted(
             )
         return as_sequences(unfold(X, D, estimator), dtype)
 
-    if are_rows(X) and np.ndim(X) == 2:
+    if is_table and np.ndim(X) == 2:
         raise DataError(
             f"X has 2 dimensions, shape {np.shape(X)}; this {name} was fitted on sequences of "
             f"{D} feature(s) a step. For one sequence pass [X]."

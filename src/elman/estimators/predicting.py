@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from elman._typing import Array
 from elman.data import Sequences
+from elman.data.arrays import all_finite
 from elman.engines import Engine, State, get_engine
 from elman.engines.carry import Carry
 from elman.engines.streaming import Streams
@@ -59,9 +60,8 @@ class Predicting(FittedAttributes, Hyperparameters):
         """
         found, n_before = [], 0
         for y_hat in self._flat(fitted, sequences, initial_state):
-            finite = np.isfinite(y_hat).all(axis=1)
-            if not finite.all():
-                row = n_before + int(finite.argmin())
+            if not all_finite(y_hat):
+                row = n_before + int(np.isfinite(y_hat).all(axis=1).argmin())
                 place = sequences.locate(row) if self._every_step else f"sequence {row}"
                 raise overflow(f" at {place} of X", fitted.network.dtype)
             found.append(fitted.answers.reduced(y_hat) if reduced else y_hat)

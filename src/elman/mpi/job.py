@@ -195,7 +195,7 @@ class Ranks:
             if held is not None:
                 held.__exit__()
 
-    def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
+    def join(self, tree: TreeSum, cuts: list[int], parameters: Array, n: int) -> Sum:
         """See ``Reducer.join``.
 
         Here, between two updates, Ctrl-C comes through: so all ranks stop at one place.
@@ -219,6 +219,7 @@ class Ranks:
 
         exchange = self.messages.exchange
         try:
+            blocks = [range(*ends) for ends in pairwise(cuts)]
             return join(exchange, self.rank, tree, blocks, n, parameters.dtype, digest)
         except DiffersError as error:
             raise RankError(

@@ -121,7 +121,7 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
     if y is not None and len(y) == len(X):
         y = np.split(y, ends)
     if X.ndim == 2 and X.nbytes > stored.LARGE:
-        return Sequences.of_rows(X, lengths.astype(np.int64)), y
+        return Sequences.of_rows(X, stored.offsets_of(lengths.astype(np.int64))), y
     return np.split(X, ends), y
 
 

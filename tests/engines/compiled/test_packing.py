@@ -71,9 +71,11 @@ def gates_of(laid_out, parameters):
         yield laid_out.layers[k], gate, U, W, b
 
 
-def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype):
+@pytest.mark.parametrize("to_train", [True, False])
+def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype, to_train):
+    """Those that errors go back through are left out where there is nothing to train."""
     weights = np.full(laid_out.n_weights, np.nan, dtype)
-    module.pack(laid_out.layers, laid_out.gates, parameters.vector, weights)
+    module.pack(laid_out.layers, laid_out.gates, parameters.vector, weights, to_train)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
         of_units = int(layer["rows"]) if module is rows else laid_out.unit
@@ -84,11 +86,11 @@ def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dt
         np.testing.assert_array_equal(packed[:, :H], forward)
         if W is not None:
             packed = pieces(weights, gate["back_in_time"], H, H, of_units)
-            np.testing.assert_array_equal(packed[:, :H], W)
+            np.testing.assert_array_equal(packed[:, :H], W if to_train else np.full_like(W, np.nan))
         if U is not None and layer["has_layer_below"]:
             D = U.shape[1]
             packed = pieces(weights, gate["back_down"], H, D, of_inputs)
-            np.testing.assert_array_equal(packed[:, :D], U)
+            np.testing.assert_array_equal(packed[:, :D], U if to_train else np.full_like(U, np.nan))
 
 
 def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dtype):

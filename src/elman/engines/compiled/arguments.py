@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,19 @@ from elman.engines.compiled.layout import Data, Targets
 from elman.engines.compiled.readouts import LONGEST
 from elman.parameters import Parameters
 
+INTEGERS = np.dtype(np.int64)
+_WITHOUT_SIGN = np.dtype(np.uint64)
+_NO_LABELS = np.empty(0, INTEGERS)
+
 
 def targets_of(parameters: Parameters, batch: Batch, targets: FlatTargets) -> Targets:
     """Return targets as compiled functions take them."""
     architecture, dtype = parameters.architecture, parameters.vector.dtype
     loss, K = architecture.loss_function, architecture.n_outputs
-    labels, numbers = np.empty(0, np.int64), np.empty((0, 0), dtype)
-    constants = np.empty((0, K), dtype)
+    labels, numbers, constants = _NO_LABELS, nothing(dtype), nothing(dtype)
     weights = plain(targets.weights, dtype)
     if loss.takes_classes:
-        labels = plain(targets.values, np.dtype(np.int64))
+        labels = plain(targets.values, INTEGERS)
         check_labels(parameters, batch, labels, targets.weights)
     else:
         numbers = plain(targets.values, dtype)
@@ -58,7 +62,8 @@ def check_labels(parameters: Parameters, batch: Batch, labels: IntArray, weights
         )
     # Those of the batch alone: in all there may be a thousand times as many.
     own = labels[runs(batch.starts, batch.lengths) if batch.every_step else batch.members]
-    if own.astype(np.uint64).max(initial=0) >= K:  # as which a label below 0 is above all others
+    # without a sign, a label below 0 is above all others
+    if len(own) and not 0 <= own.item(own.view(_WITHOUT_SIGN).argmax()) < K:
         raise ValueError(f"labels from {own.min()} to {own.max()}; expected 0 … {K - 1}")
 
 
@@ -79,21 +84,20 @@ def data_of(
     batch: Batch, parameters: Parameters, carry: Carry | None, after: Carry | None = None
 ) -> Data:
     """Return a batch, and the states that its sequences begin with, as compiled functions take it."""
-    dtype = parameters.vector.dtype
+    architecture, dtype = parameters.architecture, parameters.vector.dtype
     values = plain(batch.sequences.values, dtype)
-    starts, lengths, members = (
-        plain(array, np.dtype(np.int64)) for array in (batch.starts, batch.lengths, batch.members)
-    )
-    if parameters.architecture.tokens:
+    starts, lengths = plain(batch.starts, INTEGERS), plain(batch.lengths, INTEGERS)
+    members = plain(batch.members, INTEGERS)
+    if architecture.tokens:
         own = values[runs(starts, lengths)]
-        require_tokens(own, parameters.architecture.n_features)
+        require_tokens(own, architecture.n_features)
     initial = initial_of(parameters, carry)
-    learns = carry is None and parameters.architecture.learn_initial_state
+    learns = carry is None and architecture.learn_initial_state
     if carry is not None:
         initial = initial[batch.carried]
-    states = np.empty((0, 0), dtype)
+    states = nothing(dtype)
     if after is not None:
-        check_after(after, parameters.architecture, batch.carried, dtype)
+        check_after(after, architecture, batch.carried, dtype)
         states = np.empty((len(batch), after.values.shape[1]), dtype)
     return Data(
         values, starts, lengths, members, initial, states, bool(learns), bool(batch.every_step)
@@ -109,10 +113,16 @@ def initial_of(parameters: Parameters, carry: Carry | None) -> Array:
             raise ValueError(f"states of shape {values.shape}; expected {expected} a sequence")
         return values
     if not parameters.architecture.learn_initial_state:
-        return np.empty((0, 0), parameters.vector.dtype)
+        return nothing(parameters.vector.dtype)
     specs = parameters.architecture.specs.values()
     learned = [parameters[spec.name] for spec in specs if spec.role == "initial"]
     return np.concatenate(learned)[None]
+
+
+@cache  # small networks have no time to lose on it
+def nothing(dtype: np.dtype[Any]) -> Array:
+    """No numbers, in two axes."""
+    return np.empty((0, 0), dtype)
 
 
 def plain(values: Array, dtype: np.dtype[Any]) -> Array:

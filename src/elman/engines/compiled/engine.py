@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from math import isqrt, prod
 from typing import Any, NamedTuple, Protocol
 
@@ -26,7 +25,7 @@ from elman.engines.compiled.buffers import VECTOR_BYTES, Buffers
 from elman.engines.compiled.columns import occurring
 from elman.engines.compiled.compiling import Entry
 from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
-from elman.engines.compiled.summing import Alone, Reducer, TreeSum, blocks_of
+from elman.engines.compiled.summing import ALONE, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
@@ -68,7 +67,8 @@ class Kernel(Protocol):
         ...
 
     pack: Entry
-    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights)."""
+    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights,
+    whether to train)."""
 
     unpack: Entry
     """Copies gradients into the order of the parameters: (layers, gates, gradients, parameters)."""
@@ -173,7 +173,7 @@ class CompiledEngine:
     ) -> None:
         self._n_threads = n_threads
         self._checkpoint_steps = checkpoint_steps
-        self._reducer = reducer or Alone()
+        self._reducer = reducer or ALONE
         self._buffers = Buffers()
 
     @property
@@ -204,7 +204,7 @@ class CompiledEngine:
         """See ``Engine.of_each``."""
         first, n_members, buffers = members[0].parameters, len(members), self._buffers
         division = batch.division
-        reducer = self._reducer if division.n_processes > 1 else Alone()
+        reducer = self._reducer if division.n_processes > 1 else ALONE
         if (tokens := occurring(first, batch, reducer)) is not None:
             smaller = [of._replace(parameters=tokens.take(of.parameters)) for of in members]
             evaluations = self.of_each(smaller, tokens.batch, targets)
@@ -215,15 +215,17 @@ class CompiledEngine:
         dropped = [dropout and dropout.checked() for _, _, dropout, _ in members]
         kernel, dtype = kernel_for(first, division.n_sequences), first.vector.dtype
         flat = targets_of(first, batch, targets)
-        packed = [self._pack(kernel, of[0], how) for of, how in zip(members, dropped, strict=True)]
+        packed = [
+            self._pack(kernel, of[0], how, to_train=True)
+            for of, how in zip(members, dropped, strict=True)
+        ]
         check_readout(first, batch)
         layout = packed[0][0].to_train
         nets = [net for _, net in packed]
         sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
         cuts = [-(-cut // size) for cut in division.cuts]
-        blocks = [range(*ends) for ends in pairwise(cuts)]
-        own = blocks[division.process]
+        own = range(*cuts[division.process : division.process + 2])
         totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
         n_threads = self.n_threads if len(own) > 1 else 1
@@ -248,9 +250,9 @@ class CompiledEngine:
         for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
             parameters, after = member.parameters, member.after
             loss, correct, gradients = reducer.join(
-                total, blocks, parameters.vector, layout.n_gradients
+                total, cuts, parameters.vector, layout.n_gradients
             )
-            vector = np.empty_like(parameters.vector)
+            vector = np.empty(len(parameters.vector), dtype)
             kernel.unpack.of_kind(dtype, layout.layers, layout.gates, gradients, vector)
             buffers.give(gradients)
             buffers.give(net.weights)
@@ -278,34 +280,29 @@ class CompiledEngine:
         self, parameters: Parameters, batch: Batch, y_hat: Array, carry: Carry | None = None
     ) -> None:
         """See ``Engine.probabilities``."""
-        kernel, dtype, buffers = (
-            kernel_for(parameters, len(batch)),
-            parameters.vector.dtype,
-            self._buffers,
-        )
+        n, buffers = len(batch), self._buffers
+        architecture, dtype = parameters.architecture, parameters.vector.dtype
+        kernel = kernel_for(parameters, n)
         layout, net = self._pack(kernel, parameters)
         data = data_of(batch, parameters, carry)
-        expected = (batch.n_answers, parameters.architecture.n_outputs)
-        if (
-            y_hat.shape != expected
-            or batch.sequences.n_features != parameters.architecture.n_inputs
-        ):
+        expected = (batch.n_answers, architecture.n_outputs)
+        if y_hat.shape != expected or data.values.shape[1] != architecture.n_inputs:
             raise ValueError(f"the answers are {expected}, and y_hat {y_hat.shape}, or D differs")
         fits = y_hat.dtype == dtype and y_hat.flags.carray
         answers = y_hat if fits else np.empty(y_hat.shape, dtype)
         size = kernel.at_once(layout)
-        n_shards = -(-len(batch) // size)
+        n_shards = -(-n // size)
         if n_shards > 4:  # several shards to a task, but several tasks to a thread
             size *= max(1, min(16, n_shards // (4 * self.n_threads)))
 
         def answer(i: int) -> None:
-            first, last = i * size, min((i + 1) * size, len(batch))
+            first, last = i * size, min((i + 1) * size, n)
             lengths = batch.lengths[first:last].tolist()
             work = buffers.take_room(kernel.room_to_predict(layout, lengths), dtype)
             kernel.predict(net, data, first, last, work, answers)
             buffers.give_room(work)
 
-        self._run(answer, -(-len(batch) // size), batch, 2 * layout.n_gradients)
+        self._run(answer, -(-n // size), batch, 2 * layout.n_gradients)
         buffers.give(net.weights)
         if answers is not y_hat:
             y_hat[...] = answers
@@ -341,12 +338,14 @@ class CompiledEngine:
         self._buffers.release()
 
     def _pack(
-        self, kernel: Kernel, parameters: Parameters, dropout: Dropout | None = None
+        self,
+        kernel: Kernel,
+        parameters: Parameters,
+        dropout: Dropout | None = None,
+        to_train: bool = False,
     ) -> tuple[Layout, Net]:
-        """Lay the network out for a kernel, and copy the parameters."""
+        """Lay the network out for a kernel, and copy what it reads of the parameters."""
         dtype = parameters.vector.dtype
-        if dtype not in (np.float32, np.float64):
-            raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
         masked = False, False
         if dropout is not None:
@@ -354,7 +353,7 @@ class CompiledEngine:
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
         vector = plain(parameters.vector, dtype)  # joblib's may not be written to
-        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights)
+        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights, to_train)
         net = Net(
             layout.layers,
             layout.gates,

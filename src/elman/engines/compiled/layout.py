@@ -186,6 +186,8 @@ class Layout:
         masked: tuple[bool, bool] = (False, False),
     ) -> Layout:
         """Lay a network out."""
+        if dtype not in (np.float32, np.float64):
+            raise TypeError(f"the compiled engine takes float32 and float64; got {dtype}")
 
         def up(n: int) -> int:
             return -(-n // unit) * unit

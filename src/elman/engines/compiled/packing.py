@@ -16,13 +16,13 @@ from elman.engines.compiled.tiles import lanes, load, store, transpose
 
 
 @entry
-def pack_panels(layers, gates, parameters, weights):
+def pack_panels(layers, gates, parameters, weights, to_train):
     """Copy parameters into the order of the products.
 
     Forward, L units of a gate make a panel, and its row k has what multiplies the k-th of
     (1, x_t, h_{t-1}), or of those that the gate reads, for each of them. Back, L inputs make a panel,
-    and it has a row for each unit. What fills a panel up stays as it is: the rows that it makes of a
-    result are never read.
+    and it has a row for each unit: in training alone. What fills a panel up stays as it is: the rows
+    that it makes of a result are never read.
     """
     L = lanes(parameters)
     for layer in layers:
@@ -38,9 +38,9 @@ def pack_panels(layers, gates, parameters, weights):
                     at += D * L
                 if gate.reads_h:
                     copy_transposed(parameters, gate.W + p * H, H, n, H, weights, at, L)
-            if gate.reads_h:
+            if to_train and gate.reads_h:
                 copy_panels(parameters, gate.W, H, H, weights, gate.back_in_time)
-            if gate.reads_x and layer.has_layer_below:
+            if to_train and gate.reads_x and layer.has_layer_below:
                 copy_panels(parameters, gate.U, H, D, weights, gate.back_down)
 
 
@@ -69,11 +69,12 @@ def unpack_panels(layers, gates, gradients, parameters):
 
 
 @entry
-def pack_rows(layers, gates, parameters, weights):
+def pack_rows(layers, gates, parameters, weights, to_train):
     """Copy parameters into the order of the products: a row for each number that is multiplied.
 
     Forward, for each gate, rows of units: b, then a row for each of x_t, then for each of h_{t-1}.
-    Back, rows of inputs. What fills a row up stays as it is: no result that is read depends on it.
+    Back, in training alone, rows of inputs. What fills a row up stays as it is: no result that is read
+    depends on it.
     """
     for layer in layers:
         H, D, width = layer.n_units, layer.n_inputs, layer.rows
@@ -87,8 +88,9 @@ def pack_rows(layers, gates, parameters, weights):
                 at += D * width
             if gate.reads_h:
                 copy_transposed(parameters, gate.W, H, H, H, weights, at, width)
+            if to_train and gate.reads_h:
                 copy_rows(parameters, gate.W, H, H, weights, gate.back_in_time, width)
-            if gate.reads_x and layer.has_layer_below:
+            if to_train and gate.reads_x and layer.has_layer_below:
                 copy_rows(parameters, gate.U, H, D, weights, gate.back_down, layer.input_rows)
 
 

@@ -125,15 +125,15 @@ def blocks_of(costs: IntArray, n_ranks: int) -> list[range]:
 class Reducer(Readers, Protocol):
     """Says which process this is, and brings together what all of them have."""
 
-    def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
+    def join(self, tree: TreeSum, cuts: list[int], parameters: Array, n: int) -> Sum:
         """Add up what each process has of a tree.
 
         Parameters
         ----------
         tree : TreeSum
             With the shards of this process.
-        blocks : list of range
-            Which shards each process has computed.
+        cuts : list of int
+            Process r has computed the shards from ``cuts[r]`` on, up to ``cuts[r + 1]``.
         parameters : array (n_parameters,)
             What they were computed with: the same in each process.
         n : int
@@ -156,7 +156,7 @@ class Alone:
 
     rank, size = 0, 1
 
-    def join(self, tree: TreeSum, blocks: list[range], parameters: Array, n: int) -> Sum:
+    def join(self, tree: TreeSum, cuts: list[int], parameters: Array, n: int) -> Sum:
         """See ``Reducer.join``."""
         return tree.root
 
@@ -166,3 +166,6 @@ class Alone:
 
     def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
         """See ``Readers.share``."""
+
+
+ALONE = Alone()
