@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from elman import Carry, Network
 from elman.engines import get_engine, n_states
 from elman.engines.compiled import engine as compiled
-from elman.engines.compiled import panels, rows
+from elman.engines.compiled import panels
 from elman.equations.dropout import Dropout
 
 D, K = 3, 4
@@ -100,27 +100,32 @@ def drawn(n, longest, every_step, dtype=np.float32, **settings):
 
 
 @pytest.mark.parametrize(
-    ("n_shards", "n_members", "n_threads", "expected"),
+    ("n_members", "n_threads", "steps", "expected"),
     [
-        (1, 1, 1, [(0, 0, 1)]),
-        (2, 1, 1, [(0, 0, 2)]),
-        (2, 1, 2, [(0, 0, 1), (0, 1, 1)]),  # else a thread had nothing to do
-        (5, 1, 2, [(0, 0, 2), (0, 2, 2), (0, 4, 1)]),
-        (6, 1, 2, [(0, 0, 2), (0, 2, 2), (0, 4, 1), (0, 5, 1)]),
-        (2, 3, 2, [(0, 0, 2), (1, 0, 2), (2, 0, 1), (2, 1, 1)]),
+        (1, 1, [7, 7], [(0, 0, 2)]),
+        (1, 2, [7, 7], [(0, 0, 1), (0, 1, 1)]),  # else a thread had nothing to do
+        (1, 2, [7] * 5, [(0, 0, 2), (0, 2, 2), (0, 4, 1)]),
+        (1, 2, [7] * 6, [(0, 0, 2), (0, 2, 2), (0, 4, 1), (0, 5, 1)]),
+        (3, 2, [7, 7], [(0, 0, 2), (1, 0, 2), (2, 0, 1), (2, 1, 1)]),
+        (1, 1, [9, 9, 8, 7], [(0, 0, 2), (0, 2, 1), (0, 3, 1)]),
+        (1, 1, [9, 8, 8, 8, 8], [(0, 2, 2), (0, 0, 1), (0, 1, 1), (0, 4, 1)]),
     ],
 )
-def test_each_thread_has_as_many_pairs(n_shards, n_members, n_threads, expected, monkeypatch):
-    monkeypatch.setattr(panels, "PAIRS", True)
-    lengths = np.full(4 * n_shards, 7)
-    arguments = lengths, 4, n_shards, n_members, n_threads
-    assert compiled.tasks_of(panels, *arguments) == expected
-    alone = [(m, i, 1) for i in range(n_shards) for m in range(n_members)]
-    assert compiled.tasks_of(rows, *arguments) == alone
+def test_each_thread_has_as_many_pairs_of_equal_steps(n_members, n_threads, steps, expected):
+    alone = [(m, i, 1) for i in range(len(steps)) for m in range(n_members)]
+    assert compiled.side_by_side(alone, steps, n_threads) == expected
 
 
-def test_shards_of_different_lengths_are_computed_alone(monkeypatch):
+@pytest.mark.parametrize("kernel", ["panels", "rows", "bidirectional"])
+def test_pairs_are_made_where_they_fit_and_the_kernel_takes_them(kernel, monkeypatch):
+    made = []
     monkeypatch.setattr(panels, "PAIRS", True)
-    lengths = np.array([9, 9, 9, 8, 8, 7, 7, 1])
-    tasks = compiled.tasks_of(panels, lengths, 2, 4, 1, 1)
-    assert tasks == [(0, 0, 2), (0, 2, 1), (0, 3, 1)]
+    monkeypatch.setattr(compiled, "side_by_side", lambda tasks, *_: made.append(1) or tasks)
+    network = Network(D, 5, K, seed=0, n_jobs=1, bidirectional=kernel == "bidirectional")
+    n = 2 if kernel == "rows" else 32
+    X, y = np.ones((n, 6, D)), np.zeros(n, int)
+    network.loss_and_gradients(X, y)
+    assert len(made) == (kernel == "panels")
+    monkeypatch.setattr(compiled, "ENOUGH", 1 << 10)
+    network.loss_and_gradients(X, y)
+    assert len(made) == (kernel == "panels")

@@ -33,7 +33,7 @@ from elman.equations.dropout import Dropout
 from elman.parameters import Parameters
 
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
-ENOUGH = 128 << 20  # bytes of states that are kept, before some are computed twice
+ENOUGH = 128 << 20  # bytes of states that a thread keeps, before some are computed twice
 FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
 
 
@@ -228,8 +228,12 @@ class CompiledEngine:
         own = range(*cuts[division.process : division.process + 2])
         totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
-        n_threads = self.n_threads if len(own) > 1 else 1
-        tasks = tasks_of(kernel, batch.lengths, size, len(own), n_members, n_threads)
+        tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
+        if kernel.PAIRS and len(tasks) >= 2 * self.n_threads:
+            lengths = batch.lengths[:size].tolist()
+            _, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
+            if 2 * room * dtype.itemsize <= ENOUGH:
+                tasks = side_by_side(tasks, batch.lengths[::size].tolist(), self.n_threads)
 
         def evaluate(task: int) -> None:
             m, i, n = tasks[task]
@@ -382,25 +386,19 @@ def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
     return rows if n_sequences <= FEW else panels
 
 
-def tasks_of(
-    kernel: Kernel, lengths: IntArray, size: int, n_shards: int, n_members: int, n_threads: int
+def side_by_side(
+    tasks: list[tuple[int, int, int]], steps: list[int], n_threads: int
 ) -> list[tuple[int, int, int]]:
-    """What is computed at a time: (member, first shard, how many shards).
+    """Make pairs of tasks, each a member, its first shard and how many shards, with one shard each.
 
-    Two shards of as many steps take less time side by side, as long as all threads get as many pairs.
+    Two of as many steps take less time together. But each thread gets as many pairs as the others.
     """
-    alone = [(m, i, 1) for i in range(n_shards) for m in range(n_members)]
-    if not kernel.PAIRS or len(alone) < 2 * n_threads:
-        return alone
     pairs = [
-        (m, i, 2)
-        for i in range(0, n_shards - 1, 2)
-        if lengths[i * size] == lengths[(i + 1) * size]
-        for m in range(n_members)
+        (m, i, 2) for m, i, _ in tasks if i % 2 == 0 and steps[i : i + 1] == steps[i + 1 : i + 2]
     ]
     del pairs[len(pairs) // n_threads * n_threads :]
-    paired = {(m, i // 2) for m, i, _ in pairs}
-    return pairs + [(m, i, n) for m, i, n in alone if (m, i // 2) not in paired]
+    taken = {(m, i) for m, i, _ in pairs}
+    return pairs + [(m, i, n) for m, i, n in tasks if (m, i // 2 * 2) not in taken]
 
 
 def steps_kept(
