@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -51,7 +53,12 @@ def test_objects_that_are_numbers_become_doubles():
         (np.array([["a", 1.0]], object), "x holds text; expected numbers"),
         ([[10**400]], "x holds a whole number too large for float64"),
         (np.ones((3, 1)) * 1j, "x has dtype complex128; expected real numbers"),
-        (np.ones((3, 1)).astype("M8[s]"), r"x has dtype datetime64\[s\]; expected real numbers"),
+        (
+            np.ones((3, 1)).astype("M8[s]"),
+            "x holds times; expected numbers. Leave them out, or make",
+        ),
+        (np.ones((3, 1)).astype("m8[s]"), "x holds times; expected numbers"),
+        ([[1.0, datetime(2020, 1, 1)]], "x holds times; expected numbers"),
         (np.ma.array([1.0, 2.0], mask=[False, True]), "x is an array with a mask"),
     ],
 )
@@ -81,6 +88,14 @@ def test_text_is_placed_in_its_column():
     frame = pd.DataFrame({"load": [1.0], "kind": ["fast"]})
     assert str(text_in(frame, "x")).startswith("x holds text in column 'kind'")
     assert "column" not in str(text_in(["a"], "x"))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=lambda f: f.__module__)
+@pytest.mark.parametrize("others", [{}, {"load": [1.0]}], ids=["alone", "beside numbers"])
+def test_times_are_placed_in_their_column(make, others):
+    frame = make(others | {"when": [datetime(2020, 1, 1)]})
+    with pytest.raises(DataError, match=r"^x holds times in column 'when'; expected numbers"):
+        numeric(frame, "x")
 
 
 def test_groups_are_refused_with_what_makes_a_list_of_them():

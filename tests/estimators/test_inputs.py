@@ -319,6 +319,13 @@ def test_names_of_each_of_several_steps_are_looked_at(kind):
         fitted.step([steps[0], steps[1][["b", "a"]]], fitted.initial_state(2))
 
 
+def test_a_column_too_many_is_named():
+    frames = [pd.DataFrame({"p": [0.0, 1], "q": [1.0, 2]})] * 4
+    model = RNNClassifier(2, max_iter=1, n_members=1).fit(frames, [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="unseen at fit time:\n- r\n"):
+        model.predict([frame.assign(r=0.0) for frame in frames])
+
+
 def test_names_that_are_text_in_part_are_refused():
     mixed = [pd.DataFrame(x, columns=["a", 1]) for x in RAGGED]
     with pytest.raises(

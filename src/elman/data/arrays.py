@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -102,12 +103,17 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
         raise DataError(
             f"{name} is a sparse {type(X).__name__}; expected a dense array. Pass x.toarray()."
         )
+    schema = getattr(X, "schema", None)  # polars makes microseconds of times in silence
+    if isinstance(schema, dict) and any(kind.is_temporal() for kind in schema.values()):
+        raise times_in(X, name)
     try:
         array = np.asarray(X)
     except ValueError:  # rows of different lengths
         raise DataError(
             f"{name} is not a rectangular array: its rows differ in length; expected {expected}."
         ) from None
+    except np.exceptions.DTypePromotionError:  # numbers and times have no type in common
+        raise times_in(X, name) from None
     if array.dtype == object:
         for kind in {type(x) for x in array.flat}:
             if kind.__name__ in MISSING:
@@ -117,12 +123,16 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
                 )
             if issubclass(kind, str):
                 raise text_in(X, name)
+            if issubclass(kind, date | time | timedelta):
+                raise times_in(X, name)
             if not issubclass(kind, Real | Decimal | np.bool_):
                 raise DataError(f"{name} holds {kind.__name__} objects; expected numbers.")
         try:
             array = array.astype(np.float64)
         except OverflowError:
             raise DataError(f"{name} holds a whole number too large for float64.") from None
+    if array.dtype.kind in "mM":
+        raise times_in(X, name)
     if array.dtype.kind not in "biuf":
         raise DataError(
             f"{name} has dtype {array.dtype}; expected real numbers. "
@@ -143,12 +153,7 @@ def all_finite(array: Array) -> bool:
 
 def text_in(X: Any, name: str) -> DataError:
     """Say that X holds text; of a data frame, in which column."""
-    columns = () if isinstance(X, list | tuple) else column_names(X) or ()
-    found = None
-    if len(set(columns)) == len(columns):  # else nobody could say which
-        found = next(
-            (c for c in columns if any(isinstance(v, str) for v in np.asarray(X[c]))), None
-        )
+    found = _first_column_of(X, str)
     if found is None:
         return DataError(f"{name} holds text; expected numbers. Encode it as numbers (one-hot).")
     return DataError(
@@ -156,3 +161,22 @@ def text_in(X: Any, name: str) -> DataError:
         "leave it out. elman.read_sequences(frame, id=..., label=...) makes sequences of a table, and "
         "numbers of its text."
     )
+
+
+def times_in(X: Any, name: str) -> DataError:
+    """Say that X holds times; of a data frame, in which column."""
+    found = _first_column_of(X, date | time | timedelta | np.datetime64 | np.timedelta64)
+    column = "" if found is None else f" in column {found!r}"
+    return DataError(
+        f"{name} holds times{column}; expected numbers. Leave them out, or make numbers of them, such "
+        "as seconds since the first. elman.read_sequences(frame, id=..., label=..., time=...) sorts "
+        "the steps of a table by a column of times."
+    )
+
+
+def _first_column_of(X: Any, kinds: Any) -> str | None:
+    """The first column of a data frame that holds values of some types; None if nobody can say."""
+    columns = () if isinstance(X, list | tuple) else column_names(X) or ()
+    if len(set(columns)) < len(columns):
+        return None
+    return next((c for c in columns if any(isinstance(v, kinds) for v in np.asarray(X[c]))), None)

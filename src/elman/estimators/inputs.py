@@ -184,11 +184,6 @@ def as_fitted(
     fills = (format.reading or {}).get("missing") is not None
     filling = _AS_IN_TRAINING if fills else ""
     sequences = as_sequences(X, dtype, filling=filling, readers_of=readers_of)
-    if sequences.n_features != D:
-        raise DataError(
-            f"X has {sequences.n_features} features, but {name} is expecting {D} features "
-            "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
-        )
     if isinstance(X, Sequences):
         _refuse_other_names(sequences.names, format.step_names, name)
     elif format.step_names or not format.on_rows:
@@ -196,6 +191,13 @@ def as_fitted(
         # What is taken out of Sequences, X[i], has no names, and should not be warned of.
         if format.reading is None or _get_feature_names(first) is not None:
             _check_names(estimator, first)
+    if (
+        sequences.n_features != D
+    ):  # behind the names, which say what there is too much or too little
+        raise DataError(
+            f"X has {sequences.n_features} features, but {name} is expecting {D} features "
+            "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
+        )
     return sequences
 
 
