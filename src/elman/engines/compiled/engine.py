@@ -230,10 +230,9 @@ class CompiledEngine:
 
         tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
         if kernel.PAIRS and len(tasks) >= 2 * self.n_threads:
-            lengths = batch.lengths[:size].tolist()
-            _, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
-            if 2 * room * dtype.itemsize <= ENOUGH:
-                tasks = side_by_side(tasks, batch.lengths[::size].tolist(), self.n_threads)
+            steps = batch.lengths[::size].tolist()
+            fits = {T: self._two_fit(kernel, layout, T) for T in set(steps)}
+            tasks = side_by_side(tasks, steps, self.n_threads, fits)
 
         def evaluate(task: int) -> None:
             m, i, n = tasks[task]
@@ -370,6 +369,14 @@ class CompiledEngine:
         )
         return layout, net
 
+    def _two_fit(self, kernel: Kernel, layout: Layout, T: int) -> bool:
+        """Whether a thread may keep what it keeps of two shards of T steps.
+
+        Under "auto" shorter ones may need more: those that keep all of their steps.
+        """
+        _, room = steps_kept(self._checkpoint_steps, kernel, layout, [T] * kernel.at_once(layout))
+        return 2 * room * layout.dtype.itemsize <= ENOUGH
+
     def _run(
         self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
     ) -> None:
@@ -387,14 +394,17 @@ def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
 
 
 def side_by_side(
-    tasks: list[tuple[int, int, int]], steps: list[int], n_threads: int
+    tasks: list[tuple[int, int, int]], steps: list[int], n_threads: int, fits: dict[int, bool]
 ) -> list[tuple[int, int, int]]:
     """Make pairs of tasks, each a member, its first shard and how many shards, with one shard each.
 
-    Two of as many steps take less time together. But each thread gets as many pairs as the others.
+    Two of as many steps take less time together, where two of so many fit. But each thread gets as
+    many pairs as the others.
     """
     pairs = [
-        (m, i, 2) for m, i, _ in tasks if i % 2 == 0 and steps[i : i + 1] == steps[i + 1 : i + 2]
+        (m, i, 2)
+        for m, i, _ in tasks
+        if i % 2 == 0 and fits[steps[i]] and steps[i : i + 1] == steps[i + 1 : i + 2]
     ]
     del pairs[len(pairs) // n_threads * n_threads :]
     taken = {(m, i) for m, i, _ in pairs}
