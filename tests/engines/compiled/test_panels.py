@@ -145,3 +145,14 @@ def test_pairs_are_made_where_the_kernel_takes_them(kernel, monkeypatch):
     n = 2 if kernel == "rows" else 32
     network.loss_and_gradients(np.ones((n, 6, D)), np.zeros(n, int))
     assert len(made) == (kernel == "panels")
+
+
+@pytest.mark.parametrize(("small", "expected"), [(1e7, 1), (0, 0)])
+def test_what_one_thread_computes_is_paired_however_many_there_are(small, expected, monkeypatch):
+    made = []
+    monkeypatch.setattr(panels, "PAIRS", True)
+    monkeypatch.setattr(compiled, "SMALL", small)
+    monkeypatch.setattr(compiled, "available_threads", lambda _: 2)
+    monkeypatch.setattr(compiled, "side_by_side", lambda tasks, *_: made.append(1) or tasks)
+    Network(D, 5, K, seed=0).loss_and_gradients(np.ones((32, 6, D)), np.zeros(32, int))
+    assert len(made) == expected

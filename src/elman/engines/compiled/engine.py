@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isqrt, prod
 from typing import Any, NamedTuple, Protocol
 
@@ -229,10 +229,11 @@ class CompiledEngine:
         totals = [TreeSum(cuts[-1], buffers) for _ in members]
 
         tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
-        if kernel.PAIRS and len(tasks) >= 2 * self.n_threads:
+        n_threads = self._threads_for(len(tasks), batch, 6 * n_members * layout.n_gradients)
+        if kernel.PAIRS and len(tasks) >= 2 * n_threads:
             steps = batch.lengths[::size].tolist()
             fits = {T: self._two_fit(kernel, layout, T) for T in set(steps)}
-            tasks = side_by_side(tasks, steps, self.n_threads, fits)
+            tasks = side_by_side(tasks, steps, n_threads, fits)
 
         def evaluate(task: int) -> None:
             m, i, n = tasks[task]
@@ -248,7 +249,7 @@ class CompiledEngine:
             for k, (loss, correct) in enumerate(found):
                 totals[m].add(own[i + k], loss, correct, gradients[k])
 
-        self._run(evaluate, len(tasks), batch, 6 * n_members * layout.n_gradients)
+        run(evaluate, len(tasks), n_threads)
         evaluations = []
         for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
             parameters, after = member.parameters, member.after
@@ -305,7 +306,8 @@ class CompiledEngine:
             kernel.predict(net, data, first, last, work, answers)
             buffers.give_room(work)
 
-        self._run(answer, -(-n // size), batch, 2 * layout.n_gradients)
+        n_tasks = -(-n // size)
+        run(answer, n_tasks, self._threads_for(n_tasks, batch, 2 * layout.n_gradients))
         buffers.give(net.weights)
         if answers is not y_hat:
             y_hat[...] = answers
@@ -377,13 +379,11 @@ class CompiledEngine:
         _, room = steps_kept(self._checkpoint_steps, kernel, layout, [T] * kernel.at_once(layout))
         return 2 * room * layout.dtype.itemsize <= ENOUGH
 
-    def _run(
-        self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
-    ) -> None:
-        if n_tasks == 1:
-            return task(0)
-        small = operations_a_step * int(batch.lengths.sum()) < SMALL
-        return run(task, n_tasks, 1 if small else self.n_threads)
+    def _threads_for(self, n_tasks: int, batch: Batch, operations_a_step: int) -> int:
+        """How many threads to compute with: one where there is little to do."""
+        if n_tasks == 1 or operations_a_step * int(batch.lengths.sum()) < SMALL:
+            return 1
+        return self.n_threads
 
 
 def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
