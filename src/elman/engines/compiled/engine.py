@@ -49,7 +49,7 @@ class Kernel(Protocol):
         ...
 
     def at_once(self, layout: Layout) -> int:
-        """How many sequences ``train`` computes."""
+        """How many sequences a shard has."""
         ...
 
     PAIRS: bool
@@ -59,7 +59,7 @@ class Kernel(Protocol):
     """Of so many steps, or a multiple, are the segments that ``train`` keeps states of."""
 
     def room_to_train(self, layout: Layout, lengths: list[int], segment: int) -> int:
-        """How many numbers ``train`` works in, for sequences of these lengths."""
+        """How many numbers ``train`` works in, for a shard of these lengths."""
         ...
 
     def room_to_predict(self, layout: Layout, lengths: list[int]) -> int:
@@ -87,6 +87,7 @@ class Kernel(Protocol):
     ) -> list[tuple[float, float]]:
         """Set each shard's gradients; return, of each, Σ w L, and Σ w over the right answers.
 
+        There are as many shards as gradients, and ``work`` has so many times the room of one.
         ``lengths`` are those of the first shard's sequences, from the first one on. States are kept of
         a segment of the steps at a time. How long it is changes no bit.
         """
@@ -153,7 +154,7 @@ class CompiledState(State):
 
 
 class CompiledEngine:
-    """Computes in compiled functions, in each thread a shard of a batch.
+    """Computes in compiled functions, in each thread a shard of a batch, or two.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ lanes would be empty for the most part; then those of step t have n_t lanes, and
 that have ended; what it writes there, they or the next step write over.
 
 All panels of a shard stand in one flat array ``work``, and a place is an offset into it (``places``).
+Where two shards are trained together, those of the second stand ``apart`` from those of the first.
 A layer's step is in ``steps``, the output in ``answers``, sums over steps in ``gradients``.
 
 Letters: T steps, D features, H units, K outputs, L lanes.
