@@ -400,16 +400,15 @@ def side_by_side(
     """Make pairs of tasks, each a member, its first shard and how many shards, with one shard each.
 
     Two of as many steps take less time together, where two of so many fit. But each thread gets as
-    many pairs as the others.
+    many pairs as the others, and what takes longest is still begun first.
     """
     pairs = [
-        (m, i, 2)
+        (m, i)
         for m, i, _ in tasks
         if i % 2 == 0 and fits[steps[i]] and steps[i : i + 1] == steps[i + 1 : i + 2]
     ]
-    del pairs[len(pairs) // n_threads * n_threads :]
-    taken = {(m, i) for m, i, _ in pairs}
-    return pairs + [(m, i, n) for m, i, n in tasks if (m, i // 2 * 2) not in taken]
+    kept = set(pairs[: len(pairs) // n_threads * n_threads])
+    return [(m, i, 1 + ((m, i) in kept)) for m, i, _ in tasks if (m, i - 1) not in kept]
 
 
 def steps_kept(
