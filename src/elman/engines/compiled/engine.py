@@ -222,12 +222,13 @@ class CompiledEngine:
         ]
         check_readout(first, batch)
         layout = packed[0][0].to_train
-        nets = [net for _, net in packed]
-        sequences = [data_of(batch, of, carry, after) for of, carry, _, after in members]
         size = kernel.at_once(layout)
         cuts = [-(-cut // size) for cut in division.cuts]
         own = range(*cuts[division.process : division.process + 2])
-        totals = [TreeSum(cuts[-1], buffers) for _ in members]
+        trained = [
+            (net, data_of(batch, of, carry, after), how, TreeSum(cuts[-1], buffers))
+            for (_, net), how, (of, carry, _, after) in zip(packed, dropped, members, strict=True)
+        ]
 
         tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
         n_threads = self._threads_for(len(tasks), batch, 6 * n_members * layout.n_gradients)
@@ -238,21 +239,20 @@ class CompiledEngine:
 
         def evaluate(task: int) -> None:
             m, i, n = tasks[task]
+            net, data, how, total = trained[m]
             begin = i * size
             lengths = batch.lengths[begin : begin + size].tolist()
             segment, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
             work = buffers.take_room(n * room, dtype)
             gradients = [buffers.take(layout.n_gradients, dtype) for _ in range(n)]
-            found = kernel.train(
-                nets[m], sequences[m], begin, lengths, flat, dropped[m], work, gradients, segment
-            )
+            found = kernel.train(net, data, begin, lengths, flat, how, work, gradients, segment)
             buffers.give_room(work)
             for k, (loss, correct) in enumerate(found):
-                totals[m].add(own[i + k], loss, correct, gradients[k])
+                total.add(own[i + k], loss, correct, gradients[k])
 
         run(evaluate, len(tasks), n_threads)
         evaluations = []
-        for net, member, data, total in zip(nets, members, sequences, totals, strict=True):
+        for (net, data, _, total), member in zip(trained, members, strict=True):
             parameters, after = member.parameters, member.after
             loss, correct, gradients = reducer.join(
                 total, cuts, parameters.vector, layout.n_gradients
