@@ -163,10 +163,6 @@ MUTANTS = {
         "steps", "load(work, mask + i * L, L, R, V, apart)", "load(work, mask + i * L, L, R, V, 0)",
         Tests("engines/compiled/test_panels.py", "test_with_dropout"),
     ),
-    "the second panel's gradients added to the first one's": Mutant(
-        "gradients", "store(tile, gradients, at, L, apart)", "store(tile, gradients, at, L, 0)",
-        GRADIENTS_OF_MANY,
-    ),
     # bidirectional
     "a reverse layer that goes forward": Mutant(
         "bidirectional", "t = T - 1 - i if layer.reverse else i", "t = i", ANSWERS_BOTH_WAYS
@@ -261,6 +257,10 @@ MUTANTS = {
     "products rounded before they are added": Mutant(
         "tiles", "fma(factor, operand, Vector(builder, total))",
         "(factor * operand + Vector(builder, total))", TILES,
+    ),
+    "vectors that are to stand apart written side by side": Mutant(
+        "tiles", "beside = args[4] if _is_given(apart) else INDEX(tile.lanes)",
+        "beside = INDEX(tile.lanes)", TILES,
     ),
     "rows and vectors of a tile exchanged": Mutant(
         "tiles", "row * tile.vectors + vector", "vector * tile.rows + row", TILES

@@ -104,7 +104,9 @@ class Raw:
     def cut(self, n_steps: int) -> Raw:
         """Of one sequence whose steps have answers, its first steps and the others, as two."""
         sequences, (y,) = self.sequences.loaded(), self.y
-        sequences = replace(sequences, offsets=np.array([0, n_steps, len(sequences.values)]))
+        sequences = replace(
+            sequences, offsets=np.array([0, n_steps, len(sequences.values)]), stacked=False
+        )
         ids = np.repeat(self.info.ids, 2)
         info = replace(self.info, ids=ids, lengths=sequences.lengths)
         return replace(self, sequences=sequences, y=[y[:n_steps], y[n_steps:]], info=info)

@@ -46,6 +46,16 @@ def store(array, offset, step):
 
 
 @njit
+def load_apart(array, offset, step, apart):
+    tiles.load(array, offset, step, 3, 2, apart)
+
+
+@njit
+def store_apart(array, offset, step, apart):
+    tiles.store(tiles.zeros(array, 3, 2), array, offset, step, apart)
+
+
+@njit
 def broadcast_rows(array, offset):
     tiles.broadcast_rows(array, offset, 4, 1)
 
@@ -72,6 +82,12 @@ def multiply_add_B(array, offset, step, n):
     tiles.multiply_add(tiles.zeros(array, 4, 2), A, 0, 1, 0, array, offset, step, n)
 
 
+@njit
+def multiply_add_B_apart(array, offset, step, n, apart):
+    A = np.zeros(8, array.dtype)
+    tiles.multiply_add(tiles.zeros(array, 4, 2), A, 0, 1, 0, array, offset, step, n, 4, apart)
+
+
 # The function, what the error calls it, the range of each of its further arguments, and the elements
 # that it accesses, counted from the offset, for vectors of L lanes.
 OPERATIONS = {
@@ -82,6 +98,18 @@ OPERATIONS = {
     "store": (
         store, "store", [(0, 1, 16, 35)],
         lambda L, step: [r * step + j for r in range(3) for j in range(2 * L)],
+    ),
+    "load apart": (
+        load_apart, "load", [(0, 16, 35), (0, 1, 40)],
+        lambda L, step, apart: [
+            r * step + v * apart + j for r in range(3) for v in range(2) for j in range(L)
+        ],
+    ),
+    "store apart": (
+        store_apart, "store", [(0, 16, 35), (0, 1, 40)],
+        lambda L, step, apart: [
+            r * step + v * apart + j for r in range(3) for v in range(2) for j in range(L)
+        ],
     ),
     "broadcast_rows": (broadcast_rows, "broadcast_rows", [], lambda L: range(4)),
     "transpose from": (
@@ -99,6 +127,12 @@ OPERATIONS = {
     "multiply_add B": (
         multiply_add_B, "multiply_add, B,", [(0, 1, 16, 35), (0, 1, 2, 5)],
         lambda L, step, n: [k * step + j for k in range(n) for j in range(2 * L)],
+    ),
+    "multiply_add B apart": (
+        multiply_add_B_apart, "multiply_add, B,", [(0, 16, 35), (0, 1, 5), (0, 1, 40)],
+        lambda L, step, n, apart: [
+            k * step + v * apart + j for k in range(n) for v in range(2) for j in range(L)
+        ],
     ),
 }  # fmt: skip
 

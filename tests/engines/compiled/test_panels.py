@@ -108,24 +108,51 @@ def drawn(n, longest, every_step, dtype=np.float32, **settings):
         (1, 2, [7] * 6, [(0, 0, 2), (0, 2, 2), (0, 4, 1), (0, 5, 1)]),
         (3, 2, [7, 7], [(0, 0, 2), (1, 0, 2), (2, 0, 1), (2, 1, 1)]),
         (1, 1, [9, 9, 8, 7], [(0, 0, 2), (0, 2, 1), (0, 3, 1)]),
-        (1, 1, [9, 8, 8, 8, 8], [(0, 2, 2), (0, 0, 1), (0, 1, 1), (0, 4, 1)]),
+        (1, 1, [9, 8, 8, 8, 8], [(0, 0, 1), (0, 1, 1), (0, 2, 2), (0, 4, 1)]),
+        (1, 1, [7, 7, 6, 6], [(0, 0, 2), (0, 2, 1), (0, 3, 1)]),  # 6 does not fit
     ],
 )
 def test_each_thread_has_as_many_pairs_of_equal_steps(n_members, n_threads, steps, expected):
     alone = [(m, i, 1) for i in range(len(steps)) for m in range(n_members)]
-    assert compiled.side_by_side(alone, steps, n_threads) == expected
+    fits = {T: T > 6 for T in steps}
+    assert compiled.side_by_side(alone, steps, n_threads, fits) == expected
+
+
+def test_no_thread_keeps_more_in_a_pair_than_it_may_alone(monkeypatch):
+    """Sequences of 400 steps need more than those of 3000, of which few steps are kept."""
+    monkeypatch.setattr(panels, "PAIRS", True)
+    monkeypatch.setattr(compiled, "ENOUGH", 1 << 20)
+    n_bytes, train = [], panels.train
+
+    def counted(*arguments):
+        n_bytes.append((len(arguments[7]), arguments[6].nbytes))
+        return train(*arguments)
+
+    monkeypatch.setattr(panels, "train", counted)
+    network = Network(D, 5, K, seed=0, n_jobs=1)
+    X = [np.ones((T, D)) for T in [3000] * 32 + [400] * 32]
+    network.loss_and_gradients(X, np.zeros(len(X), int))
+    assert [n for n, _ in n_bytes] == [2, 1, 1]
+    assert max(size for _, size in n_bytes) <= 1 << 20
 
 
 @pytest.mark.parametrize("kernel", ["panels", "rows", "bidirectional"])
-def test_pairs_are_made_where_they_fit_and_the_kernel_takes_them(kernel, monkeypatch):
+def test_pairs_are_made_where_the_kernel_takes_them(kernel, monkeypatch):
     made = []
     monkeypatch.setattr(panels, "PAIRS", True)
     monkeypatch.setattr(compiled, "side_by_side", lambda tasks, *_: made.append(1) or tasks)
     network = Network(D, 5, K, seed=0, n_jobs=1, bidirectional=kernel == "bidirectional")
     n = 2 if kernel == "rows" else 32
-    X, y = np.ones((n, 6, D)), np.zeros(n, int)
-    network.loss_and_gradients(X, y)
+    network.loss_and_gradients(np.ones((n, 6, D)), np.zeros(n, int))
     assert len(made) == (kernel == "panels")
-    monkeypatch.setattr(compiled, "ENOUGH", 1 << 10)
-    network.loss_and_gradients(X, y)
-    assert len(made) == (kernel == "panels")
+
+
+@pytest.mark.parametrize(("small", "expected"), [(1e7, 1), (0, 0)])
+def test_what_one_thread_computes_is_paired_however_many_there_are(small, expected, monkeypatch):
+    made = []
+    monkeypatch.setattr(panels, "PAIRS", True)
+    monkeypatch.setattr(compiled, "SMALL", small)
+    monkeypatch.setattr(compiled, "available_threads", lambda _: 2)
+    monkeypatch.setattr(compiled, "side_by_side", lambda tasks, *_: made.append(1) or tasks)
+    Network(D, 5, K, seed=0).loss_and_gradients(np.ones((32, 6, D)), np.zeros(32, int))
+    assert len(made) == expected

@@ -71,6 +71,27 @@ def test_product_is_the_sum_term_by_term_rounded_once_each(dtype, n, transposed)
 
 
 @njit
+def multiply_apart(A, B, b_apart, C, c_apart, n):
+    L, R = tiles.lanes(C), tiles.tile_rows(C, c_apart)
+    tile = tiles.load(C, 0, L, R, tiles.tile_vectors(c_apart), c_apart)
+    tile = tiles.multiply_add(tile, A, 0, 1, R, B, 0, L, n, R, b_apart)
+    tiles.store(tile, C, 0, L, c_apart)
+
+
+def test_vectors_of_a_row_may_stand_apart(dtype):
+    n, L, R = 7, n_lanes(dtype), tiles.PAIR_ROWS[8 * dtype.itemsize]
+    b_apart, c_apart = n * L + 3, R * L + 5
+    sizes = R * n, b_apart + n * L, c_apart + R * L
+    A, B, C = (np.round(100 * numbers(size, dtype, size)) for size in sizes)  # exact sums
+    expected = C.copy()
+    for b, c in ((0, 0), (b_apart, c_apart)):
+        product = A.reshape(n, R).T @ B[b : b + n * L].reshape(n, L)
+        expected[c : c + R * L] += product.ravel()
+    multiply_apart(A, B, b_apart, C, c_apart, n)
+    np.testing.assert_array_equal(C, expected)
+
+
+@njit
 def multiply_used(A, B, C, n, used):
     R, L = tiles.tile_rows(C), tiles.lanes(C)
     tile = tiles.multiply_add(tiles.load(C, 0, L, R, 1), A, 0, 1, R, B, 0, L, n, used)

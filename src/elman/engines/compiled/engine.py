@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isqrt, prod
 from typing import Any, NamedTuple, Protocol
 
@@ -49,7 +49,7 @@ class Kernel(Protocol):
         ...
 
     def at_once(self, layout: Layout) -> int:
-        """How many sequences ``train`` computes."""
+        """How many sequences a shard has."""
         ...
 
     PAIRS: bool
@@ -59,7 +59,7 @@ class Kernel(Protocol):
     """Of so many steps, or a multiple, are the segments that ``train`` keeps states of."""
 
     def room_to_train(self, layout: Layout, lengths: list[int], segment: int) -> int:
-        """How many numbers ``train`` works in, for sequences of these lengths."""
+        """How many numbers ``train`` works in, for a shard of these lengths."""
         ...
 
     def room_to_predict(self, layout: Layout, lengths: list[int]) -> int:
@@ -87,6 +87,7 @@ class Kernel(Protocol):
     ) -> list[tuple[float, float]]:
         """Set each shard's gradients; return, of each, Σ w L, and Σ w over the right answers.
 
+        There are as many shards as gradients, and ``work`` has so many times the room of one.
         ``lengths`` are those of the first shard's sequences, from the first one on. States are kept of
         a segment of the steps at a time. How long it is changes no bit.
         """
@@ -153,7 +154,7 @@ class CompiledState(State):
 
 
 class CompiledEngine:
-    """Computes in compiled functions, in each thread a shard of a batch.
+    """Computes in compiled functions, in each thread a shard of a batch, or two.
 
     Parameters
     ----------
@@ -230,11 +231,11 @@ class CompiledEngine:
         ]
 
         tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
-        if kernel.PAIRS and len(tasks) >= 2 * self.n_threads:
-            lengths = batch.lengths[:size].tolist()
-            _, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
-            if 2 * room * dtype.itemsize <= ENOUGH:
-                tasks = side_by_side(tasks, batch.lengths[::size].tolist(), self.n_threads)
+        n_threads = self._threads_for(len(tasks), batch, 6 * n_members * layout.n_gradients)
+        if kernel.PAIRS and len(tasks) >= 2 * n_threads:
+            steps = batch.lengths[::size].tolist()
+            fits = {T: self._two_fit(kernel, layout, T) for T in set(steps)}
+            tasks = side_by_side(tasks, steps, n_threads, fits)
 
         def evaluate(task: int) -> None:
             m, i, n = tasks[task]
@@ -249,7 +250,7 @@ class CompiledEngine:
             for k, (loss, correct) in enumerate(found):
                 total.add(own[i + k], loss, correct, gradients[k])
 
-        self._run(evaluate, len(tasks), batch, 6 * n_members * layout.n_gradients)
+        run(evaluate, len(tasks), n_threads)
         evaluations = []
         for (net, data, _, total), member in zip(trained, members, strict=True):
             parameters, after = member.parameters, member.after
@@ -306,7 +307,8 @@ class CompiledEngine:
             kernel.predict(net, data, first, last, work, answers)
             buffers.give_room(work)
 
-        self._run(answer, -(-n // size), batch, 2 * layout.n_gradients)
+        n_tasks = -(-n // size)
+        run(answer, n_tasks, self._threads_for(n_tasks, batch, 2 * layout.n_gradients))
         buffers.give(net.weights)
         if answers is not y_hat:
             y_hat[...] = answers
@@ -370,13 +372,19 @@ class CompiledEngine:
         )
         return layout, net
 
-    def _run(
-        self, task: Callable[[int], None], n_tasks: int, batch: Batch, operations_a_step: int
-    ) -> None:
-        if n_tasks == 1:
-            return task(0)
-        small = operations_a_step * int(batch.lengths.sum()) < SMALL
-        return run(task, n_tasks, 1 if small else self.n_threads)
+    def _two_fit(self, kernel: Kernel, layout: Layout, T: int) -> bool:
+        """Whether a thread may keep what it keeps of two shards of T steps.
+
+        Under "auto" shorter ones may need more: those that keep all of their steps.
+        """
+        _, room = steps_kept(self._checkpoint_steps, kernel, layout, [T] * kernel.at_once(layout))
+        return 2 * room * layout.dtype.itemsize <= ENOUGH
+
+    def _threads_for(self, n_tasks: int, batch: Batch, operations_a_step: int) -> int:
+        """How many threads to compute with: one where there is little to do."""
+        if n_tasks == 1 or operations_a_step * int(batch.lengths.sum()) < SMALL:
+            return 1
+        return self.n_threads
 
 
 def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
@@ -387,18 +395,20 @@ def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
 
 
 def side_by_side(
-    tasks: list[tuple[int, int, int]], steps: list[int], n_threads: int
+    tasks: list[tuple[int, int, int]], steps: list[int], n_threads: int, fits: dict[int, bool]
 ) -> list[tuple[int, int, int]]:
     """Make pairs of tasks, each a member, its first shard and how many shards, with one shard each.
 
-    Two of as many steps take less time together. But each thread gets as many pairs as the others.
+    Two of as many steps take less time together, where two of so many fit. But each thread gets as
+    many pairs as the others, and what takes longest is still begun first.
     """
     pairs = [
-        (m, i, 2) for m, i, _ in tasks if i % 2 == 0 and steps[i : i + 1] == steps[i + 1 : i + 2]
+        (m, i)
+        for m, i, _ in tasks
+        if i % 2 == 0 and fits[steps[i]] and steps[i : i + 1] == steps[i + 1 : i + 2]
     ]
-    del pairs[len(pairs) // n_threads * n_threads :]
-    taken = {(m, i) for m, i, _ in pairs}
-    return pairs + [(m, i, n) for m, i, n in tasks if (m, i // 2 * 2) not in taken]
+    kept = set(pairs[: len(pairs) // n_threads * n_threads])
+    return [(m, i, 1 + ((m, i) in kept)) for m, i, _ in tasks if (m, i - 1) not in kept]
 
 
 def steps_kept(

@@ -10,6 +10,7 @@ lanes would be empty for the most part; then those of step t have n_t lanes, and
 that have ended; what it writes there, they or the next step write over.
 
 All panels of a shard stand in one flat array ``work``, and a place is an offset into it (``places``).
+Where two shards are trained together, those of the second stand ``apart`` from those of the first.
 A layer's step is in ``steps``, the output in ``answers``, sums over steps in ``gradients``.
 
 Letters: T steps, D features, H units, K outputs, L lanes.
@@ -254,13 +255,13 @@ def train(
         begins[-1] += 1
     reads = True if net.has_readout else None
     apart = None if n == 1 else len(work) // (n * L) * L
-    room, sums = np.empty((n, lengths[0] + 1), np.int64), np.zeros((n, 2))
+    alive, sums = np.empty((n, lengths[0] + 1), np.int64), np.zeros((n, 2))
     has_extras = dropout is not None or len(data.initial) or len(data.after)
     has_extras = has_extras or segment < lengths[0] or net.layers[0]["reads_tokens"]
     extras = True if has_extras else None
     train_shards.of_kind(
         (work.itemsize, dropout is None, begins is None, reads, extras, n),
-        net, data, first, targets, dropout, work, room, tuple(gradients), sums, begins, reads, extras,
+        net, data, first, targets, dropout, work, alive, tuple(gradients), sums, begins, reads, extras,
         segment, apart,
     )  # fmt: skip
     return [(loss, correct) for loss, correct in sums.tolist()]
@@ -420,7 +421,7 @@ def backward_block(
 
 @entry
 def train_shards(
-    net, data, first, targets, dropout, work, room, gradients, sums, begins, reads, extras, segment,
+    net, data, first, targets, dropout, work, alive, gradients, sums, begins, reads, extras, segment,
     apart,
 ):  # fmt: skip
     """Set the gradients of the L sequences from the first one on; add Σ w L, and w of right answers.
@@ -435,8 +436,7 @@ def train_shards(
     With ``apart`` it is done for two such shards side by side, which have as many steps, each in its
     part of ``work``. A number of the weights that is brought to a register serves both.
     """
-    L, T = lanes(work), data.lengths[first]
-    alive = room[:, : T + 1]
+    L, T = lanes(work), alive.shape[1] - 1
     slots, n_kept = T, T
     if extras is not None and segment < T:
         slots, n_kept = segment + BLOCK + 1, segment

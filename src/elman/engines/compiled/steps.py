@@ -90,7 +90,7 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, a
     """A layer's states of step t, from b + U x_t + W h of the step before, of each gate.
 
     ``scratch`` has a vector of zeros, then room for the gates. Where ``extras`` is None, there are no
-    tokens and no masks (``panels.train_shard``).
+    tokens and no masks (``panels.train_shards``).
     """
     L = lanes(work)
     width, a = width_at(t, begins, L), scratch + L

@@ -8,7 +8,7 @@ A *vector* is 64 bytes of numbers that the processor handles at once: 16 of floa
 its *lanes*. A *tile* is ``rows`` × ``vectors`` of them. In Numba's compiled functions a tile is a
 value like any other, made and used by the functions below:
 
-    tile = broadcast_rows(bias, 0, tile_rows(bias))                 # one bias a row
+    tile = broadcast_rows(bias, 0, tile_rows(bias), 1)              # one bias a row
     tile = multiply_add(tile, A, 0, 1, LANES, B, 0, LANES, n)       # tile += A B
     store(tanh(tile), C, 0, LANES)
 
@@ -59,7 +59,7 @@ IS_WIDE = _has_32_vector_registers()
 # divisor of the lanes. It decides only which sums run side by side, not how any is summed.
 TILE_ROWS = {32: 16, 64: 8} if IS_WIDE else {32: 4, 64: 4}
 
-# With two vectors in a row, each number of A that is loaded is used twice.
+# Of two vectors each: as many accumulators, and each number of A that is loaded is used twice.
 PAIR_ROWS = {32: 8, 64: 8}
 
 # A product whose A is spread over so many numbers would wait for them: in float32, a matrix of
@@ -143,7 +143,7 @@ def lanes(_: Any, array: Any) -> Any:
 def tile_rows(_: Any, array: Any, apart: Any = None) -> Any:
     """The rows of a tile of an array's numbers, as a literal, which ``zeros`` and others take.
 
-    Tiles of two vectors a row, ``apart`` from each other, have fewer.
+    Those of two vectors a row, so far ``apart``, have ``PAIR_ROWS``.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, types_of: Any, args: Any) -> Any:
