@@ -131,8 +131,8 @@ class BaseRNN(Represented, Preparing):
         -----
         ConvergenceWarning
             If after 100 updates or more the final loss is hardly below that of guessing (the warning
-            says what to try); if y has one class only; or if, with a constant learning rate, ``n_iter_no_change`` has not stopped
-            training after ``max_iter`` epochs.
+            says what to try); if y has one class only; or if, with a constant learning rate,
+            ``n_iter_no_change`` has not stopped training after ``max_iter`` epochs.
         """
         resumed = None if resume is None else Resumed(resume, self)
         target = checkpoint_for(checkpoint, resumed)
