@@ -319,6 +319,47 @@ def test_names_of_each_of_several_steps_are_looked_at(kind):
         fitted.step([steps[0], steps[1][["b", "a"]]], fitted.initial_state(2))
 
 
+@pytest.mark.parametrize("make", [pa.Table.from_pandas, pa.RecordBatch.from_pandas])
+def test_columns_of_pyarrow_are_held_to_their_order(make):
+    frames = [pd.DataFrame({"p": [0.0, 1], "q": [1.0, 2]})] * 4
+    model = RNNClassifier(2, max_iter=1, n_members=1).fit([*map(make, frames)], [0, 1, 0, 1])
+    model.predict([*map(make, frames)])
+    with pytest.raises(ValueError, match="order"):
+        model.predict([make(frame[["q", "p"]]) for frame in frames])
+
+
+@pytest.mark.parametrize("make", [list, np.array, pd.Series, pl.Series, pa.array])
+def test_words_in_any_library(make):
+    X = [make(["a", "b"]), make(["b", "b", "a"])] * 3
+    model = RNNClassifier(2, max_iter=1, n_members=1).fit(X, [0, 1] * 3)
+    assert model.predict(X).shape == (6,)
+
+
+@pytest.mark.parametrize("make", [pd.Series, pl.Series])
+def test_series_of_numbers_are_refused_with_what_to_do(make):
+    with pytest.raises(DataError, match=r"pass np\.asarray"):
+        RNNClassifier(2).fit([make([1.0, 2.0])] * 4, [0, 1] * 2)
+
+
+def test_times_beside_numbers_are_refused_in_each_library():
+    frame = pd.DataFrame({"p": [0.0, 1], "when": pd.date_range("2020", periods=2)})
+    for make in (pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, pa.RecordBatch.from_pandas):
+        with pytest.raises(DataError, match="holds times in column 'when'"):
+            RNNClassifier(2).fit([make(frame)] * 4, [0, 1] * 2)
+
+
+def test_what_a_step_holds_beside_numbers_is_named():
+    frames = [pd.DataFrame({"p": [0.0, 1], "q": [1.0, 2]})] * 4
+    plain = {"n_members": 1, "standardize": True, "frame": None}
+    model = RNNClassifier(2, max_iter=1, **plain).fit(frames, [0, 1, 0, 1])
+    for value, message in [
+        ("x", "text in column 'q'"),
+        (pd.Timestamp("2020"), "times in column 'q'"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            model.step(pd.Series({"p": 1.0, "q": value}), model.initial_state())
+
+
 def test_a_column_too_many_is_named():
     frames = [pd.DataFrame({"p": [0.0, 1], "q": [1.0, 2]})] * 4
     model = RNNClassifier(2, max_iter=1, n_members=1).fit(frames, [0, 1, 0, 1])

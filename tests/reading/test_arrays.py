@@ -66,6 +66,22 @@ def test_folders(tmp_path, kind):
     assert y.tolist() == ["down", "up", "up"]
 
 
+def test_names_of_files_are_no_features_unless_they_are_named(tmp_path):
+    for folder, file, machine in [("up", "a", 0), ("up", "b", 1), ("down", "c", 2)]:
+        path = tmp_path / "data" / folder / f"{file}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"machine,x,failed\n{machine},1,no\n{machine},2,no\n")
+    X, _, info = elman.read_sequences(tmp_path / "data", label="failed")
+    assert X.names == ("x",)
+    assert info.id == "machine"
+    model = elman.RNNClassifier(2, max_iter=1, n_members=1).fit(X, [0, 1, 0])
+    new = tmp_path / "new.csv"
+    new.write_text("machine,x\n7,1\n7,2\n")
+    assert len(elman.read_sequences(new, like=model)[0]) == 1
+    named = elman.read_sequences(tmp_path / "data", label="failed", features=["x", "file"])[0]
+    assert len(named.names) > 1
+
+
 def test_a_folder_is_named_as_one(tmp_path, monkeypatch):
     folder = tmp_path / "walks"
     folder.mkdir()

@@ -179,4 +179,6 @@ def _first_column_of(X: Any, kinds: Any) -> str | None:
     columns = () if isinstance(X, list | tuple) else column_names(X) or ()
     if len(set(columns)) < len(columns):
         return None
-    return next((c for c in columns if any(isinstance(v, kinds) for v in np.asarray(X[c]))), None)
+    return next(
+        (c for c in columns if any(isinstance(v, kinds) for v in np.atleast_1d(X[c]))), None
+    )

@@ -43,7 +43,7 @@ def holds_text(X: Any) -> bool:
             return True
         if hasattr(x, "columns") or getattr(x, "ndim", 1) != 1:
             return False
-        if isinstance(x, list | tuple) or hasattr(x, "ndim"):
+        if isinstance(x, list | tuple) or hasattr(x, "__array__"):  # polars' Series have no ndim
             steps = _listed(x)
             if len(steps):
                 return isinstance(steps[0], str)
@@ -133,7 +133,7 @@ def _tokens(x: Any, name: str) -> list[Token]:
     """Check the tokens of one sequence."""
     if isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[1] == 1:
         x = x[:, 0]
-    if not (isinstance(x, list | tuple) or getattr(x, "ndim", 0) == 1):
+    if not (isinstance(x, list | tuple) or (hasattr(x, "__array__") and np.ndim(x) == 1)):
         shape = f" of shape {np.shape(x)}" if isinstance(x, np.ndarray) else ""
         raise DataError(
             f"{name} is a {type(x).__name__}{shape}; expected a text, or a list of tokens. Leave out "

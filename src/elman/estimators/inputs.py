@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names, _get_feature_names, c
 
 from elman._typing import Array, IntArray
 from elman.data import Frame, FrontEnd, Sequences, Vocabulary, as_sequences
-from elman.data.arrays import refuse_mask, refuse_table, text_in
+from elman.data.arrays import column_names, refuse_mask, refuse_table, text_in
 from elman.data.tokens import holds_text, token_lists
 from elman.data.totals import Readers
 from elman.errors import DataError
@@ -52,6 +52,9 @@ class InputFormat:
         return self.names if self.n_columns == self.n_features else None
 
 
+_NO_ARRAY = (ValueError, np.exceptions.DTypePromotionError)  # shapes differ; numbers and times
+
+
 def are_rows(X: Any) -> bool:
     """Whether X is two-dimensional, so that each row is a sequence to unfold.
 
@@ -64,17 +67,17 @@ def are_rows(X: Any) -> bool:
             return False
         try:
             return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
-        except ValueError:  # its entries differ in shape: sequences
+        except _NO_ARRAY:  # its entries differ in shape: sequences
             return False
     try:
         array = X if hasattr(X, "ndim") else np.asarray(X)
-    except ValueError:
+    except _NO_ARRAY:
         return False
     return bool(array.ndim == 2 or (array.ndim < 2 and array.dtype.kind in "biuf"))
 
 
 def _is_series_or_empty(x: Any) -> bool:
-    return hasattr(x, "iloc") or len(x) == 0
+    return hasattr(x, "to_list") or len(x) == 0  # pandas' Series and polars'
 
 
 def first_format(
@@ -188,8 +191,11 @@ def as_fitted(
         _refuse_other_names(sequences.names, format.step_names, name)
     elif format.step_names or not format.on_rows:
         first = next(iter(X)) if hasattr(X, "__iter__") else X
+        names = column_names(first)
+        if names is not None and _get_feature_names(first) is None:  # pyarrow's batches
+            _refuse_other_names(names, format.step_names, name, "Select these, in this order.")
         # What is taken out of Sequences, X[i], has no names, and should not be warned of.
-        if format.reading is None or _get_feature_names(first) is not None:
+        elif format.reading is None or _get_feature_names(first) is not None:
             _check_names(estimator, first)
     if (
         sequences.n_features != D
@@ -236,7 +242,10 @@ def _refuse_frames(estimator: Any) -> None:
 
 
 def _refuse_other_names(
-    found: tuple[str, ...] | None, expected: tuple[str, ...] | None, estimator: str
+    found: tuple[str, ...] | None,
+    expected: tuple[str, ...] | None,
+    estimator: str,
+    advice: str = "Read the file as the model's was read: elman.read_sequences(file, like=model).",
 ) -> None:
     """Compare the names of features, where both have any."""
     if found is not None and expected is not None and found != expected:
@@ -244,8 +253,7 @@ def _refuse_other_names(
         lacks = f"; {', '.join(missing)} missing" if missing else ", in another order"
         raise DataError(
             f"X has the features {', '.join(found)}, but {estimator} was fitted on "
-            f"{', '.join(expected)}{lacks}. Read the file as the model's was read: "
-            "elman.read_sequences(file, like=model)."
+            f"{', '.join(expected)}{lacks}. {advice}"
         )
 
 

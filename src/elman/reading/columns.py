@@ -16,7 +16,9 @@ from elman.reading.frames import Frame
 Task: TypeAlias = Literal["classification", "tag", "regression"]
 Layout: TypeAlias = Literal["long", "wide", "one", "text"]
 
-# The likeliest first; "file" and "folder" are what a folder of files is read with.
+OF_FOLDER = ("file", "folder")  # the columns that a folder of tables is read with
+
+# The likeliest first
 _IDS = (
     "id",
     "sequence",
@@ -104,6 +106,7 @@ def choose(
     features: tuple[str, ...] = (),
     task: Task = "classification",
     layout: Layout | None = None,
+    of_folder: bool = False,
 ) -> Columns:
     """Find out what the columns of a table are; what is given holds, and the rest is guessed.
 
@@ -114,6 +117,9 @@ def choose(
         What messages call it.
     id, time, label, features, task, layout
         As in ``Columns``; empty or None where it is to be guessed.
+    of_folder : bool
+        Whether the table is a folder's: then ``OF_FOLDER`` are features only where they are named, as
+        new data will be in other files.
 
     Raises
     ------
@@ -148,7 +154,8 @@ def choose(
         dates = [name for name in free if schema[name].is_temporal()]
         time = next(iter(_first(_TIMES, free) or (dates if len(dates) == 1 else [])), None)
     if not features:
-        features = tuple(name for name in free if name not in (id, time))
+        none = (id, time, *(OF_FOLDER if of_folder else ()))
+        features = tuple(name for name in free if name not in none)
         if layout == "wide":
             features = tuple(n for n in features if _may_be_steps(schema[n]))
     if layout == "text" and len(features) != 1:

@@ -179,6 +179,7 @@ def read_raw(
     """
     _check_choices(task, layout)
     given = {"id": id, "time": time, "features": features, "label": label, "layout": layout}
+    is_folder = isinstance(source, str | os.PathLike) and Path(source).is_dir()
 
     def plan(frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns:
         if len(index) > 2 and (id is None or time is None):
@@ -191,7 +192,7 @@ def read_raw(
             said |= {"id": index[0], "time": time or index[1]}
         if layout is None and is_nested(frame, tuple(frame.columns)):
             said["layout"] = "wide"
-        columns = choose(frame, name, task=task, **cast(Any, said))
+        columns = choose(frame, name, task=task, of_folder=is_folder, **cast(Any, said))
         return replace(columns, label=()) if labels == "ignored" else columns
 
     texts = features[0] if layout == "text" and features else None
@@ -202,7 +203,7 @@ def read_raw(
         raw = found
     else:
         raw = _from_table(*found)
-    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+    if is_folder:
         notes = (*raw.info.notes, f'from all files of the folder "{raw.info.source}"')
         raw = replace(raw, info=replace(raw.info, notes=notes))
     return raw
