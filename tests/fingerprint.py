@@ -4,8 +4,8 @@
     python tests/fingerprint.py --write    writes the table: only where a change of bits is meant
 
 A fingerprint is the SHA-256 of an array's bytes. Each network is trained on ragged sequences in
-batches of which the last has few, so that it takes all ways through the engine. What goes in is made
-by operations that are exact, so that a difference is elman's.
+batches of which the last has few, or of several, so that it takes all ways through the engine. What
+goes in is made by operations that are exact, so that a difference is elman's.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from numba import njit
 
 from elman import Network, RNNClassifier, RNNTagger
 from elman.engines.compiled import functions, tiles
-from elman.engines.compiled.engine import FEW
 from elman.training import cosine
 from plain import PLAIN
 from tiled import over_arrays
@@ -28,6 +27,7 @@ TABLE = Path(__file__).with_name("fingerprints.json")
 
 D, K = 3, 4
 BATCH_SIZE = 20
+FEW = 3
 N = 2 * BATCH_SIZE + FEW
 
 # One unit, and more than a tile has rows; multiples of the lanes, and numbers that are not.
@@ -53,6 +53,7 @@ NETWORKS = {
         "clip_norm": 0.1,
         "bias": False,
     },
+    "70 gru, several side by side": {"hidden_layer_sizes": 70, "cell": "gru", "batch_size": 11},
 }
 LABELS = {"a label a sequence": RNNClassifier, "a label a step": RNNTagger}
 
@@ -69,7 +70,7 @@ def trained(settings, estimator, dtype):
     y = [np.digitize(x.cumsum(axis=0)[:, 0], range(1 - K // 2, K // 2)) for x in X]
     if estimator is RNNClassifier:
         y = [y_i[-1] for y_i in y]
-    settings = PLAIN | settings | {"batch_size": BATCH_SIZE, "max_iter": 2, "random_state": 0}
+    settings = PLAIN | {"batch_size": BATCH_SIZE} | settings | {"max_iter": 2, "random_state": 0}
     model = estimator(**settings).fit(X, y)
     streamed, _ = model.step(X[0][0], model.initial_state())
     answers = [*model.predict_proba(X), *model.predict_proba(X[:FEW]), streamed]

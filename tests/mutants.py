@@ -58,9 +58,10 @@ ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
 ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
 GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
 GRADIENTS_OF_FEW = versus_naive("test_loss_and_gradients and layers and few")
+ANSWERS_OF_SEVERAL = versus_naive("test_probabilities and several")
+GRADIENTS_OF_SEVERAL = versus_naive("test_loss_and_gradients and several")
 GATES_OF_MANY = versus_naive("test_loss_and_gradients and wide and lstm")
 BUFFERS_OF_MANY = promises("test_gradients and 20")
-BUFFERS_OF_FEW = promises("test_gradients and 2 and not 20")
 STREAMS = versus_naive("test_streaming")
 ANSWERS_BOTH_WAYS = versus_naive("test_probabilities and ways and ragged")
 GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged")
@@ -195,7 +196,10 @@ MUTANTS = {
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows_forward", "gate.forward + layer.rows + p", "gate.forward + p", ANSWERS_OF_FEW
+        "rows_forward", "row, 1, weights, b + L,", "row, 1, weights, b,", ANSWERS_OF_FEW
+    ),
+    "states of the first sequence for all": Mutant(
+        "rows_forward", "h + s * step, step, 1", "h, step, 1", ANSWERS_OF_SEVERAL
     ),
     "the last classes, which fill no vector, not divided": Mutant(
         "rows_forward",
@@ -208,13 +212,13 @@ MUTANTS = {
         versus_naive("test_confident and three"),
     ),
     "a stream without W": Mutant(
-        "rows", "record, after, record, False,", "record, after, record, True,", STREAMS
+        "rows", "after, record, n_here, False,", "after, record, n_here, True,", STREAMS
     ),
     "a stream that is not centred": Mutant(
         "rows", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
     ),
     "δ_t for δ_{t+1}": Mutant(
-        "rows_backward", "errors + first * error_step", "errors", GRADIENTS_OF_FEW
+        "rows_backward", "step, errors + at * error_step", "step, errors", GRADIENTS_OF_FEW
     ),
     "db without the first step": Mutant(
         "rows_backward", "in range(T):\n            total", "in range(1, T):\n            total",
@@ -223,9 +227,15 @@ MUTANTS = {
     "the error not weighted": Mutant(
         "rows_backward", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
     ),
-    "no zeros at steps without a label": Mutant(
-        "rows", "work[z_t : z_t + out.n_units] =", "work[z_t : z_t + out.n_units - 1] =",
-        BUFFERS_OF_FEW,
+    "a sequence that ends goes on": Mutant(
+        "rows", "errors + after * n_errors if goes_on else -1", "errors + after * n_errors",
+        GRADIENTS_OF_SEVERAL,
+    ),
+    "h of a sequence beside for h_{t-1}": Mutant(
+        "rows_backward", "min(end, lengths[n_earlier - 1] + 1)", "end", GRADIENTS_OF_SEVERAL
+    ),
+    "a second sequence's dV in place of the first one's": Mutant(
+        "rows", "                is_last = False\n", "", GRADIENTS_OF_SEVERAL
     ),
     # packing
     "every panel has the first one's b": Mutant(

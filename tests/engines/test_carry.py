@@ -7,6 +7,7 @@ from elman import Carry, DataError, Network, check_gradients
 from elman.check import complex_step
 from elman.data import Batch
 from elman.engines import ENGINES, get_engine
+from elman.engines.compiled import engine as compiled
 from elman.engines.reference import loss as reference_loss
 from tolerances import BY_HAND, ROUNDING, relative_error
 
@@ -16,9 +17,13 @@ CELLS = ["tanh", "dense", "leaky", "gru", "lstm", ("lstm", "gru")]
 cells = pytest.mark.parametrize("cell", CELLS, ids=str)
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    return request.param
+@pytest.fixture(params=[*ENGINES, "compiled, rows"])
+def engine(request, monkeypatch):
+    """Each, and the compiled one where few sequences are all that there are."""
+    name, _, rows = request.param.partition(", ")
+    if rows:
+        monkeypatch.setattr(compiled, "few", lambda _: 1000)
+    return name
 
 
 def network_of(cell, engine, **settings):

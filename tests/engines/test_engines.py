@@ -75,6 +75,11 @@ CASES = {
     "first states, few": Case((50, 2), (17, 3), ("relu", "lstm"), learns_first_states=True),
     "wide gates, few": Case((9, 2), (33, 50, 18), ("lstm", "gru", "lstm"), n_features=19),
     "both ways, one": Case((1,), (1,), ("tanh",), n_features=1, n_outputs=1, bidirectional=True),
+    "several": Case((9, 2, 5, 7, 7, 1, 3, 8, 8), (70, 65), ("tanh", "relu"), n_features=5),
+    "several gates": Case((40, 1, 33, 2, 40, 33), (65, 33), ("lstm", "gru"), n_features=19),
+    "several, first states": Case(
+        (9, 12, 4, 9, 2) * 3, (70, 3), ("gru", "lstm"), n_outputs=18, learns_first_states=True
+    ),
     "both ways, notes": Case((5,) * 4, (3,), ("tanh",), bias=False, bidirectional=True),
     "both ways, ragged": Case(RAGGED, (17, 3), ("tanh", "relu"), bidirectional=True),
     "both ways, gates": Case((50, 1, 33, 2), (17,), ("lstm",), n_features=5, bidirectional=True),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,6 +24,12 @@ from tolerances import BY_HAND, relative_error
 D, K = 3, 4
 CELLS = ["tanh", "relu", "leaky", "gru", "lstm", ("lstm", "gru")]
 DROPOUT = Dropout(0.3, 0.4, seed=1, update=2)
+
+
+@pytest.fixture(params=[3, 1000], ids=["panels", "rows"])
+def few(request, monkeypatch):
+    """More sequences than that go to panels; of small networks more than three do."""
+    monkeypatch.setattr(compiled, "few", lambda _: request.param)
 
 
 def drawn(cell, lengths, every_step=True, **network):
@@ -50,8 +57,9 @@ def carry_of(network, n, seed=0):
     answers=st.sampled_from(["each step", "last", "mean", "max"]),
     begin=st.sampled_from(["zeros", "given", "learned"]),
     dropout=st.sampled_from([None, DROPOUT]),
+    few=st.sampled_from([3, 1000]),
 )
-def test_segments_change_no_bit(cell, n, longest, steps, answers, begin, dropout):
+def test_segments_change_no_bit(cell, n, longest, steps, answers, begin, dropout, few):
     lengths = np.random.default_rng(longest).integers(1, longest + 1, n)
     every_step = answers == "each step"
     network, batch, targets = drawn(
@@ -66,9 +74,10 @@ def test_segments_change_no_bit(cell, n, longest, steps, answers, begin, dropout
     for checkpoint_steps in (None, steps):
         engine = get_engine("compiled", 1, checkpoint_steps)
         after = carry_of(network, n)
-        loss, correct, gradients = engine.loss_and_gradients(
-            network.parameters, batch, targets, carry, dropout, after
-        )
+        with patch.object(compiled, "few", lambda _: few):
+            loss, correct, gradients = engine.loss_and_gradients(
+                network.parameters, batch, targets, carry, dropout, after
+            )
         found.append((loss, correct, gradients.vector.tobytes(), after.values.tobytes()))
     assert found[0] == found[1]
 
@@ -103,6 +112,7 @@ def as_window(batch, begin, end):
     return replace(window, division=undivided(window.lengths))
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 @pytest.mark.parametrize("lengths", [[7], [9, 2, 11, 5, 8, 1], [*range(3, 23)]], ids=len)
@@ -122,6 +132,7 @@ def test_windows_end_where_the_whole_does(engine, cell, lengths):
     assert sum(losses) == pytest.approx(loss, rel=1e-14)
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_a_windows_gradient_is_exact_with_what_it_begins_with_a_constant(cell):
     lengths = [30, 25, 30, 12, 9]

@@ -7,6 +7,7 @@ from elman import DataError, Network, check_gradients
 from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.compiled import columns
+from elman.engines.compiled import engine as compiled
 from elman.engines.compiled.summing import Alone
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -45,9 +46,11 @@ def shape(request):
     return SHAPES[request.param]
 
 
-@pytest.fixture(params=[2, 20], ids=["few", "many"])
-def data(request):
-    return drawn(request.param)
+@pytest.fixture(params=["few", "several", "many"])
+def data(request, monkeypatch):
+    if request.param == "several":
+        monkeypatch.setattr(compiled, "few", lambda _: 1000)
+    return drawn({"few": 2, "several": 7, "many": 20}[request.param])
 
 
 def networks(shape, dtype, **settings):

@@ -111,7 +111,7 @@ def test_first_process_logs_that_it_compiles_and_the_second_is_quiet(tmp_path):
     assert (first.stderr, second.stderr) == (f"elman.compiling: {COMPILING}\n", "")
     assert first.stdout == second.stdout
     kept = {path.name.split("-")[0] for path in files_in(tmp_path)}
-    assert kept == {"packing.pack_rows", "rows.predict_sequences", "pointwise.Tanh.forward"}
+    assert kept == {"packing.pack", "rows.predict_sequences", "pointwise.Tanh.forward"}
 
 
 @pytest.mark.parametrize(

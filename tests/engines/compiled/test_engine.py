@@ -38,6 +38,13 @@ def threads_were_used(monkeypatch):
     return lambda: len(threads._idle) > 0
 
 
+@pytest.fixture(params=[3, 1000], ids=["panels", "rows"])
+def few(request, monkeypatch):
+    """More sequences than that go to panels; of small networks more than three do."""
+    monkeypatch.setattr(engine, "few", lambda _: request.param)
+    return request.param
+
+
 def network_of(dtype=np.float32, n_jobs=None, **changes):
     settings = {"hidden": [17, 5], "cell": ("tanh", "relu"), "seed": 0} | changes
     network = Network(D, n_outputs=K, dtype=dtype, n_jobs=n_jobs, **settings)
@@ -71,7 +78,7 @@ stacks = pytest.mark.parametrize("cell", [("tanh", "relu"), ("lstm", "gru")], id
 
 @stacks
 @pytest.mark.parametrize("n", [1, 3, 4, 17, 130])
-def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_step, n, cell):
+def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_step, n, cell, few):
     problem = examples(n, every_step)
     networks = [network_of(dtype, n_jobs, cell=cell) for n_jobs in (1, 2, 3, 4)]
     one, *more = [
@@ -80,7 +87,7 @@ def test_number_of_threads_makes_no_difference(threads_were_used, dtype, every_s
         for _ in range(3)
     ]
     assert more == [one] * 11
-    n_shards = n if n <= engine.FEW else -(-n // (64 // dtype.itemsize))
+    n_shards = n if n < 4 else -(-n // (4 if n <= few else 64 // dtype.itemsize))
     assert threads_were_used() == (n_shards > 1)
 
 
@@ -96,10 +103,12 @@ def in_batches(network, X, order, size):
 
 @pytest.mark.parametrize("cell", ["tanh", ("lstm", "gru")], ids=str)
 @pytest.mark.parametrize("size", [1, 2, 3, 17, 40])
-def test_company_makes_no_difference_to_the_bit(dtype, size, cell):
+@pytest.mark.parametrize("few", [0, 3, 1000])
+def test_company_makes_no_difference_to_the_bit(dtype, size, cell, few, monkeypatch):
     network = network_of(dtype, hidden=[17, 70], cell=cell)
     X, *_ = examples(40, longest=20)
     expected = network.forward(X)
+    monkeypatch.setattr(engine, "few", lambda _: few)
     order = np.random.default_rng(size).permutation(40)
     for answer, alone in zip(expected, in_batches(network, X, order, size), strict=True):
         np.testing.assert_array_equal(answer, alone)
@@ -172,8 +181,8 @@ def panels_are_narrow(request, monkeypatch):
     monkeypatch.setattr(panels, "are_narrow", lambda *_: request.param)
 
 
-@pytest.mark.usefixtures("panels_are_narrow")
-@pytest.mark.parametrize("n", [1, 3, 4, 33])
+@pytest.mark.usefixtures("panels_are_narrow", "few")
+@pytest.mark.parametrize("n", [1, 3, 4, 7, 33])
 @pytest.mark.parametrize("T", [1, 2, 8, 16, 23])
 @pytest.mark.parametrize("sizes", [(3, (17, 5), 4), (1, (1,), 1), (70, (16, 64), 33)], ids=str)
 @pytest.mark.parametrize("gated", [False, True], ids=["tanh", "gates"])
@@ -190,8 +199,8 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
     assert rows.step(
-        layout.layers, layout.gates, stream.weights, layout.state_rows, stream.scaling, x_t,
-        state.records, after, n_records, state.n_steps,
+        layout.layers, layout.gates, stream.weights, layout.state_rows, layout.widest, stream.scaling,
+        x_t, state.records, after, n_records, state.n_steps,
     )  # fmt: skip
     assert (after[-128:] == 7.25).all()
     assert buffers.are_whole()
@@ -201,7 +210,7 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
 @pytest.mark.parametrize("n", [3, 130])
 @pytest.mark.parametrize("name", ["train", "predict"])
 def test_no_two_threads_work_in_one_buffer(monkeypatch, name, n):
-    module = rows if n <= engine.FEW else panels
+    module = rows if n == 3 else panels
     compute, taken, most = getattr(module, name), set(), []
 
     def slowly(*arguments):
@@ -228,7 +237,8 @@ def test_no_two_threads_work_in_one_buffer(monkeypatch, name, n):
 # What was computed before makes no difference
 
 
-@pytest.mark.parametrize("n", [2, 20])
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("n", [2, 6, 20])
 def test_buffers_used_before_make_no_difference(dtype, every_step, n):
     problem = examples(n, every_step, longest=9, seed=1)
     fresh = network_of(dtype)
@@ -273,6 +283,7 @@ def networks(dtype):
     return made
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [2, 20])
 def test_gradients_do_not_depend_on_what_buffers_hold(networks, every_step, n):
     problem = examples(n, every_step)
@@ -280,6 +291,7 @@ def test_gradients_do_not_depend_on_what_buffers_hold(networks, every_step, n):
     assert zeros == nan
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [2, 20])
 def test_answers_do_not_depend_on_what_buffers_hold(networks, every_step, n):
     X, *_ = examples(n)
@@ -288,6 +300,7 @@ def test_answers_do_not_depend_on_what_buffers_hold(networks, every_step, n):
         np.testing.assert_array_equal(answer, expected)
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [2, 4, 40])
 def test_sequence_that_overflows_leaves_the_others_alone(dtype, n):
     network = network_of(dtype, cell="relu", hidden=[5, 9])
@@ -302,6 +315,7 @@ def test_sequence_that_overflows_leaves_the_others_alone(dtype, n):
         np.testing.assert_array_equal(answer, alone)
 
 
+@pytest.mark.usefixtures("few")
 def test_lanes_that_have_ended_leave_the_gradients_alone(dtype, every_step):
     """They go on with what their buffers hold: here they overflow, where their sequences did not."""
     network = network_of(dtype, cell="relu", hidden=[5])
@@ -321,6 +335,7 @@ def test_lanes_that_have_ended_leave_the_gradients_alone(dtype, every_step):
     assert relative_error(gradients.vector, expected.vector) <= VERSUS_NAIVE[dtype]
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [2, 5])
 def test_tiny_errors_become_zero_before_they_are_denormal(dtype, n):
     tiny = np.finfo(dtype).tiny
@@ -355,6 +370,7 @@ def test_labels_of_weight_zero_make_no_difference(dtype, n):
     assert bits(network, X, y, weights) == before
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [4, 20])
 def test_sequence_of_weight_zero_is_not_there(dtype, every_step, n):
     network = network_of(dtype)
@@ -365,6 +381,7 @@ def test_sequence_of_weight_zero_is_not_there(dtype, every_step, n):
     assert bits(network, X, y, weights) == weighted
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("n", [1, 5])
 def test_ties_go_to_the_first_class(n):
     found = {}
@@ -422,7 +439,7 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     network.step(X[:, 0].copy(), state)
     modules = {
         panels: ["pack", "train_shards", "predict_shards"],
-        rows: ["pack", "train_sequence", "predict_sequences", "step"],
+        rows: ["pack", "train_sequences", "predict_sequences", "step"],
     }
     entries = [getattr(module, name) for module, names in modules.items() for name in names]
     before = [list(entry.signatures) for entry in entries]

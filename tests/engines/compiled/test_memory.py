@@ -286,7 +286,7 @@ def test_bell_that_is_not_there_raises():
 def test_what_is_compiled_is_not_kept_on_disk():
     entries = {
         panels: ("predict_shards", "train_shards"),
-        rows: ("predict_sequences", "train_sequence"),
+        rows: ("predict_sequences", "train_sequences"),
         bidirectional: ("predict_shards", "train_shard"),
     }
     for module, of_module in entries.items():

@@ -78,18 +78,17 @@ def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dt
     module.pack(laid_out.layers, laid_out.gates, parameters.vector, weights, to_train)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
-        of_units = int(layer["rows"]) if module is rows else laid_out.unit
-        of_inputs = int(layer["input_rows"]) if module is rows else laid_out.unit
+        lanes = 64 // dtype.itemsize
         forward = np.concatenate([b[None], *(M.T for M in (U, W) if M is not None)])
         assert gate["n_forward"] == len(forward)
-        packed = pieces(weights, gate["forward"], len(forward), H, of_units)
+        packed = pieces(weights, gate["forward"], len(forward), H, lanes)
         np.testing.assert_array_equal(packed[:, :H], forward)
         if W is not None:
-            packed = pieces(weights, gate["back_in_time"], H, H, of_units)
+            packed = pieces(weights, gate["back_in_time"], H, H, lanes)
             np.testing.assert_array_equal(packed[:, :H], W if to_train else np.full_like(W, np.nan))
         if U is not None and layer["has_layer_below"]:
             D = U.shape[1]
-            packed = pieces(weights, gate["back_down"], H, D, of_inputs)
+            packed = pieces(weights, gate["back_down"], H, D, lanes)
             np.testing.assert_array_equal(packed[:, :D], U if to_train else np.full_like(U, np.nan))
 
 
@@ -97,7 +96,6 @@ def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dty
     gradients = np.full(laid_out.n_gradients, np.nan, dtype)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
-        width = int(layer["rows"]) if module is rows else laid_out.unit
         whole = np.full((gate["gradient_rows"], layer["rows"]), np.nan, dtype)
         whole[0, :H] = b
         start = 1
@@ -106,7 +104,7 @@ def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dty
             start += int(layer["input_rows"])
         if W is not None:
             whole[start : start + H, :H] = W.T
-        cut = whole.reshape(len(whole), -1, width).transpose(1, 0, 2).ravel()
+        cut = whole.reshape(len(whole), -1, 64 // dtype.itemsize).transpose(1, 0, 2).ravel()
         gradients[gate["gradient"] : gate["gradient"] + len(cut)] = cut
     unpacked = np.full_like(parameters.vector, np.nan)
     module.unpack(laid_out.layers, laid_out.gates, gradients, unpacked)

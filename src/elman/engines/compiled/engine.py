@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isqrt, prod
 from typing import Any, NamedTuple, Protocol
 
@@ -30,11 +31,11 @@ from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation, Member
 from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
 from elman.equations.dropout import Dropout
-from elman.parameters import Parameters
+from elman.parameters import Architecture, Parameters
 
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 ENOUGH = 128 << 20  # bytes of states that a thread keeps, before some are computed twice
-FEW = 3  # sequences: up to it, lanes are better filled with units than with sequences
+FEW, SEVERAL = 3, 16  # sequences: see ``few``
 
 
 class Kernel(Protocol):
@@ -48,8 +49,8 @@ class Kernel(Protocol):
         """The ``Layout.unit`` of vectors of L lanes."""
         ...
 
-    def at_once(self, layout: Layout) -> int:
-        """How many sequences a shard has."""
+    def at_once(self, layout: Layout, n_sequences: int) -> int:
+        """How many sequences a shard has, of so many in all."""
         ...
 
     PAIRS: bool
@@ -130,8 +131,8 @@ class CompiledState(State):
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step.of_kind(
-            dtype, layout.layers, layout.gates, weights, layout.state_rows, scaling, x_t.reshape(-1),
-            self.records, after, n_records, self.n_steps,
+            dtype, layout.layers, layout.gates, weights, layout.state_rows, layout.widest, scaling,
+            x_t.reshape(-1), self.records, after, n_records, self.n_steps,
         ):  # fmt: skip
             check_token(layout.architecture, x_t)
             raise not_finite(x_t, *np.split(scaling, 2))
@@ -222,7 +223,7 @@ class CompiledEngine:
         ]
         check_readout(first, batch)
         layout = packed[0][0].to_train
-        size = kernel.at_once(layout)
+        size = kernel.at_once(layout, division.n_sequences)
         cuts = [-(-cut // size) for cut in division.cuts]
         own = range(*cuts[division.process : division.process + 2])
         trained = [
@@ -234,7 +235,7 @@ class CompiledEngine:
         n_threads = self._threads_for(len(tasks), batch, 6 * n_members * layout.n_gradients)
         if kernel.PAIRS and len(tasks) >= 2 * n_threads:
             steps = batch.lengths[::size].tolist()
-            fits = {T: self._two_fit(kernel, layout, T) for T in set(steps)}
+            fits = {T: self._two_fit(kernel, layout, [T] * size) for T in set(steps)}
             tasks = side_by_side(tasks, steps, n_threads, fits)
 
         def evaluate(task: int) -> None:
@@ -276,7 +277,7 @@ class CompiledEngine:
         n, dtype = len(lengths), parameters.vector.dtype
         kernel = kernel_for(parameters, n)
         unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        size = kernel.at_once(layout_of(parameters.architecture, unit, dtype))
+        size = kernel.at_once(layout_of(parameters.architecture, unit, dtype), n)
         steps = np.add.reduceat(lengths, np.arange(0, n, size))
         blocks = blocks_of(steps, self._reducer.size)
         return Division((0, *(min(block.stop * size, n) for block in blocks)), self._reducer.rank)
@@ -295,7 +296,7 @@ class CompiledEngine:
             raise ValueError(f"the answers are {expected}, and y_hat {y_hat.shape}, or D differs")
         fits = y_hat.dtype == dtype and y_hat.flags.carray
         answers = y_hat if fits else np.empty(y_hat.shape, dtype)
-        size = kernel.at_once(layout)
+        size = kernel.at_once(layout, n)
         n_shards = -(-n // size)
         if n_shards > 4:  # several shards to a task, but several tasks to a thread
             size *= max(1, min(16, n_shards // (4 * self.n_threads)))
@@ -367,17 +368,18 @@ class CompiledEngine:
             layout.state_rows,
             layout.error_rows,
             layout.initial_rows,
+            layout.mask_rows,
             layout.widest,
             parameters.architecture.readout != "last",
         )
         return layout, net
 
-    def _two_fit(self, kernel: Kernel, layout: Layout, T: int) -> bool:
-        """Whether a thread may keep what it keeps of two shards of T steps.
+    def _two_fit(self, kernel: Kernel, layout: Layout, lengths: list[int]) -> bool:
+        """Whether a thread may keep what it keeps of two shards of such lengths.
 
         Under "auto" shorter ones may need more: those that keep all of their steps.
         """
-        _, room = steps_kept(self._checkpoint_steps, kernel, layout, [T] * kernel.at_once(layout))
+        _, room = steps_kept(self._checkpoint_steps, kernel, layout, lengths)
         return 2 * room * layout.dtype.itemsize <= ENOUGH
 
     def _threads_for(self, n_tasks: int, batch: Batch, operations_a_step: int) -> int:
@@ -387,11 +389,24 @@ class CompiledEngine:
         return self.n_threads
 
 
+@lru_cache
+def few(architecture: Architecture) -> int:
+    """Up to how many sequences lanes are better filled with a network's units than with sequences.
+
+    As measured: three in any network, and up to 16 where there is as much to compute for each.
+    """
+    n_weights = sum(
+        len(cell.gates_reading("h")) * n_units**2 for _, cell, n_units, _ in architecture.stack
+    )
+    return min(max(FEW, n_weights // 200), SEVERAL)
+
+
 def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
     """Choose what computes a batch of so many, of all processes."""
-    if parameters.architecture.bidirectional:
+    architecture = parameters.architecture
+    if architecture.bidirectional:
         return bidirectional
-    return rows if n_sequences <= FEW else panels
+    return rows if n_sequences <= few(architecture) else panels
 
 
 def side_by_side(

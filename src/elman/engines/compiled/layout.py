@@ -86,6 +86,7 @@ class Net(NamedTuple):
     state_rows: int  # as in Layout
     error_rows: int
     initial_rows: int
+    mask_rows: int
     widest: int
     has_readout: bool  # that reads more than the last step
 
@@ -272,10 +273,14 @@ class Layout:
                 n_gradients += up(n_units) * int(layer["n_states"])
         _set_loss(table[-1], architecture, dtype)
         table["readout"][-1] = READOUT_CODES[architecture.readout]
+        # Records of ``rows``: the same place of many, in which sums go, would be in a few lines of the
+        # cache if their length were a power of two.
+        lanes = VECTOR_BITS // (8 * dtype.itemsize)
+        beside = lanes if unit > lanes else 0
         widest = int(max(up(architecture.n_inputs), (table["rows"] * table["n_gates"]).max()))
         return cls(
             architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
-            place, error_place, initial_place, mask_rows, widest, masked,
+            place + beside, error_place + beside, initial_place, mask_rows, widest, masked,
         )  # fmt: skip
 
 

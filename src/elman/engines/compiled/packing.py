@@ -1,7 +1,7 @@
 """Parameters into the order in which compiled functions read them, and gradients back.
 
-``panels`` has matrices in pieces, of L columns each; ``rows`` has each in one. ``layout.LAYER`` says
-where a matrix begins.
+Matrices are in pieces of L columns, in which a product goes straight through memory. ``layout.GATE``
+says where one begins.
 
 Letters: D inputs, H units, L lanes.
 """
@@ -12,11 +12,9 @@ from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.tiles import lanes, load, store, transpose
 
-# For panels
-
 
 @entry
-def pack_panels(layers, gates, parameters, weights, to_train):
+def pack(layers, gates, parameters, weights, to_train):
     """Copy parameters into the order of the products.
 
     Forward, L units of a gate make a panel, and its row k has what multiplies the k-th of
@@ -45,7 +43,7 @@ def pack_panels(layers, gates, parameters, weights, to_train):
 
 
 @entry
-def unpack_panels(layers, gates, gradients, parameters):
+def unpack(layers, gates, gradients, parameters):
     """Copy gradients into the order of the parameters."""
     L = lanes(parameters)
     for layer in layers:
@@ -62,54 +60,6 @@ def unpack_panels(layers, gates, gradients, parameters):
                     at += layer.U_rows * L
                 if gate.reads_h:
                     copy_transposed(gradients, at, L, H, n, parameters, gate.W + p * H, H)
-        unpack_initial(layer, gradients, parameters)
-
-
-# For rows
-
-
-@entry
-def pack_rows(layers, gates, parameters, weights, to_train):
-    """Copy parameters into the order of the products: a row for each number that is multiplied.
-
-    Forward, for each gate, rows of units: b, then a row for each of x_t, then for each of h_{t-1}.
-    Back, in training alone, rows of inputs. What fills a row up stays as it is: no result that is read
-    depends on it.
-    """
-    for layer in layers:
-        H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
-            at = gate.forward
-            for i in range(H):
-                weights[at + i] = parameters[gate.b + i] if gate.b >= 0 else 0.0
-            at += width
-            if gate.reads_x:
-                copy_transposed(parameters, gate.U, D, H, D, weights, at, width)
-                at += D * width
-            if gate.reads_h:
-                copy_transposed(parameters, gate.W, H, H, H, weights, at, width)
-            if to_train and gate.reads_h:
-                copy_rows(parameters, gate.W, H, H, weights, gate.back_in_time, width)
-            if to_train and gate.reads_x and layer.has_layer_below:
-                copy_rows(parameters, gate.U, H, D, weights, gate.back_down, layer.input_rows)
-
-
-@entry
-def unpack_rows(layers, gates, gradients, parameters):
-    """Copy gradients into the order of the parameters."""
-    for layer in layers:
-        H, D, width = layer.n_units, layer.n_inputs, layer.rows
-        for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
-            at = gate.gradient
-            if gate.b >= 0:
-                for i in range(H):
-                    parameters[gate.b + i] = gradients[at + i]
-            at += width
-            if gate.reads_x:
-                copy_transposed(gradients, at, width, D, H, parameters, gate.U, D)
-                at += layer.U_rows * width
-            if gate.reads_h:
-                copy_transposed(gradients, at, width, H, H, parameters, gate.W, H)
         unpack_initial(layer, gradients, parameters)
 
 
@@ -150,11 +100,3 @@ def copy_transposed(source, at, step, n_rows, n_columns, target, to, to_step):
                 for row in range(i, min(i + L, n_rows)):
                     for column in range(j, min(j + L, n_columns)):
                         target[to + column * to_step + row] = source[at + row * step + column]
-
-
-@helper
-def copy_rows(source, at, n_rows, n_columns, target, to, step):
-    """Copy a matrix (n_rows, n_columns) to rows that are ``step`` apart."""
-    for i in range(n_rows):
-        for j in range(n_columns):
-            target[to + i * step + j] = source[at + i * n_columns + j]

@@ -84,7 +84,7 @@ WASTE = 1 << 20  # numbers: more than that is worth narrow panels, which take a 
 
 PAIRS = IS_WIDE  # with 16 registers there is no room for what two shards share
 
-pack, unpack = packing.pack_panels, packing.unpack_panels
+pack, unpack = packing.pack, packing.unpack
 
 
 def unit(L: int) -> int:
@@ -92,7 +92,7 @@ def unit(L: int) -> int:
     return L
 
 
-def at_once(layout: Layout) -> int:
+def at_once(layout: Layout, n_sequences: int) -> int:
     """See ``Kernel.at_once``: a sequence in each lane."""
     return layout.unit
 

@@ -1,11 +1,14 @@
-"""One sequence alone, in compiled functions: for single sequences, and for step-by-step use.
+"""A few sequences, in compiled functions: each alone or some side by side; for steps of a stream, too.
 
-With nothing beside it to fill a vector's lanes, the lanes are units here: x_t, h_t and δ_t are rows
-of numbers, and so is what multiplies one number of theirs, a column of U or W. Every sum runs in the
-order it has in ``panels``, so that going forward gives the same bits.
+With too few to fill a vector's lanes, the lanes are units here: x_t, h_t and δ_t are rows of numbers,
+and so is what multiplies one number of theirs, a column of U or W. Where sequences stand side by side,
+what is loaded of a column serves all of them. Every sum over inputs or units runs in the order it has
+in ``panels``, so that going forward gives the same bits.
 
-A *record* has all of a step: x_t, then h_t of every layer. A ``layout.LAYER`` says where. A step is in
-``rows_forward``, its way back in ``rows_backward``.
+A *record* has all of a step of a sequence: x_t, then h_t of every layer. A ``layout.LAYER`` says where.
+The records of a step stand one behind another, the longest sequence's first, and those of the next step
+behind them; a sequence that has ended has none. A step is in ``rows_forward``, its way back in
+``rows_backward``.
 
 Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are computed side by side.
 """
@@ -27,12 +30,15 @@ from elman.engines.compiled.rows_backward import (
     backward_step,
     error_of_read,
     error_of_step,
+    n_alive,
+    n_before,
     output_error,
     room_of_loss,
     set_initial_gradients,
     sum_gradients,
 )
 from elman.engines.compiled.rows_forward import (
+    TOGETHER,
     WIDE,
     activate,
     forward_step,
@@ -41,17 +47,20 @@ from elman.engines.compiled.rows_forward import (
     mask_states,
     masks_at,
     output,
+    room_for,
+    room_of,
+    room_of_a_readout,
     room_of_cells,
-    room_of_readout,
     take_step,
 )
 from elman.engines.compiled.tiles import lanes, store, zeros
 from elman.equations.dropout import Dropout
 
 BLOCK = 128  # steps whose errors are kept before they become gradients, while still in the cache
+BLOCK_TOGETHER = BLOCK // TOGETHER
 PAIRS = False
 
-pack, unpack = packing.pack_rows, packing.unpack_rows
+pack, unpack = packing.pack, packing.unpack
 
 
 def unit(L: int) -> int:
@@ -59,9 +68,9 @@ def unit(L: int) -> int:
     return L * WIDE
 
 
-def at_once(layout: Layout) -> int:
+def at_once(layout: Layout, n_sequences: int) -> int:
     """See ``Kernel.at_once``."""
-    return 1
+    return 1 if n_sequences < TOGETHER else TOGETHER
 
 
 # Forward
@@ -69,8 +78,16 @@ def at_once(layout: Layout) -> int:
 
 def room_to_predict(layout: Layout, lengths: list[int]) -> int:
     """See ``Kernel.room_to_predict``."""
-    rest = layout.widest + layout.unit + room_of_cells(layout) + readouts.room(layout)
-    return 2 * layout.state_rows + rest
+    return room_of_two_steps(layout, min(len(lengths), TOGETHER))
+
+
+@lru_cache  # small networks have no time to lose on it
+def room_of_two_steps(layout: Layout, n: int) -> int:
+    """Numbers of records of two steps, of what is read beyond them, and of the rest."""
+    n = room_for(n)
+    z = n * layout.widest + layout.unit
+    rest = z + room_of_cells(layout, n) + n * readouts.room(layout)
+    return (3 * n - 1) * layout.state_rows + rest
 
 
 def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
@@ -80,37 +97,52 @@ def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Arr
 
 @entry
 def predict_sequences(net, data, first, last, work, y_hat):
-    """Write ŷ of the sequences first … last - 1, one after another, to their places in ``y_hat``."""
-    out = net.layers[-1]
-    z = 2 * net.state_rows  # behind the records of two steps
-    scratch = z + out.rows
+    """Write ŷ of the sequences first … last - 1, some side by side, to their places in ``y_hat``."""
+    out, step = net.layers[-1], net.state_rows
+    n_at_most = min(TOGETHER, last - first)
+    of_step = n_at_most * step
+    z = 2 * of_step  # behind the records of two steps
+    scratch = z + room_of(n_at_most) * out.rows
     readout = scratch + WIDE * lanes(work)
-    cell_scratch = readout + room_of_readout(out, WIDE * lanes(work))
+    of_readout = room_of_a_readout(out, WIDE * lanes(work))
+    cell_scratch = readout + n_at_most * of_readout
     store(zeros(work, 1, 1), work, cell_scratch, 0)
-    for i in range(first, last):
-        has_initial = load_initial(net, data, i, work, net.state_rows)
-        for t in range(data.lengths[i]):
-            record, before = t % 2 * net.state_rows, (t + 1) % 2 * net.state_rows
-            load_inputs(data.values, data.starts[i] + t, work, record)
+    for i in range(first, last, TOGETHER):
+        lengths = data.lengths[i : min(i + TOGETHER, last)]
+        has_initial, n = False, len(lengths)
+        for s in range(n):
+            has_initial = load_initial(net, data, i + s, work, of_step + s * step)
+        for t in range(lengths[0]):
+            records, before = t % 2 * of_step, (t + 1) % 2 * of_step
+            n_after = n_alive(lengths, t + 1)
+            for s in range(n):
+                load_inputs(data.values, data.starts[i + s] + t, work, records + s * step)
             is_first = t == 0 and not has_initial
-            forward_step(net, work, before, work, record, is_first, 0, cell_scratch)
-            h = record + out.inputs_place
+            forward_step(net, work, before, work, records, n, is_first, 0, cell_scratch)
+            h, h_row = records + out.inputs_place, step
             if out.readout:
-                carried = readouts.part(out, readout, readouts.CARRIED, 1)
-                h = take_step(out, readout, work, carried, work, h, carried, t, False)
-            if data.every_step or t == data.lengths[i] - 1:
-                output(net, work, h, work, z)
-                activate(out, work, z, scratch)
-                place = data.starts[i] + t if data.every_step else data.members[i]
+                for s in range(n):
+                    own, h_s = readout + s * of_readout, records + s * step + out.inputs_place
+                    carried = readouts.part(out, own, readouts.CARRIED, 1)
+                    take_step(out, own, work, carried, work, h_s, carried, t, False)
+                h, h_row = readouts.part(out, readout, readouts.READ, 1), of_readout
+            begin = 0 if data.every_step else n_after  # those that answer
+            output(net, work, h + begin * h_row, h_row, n - begin, work, z)
+            for s in range(begin, n):
+                z_s = z + (s - begin) * out.rows
+                activate(out, work, z_s, scratch)
+                place = data.starts[i + s] + t if data.every_step else data.members[i + s]
                 for k in range(out.n_units):
-                    y_hat[place, k] = work[z + k]
+                    y_hat[place, k] = work[z_s + k]
+            n = n_after
 
 
 def room_to_step(layout: Layout, n_sequences: int) -> int:
     """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
     n_outputs = int(layout.layers["n_units"][-1])
     z = layout.widest + layout.unit
-    rest = z + room_of_cells(layout) + readouts.room(layout)
+    beyond = (room_for(min(n_sequences, TOGETHER)) - 1) * layout.state_rows
+    rest = z + room_of_cells(layout, min(n_sequences, TOGETHER)) + readouts.room(layout) + beyond
     return n_sequences * (rows_of_record(layout) + n_outputs) + rest
 
 
@@ -121,18 +153,18 @@ def rows_of_record(layout: Layout) -> int:
 
 
 @entry
-def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answers, t):
+def step(layers, gates, weights, state_rows, widest, scaling, x_t, before, after, answers, t):
     """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
 
     Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
     (x_t - mean) / scale, which the network takes, is finite, and where it takes tokens one of them.
     """
-    net = Net(layers, gates, weights, state_rows, 0, 0, 0, False)
+    net = Net(layers, gates, weights, state_rows, 0, 0, 0, widest, False)
     D, out = len(scaling) // 2, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units
     readout = z + out.rows + WIDE * lanes(after)
-    cell_scratch = readout + room_of_readout(out, WIDE * lanes(after))
+    cell_scratch = readout + room_of_a_readout(out, WIDE * lanes(after))
     store(zeros(after, 1, 1), after, cell_scratch, 0)
     for i in range(n):
         record = i * state_rows
@@ -143,12 +175,16 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
             if layers[0].reads_tokens and not (0 <= x < layers[0].n_inputs and x == np.floor(x)):
                 return False
             after[record + d] = x
-        forward_step(net, before, record, after, record, False, 0, cell_scratch)
-        h = record + out.inputs_place
+    for i in range(0, n, TOGETHER):
+        record = i * state_rows
+        n_here = min(TOGETHER, n - i)
+        forward_step(net, before, record, after, record, n_here, False, 0, cell_scratch)
+    for i in range(n):
+        h = i * state_rows + out.inputs_place
         if out.readout:
             carried = n * state_rows + i * out.input_rows
             h = take_step(out, readout, before, carried, after, h, carried, t, False)
-        output(net, after, h, after, z)
+        output(net, after, h, 0, 1, after, z)
         activate(out, after, z, z + out.rows)
         for k in range(out.n_units):
             after[answers + i * out.n_units + k] = after[z + k]
@@ -160,19 +196,21 @@ def step(layers, gates, weights, state_rows, scaling, x_t, before, after, answer
 
 def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
     """See ``Kernel.room_to_train``."""
-    T = sum(lengths)
-    n_records = 1 + min(T, segment)
+    T, n = lengths[0], len(lengths)
+    n_records = n + sum(lengths)
     if segment < T:
-        n_records += -(-T // segment)  # those before each segment
-    of_block = (layout.error_rows + layout.widest) * min(T, BLOCK)
-    return layout.state_rows * n_records + of_block + room_beside_steps(layout)
+        n_records = n * (1 + -(-T // segment))  # those before each segment
+        n_records += sum(min(length, segment) for length in lengths)
+    of_block = (layout.error_rows + layout.widest) * n * min(T, BLOCK if n == 1 else BLOCK_TOGETHER)
+    return layout.state_rows * n_records + of_block + room_beside_steps(layout, n)
 
 
 @lru_cache  # small networks have no time to lose on it
-def room_beside_steps(layout: Layout) -> int:
+def room_beside_steps(layout: Layout, n: int) -> int:
     """Numbers that do not grow with the steps: the errors of the step behind a block, and the rest."""
-    rest = room_of_loss(layout) + room_of_cells(layout) + readouts.room(layout)
-    return layout.error_rows + rest
+    n = room_for(n)
+    rest = room_of_loss(layout) + room_of_cells(layout, n) + n * readouts.room(layout)
+    return n * layout.error_rows + (n - 1) * layout.state_rows + rest
 
 
 def train(
@@ -186,10 +224,10 @@ def train(
     gradients: Sequence[Array],
     segment: int,
 ) -> list[tuple[float, float]]:
-    """See ``Kernel.train``: over one sequence."""
-    loss, correct = train_sequence.of_kind(
+    """See ``Kernel.train``: over a sequence, or some side by side."""
+    loss, correct = train_sequences.of_kind(
         (work.itemsize, dropout is None),
-        net, data, first, targets, dropout, work, *gradients, segment,
+        net, data, first, first + len(lengths), targets, dropout, work, *gradients, segment,
     )  # fmt: skip
     return [(loss, correct)]
 
@@ -203,21 +241,31 @@ def copy_numbers(work, source, target, n):
 
 @helper
 def forward_segment(
-    net, data, i, begin, end, is_first, work, records, readout, reads, of_masks, scratch
+    net, data, first, lengths, begin, end, is_first, is_first_time, work, records, readout, of_masks,
+    scratch,
 ):  # fmt: skip
-    """The records of the steps begin … end - 1; that of the step before stands before them.
+    """The records of the steps begin … end - 1; those of the step before stand before them.
 
-    With ``reads`` the readout is carried on.
+    The first time the readout is carried on, and states after the last steps are written.
     """
     step, out = net.state_rows, net.layers[-1]
+    of_readout = room_of_a_readout(out, WIDE * lanes(work))
+    n = n_alive(lengths, begin)
+    before, now = records - n_alive(lengths, begin - 1) * step, records
     for t in range(begin, end):
-        record = records + (t - begin) * step
-        load_inputs(data.values, data.starts[i] + t, work, record)
-        forward_step(net, work, record - step, work, record, is_first and t == 0, of_masks, scratch)
-        if reads:
-            carried = readouts.part(out, readout, readouts.CARRIED, 1)
-            h = record + out.inputs_place
-            take_step(out, readout, work, carried, work, h, carried, t, True)
+        n_after = n_alive(lengths, t + 1)
+        for s in range(n):
+            load_inputs(data.values, data.starts[first + s] + t, work, now + s * step)
+        forward_step(net, work, before, work, now, n, is_first and t == 0, of_masks, scratch)
+        if is_first_time and out.readout:
+            for s in range(n):
+                own, h = readout + s * of_readout, now + s * step + out.inputs_place
+                carried = readouts.part(out, own, readouts.CARRIED, 1)
+                take_step(out, own, work, carried, work, h, carried, t, True)
+        if is_first_time and len(data.after):
+            for s in range(n_after, n):
+                write_states(net, work, now + s * step, data.after, first + s)
+        before, now, n = now, now + n * step, n_after
 
 
 @helper
@@ -231,136 +279,213 @@ def write_states(net, work, record, states, row):
 
 
 @helper
+def output_block(
+    net, data, first, lengths, targets, gradients, work, begin, end, records, z, scratch, readout
+):  # fmt: skip
+    """Errors of the outputs at the steps begin … end - 1, from ``z`` on, and their gradients (N5, N6).
+
+    Where a sequence has one target, its last step alone has an error. Returns what they add to Σ w L
+    and to Σ w of right answers.
+    """
+    out, V, step = net.layers[-1], net.gates[-1], net.state_rows
+    of_readout = room_of_a_readout(out, WIDE * lanes(work))
+    loss, correct, is_last = 0.0, 0.0, end == lengths[0]
+    x, z_t = records + out.inputs_place, z
+    if not data.every_step and n_alive(lengths, begin) == n_alive(lengths, end):
+        return loss, correct
+    if data.every_step:
+        output(net, work, x, step, n_before(lengths, end) - n_before(lengths, begin), work, z)
+    for t in range(begin, end):
+        n_after = n_alive(lengths, t + 1)
+        for s in range(n_alive(lengths, t)):
+            if data.every_step:
+                place = data.starts[first + s] + t
+                part = output_error(out, work, z_t, targets, data.members, place, scratch)
+                loss, correct = loss + part[0], correct + part[1]
+            elif s >= n_after:
+                own, h = readout + s * of_readout, x
+                if out.readout:
+                    h = readouts.part(out, own, readouts.READ, 1)
+                output(net, work, h, 0, 1, work, z_t)
+                place = data.members[first + s]
+                part = output_error(out, work, z_t, targets, data.members, place, scratch)
+                loss, correct = loss + part[0], correct + part[1]
+                of_one = lengths[s : s + 1]
+                sum_gradients(
+                    out, V, gradients, work, h, 0, z_t, out.rows, 0, 0, 1, of_one, step, is_last
+                )
+                is_last = False
+                if out.readout:
+                    error_of_read(net, own, work, z_t, t + 1)
+            x, z_t = x + step, z_t + out.rows
+    if data.every_step:
+        x = records + out.inputs_place
+        sum_gradients(
+            out, V, gradients, work, x, 0, z, out.rows, 0, begin, end, lengths, step, is_last
+        )
+    return loss, correct
+
+
+@helper
 def backward_block(
-    net, data, i, targets, gradients, work, begin, end, records, errors, z, scratch, readout, first,
-    cell_scratch,
+    net, data, first, lengths, targets, gradients, work, begin, end, records, errors, z, scratch,
+    readout, first_step, of_masks, cell_scratch,
 ):  # fmt: skip
     """Take errors back through the steps begin … end - 1, and add their gradients.
 
-    The record of step ``begin`` stands at ``records``, its errors at ``errors``. Those of step ``end``
-    stand behind the others already. Returns what the steps add to Σ w L and to Σ w of right answers.
+    The records of step ``begin`` stand at ``records``, its errors at ``errors``. Those of step ``end``
+    stand behind the others already. There are states before a step from ``first_step`` on, 0 or 1.
+    Returns what the steps add to Σ w L and to Σ w of right answers.
     """
-    layers, step = net.layers, net.state_rows
-    out, V = layers[-1], net.gates[-1]
-    start, T, n = data.starts[i], data.lengths[i], end - begin
-    is_last, first_here = end == T, first if begin == 0 else 0
-    loss, correct = 0.0, 0.0
-    if data.every_step or is_last:
-        for t in range(begin, end):
-            z_t = z + (t - begin) * out.rows
-            if data.every_step or t == T - 1:
-                h = records + (t - begin) * step + out.inputs_place
-                if out.readout:
-                    h = readouts.part(out, readout, readouts.READ, 1)
-                output(net, work, h, work, z_t)
-                place = start + t if data.every_step else data.members[i]
-                part = output_error(out, work, z_t, targets, data.members, place, scratch)
-                loss, correct = loss + part[0], correct + part[1]
-            else:
-                work[z_t : z_t + out.n_units] = 0.0
-        if out.readout:
-            r, error = readouts.part(out, readout, readouts.READ, 1), z + (n - 1) * out.rows
-            sum_gradients(out, V, gradients, work, r, 0, error, out.rows, 0, 1, step, True)
-            error_of_read(net, readout, work, error, T)
-        else:
-            x = records + out.inputs_place
-            sum_gradients(out, V, gradients, work, x, 0, z, out.rows, 0, n, step, is_last)
+    layers, step, n_errors = net.layers, net.state_rows, net.error_rows
+    out, is_last = layers[-1], end == lengths[0]
+    of_readout = room_of_a_readout(out, WIDE * lanes(work))
+    found = output_block(
+        net,
+        data,
+        first,
+        lengths,
+        targets,
+        gradients,
+        work,
+        begin,
+        end,
+        records,
+        z,
+        scratch,
+        readout,
+    )
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
+        after = n_before(lengths, end) - n_before(lengths, begin)
+        n, n_after = n_alive(lengths, end - 1), n_alive(lengths, end)
         for t in range(end - 1, begin - 1, -1):
-            errors_t = errors + (t - begin) * net.error_rows
-            error_above, from_readout = errors_t + above.error_place, -1
-            if k == len(layers) - 2:
-                error_above = z + (t - begin) * out.rows if data.every_step or t == T - 1 else -1
-                if out.readout:
-                    error_above, from_readout = -1, error_of_step(out, readout, work, t)
-            record = records + (t - begin) * step
-            backward_step(
-                net, layer, above, work, record, t, T, errors_t, error_above, from_readout, first,
-                cell_scratch,
-            )  # fmt: skip
+            now, n_earlier, before = after - n, n_alive(lengths, t - 1), -1
+            if t >= first_step:
+                before = records + (now - n_earlier) * step
+            from_readout = -1
+            if k == len(layers) - 2 and out.readout:
+                for s in range(n):
+                    own = error_of_step(out, readout + s * of_readout, work, t)
+                    from_readout = own - s * of_readout
+            # those that go on, and those that end here
+            for begin_s, end_s in ((0, n_after), (n_after, n)):
+                if begin_s == end_s:
+                    continue
+                goes_on = begin_s < n_after
+                above_at, above_row = errors + above.error_place, n_errors
+                if k == len(layers) - 2:
+                    above_at, above_row = z, out.rows
+                error_above = above_at + (now + begin_s) * above_row
+                if k == len(layers) - 2 and (out.readout or not (data.every_step or not goes_on)):
+                    error_above = -1
+                backward_step(
+                    net, layer, above, work,
+                    records + (now + begin_s) * step,
+                    before + begin_s * step if before >= 0 else -1,
+                    errors + (now + begin_s) * n_errors,
+                    errors + after * n_errors if goes_on else -1,
+                    error_above, above_row,
+                    from_readout + begin_s * of_readout if from_readout >= 0 else -1,
+                    end_s - begin_s, of_masks + begin_s * net.mask_rows, cell_scratch,
+                )  # fmt: skip
+            after, n_after, n = now, n, n_earlier
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             of_gate = errors + layer.error_place + g * layer.rows
             x, h = records + layer.inputs_place, records + layer.in_time_place
             sum_gradients(
-                layer, gate, gradients, work, x, h, of_gate, net.error_rows, first_here, n, step,
-                is_last,
+                layer, gate, gradients, work, x, h, of_gate, n_errors, first_step, begin, end, lengths,
+                step, is_last,
             )  # fmt: skip
         if begin == 0 and layer.initial >= 0:
             if data.learns_initial:
-                set_initial_gradients(net, layer, gradients, work, errors, cell_scratch)
+                for s in range(len(lengths)):
+                    own, masks_of_s = errors + s * n_errors, of_masks + s * net.mask_rows
+                    set_initial_gradients(
+                        net, layer, gradients, work, own, s == 0, masks_of_s, cell_scratch
+                    )
             else:
                 at = layer.initial_gradient
                 gradients[at : at + layer.n_states * layer.rows] = 0.0
-    return loss, correct
+    return found
 
 
 @entry
-def train_sequence(net, data, i, targets, dropout, work, gradients, segment):
-    """Compute loss and gradients of the i-th sequence; return Σ w L, and Σ w over the right answers.
+def train_sequences(net, data, first, last, targets, dropout, work, gradients, segment):
+    """Loss and gradients of the sequences first … last - 1; return Σ w L, and Σ w of right answers.
 
     The records of a segment of the steps are kept at a time. Where there are several, the way forward
-    keeps the record before each, and on the way back, from the last to the first, each but the last is
-    computed anew. In a segment the errors of ``BLOCK`` steps are computed at a time, the last ones
+    keeps the records before each, and on the way back, from the last to the first, each but the last
+    is computed anew. In a segment the errors of a block of steps are computed at a time, the last ones
     first, and become gradients.
     """
-    layers, step, T = net.layers, net.state_rows, data.lengths[i]
-    out = layers[-1]
-    n_block, n_kept = min(T, BLOCK), min(T, segment)
-    n_segments = (T + n_kept - 1) // n_kept
-    records = step  # behind that of the states before the first step of the segment
-    kept = records + n_kept * step  # the records before each segment
-    errors = kept + (n_segments * step if n_segments > 1 else 0)
-    z = errors + (n_block + 1) * net.error_rows
-    scratch = z + n_block * out.rows
+    layers, step, lengths = net.layers, net.state_rows, data.lengths[first:last]
+    out, n, T = layers[-1], len(lengths), lengths[0]
+    n_block, n_kept = min(T, BLOCK if n == 1 else BLOCK_TOGETHER), min(T, segment)
+    n_segments, n_records = (T + n_kept - 1) // n_kept, 0
+    for length in lengths:
+        n_records += min(length, n_kept)
+    records = n * step  # behind those of the states before the first step of the segment
+    kept = records + n_records * step  # the records before each segment
+    errors = kept + (n_segments * n * step if n_segments > 1 else 0)
+    z = errors + (n * n_block + room_of(n)) * net.error_rows
+    scratch = z + n * n_block * out.rows
     readout = scratch + WIDE * lanes(work)
     if not out.is_softmax:
         readout = scratch + (N_PANELS + out.n_constants) * out.rows
-    cell_scratch = readout + room_of_readout(out, WIDE * lanes(work))
+    cell_scratch = readout + n * room_of_a_readout(out, WIDE * lanes(work))
     store(zeros(work, 1, 1), work, cell_scratch, 0)
-    first = 0 if load_initial(net, data, i, work, 0) else 1
-    of_masks = masks_at(net, cell_scratch)
-    if dropout is not None:  # else nothing of it is compiled
-        masks.draw(net, dropout, data.members[i], work, of_masks, 1, 0)
-    if first == 0:
-        for layer in layers[:-1]:
-            mask_states(layer, work, 0, of_masks)
+    of_masks, first_step = masks_at(net, cell_scratch, n), 1
+    for s in range(n):
+        if load_initial(net, data, first + s, work, s * step):
+            first_step = 0
+        if dropout is not None:  # else nothing of it is compiled
+            masks_of_s = of_masks + s * net.mask_rows
+            masks.draw(net, dropout, data.members[first + s], work, masks_of_s, 1, 0)
+        if first_step == 0:
+            for layer in layers[:-1]:
+                mask_states(layer, work, s * step, of_masks + s * net.mask_rows)
 
     begin = 0
-    for s in range(n_segments):
-        end = T - (n_segments - 1 - s) * n_kept
+    for k in range(n_segments):
+        end = T - (n_segments - 1 - k) * n_kept
         if n_segments > 1:
-            copy_numbers(work, 0, kept + s * step, step)
+            copy_numbers(work, 0, kept + k * n * step, n * step)
         forward_segment(
-            net, data, i, begin, end, first == 1, work, records, readout, out.readout != 0, of_masks,
-            cell_scratch,
+            net, data, first, lengths, begin, end, first_step == 1, True, work, records, readout,
+            of_masks, cell_scratch,
         )  # fmt: skip
-        if s < n_segments - 1:
-            copy_numbers(work, records + (end - begin - 1) * step, 0, step)
+        if k < n_segments - 1:
+            n_here = n_before(lengths, end) - n_before(lengths, begin)
+            n_last = n_alive(lengths, end - 1)
+            copy_numbers(
+                work, records + (n_here - n_last) * step, records - n_last * step, n_last * step
+            )
             begin = end
-    if len(data.after):
-        write_states(net, work, records + (T - 1 - begin) * step, data.after, i)
 
     loss, correct = 0.0, 0.0
-    for s in range(n_segments - 1, -1, -1):
-        end = T - (n_segments - 1 - s) * n_kept
+    for k in range(n_segments - 1, -1, -1):
+        end = T - (n_segments - 1 - k) * n_kept
         begin = max(0, end - n_kept)
-        if s < n_segments - 1:
-            copy_numbers(work, kept + s * step, 0, step)
+        if k < n_segments - 1:
+            copy_numbers(work, kept + k * n * step, 0, n * step)
             forward_segment(
-                net, data, i, begin, end, first == 1, work, records, readout, False, of_masks,
-                cell_scratch,
+                net, data, first, lengths, begin, end, first_step == 1, False, work, records, readout,
+                of_masks, cell_scratch,
             )  # fmt: skip
         while end > begin:
-            t_0 = max(begin, end - BLOCK)
+            t_0 = max(begin, end - n_block)
+            n_skipped = n_before(lengths, t_0) - n_before(lengths, begin)
             part = backward_block(
-                net, data, i, targets, gradients, work, t_0, end, records + (t_0 - begin) * step,
-                errors, z, scratch, readout, first, cell_scratch,
+                net, data, first, lengths, targets, gradients, work, t_0, end,
+                records + n_skipped * step, errors, z, scratch, readout, first_step, of_masks,
+                cell_scratch,
             )  # fmt: skip
             loss, correct = loss + part[0], correct + part[1]
             end = t_0
             if t_0:  # to where the block before looks for them
-                after = errors + min(BLOCK, t_0) * net.error_rows
-                copy_numbers(work, errors, after, net.error_rows)
+                n_there = n_before(lengths, t_0) - n_before(lengths, max(0, t_0 - n_block))
+                after = errors + n_there * net.error_rows
+                copy_numbers(work, errors, after, n_alive(lengths, t_0) * net.error_rows)
     return loss, correct

@@ -1,9 +1,11 @@
-"""A step of one sequence back, and what some steps add to gradients (N5 to N7): see ``rows``.
+"""A step back of one sequence or some side by side, and what steps add to gradients (N5 to N7).
 
-Letters: T steps, D features, H units, K outputs, L lanes.
+See ``rows``. Letters: T steps, D features, H units, K outputs, L lanes, n sequences.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,15 @@ from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.losses import N_PANELS, call_loss
 from elman.engines.compiled.pointwise import call_backward
-from elman.engines.compiled.rows_forward import WIDE, masks_at, softmax
+from elman.engines.compiled.rows_forward import (
+    ABREAST,
+    TOGETHER,
+    WIDE,
+    n_together,
+    room_of_a_readout,
+    softmax,
+    vectors_of,
+)
 from elman.engines.compiled.tiles import lanes, load, multiply_add, store, tile_rows, zeros
 
 
@@ -50,62 +60,119 @@ def error_of_class(work, z, K, label, weight, scratch):
 
 
 @helper
+def n_alive(lengths, t):
+    """How many sequences, longest first, have a step t; those before the first have all."""
+    n = len(lengths)
+    while n and lengths[n - 1] <= t:
+        n -= 1
+    return n
+
+
+@helper
+def n_before(lengths, t):
+    """How many records stand before those of step t; before the first step -1 they count back."""
+    if t < 0:
+        return -len(lengths)
+    total = 0
+    for length in lengths:
+        total += min(t, length)
+    return total
+
+
+def errors_of(n_sequences: int, n_vectors: int) -> Any:
+    """Make what computes dL/dh of so many sequences, of each so many vectors side by side."""
+
+    def errors(
+        net, layer, above, work, error_above, above_row, from_readout, readout_row, after, of_masks,
+        first, last, to,
+    ):  # fmt: skip
+        """DL/dh_t of the sequences first … last - 1, to ``to``; see ``backward_step``."""
+        L, rows, H = lanes(work), layer.rows, layer.n_units
+        for p in range(0, H, n_vectors * L):
+            for s in range(first, last, n_sequences):
+                masks = of_masks + s * net.mask_rows + p
+                tile = zeros(work, n_sequences, n_vectors)
+                if from_readout >= 0:
+                    at = from_readout + s * readout_row + p
+                    tile = load(work, at, readout_row, n_sequences, n_vectors)
+                if error_above >= 0:
+                    for g in range(above.n_gates):
+                        gate = net.gates[above.first_gate + g]
+                        if gate.reads_x:
+                            U = gate.back_down + p * above.n_units
+                            delta = error_above + s * above_row + g * above.rows
+                            tile = multiply_add(
+                                tile, work, delta, above_row, 1, net.weights, U, L, above.n_units,
+                                None, above.n_units * L,
+                            )  # fmt: skip
+                if layer.up_mask >= 0:
+                    mask = masks + layer.up_mask
+                    tile = f.multiply(tile, load(work, mask, net.mask_rows, n_sequences, n_vectors))
+                if after >= 0:
+                    from_above = tile
+                    if layer.in_time_mask >= 0:
+                        tile = zeros(work, n_sequences, n_vectors)
+                    for g in range(layer.n_gates):
+                        gate = net.gates[layer.first_gate + g]
+                        if gate.reads_h:
+                            W = gate.back_in_time + p * H
+                            delta = after + s * net.error_rows + layer.error_place + g * rows
+                            tile = multiply_add(
+                                tile, work, delta, net.error_rows, 1, net.weights, W, L, H, None,
+                                H * L,
+                            )  # fmt: skip
+                    if layer.in_time_mask >= 0:
+                        mask = masks + layer.in_time_mask
+                        kept = load(work, mask, net.mask_rows, n_sequences, n_vectors)
+                        tile = f.add(from_above, f.multiply(tile, kept))
+                store(tile, work, to + s * net.widest + p, net.widest)
+
+    errors.__qualname__ = f"errors_{n_sequences}_{n_vectors}"  # programs on disk call by name
+    return helper(errors)
+
+
+errors_alone, errors_together = errors_of(1, WIDE), errors_of(TOGETHER, ABREAST)
+
+
+@helper
 def backward_step(
-    net, layer, above, work, record, t, T, errors, error_above, from_readout, first, scratch
+    net, layer, above, work, record, before, errors, after, error_above, above_row, from_readout, n,
+    of_masks, scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    The output's U is V. What there is not, an error from above or one from a readout, has a negative
-    place. ``scratch`` has a vector of zeros, then room for a tile. The errors of step t stand at
-    ``errors``; those of t + 1 behind. From step ``first`` on, 0 or 1, there are states before it.
+    Of n sequences, whose records, errors and what comes from a readout stand one behind another. The
+    output's U is V. What there is not has a negative place: records before, errors of the step
+    ``after``, an error from above or one from a readout. ``scratch`` has a vector of zeros, then room
+    for dL/dh.
     """
-    L, rows, after = lanes(work), layer.rows, errors + net.error_rows
-    dh, h = scratch + L, record + layer.place
-    for p in range(0, layer.n_units, WIDE * L):
-        tile = zeros(work, 1, WIDE)
-        if from_readout >= 0:
-            tile = load(work, from_readout + p, 0, 1, WIDE)
-        if error_above >= 0:
-            for g in range(above.n_gates):
-                gate = net.gates[above.first_gate + g]
-                if gate.reads_x:
-                    U, delta, width = (
-                        gate.back_down + p,
-                        error_above + g * above.rows,
-                        above.input_rows,
-                    )
-                    tile = multiply_add(
-                        tile, work, delta, 0, 1, net.weights, U, width, above.n_units
-                    )
-        if layer.up_mask >= 0:
-            mask = masks_at(net, scratch) + layer.up_mask + p
-            tile = f.multiply(tile, load(work, mask, 0, 1, WIDE))
-        if t < T - 1:
-            from_above = tile
-            if layer.in_time_mask >= 0:
-                tile = zeros(work, 1, WIDE)
-            for g in range(layer.n_gates):
-                gate = net.gates[layer.first_gate + g]
-                if gate.reads_h:
-                    W, delta = gate.back_in_time + p, after + layer.error_place + g * rows
-                    tile = multiply_add(
-                        tile, work, delta, 0, 1, net.weights, W, rows, layer.n_units
-                    )
-            if layer.in_time_mask >= 0:
-                mask = masks_at(net, scratch) + layer.in_time_mask + p
-                tile = f.add(from_above, f.multiply(tile, load(work, mask, 0, 1, WIDE)))
-        store(tile, work, dh + p, 0)
-    before, before_apart, before_row = scratch, 0, 0
-    if t >= first:
-        before, before_apart, before_row = h - net.state_rows, rows, L
-    later, later_apart, later_row = scratch, 0, 0
-    if t < T - 1:
-        later, later_apart, later_row = after + layer.error_place + layer.n_gates * rows, rows, L
-    call_backward(
-        layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
-        layer.n_stored, work, work, before, before_apart, before_row, dh, later, later_apart,
-        later_row, h, rows, L, errors + layer.error_place, rows, L, rows // L,
-    )  # fmt: skip
+    L, rows, together = lanes(work), layer.rows, n_together(n)
+    dh, readout_row = scratch + L, room_of_a_readout(net.layers[-1], WIDE * L)
+    if together:
+        errors_together(
+            net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
+            of_masks, 0, together, dh,
+        )  # fmt: skip
+    if together < n:
+        errors_alone(
+            net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
+            of_masks, together, n, dh,
+        )  # fmt: skip
+    for s in range(n):
+        h_before, before_apart, before_row = scratch, 0, 0
+        if before >= 0:
+            h_before, before_apart, before_row = before + s * net.state_rows + layer.place, rows, L
+        later, later_apart, later_row = scratch, 0, 0
+        if after >= 0:
+            later = after + s * net.error_rows + layer.error_place + layer.n_gates * rows
+            later_apart, later_row = rows, L
+        h, error = record + s * net.state_rows, errors + s * net.error_rows
+        call_backward(
+            layer.cell_backward, layer.n_gates + layer.n_straight, layer.n_straight, layer.n_states,
+            layer.n_stored, work, work, h_before, before_apart, before_row, dh + s * net.widest,
+            later, later_apart, later_row, h + layer.place, rows, L, error + layer.error_place, rows,
+            L, vectors_of(layer, L),
+        )  # fmt: skip
 
 
 @helper
@@ -116,9 +183,8 @@ def error_of_read(net, readout, work, error, T):
     n_steps = readouts.in_all_lanes(out, readout, work, T, 1)
     for p in range(0, out.input_rows, L):
         d = zeros(work, 1, 1)
-        d = multiply_add(
-            d, work, error, 0, 1, net.weights, V.back_down + p, out.input_rows, out.n_units
-        )
+        at = V.back_down + p * out.n_units
+        d = multiply_add(d, work, error, 0, 1, net.weights, at, L, out.n_units)
         if out.readout == readouts.MEAN:
             d = f.divide(d, n_steps)
         store(d, work, to + p, 0)
@@ -142,76 +208,95 @@ def error_of_step(out, readout, work, t):
 
 @helper
 def sum_products(
-    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T, is_last
+    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T, is_first
 ):  # fmt: skip
     """Set rows of gradients, from ``row`` on, to Σ_t δ_t x_tᵀ, transposed, for L units from p on.
 
-    Where the block is not the last one, its sum is added to what is there.
+    Where it is not the first sum, it is added to what is there.
     """
-    R = tile_rows(work)
+    R, L = tile_rows(work), lanes(work)
     for i in range(0, n_inputs, R):
         tile = zeros(work, R, 1)
         tile = multiply_add(
             tile, work, inputs + i, 1, step, work, errors + p, error_step, T, n_inputs - i
         )
-        at = gate.gradient + (row + i) * layer.rows + p
-        if not is_last:
-            tile = f.add(load(gradients, at, layer.rows, R, 1), tile)
-        store(tile, gradients, at, layer.rows)
+        at = gate.gradient + p * gate.gradient_rows + (row + i) * L
+        if not is_first:
+            tile = f.add(load(gradients, at, L, R, 1), tile)
+        store(tile, gradients, at, L)
 
 
 @helper
-def sum_columns(layer, gate, gradients, row, work, inputs, step, errors, error_step, p, T, is_last):
+def sum_columns(
+    layer, gate, gradients, row, work, inputs, step, errors, error_step, p, T, is_first
+):
     """As ``sum_products``, of tokens: each δ_t is added to the row that its token is."""
-    first = gate.gradient + row * layer.rows + p
-    if is_last:
+    L = lanes(work)
+    first = gate.gradient + p * gate.gradient_rows + row * L
+    if is_first:
         for d in range(layer.n_inputs):
-            store(zeros(work, 1, 1), gradients, first + d * layer.rows, 0)
+            store(zeros(work, 1, 1), gradients, first + d * L, 0)
     for t in range(T):
-        at = first + int(work[inputs + t * step]) * layer.rows
+        at = first + int(work[inputs + t * step]) * L
         delta = load(work, errors + t * error_step + p, 0, 1, 1)
         store(f.add(load(gradients, at, 0, 1, 1), delta), gradients, at, 0)
 
 
 @helper
 def sum_gradients(
-    layer, gate, gradients, work, x, h, errors, error_step, first, T, step, is_last
+    layer, gate, gradients, work, x, h, errors, error_step, first, begin, end, lengths, step, is_first
 ):  # fmt: skip
-    """Set a gate's db, dU and dW to their sums over a block of T steps (N6, N7), or add these.
+    """Set a gate's db, dU and dW to their sums over the steps begin … end - 1 (N6, N7).
 
-    x and h of its first step stand at ``x`` and ``h``, and those of the others ``step`` apart. States
-    before a step are there from step ``first`` of the block on, 0 or 1.
+    Or add them to what is there, where they are not the first. x, h and errors of step ``begin`` stand
+    at ``x``, ``h`` and ``errors``, those of its first sequence; all are ``step`` and ``error_step``
+    apart. There are states before a step from step ``first`` on.
     """
+    T = n_before(lengths, end) - n_before(lengths, begin)
     for p in range(0, layer.n_units, lanes(work)):
         total = zeros(work, 1, 1)
         for t in range(T):
             total = f.add(total, load(work, errors + t * error_step + p, 0, 1, 1))
-        if not is_last:
-            total = f.add(load(gradients, gate.gradient + p, 0, 1, 1), total)
-        store(total, gradients, gate.gradient + p, 0)
+        at = gate.gradient + p * gate.gradient_rows
+        if not is_first:
+            total = f.add(load(gradients, at, 0, 1, 1), total)
+        store(total, gradients, at, 0)
         row = 1
         if gate.reads_x:
             if layer.reads_tokens:
                 sum_columns(
-                    layer, gate, gradients, row, work, x, step, errors, error_step, p, T, is_last
+                    layer, gate, gradients, row, work, x, step, errors, error_step, p, T, is_first
                 )
             else:
                 sum_products(
                     layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step,
-                    p, T, is_last,
+                    p, T, is_first,
                 )  # fmt: skip
             row += layer.U_rows
         if gate.reads_h:
-            before, delta = h + (first - 1) * step, errors + first * error_step
-            sum_products(
-                layer, gate, gradients, row, layer.n_units, work, before, step, delta, error_step, p,
-                T - first, is_last,
-            )  # fmt: skip
+            t, is_first_h = max(begin, first), is_first
+            while (
+                True
+            ):  # from one step that sequences end with to the next δ is as far from h_{t-1}
+                n_earlier = n_alive(lengths, t - 1)
+                last = min(end, lengths[n_earlier - 1] + 1)
+                at = n_before(lengths, t) - n_before(lengths, begin)
+                n = n_before(lengths, last) - n_before(lengths, t)
+                sum_products(
+                    layer, gate, gradients, row, layer.n_units, work, h + (at - n_earlier) * step,
+                    step, errors + at * error_step, error_step, p, n, is_first_h,
+                )  # fmt: skip
+                t, is_first_h = last, False
+                if t >= end:
+                    break
 
 
 @helper
-def set_initial_gradients(net, layer, gradients, work, errors, scratch):
-    """Set dL/d(states before the first step), from Wᵀ δ_1 and what goes straight."""
+def set_initial_gradients(net, layer, gradients, work, errors, is_first, of_masks, scratch):
+    """Set dL/d(states before the first step), from Wᵀ δ_1 and what goes straight.
+
+    Of one sequence; where it is not the first of the shard, it is added to what is there.
+    """
     L, rows, at = lanes(work), layer.rows, layer.initial_gradient
     delta = errors + layer.error_place
     straight = delta + layer.n_gates * rows
@@ -220,12 +305,13 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
         for g in range(layer.n_gates):
             gate = net.gates[layer.first_gate + g]
             if gate.reads_h:
-                W = gate.back_in_time + p
+                W = gate.back_in_time + p * layer.n_units
                 tile = multiply_add(
-                    tile, work, delta + g * rows, 0, 1, net.weights, W, rows, layer.n_units
-                )
+                    tile, work, delta + g * rows, 0, 1, net.weights, W, L, layer.n_units, None,
+                    layer.n_units * L,
+                )  # fmt: skip
         if layer.in_time_mask >= 0:
-            mask = masks_at(net, scratch) + layer.in_time_mask + p
+            mask = of_masks + layer.in_time_mask + p
             tile = f.multiply(tile, load(work, mask, 0, 1, WIDE))
         store(tile, work, scratch + L + p, 0)
     for s in range(layer.n_states):
@@ -234,6 +320,8 @@ def set_initial_gradients(net, layer, gradients, work, errors, scratch):
             error = work[scratch + L + i] if s == 0 else work[scratch]  # which is zero
             if has_straight:
                 error += work[straight + i]
+            if not is_first:
+                error += gradients[at + s * layer.n_units + i]
             gradients[at + s * layer.n_units + i] = error
         straight += has_straight * rows
 

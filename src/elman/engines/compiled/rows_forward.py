@@ -1,6 +1,6 @@
-"""A step of one sequence, from the lowest layer to ŷ (N2): see ``rows``.
+"""A step of one sequence or some side by side, from the lowest layer to ŷ (N2): see ``rows``.
 
-Letters: D features, H units, K outputs, L lanes.
+Letters: D features, H units, K outputs, L lanes, n sequences.
 """
 
 from __future__ import annotations
@@ -11,11 +11,23 @@ from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks, readouts
 from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Layout
-from elman.engines.compiled.pointwise import call_forward
-from elman.engines.compiled.tiles import broadcast_rows, lanes, load, multiply_add, store
+from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
+from elman.engines.compiled.tiles import (
+    IS_WIDE,
+    broadcast_rows,
+    lanes,
+    load,
+    multiply_add,
+    store,
+)
 
 # Sums in flight: an addition takes the processor about four times as long as beginning one
 WIDE = 4
+
+# Sequences whose products share what is loaded of the weights, and how many vectors of units of each
+# are computed side by side: the sums and what they are made of fill the registers
+TOGETHER = 4
+ABREAST = 4 if IS_WIDE else 1
 
 
 @helper
@@ -54,67 +66,129 @@ def mask_states(layer, records, record, of_masks):
         masks.apply(records, h, L, mask, L, to, L, layer.rows // L)
 
 
-def affine_of(n_vectors: int) -> Any:
-    """Make what computes so many vectors side by side."""
+@helper
+def n_together(n):
+    """Of n sequences side by side, of how many the products are computed together, the first ones.
 
-    def affine(layer, gate, weights, p, records, x):
-        """A tile of b + U x, of units from p on; x stands at ``x``."""
-        tile = load(weights, gate.forward + p, 0, 1, n_vectors)
-        U, n = gate.forward + layer.rows + p, gate.reads_x * layer.n_inputs
-        if layer.reads_tokens and n:
-            column = U + int(records[x]) * layer.rows
-            return f.add(tile, load(weights, column, 0, 1, n_vectors))
-        return multiply_add(tile, records, x, 0, 1, weights, U, layer.rows, n)
+    What is left is computed one by one: one or two take less time so than in place of four.
+    """
+    return (n + 1) // TOGETHER * TOGETHER
 
-    affine.__qualname__ = f"affine_{n_vectors}"  # programs on disk call each other by name
+
+def affine_of(n_sequences: int, n_vectors: int) -> Any:
+    """Make what computes so many sequences and vectors side by side."""
+
+    def affine(layer, gate, weights, p, records, x, row, n, to, to_row):
+        """A tile of b + U x, of units from p on.
+
+        x of the first sequence stands at ``x``, that of the next one ``row`` further. There are n. The
+        tile's place will be ``to``.
+        """
+        L = lanes(weights)
+        b, apart, D = gate.forward + p * gate.n_forward, gate.n_forward * L, layer.n_inputs
+        if layer.reads_tokens and gate.reads_x:  # each has a column of its own
+            bias = load(weights, b, 0, 1, n_vectors, apart)
+            for i in range(min(n, n_sequences)):
+                U = b + (1 + int(records[x + i * row])) * L
+                column = load(weights, U, 0, 1, n_vectors, apart)
+                store(f.add(bias, column), records, to + i * to_row, 0)
+            return load(records, to, to_row, n_sequences, n_vectors)
+        tile = load(weights, b, 0, n_sequences, n_vectors, apart)
+        n_terms = gate.reads_x * D
+        return multiply_add(tile, records, x, row, 1, weights, b + L, L, n_terms, None, apart)
+
+    affine.__qualname__ = f"affine_{n_sequences}_{n_vectors}"  # programs on disk call by name
     return helper(affine)
 
 
-affine, wide_affine = affine_of(1), affine_of(WIDE)
+affine, affine_together = affine_of(1, 1), affine_of(TOGETHER, 1)
+
+
+def gates_of(n_sequences: int, n_vectors: int) -> Any:
+    """Make what computes the gates of so many sequences, of each so many vectors side by side."""
+    affine = affine_of(n_sequences, n_vectors)
+
+    def gates(net, layer, gate, records_before, before, records, record, first, last, is_first, a):
+        """B + U x + W h of the sequences first … last - 1, to ``a``."""
+        L, step, row = lanes(records), net.state_rows, net.widest
+        x, h = record + layer.inputs_place, before + layer.in_time_place
+        for p in range(0, layer.n_units, n_vectors * L):
+            for s in range(first, last, n_sequences):
+                to, x_s = a + s * row + p, x + s * step
+                tile = affine(layer, gate, net.weights, p, records, x_s, step, last - s, to, row)
+                if gate.reads_h and not is_first:
+                    W = gate.forward + p * gate.n_forward + (1 + gate.reads_x * layer.n_inputs) * L
+                    tile = multiply_add(
+                        tile, records_before, h + s * step, step, 1, net.weights, W, L,
+                        layer.n_units, None, gate.n_forward * L,
+                    )  # fmt: skip
+                store(tile, records, to, row)
+
+    gates.__qualname__ = f"gates_{n_sequences}_{n_vectors}"
+    return helper(gates)
+
+
+gates_alone, gates_together = gates_of(1, WIDE), gates_of(TOGETHER, ABREAST)
 
 
 @helper
-def forward_step(net, records_before, before, records, record, is_first, of_masks, scratch):
-    """All layers' states of a step, from b + U x_t + W h_{t-1} of each gate (N2).
+def forward_step(net, records_before, before, records, record, n, is_first, of_masks, scratch):
+    """All layers' states of a step of n sequences, from b + U x_t + W h_{t-1} of each gate (N2).
 
-    They go into a record that has x_t already. Masks stand at ``of_masks``. ``scratch``, in
-    ``records``, has a vector of zeros, then room for the gates.
+    They go into records that have x_t already, one behind another; so stand those of the step before,
+    from ``before`` on, and the masks, from ``of_masks`` on. ``scratch``, in ``records``, has a vector
+    of zeros, then room for the gates of each sequence.
     """
-    L = lanes(records)
+    L, step, together = lanes(records), net.state_rows, n_together(n)
     a = scratch + L
     for layer in net.layers[:-1]:
-        rows, x, states = layer.rows, record + layer.inputs_place, record + layer.place
+        rows, n_vectors = layer.rows, vectors_of(layer, L)
         for g in range(layer.n_gates):
-            gate = net.gates[layer.first_gate + g]
-            for p in range(0, layer.n_units, WIDE * L):
-                tile = wide_affine(layer, gate, net.weights, p, records, x)
-                if gate.reads_h and not is_first:
-                    h, W = before + layer.in_time_place, 1 + gate.reads_x * layer.n_inputs
-                    W = gate.forward + W * rows + p
-                    tile = multiply_add(
-                        tile, records_before, h, 0, 1, net.weights, W, rows, layer.n_units
-                    )
-                store(tile, records, a + g * rows + p, 0)
-        if is_first:
-            call_forward(
-                layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records,
-                records, scratch, 0, 0, a, rows, states, rows, L, rows // L,
-            )  # fmt: skip
-        else:
-            call_forward(
-                layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records_before,
-                records, before + layer.place, rows, L, a, rows, states, rows, L, rows // L,
-            )  # fmt: skip
-        mask_states(layer, records, record, of_masks)
+            gate, to = net.gates[layer.first_gate + g], a + g * rows
+            if together:
+                gates_together(
+                    net, layer, gate, records_before, before, records, record, 0, together, is_first,
+                    to,
+                )  # fmt: skip
+            if together < n:
+                gates_alone(
+                    net, layer, gate, records_before, before, records, record, together, n, is_first,
+                    to,
+                )  # fmt: skip
+        for s in range(n):
+            h_before, states = before + s * step + layer.place, record + s * step + layer.place
+            if is_first:
+                call_forward(
+                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored, records,
+                    records, scratch, 0, 0, a + s * net.widest, rows, states, rows, L, n_vectors,
+                )  # fmt: skip
+            else:
+                call_forward(
+                    layer.cell_forward, layer.n_gates, layer.n_states, layer.n_stored,
+                    records_before, records, h_before, rows, L, a + s * net.widest, rows, states,
+                    rows, L, n_vectors,
+                )  # fmt: skip
+            mask_states(layer, records, record + s * step, of_masks + s * net.mask_rows)
 
 
 @helper
-def output(net, records, h, work, z):
-    """Z = c + V h."""
-    out, V = net.layers[-1], net.gates[-1]
+def vectors_of(layer, L):
+    """How many vectors have a layer's units, as many as a cell takes at once or a multiple."""
+    return ((layer.n_units + L - 1) // L + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE * ROWS_AT_ONCE
+
+
+@helper
+def output(net, records, h, h_row, n, work, z):
+    """Z = c + V h of n sequences or steps, whose h are ``h_row`` apart."""
+    out, V, together = net.layers[-1], net.gates[-1], n_together(n)
     for p in range(0, out.n_units, lanes(work)):
-        tile = affine(out, V, net.weights, p, records, h)
-        store(tile, work, z + p, 0)
+        for i in range(0, together, TOGETHER):
+            x, to = h + i * h_row, z + i * out.rows + p
+            tile = affine_together(out, V, net.weights, p, records, x, h_row, n - i, to, out.rows)
+            store(tile, work, to, out.rows)
+        for i in range(together, n):
+            x, to = h + i * h_row, z + i * out.rows + p
+            store(affine(out, V, net.weights, p, records, x, 0, 1, to, 0), work, to, 0)
 
 
 @helper
@@ -149,20 +223,28 @@ def activate(out, work, z, scratch):
         call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, out.rows // L)
 
 
-def room_of_cells(layout: Layout) -> int:
-    """Numbers of what ``forward_step`` calls scratch."""
-    return layout.unit + layout.widest + layout.mask_rows
+def room_for(n: int) -> int:
+    """For how many sequences n of them take room: products of some together take as many."""
+    return -(-n // TOGETHER) * TOGETHER if n > 1 else 1
+
+
+room_of = helper(room_for)
+
+
+def room_of_cells(layout: Layout, n: int) -> int:
+    """Numbers of what ``forward_step`` calls scratch, for up to n sequences."""
+    return layout.unit + room_for(n) * (layout.widest + layout.mask_rows)
 
 
 @helper
-def masks_at(net, scratch):
+def masks_at(net, scratch, n):
     """Where the masks stand, behind what ``forward_step`` calls scratch."""
-    return scratch + WIDE * lanes(net.weights) + net.widest
+    return scratch + WIDE * lanes(net.weights) + room_of(n) * net.widest
 
 
 @helper
-def room_of_readout(out, unit):
-    """What ``readouts.room`` says."""
+def room_of_a_readout(out, unit):
+    """What ``readouts.room`` says: so far it is from that of one sequence to the next one's."""
     return readouts.N_PARTS * out.input_rows + unit if out.readout else 0
 
 
