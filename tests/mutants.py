@@ -67,6 +67,7 @@ ANSWERS_BOTH_WAYS = versus_naive("test_probabilities and ways and ragged")
 GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged")
 WINDOWS = Tests("engines/test_long.py", "test_windows_end_where and compiled and gru")
 SEGMENTS = Tests("engines/test_long.py", "test_a_windows_gradient and gru")
+NOT_CONNECTED = Tests("test_merging.py", "not_connected and float64")
 PAIRS = Tests("engines/compiled/test_panels.py", "test_shards_side and float64")
 FIRST_STATES_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and first")
 
@@ -93,14 +94,12 @@ MUTANTS = {
     # panels
     "W begins a row too early": Mutant(
         "steps",
-        "W * L + i\n                    tile = multiply_add(",
-        "(W - 1) * L + i\n                    tile = multiply_add(",
+        "(gate.n_forward - H + first_h) * L", "(gate.n_forward - H - 1 + first_h) * L",
         ANSWERS_OF_MANY,
     ),
     "the last units, which fill no tile, left out": Mutant(
         "steps",
-        "layer.n_units - p), tile_rows(work, apart)):\n                used",
-        "layer.n_units - p) // L * L, tile_rows(work, apart)):\n                used",
+        "min(L, H - p), tile_rows(work, apart)", "min(L, H - p) // L * L, tile_rows(work, apart)",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(
@@ -196,10 +195,10 @@ MUTANTS = {
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows_forward", "row, 1, weights, b + L,", "row, 1, weights, b,", ANSWERS_OF_FEW
+        "rows_forward", "b + (1 + span[0]) * L", "b + span[0] * L", ANSWERS_OF_FEW
     ),
     "states of the first sequence for all": Mutant(
-        "rows_forward", "h + s * step, step, 1", "h, step, 1", ANSWERS_OF_SEVERAL
+        "rows_forward", "h + s * step + first_h", "h + first_h", ANSWERS_OF_SEVERAL
     ),
     "the last classes, which fill no vector, not divided": Mutant(
         "rows_forward",
@@ -259,6 +258,17 @@ MUTANTS = {
     ),
     "dW read where padding is": Mutant(
         "packing", "layer.U_rows * L", "D * L", packing("test_unpacked and panels")
+    ),
+    "the last inputs that are not zeros left out": Mutant(
+        "packing", "last = max(last, column)", "last = max(last, column - L)",
+        packing("test_inputs_that"),
+    ),
+    "h of a member read where another's stands": Mutant(
+        "steps", "W, h_p = b + (gate.n_forward - H + first_h) * L, of_W + first_h * row",
+        "W, h_p = b + (gate.n_forward - H + first_h) * L, of_W", NOT_CONNECTED,
+    ),
+    "h of a member read where another's stands, in rows": Mutant(
+        "rows_forward", "h + s * step + first_h, step", "h + s * step, step", NOT_CONNECTED
     ),
     # tiles
     "the first product left out": Mutant(

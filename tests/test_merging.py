@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from elman.data import Batch, as_sequences
+from elman.engines.compiled import bidirectional, packing, panels, rows
 from elman.engines.reference import forward
+from elman.engines.streaming import Streams
 from elman.equations import CELLS
 from elman.equations.readouts import READOUTS
 from elman.merging import Members, merged_architecture
@@ -59,6 +61,33 @@ def test_classes_are_answered_with_the_geometric_mean():
     mean = np.exp(np.log(answers[:-1]).mean(axis=0))
     mean /= mean.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(answers[-1], mean, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"bidirectional": True}, {"readout": "max"}], ids=str)
+@pytest.mark.parametrize("hidden", [(70,), (40, 16), (3, 9)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_connected_is_left_out_and_changes_no_bit(monkeypatch, dtype, hidden, settings):
+    members = members_of(3, "gru", hidden, **settings)
+    network = Network.from_parameters(members.network.astype(dtype))
+    X = [np.random.default_rng(i).standard_normal((1 + i % 30, 3)) for i in range(40)]
+
+    def answers():
+        found = [network.forward(X[:n], every_step=False) for n in (1, 6, 40)]
+        if "bidirectional" not in settings:
+            found.append(network.step(X[0][0], network.initial_state())[0])
+        return b"".join(map(np.ndarray.tobytes, found))
+
+    class Whole:
+        """Packs all, as for training."""
+
+        def of_kind(self, *arguments):
+            packing.pack.of_kind(*arguments[:-1], True)
+
+    expected = answers()
+    for kernel in (panels, rows, bidirectional):
+        monkeypatch.setattr(kernel, "pack", Whole())
+    network._streams = Streams()
+    assert answers() == expected
 
 
 def test_what_no_member_connects_is_zero():

@@ -32,7 +32,7 @@ def of_engine(request, monkeypatch):
     """Both engines, and both ways to compute of the compiled one, which the batch's size decides."""
     if request.param == "reference":
         return "reference"
-    monkeypatch.setattr(engine, "few", lambda _: KERNELS[request.param])
+    monkeypatch.setattr(engine, "are_few", lambda n, _: n <= KERNELS[request.param])
     return "compiled"
 
 
@@ -168,7 +168,7 @@ def test_masks_go_by_the_sequence_not_by_its_place_in_a_batch(name):
 def test_engines_and_kernels_draw_the_same_masks(monkeypatch, dtype):
     problem, found = examples(20), []
     for name, few in [("reference", 0), ("compiled", 0), ("compiled", 1000)]:
-        monkeypatch.setattr(engine, "few", lambda _, few=few: few)
+        monkeypatch.setattr(engine, "are_few", lambda n, _, few=few: n <= few)
         network = network_of(dtype, engine=name)
         loss, gradients = network.loss_and_gradients(*problem, BOTH)
         found.append(np.append(gradients.vector, loss))

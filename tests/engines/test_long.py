@@ -29,7 +29,7 @@ DROPOUT = Dropout(0.3, 0.4, seed=1, update=2)
 @pytest.fixture(params=[3, 1000], ids=["panels", "rows"])
 def few(request, monkeypatch):
     """More sequences than that go to panels; of small networks more than three do."""
-    monkeypatch.setattr(compiled, "few", lambda _: request.param)
+    monkeypatch.setattr(compiled, "are_few", lambda n, _: n <= request.param)
 
 
 def drawn(cell, lengths, every_step=True, **network):
@@ -74,7 +74,7 @@ def test_segments_change_no_bit(cell, n, longest, steps, answers, begin, dropout
     for checkpoint_steps in (None, steps):
         engine = get_engine("compiled", 1, checkpoint_steps)
         after = carry_of(network, n)
-        with patch.object(compiled, "few", lambda _: few):
+        with patch.object(compiled, "are_few", lambda n, _: n <= few):
             loss, correct, gradients = engine.loss_and_gradients(
                 network.parameters, batch, targets, carry, dropout, after
             )

@@ -41,7 +41,7 @@ def threads_were_used(monkeypatch):
 @pytest.fixture(params=[3, 1000], ids=["panels", "rows"])
 def few(request, monkeypatch):
     """More sequences than that go to panels; of small networks more than three do."""
-    monkeypatch.setattr(engine, "few", lambda _: request.param)
+    monkeypatch.setattr(engine, "are_few", lambda n, _: n <= request.param)
     return request.param
 
 
@@ -108,7 +108,7 @@ def test_company_makes_no_difference_to_the_bit(dtype, size, cell, few, monkeypa
     network = network_of(dtype, hidden=[17, 70], cell=cell)
     X, *_ = examples(40, longest=20)
     expected = network.forward(X)
-    monkeypatch.setattr(engine, "few", lambda _: few)
+    monkeypatch.setattr(engine, "are_few", lambda n, _: n <= few)
     order = np.random.default_rng(size).permutation(40)
     for answer, alone in zip(expected, in_batches(network, X, order, size), strict=True):
         np.testing.assert_array_equal(answer, alone)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from elman.engines.compiled import panels, rows
+from elman.engines.compiled import panels, rows, tiles
 from elman.engines.compiled.layout import Layout
+from elman.merging import Members
 from elman.parameters import Architecture, Parameters
 
 SIZES = {
@@ -75,12 +76,17 @@ def gates_of(laid_out, parameters):
 def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype, to_train):
     """Those that errors go back through are left out where there is nothing to train."""
     weights = np.full(laid_out.n_weights, np.nan, dtype)
-    module.pack(laid_out.layers, laid_out.gates, parameters.vector, weights, to_train)
+    spans = np.full((laid_out.n_panels, 4), -1)
+    vector = parameters.vector
+    module.pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
         lanes = 64 // dtype.itemsize
         forward = np.concatenate([b[None], *(M.T for M in (U, W) if M is not None)])
         assert gate["n_forward"] == len(forward)
+        whole = [0 if U is None else U.shape[1], 0 if W is None else H]
+        first = gate["first_panel"]
+        assert (spans[first : first - (-H // lanes)] == [0, whole[0], 0, whole[1]]).all()
         packed = pieces(weights, gate["forward"], len(forward), H, lanes)
         np.testing.assert_array_equal(packed[:, :H], forward)
         if W is not None:
@@ -90,6 +96,42 @@ def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dt
             D = U.shape[1]
             packed = pieces(weights, gate["back_down"], H, D, lanes)
             np.testing.assert_array_equal(packed[:, :D], U if to_train else np.full_like(U, np.nan))
+
+
+@pytest.mark.parametrize("to_train", [True, False])
+@pytest.mark.parametrize("H", [8, 30, 64, 100])
+def test_inputs_that_have_zeros_alone_are_left_out_where_nothing_is_trained(dtype, H, to_train):
+    """Three networks that were merged, with no more zeros for every lane than a vector has."""
+    rng, lanes = np.random.default_rng(H), 64 // dtype.itemsize
+    members = [Parameters.zeros(Architecture(9, (H, H), ("gru", "tanh"), 3), dtype) for _ in "abc"]
+    for parameters in members:
+        parameters.vector[...] = rng.uniform(1, 2, len(parameters.vector))
+    network = Members.of(members).network
+    laid_out = Layout.of(network.architecture, lanes, dtype)
+    weights = np.full(laid_out.n_weights, np.nan, dtype)
+    spans = np.full((laid_out.n_panels, 4), -1)
+    panels.pack(laid_out.layers, laid_out.gates, network.vector, weights, spans, to_train)
+    for _, gate, U, W, b in gates_of(laid_out, network):
+        U_end = 1 if U is None else 1 + U.shape[1]
+        for p in range(0, len(b), lanes):
+            span = spans[gate["first_panel"] + p // lanes]
+            group = p // (tiles.WIDE * lanes) * tiles.WIDE * lanes
+            for matrix, (first, last), before in [(U, span[:2], 1), (W, span[2:], U_end)]:
+                if matrix is None:
+                    assert (first, last) == (0, 0)
+                    continue
+                n = matrix.shape[1]
+                used = matrix[group : group + tiles.WIDE * lanes].any(axis=0).nonzero()[0]
+                if to_train:
+                    assert (first, last) == (0, n)
+                else:
+                    assert 0 <= used[0] - first < lanes
+                    assert 0 <= last - 1 - used[-1] < lanes
+                packed = pieces(weights, gate["forward"], gate["n_forward"], len(b), lanes)
+                rows = packed[before : before + n, p : min(p + lanes, len(b))].T
+                np.testing.assert_array_equal(
+                    rows[:, first:last], matrix[p : p + lanes, first:last]
+                )
 
 
 def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dtype):

@@ -35,7 +35,7 @@ from elman.parameters import Architecture, Parameters
 
 SMALL = 1e7  # floating-point operations: below it, waking a thread takes longer than it helps
 ENOUGH = 128 << 20  # bytes of states that a thread keeps, before some are computed twice
-FEW, SEVERAL = 3, 16  # sequences: see ``few``
+FEW, SEVERAL = 3, 16  # sequences: see ``are_few``
 
 
 class Kernel(Protocol):
@@ -69,7 +69,7 @@ class Kernel(Protocol):
 
     pack: Entry
     """Copies parameters into the order in which they are read: (layers, gates, parameters, weights,
-    whether to train)."""
+    spans, whether to train)."""
 
     unpack: Entry
     """Copies gradients into the order of the parameters: (layers, gates, gradients, parameters)."""
@@ -106,6 +106,7 @@ class Stream(NamedTuple):
 
     layout: Layout
     weights: Array
+    spans: Array
     scaling: Array  # mean, then scale
     dtype: np.dtype[Any]
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
@@ -127,12 +128,12 @@ class CompiledState(State):
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
         """See ``State.step``."""
         stream = self.stream
-        layout, weights, scaling, dtype, (x_shape, y_shape), n_records, names, _ = stream
+        layout, weights, spans, scaling, dtype, (x_shape, y_shape), n_records, names, _ = stream
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step.of_kind(
-            dtype, layout.layers, layout.gates, weights, layout.state_rows, layout.widest, scaling,
-            x_t.reshape(-1), self.records, after, n_records, self.n_steps,
+            dtype, layout.layers, layout.gates, weights, spans, layout.state_rows, layout.widest,
+            scaling, x_t.reshape(-1), self.records, after, n_records, self.n_steps,
         ):  # fmt: skip
             check_token(layout.architecture, x_t)
             raise not_finite(x_t, *np.split(scaling, 2))
@@ -331,7 +332,9 @@ class CompiledEngine:
         scaling = np.concatenate([mean, scale], dtype=dtype)
         n_records = n * rows.rows_of_record(layout)
         origin = origin_of("compiled", parameters, mean, scale, names)
-        stream = Stream(layout, net.weights, scaling, dtype, shapes, n_records, names, origin)
+        stream = Stream(
+            layout, net.weights, net.spans, scaling, dtype, shapes, n_records, names, origin
+        )
         records = np.zeros(rows.room_to_step(layout, n), dtype)
         initial = initial_of(parameters, carry)
         if len(initial):
@@ -359,12 +362,14 @@ class CompiledEngine:
             masked = dropout.rate > 0, dropout.recurrent_rate > 0
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
+        spans = layout.all_inputs if to_train else np.empty((layout.n_panels, 4), np.int64)
         vector = plain(parameters.vector, dtype)  # joblib's may not be written to
-        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights, to_train)
+        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights, spans, to_train)
         net = Net(
             layout.layers,
             layout.gates,
             weights,
+            spans,
             layout.state_rows,
             layout.error_rows,
             layout.initial_rows,
@@ -389,24 +394,31 @@ class CompiledEngine:
         return self.n_threads
 
 
-@lru_cache
-def few(architecture: Architecture) -> int:
-    """Up to how many sequences lanes are better filled with a network's units than with sequences.
-
-    As measured: three in any network, and up to 16 where there is as much to compute for each.
-    """
-    n_weights = sum(
-        len(cell.gates_reading("h")) * n_units**2 for _, cell, n_units, _ in architecture.stack
-    )
-    return min(max(FEW, n_weights // 200), SEVERAL)
-
-
 def kernel_for(parameters: Parameters, n_sequences: int) -> Kernel:
     """Choose what computes a batch of so many, of all processes."""
     architecture = parameters.architecture
     if architecture.bidirectional:
         return bidirectional
-    return rows if n_sequences <= few(architecture) else panels
+    return rows if are_few(n_sequences, architecture) else panels
+
+
+def are_few(n_sequences: int, architecture: Architecture) -> bool:
+    """Whether lanes are better filled with a network's units than with so many sequences.
+
+    As measured: three in any network, and up to 16 where there is as much to compute for each.
+    """
+    if FEW < n_sequences <= SEVERAL:
+        return n_recurrent_weights(architecture) >= 200 * n_sequences
+    return n_sequences <= FEW
+
+
+@lru_cache
+def n_recurrent_weights(architecture: Architecture) -> int:
+    """How many numbers all W have."""
+    of_layers = [
+        len(cell.gates_reading("h")) * n_units**2 for _, cell, n_units, _ in architecture.stack
+    ]
+    return sum(of_layers)
 
 
 def side_by_side(

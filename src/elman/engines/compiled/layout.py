@@ -71,6 +71,8 @@ GATE = np.dtype(
             "forward", "back_down", "back_in_time",
             # in the array of gradients: (db, dU, dW)ᵀ
             "gradient", "gradient_rows",
+            # of its panels of units, which of all is the first
+            "first_panel",
         )
     ]
 )  # fmt: skip
@@ -83,6 +85,7 @@ class Net(NamedTuple):
     layers: Array  # (n_layers + 1,) of LAYER
     gates: Array  # of GATE
     weights: Array  # the parameters, copied
+    spans: Array  # (n_panels, 4), which inputs a panel of units reads: see ``packing.pack``
     state_rows: int  # as in Layout
     error_rows: int
     initial_rows: int
@@ -127,8 +130,8 @@ class Layout:
     layers : array (n_layers + 1,) of LAYER
         The output, which has V and c for U and b, is the last.
     gates : array of GATE
-    n_weights, n_gradients : int
-        Lengths of the arrays of copied weights and of gradients.
+    n_weights, n_panels, n_gradients : int
+        Lengths of the arrays of copied weights, of their panels, and of gradients.
     state_rows, error_rows, initial_rows, mask_rows : int
         Rows of the panels of x and of what is stored of all layers, for one step; of all errors; of
         the states before the first step; of the masks of dropout.
@@ -144,6 +147,7 @@ class Layout:
     layers: Array
     gates: Array
     n_weights: int
+    n_panels: int
     n_gradients: int
     state_rows: int
     error_rows: int
@@ -164,6 +168,11 @@ class Layout:
             for s in range(int(layer["n_states"])):
                 place = int(layer["place"]) + s * int(layer["rows"])
                 yield place, H, int(layer["initial_column"]) + s * H
+
+    @cached_property
+    def all_inputs(self) -> Array:
+        """``Net.spans`` of training, which ``packing.pack`` writes: always the same."""
+        return np.zeros((self.n_panels, 4), np.int64)
 
     @cached_property
     def to_train(self) -> Layout:
@@ -198,8 +207,8 @@ class Layout:
         table = np.zeros(len(stack) + 1, LAYER)
         gates: list[Array] = []
         place = input_rows = up(architecture.n_inputs)
-        n_weights = n_gradients = error_place = initial_column = initial_place = 0
-        mask_rows = 0
+        n_weights = n_panels = n_gradients = error_place = initial_column = initial_place = 0
+        mask_rows, lanes = 0, VECTOR_BITS // (8 * dtype.itemsize)
         for k, layer in enumerate(table):
             key, cell, n_units, reverse = (
                 stack[k] if k < len(stack) else ("", None, architecture.n_outputs, False)
@@ -266,6 +275,8 @@ class Layout:
                     1 + gate["reads_x"] * layer["U_rows"] + gate["reads_h"] * up(n_units)
                 )
                 n_gradients += up(n_units) * int(gate["gradient_rows"])
+                gate["first_panel"] = n_panels
+                n_panels += up(n_units) // lanes
                 gates.append(gate)
             layer["initial"] = starts.get(f"initial{key}", -1)
             layer["initial_gradient"] = n_gradients
@@ -275,11 +286,10 @@ class Layout:
         table["readout"][-1] = READOUT_CODES[architecture.readout]
         # Records of ``rows``: the same place of many, in which sums go, would be in a few lines of the
         # cache if their length were a power of two.
-        lanes = VECTOR_BITS // (8 * dtype.itemsize)
         beside = lanes if unit > lanes else 0
         widest = int(max(up(architecture.n_inputs), (table["rows"] * table["n_gates"]).max()))
         return cls(
-            architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_gradients,
+            architecture, unit, dtype, table, np.array(gates, GATE), n_weights, n_panels, n_gradients,
             place + beside, error_place + beside, initial_place, mask_rows, widest, masked,
         )  # fmt: skip
 

@@ -10,32 +10,48 @@ from __future__ import annotations
 
 from elman.engines.compiled.compiling import entry
 from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.tiles import lanes, load, store, transpose
+from elman.engines.compiled.tiles import WIDE, lanes, load, store, transpose
 
 
 @entry
-def pack(layers, gates, parameters, weights, to_train):
+def pack(layers, gates, parameters, weights, spans, to_train):
     """Copy parameters into the order of the products.
 
     Forward, L units of a gate make a panel, and its row k has what multiplies the k-th of
     (1, x_t, h_{t-1}), or of those that the gate reads, for each of them. Back, L inputs make a panel,
     and it has a row for each unit: in training alone. What fills a panel up stays as it is: the rows
     that it makes of a result are never read.
+
+    Where nothing is trained, the first and the last inputs of a panel are left out where it has nothing
+    but zeros for them, and so have the others of the ``WIDE`` that are computed together: networks
+    that were merged are not connected with one another. ``spans`` gets, for each panel, the first that
+    is left of x_t, the one behind the last, and the same of h_{t-1}.
     """
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
         for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
+            first_x, last_x, first_h, last_h = 0, gate.reads_x * D, 0, gate.reads_h * H
             for p in range(0, H, L):
+                if not to_train and p % (WIDE * L) == 0:
+                    n = min(WIDE * L, H - p)
+                    if gate.reads_x:
+                        first_x, last_x = without_zeros(parameters, gate.U + p * D, n, D)
+                    if gate.reads_h:
+                        first_h, last_h = without_zeros(parameters, gate.W + p * H, n, H)
+                span = spans[gate.first_panel + p // L]
+                span[0], span[1], span[2], span[3] = first_x, last_x, first_h, last_h
                 at, n = gate.forward + p * gate.n_forward, min(L, H - p)
                 for i in range(n):
                     weights[at + i] = parameters[gate.b + p + i] if gate.b >= 0 else 0.0
                 at += L
                 if gate.reads_x:
-                    copy_transposed(parameters, gate.U + p * D, D, n, D, weights, at, L)
+                    source, to = gate.U + p * D + first_x, at + first_x * L
+                    copy_transposed(parameters, source, D, n, last_x - first_x, weights, to, L)
                     at += D * L
                 if gate.reads_h:
-                    copy_transposed(parameters, gate.W + p * H, H, n, H, weights, at, L)
+                    source, to = gate.W + p * H + first_h, at + first_h * L
+                    copy_transposed(parameters, source, H, n, last_h - first_h, weights, to, L)
             if to_train and gate.reads_h:
                 copy_panels(parameters, gate.W, H, H, weights, gate.back_in_time)
             if to_train and gate.reads_x and layer.has_layer_below:
@@ -72,6 +88,35 @@ def unpack_initial(layer, gradients, parameters):
 
 
 # Matrices
+
+
+@helper
+def are_zeros(source, at):
+    """Whether a vector of numbers are zeros."""
+    are = True
+    for j in range(
+        lanes(source)
+    ):  # not left at the first other, so that they are compared together
+        are &= source[at + j] == 0.0
+    return are
+
+
+@helper
+def without_zeros(source, at, n_rows, n_columns):
+    """Without its first and last columns of zeros, as many as lanes at a time: from where to where."""
+    L, first, last = lanes(source), n_columns, 0
+    for row in range(at, at + n_rows * n_columns, n_columns):
+        column = 0
+        while column + L <= first and are_zeros(source, row + column):
+            column += L
+        first = min(first, column)
+        column = n_columns
+        while column - L >= last and are_zeros(source, row + column - L):
+            column -= L
+        last = max(last, column)
+        if first == 0 and last == n_columns:
+            break
+    return first, max(first, last)
 
 
 @helper

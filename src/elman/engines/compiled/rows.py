@@ -39,7 +39,6 @@ from elman.engines.compiled.rows_backward import (
 )
 from elman.engines.compiled.rows_forward import (
     TOGETHER,
-    WIDE,
     activate,
     forward_step,
     load_initial,
@@ -53,7 +52,7 @@ from elman.engines.compiled.rows_forward import (
     room_of_cells,
     take_step,
 )
-from elman.engines.compiled.tiles import lanes, store, zeros
+from elman.engines.compiled.tiles import WIDE, lanes, store, zeros
 from elman.equations.dropout import Dropout
 
 BLOCK = 128  # steps whose errors are kept before they become gradients, while still in the cache
@@ -153,13 +152,15 @@ def rows_of_record(layout: Layout) -> int:
 
 
 @entry
-def step(layers, gates, weights, state_rows, widest, scaling, x_t, before, after, answers, t):
+def step(
+    layers, gates, weights, spans, state_rows, widest, scaling, x_t, before, after, answers, t
+):  # fmt: skip
     """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
 
     Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
     (x_t - mean) / scale, which the network takes, is finite, and where it takes tokens one of them.
     """
-    net = Net(layers, gates, weights, state_rows, 0, 0, 0, widest, False)
+    net = Net(layers, gates, weights, spans, state_rows, 0, 0, 0, widest, False)
     D, out = len(scaling) // 2, layers[-1]
     n = len(x_t) // D
     z = answers + n * out.n_units

@@ -18,13 +18,12 @@ from elman.engines.compiled.pointwise import call_backward
 from elman.engines.compiled.rows_forward import (
     ABREAST,
     TOGETHER,
-    WIDE,
     n_together,
     room_of_a_readout,
     softmax,
     vectors_of,
 )
-from elman.engines.compiled.tiles import lanes, load, multiply_add, store, tile_rows, zeros
+from elman.engines.compiled.tiles import WIDE, lanes, load, multiply_add, store, tile_rows, zeros
 
 
 @helper

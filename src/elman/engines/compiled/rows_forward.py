@@ -14,15 +14,13 @@ from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
 from elman.engines.compiled.tiles import (
     IS_WIDE,
+    WIDE,
     broadcast_rows,
     lanes,
     load,
     multiply_add,
     store,
 )
-
-# Sums in flight: an addition takes the processor about four times as long as beginning one
-WIDE = 4
 
 # Sequences whose products share what is loaded of the weights, and how many vectors of units of each
 # are computed side by side: the sums and what they are made of fill the registers
@@ -78,14 +76,14 @@ def n_together(n):
 def affine_of(n_sequences: int, n_vectors: int) -> Any:
     """Make what computes so many sequences and vectors side by side."""
 
-    def affine(layer, gate, weights, p, records, x, row, n, to, to_row):
+    def affine(net, layer, gate, p, records, x, row, n, to, to_row):
         """A tile of b + U x, of units from p on.
 
         x of the first sequence stands at ``x``, that of the next one ``row`` further. There are n. The
         tile's place will be ``to``.
         """
-        L = lanes(weights)
-        b, apart, D = gate.forward + p * gate.n_forward, gate.n_forward * L, layer.n_inputs
+        L, weights = lanes(net.weights), net.weights
+        b, apart = gate.forward + p * gate.n_forward, gate.n_forward * L
         if layer.reads_tokens and gate.reads_x:  # each has a column of its own
             bias = load(weights, b, 0, 1, n_vectors, apart)
             for i in range(min(n, n_sequences)):
@@ -94,8 +92,9 @@ def affine_of(n_sequences: int, n_vectors: int) -> Any:
                 store(f.add(bias, column), records, to + i * to_row, 0)
             return load(records, to, to_row, n_sequences, n_vectors)
         tile = load(weights, b, 0, n_sequences, n_vectors, apart)
-        n_terms = gate.reads_x * D
-        return multiply_add(tile, records, x, row, 1, weights, b + L, L, n_terms, None, apart)
+        span = net.spans[gate.first_panel + p // L]
+        U, n_terms, first = b + (1 + span[0]) * L, span[1] - span[0], span[0]
+        return multiply_add(tile, records, x + first, row, 1, weights, U, L, n_terms, None, apart)
 
     affine.__qualname__ = f"affine_{n_sequences}_{n_vectors}"  # programs on disk call by name
     return helper(affine)
@@ -113,14 +112,17 @@ def gates_of(n_sequences: int, n_vectors: int) -> Any:
         L, step, row = lanes(records), net.state_rows, net.widest
         x, h = record + layer.inputs_place, before + layer.in_time_place
         for p in range(0, layer.n_units, n_vectors * L):
+            span = net.spans[gate.first_panel + p // L]
+            first_h, n_h = span[2], span[3] - span[2]
+            W = 1 + gate.reads_x * layer.n_inputs + first_h
+            W = gate.forward + p * gate.n_forward + W * L
             for s in range(first, last, n_sequences):
                 to, x_s = a + s * row + p, x + s * step
-                tile = affine(layer, gate, net.weights, p, records, x_s, step, last - s, to, row)
+                tile = affine(net, layer, gate, p, records, x_s, step, last - s, to, row)
                 if gate.reads_h and not is_first:
-                    W = gate.forward + p * gate.n_forward + (1 + gate.reads_x * layer.n_inputs) * L
                     tile = multiply_add(
-                        tile, records_before, h + s * step, step, 1, net.weights, W, L,
-                        layer.n_units, None, gate.n_forward * L,
+                        tile, records_before, h + s * step + first_h, step, 1, net.weights, W, L,
+                        n_h, None, gate.n_forward * L,
                     )  # fmt: skip
                 store(tile, records, to, row)
 
@@ -184,11 +186,11 @@ def output(net, records, h, h_row, n, work, z):
     for p in range(0, out.n_units, lanes(work)):
         for i in range(0, together, TOGETHER):
             x, to = h + i * h_row, z + i * out.rows + p
-            tile = affine_together(out, V, net.weights, p, records, x, h_row, n - i, to, out.rows)
+            tile = affine_together(net, out, V, p, records, x, h_row, n - i, to, out.rows)
             store(tile, work, to, out.rows)
         for i in range(together, n):
             x, to = h + i * h_row, z + i * out.rows + p
-            store(affine(out, V, net.weights, p, records, x, 0, 1, to, 0), work, to, 0)
+            store(affine(net, out, V, p, records, x, 0, 1, to, 0), work, to, 0)
 
 
 @helper

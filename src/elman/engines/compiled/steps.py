@@ -53,35 +53,36 @@ def round_up(n, step):
 
 
 @inlined
-def affine(gate, n_inputs, weights, p, i, used, work, x, width, apart):
-    """A tile of b + U x: ``used`` units from p + i on, of the panel of units that begins at p."""
+def affine(weights, b, U, n, used, work, x, width, apart):
+    """A tile of b + U x, of n inputs: biases stand at ``b``, and ``used`` units from there on."""
     L = lanes(work)
-    at = gate.forward + p * gate.n_forward + i
-    tile = broadcast_rows(weights, at, tile_rows(work, apart), tile_vectors(apart))
-    n = gate.reads_x * n_inputs
-    return multiply_add(tile, weights, at + L, 1, L, work, x, width, n, used, apart)
+    tile = broadcast_rows(weights, b, tile_rows(work, apart), tile_vectors(apart))
+    return multiply_add(tile, weights, U, 1, L, work, x, width, n, used, apart)
 
 
 @helper
-def gate_of_tokens(gate, n_units, weights, work, x, of_W, row, to):
+def gate_of_tokens(net, gate, n_units, work, x, of_W, row, to):
     """B + U x + W h of a gate, where the L numbers at ``x`` are those of columns of U.
 
     What W reads stands at ``of_W``; if that is negative there is nothing.
     """
-    L, R = lanes(work), tile_rows(work)
+    L, R, weights = lanes(work), tile_rows(work), net.weights
     for p in range(0, n_units, L):
         panel, square = gate.forward + p * gate.n_forward, to + p * L
+        span = net.spans[gate.first_panel + p // L]
+        first, n = span[2], span[3] - span[2]
         for j in range(L):
             column = load(weights, panel + (1 + int(work[x + j])) * L, 0, 1, 1)
             store(column, work, square + j * L, 0)
         transpose(work, square, L, work, square, L)
-        W = panel + (gate.n_forward - n_units) * L
+        W = panel + (gate.n_forward - n_units + first) * L
         for i in range(0, min(L, n_units - p), R):
             tile = load(work, square + i * L, L, R, 1)
             tile = f.add(tile, broadcast_rows(weights, panel + i, R, 1))
             if of_W >= 0:
                 used = n_units - p - i
-                tile = multiply_add(tile, weights, W + i, 1, L, work, of_W, row, n_units, used)
+                h = of_W + first * row
+                tile = multiply_add(tile, weights, W + i, 1, L, work, h, row, n, used)
             store(tile, work, square + i * L, L)
 
 
@@ -107,17 +108,20 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, a
             for s in range(tile_vectors(apart)):
                 d = shard_at(s, apart)
                 own = work[d:]
-                gate_of_tokens(gate, layer.n_units, net.weights, own, x, h_before, row, to)
+                gate_of_tokens(net, gate, layer.n_units, own, x, h_before, row, to)
             continue
-        for p in range(0, layer.n_units, L):
-            for i in range(0, min(L, layer.n_units - p), tile_rows(work, apart)):
-                used = layer.n_units - p - i
-                tile = affine(gate, layer.n_inputs, net.weights, p, i, used, work, x, width, apart)
-                if gate.reads_h and before != scratch:
-                    W = 1 + gate.reads_x * layer.n_inputs
-                    W = gate.forward + p * gate.n_forward + W * L + i
+        reads_h, H = gate.reads_h and before != scratch, layer.n_units
+        for p in range(0, H, L):
+            span, b = net.spans[gate.first_panel + p // L], gate.forward + p * gate.n_forward
+            first, n, first_h, n_h = span[0], span[1] - span[0], span[2], span[3] - span[2]
+            U, x_p = b + (1 + first) * L, x + first * width
+            W, h_p = b + (gate.n_forward - H + first_h) * L, of_W + first_h * row
+            for i in range(0, min(L, H - p), tile_rows(work, apart)):
+                used = H - p - i
+                tile = affine(net.weights, b + i, U + i, n, used, work, x_p, width, apart)
+                if reads_h:
                     tile = multiply_add(
-                        tile, net.weights, W, 1, L, work, of_W, row, layer.n_units, used, apart
+                        tile, net.weights, W + i, 1, L, work, h_p, row, n_h, used, apart
                     )
                 store(tile, work, a + (g * layer.rows + p + i) * L, L, apart)
     for s in range(tile_vectors(apart)):

@@ -62,6 +62,9 @@ TILE_ROWS = {32: 16, 64: 8} if IS_WIDE else {32: 4, 64: 4}
 # Of two vectors each: as many accumulators, and each number of A that is loaded is used twice.
 PAIR_ROWS = {32: 8, 64: 8}
 
+# Vectors of one row: as many sums in flight as an addition takes longer than beginning one.
+WIDE = 4
+
 # A product whose A is spread over so many numbers would wait for them: in float32, a matrix of
 # 96 × 96 is about what the first cache holds. So they are brought there some terms before they are
 # needed.
