@@ -94,7 +94,7 @@ MUTANTS = {
     # panels
     "W begins a row too early": Mutant(
         "steps",
-        "(gate.n_forward - H + first_h) * L", "(gate.n_forward - H - 1 + first_h) * L",
+        "(gate.n_forward - H + span.first_h) * L", "(gate.n_forward - H - 1 + span.first_h) * L",
         ANSWERS_OF_MANY,
     ),
     "the last units, which fill no tile, left out": Mutant(
@@ -195,10 +195,10 @@ MUTANTS = {
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows_forward", "b + (1 + span[0]) * L", "b + span[0] * L", ANSWERS_OF_FEW
+        "rows_forward", "b + (1 + span.first_x) * L", "b + span.first_x * L", ANSWERS_OF_FEW
     ),
     "states of the first sequence for all": Mutant(
-        "rows_forward", "h + s * step + first_h", "h + first_h", ANSWERS_OF_SEVERAL
+        "rows_forward", "h + s * step + span.first_h", "h + span.first_h", ANSWERS_OF_SEVERAL
     ),
     "the last classes, which fill no vector, not divided": Mutant(
         "rows_forward",
@@ -242,8 +242,8 @@ MUTANTS = {
         packing("test_packed and panels"),
     ),
     "W copied a row too early": Mutant(
-        "packing", "                    at += D * L\n", "                    at += (D - 1) * L\n",
-        packing("test_packed and panels"),
+        "packing", "(gate.n_forward - H + span.first_h) * L",
+        "(gate.n_forward - H - 1 + span.first_h) * L", packing("test_packed and panels"),
     ),
     "the last column of a panel that is not full left out": Mutant(
         "packing", "range(n_columns - p)", "range(n_columns - p - 1)",
@@ -264,11 +264,10 @@ MUTANTS = {
         packing("test_inputs_that"),
     ),
     "h of a member read where another's stands": Mutant(
-        "steps", "W, h_p = b + (gate.n_forward - H + first_h) * L, of_W + first_h * row",
-        "W, h_p = b + (gate.n_forward - H + first_h) * L, of_W", NOT_CONNECTED,
+        "steps", "of_W + span.first_h * row", "of_W", NOT_CONNECTED
     ),
     "h of a member read where another's stands, in rows": Mutant(
-        "rows_forward", "h + s * step + first_h, step", "h + s * step, step", NOT_CONNECTED
+        "rows_forward", "step + span.first_h, step", "step, step", NOT_CONNECTED
     ),
     # tiles
     "the first product left out": Mutant(

@@ -5,6 +5,7 @@ import pytest
 
 from elman.data import Batch, as_sequences
 from elman.engines.compiled import bidirectional, packing, panels, rows
+from elman.engines.compiled.layout import layout_of
 from elman.engines.reference import forward
 from elman.engines.streaming import Streams
 from elman.equations import CELLS
@@ -80,12 +81,18 @@ def test_what_is_not_connected_is_left_out_and_changes_no_bit(monkeypatch, dtype
     class Whole:
         """Packs all, as for training."""
 
-        def of_kind(self, *arguments):
-            packing.pack.of_kind(*arguments[:-1], True)
+        def __init__(self, kernel):
+            self.kernel = kernel
+
+        def of_kind(self, _, layers, gates, vector, weights, spans, to_train):
+            unit = self.kernel.unit(64 // vector.itemsize)
+            spans[:] = layout_of(network.architecture, unit, vector.dtype).all_inputs
+            kind = vector.dtype, True
+            packing.pack.of_kind(kind, layers, gates, vector, weights, spans, True)
 
     expected = answers()
     for kernel in (panels, rows, bidirectional):
-        monkeypatch.setattr(kernel, "pack", Whole())
+        monkeypatch.setattr(kernel, "pack", Whole(kernel))
     network._streams = Streams()
     assert answers() == expected
 

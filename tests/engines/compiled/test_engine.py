@@ -199,8 +199,8 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
     assert rows.step(
-        layout.layers, layout.gates, stream.weights, layout.state_rows, layout.widest, stream.scaling,
-        x_t, state.records, after, n_records, state.n_steps,
+        layout.layers, layout.gates, stream.weights, stream.spans, layout.state_rows, layout.widest,
+        stream.scaling, x_t, state.records, after, n_records, state.n_steps, stream.kind[1],
     )  # fmt: skip
     assert (after[-128:] == 7.25).all()
     assert buffers.are_whole()

@@ -76,9 +76,10 @@ def gates_of(laid_out, parameters):
 def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype, to_train):
     """Those that errors go back through are left out where there is nothing to train."""
     weights = np.full(laid_out.n_weights, np.nan, dtype)
-    spans = np.full((laid_out.n_panels, 4), -1)
-    vector = parameters.vector
-    module.pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train)
+    spans, vector = laid_out.all_inputs.copy(), parameters.vector
+    if not to_train:
+        spans[:] = (-1,) * 4
+    module.pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train or None)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
         lanes = 64 // dtype.itemsize
@@ -86,7 +87,8 @@ def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dt
         assert gate["n_forward"] == len(forward)
         whole = [0 if U is None else U.shape[1], 0 if W is None else H]
         first = gate["first_panel"]
-        assert (spans[first : first - (-H // lanes)] == [0, whole[0], 0, whole[1]]).all()
+        for span in spans[first : first - (-H // lanes)]:
+            assert span.tolist() == (0, whole[0], 0, whole[1])
         packed = pieces(weights, gate["forward"], len(forward), H, lanes)
         np.testing.assert_array_equal(packed[:, :H], forward)
         if W is not None:
@@ -109,16 +111,19 @@ def test_inputs_that_have_zeros_alone_are_left_out_where_nothing_is_trained(dtyp
     network = Members.of(members).network
     laid_out = Layout.of(network.architecture, lanes, dtype)
     weights = np.full(laid_out.n_weights, np.nan, dtype)
-    spans = np.full((laid_out.n_panels, 4), -1)
-    panels.pack(laid_out.layers, laid_out.gates, network.vector, weights, spans, to_train)
+    spans, vector = laid_out.all_inputs.copy(), network.vector
+    if not to_train:
+        spans[:] = (-1,) * 4
+    panels.pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train or None)
     for _, gate, U, W, b in gates_of(laid_out, network):
         U_end = 1 if U is None else 1 + U.shape[1]
         for p in range(0, len(b), lanes):
-            span = spans[gate["first_panel"] + p // lanes]
+            first_x, n_x, first_h, n_h = spans[gate["first_panel"] + p // lanes]
             group = p // (tiles.WIDE * lanes) * tiles.WIDE * lanes
-            for matrix, (first, last), before in [(U, span[:2], 1), (W, span[2:], U_end)]:
+            for matrix, first, n_used, before in [(U, first_x, n_x, 1), (W, first_h, n_h, U_end)]:
+                last = first + n_used
                 if matrix is None:
-                    assert (first, last) == (0, 0)
+                    assert n_used == 0
                     continue
                 n = matrix.shape[1]
                 used = matrix[group : group + tiles.WIDE * lanes].any(axis=0).nonzero()[0]

@@ -22,11 +22,10 @@ def output(net, work, h, width, z):
     L, out, gate = lanes(work), net.layers[-1], net.gates[-1]
     for p in range(0, out.n_units, L):
         span, b = net.spans[gate.first_panel + p // L], gate.forward + p * gate.n_forward
-        first, n = span[0], span[1] - span[0]
-        V, h_p = b + (1 + first) * L, h + first * width
+        V, h_p = b + (1 + span.first_x) * L, h + span.first_x * width
         for i in range(0, min(L, out.n_units - p), tile_rows(work)):
             used = out.n_units - p - i
-            tile = affine(net.weights, b + i, V + i, n, used, work, h_p, width, None)
+            tile = affine(net.weights, b + i, V + i, span.n_x, used, work, h_p, width, None)
             store(tile, work, z + (p + i) * L, L)
 
 

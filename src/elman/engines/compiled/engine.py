@@ -25,7 +25,7 @@ from elman.engines.compiled.arguments import (
 from elman.engines.compiled.buffers import VECTOR_BYTES, Buffers
 from elman.engines.compiled.columns import occurring
 from elman.engines.compiled.compiling import Entry
-from elman.engines.compiled.layout import Data, Layout, Net, Targets, layout_of
+from elman.engines.compiled.layout import SPAN, Data, Layout, Net, Targets, layout_of
 from elman.engines.compiled.summing import ALONE, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation, Member
@@ -108,7 +108,7 @@ class Stream(NamedTuple):
     weights: Array
     spans: Array
     scaling: Array  # mean, then scale
-    dtype: np.dtype[Any]
+    kind: tuple[np.dtype[Any], bool | None]  # of numbers, and of ``rows.step``
     shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
     n_records: int  # numbers of the records of all sequences; behind them is a place for ŷ and more
     names: tuple[str, ...] | None  # of the features
@@ -128,12 +128,13 @@ class CompiledState(State):
     def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
         """See ``State.step``."""
         stream = self.stream
-        layout, weights, spans, scaling, dtype, (x_shape, y_shape), n_records, names, _ = stream
+        layout, weights, spans, scaling, kind, (x_shape, y_shape), n_records, names, _ = stream
+        dtype, several = kind
         x_t = check_step(x_t, x_shape, dtype, names)
         after = np.empty(len(self.records), dtype)
         if not rows.step.of_kind(
-            dtype, layout.layers, layout.gates, weights, spans, layout.state_rows, layout.widest,
-            scaling, x_t.reshape(-1), self.records, after, n_records, self.n_steps,
+            kind, layout.layers, layout.gates, weights, spans, layout.state_rows, layout.widest,
+            scaling, x_t.reshape(-1), self.records, after, n_records, self.n_steps, several,
         ):  # fmt: skip
             check_token(layout.architecture, x_t)
             raise not_finite(x_t, *np.split(scaling, 2))
@@ -332,8 +333,9 @@ class CompiledEngine:
         scaling = np.concatenate([mean, scale], dtype=dtype)
         n_records = n * rows.rows_of_record(layout)
         origin = origin_of("compiled", parameters, mean, scale, names)
+        kind = dtype, True if n > 1 else None
         stream = Stream(
-            layout, net.weights, net.spans, scaling, dtype, shapes, n_records, names, origin
+            layout, net.weights, net.spans, scaling, kind, shapes, n_records, names, origin
         )
         records = np.zeros(rows.room_to_step(layout, n), dtype)
         initial = initial_of(parameters, carry)
@@ -362,9 +364,11 @@ class CompiledEngine:
             masked = dropout.rate > 0, dropout.recurrent_rate > 0
         layout = layout_of(parameters.architecture, unit, dtype, masked)
         weights = self._buffers.take(layout.n_weights, dtype)
-        spans = layout.all_inputs if to_train else np.empty((layout.n_panels, 4), np.int64)
+        spans = layout.all_inputs if to_train else np.empty(layout.n_panels, SPAN)
         vector = plain(parameters.vector, dtype)  # joblib's may not be written to
-        kernel.pack.of_kind(dtype, layout.layers, layout.gates, vector, weights, spans, to_train)
+        kernel.pack.of_kind(
+            (dtype, to_train), layout.layers, layout.gates, vector, weights, spans, to_train or None
+        )
         net = Net(
             layout.layers,
             layout.gates,

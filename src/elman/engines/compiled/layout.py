@@ -79,13 +79,17 @@ GATE = np.dtype(
 """A gate's entry in a table like that; the output has one gate."""
 
 
+SPAN = np.dtype([(name, np.int64) for name in ("first_x", "n_x", "first_h", "n_h")])
+"""Of a panel of units, the inputs x_t that it reads, and the h_{t-1}: the first, and how many."""
+
+
 class Net(NamedTuple):
     """A network as compiled functions take it."""
 
     layers: Array  # (n_layers + 1,) of LAYER
     gates: Array  # of GATE
     weights: Array  # the parameters, copied
-    spans: Array  # (n_panels, 4), which inputs a panel of units reads: see ``packing.pack``
+    spans: Array  # (n_panels,) of SPAN
     state_rows: int  # as in Layout
     error_rows: int
     initial_rows: int
@@ -171,8 +175,15 @@ class Layout:
 
     @cached_property
     def all_inputs(self) -> Array:
-        """``Net.spans`` of training, which ``packing.pack`` writes: always the same."""
-        return np.zeros((self.n_panels, 4), np.int64)
+        """``Net.spans`` of panels that read all inputs."""
+        spans = np.zeros(self.n_panels, SPAN)
+        for layer in self.layers:
+            n_gates, first = int(layer["n_gates"]), int(layer["first_gate"])
+            for gate in self.gates[first : first + n_gates]:
+                of_gate = spans[gate["first_panel"] :]  # later gates write over the rest
+                of_gate["n_x"] = gate["reads_x"] * layer["n_inputs"]
+                of_gate["n_h"] = gate["reads_h"] * layer["n_units"]
+        return spans
 
     @cached_property
     def to_train(self) -> Layout:

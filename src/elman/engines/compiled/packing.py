@@ -22,40 +22,39 @@ def pack(layers, gates, parameters, weights, spans, to_train):
     and it has a row for each unit: in training alone. What fills a panel up stays as it is: the rows
     that it makes of a result are never read.
 
-    Where nothing is trained, the first and the last inputs of a panel are left out where it has nothing
-    but zeros for them, and so have the others of the ``WIDE`` that are computed together: networks
-    that were merged are not connected with one another. ``spans`` gets, for each panel, the first that
-    is left of x_t, the one behind the last, and the same of h_{t-1}.
+    ``spans`` says which inputs each panel of units reads (``layout.SPAN``). If ``to_train`` is None it
+    is written first: the first and the last inputs are left out for which a panel has nothing but
+    zeros, as have the others of the ``WIDE`` that are computed together. Networks that were merged are
+    not connected with one another.
     """
     L = lanes(parameters)
     for layer in layers:
         H, D = layer.n_units, layer.n_inputs
         for gate in gates[layer.first_gate : layer.first_gate + layer.n_gates]:
-            first_x, last_x, first_h, last_h = 0, gate.reads_x * D, 0, gate.reads_h * H
             for p in range(0, H, L):
-                if not to_train and p % (WIDE * L) == 0:
-                    n = min(WIDE * L, H - p)
-                    if gate.reads_x:
-                        first_x, last_x = without_zeros(parameters, gate.U + p * D, n, D)
-                    if gate.reads_h:
-                        first_h, last_h = without_zeros(parameters, gate.W + p * H, n, H)
                 span = spans[gate.first_panel + p // L]
-                span[0], span[1], span[2], span[3] = first_x, last_x, first_h, last_h
+                if to_train is None:
+                    if p % (WIDE * L):
+                        of_group = spans[gate.first_panel + (p - 1) // L]
+                        span.first_x, span.n_x = of_group.first_x, of_group.n_x
+                        span.first_h, span.n_h = of_group.first_h, of_group.n_h
+                    else:
+                        n, n_x, n_h = min(WIDE * L, H - p), gate.reads_x * D, gate.reads_h * H
+                        span.first_x, span.n_x = without_zeros(parameters, gate.U + p * D, n, n_x)
+                        span.first_h, span.n_h = without_zeros(parameters, gate.W + p * H, n, n_h)
                 at, n = gate.forward + p * gate.n_forward, min(L, H - p)
                 for i in range(n):
                     weights[at + i] = parameters[gate.b + p + i] if gate.b >= 0 else 0.0
-                at += L
-                if gate.reads_x:
-                    source, to = gate.U + p * D + first_x, at + first_x * L
-                    copy_transposed(parameters, source, D, n, last_x - first_x, weights, to, L)
-                    at += D * L
+                U, W = gate.U + p * D + span.first_x, gate.W + p * H + span.first_h
+                to = at + (1 + span.first_x) * L
+                copy_transposed(parameters, U, D, n, span.n_x, weights, to, L)
+                to = at + (gate.n_forward - H + span.first_h) * L
+                copy_transposed(parameters, W, H, n, span.n_h, weights, to, L)
+            if to_train is not None:
                 if gate.reads_h:
-                    source, to = gate.W + p * H + first_h, at + first_h * L
-                    copy_transposed(parameters, source, H, n, last_h - first_h, weights, to, L)
-            if to_train and gate.reads_h:
-                copy_panels(parameters, gate.W, H, H, weights, gate.back_in_time)
-            if to_train and gate.reads_x and layer.has_layer_below:
-                copy_panels(parameters, gate.U, H, D, weights, gate.back_down)
+                    copy_panels(parameters, gate.W, H, H, weights, gate.back_in_time)
+                if gate.reads_x and layer.has_layer_below:
+                    copy_panels(parameters, gate.U, H, D, weights, gate.back_down)
 
 
 @entry
@@ -103,10 +102,13 @@ def are_zeros(source, at):
 
 @helper
 def without_zeros(source, at, n_rows, n_columns):
-    """Without its first and last columns of zeros, as many as lanes at a time: from where to where."""
+    """What is left without the first and the last columns of zeros, as many as lanes at a time.
+
+    Returns the first column, and how many there are.
+    """
     L, first, last = lanes(source), n_columns, 0
-    for row in range(at, at + n_rows * n_columns, n_columns):
-        column = 0
+    for i in range(n_rows):
+        row, column = at + i * n_columns, 0
         while column + L <= first and are_zeros(source, row + column):
             column += L
         first = min(first, column)
@@ -116,7 +118,7 @@ def without_zeros(source, at, n_rows, n_columns):
         last = max(last, column)
         if first == 0 and last == n_columns:
             break
-    return first, max(first, last)
+    return first, max(last - first, 0)
 
 
 @helper

@@ -91,11 +91,13 @@ def room_of_two_steps(layout: Layout, n: int) -> int:
 
 def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
     """See ``Kernel.predict``."""
-    predict_sequences.of_kind(work.itemsize, net, data, first, last, work, y_hat)
+    several = True if last - first > 1 else None
+    kind = work.itemsize, several
+    predict_sequences.of_kind(kind, net, data, first, last, work, y_hat, several)
 
 
 @entry
-def predict_sequences(net, data, first, last, work, y_hat):
+def predict_sequences(net, data, first, last, work, y_hat, several):
     """Write ŷ of the sequences first … last - 1, some side by side, to their places in ``y_hat``."""
     out, step = net.layers[-1], net.state_rows
     n_at_most = min(TOGETHER, last - first)
@@ -117,7 +119,7 @@ def predict_sequences(net, data, first, last, work, y_hat):
             for s in range(n):
                 load_inputs(data.values, data.starts[i + s] + t, work, records + s * step)
             is_first = t == 0 and not has_initial
-            forward_step(net, work, before, work, records, n, is_first, 0, cell_scratch)
+            forward_step(net, work, before, work, records, n, is_first, 0, several, cell_scratch)
             h, h_row = records + out.inputs_place, step
             if out.readout:
                 for s in range(n):
@@ -126,7 +128,7 @@ def predict_sequences(net, data, first, last, work, y_hat):
                     take_step(out, own, work, carried, work, h_s, carried, t, False)
                 h, h_row = readouts.part(out, readout, readouts.READ, 1), of_readout
             begin = 0 if data.every_step else n_after  # those that answer
-            output(net, work, h + begin * h_row, h_row, n - begin, work, z)
+            output(net, work, h + begin * h_row, h_row, n - begin, work, z, several)
             for s in range(begin, n):
                 z_s = z + (s - begin) * out.rows
                 activate(out, work, z_s, scratch)
@@ -153,7 +155,7 @@ def rows_of_record(layout: Layout) -> int:
 
 @entry
 def step(
-    layers, gates, weights, spans, state_rows, widest, scaling, x_t, before, after, answers, t
+    layers, gates, weights, spans, state_rows, widest, scaling, x_t, before, after, answers, t, several
 ):  # fmt: skip
     """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
 
@@ -179,13 +181,13 @@ def step(
     for i in range(0, n, TOGETHER):
         record = i * state_rows
         n_here = min(TOGETHER, n - i)
-        forward_step(net, before, record, after, record, n_here, False, 0, cell_scratch)
+        forward_step(net, before, record, after, record, n_here, False, 0, several, cell_scratch)
     for i in range(n):
         h = i * state_rows + out.inputs_place
         if out.readout:
             carried = n * state_rows + i * out.input_rows
             h = take_step(out, readout, before, carried, after, h, carried, t, False)
-        output(net, after, h, 0, 1, after, z)
+        output(net, after, h, 0, 1, after, z, None)
         activate(out, after, z, z + out.rows)
         for k in range(out.n_units):
             after[answers + i * out.n_units + k] = after[z + k]
@@ -226,9 +228,13 @@ def train(
     segment: int,
 ) -> list[tuple[float, float]]:
     """See ``Kernel.train``: over a sequence, or some side by side."""
+    several = True if len(lengths) > 1 else None
+    has_states = len(data.initial) > 0 or len(data.after) > 0
+    extras = True if dropout is not None or has_states or segment < lengths[0] else None
     loss, correct = train_sequences.of_kind(
-        (work.itemsize, dropout is None),
-        net, data, first, first + len(lengths), targets, dropout, work, *gradients, segment,
+        (work.itemsize, dropout is None, extras, several),
+        net, data, first, first + len(lengths), targets, dropout, work, *gradients, segment, extras,
+        several,
     )  # fmt: skip
     return [(loss, correct)]
 
@@ -243,7 +249,7 @@ def copy_numbers(work, source, target, n):
 @helper
 def forward_segment(
     net, data, first, lengths, begin, end, is_first, is_first_time, work, records, readout, of_masks,
-    scratch,
+    extras, several, scratch,
 ):  # fmt: skip
     """The records of the steps begin … end - 1; those of the step before stand before them.
 
@@ -257,13 +263,15 @@ def forward_segment(
         n_after = n_alive(lengths, t + 1)
         for s in range(n):
             load_inputs(data.values, data.starts[first + s] + t, work, now + s * step)
-        forward_step(net, work, before, work, now, n, is_first and t == 0, of_masks, scratch)
+        forward_step(
+            net, work, before, work, now, n, is_first and t == 0, of_masks, several, scratch
+        )
         if is_first_time and out.readout:
             for s in range(n):
                 own, h = readout + s * of_readout, now + s * step + out.inputs_place
                 carried = readouts.part(out, own, readouts.CARRIED, 1)
                 take_step(out, own, work, carried, work, h, carried, t, True)
-        if is_first_time and len(data.after):
+        if extras is not None and is_first_time and len(data.after):
             for s in range(n_after, n):
                 write_states(net, work, now + s * step, data.after, first + s)
         before, now, n = now, now + n * step, n_after
@@ -295,7 +303,8 @@ def output_block(
     if not data.every_step and n_alive(lengths, begin) == n_alive(lengths, end):
         return loss, correct
     if data.every_step:
-        output(net, work, x, step, n_before(lengths, end) - n_before(lengths, begin), work, z)
+        n = n_before(lengths, end) - n_before(lengths, begin)
+        output(net, work, x, step, n, work, z, True)
     for t in range(begin, end):
         n_after = n_alive(lengths, t + 1)
         for s in range(n_alive(lengths, t)):
@@ -307,7 +316,7 @@ def output_block(
                 own, h = readout + s * of_readout, x
                 if out.readout:
                     h = readouts.part(out, own, readouts.READ, 1)
-                output(net, work, h, 0, 1, work, z_t)
+                output(net, work, h, 0, 1, work, z_t, True)
                 place = data.members[first + s]
                 part = output_error(out, work, z_t, targets, data.members, place, scratch)
                 loss, correct = loss + part[0], correct + part[1]
@@ -330,7 +339,7 @@ def output_block(
 @helper
 def backward_block(
     net, data, first, lengths, targets, gradients, work, begin, end, records, errors, z, scratch,
-    readout, first_step, of_masks, cell_scratch,
+    readout, first_step, of_masks, extras, several, cell_scratch,
 ):  # fmt: skip
     """Take errors back through the steps begin … end - 1, and add their gradients.
 
@@ -388,7 +397,7 @@ def backward_block(
                     errors + after * n_errors if goes_on else -1,
                     error_above, above_row,
                     from_readout + begin_s * of_readout if from_readout >= 0 else -1,
-                    end_s - begin_s, of_masks + begin_s * net.mask_rows, cell_scratch,
+                    end_s - begin_s, of_masks + begin_s * net.mask_rows, several, cell_scratch,
                 )  # fmt: skip
             after, n_after, n = now, n, n_earlier
         for g in range(layer.n_gates):
@@ -400,7 +409,7 @@ def backward_block(
                 step, is_last,
             )  # fmt: skip
         if begin == 0 and layer.initial >= 0:
-            if data.learns_initial:
+            if extras is not None and data.learns_initial:
                 for s in range(len(lengths)):
                     own, masks_of_s = errors + s * n_errors, of_masks + s * net.mask_rows
                     set_initial_gradients(
@@ -413,13 +422,16 @@ def backward_block(
 
 
 @entry
-def train_sequences(net, data, first, last, targets, dropout, work, gradients, segment):
+def train_sequences(
+    net, data, first, last, targets, dropout, work, gradients, segment, extras, several
+):  # fmt: skip
     """Loss and gradients of the sequences first … last - 1; return Σ w L, and Σ w of right answers.
 
     The records of a segment of the steps are kept at a time. Where there are several, the way forward
     keeps the records before each, and on the way back, from the last to the first, each but the last
     is computed anew. In a segment the errors of a block of steps are computed at a time, the last ones
-    first, and become gradients.
+    first, and become gradients. If ``extras`` is None there are no segments, masks, and states before
+    and after; if ``several`` is None there is one sequence: then nothing of it is compiled.
     """
     layers, step, lengths = net.layers, net.state_rows, data.lengths[first:last]
     out, n, T = layers[-1], len(lengths), lengths[0]
@@ -438,26 +450,27 @@ def train_sequences(net, data, first, last, targets, dropout, work, gradients, s
     cell_scratch = readout + n * room_of_a_readout(out, WIDE * lanes(work))
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     of_masks, first_step = masks_at(net, cell_scratch, n), 1
-    for s in range(n):
-        if load_initial(net, data, first + s, work, s * step):
-            first_step = 0
-        if dropout is not None:  # else nothing of it is compiled
-            masks_of_s = of_masks + s * net.mask_rows
-            masks.draw(net, dropout, data.members[first + s], work, masks_of_s, 1, 0)
-        if first_step == 0:
-            for layer in layers[:-1]:
-                mask_states(layer, work, s * step, of_masks + s * net.mask_rows)
+    if extras is not None:
+        for s in range(n):
+            if load_initial(net, data, first + s, work, s * step):
+                first_step = 0
+            if dropout is not None:  # else nothing of it is compiled
+                masks_of_s = of_masks + s * net.mask_rows
+                masks.draw(net, dropout, data.members[first + s], work, masks_of_s, 1, 0)
+            if first_step == 0:
+                for layer in layers[:-1]:
+                    mask_states(layer, work, s * step, of_masks + s * net.mask_rows)
 
     begin = 0
     for k in range(n_segments):
         end = T - (n_segments - 1 - k) * n_kept
-        if n_segments > 1:
+        if extras is not None and n_segments > 1:
             copy_numbers(work, 0, kept + k * n * step, n * step)
         forward_segment(
             net, data, first, lengths, begin, end, first_step == 1, True, work, records, readout,
-            of_masks, cell_scratch,
+            of_masks, extras, several, cell_scratch,
         )  # fmt: skip
-        if k < n_segments - 1:
+        if extras is not None and k < n_segments - 1:
             n_here = n_before(lengths, end) - n_before(lengths, begin)
             n_last = n_alive(lengths, end - 1)
             copy_numbers(
@@ -469,19 +482,19 @@ def train_sequences(net, data, first, last, targets, dropout, work, gradients, s
     for k in range(n_segments - 1, -1, -1):
         end = T - (n_segments - 1 - k) * n_kept
         begin = max(0, end - n_kept)
-        if k < n_segments - 1:
+        if extras is not None and k < n_segments - 1:
             copy_numbers(work, kept + k * n * step, 0, n * step)
             forward_segment(
                 net, data, first, lengths, begin, end, first_step == 1, False, work, records, readout,
-                of_masks, cell_scratch,
+                of_masks, extras, several, cell_scratch,
             )  # fmt: skip
         while end > begin:
             t_0 = max(begin, end - n_block)
             n_skipped = n_before(lengths, t_0) - n_before(lengths, begin)
             part = backward_block(
                 net, data, first, lengths, targets, gradients, work, t_0, end,
-                records + n_skipped * step, errors, z, scratch, readout, first_step, of_masks,
-                cell_scratch,
+                records + n_skipped * step, errors, z, scratch, readout, first_step, of_masks, extras,
+                several, cell_scratch,
             )  # fmt: skip
             loss, correct = loss + part[0], correct + part[1]
             end = t_0

@@ -136,18 +136,20 @@ errors_alone, errors_together = errors_of(1, WIDE), errors_of(TOGETHER, ABREAST)
 @helper
 def backward_step(
     net, layer, above, work, record, before, errors, after, error_above, above_row, from_readout, n,
-    of_masks, scratch,
+    of_masks, several, scratch,
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
     Of n sequences, whose records, errors and what comes from a readout stand one behind another. The
     output's U is V. What there is not has a negative place: records before, errors of the step
     ``after``, an error from above or one from a readout. ``scratch`` has a vector of zeros, then room
-    for dL/dh.
+    for dL/dh. If ``several`` is None there is one sequence alone, and nothing else is compiled.
     """
-    L, rows, together = lanes(work), layer.rows, n_together(n)
+    L, rows, together = lanes(work), layer.rows, 0
+    if several is not None:
+        together = n_together(n)
     dh, readout_row = scratch + L, room_of_a_readout(net.layers[-1], WIDE * L)
-    if together:
+    if several is not None:
         errors_together(
             net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
             of_masks, 0, together, dh,

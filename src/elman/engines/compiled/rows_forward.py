@@ -93,8 +93,8 @@ def affine_of(n_sequences: int, n_vectors: int) -> Any:
             return load(records, to, to_row, n_sequences, n_vectors)
         tile = load(weights, b, 0, n_sequences, n_vectors, apart)
         span = net.spans[gate.first_panel + p // L]
-        U, n_terms, first = b + (1 + span[0]) * L, span[1] - span[0], span[0]
-        return multiply_add(tile, records, x + first, row, 1, weights, U, L, n_terms, None, apart)
+        U, x_0 = b + (1 + span.first_x) * L, x + span.first_x
+        return multiply_add(tile, records, x_0, row, 1, weights, U, L, span.n_x, None, apart)
 
     affine.__qualname__ = f"affine_{n_sequences}_{n_vectors}"  # programs on disk call by name
     return helper(affine)
@@ -113,16 +113,15 @@ def gates_of(n_sequences: int, n_vectors: int) -> Any:
         x, h = record + layer.inputs_place, before + layer.in_time_place
         for p in range(0, layer.n_units, n_vectors * L):
             span = net.spans[gate.first_panel + p // L]
-            first_h, n_h = span[2], span[3] - span[2]
-            W = 1 + gate.reads_x * layer.n_inputs + first_h
+            W = gate.n_forward - layer.n_units + span.first_h
             W = gate.forward + p * gate.n_forward + W * L
             for s in range(first, last, n_sequences):
                 to, x_s = a + s * row + p, x + s * step
                 tile = affine(net, layer, gate, p, records, x_s, step, last - s, to, row)
                 if gate.reads_h and not is_first:
                     tile = multiply_add(
-                        tile, records_before, h + s * step + first_h, step, 1, net.weights, W, L,
-                        n_h, None, gate.n_forward * L,
+                        tile, records_before, h + s * step + span.first_h, step, 1, net.weights, W, L,
+                        span.n_h, None, gate.n_forward * L,
                     )  # fmt: skip
                 store(tile, records, to, row)
 
@@ -134,20 +133,25 @@ gates_alone, gates_together = gates_of(1, WIDE), gates_of(TOGETHER, ABREAST)
 
 
 @helper
-def forward_step(net, records_before, before, records, record, n, is_first, of_masks, scratch):
+def forward_step(
+    net, records_before, before, records, record, n, is_first, of_masks, several, scratch
+):  # fmt: skip
     """All layers' states of a step of n sequences, from b + U x_t + W h_{t-1} of each gate (N2).
 
     They go into records that have x_t already, one behind another; so stand those of the step before,
     from ``before`` on, and the masks, from ``of_masks`` on. ``scratch``, in ``records``, has a vector
-    of zeros, then room for the gates of each sequence.
+    of zeros, then room for the gates of each sequence. If ``several`` is None there is one alone, and
+    nothing else is compiled.
     """
-    L, step, together = lanes(records), net.state_rows, n_together(n)
+    L, step, together = lanes(records), net.state_rows, 0
+    if several is not None:
+        together = n_together(n)
     a = scratch + L
     for layer in net.layers[:-1]:
         rows, n_vectors = layer.rows, vectors_of(layer, L)
         for g in range(layer.n_gates):
             gate, to = net.gates[layer.first_gate + g], a + g * rows
-            if together:
+            if several is not None:
                 gates_together(
                     net, layer, gate, records_before, before, records, record, 0, together, is_first,
                     to,
@@ -180,14 +184,17 @@ def vectors_of(layer, L):
 
 
 @helper
-def output(net, records, h, h_row, n, work, z):
-    """Z = c + V h of n sequences or steps, whose h are ``h_row`` apart."""
-    out, V, together = net.layers[-1], net.gates[-1], n_together(n)
+def output(net, records, h, h_row, n, work, z, several):
+    """Z = c + V h of n sequences or steps, whose h are ``h_row`` apart: see ``forward_step``."""
+    out, V, together = net.layers[-1], net.gates[-1], 0
+    if several is not None:
+        together = n_together(n)
     for p in range(0, out.n_units, lanes(work)):
-        for i in range(0, together, TOGETHER):
-            x, to = h + i * h_row, z + i * out.rows + p
-            tile = affine_together(net, out, V, p, records, x, h_row, n - i, to, out.rows)
-            store(tile, work, to, out.rows)
+        if several is not None:
+            for i in range(0, together, TOGETHER):
+                x, to = h + i * h_row, z + i * out.rows + p
+                tile = affine_together(net, out, V, p, records, x, h_row, n - i, to, out.rows)
+                store(tile, work, to, out.rows)
         for i in range(together, n):
             x, to = h + i * h_row, z + i * out.rows + p
             store(affine(net, out, V, p, records, x, 0, 1, to, 0), work, to, 0)
