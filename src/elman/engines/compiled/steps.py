@@ -113,14 +113,15 @@ def forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, a
         reads_h, H = gate.reads_h and before != scratch, layer.n_units
         for p in range(0, H, L):
             span, b = net.spans[gate.first_panel + p // L], gate.forward + p * gate.n_forward
+            n_x, n_h = span.n_x, span.n_h
             U, x_p = b + (1 + span.first_x) * L, x + span.first_x * width
             W, h_p = b + (gate.n_forward - H + span.first_h) * L, of_W + span.first_h * row
             for i in range(0, min(L, H - p), tile_rows(work, apart)):
                 used = H - p - i
-                tile = affine(net.weights, b + i, U + i, span.n_x, used, work, x_p, width, apart)
+                tile = affine(net.weights, b + i, U + i, n_x, used, work, x_p, width, apart)
                 if reads_h:
                     tile = multiply_add(
-                        tile, net.weights, W + i, 1, L, work, h_p, row, span.n_h, used, apart
+                        tile, net.weights, W + i, 1, L, work, h_p, row, n_h, used, apart
                     )
                 store(tile, work, a + (g * layer.rows + p + i) * L, L, apart)
     for s in range(tile_vectors(apart)):
