@@ -75,6 +75,8 @@ CASES = {
     "first states, few": Case((50, 2), (17, 3), ("relu", "lstm"), learns_first_states=True),
     "wide gates, few": Case((9, 2), (33, 50, 18), ("lstm", "gru", "lstm"), n_features=19),
     "both ways, one": Case((1,), (1,), ("tanh",), n_features=1, n_outputs=1, bidirectional=True),
+    "one, wide labels": Case((7,), (5,), ("gru",), n_outputs=70),
+    "three, wide labels": Case((3,), (5,), ("lstm",), n_outputs=131, learns_first_states=True),
     "several": Case((9, 2, 5, 7, 7, 1, 3, 8, 8), (70, 65), ("tanh", "relu"), n_features=5),
     "several gates": Case((40, 1, 33, 2, 40, 33), (65, 33), ("lstm", "gru"), n_features=19),
     "several, first states": Case(

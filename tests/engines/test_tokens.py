@@ -8,6 +8,7 @@ from elman.data import Batch, as_sequences
 from elman.engines import ENGINES, get_engine
 from elman.engines.compiled import columns
 from elman.engines.compiled import engine as compiled
+from elman.engines.compiled.buffers import Buffers
 from elman.engines.compiled.summing import Alone
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -58,6 +59,28 @@ def networks(shape, dtype, **settings):
         Network(D, **shape, n_outputs=K, dtype=dtype, tokens=tokens, seed=0, **settings)
         for tokens in (True, False)
     )
+
+
+class Holding(Buffers):
+    """Buffers that hold what is no token."""
+
+    def take_room(self, n, dtype):
+        room = super().take_room(n, dtype)
+        room[:] = 1e12
+        return room
+
+
+def test_where_no_sequence_is_nothing_is_read_as_a_token(shape, dtype, monkeypatch):
+    """It would be an address far outside."""
+    monkeypatch.setattr(compiled, "are_few", lambda *_: True)
+    X, _ = drawn(7)  # four, and three in place of four
+    fresh, used = (next(networks(shape, dtype)) for _ in "ab")
+    used.engine._buffers = Holding()
+    y = labels(X, every_step=False)
+    expected, found = (network.loss_and_gradients(X, y) for network in (fresh, used))
+    np.testing.assert_array_equal(found[1].vector, expected[1].vector)
+    for answer, of_fresh in zip(used.forward(X), fresh.forward(X), strict=True):
+        np.testing.assert_array_equal(answer, of_fresh)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

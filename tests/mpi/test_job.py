@@ -84,7 +84,8 @@ def examples_of(lengths, n_tokens=0, every_step=True):
 
 
 def architecture_of(n_tokens):
-    return Architecture.of(n_tokens or 2, (4, 3), "lstm", K, bias=True, tokens=n_tokens > 0)
+    # of so many units that several sequences are computed four at a time
+    return Architecture.of(n_tokens or 2, (30, 3), "lstm", K, bias=True, tokens=n_tokens > 0)
 
 
 def evaluations(architecture, examples, n_steps, ranks=None):
@@ -106,7 +107,12 @@ def evaluations(architecture, examples, n_steps, ranks=None):
     return found
 
 
-LENGTHS = {"one": [9], "few": [9, 1, 4], "many": [*range(1, 30), 40, 41, 42]}
+LENGTHS = {
+    "one": [9],
+    "few": [9, 1, 4],
+    "several": [33, 40, 2, 1, 1, 5, 9, 9, 8, 7, 6],
+    "many": [*range(1, 30), 40, 41, 42],
+}
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)

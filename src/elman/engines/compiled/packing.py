@@ -93,9 +93,8 @@ def unpack_initial(layer, gradients, parameters):
 def are_zeros(source, at):
     """Whether a vector of numbers are zeros."""
     are = True
-    for j in range(
-        lanes(source)
-    ):  # not left at the first other, so that they are compared together
+    # to the end, whatever comes before: so that they are compared together
+    for j in range(lanes(source)):
         are &= source[at + j] == 0.0
     return are
 

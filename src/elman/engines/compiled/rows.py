@@ -46,8 +46,8 @@ from elman.engines.compiled.rows_forward import (
     mask_states,
     masks_at,
     output,
-    room_for,
-    room_of,
+    places_for,
+    places_of,
     room_of_a_readout,
     room_of_cells,
     take_step,
@@ -83,7 +83,7 @@ def room_to_predict(layout: Layout, lengths: list[int]) -> int:
 @lru_cache  # small networks have no time to lose on it
 def room_of_two_steps(layout: Layout, n: int) -> int:
     """Numbers of records of two steps, of what is read beyond them, and of the rest."""
-    n = room_for(n)
+    n = places_for(n)
     z = n * layout.widest + layout.unit
     rest = z + room_of_cells(layout, n) + n * readouts.room(layout)
     return (3 * n - 1) * layout.state_rows + rest
@@ -103,7 +103,7 @@ def predict_sequences(net, data, first, last, work, y_hat, several):
     n_at_most = min(TOGETHER, last - first)
     of_step = n_at_most * step
     z = 2 * of_step  # behind the records of two steps
-    scratch = z + room_of(n_at_most) * out.rows
+    scratch = z + places_of(n_at_most) * out.rows
     readout = scratch + WIDE * lanes(work)
     of_readout = room_of_a_readout(out, WIDE * lanes(work))
     cell_scratch = readout + n_at_most * of_readout
@@ -142,7 +142,7 @@ def room_to_step(layout: Layout, n_sequences: int) -> int:
     """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
     n_outputs = int(layout.layers["n_units"][-1])
     z = layout.widest + layout.unit
-    beyond = (room_for(min(n_sequences, TOGETHER)) - 1) * layout.state_rows
+    beyond = (places_for(min(n_sequences, TOGETHER)) - 1) * layout.state_rows
     rest = z + room_of_cells(layout, min(n_sequences, TOGETHER)) + readouts.room(layout) + beyond
     return n_sequences * (rows_of_record(layout) + n_outputs) + rest
 
@@ -211,9 +211,9 @@ def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
 @lru_cache  # small networks have no time to lose on it
 def room_beside_steps(layout: Layout, n: int) -> int:
     """Numbers that do not grow with the steps: the errors of the step behind a block, and the rest."""
-    n = room_for(n)
+    n = places_for(n)
     rest = room_of_loss(layout) + room_of_cells(layout, n) + n * readouts.room(layout)
-    return n * layout.error_rows + (n - 1) * layout.state_rows + rest
+    return n * layout.error_rows + (n - 1) * layout.state_rows + layout.widest + rest
 
 
 def train(
@@ -375,9 +375,9 @@ def backward_block(
                 before = records + (now - n_earlier) * step
             from_readout = -1
             if k == len(layers) - 2 and out.readout:
-                for s in range(n):
-                    own = error_of_step(out, readout + s * of_readout, work, t)
-                    from_readout = own - s * of_readout
+                from_readout = error_of_step(out, readout, work, t)
+                for s in range(1, n):
+                    error_of_step(out, readout + s * of_readout, work, t)
             # those that go on, and those that end here
             for begin_s, end_s in ((0, n_after), (n_after, n)):
                 if begin_s == end_s:
@@ -387,7 +387,7 @@ def backward_block(
                 if k == len(layers) - 2:
                     above_at, above_row = z, out.rows
                 error_above = above_at + (now + begin_s) * above_row
-                if k == len(layers) - 2 and (out.readout or not (data.every_step or not goes_on)):
+                if k == len(layers) - 2 and (out.readout or (goes_on and not data.every_step)):
                     error_above = -1
                 backward_step(
                     net, layer, above, work,
@@ -442,8 +442,8 @@ def train_sequences(
     records = n * step  # behind those of the states before the first step of the segment
     kept = records + n_records * step  # the records before each segment
     errors = kept + (n_segments * n * step if n_segments > 1 else 0)
-    z = errors + (n * n_block + room_of(n)) * net.error_rows
-    scratch = z + n * n_block * out.rows
+    z = errors + (n * n_block + places_of(n)) * net.error_rows
+    scratch = z + (n * n_block + 1) * out.rows  # three outputs are computed as four
     readout = scratch + WIDE * lanes(work)
     if not out.is_softmax:
         readout = scratch + (N_PANELS + out.n_constants) * out.rows

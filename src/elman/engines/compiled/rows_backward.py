@@ -18,7 +18,6 @@ from elman.engines.compiled.pointwise import call_backward
 from elman.engines.compiled.rows_forward import (
     ABREAST,
     TOGETHER,
-    n_together,
     room_of_a_readout,
     softmax,
     vectors_of,
@@ -83,12 +82,12 @@ def errors_of(n_sequences: int, n_vectors: int) -> Any:
 
     def errors(
         net, layer, above, work, error_above, above_row, from_readout, readout_row, after, of_masks,
-        first, last, to,
+        n, to,
     ):  # fmt: skip
-        """DL/dh_t of the sequences first … last - 1, to ``to``; see ``backward_step``."""
+        """DL/dh_t of n sequences, to ``to``; see ``backward_step``."""
         L, rows, H = lanes(work), layer.rows, layer.n_units
         for p in range(0, H, n_vectors * L):
-            for s in range(first, last, n_sequences):
+            for s in range(0, n, n_sequences):
                 masks = of_masks + s * net.mask_rows + p
                 tile = zeros(work, n_sequences, n_vectors)
                 if from_readout >= 0:
@@ -140,24 +139,24 @@ def backward_step(
 ):  # fmt: skip
     """δ_t of each gate, from Uᵀ δ_t of the layer above and Wᵀ δ_{t+1}, through the cell (N7).
 
-    Of n sequences, whose records, errors and what comes from a readout stand one behind another. The
-    output's U is V. What there is not has a negative place: records before, errors of the step
-    ``after``, an error from above or one from a readout. ``scratch`` has a vector of zeros, then room
-    for dL/dh. If ``several`` is None there is one sequence alone, and nothing else is compiled.
+    Of up to ``TOGETHER`` sequences, whose records, errors and what comes from a readout stand one
+    behind another. The output's U is V. What there is not has a negative place: records before, errors
+    of the step ``after``, an error from above or one from a readout. ``scratch`` has a vector of zeros,
+    then room for dL/dh. If ``several`` is None there is one sequence, and no more is compiled.
     """
-    L, rows, together = lanes(work), layer.rows, 0
+    L, rows, is_alone = lanes(work), layer.rows, True
     if several is not None:
-        together = n_together(n)
+        is_alone = n <= TOGETHER // 2
     dh, readout_row = scratch + L, room_of_a_readout(net.layers[-1], WIDE * L)
-    if several is not None:
-        errors_together(
-            net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
-            of_masks, 0, together, dh,
-        )  # fmt: skip
-    if together < n:
+    if is_alone:
         errors_alone(
             net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
-            of_masks, together, n, dh,
+            of_masks, n, dh,
+        )  # fmt: skip
+    elif several is not None:
+        errors_together(
+            net, layer, above, work, error_above, above_row, from_readout, readout_row, after,
+            of_masks, n, dh,
         )  # fmt: skip
     for s in range(n):
         h_before, before_apart, before_row = scratch, 0, 0
@@ -209,7 +208,7 @@ def error_of_step(out, readout, work, t):
 
 @helper
 def sum_products(
-    layer, gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T, is_first
+    gate, gradients, row, n_inputs, work, inputs, step, errors, error_step, p, T, is_first
 ):  # fmt: skip
     """Set rows of gradients, from ``row`` on, to Σ_t δ_t x_tᵀ, transposed, for L units from p on.
 
@@ -270,21 +269,20 @@ def sum_gradients(
                 )
             else:
                 sum_products(
-                    layer, gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step,
+                    gate, gradients, row, layer.n_inputs, work, x, step, errors, error_step,
                     p, T, is_first,
                 )  # fmt: skip
             row += layer.U_rows
         if gate.reads_h:
             t, is_first_h = max(begin, first), is_first
-            while (
-                True
-            ):  # from one step that sequences end with to the next δ is as far from h_{t-1}
+            # until a sequence ends it is equally far from h_{t-1} to δ_t
+            while True:
                 n_earlier = n_alive(lengths, t - 1)
                 last = min(end, lengths[n_earlier - 1] + 1)
                 at = n_before(lengths, t) - n_before(lengths, begin)
                 n = n_before(lengths, last) - n_before(lengths, t)
                 sum_products(
-                    layer, gate, gradients, row, layer.n_units, work, h + (at - n_earlier) * step,
+                    gate, gradients, row, layer.n_units, work, h + (at - n_earlier) * step,
                     step, errors + at * error_step, error_step, p, n, is_first_h,
                 )  # fmt: skip
                 t, is_first_h = last, False

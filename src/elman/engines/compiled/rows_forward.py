@@ -64,23 +64,14 @@ def mask_states(layer, records, record, of_masks):
         masks.apply(records, h, L, mask, L, to, L, layer.rows // L)
 
 
-@helper
-def n_together(n):
-    """Of n sequences side by side, of how many the products are computed together, the first ones.
-
-    What is left is computed one by one: one or two take less time so than in place of four.
-    """
-    return (n + 1) // TOGETHER * TOGETHER
-
-
 def affine_of(n_sequences: int, n_vectors: int) -> Any:
     """Make what computes so many sequences and vectors side by side."""
 
     def affine(net, layer, gate, p, records, x, row, n, to, to_row):
         """A tile of b + U x, of units from p on.
 
-        x of the first sequence stands at ``x``, that of the next one ``row`` further. There are n. The
-        tile's place will be ``to``.
+        x of the first sequence stands at ``x``, that of the next one ``row`` further; of n sequences,
+        as beyond them no tokens stand. These use the place ``to``, where the tile will be written.
         """
         L, weights = lanes(net.weights), net.weights
         b, apart = gate.forward + p * gate.n_forward, gate.n_forward * L
@@ -107,17 +98,17 @@ def gates_of(n_sequences: int, n_vectors: int) -> Any:
     """Make what computes the gates of so many sequences, of each so many vectors side by side."""
     affine = affine_of(n_sequences, n_vectors)
 
-    def gates(net, layer, gate, records_before, before, records, record, first, last, is_first, a):
-        """B + U x + W h of the sequences first … last - 1, to ``a``."""
+    def gates(net, layer, gate, records_before, before, records, record, n, is_first, a):
+        """B + U x + W h of n sequences, to ``a``."""
         L, step, row = lanes(records), net.state_rows, net.widest
         x, h = record + layer.inputs_place, before + layer.in_time_place
         for p in range(0, layer.n_units, n_vectors * L):
             span = net.spans[gate.first_panel + p // L]
             W = gate.n_forward - layer.n_units + span.first_h
             W = gate.forward + p * gate.n_forward + W * L
-            for s in range(first, last, n_sequences):
+            for s in range(0, n, n_sequences):
                 to, x_s = a + s * row + p, x + s * step
-                tile = affine(net, layer, gate, p, records, x_s, step, last - s, to, row)
+                tile = affine(net, layer, gate, p, records, x_s, step, n - s, to, row)
                 if gate.reads_h and not is_first:
                     tile = multiply_add(
                         tile, records_before, h + s * step + span.first_h, step, 1, net.weights, W, L,
@@ -136,31 +127,29 @@ gates_alone, gates_together = gates_of(1, WIDE), gates_of(TOGETHER, ABREAST)
 def forward_step(
     net, records_before, before, records, record, n, is_first, of_masks, several, scratch
 ):  # fmt: skip
-    """All layers' states of a step of n sequences, from b + U x_t + W h_{t-1} of each gate (N2).
+    """All layers' states of a step, from b + U x_t + W h_{t-1} of each gate (N2).
 
-    They go into records that have x_t already, one behind another; so stand those of the step before,
-    from ``before`` on, and the masks, from ``of_masks`` on. ``scratch``, in ``records``, has a vector
-    of zeros, then room for the gates of each sequence. If ``several`` is None there is one alone, and
-    nothing else is compiled.
+    There are n sequences, up to ``TOGETHER``. The states go into records that have x_t already, one
+    behind another; so stand those of the step before, from ``before`` on, and the masks, from
+    ``of_masks`` on. ``scratch``, in ``records``, has a vector of zeros, then room for the gates of each
+    sequence. If ``several`` is None there is one sequence, and no more is compiled.
     """
-    L, step, together = lanes(records), net.state_rows, 0
+    L, step = lanes(records), net.state_rows
+    a, is_alone = scratch + L, True
     if several is not None:
-        together = n_together(n)
-    a = scratch + L
+        is_alone = n <= TOGETHER // 2  # two take less time so than in place of four
     for layer in net.layers[:-1]:
         rows, n_vectors = layer.rows, vectors_of(layer, L)
         for g in range(layer.n_gates):
             gate, to = net.gates[layer.first_gate + g], a + g * rows
-            if several is not None:
-                gates_together(
-                    net, layer, gate, records_before, before, records, record, 0, together, is_first,
-                    to,
-                )  # fmt: skip
-            if together < n:
+            if is_alone:
                 gates_alone(
-                    net, layer, gate, records_before, before, records, record, together, n, is_first,
-                    to,
-                )  # fmt: skip
+                    net, layer, gate, records_before, before, records, record, n, is_first, to
+                )
+            elif several is not None:
+                gates_together(
+                    net, layer, gate, records_before, before, records, record, n, is_first, to
+                )
         for s in range(n):
             h_before, states = before + s * step + layer.place, record + s * step + layer.place
             if is_first:
@@ -181,6 +170,15 @@ def forward_step(
 def vectors_of(layer, L):
     """How many vectors have a layer's units, as many as a cell takes at once or a multiple."""
     return ((layer.n_units + L - 1) // L + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE * ROWS_AT_ONCE
+
+
+@helper
+def n_together(n):
+    """Of n sequences or steps, of how many the products are computed together, the first ones.
+
+    Of the last ones, three are in place of four; one or two take less time one by one.
+    """
+    return (n + 1) // TOGETHER * TOGETHER
 
 
 @helper
@@ -232,23 +230,23 @@ def activate(out, work, z, scratch):
         call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, out.rows // L)
 
 
-def room_for(n: int) -> int:
-    """For how many sequences n of them take room: products of some together take as many."""
-    return -(-n // TOGETHER) * TOGETHER if n > 1 else 1
+def places_for(n: int) -> int:
+    """Places that n sequences take: what computes some together takes all of them."""
+    return TOGETHER if n > TOGETHER // 2 else n
 
 
-room_of = helper(room_for)
+places_of = helper(places_for)
 
 
 def room_of_cells(layout: Layout, n: int) -> int:
     """Numbers of what ``forward_step`` calls scratch, for up to n sequences."""
-    return layout.unit + room_for(n) * (layout.widest + layout.mask_rows)
+    return layout.unit + places_for(n) * (layout.widest + layout.mask_rows)
 
 
 @helper
 def masks_at(net, scratch, n):
     """Where the masks stand, behind what ``forward_step`` calls scratch."""
-    return scratch + WIDE * lanes(net.weights) + room_of(n) * net.widest
+    return scratch + WIDE * lanes(net.weights) + places_of(n) * net.widest
 
 
 @helper
