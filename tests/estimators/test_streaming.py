@@ -166,8 +166,12 @@ def test_container_of_a_step_makes_no_difference(fitted, given):
         (1, np.zeros(2), r"shape \(2,\); expected \(1, 2\).*each of the sequences side by side"),
         (4, np.zeros((3, 2)), r"x_t has shape \(3, 2\); expected \(4, 2\)"),
         (4, np.zeros((2, 4)), r"x_t has shape \(2, 4\); expected \(4, 2\)"),
-        (None, [0.0, np.nan], "x_t contains NaN or infinity; expected finite numbers"),
-        (2, [[0.0, 1.0], [-np.inf, 0.0]], "x_t contains NaN or infinity; expected finite numbers"),
+        (None, [0.0, np.nan], "x_t contains NaN, feature 1; expected finite numbers"),
+        (
+            2,
+            [[0.0, 1.0], [-np.inf, 0.0]],
+            "x_t contains infinity, feature 0 of sequence 1; expected",
+        ),
     ],
     ids=str,
 )
@@ -188,7 +192,7 @@ def test_step_that_overflows_on_standardising_is_refused_in_words(data, engine, 
     message = f"feature 1, which is too large to be standardised in {data.dtype}: .*deviation"
     with pytest.raises(DataError, match=message):
         fitted.step(x_t, state)
-    with pytest.raises(DataError, match="NaN or infinity"):
+    with pytest.raises(DataError, match="x_t contains NaN, feature 0"):
         fitted.step(x_t * np.nan, state)
     as_it_is = fitted.set_params(standardize=False).fit(data, STEPS)
     assert np.isfinite(as_it_is.step(x_t, as_it_is.initial_state(n))[0]).all()
@@ -326,7 +330,7 @@ def test_state_of_another_front_end_is_refused():
     [
         (None, np.zeros(3), r"x_t has shape \(3,\); expected \(2,\): the features of one step"),
         (4, np.zeros((3, 2)), r"x_t has shape \(3, 2\); expected \(4, 2\)"),
-        (None, [0.0, np.nan], "x_t contains NaN or infinity"),
+        (None, [0.0, np.nan], "x_t contains NaN, feature 1"),
     ],
     ids=str,
 )

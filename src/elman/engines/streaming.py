@@ -173,8 +173,15 @@ def check_token(architecture: Architecture, x_t: Array) -> None:
 
 def not_finite(x_t: Array, mean: Array, scale: Array) -> DataError:
     """Say that (x_t - mean) / scale is not, and why."""
-    if not np.isfinite(x_t).all():
-        return DataError("x_t contains NaN or infinity; expected finite numbers.")
+    finite = np.isfinite(x_t)
+    if not finite.all():
+        *sequence, feature = np.unravel_index(np.argmin(finite), finite.shape)
+        of_sequence = f" of sequence {sequence[0]}" if sequence else ""
+        what = "NaN" if np.isnan(x_t[*sequence, feature]) else "infinity"
+        return DataError(
+            f"x_t contains {what}, feature {feature}{of_sequence}; expected finite numbers. Correct "
+            "the value, or leave the step out: the state stays what it was."
+        )
     with np.errstate(over="ignore"):
         finite = np.isfinite((x_t - mean) / scale)
     *_, feature = np.unravel_index(np.argmin(finite), finite.shape)

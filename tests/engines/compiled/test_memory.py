@@ -186,8 +186,8 @@ def test_prefetch_may_leave_an_array():
 # Indexes as NumPy writes them, in functions of the engine
 
 
-def copy_rows(source, at, target, to):
-    packing.copy_rows(source, at, 2, 3, target, to, 4)
+def copy_transposed(source, at, target, to):
+    packing.copy_transposed(source, at, 2, 3, 2, target, to, 4)
 
 
 @checked
@@ -202,10 +202,12 @@ def copy_rows(source, at, target, to):
 )
 def test_index_raises_where_it_leaves_the_array(n_read, at, n_written, to, asked):
     (source, _), (target, whole) = fenced(n_read), fenced(n_written)
-    copy_rows(source, 0, target, 0)
+    copy_transposed(source, 0, target, 0)
     whole[:] = 7.25
-    with pytest.raises(OutOfBoundsError, match=rf"packing\.copy_rows: index of elements {asked}"):
-        copy_rows(source, at, target, to)
+    with pytest.raises(
+        OutOfBoundsError, match=rf"packing\.copy_transposed: index of elements {asked}"
+    ):
+        copy_transposed(source, at, target, to)
     assert (whole[:FENCE] == 7.25).all()
     assert (whole[n_written + FENCE :] == 7.25).all()
 
