@@ -12,6 +12,7 @@ from elman.engines.compiled import masks, readouts
 from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Layout
 from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
+from elman.engines.compiled.steps import round_up
 from elman.engines.compiled.tiles import (
     IS_WIDE,
     WIDE,
@@ -169,7 +170,7 @@ def forward_step(
 @helper
 def vectors_of(layer, L):
     """How many vectors have a layer's units, as many as a cell takes at once or a multiple."""
-    return ((layer.n_units + L - 1) // L + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE * ROWS_AT_ONCE
+    return round_up(round_up(layer.n_units, L) // L, ROWS_AT_ONCE)
 
 
 @helper
