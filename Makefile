@@ -36,7 +36,7 @@ test: $(VENV)/.dev
 test-checked: export NUMBA_BOUNDSCHECK = 1
 test-checked: $(VENV)/.dev
 	$(BIN)/python tests/kernels.py
-	$(BIN)/pytest -q -n auto --dist worksteal tests/engines -k "not reference" --ignore tests/engines/compiled/test_compiling.py
+	$(BIN)/pytest -q -n auto --dist worksteal tests/engines -k "not reference" --ignore tests/engines/compiled/machine/test_compiling.py
 
 test-widths: $(VENV)/.dev
 	$(BIN)/python tests/widths.py $(ARGS)

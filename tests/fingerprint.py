@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from elman import Network, RNNClassifier, RNNTagger
-from elman.engines.compiled import functions, tiles
+from elman.engines.compiled.machine import functions, tiles
 from elman.training import cosine
 from plain import PLAIN
 from tiled import over_arrays

@@ -13,6 +13,7 @@ import numpy as np
 
 from elman import Dropout, Network
 from elman.engines.compiled import engine, panels
+from elman.engines.compiled.panels import training
 
 DTYPES = [np.float32, np.float64]
 DROPOUT = Dropout(0.5, 0.5, 0, 0)
@@ -32,7 +33,7 @@ KERNELS = [  # what takes longest first
 
 def compile_kernels(kind, dtype, readout, dropout):
     """Have a network of some kind train and answer."""
-    panels.are_narrow = lambda *_: kind == "narrow panels"
+    training.are_narrow = lambda *_: kind == "narrow panels"
     panels.PAIRS = "pairs" in kind
     network = Network(
         3, 5, 4, dtype=dtype, readout=readout, bidirectional=kind == "both ways", seed=0,

@@ -1,7 +1,7 @@
 """Errors planted in the compiled engine's kernels, each for a test to notice: `make test-mutants`.
 
-    python tests/mutants.py                 all
-    python tests/mutants.py panels tiles    those in these modules
+    python tests/mutants.py                         all
+    python tests/mutants.py panels machine/tiles    those in this folder and this module
 
 An error is planted in a copy of the package, and the tests that ought to notice run there. They have
 to fail by an assertion: code that does not compile, or tests that are not found, prove nothing. On a
@@ -42,7 +42,7 @@ def packing(keywords):
 
 
 def functions(keywords):
-    return Tests("engines/compiled/test_functions.py", keywords)
+    return Tests("engines/compiled/machine/test_functions.py", keywords)
 
 
 def promises(keywords):
@@ -53,7 +53,7 @@ def versus_naive(keywords):
     return Tests("engines/test_engines.py", f"{keywords} and compiled and float64")
 
 
-TILES = Tests("engines/compiled/test_tiles.py", "float64")
+TILES = Tests("engines/compiled/machine/test_tiles.py", "float64")
 ANSWERS_OF_MANY = versus_naive("test_probabilities and three and ragged")
 ANSWERS_OF_FEW = versus_naive("test_probabilities and few")
 GRADIENTS_OF_MANY = versus_naive("test_loss_and_gradients and three and ragged")
@@ -68,7 +68,7 @@ GRADIENTS_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and ragged"
 WINDOWS = Tests("engines/test_long.py", "test_windows_end_where and compiled and gru")
 SEGMENTS = Tests("engines/test_long.py", "test_a_windows_gradient and gru")
 NOT_CONNECTED = Tests("test_merging.py", "not_connected and float64")
-PAIRS = Tests("engines/compiled/test_panels.py", "test_shards_side and float64")
+PAIRS = Tests("engines/compiled/panels/test_training.py", "test_shards_side and float64")
 FIRST_STATES_BOTH_WAYS = versus_naive("test_loss_and_gradients and ways and first")
 
 
@@ -80,6 +80,11 @@ class Mutant:
     right: str
     wrong: str
     tests: Tests  # that ought to notice
+
+    @property
+    def kernels(self):
+        """Its module's name, and that of the folder that it is in."""
+        return self.kernel, self.kernel.partition("/")[0]
 
     def plant(self, package):
         """Plant the error in a copy of the package."""
@@ -93,75 +98,78 @@ class Mutant:
 MUTANTS = {
     # panels
     "W begins a row too early": Mutant(
-        "steps",
+        "panels/steps",
         "(gate.n_forward - H + span.first_h) * L", "(gate.n_forward - H - 1 + span.first_h) * L",
         ANSWERS_OF_MANY,
     ),
     "the last units, which fill no tile, left out": Mutant(
-        "steps",
+        "panels/steps",
         "min(L, H - p), tile_rows(work, apart)", "min(L, H - p) // L * L, tile_rows(work, apart)",
         ANSWERS_OF_MANY,
     ),
     "a sequence ends a step too early": Mutant(
-        "panels", "alive_after - 1] <= t + 1", "alive_after - 1] <= t + 2", ANSWERS_OF_MANY
+        "panels/predicting", "alive_after - 1] <= t + 1", "alive_after - 1] <= t + 2", ANSWERS_OF_MANY
     ),
     "classes and sequences exchanged": Mutant(
-        "answers", "= work[y + k * L + j]", "= work[y + j * L + k]", ANSWERS_OF_MANY
+        "panels/answers", "= work[y + k * L + j]", "= work[y + j * L + k]", ANSWERS_OF_MANY
     ),
     "alive a step too long": Mutant(
-        "beginnings", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
+        "panels/beginnings", "lengths[n - 1] <= t:", "lengths[n - 1] < t:", GRADIENTS_OF_MANY
     ),
     "h_t for h_{t-1}": Mutant(
-        "gradients", "t_0 = 1, max(begin, 1)", "t_0 = 0, max(begin, 1)",
+        "panels/gradients", "t_0 = 1, max(begin, 1)", "t_0 = 0, max(begin, 1)",
         GRADIENTS_OF_MANY,
     ),
     "h_{t-1} read as wide as h_t": Mutant(
-        "gradients", "width = width_at(t - ago", "width = width_at(t", promises("narrow_panels_make")
+        "panels/gradients",
+        "width = width_at(t - ago", "width = width_at(t", promises("narrow_panels_make")
     ),
     "dW with something before the first step": Mutant(
-        "gradients", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
+        "panels/gradients", "max(begin, 1)", "begin", GRADIENTS_OF_MANY
     ),
     "db added twice": Mutant(
-        "gradients", "store(total_p, grad", "store(f.add(total_p, total_p), grad", GRADIENTS_OF_MANY
+        "panels/gradients",
+        "store(total_p, grad", "store(f.add(total_p, total_p), grad", GRADIENTS_OF_MANY
     ),
     "errors to sequences that have ended": Mutant(
-        "steps", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
+        "panels/steps", "if alive < L:", "if alive < 0:", BUFFERS_OF_MANY
     ),
     "gradients do not begin as zeros": Mutant(
-        "panels", "gradients[s][:] = 0.0", "gradients[s][:0] = 0.0", BUFFERS_OF_MANY
+        "panels/training", "gradients[s][:] = 0.0", "gradients[s][:0] = 0.0", BUFFERS_OF_MANY
     ),
     "only the first gate": Mutant(
-        "steps",
+        "panels/steps",
         "initial, L)\n    for g in range(layer.n_gates):",
         "initial, L)\n    for g in range(1):",
         GATES_OF_MANY,
     ),
     "nothing straight from later steps": Mutant(
-        "steps", " + layer.n_gates * apart\n        later_apart", "\n        later_apart",
+        "panels/steps", " + layer.n_gates * apart\n        later_apart", "\n        later_apart",
         GATES_OF_MANY,
     ),
     "a window's states to other sequences": Mutant(
-        "panels", "after[row + j, column + i]", "after[row + first, column + i]", WINDOWS
+        "panels/training", "after[row + j, column + i]", "after[row + first, column + i]", WINDOWS
     ),
     "a window begins with other sequences' states": Mutant(
-        "beginnings", "row = first + j if", "row = j if", WINDOWS
+        "panels/beginnings", "row = first + j if", "row = j if", WINDOWS
     ),
     "a segment does not begin with the states before it": Mutant(
-        "panels",
+        "panels/training",
         "copy_states(net, work[d:], begin - 1 - base, slots, before, cell_scratch, True)\n"
         "        forward",
         "pass\n        forward",
         SEGMENTS,
     ),
     "both shards in one place": Mutant(
-        "places", "return s * apart", "return 0 * apart", PAIRS
+        "panels/places", "return s * apart", "return 0 * apart", PAIRS
     ),
     "the second shard's inputs are the first one's": Mutant(
-        "panels", "load_inputs(data, first + s * L", "load_inputs(data, first", PAIRS
+        "panels/training", "load_inputs(data, first + s * L", "load_inputs(data, first", PAIRS
     ),
     "both shards with one mask": Mutant(
-        "steps", "load(work, mask + i * L, L, R, V, apart)", "load(work, mask + i * L, L, R, V, 0)",
-        Tests("engines/compiled/test_panels.py", "test_with_dropout"),
+        "panels/steps",
+        "load(work, mask + i * L, L, R, V, apart)", "load(work, mask + i * L, L, R, V, 0)",
+        Tests("engines/compiled/panels/test_training.py", "test_with_dropout"),
     ),
     # bidirectional
     "a reverse layer that goes forward": Mutant(
@@ -179,11 +187,12 @@ MUTANTS = {
         GRADIENTS_BOTH_WAYS,
     ),
     "reverse dW with h_t": Mutant(
-        "gradients", "= -1, begin, min(end, T - 1), T - 1", "= 0, begin, end, T - 1",
+        "panels/gradients", "= -1, begin, min(end, T - 1), T - 1", "= 0, begin, end, T - 1",
         GRADIENTS_BOTH_WAYS,
     ),
     "errors from the wrong side": Mutant(
-        "places", "        return t - 1\n    return t + 1", "        return t + 1\n    return t + 1",
+        "panels/places",
+        "        return t - 1\n    return t + 1", "        return t + 1\n    return t + 1",
         GRADIENTS_BOTH_WAYS,
     ),
     "first states of all sequences at each step": Mutant(
@@ -191,50 +200,50 @@ MUTANTS = {
         FIRST_STATES_BOTH_WAYS,
     ),
     "dW without first states": Mutant(
-        "gradients", "initial >= 0 and begin <= t_0 < end", "False", FIRST_STATES_BOTH_WAYS
+        "panels/gradients", "initial >= 0 and begin <= t_0 < end", "False", FIRST_STATES_BOTH_WAYS
     ),
     # rows
     "U begins a row too early": Mutant(
-        "rows_forward", "b + (1 + span.first_x) * L", "b + span.first_x * L", ANSWERS_OF_FEW
+        "rows/forward", "b + (1 + span.first_x) * L", "b + span.first_x * L", ANSWERS_OF_FEW
     ),
     "states of the first sequence for all": Mutant(
-        "rows_forward", "h + s * step + span.first_h", "h + span.first_h", ANSWERS_OF_SEVERAL
+        "rows/forward", "h + s * step + span.first_h", "h + span.first_h", ANSWERS_OF_SEVERAL
     ),
     "the last classes, which fill no vector, not divided": Mutant(
-        "rows_forward",
+        "rows/answers",
         "range(0, K, L):\n        store(f.divide",
         "range(0, K // L * L, L):\n        store(f.divide",
         ANSWERS_OF_FEW,
     ),
     "the smallest z for the largest": Mutant(
-        "rows_forward", "max(largest, work[z + k])", "min(largest, work[z + k])",
+        "rows/answers", "max(largest, work[z + k])", "min(largest, work[z + k])",
         versus_naive("test_confident and three"),
     ),
     "a stream without W": Mutant(
-        "rows", "after, record, n_here, False,", "after, record, n_here, True,", STREAMS
+        "rows/streaming", "after, record, n_here, False,", "after, record, n_here, True,", STREAMS
     ),
     "a stream that is not centred": Mutant(
-        "rows", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
+        "rows/streaming", "x_t[i * D + d] - scaling[d]", "x_t[i * D + d]", STREAMS
     ),
     "δ_t for δ_{t+1}": Mutant(
-        "rows_backward", "step, errors + at * error_step", "step, errors", GRADIENTS_OF_FEW
+        "rows/gradients", "step, errors + at * error_step", "step, errors", GRADIENTS_OF_FEW
     ),
     "db without the first step": Mutant(
-        "rows_backward", "in range(T):\n            total", "in range(1, T):\n            total",
+        "rows/gradients", "in range(T):\n            total", "in range(1, T):\n            total",
         GRADIENTS_OF_FEW,
     ),
     "the error not weighted": Mutant(
-        "rows_backward", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
+        "rows/answers", "work[z + label] -= weight", "work[z + label] -= 1", GRADIENTS_OF_FEW
     ),
     "a sequence that ends goes on": Mutant(
-        "rows", "errors + after * n_errors if goes_on else -1", "errors + after * n_errors",
+        "rows/training", "errors + after * n_errors if goes_on else -1", "errors + after * n_errors",
         GRADIENTS_OF_SEVERAL,
     ),
     "h of a sequence beside for h_{t-1}": Mutant(
-        "rows_backward", "min(end, lengths[n_earlier - 1] + 1)", "end", GRADIENTS_OF_SEVERAL
+        "rows/gradients", "min(end, lengths[n_earlier - 1] + 1)", "end", GRADIENTS_OF_SEVERAL
     ),
     "a second sequence's dV in place of the first one's": Mutant(
-        "rows", "                is_last = False\n", "", GRADIENTS_OF_SEVERAL
+        "rows/training", "                is_last = False\n", "", GRADIENTS_OF_SEVERAL
     ),
     # packing
     "every panel has the first one's b": Mutant(
@@ -264,52 +273,56 @@ MUTANTS = {
         packing("test_inputs_that"),
     ),
     "h of a member read where another's stands": Mutant(
-        "steps", "of_W + span.first_h * row", "of_W", NOT_CONNECTED
+        "panels/steps", "of_W + span.first_h * row", "of_W", NOT_CONNECTED
     ),
     "h of a member read where another's stands, in rows": Mutant(
-        "rows_forward", "step + span.first_h, step", "step, step", NOT_CONNECTED
+        "rows/forward", "step + span.first_h, step", "step, step", NOT_CONNECTED
     ),
     # tiles
     "the first product left out": Mutant(
-        "tiles", "k.add_incoming(INDEX(0)", "k.add_incoming(INDEX(1)", TILES
+        "machine/tiles", "k.add_incoming(INDEX(0)", "k.add_incoming(INDEX(1)", TILES
     ),
     "products rounded before they are added": Mutant(
-        "tiles", "fma(factor, operand, Vector(builder, total))",
+        "machine/tiles", "fma(factor, operand, Vector(builder, total))",
         "(factor * operand + Vector(builder, total))", TILES,
     ),
     "vectors that are to stand apart written side by side": Mutant(
-        "tiles", "beside = args[4] if _is_given(apart) else INDEX(tile.lanes)",
+        "machine/tiles", "beside = args[4] if _is_given(apart) else INDEX(tile.lanes)",
         "beside = INDEX(tile.lanes)", TILES,
     ),
     "rows and vectors of a tile exchanged": Mutant(
-        "tiles", "row * tile.vectors + vector", "vector * tile.rows + row", TILES
+        "machine/tiles", "row * tile.vectors + vector", "vector * tile.rows + row", TILES
     ),
-    "blocks of a square not exchanged": Mutant("tiles", "n + j - block", "n + j", TILES),
-    "a lane too many kept": Mutant("tiles", 'icmp_signed("<", lane', 'icmp_signed("<=", lane', TILES),
+    "blocks of a square not exchanged": Mutant("machine/tiles", "n + j - block", "n + j", TILES),
+    "a lane too many kept": Mutant(
+        "machine/tiles", 'icmp_signed("<", lane', 'icmp_signed("<=", lane', TILES
+    ),
     "the first number in every row": Mutant(
-        "tiles", "builder.gep(start, [INDEX(row)])", "builder.gep(start, [INDEX(0)])", TILES
+        "machine/tiles", "builder.gep(start, [INDEX(row)])", "builder.gep(start, [INDEX(0)])", TILES
     ),
     # functions
     "a coefficient of exp": Mutant(
-        "functions", "2.480158734759457e-05", "2.480258734759457e-05",
+        "machine/functions", "2.480158734759457e-05", "2.480258734759457e-05",
         functions("exp and ulps and float64"),
     ),
     "ln 2 without its low part": Mutant(
-        "functions", "fma(n, -low, fma(n, -high, x))", "fma(n, -high, x)",
+        "machine/functions", "fma(n, -low, fma(n, -high, x))", "fma(n, -high, x)",
         functions("exp and ulps and float64"),
     ),
     "2ⁿ at once, where that is out of range": Mutant(
-        "functions", "power_of_two(half) * power_of_two(n - half)", "power_of_two(n)",
+        "machine/functions", "power_of_two(half) * power_of_two(n - half)", "power_of_two(n)",
         functions("exp and ulps and float64"),
     ),
     "tanh without what its quotient rounds off": Mutant(
-        "functions", "fma(-size, m, m - size * 2.0)", "m - size * (m + 2.0)",
+        "machine/functions", "fma(-size, m, m - size * 2.0)", "m - size * (m + 2.0)",
         functions("tanh and binade and float32"),
     ),
-    "log of NaN": Mutant("functions", " + (x - x)  # NaN", "  # NaN", functions("nan and float64")),
+    "log of NaN": Mutant(
+        "machine/functions", " + (x - x)  # NaN", "  # NaN", functions("nan and float64")
+    ),
     # the equations, as vectors
     "denormal errors": Mutant(
-        "pointwise", "f.without_tiny(x) for x in", "x for x in", promises("test_tiny and 5")
+        "machine/pointwise", "f.without_tiny(x) for x in", "x for x in", promises("test_tiny and 5")
     ),
     "relu' of 0": Mutant(
         EQUATIONS + "cells/relu", "positive(h)", "positive(h + 1e-300)", GRADIENTS_OF_FEW
@@ -318,7 +331,7 @@ MUTANTS = {
         EQUATIONS + "functions", "fma(-h, h, 1.0)", "fma(-h, h * h, 1.0)", GRADIENTS_OF_FEW
     ),
     "rows of a cell exchanged": Mutant(
-        "pointwise", "[row * self.L + j for", "[(1 - row % 2) * self.L + j for", ANSWERS_OF_FEW
+        "machine/pointwise", "[row * self.L + j for", "[(1 - row % 2) * self.L + j for", ANSWERS_OF_FEW
     ),
 }  # fmt: skip
 
@@ -381,10 +394,10 @@ def is_noticed(name):
 
 
 def main(kernels):
-    known = {mutant.kernel: None for mutant in MUTANTS.values()}
+    known = {kernel: None for mutant in MUTANTS.values() for kernel in mutant.kernels}
     if unknown := set(kernels) - known.keys():
         return f"the kernels are {', '.join(known)}; got {', '.join(unknown)}"
-    names = [name for name, mutant in MUTANTS.items() if mutant.kernel in (kernels or known)]
+    names = [name for name, mutant in MUTANTS.items() if {*mutant.kernels} & {*(kernels or known)}]
     tests = {MUTANTS[name].tests for name in names}
     started = time.monotonic()
     with TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:

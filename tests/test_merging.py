@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from elman.data import Batch, as_sequences
-from elman.engines.compiled import bidirectional, packing, panels, rows
-from elman.engines.compiled.layout import layout_of
+from elman.engines.compiled import engine, stream
+from elman.engines.compiled.packing import packed
 from elman.engines.reference import forward
 from elman.engines.streaming import Streams
 from elman.equations import CELLS
@@ -78,21 +78,12 @@ def test_what_is_not_connected_is_left_out_and_changes_no_bit(monkeypatch, dtype
             found.append(network.step(X[0][0], network.initial_state())[0])
         return b"".join(map(np.ndarray.tobytes, found))
 
-    class Whole:
-        """Packs all, as for training."""
-
-        def __init__(self, kernel):
-            self.kernel = kernel
-
-        def of_kind(self, _, layers, gates, vector, weights, spans, to_train):
-            unit = self.kernel.unit(64 // vector.itemsize)
-            spans[:] = layout_of(network.architecture, unit, vector.dtype).all_inputs
-            kind = vector.dtype, True
-            packing.pack.of_kind(kind, layers, gates, vector, weights, spans, True)
+    def all_of_it(*arguments):
+        return packed(*arguments, to_train=True)
 
     expected = answers()
-    for kernel in (panels, rows, bidirectional):
-        monkeypatch.setattr(kernel, "pack", Whole(kernel))
+    for module in (engine, stream):
+        monkeypatch.setattr(module, "packed", all_of_it)
     network._streams = Streams()
     assert answers() == expected
 

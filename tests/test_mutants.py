@@ -24,8 +24,17 @@ def test_error_can_be_planted(name, tmp_path):
 
 def test_every_kernel_has_some():
     found = Counter(mutant.kernel for mutant in MUTANTS.values())
-    kernels = {"panels", "bidirectional", "steps", "gradients", "rows", "packing", "tiles"}
-    kernels |= {"functions", "pointwise", "rows_forward", "rows_backward"}
+    kernels = {
+        "bidirectional",
+        "packing",
+        "machine/tiles",
+        "machine/functions",
+        "machine/pointwise",
+    }
+    kernels |= {f"panels/{name}" for name in ("training", "steps", "gradients")}
+    kernels |= {
+        f"rows/{name}" for name in ("training", "streaming", "forward", "answers", "gradients")
+    }
     assert kernels <= found.keys()
     assert min(found[kernel] for kernel in kernels) >= 2
 
@@ -51,4 +60,4 @@ def test_nothing_but_a_failed_assertion_counts(monkeypatch, capsys, changes, out
     tests = replace(TILES.tests, keywords="test_product_is_the_sum and float64")
     monkeypatch.setitem(MUTANTS, "this", replace(TILES, **{"tests": tests} | changes))
     assert mutants.is_noticed("this") == outcome.startswith("noticed")
-    assert capsys.readouterr().out.startswith(f"tiles: this: {outcome}")
+    assert capsys.readouterr().out.startswith(f"machine/tiles: this: {outcome}")

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from elman.engines.compiled.elementwise import elementwise
-from elman.engines.compiled.tiles import lanes, load, store
+from elman.engines.compiled.machine.elementwise import elementwise
+from elman.engines.compiled.machine.tiles import lanes, load, store
 
 
 def over_arrays(function):

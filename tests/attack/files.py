@@ -20,7 +20,7 @@ from elman import Network, RNNClassifier, RNNTagger
 from elman.cli import app
 from elman.data import read_idx, read_npz
 from elman.datasets import load_mnist
-from elman.engines.compiled import compiling
+from elman.engines.compiled.machine import compiling
 from plain import plain_model
 
 N, T, D = 12, 5, 2

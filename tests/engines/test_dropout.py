@@ -181,7 +181,7 @@ def test_narrow_panels_compute_the_same(dtype, monkeypatch):
     X[3] = np.random.default_rng(2).standard_normal((90, D))
     network = network_of(dtype, cell=("lstm", "gru"))
     wide = network.loss_and_gradients(X, y, weights, BOTH)
-    monkeypatch.setattr(panels, "WASTE", 0)
+    monkeypatch.setattr(panels.training, "WASTE", 0)
     narrow = network.loss_and_gradients(X, y, weights, BOTH)
     assert narrow[0] == wide[0]
     np.testing.assert_array_equal(narrow[1].vector, wide[1].vector)

@@ -78,8 +78,8 @@ def test_narrow_panels_compute_the_same(readout, dtype, monkeypatch):
     X[3] = np.random.default_rng(2).standard_normal((90, D))
     network = network_of(readout, dtype)
     wide = network.loss_and_gradients(X, y, weights)
-    monkeypatch.setattr(panels, "WASTE", 0)
-    assert panels.are_narrow(100, [90, 5], 8)
+    monkeypatch.setattr(panels.training, "WASTE", 0)
+    assert panels.training.are_narrow(100, [90, 5], 8)
     narrow = network.loss_and_gradients(X, y, weights)
     assert narrow[0] == wide[0]
     np.testing.assert_array_equal(narrow[1].vector, wide[1].vector)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from elman import Dropout
 from elman.engines.compiled import masks
-from elman.engines.compiled.compiling import entry
+from elman.engines.compiled.machine.compiling import entry
 from elman.equations.dropout import IN_TIME, UP, number
 
 # The first numbers of SplitMix64 from 1234567 on, as widely published as test vectors.

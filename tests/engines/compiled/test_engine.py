@@ -13,6 +13,8 @@ from elman.data import Batch, Targets, as_sequences
 from elman.engines import ENGINES
 from elman.engines.compiled import CompiledEngine, engine, panels, rows, threads
 from elman.engines.compiled.buffers import Buffers
+from elman.engines.compiled.packing import pack
+from elman.engines.compiled.rows.streaming import step
 from elman.parameters import Parameters
 from tolerances import VERSUS_NAIVE, relative_error
 
@@ -145,7 +147,7 @@ def test_narrow_panels_make_no_difference_to_the_bit(monkeypatch, dtype, every_s
     problem = examples(n, every_step, longest=24)
     results = []
     for narrow in (False, True):
-        monkeypatch.setattr(panels, "are_narrow", lambda *_, narrow=narrow: narrow)
+        monkeypatch.setattr(panels.training, "are_narrow", lambda *_, narrow=narrow: narrow)
         results.append(bits(network_of(dtype, hidden=hidden, cell=cell), *problem))
     assert results[0] == results[1]
 
@@ -178,7 +180,7 @@ class Fenced(Buffers):
 @pytest.fixture(params=[False, True], ids=["full", "narrow"])
 def panels_are_narrow(request, monkeypatch):
     """Panels of as many lanes as there are sequences alive, or of all lanes, whatever that saves."""
-    monkeypatch.setattr(panels, "are_narrow", lambda *_: request.param)
+    monkeypatch.setattr(panels.training, "are_narrow", lambda *_: request.param)
 
 
 @pytest.mark.usefixtures("panels_are_narrow", "few")
@@ -198,7 +200,7 @@ def test_kernels_stay_in_the_room_that_they_ask_for(dtype, every_step, n, T, siz
     layout, n_records = stream.layout, stream.n_records
     after = np.full(len(state.records) + 128, 7.25, dtype)
     x_t = X[:, 0].astype(dtype).ravel()
-    assert rows.step(
+    assert step(
         layout.layers, layout.gates, stream.weights, stream.spans, layout.state_rows, layout.widest,
         stream.scaling, x_t, state.records, after, n_records, state.n_steps, stream.kind[1],
     )  # fmt: skip
@@ -437,11 +439,8 @@ def test_arrays_that_may_not_be_written_to_are_taken_without_compiling_anew(dtyp
     expected = bits(network, X, y, weights), network.forward(X).tobytes()
     state = network.initial_state(n)
     network.step(X[:, 0].copy(), state)
-    modules = {
-        panels: ["pack", "train_shards", "predict_shards"],
-        rows: ["pack", "train_sequences", "predict_sequences", "step"],
-    }
-    entries = [getattr(module, name) for module, names in modules.items() for name in names]
+    entries = [pack, panels.training.train_shards, panels.predicting.predict_shards]
+    entries += [rows.training.train_sequences, rows.predicting.predict_sequences, step]
     before = [list(entry.signatures) for entry in entries]
     for array in (X, y, weights, network.parameters.vector):
         array.setflags(write=False)

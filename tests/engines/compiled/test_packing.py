@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from elman.engines.compiled import panels, rows, tiles
+from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import Layout
+from elman.engines.compiled.machine import tiles
+from elman.engines.compiled.packing import pack, unpack
 from elman.merging import Members
 from elman.parameters import Architecture, Parameters
 
@@ -72,20 +74,20 @@ def gates_of(laid_out, parameters):
         yield laid_out.layers[k], gate, U, W, b
 
 
-def packed_by(module, laid_out, parameters, to_train):
+def packed_by(laid_out, parameters, to_train):
     """Weights, NaN where nothing was copied to, and which inputs each panel reads."""
     weights = np.full(laid_out.n_weights, np.nan, laid_out.dtype)
     spans, vector = laid_out.all_inputs.copy(), parameters.vector
     if not to_train:
         spans[:] = (-1,) * 4
-    module.pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train or None)
+    pack(laid_out.layers, laid_out.gates, vector, weights, spans, to_train or None)
     return weights, spans
 
 
 @pytest.mark.parametrize("to_train", [True, False])
 def test_packed_matrices_stand_as_they_are_read(module, parameters, laid_out, dtype, to_train):
     """Those that errors go back through are left out where there is nothing to train."""
-    weights, spans = packed_by(module, laid_out, parameters, to_train)
+    weights, spans = packed_by(laid_out, parameters, to_train)
     for layer, gate, U, W, b in gates_of(laid_out, parameters):
         H = len(b)
         lanes = 64 // dtype.itemsize
@@ -116,7 +118,7 @@ def test_inputs_that_have_zeros_alone_are_left_out_where_nothing_is_trained(dtyp
         parameters.vector[...] = rng.uniform(1, 2, len(parameters.vector))
     network = Members.of(members).network
     laid_out = Layout.of(network.architecture, lanes, dtype)
-    weights, spans = packed_by(panels, laid_out, network, to_train)
+    weights, spans = packed_by(laid_out, network, to_train)
     for _, gate, U, W, b in gates_of(laid_out, network):
         U_end = 1 if U is None else 1 + U.shape[1]
         for p in range(0, len(b), lanes):
@@ -156,5 +158,5 @@ def test_unpacked_gradients_are_the_parameters(module, parameters, laid_out, dty
         cut = whole.reshape(len(whole), -1, 64 // dtype.itemsize).transpose(1, 0, 2).ravel()
         gradients[gate["gradient"] : gate["gradient"] + len(cut)] = cut
     unpacked = np.full_like(parameters.vector, np.nan)
-    module.unpack(laid_out.layers, laid_out.gates, gradients, unpacked)
+    unpack(laid_out.layers, laid_out.gates, gradients, unpacked)
     np.testing.assert_array_equal(unpacked, parameters.vector)

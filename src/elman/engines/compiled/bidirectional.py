@@ -22,7 +22,12 @@ import numpy as np
 
 from elman._typing import Array
 from elman.engines.compiled import readouts
-from elman.engines.compiled.answers import (
+from elman.engines.compiled.layout import Data, Layout, Net, Targets
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.tiles import lanes, load, multiply_add, store, tile_rows, zeros
+from elman.engines.compiled.panels import at_once, unit
+from elman.engines.compiled.panels.answers import (
     activate,
     collect,
     output,
@@ -31,19 +36,19 @@ from elman.engines.compiled.answers import (
     rows_of_loss,
     write_answers,
 )
-from elman.engines.compiled.beginnings import (
+from elman.engines.compiled.panels.beginnings import (
     clear_tokens,
     count_alive,
     draw_masks,
     load_initial,
     load_inputs,
 )
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
-from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.layout import Data, Layout, Net, Targets
-from elman.engines.compiled.panels import at_once, pack, unit, unpack
-from elman.engines.compiled.places import (
+from elman.engines.compiled.panels.gradients import (
+    add_gradients,
+    add_initial_gradients,
+    transpose_panel,
+)
+from elman.engines.compiled.panels.places import (
     BLOCK,
     errors_apart,
     errors_at,
@@ -54,7 +59,14 @@ from elman.engines.compiled.places import (
     states_at,
     step_after,
 )
-from elman.engines.compiled.steps import (
+from elman.engines.compiled.panels.readouts import (
+    collect_steps,
+    error_of_read,
+    error_of_step,
+    room_of_panels,
+    take_step,
+)
+from elman.engines.compiled.panels.steps import (
     add_later,
     backward_cell,
     forward_step,
@@ -62,20 +74,17 @@ from elman.engines.compiled.steps import (
     mask_states,
     room_of_steps,
 )
-from elman.engines.compiled.tiles import lanes, load, multiply_add, store, tile_rows, zeros
 from elman.equations.dropout import Dropout
 
 __all__ = [
     "BLOCK",
     "PAIRS",
     "at_once",
-    "pack",
     "predict",
     "room_to_predict",
     "room_to_train",
     "train",
     "unit",
-    "unpack",
 ]
 
 PAIRS = False
@@ -134,9 +143,9 @@ def collect_read(net, work, alive, readout, answering, with_steps):
     L, T, out = lanes(work), len(alive) - 1, net.layers[-1]
     for t in range(T):
         h = inputs_at(out, t, T, None, L)
-        r = readouts.take_step(out, readout, work, h, L, t, with_steps)
+        r = take_step(out, readout, work, h, L, t, with_steps)
         if with_steps:
-            readouts.collect_steps(out, readout, work, alive[t + 1], alive[t])
+            collect_steps(out, readout, work, alive[t + 1], alive[t])
         collect(work, r, L, out.n_inputs, alive[t + 1], alive[t], answering)
 
 
@@ -165,7 +174,7 @@ def predict_shards(net, data, first, last, work, room, y_hat):
         z = net.state_rows * T * L  # behind x and the states
         answering = z + out.rows * L
         readout = answering + out.input_rows * L
-        scratch = readout + readouts.room_of_panels(out, L)
+        scratch = readout + room_of_panels(out, L)
         store(zeros(work, 1, 1), work, scratch, 0)
         members = data.members[start:end]
         initial = load_initial(net, data, start, alive[0], work, scratch + (1 + net.widest) * L)
@@ -174,7 +183,7 @@ def predict_shards(net, data, first, last, work, room, y_hat):
             for t in range(T):
                 h = inputs_at(out, t, T, None, L)
                 if out.readout:
-                    h = readouts.take_step(out, readout, work, h, L, t, False)
+                    h = take_step(out, readout, work, h, L, t, False)
                 output(net, work, h, L, z)
                 activate(out, work, z)
                 write_answers(work, z, data.starts[start : start + alive[t]], t, y_hat)
@@ -323,9 +332,9 @@ def answer_last(
         out, V, gradients, work, answering, 0, None, transposed, L * L, 0, 1, alive, -1, True
     )
     if out.readout:
-        readouts.error_of_read(net, readout, work, z, data.lengths[first:last])
+        error_of_read(net, readout, work, z, data.lengths[first:last])
         for t in range(T):
-            share = readouts.error_of_step(out, readout, work, t)
+            share = error_of_step(out, readout, work, t)
             mask_rows(work, share, out.n_inputs, 0, alive[t], dh + t * out.input_rows * L)
         return loss, correct
     add_down(net, out, work, z, True, dh_answering)
@@ -393,7 +402,7 @@ def train_shard(net, data, first, targets, dropout, work, room, gradients):
     z = transposed + net.widest * BLOCK * L
     scratch = z + (out.rows + 2 * out.input_rows) * L
     readout = scratch + rows_of_loss(out) * L
-    cell_scratch = readout + readouts.room_of_panels(out, L)
+    cell_scratch = readout + room_of_panels(out, L)
 
     store(zeros(work, 1, 1), work, cell_scratch, 0)
     gradients[:] = 0.0

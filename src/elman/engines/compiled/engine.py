@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import isqrt, prod
-from typing import Any, NamedTuple, Protocol
+from math import isqrt
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from elman._typing import Array, IntArray
 from elman.data import Batch, Division, undivided
 from elman.data import Targets as FlatTargets
 from elman.engines.carry import Carry
 from elman.engines.compiled import bidirectional, panels, rows
-from elman.engines.compiled.arguments import (
-    check_readout,
-    data_of,
-    initial_of,
-    plain,
-    targets_of,
-)
-from elman.engines.compiled.buffers import VECTOR_BYTES, Buffers
+from elman.engines.compiled.arguments import check_readout, data_of, targets_of
+from elman.engines.compiled.buffers import Buffers
 from elman.engines.compiled.columns import occurring
-from elman.engines.compiled.compiling import Entry
-from elman.engines.compiled.layout import SPAN, Data, Layout, Net, Targets, layout_of
+from elman.engines.compiled.layout import Data, Layout, Net, Targets, lanes_of, layout_of
+from elman.engines.compiled.packing import packed, unpack
+from elman.engines.compiled.stream import begin
 from elman.engines.compiled.summing import ALONE, Reducer, TreeSum, blocks_of
 from elman.engines.compiled.threads import available_threads, run
 from elman.engines.interface import Evaluation, Member
-from elman.engines.streaming import State, check_step, check_token, not_finite, origin_of, shapes_of
+from elman.engines.streaming import State
 from elman.equations.dropout import Dropout
 from elman.parameters import Architecture, Parameters
 
@@ -67,13 +61,6 @@ class Kernel(Protocol):
         """How many numbers ``predict`` works in, for sequences of these lengths, the longest first."""
         ...
 
-    pack: Entry
-    """Copies parameters into the order in which they are read: (layers, gates, parameters, weights,
-    spans, whether to train)."""
-
-    unpack: Entry
-    """Copies gradients into the order of the parameters: (layers, gates, gradients, parameters)."""
-
     def train(
         self,
         net: Net,
@@ -99,61 +86,6 @@ class Kernel(Protocol):
     ) -> None:
         """Write ŷ of the sequences first … last - 1 to their places."""
         ...
-
-
-class Stream(NamedTuple):
-    """What does not change from step to step."""
-
-    layout: Layout
-    weights: Array
-    spans: Array
-    scaling: Array  # mean, then scale
-    kind: tuple[np.dtype[Any], bool | None]  # of numbers, and of ``rows.step``
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]  # of x_t and ŷ_t
-    n_records: int  # numbers of the records of all sequences; behind them is a place for ŷ and more
-    names: tuple[str, ...] | None  # of the features
-    origin: bytes
-
-
-class CompiledState(State):
-    """See ``State``. A record has x_t and h_t of every layer (``rows``)."""
-
-    __slots__ = ("n_steps", "records", "stream")
-
-    def __init__(self, stream: Stream, records: Array, n_steps: int = 0) -> None:
-        self.stream = stream
-        self.records = records
-        self.n_steps = n_steps
-
-    def step(self, x_t: npt.ArrayLike) -> tuple[Array, CompiledState]:
-        """See ``State.step``."""
-        stream = self.stream
-        layout, weights, spans, scaling, kind, (x_shape, y_shape), n_records, names, _ = stream
-        dtype, several = kind
-        x_t = check_step(x_t, x_shape, dtype, names)
-        after = np.empty(len(self.records), dtype)
-        if not rows.step.of_kind(
-            kind, layout.layers, layout.gates, weights, spans, layout.state_rows, layout.widest,
-            scaling, x_t.reshape(-1), self.records, after, n_records, self.n_steps, several,
-        ):  # fmt: skip
-            check_token(layout.architecture, x_t)
-            raise not_finite(x_t, *np.split(scaling, 2))
-        y_hat = after[n_records : n_records + prod(y_shape)].reshape(y_shape).copy()
-        return y_hat, CompiledState(stream, after, self.n_steps + 1)
-
-    @property
-    def carry(self) -> Carry:
-        """See ``State.carry``."""
-        layout, n_records = self.stream.layout, self.stream.n_records
-        n = n_records // rows.rows_of_record(layout)
-        of_layers = self.records[: n * layout.state_rows].reshape(n, layout.state_rows)
-        states = [of_layers[:, place : place + H] for place, H, _ in layout.states]
-        return Carry(layout.architecture, np.concatenate(states, axis=1))
-
-    @property
-    def origin(self) -> bytes:
-        """See ``State.origin``."""
-        return self.stream.origin
 
 
 class CompiledEngine:
@@ -219,18 +151,18 @@ class CompiledEngine:
         dropped = [dropout and dropout.checked() for _, _, dropout, _ in members]
         kernel, dtype = kernel_for(first, division.n_sequences), first.vector.dtype
         flat = targets_of(first, batch, targets)
-        packed = [
-            self._pack(kernel, of[0], how, to_train=True)
+        networks = [
+            packed(of.parameters, kernel.unit, buffers, how, to_train=True)
             for of, how in zip(members, dropped, strict=True)
         ]
         check_readout(first, batch)
-        layout = packed[0][0].to_train
+        layout = networks[0][0].to_train
         size = kernel.at_once(layout, division.n_sequences)
         cuts = [-(-cut // size) for cut in division.cuts]
         own = range(*cuts[division.process : division.process + 2])
         trained = [
             (net, data_of(batch, of, carry, after), how, TreeSum(cuts[-1], buffers))
-            for (_, net), how, (of, carry, _, after) in zip(packed, dropped, members, strict=True)
+            for (_, net), how, (of, carry, _, after) in zip(networks, dropped, members, strict=True)
         ]
 
         tasks = [(m, i, 1) for i in range(len(own)) for m in range(n_members)]
@@ -261,7 +193,7 @@ class CompiledEngine:
                 total, cuts, parameters.vector, layout.n_gradients
             )
             vector = np.empty(len(parameters.vector), dtype)
-            kernel.unpack.of_kind(dtype, layout.layers, layout.gates, gradients, vector)
+            unpack.of_kind(dtype, layout.layers, layout.gates, gradients, vector)
             buffers.give(gradients)
             buffers.give(net.weights)
             if after is not None:
@@ -278,8 +210,8 @@ class CompiledEngine:
             return undivided(lengths)
         n, dtype = len(lengths), parameters.vector.dtype
         kernel = kernel_for(parameters, n)
-        unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        size = kernel.at_once(layout_of(parameters.architecture, unit, dtype), n)
+        layout = layout_of(parameters.architecture, kernel.unit(lanes_of(dtype)), dtype)
+        size = kernel.at_once(layout, n)
         steps = np.add.reduceat(lengths, np.arange(0, n, size))
         blocks = blocks_of(steps, self._reducer.size)
         return Division((0, *(min(block.stop * size, n) for block in blocks)), self._reducer.rank)
@@ -291,7 +223,7 @@ class CompiledEngine:
         n, buffers = len(batch), self._buffers
         architecture, dtype = parameters.architecture, parameters.vector.dtype
         kernel = kernel_for(parameters, n)
-        layout, net = self._pack(kernel, parameters)
+        layout, net = packed(parameters, kernel.unit, buffers)
         data = data_of(batch, parameters, carry)
         expected = (batch.n_answers, architecture.n_outputs)
         if y_hat.shape != expected or data.values.shape[1] != architecture.n_inputs:
@@ -326,62 +258,11 @@ class CompiledEngine:
         carry: Carry | None = None,
     ) -> State:
         """See ``Engine.initial_state``."""
-        shapes = shapes_of(parameters.architecture, n_sequences)
-        dtype = parameters.vector.dtype
-        layout, net = self._pack(rows, parameters)
-        n = n_sequences or 1
-        scaling = np.concatenate([mean, scale], dtype=dtype)
-        n_records = n * rows.rows_of_record(layout)
-        origin = origin_of("compiled", parameters, mean, scale, names)
-        kind = dtype, True if n > 1 else None
-        stream = Stream(
-            layout, net.weights, net.spans, scaling, kind, shapes, n_records, names, origin
-        )
-        records = np.zeros(rows.room_to_step(layout, n), dtype)
-        initial = initial_of(parameters, carry)
-        if len(initial):
-            of_layers = records[: n * layout.state_rows].reshape(n, layout.state_rows)
-            for place, H, column in layout.states:
-                of_layers[:, place : place + H] = initial[:, column : column + H]
-        return CompiledState(stream, records)
+        return begin(parameters, n_sequences, mean, scale, names, carry, self._buffers)
 
     def release(self) -> None:
         """See ``Engine.release``."""
         self._buffers.release()
-
-    def _pack(
-        self,
-        kernel: Kernel,
-        parameters: Parameters,
-        dropout: Dropout | None = None,
-        to_train: bool = False,
-    ) -> tuple[Layout, Net]:
-        """Lay the network out for a kernel, and copy what it reads of the parameters."""
-        dtype = parameters.vector.dtype
-        unit = kernel.unit(VECTOR_BYTES // dtype.itemsize)
-        masked = False, False
-        if dropout is not None:
-            masked = dropout.rate > 0, dropout.recurrent_rate > 0
-        layout = layout_of(parameters.architecture, unit, dtype, masked)
-        weights = self._buffers.take(layout.n_weights, dtype)
-        spans = layout.all_inputs if to_train else np.empty(layout.n_panels, SPAN)
-        vector = plain(parameters.vector, dtype)  # joblib's may not be written to
-        kernel.pack.of_kind(
-            (dtype, to_train), layout.layers, layout.gates, vector, weights, spans, to_train or None
-        )
-        net = Net(
-            layout.layers,
-            layout.gates,
-            weights,
-            spans,
-            layout.state_rows,
-            layout.error_rows,
-            layout.initial_rows,
-            layout.mask_rows,
-            layout.widest,
-            parameters.architecture.readout != "last",
-        )
-        return layout, net
 
     def _two_fit(self, kernel: Kernel, layout: Layout, lengths: list[int]) -> bool:
         """Whether a thread may keep what it keeps of two shards of such lengths.

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled.losses import Activation, compiled_loss
-from elman.engines.compiled.pointwise import compiled, shape_of
-from elman.engines.compiled.tiles import VECTOR_BITS
+from elman.engines.compiled.machine.losses import Activation, compiled_loss
+from elman.engines.compiled.machine.pointwise import compiled, shape_of
+from elman.engines.compiled.machine.tiles import VECTOR_BITS
 from elman.equations import Cell
 from elman.equations.losses import Loss
 from elman.equations.readouts import READOUTS
@@ -173,6 +173,21 @@ class Layout:
                 place = int(layer["place"]) + s * int(layer["rows"])
                 yield place, H, int(layer["initial_column"]) + s * H
 
+    def net(self, weights: Array, spans: Array) -> Net:
+        """The network, with its parameters as ``packing`` copies them."""
+        return Net(
+            self.layers,
+            self.gates,
+            weights,
+            spans,
+            self.state_rows,
+            self.error_rows,
+            self.initial_rows,
+            self.mask_rows,
+            self.widest,
+            self.architecture.readout != "last",
+        )
+
     @cached_property
     def all_inputs(self) -> Array:
         """``Net.spans`` of panels that read all inputs."""
@@ -194,7 +209,7 @@ class Layout:
                 layer["cell_backward"] = compiled(cell, "backward", self.dtype)
         loss, out = self.architecture.loss_function, self.layers[-1]
         if not (out["is_softmax"] or out["loss"]):
-            of_panels = self.unit == VECTOR_BITS // (8 * self.dtype.itemsize)
+            of_panels = self.unit == lanes_of(self.dtype)
             out["loss"] = compiled_loss(loss, of_panels, self.dtype)
         return self
 
@@ -219,7 +234,7 @@ class Layout:
         gates: list[Array] = []
         place = input_rows = up(architecture.n_inputs)
         n_weights = n_panels = n_gradients = error_place = initial_column = initial_place = 0
-        mask_rows, lanes = 0, VECTOR_BITS // (8 * dtype.itemsize)
+        mask_rows, lanes = 0, lanes_of(dtype)
         for k, layer in enumerate(table):
             key, cell, n_units, reverse = (
                 stack[k] if k < len(stack) else ("", None, architecture.n_outputs, False)
@@ -313,6 +328,11 @@ def _set_loss(out: Array, architecture: Architecture, dtype: np.dtype[Any]) -> N
         out["n_constants"] = len(loss.constants(architecture.n_outputs))
         if type(loss).activate is not Loss.activate:
             out["activation"] = compiled(Activation(loss), "forward", dtype)
+
+
+def lanes_of(dtype: np.dtype[Any]) -> int:
+    """How many numbers a vector has."""
+    return VECTOR_BITS // (8 * dtype.itemsize)
 
 
 def layout_of(

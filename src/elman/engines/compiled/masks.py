@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.tiles import load, store
+from elman.engines.compiled.machine import elementwise as f
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.tiles import load, store
 from elman.equations import dropout as equations
 
 number, threshold = helper(equations.number), helper(equations.threshold)

@@ -8,9 +8,53 @@ Letters: D inputs, H units, L lanes.
 
 from __future__ import annotations
 
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.tiles import WIDE, lanes, load, store, transpose
+from collections.abc import Callable
+
+import numpy as np
+
+from elman.engines.compiled.arguments import plain
+from elman.engines.compiled.buffers import Buffers
+from elman.engines.compiled.layout import SPAN, Layout, Net, lanes_of, layout_of
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.tiles import WIDE, lanes, load, store, transpose
+from elman.equations.dropout import Dropout
+from elman.parameters import Parameters
+
+
+def packed(
+    parameters: Parameters,
+    unit: Callable[[int], int],
+    buffers: Buffers,
+    dropout: Dropout | None = None,
+    to_train: bool = False,
+) -> tuple[Layout, Net]:
+    """Lay a network out, and copy what is read of the parameters.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    unit : callable
+        ``Kernel.unit``, of the kernel that reads it.
+    buffers : Buffers
+        Where the weights come from, and go to in the end.
+    dropout : Dropout, optional
+        Of this update.
+    to_train : bool
+        Whether gradients are computed, too.
+    """
+    dtype = parameters.vector.dtype
+    masked = False, False
+    if dropout is not None:
+        masked = dropout.rate > 0, dropout.recurrent_rate > 0
+    layout = layout_of(parameters.architecture, unit(lanes_of(dtype)), dtype, masked)
+    weights = buffers.take(layout.n_weights, dtype)
+    spans = layout.all_inputs if to_train else np.empty(layout.n_panels, SPAN)
+    vector = plain(parameters.vector, dtype)  # joblib's may not be written to
+    pack.of_kind(
+        (dtype, to_train), layout.layers, layout.gates, vector, weights, spans, to_train or None
+    )
+    return layout, layout.net(weights, spans)
 
 
 @entry

@@ -24,8 +24,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from elman._typing import IntArray
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.memory import CHECKED, INDEX, check
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.memory import CHECKED, INDEX, check
 
 LOOKING = 200e-6  # seconds before sleeping
 HANDOVER = 25e-6  # seconds until a caller that has rung has let go of the interpreter lock

@@ -22,8 +22,8 @@ from numba.core.serialize import dumps
 
 from elman import equations
 from elman._signals import Uninterrupted
-from elman.engines.compiled.memory import CHECKED
-from elman.engines.compiled.pipeline import OPTIONS, Compiler
+from elman.engines.compiled.machine.memory import CHECKED
+from elman.engines.compiled.machine.pipeline import OPTIONS, Compiler
 
 logger = logging.getLogger("elman.compiling")
 
@@ -32,7 +32,7 @@ COMPILING = "compiling for this kind of network: some seconds, once on this comp
 SOURCES = sha256(
     b"".join(
         path.read_bytes()
-        for folder in (Path(__file__).parent, Path(equations.__file__).parent)
+        for folder in (Path(__file__).parents[1], Path(equations.__file__).parent)
         for path in sorted(folder.rglob("*.py"))
     )
 ).hexdigest()

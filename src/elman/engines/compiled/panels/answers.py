@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.helpers import helper
 from elman.engines.compiled.layout import Layout
-from elman.engines.compiled.losses import N_PANELS, call_loss
-from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
-from elman.engines.compiled.steps import affine, round_up
-from elman.engines.compiled.tiles import keep, lanes, load, store, tile_rows, zeros
+from elman.engines.compiled.machine import elementwise as f
+from elman.engines.compiled.machine.helpers import helper, round_up
+from elman.engines.compiled.machine.losses import N_PANELS, call_loss
+from elman.engines.compiled.machine.pointwise import ROWS_AT_ONCE, call_forward
+from elman.engines.compiled.machine.tiles import keep, lanes, load, store, tile_rows, zeros
+from elman.engines.compiled.panels.steps import affine
 
 
 @helper

@@ -5,11 +5,24 @@ Letters: T steps, D features, H units, L lanes.
 
 from __future__ import annotations
 
-from elman.engines.compiled import elementwise as f
 from elman.engines.compiled import masks
-from elman.engines.compiled.helpers import helper, inlined
 from elman.engines.compiled.layout import Layout
-from elman.engines.compiled.places import (
+from elman.engines.compiled.machine import elementwise as f
+from elman.engines.compiled.machine.helpers import helper, inlined, round_up
+from elman.engines.compiled.machine.pointwise import ROWS_AT_ONCE, call_backward, call_forward
+from elman.engines.compiled.machine.tiles import (
+    broadcast_rows,
+    keep,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    tile_rows,
+    tile_vectors,
+    transpose,
+    zeros,
+)
+from elman.engines.compiled.panels.places import (
     errors_apart,
     errors_at,
     inputs_at,
@@ -23,30 +36,11 @@ from elman.engines.compiled.places import (
     step_after,
     width_at,
 )
-from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_backward, call_forward
-from elman.engines.compiled.tiles import (
-    broadcast_rows,
-    keep,
-    lanes,
-    load,
-    multiply_add,
-    store,
-    tile_rows,
-    tile_vectors,
-    transpose,
-    zeros,
-)
 
 
 def room_of_steps(layout: Layout) -> int:
     """Rows of what steps call scratch, states before the first step, and masks, of L lanes."""
     return 1 + layout.widest + layout.initial_rows + layout.mask_rows
-
-
-@helper
-def round_up(n, step):
-    """The least multiple of a step that is not below n."""
-    return (n + step - 1) // step * step
 
 
 # Forward
@@ -146,6 +140,17 @@ def mask_states(net, layer, work, t, slots, begins, scratch):
         to = part_at(layer, layer.in_time_place, t, slots, begins, L)
         mask = of_masks + layer.in_time_mask * L
         masks.apply(work, h, width, mask, L, to, width, layer.n_units)
+
+
+@helper
+def forward(net, work, t, slots, begins, initial, extras, scratch, apart):
+    """All layers' states of step t."""
+    for layer in net.layers[:-1]:
+        forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, apart)
+        if extras is not None and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
+            for s in range(tile_vectors(apart)):
+                d = shard_at(s, apart)
+                mask_states(net, layer, work[d:], t, slots, begins, scratch)
 
 
 # Back

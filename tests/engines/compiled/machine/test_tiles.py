@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from elman.engines.compiled import tiles
+from elman.engines.compiled.machine import tiles
 
 DTYPES = [np.float32, np.float64]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from math import e, log2
 
-from elman.engines.compiled.vectors import Vector, fma, where
+from elman.engines.compiled.machine.vectors import Vector, fma, where
 from elman.equations import functions as of_cells
 
 # By the bits of a number: those of its fraction, and the exponent's bias.

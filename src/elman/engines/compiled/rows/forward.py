@@ -1,56 +1,23 @@
-"""A step of one sequence or some side by side, from the lowest layer to ŷ (N2): see ``rows``.
+"""A step of one sequence or some side by side, through all layers (N2): see ``rows``.
 
-Letters: D features, H units, K outputs, L lanes, n sequences.
+Letters: D features, H units, L lanes, n sequences.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from elman.engines.compiled import elementwise as f
-from elman.engines.compiled import masks, readouts
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled import masks
 from elman.engines.compiled.layout import Layout
-from elman.engines.compiled.pointwise import ROWS_AT_ONCE, call_forward
-from elman.engines.compiled.steps import round_up
-from elman.engines.compiled.tiles import (
-    IS_WIDE,
-    WIDE,
-    broadcast_rows,
-    lanes,
-    load,
-    multiply_add,
-    store,
-)
+from elman.engines.compiled.machine import elementwise as f
+from elman.engines.compiled.machine.helpers import helper, round_up
+from elman.engines.compiled.machine.pointwise import ROWS_AT_ONCE, call_forward
+from elman.engines.compiled.machine.tiles import IS_WIDE, WIDE, lanes, load, multiply_add, store
 
 # Sequences whose products share what is loaded of the weights, and how many vectors of units of each
 # are computed side by side: the sums and what they are made of fill the registers
 TOGETHER = 4
 ABREAST = 4 if IS_WIDE else 1
-
-
-@helper
-def load_inputs(values, row, records, record):
-    """Copy x_t into a record."""
-    for d in range(values.shape[1]):
-        records[record + d] = values[row, d]
-
-
-@helper
-def load_initial(net, data, i, records, record):
-    """Put the states before the first step into a record; return whether there are any."""
-    n_rows = len(data.initial)
-    row = i if n_rows > 1 else 0
-    if n_rows:
-        for layer in net.layers[:-1]:
-            for s in range(layer.n_states):
-                column, place = (
-                    layer.initial_column + s * layer.n_units,
-                    layer.place + s * layer.rows,
-                )
-                for unit in range(layer.n_units):
-                    records[record + place + unit] = data.initial[row, column + unit]
-    return n_rows > 0
 
 
 @helper
@@ -173,64 +140,6 @@ def vectors_of(layer, L):
     return round_up(round_up(layer.n_units, L) // L, ROWS_AT_ONCE)
 
 
-@helper
-def n_together(n):
-    """Of n sequences or steps, of how many the products are computed together, the first ones.
-
-    Of the last ones, three are in place of four; one or two take less time one by one.
-    """
-    return (n + 1) // TOGETHER * TOGETHER
-
-
-@helper
-def output(net, records, h, h_row, n, work, z, several):
-    """Z = c + V h of n sequences or steps, whose h are ``h_row`` apart: see ``forward_step``."""
-    out, V, together = net.layers[-1], net.gates[-1], 0
-    if several is not None:
-        together = n_together(n)
-    for p in range(0, out.n_units, lanes(work)):
-        if several is not None:
-            for i in range(0, together, TOGETHER):
-                x, to = h + i * h_row, z + i * out.rows + p
-                tile = affine_together(net, out, V, p, records, x, h_row, n - i, to, out.rows)
-                store(tile, work, to, out.rows)
-        for i in range(together, n):
-            x, to = h + i * h_row, z + i * out.rows + p
-            store(affine(net, out, V, p, records, x, 0, 1, to, 0), work, to, 0)
-
-
-@helper
-def softmax(work, z, K, scratch):
-    """Turn z into ŷ = exp(z - max z) / Σ exp(z - max z) (N2); return max z and ln Σ."""
-    L = lanes(work)
-    largest = work[z]
-    for k in range(1, K):
-        largest = max(largest, work[z + k])
-    work[scratch] = largest
-    shift = broadcast_rows(work, scratch, 1, 1)
-    for p in range(0, K, L):
-        store(f.exp(f.subtract(load(work, z + p, 0, 1, 1), shift)), work, z + p, 0)
-    total = work[z]
-    for k in range(1, K):
-        total += work[z + k]
-    work[scratch] = total
-    totals = broadcast_rows(work, scratch, 1, 1)
-    for p in range(0, K, L):
-        store(f.divide(load(work, z + p, 0, 1, 1), totals), work, z + p, 0)
-    store(f.log(totals), work, scratch, 0)
-    return largest, work[scratch]
-
-
-@helper
-def activate(out, work, z, scratch):
-    """Turn z into ŷ: by a softmax, or what a loss of numbers has instead."""
-    if out.is_softmax:
-        softmax(work, z, out.n_units, scratch)
-    elif out.activation:
-        L = lanes(work)
-        call_forward(out.activation, 1, 0, 1, work, work, z, 0, 0, z, 0, z, 0, L, out.rows // L)
-
-
 def places_for(n: int) -> int:
     """Places that n sequences take: what computes some together takes all of them."""
     return TOGETHER if n > TOGETHER // 2 else n
@@ -248,24 +157,3 @@ def room_of_cells(layout: Layout, n: int) -> int:
 def masks_at(net, scratch, n):
     """Where the masks stand, behind what ``forward_step`` calls scratch."""
     return scratch + WIDE * lanes(net.weights) + places_of(n) * net.widest
-
-
-@helper
-def room_of_a_readout(out, unit):
-    """What ``readouts.room`` says: so far it is from that of one sequence to the next one's."""
-    return readouts.N_PARTS * out.input_rows + unit if out.readout else 0
-
-
-@helper
-def take_step(out, readout, source, before, work, h, carried, t, with_steps):
-    """Carry h_t on, from ``before``, and read r_t; return where it stands."""
-    L, is_first = lanes(work), t == 0
-    n = out.input_rows // L
-    r = readouts.part(out, readout, readouts.READ, 1)
-    n_steps = readouts.in_all_lanes(out, readout, work, t + 1, 1)
-    if with_steps and out.readout == readouts.MAX:
-        at = readouts.part(out, readout, readouts.LARGEST_AT, 1)
-        readouts.mark_largest(work, h, L, carried, at, L, n, is_first, n_steps)
-    readouts.carry(out, source, before, work, h, L, carried, L, n, is_first)
-    readouts.read(out, work, carried, r, L, n, n_steps)
-    return r

@@ -8,17 +8,9 @@ Letters: T steps, L lanes.
 
 from __future__ import annotations
 
-from elman.engines.compiled import elementwise as f
-from elman.engines.compiled.helpers import helper, inlined
-from elman.engines.compiled.places import (
-    errors_apart,
-    errors_at,
-    lanes_before,
-    masks_at,
-    width_at,
-)
-from elman.engines.compiled.steps import masked, through_W
-from elman.engines.compiled.tiles import (
+from elman.engines.compiled.machine import elementwise as f
+from elman.engines.compiled.machine.helpers import helper, inlined
+from elman.engines.compiled.machine.tiles import (
     IS_WIDE,
     lanes,
     load,
@@ -29,6 +21,14 @@ from elman.engines.compiled.tiles import (
     transpose,
     zeros,
 )
+from elman.engines.compiled.panels.places import (
+    errors_apart,
+    errors_at,
+    lanes_before,
+    masks_at,
+    width_at,
+)
+from elman.engines.compiled.panels.steps import masked, through_W
 
 
 @helper

@@ -21,10 +21,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.memory import INDEX
-from elman.engines.compiled.pointwise import KEPT, ROWS_AT_ONCE, Rows, check_place
-from elman.engines.compiled.tiles import VECTOR_BITS
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.memory import INDEX
+from elman.engines.compiled.machine.pointwise import KEPT, ROWS_AT_ONCE, Rows, check_place
+from elman.engines.compiled.machine.tiles import VECTOR_BITS
 from elman.equations import LOSSES, Cell
 from elman.equations.losses import Loss
 

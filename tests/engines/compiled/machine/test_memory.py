@@ -8,18 +8,11 @@ import pytest
 from numba import njit
 
 from elman import Network
-from elman.engines.compiled import (
-    answers,
-    bidirectional,
-    memory,
-    packing,
-    panels,
-    rows,
-    threads,
-    tiles,
-)
+from elman.engines.compiled import bidirectional, packing, panels, rows, threads
 from elman.engines.compiled.layout import Targets
-from elman.engines.compiled.memory import CHECKED, OutOfBoundsError
+from elman.engines.compiled.machine import memory, tiles
+from elman.engines.compiled.machine.memory import CHECKED, OutOfBoundsError
+from elman.engines.compiled.panels import answers
 
 checked = pytest.mark.skipif(not CHECKED, reason="this is for make test-checked")
 FENCE = 400  # numbers around an array: where a check is missing, no other memory is touched
@@ -286,11 +279,8 @@ def test_bell_that_is_not_there_raises():
 
 @checked
 def test_what_is_compiled_is_not_kept_on_disk():
-    entries = {
-        panels: ("predict_shards", "train_shards"),
-        rows: ("predict_sequences", "train_sequences"),
-        bidirectional: ("predict_shards", "train_shard"),
-    }
-    for module, of_module in entries.items():
-        for name in ("pack", "unpack", *of_module):
-            assert getattr(module, name).stats.cache_path is None
+    entries = [packing.pack, packing.unpack, rows.streaming.step]
+    entries += [panels.predicting.predict_shards, panels.training.train_shards]
+    entries += [rows.predicting.predict_sequences, rows.training.train_sequences]
+    entries += [bidirectional.predict_shards, bidirectional.train_shard]
+    assert all(entry.stats.cache_path is None for entry in entries)

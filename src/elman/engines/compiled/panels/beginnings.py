@@ -6,9 +6,9 @@ Letters: T steps, D features, L lanes.
 from __future__ import annotations
 
 from elman.engines.compiled import masks
-from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.places import masks_at
-from elman.engines.compiled.tiles import lanes, prefetch, store, zeros
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.tiles import lanes, prefetch, store, zeros
+from elman.engines.compiled.panels.places import masks_at
 
 
 @helper

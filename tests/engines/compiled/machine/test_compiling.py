@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 from numba.core import event
 
-from elman.engines.compiled import compiling
-from elman.engines.compiled.compiling import COMPILING
-from elman.engines.compiled.losses import Activation
-from elman.engines.compiled.pointwise import compiled
+from elman.engines.compiled.machine import compiling
+from elman.engines.compiled.machine.compiling import COMPILING
+from elman.engines.compiled.machine.losses import Activation
+from elman.engines.compiled.machine.pointwise import compiled
 from elman.equations.losses import Poisson
 
 SOURCE = Path(compiling.__file__)
+PACKAGE = SOURCE.parents[1]
 
 
 def double(x):
@@ -111,7 +112,7 @@ def test_first_process_logs_that_it_compiles_and_the_second_is_quiet(tmp_path):
     assert (first.stderr, second.stderr) == (f"elman.compiling: {COMPILING}\n", "")
     assert first.stdout == second.stdout
     kept = {path.name.split("-")[0] for path in files_in(tmp_path)}
-    assert kept == {"packing.pack", "rows.predict_sequences", "pointwise.Tanh.forward"}
+    assert kept == {"packing.pack", "predicting.predict_sequences", "pointwise.Tanh.forward"}
 
 
 @pytest.mark.parametrize(
@@ -254,15 +255,17 @@ def test_other_sources_find_no_code_and_replace_it(folder, said, monkeypatch):
 @pytest.fixture
 def digest(tmp_path):
     """The digest of a copy of the package."""
-    for path in SOURCE.parent.glob("*.py"):
-        shutil.copy(path, tmp_path)
-    return lambda: runpy.run_path(str(tmp_path / "compiling.py"))["SOURCES"]
+    copy = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return lambda: runpy.run_path(str(copy / SOURCE.relative_to(PACKAGE)))["SOURCES"]
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SOURCE.parent.glob("*.py")))
+@pytest.mark.parametrize(
+    "name", sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+)
 def test_digest_is_another_once_a_source_changes(digest, tmp_path, name):
     assert digest() == compiling.SOURCES
-    with (tmp_path / name).open("a") as file:
+    with (tmp_path / PACKAGE.name / name).open("a") as file:
         file.write("\n# changed\n")
     assert digest() != compiling.SOURCES
 

@@ -1,16 +1,6 @@
-"""A few sequences, in compiled functions: each alone or some side by side; for steps of a stream, too.
+"""Loss and gradients of a few sequences: forward, and back, a block of steps at a time. See ``rows``.
 
-With too few to fill a vector's lanes, the lanes are units here: x_t, h_t and δ_t are rows of numbers,
-and so is what multiplies one number of theirs, a column of U or W. Where sequences stand side by side,
-what is loaded of a column serves all of them. Every sum over inputs or units runs in the order it has
-in ``panels``, so that going forward gives the same bits.
-
-A *record* has all of a step of a sequence: x_t, then h_t of every layer. A ``layout.LAYER`` says where.
-The records of a step stand one behind another, the longest sequence's first, and those of the next step
-behind them; a sequence that has ended has none. A step is in ``rows_forward``, its way back in
-``rows_backward``.
-
-Letters: T steps, D features, H units, K outputs, L lanes; ``WIDE`` vectors are computed side by side.
+Letters: K outputs, L lanes, n sequences, T steps.
 """
 
 from __future__ import annotations
@@ -18,183 +8,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
-
 from elman._typing import Array
-from elman.engines.compiled import masks, packing, readouts
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled import masks, readouts
 from elman.engines.compiled.layout import Data, Layout, Net, Targets
-from elman.engines.compiled.losses import N_PANELS
-from elman.engines.compiled.rows_backward import (
-    backward_step,
-    error_of_read,
-    error_of_step,
-    n_alive,
-    n_before,
-    output_error,
-    room_of_loss,
-    set_initial_gradients,
-    sum_gradients,
-)
-from elman.engines.compiled.rows_forward import (
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.losses import N_PANELS
+from elman.engines.compiled.machine.tiles import WIDE, lanes, store, zeros
+from elman.engines.compiled.rows.answers import output, output_error, room_of_loss
+from elman.engines.compiled.rows.backward import backward_step
+from elman.engines.compiled.rows.forward import (
     TOGETHER,
-    activate,
     forward_step,
-    load_initial,
-    load_inputs,
     mask_states,
     masks_at,
-    output,
     places_for,
     places_of,
-    room_of_a_readout,
     room_of_cells,
+)
+from elman.engines.compiled.rows.gradients import set_initial_gradients, sum_gradients
+from elman.engines.compiled.rows.readouts import (
+    error_of_read,
+    error_of_step,
+    room_of_a_readout,
     take_step,
 )
-from elman.engines.compiled.tiles import WIDE, lanes, store, zeros
+from elman.engines.compiled.rows.records import (
+    copy_numbers,
+    load_initial,
+    load_inputs,
+    n_alive,
+    n_before,
+    write_states,
+)
 from elman.equations.dropout import Dropout
 
 BLOCK = 128  # steps whose errors are kept before they become gradients, while still in the cache
 BLOCK_TOGETHER = BLOCK // TOGETHER
-PAIRS = False
-
-pack, unpack = packing.pack, packing.unpack
-
-
-def unit(L: int) -> int:
-    """See ``Kernel.unit``: all sums in flight are of units that there is room for."""
-    return L * WIDE
-
-
-def at_once(layout: Layout, n_sequences: int) -> int:
-    """See ``Kernel.at_once``."""
-    return 1 if n_sequences < TOGETHER else TOGETHER
-
-
-# Forward
-
-
-def room_to_predict(layout: Layout, lengths: list[int]) -> int:
-    """See ``Kernel.room_to_predict``."""
-    return room_of_two_steps(layout, min(len(lengths), TOGETHER))
-
-
-@lru_cache  # small networks have no time to lose on it
-def room_of_two_steps(layout: Layout, n: int) -> int:
-    """Numbers of records of two steps, of what is read beyond them, and of the rest."""
-    n = places_for(n)
-    z = n * layout.widest + layout.unit
-    rest = z + room_of_cells(layout, n) + n * readouts.room(layout)
-    return (3 * n - 1) * layout.state_rows + rest
-
-
-def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
-    """See ``Kernel.predict``."""
-    several = True if last - first > 1 else None
-    kind = work.itemsize, several
-    predict_sequences.of_kind(kind, net, data, first, last, work, y_hat, several)
-
-
-@entry
-def predict_sequences(net, data, first, last, work, y_hat, several):
-    """Write ŷ of the sequences first … last - 1, some side by side, to their places in ``y_hat``."""
-    out, step = net.layers[-1], net.state_rows
-    n_at_most = min(TOGETHER, last - first)
-    of_step = n_at_most * step
-    z = 2 * of_step  # behind the records of two steps
-    scratch = z + places_of(n_at_most) * out.rows
-    readout = scratch + WIDE * lanes(work)
-    of_readout = room_of_a_readout(out, WIDE * lanes(work))
-    cell_scratch = readout + n_at_most * of_readout
-    store(zeros(work, 1, 1), work, cell_scratch, 0)
-    for i in range(first, last, TOGETHER):
-        lengths = data.lengths[i : min(i + TOGETHER, last)]
-        has_initial, n = False, len(lengths)
-        for s in range(n):
-            has_initial = load_initial(net, data, i + s, work, of_step + s * step)
-        for t in range(lengths[0]):
-            records, before = t % 2 * of_step, (t + 1) % 2 * of_step
-            n_after = n_alive(lengths, t + 1)
-            for s in range(n):
-                load_inputs(data.values, data.starts[i + s] + t, work, records + s * step)
-            is_first = t == 0 and not has_initial
-            forward_step(net, work, before, work, records, n, is_first, 0, several, cell_scratch)
-            h, h_row = records + out.inputs_place, step
-            if out.readout:
-                for s in range(n):
-                    own, h_s = readout + s * of_readout, records + s * step + out.inputs_place
-                    carried = readouts.part(out, own, readouts.CARRIED, 1)
-                    take_step(out, own, work, carried, work, h_s, carried, t, False)
-                h, h_row = readouts.part(out, readout, readouts.READ, 1), of_readout
-            begin = 0 if data.every_step else n_after  # those that answer
-            output(net, work, h + begin * h_row, h_row, n - begin, work, z, several)
-            for s in range(begin, n):
-                z_s = z + (s - begin) * out.rows
-                activate(out, work, z_s, scratch)
-                place = data.starts[i + s] + t if data.every_step else data.members[i + s]
-                for k in range(out.n_units):
-                    y_hat[place, k] = work[z_s + k]
-            n = n_after
-
-
-def room_to_step(layout: Layout, n_sequences: int) -> int:
-    """Numbers of what ``step`` goes from and to: records, ŷ of each sequence, and what z takes."""
-    n_outputs = int(layout.layers["n_units"][-1])
-    z = layout.widest + layout.unit
-    beyond = (places_for(min(n_sequences, TOGETHER)) - 1) * layout.state_rows
-    rest = z + room_of_cells(layout, min(n_sequences, TOGETHER)) + readouts.room(layout) + beyond
-    return n_sequences * (rows_of_record(layout) + n_outputs) + rest
-
-
-def rows_of_record(layout: Layout) -> int:
-    """Numbers of what a sequence has between two steps: its record, and what its readout carries."""
-    has_readout = layout.architecture.readout != "last"
-    return layout.state_rows + has_readout * int(layout.layers["input_rows"][-1])
-
-
-@entry
-def step(
-    layers, gates, weights, spans, state_rows, widest, scaling, x_t, before, after, answers, t, several
-):  # fmt: skip
-    """Take some sequences to step t, counted from 0, from records ``before`` to records ``after``.
-
-    Behind the records is what a readout carries, and from ``answers`` on it writes ŷ. Returns whether
-    (x_t - mean) / scale, which the network takes, is finite, and where it takes tokens one of them.
-    """
-    net = Net(layers, gates, weights, spans, state_rows, 0, 0, 0, widest, False)
-    D, out = len(scaling) // 2, layers[-1]
-    n = len(x_t) // D
-    z = answers + n * out.n_units
-    readout = z + out.rows + WIDE * lanes(after)
-    cell_scratch = readout + room_of_a_readout(out, WIDE * lanes(after))
-    store(zeros(after, 1, 1), after, cell_scratch, 0)
-    for i in range(n):
-        record = i * state_rows
-        for d in range(D):
-            x = (x_t[i * D + d] - scaling[d]) / scaling[D + d]
-            if not np.isfinite(x):
-                return False
-            if layers[0].reads_tokens and not (0 <= x < layers[0].n_inputs and x == np.floor(x)):
-                return False
-            after[record + d] = x
-    for i in range(0, n, TOGETHER):
-        record = i * state_rows
-        n_here = min(TOGETHER, n - i)
-        forward_step(net, before, record, after, record, n_here, False, 0, several, cell_scratch)
-    for i in range(n):
-        h = i * state_rows + out.inputs_place
-        if out.readout:
-            carried = n * state_rows + i * out.input_rows
-            h = take_step(out, readout, before, carried, after, h, carried, t, False)
-        output(net, after, h, 0, 1, after, z, None)
-        activate(out, after, z, z + out.rows)
-        for k in range(out.n_units):
-            after[answers + i * out.n_units + k] = after[z + k]
-    return True
-
-
-# Forward, the loss, and back
 
 
 def room_to_train(layout: Layout, lengths: list[int], segment: int) -> int:
@@ -240,13 +90,6 @@ def train(
 
 
 @helper
-def copy_numbers(work, source, target, n):
-    """Copy n numbers."""
-    for i in range(n):
-        work[target + i] = work[source + i]
-
-
-@helper
 def forward_segment(
     net, data, first, lengths, begin, end, is_first, is_first_time, work, records, readout, of_masks,
     extras, several, scratch,
@@ -275,16 +118,6 @@ def forward_segment(
             for s in range(n_after, n):
                 write_states(net, work, now + s * step, data.after, first + s)
         before, now, n = now, now + n * step, n_after
-
-
-@helper
-def write_states(net, work, record, states, row):
-    """Copy the states of a record to a row of an array."""
-    for layer in net.layers[:-1]:
-        for s in range(layer.n_states):
-            column, place = layer.initial_column + s * layer.n_units, layer.place + s * layer.rows
-            for i in range(layer.n_units):
-                states[row, column + i] = work[record + place + i]
 
 
 @helper

@@ -35,8 +35,8 @@ from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from elman.engines.compiled.memory import INDEX, address, unchecked_address
-from elman.engines.compiled.vectors import Vector, fma
+from elman.engines.compiled.machine.memory import INDEX, address, unchecked_address
+from elman.engines.compiled.machine.vectors import Vector, fma
 
 VECTOR_BITS = 512
 

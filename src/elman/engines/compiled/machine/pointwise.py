@@ -22,11 +22,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from elman.engines.compiled import functions as f
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.memory import CHECKED, INDEX, check
-from elman.engines.compiled.tiles import INT32, IS_WIDE, VECTOR_BITS
-from elman.engines.compiled.vectors import Vector
+from elman.engines.compiled.machine import functions as f
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.memory import CHECKED, INDEX, check
+from elman.engines.compiled.machine.tiles import INT32, IS_WIDE, VECTOR_BITS
+from elman.engines.compiled.machine.vectors import Vector
 from elman.equations import CELLS, Cell
 
 ROWS_AT_ONCE = 4 if IS_WIDE else 1

@@ -1,19 +1,6 @@
-"""Up to 16 sequences side by side (8 in float64), from first step to last, in compiled functions.
+"""Loss and gradients of sequences in panels: forward, and back, a block of steps at a time.
 
-A *panel* is an array (rows, lanes): a row is a feature or a unit, a lane a sequence, as columns are in
-the notes. So are x_t, h_t and δ_t. Sequences stand longest first: those alive at step t are the first
-n_t lanes. Lanes that have ended go on computing, for nothing and without harm: no sum has them.
-
-Training keeps x_t and h_t of all steps. Where one sequence is far longer than others, panels of L
-lanes would be empty for the most part; then those of step t have n_t lanes, and stand from lane
-``begins[t]`` on. A vector is wider than such a row: what it reads beyond are rows that follow, in lanes
-that have ended; what it writes there, they or the next step write over.
-
-All panels of a shard stand in one flat array ``work``, and a place is an offset into it (``places``).
-Where two shards are trained together, those of the second stand ``apart`` from those of the first.
-A layer's step is in ``steps``, the output in ``answers``, sums over steps in ``gradients``.
-
-Letters: T steps, D features, H units, K outputs, L lanes.
+See ``panels``. Letters: H units, K outputs, L lanes, T steps.
 """
 
 from __future__ import annotations
@@ -24,28 +11,40 @@ from functools import lru_cache
 import numpy as np
 
 from elman._typing import Array
-from elman.engines.compiled import packing, readouts
-from elman.engines.compiled.answers import (
-    activate,
+from elman.engines.compiled import readouts
+from elman.engines.compiled.layout import Data, Layout, Net, Targets, lanes_of
+from elman.engines.compiled.machine.compiling import entry
+from elman.engines.compiled.machine.helpers import helper
+from elman.engines.compiled.machine.tiles import (
+    keep,
+    lanes,
+    load,
+    multiply_add,
+    store,
+    tile_rows,
+    tile_vectors,
+    zeros,
+)
+from elman.engines.compiled.panels.answers import (
     collect,
     output,
     output_error,
     room_of_loss,
     rows_of_loss,
-    write_answers,
 )
-from elman.engines.compiled.beginnings import (
+from elman.engines.compiled.panels.beginnings import (
     clear_tokens,
     count_alive,
     draw_masks,
     load_initial,
     load_inputs,
 )
-from elman.engines.compiled.compiling import entry
-from elman.engines.compiled.gradients import add_gradients, add_initial_gradients, transpose_panel
-from elman.engines.compiled.helpers import helper
-from elman.engines.compiled.layout import Data, Layout, Net, Targets
-from elman.engines.compiled.places import (
+from elman.engines.compiled.panels.gradients import (
+    add_gradients,
+    add_initial_gradients,
+    transpose_panel,
+)
+from elman.engines.compiled.panels.places import (
     BLOCK,
     area,
     errors_apart,
@@ -59,108 +58,23 @@ from elman.engines.compiled.places import (
     step_after,
     width_at,
 )
-from elman.engines.compiled.steps import (
+from elman.engines.compiled.panels.readouts import (
+    collect_steps,
+    error_of_read,
+    error_of_step,
+    room_of_panels,
+    take_step,
+)
+from elman.engines.compiled.panels.steps import (
     add_later,
     backward_cell,
-    forward_step,
+    forward,
     mask_states,
     room_of_steps,
-)
-from elman.engines.compiled.tiles import (
-    IS_WIDE,
-    VECTOR_BITS,
-    keep,
-    lanes,
-    load,
-    multiply_add,
-    store,
-    tile_rows,
-    tile_vectors,
-    zeros,
 )
 from elman.equations.dropout import Dropout
 
 WASTE = 1 << 20  # numbers: more than that is worth narrow panels, which take a little longer
-
-PAIRS = IS_WIDE  # with 16 registers there is no room for what two shards share
-
-pack, unpack = packing.pack, packing.unpack
-
-
-def unit(L: int) -> int:
-    """See ``Kernel.unit``: a panel has L units."""
-    return L
-
-
-def at_once(layout: Layout, n_sequences: int) -> int:
-    """See ``Kernel.at_once``: a sequence in each lane."""
-    return layout.unit
-
-
-# Forward
-
-
-@helper
-def forward(net, work, t, slots, begins, initial, extras, scratch, apart):
-    """All layers' states of step t."""
-    for layer in net.layers[:-1]:
-        forward_step(net, layer, work, t, slots, begins, initial, extras, scratch, apart)
-        if extras is not None and (layer.up_mask >= 0 or layer.in_time_mask >= 0):
-            for s in range(tile_vectors(apart)):
-                d = shard_at(s, apart)
-                mask_states(net, layer, work[d:], t, slots, begins, scratch)
-
-
-def room_to_predict(layout: Layout, lengths: list[int]) -> int:
-    """See ``Kernel.room_to_predict``: two steps of one are enough, whatever the lengths."""
-    rest = 2 * layout.widest + room_of_steps(layout) + readouts.room(layout)
-    return (2 * layout.state_rows + rest) * layout.unit
-
-
-def predict(net: Net, data: Data, first: int, last: int, work: Array, y_hat: Array) -> None:
-    """See ``Kernel.predict``."""
-    predict_shards.of_kind(work.itemsize, net, data, first, last, work, y_hat)
-
-
-@entry
-def predict_shards(net, data, first, last, work, y_hat):
-    """Write ŷ of the sequences first … last - 1, L at a time, to their places in ``y_hat``."""
-    L = lanes(work)
-    top, out = net.layers[-2], net.layers[-1]
-    z = 2 * net.state_rows * L  # behind x and the states of two steps
-    answering = z + out.rows * L
-    readout = answering + top.rows * L
-    scratch = readout + readouts.room_of_panels(out, L)
-    store(zeros(work, 1, 1), work, scratch, 0)
-    clear_tokens(net, work, 2 * L)
-    for start in range(first, last, L):
-        starts, lengths = data.starts[start:last], data.lengths[start:last]
-        members = data.members[start : min(start + L, last)]
-        alive = len(members)
-        initial = load_initial(net, data, start, alive, work, scratch + (1 + net.widest) * L)
-        for t in range(lengths[0]):
-            x, h = inputs_at(net.layers[0], t, 2, None, L), states_at(top, t, 2, None, L)
-            load_inputs(data, start, t, alive, work, x, L)
-            forward(net, work, t, 2, None, initial, True, scratch, None)
-            if out.readout:
-                h = readouts.take_step(out, readout, work, h, L, t, False)
-            if data.every_step:
-                output(net, work, h, L, z)
-                activate(out, work, z)
-                write_answers(work, z, starts[:alive], t, y_hat)
-            alive_after = alive
-            while alive_after and lengths[alive_after - 1] <= t + 1:
-                alive_after -= 1
-            if not data.every_step:
-                collect(work, h, L, top.n_units, alive_after, alive, answering)
-            alive = alive_after
-        if not data.every_step:
-            output(net, work, answering, L, z)
-            activate(out, work, z)
-            write_answers(work, z, members, 0, y_hat)
-
-
-# Forward, the loss, and back
 
 
 @helper
@@ -246,7 +160,7 @@ def train(
     segment: int,
 ) -> list[tuple[float, float]]:
     """See ``Kernel.train``: over the L sequences from the first one on, or twice as many."""
-    n, L, begins = len(gradients), VECTOR_BITS // (8 * work.itemsize), None
+    n, L, begins = len(gradients), lanes_of(work.dtype), None
     if n == 1 and segment >= lengths[0] and are_narrow(net.state_rows, lengths, L):
         t = np.arange(lengths[0] + 2)
         begins = np.zeros_like(t)
@@ -322,8 +236,8 @@ def forward_segment(
                 if not data.every_step:
                     h, of_h = inputs_at(out, u, slots, begins, L), width
                     if reads is not None:
-                        h, of_h = readouts.take_step(out, readout, own, h, width, t, True), L
-                        readouts.collect_steps(out, readout, own, n_after, n)
+                        h, of_h = take_step(out, readout, own, h, width, t, True), L
+                        collect_steps(out, readout, own, n_after, n)
                     collect(own, h, of_h, top.n_units, n_after, n, answering)
                 if extras is not None and len(data.after):
                     write_states(net, own, u, slots, begins, first + s * L, n_after, n, data.after)
@@ -389,7 +303,7 @@ def backward_block(
                 for s in range(tile_vectors(apart)):
                     if reads is not None:
                         own = work[shard_at(s, apart) :]
-                        from_readout = readouts.error_of_step(out, readout, own, t)
+                        from_readout = error_of_step(out, readout, own, t)
                     else:
                         has_error_above |= alive[s, t + 1] < alive[s, t]
             backward_step(
@@ -452,7 +366,7 @@ def train_shards(
     answers = answering + top.rows * L
     scratch = answers + out.rows * L
     readout = scratch + rows_of_loss(out) * L
-    cell_scratch = readout + readouts.room_of_panels(out, L)
+    cell_scratch = readout + room_of_panels(out, L)
 
     initial = -1
     for s in range(tile_vectors(apart)):
@@ -500,7 +414,7 @@ def train_shards(
                 extras,
             )  # fmt: skip
             if reads is not None:
-                readouts.error_of_read(net, readout, own, answers, data.lengths[i:last])
+                error_of_read(net, readout, own, answers, data.lengths[i:last])
 
     for k in range(n_segments - 1, -1, -1):
         end = T - (n_segments - 1 - k) * n_kept

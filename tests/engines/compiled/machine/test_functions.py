@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elman.engines.compiled import functions, vectors
+from elman.engines.compiled.machine import functions, vectors
 from elman.equations import functions as of_cells
 from tiled import over_arrays
 from tolerances import ULPS

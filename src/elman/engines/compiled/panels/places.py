@@ -9,7 +9,7 @@ Letters: T steps, L lanes.
 
 from __future__ import annotations
 
-from elman.engines.compiled.helpers import helper
+from elman.engines.compiled.machine.helpers import helper
 
 BLOCK = 8  # steps whose errors are kept before they become gradients, while still in the cache
 

@@ -14,7 +14,7 @@ from typing import Any
 from numba import njit, types
 from numba.core.registry import CPUDispatcher
 
-from elman.engines.compiled.pipeline import OPTIONS, PartCompiler
+from elman.engines.compiled.machine.pipeline import OPTIONS, PartCompiler
 
 
 def helper(function: Callable[..., Any], inlined: bool = False) -> Any:
@@ -42,3 +42,9 @@ class Helper(CPUDispatcher):
     @cached_property
     def _alone(self) -> Any:
         return njit(nogil=True)(self.py_func)
+
+
+@helper
+def round_up(n: int, step: int) -> int:
+    """The least multiple of a step that is not below n."""
+    return (n + step - 1) // step * step

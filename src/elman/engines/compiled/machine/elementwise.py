@@ -9,9 +9,9 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from elman.engines.compiled import functions
-from elman.engines.compiled.tiles import make_tile, vectors_of
-from elman.engines.compiled.vectors import Vector, where
+from elman.engines.compiled.machine import functions
+from elman.engines.compiled.machine.tiles import make_tile, vectors_of
+from elman.engines.compiled.machine.vectors import Vector, where
 
 
 def elementwise(function: Callable[..., Vector]) -> Any:

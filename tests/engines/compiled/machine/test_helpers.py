@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numba import njit, types
 
-from elman.engines.compiled.compiling import Entry
-from elman.engines.compiled.helpers import Helper, helper
-from elman.engines.compiled.pipeline import Part
+from elman.engines.compiled.machine.compiling import Entry
+from elman.engines.compiled.machine.helpers import Helper, helper
+from elman.engines.compiled.machine.pipeline import Part
 
 
 @pytest.fixture
@@ -88,11 +88,12 @@ def test_what_is_not_asked_for_is_not_compiled(tmp_path):
     code = """
 import numpy as np
 from elman import Network
-from elman.engines.compiled import beginnings, gradients, masks, panels, readouts, steps
+from elman.engines.compiled import masks
+from elman.engines.compiled.panels import beginnings, gradients, readouts, steps, training
 Network(2, 3, 2).loss_and_gradients(np.ones((4, 5, 2)), [0, 1, 0, 1])
 compiled = [masks.draw, masks.number, readouts.carry, readouts.take_step, readouts.error_of_read]
 compiled += [beginnings.load_initial, beginnings.clear_tokens, steps.mask_states, steps.masked]
-compiled += [gradients.add_columns, gradients.add_initial_gradients, panels.copy_states]
+compiled += [gradients.add_columns, gradients.add_initial_gradients, training.copy_states]
 print([function.__name__ for function in compiled if function.signatures])
 """
     found = subprocess.run(

@@ -20,7 +20,7 @@ from numba.core.compiler_machinery import LoweringPass, PassManager, register_pa
 from numba.core.funcdesc import default_mangler
 from numba.core.lowering import Lower
 
-from elman.engines.compiled.memory import CHECKED
+from elman.engines.compiled.machine.memory import CHECKED
 
 OPTIONS = {
     "nopython": True,
