@@ -16,16 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.learn.contenders import WINDOW
+from benchmarks.learn.problems import pad
 
 Predict = Callable[[list[np.ndarray]], Any]
-
-
-def pad(X: list[np.ndarray], T: int) -> np.ndarray:
-    """Make sequences equally long, (n, T, D): zeros behind the short ones, the long ones cut."""
-    padded = np.zeros((len(X), T, X[0].shape[1]))
-    for row, x in zip(padded, X, strict=True):
-        row[: len(x)] = x[:T]
-    return padded
 
 
 def summary(X: list[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.learn.problems import pad
+
 Fit = Callable[..., Callable[[list[np.ndarray]], Any]]
 WarmUp = Callable[..., Any]
 WINDOW = 10
@@ -89,8 +91,6 @@ def _lstm(variant: str) -> Callable[[str, Mapping[str, Any]], tuple[Fit, None]]:
 def _rocket(kind: str, options: Mapping[str, Any]) -> tuple[Fit, WarmUp]:
     """RocketClassifier of aeon as it is, on sequences made equally long as for the forest."""
     from aeon.classification.convolution_based import RocketClassifier
-
-    from benchmarks.learn.baselines import pad
 
     def channels(X: list[np.ndarray], T: int) -> np.ndarray:
         return pad(X, T).swapaxes(1, 2)  # (n, T, D) → (n, D, T)

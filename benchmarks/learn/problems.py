@@ -107,3 +107,11 @@ def pictures(name: str, data_dir: Path | None, n_train: int) -> Problem:
         found = found._replace(X_train=found.X_train[:n_train], y_train=found.y_train[:n_train])
     part = Part(list(found.X_train), found.y_train, list(found.X_test), found.y_test)
     return Problem(name, "labels", part, what)
+
+
+def pad(X: list[np.ndarray], T: int) -> np.ndarray:
+    """Make sequences equally long, (n, T, D): zeros behind the short ones, the long ones cut."""
+    padded = np.zeros((len(X), T, X[0].shape[1]))
+    for row, x in zip(padded, X, strict=True):
+        row[: len(x)] = x[:T]
+    return padded
