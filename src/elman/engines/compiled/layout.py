@@ -175,18 +175,14 @@ class Layout:
 
     def net(self, weights: Array, spans: Array) -> Net:
         """The network, with its parameters as ``packing`` copies them."""
-        return Net(
-            self.layers,
-            self.gates,
-            weights,
-            spans,
-            self.state_rows,
-            self.error_rows,
-            self.initial_rows,
-            self.mask_rows,
-            self.widest,
-            self.architecture.readout != "last",
-        )
+        return Net(self.layers, self.gates, weights, spans, *self._numbers)
+
+    @cached_property  # small networks have no time to lose on it
+    def _numbers(self) -> tuple[int, int, int, int, int, bool]:
+        """The last fields of a ``Net``."""
+        has_readout = self.architecture.readout != "last"
+        rows = self.state_rows, self.error_rows, self.initial_rows, self.mask_rows
+        return *rows, self.widest, has_readout
 
     @cached_property
     def all_inputs(self) -> Array:

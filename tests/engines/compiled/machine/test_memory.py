@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numba import njit
 from elman import Network
 from elman.engines.compiled import bidirectional, packing, panels, rows, threads
 from elman.engines.compiled.layout import Targets
-from elman.engines.compiled.machine import memory, tiles
+from elman.engines.compiled.machine import memory, pointwise, tiles
 from elman.engines.compiled.machine.memory import CHECKED, OutOfBoundsError
 from elman.engines.compiled.panels import answers
 
@@ -224,6 +225,20 @@ def test_labels_and_weights_beyond_their_arrays_raise(place):
     answers.error_of_classes(work, 0, K, targets, np.array([0, 1]), 0, K * L)
     with pytest.raises(OutOfBoundsError, match=r"answers\.error_of_classes: index of elements"):
         answers.error_of_classes(work, 0, K, targets, np.array([0, place]), 0, K * L)
+
+
+@pytest.mark.skipif(CHECKED, reason="then indexes are looked at")
+@pytest.mark.parametrize("module", [rows.training, panels.steps, packing, bidirectional, pointwise])
+def test_no_time_is_lost_on_the_sign_of_an_index(module, monkeypatch):
+    def count_from_end(*_):
+        pytest.fail("looks for a sign")
+
+    monkeypatch.setattr(memory, "count_from_end", count_from_end)
+    context = SimpleNamespace(
+        fndesc=SimpleNamespace(modname=module.__name__), cast=lambda builder, index, *_: index
+    )
+    index = object()
+    assert memory.own_index(context, None, None, index, None) is index
 
 
 @checked

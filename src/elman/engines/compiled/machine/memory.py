@@ -20,6 +20,7 @@ from numba.np import arrayobj
 CHECKED = bool(config.BOUNDSCHECK)
 
 INDEX = ir.IntType(64)
+COMPILED = f"{__package__.rpartition('.')[0]}."
 
 
 def unchecked_address(context: Any, builder: ir.IRBuilder, place: tuple[Any, Any, Any]) -> Any:
@@ -94,7 +95,7 @@ def own_index(context: Any, builder: ir.IRBuilder, kind: Any, index: Any, length
     of this package only one that is written out may be negative, as in ``layers[-1]``. One that is
     computed and turns out negative leaves the array, which checked mode alone notices.
     """
-    is_own = context.fndesc.modname.startswith(f"{__package__}.")
+    is_own = context.fndesc.modname.startswith(COMPILED)
     if not is_own:
         return count_from_end(context, builder, kind, index, length)
     if isinstance(index, ir.Constant):
