@@ -1,4 +1,4 @@
-"""Labels as they come, of sequences or of steps: checked once and laid out flat."""
+"""Labels as users pass them, of sequences or of steps: checked once and laid out flat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     Raises
     ------
     DataError
-        If y looks one-hot, so that nobody can tell.
+        If y looks one-hot, so that both are possible.
     """
     listed = listed_entries(y, name)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
@@ -38,7 +38,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     y : array (n_sequences,) or (n_sequences, 1), list, or Series
     n_sequences : int
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If y has labels of steps, looks one-hot, or has another number of labels.
+        If y has labels of steps, looks one-hot, or has more or fewer labels than sequences.
     """
     refuse_mask(y, name)
     listed = listed_entries(y, name)
@@ -73,7 +73,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
 def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     """Check values that belong to each step, and lay them out as ``sequences.values`` is.
 
-    Where an array X had padding, y may have values for its steps too; they are left out.
+    If an array X had padding, y may have values for the padded steps too; they are left out.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
         A last axis of 1 is left out. Texts of as many characters as sequences have steps are labels,
         one a character.
     sequences : Sequences
-        What they belong to.
+        The sequences of these steps.
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
@@ -96,13 +96,13 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     """
     pieces = step_pieces(_spelled(y, sequences, name), sequences, name, _remedy)
     kinds = {piece.dtype.kind for piece in pieces}
-    if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
+    if "U" in kinds and len(kinds) > 1:  # NumPy turns numbers beside text into text
         pieces = [piece.astype(object) for piece in pieces]
     return np.concatenate(pieces)
 
 
 def _spelled(y: Any, sequences: Sequences, name: str) -> Any:
-    """Lists of characters for texts, if one at least has as many as its sequence has steps."""
+    """Turn texts into lists of characters, if at least one has as many as its sequence has steps."""
     listed = y.tolist() if isinstance(y, np.ndarray) and y.ndim == 1 else y
     if not isinstance(listed, list | tuple) or not all(isinstance(text, str) for text in listed):
         return y
@@ -183,7 +183,7 @@ def as_classes(labels: Any, name: str = "y") -> Array:
 
 
 def checked_labels(targets: Targets) -> Targets:
-    """Check labels by ``as_classes``; what has weight 0 has no label, and may hold anything.
+    """Check labels by ``as_classes``; values of weight 0 are not labels, and may be anything.
 
     Raises
     ------

@@ -25,7 +25,7 @@ def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
         How many belong together: with 1, rows are the steps of a sequence; with more, they are the
         numbers of one sequence.
     name : str
-        What messages call them.
+        The name of y in messages.
     """
     listed = listed_entries(y, name)
     if n_numbers == 1:
@@ -34,10 +34,10 @@ def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
 
 
 def are_step_numbers(X: Any, y: Any) -> bool:
-    """Whether y, as a file holds it, has numbers of steps: of lists, or along the steps of X.
+    """Whether y, as it is in a file, has numbers of steps: it is a list, or has an axis of X's steps.
 
-    An array y (n, k) is numbers of steps beside an array X of k steps, and else k numbers for each
-    sequence; y (n, k, ·) is always of steps.
+    An array y (n, k) has numbers of steps if X is an array of k steps; otherwise it has k numbers for
+    each sequence. y (n, k, ·) always has numbers of steps.
     """
     if isinstance(y, list):
         return True
@@ -52,9 +52,9 @@ def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     ----------
     y : array (n_sequences,) or (n_sequences, n_numbers), list, Series or data frame
     sequences : Sequences
-        What they belong to.
+        The sequences of these numbers.
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If there are more or fewer, or they are numbers of steps.
+        If there are more or fewer entries than sequences, or they are numbers of steps.
     """
     refuse_mask(y, name)
     listed, n = listed_entries(y, name), len(sequences)
@@ -91,9 +91,9 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     y : array (n_samples, n_timesteps), or (n_samples, n_timesteps, n_numbers), or list of
         (n_timesteps,) or (n_timesteps, n_numbers)
     sequences : Sequences
-        What they belong to.
+        The sequences of these steps.
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If the numbers of sequences or of steps differ, or steps differ in how many numbers they have.
+        If y has more or fewer sequences or steps than X, or not all steps have as many numbers.
     """
     pieces = step_pieces(y, sequences, name, _remedy, n_axes=2)
     flat = [piece.reshape(len(piece), -1) for piece in pieces]
@@ -127,7 +127,7 @@ def _remedy(piece: Array, name: str) -> str:
 def checked_numbers(
     targets: Targets, check: Callable[[Array], str] = lambda y: "", name: str = "y"
 ) -> Targets:
-    """Check that values are finite numbers; what has weight 0 has none, and may hold anything.
+    """Check that values are finite numbers; values of weight 0 may be anything.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def checked_numbers(
     check : callable
         A loss's ``check``.
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
