@@ -77,11 +77,11 @@ def shape_of(listed: Array | Sequence[Any]) -> tuple[int, ...]:
     return listed.shape if isinstance(listed, np.ndarray) else (len(listed),)
 
 
-def are_of_steps(y: Any, listed: Array | Sequence[Any], name: str) -> bool:
+def are_of_steps(y: Any, listed: Array | Sequence[Any]) -> bool:
     """Whether y has values of steps, an array for each sequence, and is not just a column."""
     is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
     is_column = not is_list_of_arrays and shape_of(listed)[1:] == (1,)
-    return has_arrays(listed, name) and not is_column
+    return has_arrays(listed, "y") and not is_column
 
 
 def step_pieces(

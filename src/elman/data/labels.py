@@ -16,7 +16,7 @@ from elman.data.targets import Targets
 from elman.errors import DataError
 
 
-def has_step_labels(y: Any, name: str = "y") -> bool:
+def has_step_labels(y: Any) -> bool:
     """Whether y has labels of steps, an array for each sequence, rather than one label a sequence.
 
     Raises
@@ -24,21 +24,19 @@ def has_step_labels(y: Any, name: str = "y") -> bool:
     DataError
         If y looks one-hot, so that both are possible.
     """
-    listed = listed_entries(y, name)
+    listed = listed_entries(y)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
-        _refuse_one_hot(listed, name)
-    return are_of_steps(y, listed, name)
+        _refuse_one_hot(listed)
+    return are_of_steps(y, listed)
 
 
-def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
+def sequence_labels(y: Any, n_sequences: int) -> Array:
     """Check labels of sequences and lay them out flat.
 
     Parameters
     ----------
     y : array (n_sequences,) or (n_sequences, 1), list, or Series
     n_sequences : int
-    name : str
-        The name of y in messages.
 
     Returns
     -------
@@ -49,23 +47,23 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     DataError
         If y has labels of steps, looks one-hot, or has more or fewer labels than sequences.
     """
-    refuse_mask(y, name)
-    listed = listed_entries(y, name)
+    refuse_mask(y, "y")
+    listed = listed_entries(y)
     if _is_one_hot(listed):
         raise DataError(
-            f"{name} has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
-            f"np.argmax(np.asarray({name}, float), axis=1); for labels at every step use RNNTagger."
+            f"y has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
+            "np.argmax(np.asarray(y, float), axis=1); for labels at every step use RNNTagger."
         )
-    if are_of_steps(y, listed, name):
+    if are_of_steps(y, listed):
         raise DataError(
-            f"{name} has labels for steps; expected one label for each sequence, an array "
+            f"y has labels for steps; expected one label for each sequence, an array "
             f"({n_sequences},). For labels at every step use RNNTagger."
         )
     labels = np.ravel(listed)
     if len(labels) != n_sequences:
         raise DataError(
-            f"{name} has {len(labels)} labels for {n_sequences} sequences; expected one for each."
-            + (f" For one recording pass [{name}]." if n_sequences == 1 else by_level(y, name))
+            f"y has {len(labels)} labels for {n_sequences} sequences; expected one for each."
+            + (" For one recording pass [y]." if n_sequences == 1 else by_level(y, "y"))
         )
     return labels
 
@@ -202,12 +200,12 @@ def refuse_other_kind(labels: Array, known: Array) -> None:
         )
 
 
-def _refuse_one_hot(y: Array, name: str) -> None:
+def _refuse_one_hot(y: Array) -> None:
     """Refuse rows that have a single 1 each: they may be classes, or labels of steps."""
     if _is_one_hot(y):
         raise DataError(
-            f"{name} has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
-            f"a sequence pass np.argmax({name}, axis=1); for labels of steps pass list({name})."
+            f"y has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
+            "a sequence pass np.argmax(y, axis=1); for labels of steps pass list(y)."
         )
 
 

@@ -15,7 +15,7 @@ from elman.data.targets import Targets
 from elman.errors import DataError
 
 
-def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
+def has_step_numbers(y: Any, n_numbers: int = 1) -> bool:
     """Whether y has numbers of steps, an array for each sequence, rather than of sequences.
 
     Parameters
@@ -24,12 +24,10 @@ def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
     n_numbers : int
         How many belong together: with 1, rows are the steps of a sequence; with more, they are the
         numbers of one sequence.
-    name : str
-        The name of y in messages.
     """
-    listed = listed_entries(y, name)
+    listed = listed_entries(y)
     if n_numbers == 1:
-        return are_of_steps(y, listed, name)
+        return are_of_steps(y, listed)
     return any(np.ndim(entry) > 1 for entry in listed)
 
 
@@ -45,7 +43,7 @@ def are_step_numbers(X: Any, y: Any) -> bool:
     return len(shape) > 2 or (len(shape) == 2 and len(of_X) == 3 and shape[1] == of_X[1])
 
 
-def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
+def sequence_numbers(y: Any, sequences: Sequences) -> Array:
     """Check numbers of sequences and lay them out flat.
 
     Parameters
@@ -53,8 +51,6 @@ def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     y : array (n_sequences,) or (n_sequences, n_numbers), list, Series or data frame
     sequences : Sequences
         The sequences of these numbers.
-    name : str
-        The name of y in messages.
 
     Returns
     -------
@@ -65,25 +61,25 @@ def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If there are more or fewer entries than sequences, or they are numbers of steps.
     """
-    refuse_mask(y, name)
-    listed, n = listed_entries(y, name), len(sequences)
+    refuse_mask(y, "y")
+    listed, n = listed_entries(y), len(sequences)
     if not isinstance(listed, np.ndarray) or listed.ndim > 2:
         found = "lists that differ in length"
         if isinstance(listed, np.ndarray):
             found = f"{listed.ndim} dimensions, shape {listed.shape}"
         raise DataError(
-            f"{name} has {found}; expected an array ({n},), or ({n}, n_numbers), for each sequence. "
+            f"y has {found}; expected an array ({n},), or ({n}, n_numbers), for each sequence. "
             "For numbers at every step use RNNStepRegressor."
         )
     if len(listed) != n:
         raise DataError(
-            f"{name} has {len(listed)} entries for {n} sequences; expected one for each."
-            + (f" For one sequence pass [{name}]." if n == 1 else by_level(y, name))
+            f"y has {len(listed)} entries for {n} sequences; expected one for each."
+            + (" For one sequence pass [y]." if n == 1 else by_level(y, "y"))
         )
     return listed.reshape(n, -1)
 
 
-def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
+def step_numbers(y: Any, sequences: Sequences) -> Array:
     """Check numbers that belong to each step, and lay them out as ``sequences.values`` is.
 
     Parameters
@@ -92,8 +88,6 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
         (n_timesteps,) or (n_timesteps, n_numbers)
     sequences : Sequences
         The sequences of these steps.
-    name : str
-        The name of y in messages.
 
     Returns
     -------
@@ -104,13 +98,13 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     DataError
         If y has more or fewer sequences or steps than X, or not all steps have as many numbers.
     """
-    pieces = step_pieces(y, sequences, name, _remedy, n_axes=2)
+    pieces = step_pieces(y, sequences, "y", _remedy, n_axes=2)
     flat = [piece.reshape(len(piece), -1) for piece in pieces]
     n_numbers = {piece.shape[1] for piece in flat}
     if len(n_numbers) > 1:
         few, many = min(n_numbers), max(n_numbers)
         raise DataError(
-            f"{name} has from {few} to {many} numbers a step; expected as many for every step."
+            f"y has from {few} to {many} numbers a step; expected as many for every step."
         )
     return np.concatenate(flat)
 
@@ -124,9 +118,7 @@ def _remedy(piece: Array, name: str) -> str:
     return ""
 
 
-def checked_numbers(
-    targets: Targets, check: Callable[[Array], str] = lambda y: "", name: str = "y"
-) -> Targets:
+def checked_numbers(targets: Targets, check: Callable[[Array], str] = lambda y: "") -> Targets:
     """Check that values are finite numbers; values of weight 0 may be anything.
 
     Parameters
@@ -134,8 +126,6 @@ def checked_numbers(
     targets : Targets
     check : callable
         A loss's ``check``.
-    name : str
-        The name of y in messages.
 
     Returns
     -------
@@ -150,22 +140,21 @@ def checked_numbers(
     given = targets.values[targets.present]
     expected = "expected finite numbers"
     if given.dtype.kind == "c":
-        raise DataError(f"{name} has complex numbers. Complex data not supported; {expected}.")
+        raise DataError(f"y has complex numbers. Complex data not supported; {expected}.")
     try:
         numbers = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         numbers = None
     if numbers is None or given.dtype.kind in "UmM":
         raise DataError(
-            f"{name} has values such as {given.flat[0]!r}, of type {given.dtype}; {expected}. For "
+            f"y has values such as {given.flat[0]!r}, of type {given.dtype}; {expected}. For "
             "labels use RNNClassifier or RNNTagger; numbers in text np.asarray(y, float) reads."
         )
     for are_wrong, what in ((np.isnan(numbers), "NaN"), (np.isinf(numbers), "infinity")):
         if are_wrong.any():
             raise DataError(
-                f"{name} contains {what}; {expected}. Leave out what has no number, or give it "
-                "weight 0."
+                f"y contains {what}; {expected}. Leave out what has no number, or give it weight 0."
             )
     if wrong := check(numbers):
-        raise DataError(f"{name} has {wrong}.")
+        raise DataError(f"y has {wrong}.")
     return targets.with_values(numbers)
