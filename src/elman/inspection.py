@@ -217,9 +217,7 @@ def _like(X: Any, sequences: Sequences, values: Array) -> Any:
         if all(np.asarray(x).dtype.kind in "iu" for x in X):  # tokens, perhaps
             values = values.astype(np.int64)
         return sequences.fold(values)
-    padded = np.full((len(sequences), sequences.padded_to, sequences.n_features), np.nan)
-    padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = values
-    return padded.astype(values.dtype)
+    return sequences.padded(values)
 
 
 def _frames(X: Any, pieces: list[Array]) -> Iterator[Any]:

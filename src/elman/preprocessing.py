@@ -125,8 +125,4 @@ def _rows(X: Any, sequences: Sequences) -> Any:
 
 def _folded(rows: Array, sequences: Sequences) -> Any:
     """Fold rows into the form in which the sequences came, their padding included."""
-    if sequences.padded_to is None:
-        return sequences.fold(rows)
-    padded = np.full((len(sequences), sequences.padded_to, rows.shape[1]), np.nan, rows.dtype)
-    padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = rows
-    return padded
+    return sequences.fold(rows) if sequences.padded_to is None else sequences.padded(rows)

@@ -208,6 +208,13 @@ class Sequences:
         number = i if self.numbers is None else self.numbers[i]
         return f"sequence {number}, step {row - self.offsets[i]}"
 
+    def padded(self, rows: Array) -> Array:
+        """Pad rows (n_steps_in_all, n) with NaN as X was: (n_sequences, padded_to, n)."""
+        assert self.padded_to is not None
+        padded = np.full((len(self), self.padded_to, rows.shape[1]), np.nan, rows.dtype)
+        padded[np.arange(self.padded_to) < self.lengths[:, None]] = rows
+        return padded
+
     def fold(self, rows: Array) -> Array | list[Array]:
         """Fold an array with a row for each step of ``values`` into the form of the sequences.
 
