@@ -284,7 +284,7 @@ class Ranks:
         own: Any = np.random.get_state(legacy=False)  # noqa: NPY002
         numbers = np.append(own["state"]["key"], own["state"]["pos"])
         state = numbers.astype(np.uint32).view(np.uint8)
-        with told_of("they have to begin and to end fit, as often as this one"):
+        with told_of("they have to call fit as often as this one, and to end it"):
             received = self.messages.exchange(
                 [state] * self.size, [state.nbytes] * self.size, WORDS
             )
