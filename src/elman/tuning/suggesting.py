@@ -244,7 +244,7 @@ def _splits(estimator: Any, X: Any, y: Any, cv: Any, seed: int) -> list[Any]:
         splits = list(splitter.split(np.zeros(n), labels))
     if len(splits) < 2:
         raise ValueError(
-            f"cv={cv!r} makes {len(splits)} split; the standard error needs at least two."
+            f"cv={cv!r} makes {len(splits)} split; the standard error needs two at least."
         )
     return splits
 
