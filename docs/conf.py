@@ -47,7 +47,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "default_thumb_file": str(Path(__file__).parent / "static" / "explanation.png"),
     "download_all_examples": False,
-    "min_reported_time": 1e6,  # a busy machine says nothing about the script
+    "min_reported_time": 1e6,  # on a busy machine it says nothing about the script
     "show_signature": False,
     "write_computation_times": False,
 }

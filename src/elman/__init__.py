@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-# As typing's, which takes longer to import than all this: the command line begins here.
+# typing.TYPE_CHECKING without importing typing, which takes longer than all of this file: the command
+# line begins here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -1,9 +1,9 @@
 """The command line's first lines: ``python -m elman``, and the command ``elman``.
 
-From here on Ctrl-C ends in one word and exit code 1, while the rest is imported too.
+From here on, also while the rest is imported, Ctrl-C prints one word and ends with exit code 1.
 """
 
-# What signal is made of: signal itself takes longer to import than all this.
+# The C module behind `signal`, which takes longer to import than all of this file.
 import _signal  # type: ignore[import-not-found]
 import os
 
@@ -12,13 +12,13 @@ def leave(number: int, frame: object) -> None:
     """End this process at once. Nothing can catch that, or turn it into another error."""
     try:  # noqa: SIM105 (as above)
         os.write(2, b"interrupted\n")
-    except OSError:  # nobody there to read it
+    except OSError:  # nobody reads it
         pass
     os._exit(1)
 
 
 def handle_with(handler: object) -> None:
-    """Set the handler of what asks a process to end, except where it is ignored (nohup)."""
+    """Set the handler of the signals that ask a process to end, except of ignored ones (nohup)."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(_signal, name, None)
         if number is not None and _signal.getsignal(number) != _signal.SIG_IGN:
@@ -38,7 +38,7 @@ def main() -> None:
     try:
         cli.main()
     finally:
-        handle_with(_signal.SIG_IGN)  # it is done, and its exit code stands
+        handle_with(_signal.SIG_IGN)  # the work is done: a signal must not change the exit code
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ StrPath = str | os.PathLike[str]
 
 
 def open_file(path: StrPath) -> BinaryIO:
-    """Open a file for reading, but nothing that only looks like one.
+    """Open a regular file for reading.
 
     Raises
     ------
@@ -70,12 +70,12 @@ def read_file(path: StrPath, *, copies: int = 1) -> bytes:
     ----------
     path : path
     copies : int
-        How many times as much memory as the file is large its reader is going to take.
+        How much memory the caller is going to need, in multiples of the file's size.
 
     Raises
     ------
     MemoryError
-        If there is not so much, before it is taken.
+        If there is not so much; then nothing is read.
     OSError
         See ``open_file``.
     """
@@ -85,7 +85,7 @@ def read_file(path: StrPath, *, copies: int = 1) -> bytes:
         return stream.read(size)
 
 
-# How files begin (and, with a picture, also how they may end) that elman wrote; models have is_model.
+# How the files that elman wrote begin; a picture may also end so. For models there is is_model.
 _OURS = {
     "page": rb'<!doctype html>.*<meta name="generator" content="elman">',
     "JSON": rb'\{"generator": "elman"',
@@ -95,8 +95,8 @@ _OURS = {
     "log": rb'\{"epoch": \d+, "loss": ',
     "picture": rb"\x89PNG.*Software\0elman|<\?xml.*<dc:title>elman<|%PDF.*/Creator \(elman\)"
     rb"|%!PS.*%%Creator: elman",
-    # CSV has no place for a name: see cli.tables.write_table
-    "table": rb'[^\r\n"]+,"[^\s",]+"\n',  # with spaces, others quote it too
+    # CSV has no place for elman's name: see cli.tables.write_table
+    "table": rb'[^\r\n"]+,"[^\s",]+"\n',  # a name with spaces is quoted by others, too
 }
 _LOOKED_AT = 8192  # bytes at either end
 _HEADER = 100_000_000  # the most bytes that safetensors allows
@@ -111,7 +111,7 @@ def is_model(header: bytes) -> bool:
 
 
 def is_ours(path: StrPath, kind: str) -> bool:
-    """Whether a file is of the kind that elman writes, or empty: whether nothing is lost with it.
+    """Whether a file is of a kind that elman writes, or empty, so that it may be replaced.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def is_ours(path: StrPath, kind: str) -> bool:
 
 
 def require_ours_or_nothing(path: StrPath, kind: str) -> None:
-    """Refuse a path where there is anything but such a file of elman or an empty one (``is_ours``).
+    """Refuse a path with a file that is neither of this kind and elman's, nor empty (``is_ours``).
 
     Raises
     ------
@@ -147,7 +147,7 @@ def require_ours_or_nothing(path: StrPath, kind: str) -> None:
         If what is there cannot be read, or is no file.
     """
     if not Path(path).exists():
-        return  # whether there can be one, is seen when it is written
+        return  # whether a file can be written there shows when it is written
     if not is_ours(path, kind):
         raise FileExistsError(
             f"{path} exists, and is not a {kind}{' file' * (kind != 'page')} that elman wrote. Choose "
@@ -171,7 +171,7 @@ def replace_file(path: StrPath, content: bytes) -> None:
     stream, temporary = _create_beside(target, path)
     try:
         with stream:
-            _copy_mode(target, stream.fileno())  # first: the content is for nobody else's eyes
+            _copy_mode(target, stream.fileno())  # first, so that nobody else can read the content
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -184,7 +184,7 @@ def replace_file(path: StrPath, content: bytes) -> None:
 
 
 def try_to_replace(path: StrPath) -> None:
-    """Find out before the work whether ``replace_file`` will do: create its temporary file.
+    """Find out before the work whether ``replace_file`` will succeed: create its temporary file.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def unreadable(path: StrPath) -> PermissionError:
 
 
 def _about(path: StrPath, error: OSError) -> OSError:
-    """Let an error name the file instead of the temporary one."""
+    """Make an error name the file, not the temporary one."""
     if error.errno in _FORBIDDEN:
         return PermissionError(
             f"{path} cannot be written: the folder {_target(path).parent} does not permit it. Choose "
@@ -249,8 +249,8 @@ def _require_regular(path: StrPath, found: os.stat_result) -> None:
     raise OSError(f"{path} is a {kind}; expected a file")
 
 
-# Temporary files: of which host and process each is, so that those of dead ones can be removed.
-# Containers that share a directory are hosts of their own, as process numbers mean others there.
+# The name of a temporary file has its host and process, so that the files of dead processes can be
+# removed. Each container counts as a host, because it numbers its processes itself.
 
 
 def _host() -> str:
@@ -267,7 +267,7 @@ def _create_beside(target: Path, path: StrPath) -> tuple[BinaryIO, Path]:
     temporary = target.parent / f".elman-{host}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(temporary, flags, 0o666)  # the system takes the umask off
+        handle = os.open(temporary, flags, 0o666)  # the system applies the umask
     except OSError as error:
         raise _about(path, error) from None
     return os.fdopen(handle, "wb"), temporary
@@ -275,7 +275,7 @@ def _create_beside(target: Path, path: StrPath) -> tuple[BinaryIO, Path]:
 
 def _remove_leftovers(directory: Path, host: str) -> None:
     """Remove the temporary files of processes that were killed while they wrote."""
-    if os.name != "posix":  # elsewhere there is no asking whether a process lives
+    if os.name != "posix":  # elsewhere one cannot ask whether a process is alive
         return
     pattern = re.compile(rf"\.elman-{host}-(\d+)-[0-9a-f]{{8}}\.tmp")
     with suppress(OSError), os.scandir(directory) as entries:

@@ -1,4 +1,4 @@
-"""JSON as its standard has it: without NaN and infinity."""
+"""JSON as its standard defines it: without NaN and infinity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def jsonable(value: Any) -> Any:
-    """Turn arrays, NumPy's numbers, tuples and mappings into what JSON has; None for NaN, infinity."""
+    """Turn arrays, NumPy's numbers, tuples and mappings into JSON's types; None for NaN, infinity."""
     if hasattr(value, "tolist"):  # NumPy's, which is not imported for this
         value = value.tolist()
     if hasattr(value, "_asdict"):

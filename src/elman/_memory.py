@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Where control groups (containers, batch systems) keep their numbers, in versions 2 and 1: the folder;
-# the limit, what is in use, and what of that is cached files, which make room.
+# Where control groups (of containers, batch systems) have their numbers, in versions 2 and 1: the
+# folder, the limit, the memory in use, and the part of it that is cached files, which the system can
+# free.
 _GROUPS = {
     2: ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
     1: (

@@ -1,4 +1,4 @@
-"""What asks a process to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP when its terminal closes."""
+"""The signals that ask a process to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP (its terminal closed)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 class _Handling(ABC):
-    """Another handler for these signals until a block is left.
+    """Replaces the handlers of these signals until a block is left.
 
     A signal that is ignored, or left to the system, stays so. Python hands signals to the main
-    thread alone: in others there is nothing to do.
+    thread only, so in other threads there is nothing to do.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class _Handling(ABC):
 
     @abstractmethod
     def _handle(self, number: int, frame: object) -> None:
-        """Take a signal, as ``signal.signal`` has it."""
+        """Handle a signal; the arguments are those of ``signal.signal``."""
 
     def _begin(self) -> None:
         handlers = {number: signal.getsignal(number) for number in _NUMBERS}
@@ -35,14 +35,14 @@ class _Handling(ABC):
         try:
             for number in self._before:
                 signal.signal(number, self._handle)
-        except BaseException:  # a handler in place already may have raised KeyboardInterrupt
+        except BaseException:  # a new handler may already have raised KeyboardInterrupt
             self._end()
             raise
 
     def _end(self) -> None:
         try:
             self._put_back()
-        except BaseException:  # as one that is back already may have
+        except BaseException:  # an old handler, back already, may have raised it
             self._put_back()
             raise
 
@@ -52,10 +52,10 @@ class _Handling(ABC):
 
 
 class Interruptible(_Handling):
-    """Within it each of these signals raises KeyboardInterrupt.
+    """Inside the block, each of these signals raises KeyboardInterrupt.
 
-    But not within a second of the last: whoever presses Ctrl-C twice must not break off what the
-    first has set going.
+    But not within a second of the last one: a second Ctrl-C must not interrupt what the first has
+    started.
     """
 
     _SECONDS = 1.0
@@ -78,14 +78,14 @@ class Interruptible(_Handling):
             self._begin()
 
     def __exit__(self, *_: object) -> None:
-        """Do again what was done before."""
+        """Put the earlier handlers back."""
         if _in_main_thread():
             self._ended = True
             self._end()
 
 
 class Uninterrupted(_Handling):
-    """Holds these signals back until a block is left. Blocks may lie within each other."""
+    """Holds these signals back until a block is left. Blocks may be nested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Uninterrupted(_Handling):
                 self._begin()
 
     def let_through(self) -> None:
-        """Hand over what came so far, in the middle of a block."""
+        """Hand over the signals that have come so far, in the middle of a block."""
         if self._came:
             self._hand_over()
 
@@ -114,7 +114,7 @@ class Uninterrupted(_Handling):
                 handlers.callback(self._before[number], number, None)
 
     def __exit__(self, *_: object) -> None:
-        """Let through what came meanwhile."""
+        """Hand over the signals that came meanwhile."""
         if not _in_main_thread() or self._depth == 0:
             return
         self._depth -= 1

@@ -1,4 +1,4 @@
-"""The two array types that signatures speak of, and the sequences users pass."""
+"""The types in signatures: two of arrays, and one of the sequences that users pass."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias

@@ -1,7 +1,7 @@
 """Proof that loss and gradients are right: every entry against complex-step differentiation.
 
-Only the forward equations take part in that (``derivatives``), so an error in the backward ones shows.
-Their loss itself is what the engine's loss has to be.
+This uses only the forward equations (``derivatives``), so an error in the backward ones shows. The
+engine's loss is compared with the loss that the forward equations give.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def check_gradients(
 
     The engine's loss is compared with the loss of the reference equations, its gradients with
     complex-step differentiation of that loss. The check is made in float64, whatever the network's
-    dtype. A loss or gradient whose terms cancel to almost nothing has an error that is large beside
-    it; give the check data that do not.
+    dtype. If the terms of a loss or a gradient cancel to almost
+    nothing, its relative error is large: take data for which they do not.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def complex_step(function: Callable[[], complex], vector: Array) -> Array:
 
 @dataclass(frozen=True)
 class GridCell:
-    """One combination that ``check_grid`` goes through, and what came out."""
+    """One combination that ``check_grid`` goes through, and its checks."""
 
     every_step: bool
     n_layers: int
@@ -161,7 +161,7 @@ class GridCell:
         return max(self.checks, key=lambda check: (np.isnan(check.error), check.error))
 
 
-DRAW = 10  # with it no network of seed 0 is dead: of no parameter the gradient is zero, or nearly
+DRAW = 10  # chosen so that with seed 0 no parameter of any network has a gradient of about zero
 MIXED = ("relu", "lstm", "dense")
 
 NETWORKS = [
@@ -175,7 +175,7 @@ NETWORKS = [
     )
 ]
 
-# A readout stands between the states and V: it knows nothing of losses, which come behind.
+# A readout stands before V and a loss behind it, so not every pair of them has to be checked.
 OUTPUTS = [(loss, "last") for loss in LOSSES]
 OUTPUTS += [("cross_entropy", readout) for readout in READOUTS if readout != "last"]
 
@@ -217,8 +217,8 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
             readout=readout,
             engine=engine,
         )
-        # Large enough to bend tanh, and no zeros: a forgotten bias or step must show. Shifted, so
-        # that few layers of relu are dead.
+        # Large enough to bend tanh, and no zeros, so that a forgotten bias or step shows. Shifted,
+        # so that few layers of relu are dead.
         for array in network.parameters.values():
             drawn = 0.4 + 0.8 * rng.standard_normal(array.shape)
             array[...] = drawn / np.sqrt(array.shape[-1])
@@ -235,7 +235,7 @@ def check_grid(engine: str = "compiled", seed: int = 0) -> Iterator[GridCell]:
 
 
 def _target(loss: str, length: int | None, rng: np.random.Generator) -> Any:
-    """Draw what a sequence is to be answered with, or each of its steps."""
+    """Draw the target of a sequence, or of each of its steps."""
     shape = () if length is None else (length,)
     if loss == "cross_entropy":
         return rng.integers(3, size=shape)

@@ -48,7 +48,7 @@ _MNIST_RECIPE = {
     "dropout": 0.3,
     "clip_norm": 1.0,
 }
-# 784 steps of one number are too far for a W that turns by any angle, and for its last state.
+# 784 steps of one number are too many for a W that rotates by any angle, and for the last state.
 _MNIST_PIXELS_RECIPE = {
     **NOTES,
     "hidden_layer_sizes": (64, 64),
@@ -191,7 +191,7 @@ def load_npz(
     from elman.estimators.inputs import unfold
 
     X, y = read_labelled_npz(path)
-    # Looked at before the split, so that a message names the sequence of the file.
+    # Checked before the split, so that a message has the number of the sequence in the file.
     try:
         if not numbers:
             has_step_labels(y)

@@ -1,12 +1,12 @@
-"""Derivatives of a network's loss by each of its parameters, by complex steps, many at a time.
+"""Derivatives of a network's loss with respect to all parameters, by complex steps, many at a time.
 
 Give one parameter the imaginary part i·h, go forward in complex arithmetic, and the loss's imaginary
 part over h is the derivative, with no subtraction and so no loss of digits (Squire and Trapp 1998;
 Martins, Sturdza and Alonso 2003). h = 1e-20 leaves no truncation error either: its square is far
 below the last bit. Only the forward equations take part.
 
-To go forward once for many parameters, each sequence stands there as often as there are of them, copy
-beside copy, and in copy p the p-th one is moved.
+To go forward only once for P parameters, each sequence is there P times, copy beside copy, and in copy
+p the p-th parameter is moved.
 
 Letters: n sequences, P copies of each, m answers, H units.
 """
@@ -26,9 +26,7 @@ from elman.equations.forward import States
 from elman.parameters import Parameters
 
 STEP = 1e-20
-COLUMNS = (
-    4096  # as many sequences go side by side as make large matrices, but not of the memory's size
-)
+COLUMNS = 4096  # sequences side by side: matrices are large, but small beside the memory
 
 
 def loss_derivatives(
@@ -41,7 +39,7 @@ def loss_derivatives(
     parameters : Parameters
         Complex.
     shard : Shard
-        In their dtype.
+        In the parameters' dtype.
     targets : Targets
     dropout : Dropout, optional
 
@@ -62,17 +60,17 @@ def loss_derivatives(
             np.repeat(shard.rows, P),
         )
         moved = MovedParameters(parameters, first, P)
-        first_states: Any = moved  # as a carry
+        first_states: Any = moved  # takes the place of a carry
         of_answers = losses(moved, copies, targets, first_states, dropout).reshape(-1, P)  # (m, P)
         derivatives[first : first + P] = of_answers.sum(axis=0).imag / STEP
     return derivatives
 
 
 class Moved:
-    """A parameter as the equations see it, with an entry moved by i·h in some of the copies.
+    """A parameter as the equations see it, with one entry moved by i·h in some of the copies.
 
-    It does what they do with parameters, U @ x, U[:, tokens] and a + b[:, None], where x, tokens and a
-    have P copies of each column.
+    It supports what the equations do with parameters: U @ x, U[:, tokens] and a + b[:, None]. There x,
+    tokens and a have P copies of each column.
     """
 
     __array_ufunc__ = None  # NumPy leaves a + b to it
@@ -85,7 +83,7 @@ class Moved:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of the values."""
+        """The dtype of the values."""
         return self.values.dtype
 
     def __matmul__(self, x: Array) -> Array:
@@ -96,7 +94,7 @@ class Moved:
         _, columns = index
         if columns is None:  # b[:, None]
             return self
-        # of tokens the columns of U, which move where a token is the moved entry's
+        # the columns of U for tokens; one moves if its token is the column of the moved entry
         of_copies = self._of_copies(columns[None])[0, :, self.copies]
         return self._moved(self.values[:, columns], of_copies == self.entries[1][:, None])
 
@@ -113,7 +111,7 @@ class Moved:
 
 
 class MovedParameters(Parameters):
-    """Parameters of which in copy p the entry ``first`` + p is moved."""
+    """Parameters; in copy p the entry ``first`` + p is moved."""
 
     def __init__(self, parameters: Parameters, first: int, P: int) -> None:
         super().__init__(parameters.architecture, parameters.vector)

@@ -1,4 +1,4 @@
-"""The errors that are for a person to read: what was expected, what came, where, what to do."""
+"""Errors that say what was expected, what was given, where, and what to do."""
 
 import sys
 import warnings
@@ -7,7 +7,7 @@ _BETWEEN = sys.stdlib_module_names | {"elman", "joblib", "sklearn"}
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn, at the line of the user's own that called this package, however deep it is."""
+    """Warn at the line of the user's code that called this package, however deep the call is."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1

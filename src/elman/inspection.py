@@ -1,4 +1,4 @@
-"""What of the sequences an estimator needs: permutation importance of features, and of steps."""
+"""Which parts of sequences matter to an estimator: permutation importance of features, and of steps."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def permutation_importance(
     """Measure how much a fitted estimator's score falls without a feature, or without some steps.
 
     Sequences exchange the values of one feature at all steps, or of all features at some steps
-    (Breiman 2001, section 10). Each sequence takes the values of the next one in a random ring; at
-    steps that this one does not have, of the next one that does. So a feature keeps its course in time
-    as far as lengths allow, and its distribution at each step.
+    (Breiman 2001, section 10). Each sequence takes the values of the next one in a random ring; if
+    that one is too short for a step, those of the next one that has it. So a feature keeps its course
+    in time as far as lengths allow, and its distribution at each step.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _step_numbers(sequences: Sequences, align: str) -> IntArray:
 
 
 def _exchanged(sequences: Sequences, ring: IntArray, align: str) -> IntArray:
-    """The row that each row takes its values from: the same step, of the next that has it."""
+    """The row that each row takes its values from: the same step of the next sequence that has it."""
     source = np.empty(len(sequences.values), np.int64)
     lengths = sequences.lengths[ring]
     for t in range(int(lengths.max())):
@@ -208,7 +208,7 @@ def _exchanged(sequences: Sequences, ring: IntArray, align: str) -> IntArray:
 
 
 def _like(X: Any, sequences: Sequences, values: Array) -> Any:
-    """Give other values the form that the sequences came in, padding and names included."""
+    """Give other values the form in which X came, padding and names included."""
     if isinstance(X, Sequences):
         return replace(sequences, values=values)
     if sequences.names is not None:
@@ -217,9 +217,7 @@ def _like(X: Any, sequences: Sequences, values: Array) -> Any:
         if all(np.asarray(x).dtype.kind in "iu" for x in X):  # tokens, perhaps
             values = values.astype(np.int64)
         return sequences.fold(values)
-    padded = np.full((len(sequences), sequences.padded_to, sequences.n_features), np.nan)
-    padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = values
-    return padded.astype(values.dtype)
+    return sequences.padded(values)
 
 
 def _frames(X: Any, pieces: list[Array]) -> Iterator[Any]:

@@ -1,15 +1,16 @@
-"""Several networks of one architecture as one, whose z is the mean of theirs.
+"""Merging several networks of one architecture (the members) into one, whose z is the mean of theirs.
 
-What has H units in each of M members has M·H in the network that they make: of each gate the members'
-rows one under another. A member's units are connected with its own alone, so that W, and U above the
-first layer, are block-diagonal; V has the members' side by side, divided by M, and c is their mean.
+A layer of H units in each of M members becomes a layer of M·H units: for each gate, the members' rows
+stand one under another. Units are connected within their member only, so W, and U above the first
+layer, are block-diagonal. V has the members' V side by side, divided by M, and c is the mean of theirs.
 
-Since cells and readouts are computed unit by unit, its states are the members', and its output
+Cells and readouts are computed unit by unit. So the merged network has the members' states, and its
+output is
 
     z  =  (1/M) Σ_m z_m
 
-So what classifiers answer is the normalised geometric mean of the members' probabilities, and what
-regressors answer their mean; where ŷ = exp z (Poisson's loss), the geometric mean of theirs.
+So a classifier answers the normalised geometric mean of the members' probabilities, and a regressor the
+mean of their answers, or the geometric mean where ŷ = exp z (Poisson's loss).
 
 Letters: M members, P parameters of each, H units, D inputs, K outputs.
 """
@@ -28,27 +29,27 @@ from elman.parameters import Architecture, Parameters
 
 
 def merged_architecture(architecture: Architecture, n_members: int) -> Architecture:
-    """The architecture of the network that so many of this one make."""
+    """The architecture of the merged network of so many members."""
     return replace(architecture, hidden=tuple(n_members * H for H in architecture.hidden))
 
 
 class Members:
-    """Networks of one architecture side by side, and the one network that they make.
+    """Networks of one architecture side by side, and the network that they are merged into.
 
     Parameters
     ----------
     architecture : Architecture
-        Of each.
+        The architecture of each member.
     vector : array (M P,)
-        All parameters, one network's behind another's.
+        All parameters, those of one member behind those of another.
 
     Attributes
     ----------
     architecture, vector
     each : list of Parameters
-        The members': views on ``vector``.
+        The parameters of each member: views on ``vector``.
     network : Parameters
-        What they make, as of the last ``merge``; one alone is it itself.
+        The merged network, as of the last ``merge``. A single member is the network itself.
     """
 
     def __init__(self, architecture: Architecture, vector: Array) -> None:
@@ -65,7 +66,7 @@ class Members:
 
     @classmethod
     def of(cls, each: Sequence[Parameters]) -> Members:
-        """Put networks side by side: copies of several; one alone stays what it is."""
+        """Put networks side by side. Several are copied; a single one is not."""
         architecture = each[0].architecture
         if len(each) > 1:
             return cls(architecture, np.concatenate([parameters.vector for parameters in each]))
@@ -79,7 +80,7 @@ class Members:
         self.merge()
 
     def merge(self) -> None:
-        """Bring the network to what the members are."""
+        """Bring the merged network up to date with the members."""
         M = len(self.each)
         if M == 1:
             return
@@ -93,7 +94,7 @@ class Members:
 
     @cached_property
     def _places(self) -> list[Mapping[str, Array]]:
-        """Where each member's parameters stand in the network: views on it, all but c."""
+        """Where each member's parameters stand in the merged network: views on it, all but c."""
         M = len(self.each)
         return [places_of(self.architecture, self.network, m, M) for m in range(M)]
 
@@ -101,14 +102,14 @@ class Members:
 def places_of(
     architecture: Architecture, network: Parameters, m: int, n_members: int
 ) -> dict[str, Array]:
-    """Find where a member's parameters stand in the network that so many make.
+    """Find where a member's parameters stand in the merged network of so many.
 
     Parameters
     ----------
     architecture : Architecture
-        Of a member.
+        The architecture of a member.
     network : Parameters
-        Of all together.
+        The parameters of the merged network.
     m : int
         Which member.
     n_members : int
@@ -117,7 +118,8 @@ def places_of(
     Returns
     -------
     dict of str to array
-        Views on the network's, as many numbers in the same order as the member's, of all but c.
+        For each parameter of the member but c, a view on the merged network's, with as many numbers in
+        the same order.
     """
     M, directions = n_members, len(architecture.directions)
     places = {}
@@ -125,7 +127,7 @@ def places_of(
         if name == "c":
             continue
         H = None if spec.layer is None else architecture.hidden[spec.layer - 1]
-        # Rows: as many groups as there are gates (or states), each of M·H; V's are not the members'.
+        # Rows: as many groups as there are gates (or states), each of M·H. V has only one.
         n_rows = spec.shape[0]
         rows = (n_rows, 1, 1) if H is None else (n_rows // H, M, H)
         # Columns: the units of this layer or of those below, in each direction; or the features.

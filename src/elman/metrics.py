@@ -1,4 +1,4 @@
-"""scikit-learn's metrics for what belongs to steps."""
+"""scikit-learn's metrics, for the answers of steps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StepScorer:
 
     def __init__(self, scoring: Any) -> None:
         self.scoring = scoring
-        if get_scorer(scoring) is None:  # what is unknown is an error here, not nan later
+        if get_scorer(scoring) is None:  # an unknown name is an error here, not nan later
             raise ValueError(
                 "scoring is None; expected a name, such as 'f1_macro', or a scorer. Without a metric "
                 "a search takes the tagger's own score, the accuracy of its steps."
@@ -101,7 +101,7 @@ class StepScorer:
 
 
 class _Numbered(RegressorMixin, BaseEstimator):
-    """A regressor whose answers are there already, so that a scorer can ask for them."""
+    """A regressor with given answers, which a scorer can ask for."""
 
     def __init__(self, answers: Array) -> None:
         self.answers = answers
@@ -111,7 +111,7 @@ class _Numbered(RegressorMixin, BaseEstimator):
 
 
 class _Labelled(ClassifierMixin, BaseEstimator):
-    """The same of a classifier."""
+    """A classifier with given answers."""
 
     def __init__(self, classes: Array, probabilities: Array) -> None:
         self.classes_ = classes

@@ -1,4 +1,4 @@
-"""Reading a model file as whatever it holds."""
+"""Reading a model file, whichever kind of model it holds."""
 
 from __future__ import annotations
 

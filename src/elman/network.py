@@ -77,7 +77,7 @@ class Network(Exported):
     hidden : int or sequence of int
         H of each layer, lowest first.
     n_outputs : int
-        K, the number of classes; for a loss of numbers, how many of these, times the quantiles.
+        K, the number of classes; for a loss of numbers, how many numbers, times the quantiles.
     cell : str, Cell, or sequence of these
         ``"tanh"`` (the notes'), ``"relu"``, ``"dense"`` (tanh without recurrence), ``"leaky"``,
         ``"gru"``, ``"lstm"``, or an instance of a subclass of ``elman.Cell``; one for all layers or
@@ -92,7 +92,7 @@ class Network(Exported):
     loss : str or Loss
         ``"cross_entropy"`` for classes (with a softmax); for numbers ``"squared_error"``,
         ``"absolute_error"``, ``"quantile"`` (the median), ``"poisson"`` (ŷ = exp z), or an instance:
-        ``elman.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
+        ``elman.equations.losses.Quantile((0.1, 0.9))``, or of your own subclass of ``elman.Loss``.
     learn_initial_state : bool
         Whether the states before the first step are parameters, ``"initial1"`` (n_states · H,) and so
         on, that begin at zero and are learned.
@@ -378,7 +378,7 @@ class Network(Exported):
         Returns
         -------
         State
-            It has the present parameters: changing these later does not change a state.
+            It holds the present parameters: if you change them later, the state does not change.
         """
         D = self.architecture.n_inputs
         mean, scale = np.zeros(D, self.dtype), np.ones(D, self.dtype)
@@ -508,13 +508,13 @@ class Network(Exported):
 
 
 def gate_values(cell: Cell, kept: Sequence[Any]) -> dict[str, Any]:
-    """Name what a cell keeps by its gates, where it has several and keeps a value for each."""
+    """Name the values that a cell keeps by its gates, if it has several and keeps one for each."""
     several = len(cell.gates) > 1 and len(cell.gates) == len(kept)
     return dict(zip(cell.gates, kept, strict=True)) if several else {}
 
 
 def _is_floating(dtype: Any) -> bool:
-    """Whether something, whatever it is, stands for a type of numbers that networks are made of."""
+    """Whether a value, of any type, stands for float32 or float64."""
     try:
         return np.dtype(dtype) in (np.float32, np.float64)
     except (TypeError, ValueError):

@@ -1,9 +1,9 @@
 """Model files: one safetensors file, its settings as JSON in the header. Reading one runs no code.
 
 The header's ``__metadata__`` has one entry, ``elman``: JSON with ``format_version``, ``kind`` (what the
-file holds), ``settings``, and ``sha256``, a digest of all that and the arrays, so that a file that was
-altered is known for it. (One entry, because safetensors writes several in no fixed order, and the same
-model is to be the same bytes.)
+file holds), ``settings``, and ``sha256``, a digest of all this and the arrays, which shows whether the
+file was altered. (One entry, because safetensors writes several in no fixed order, and the same model
+has to give the same bytes.)
 """
 
 from __future__ import annotations
@@ -176,15 +176,15 @@ def _unpack(content: bytes) -> tuple[str | None, dict[str, Array]]:
     return of_file["__metadata__"]["elman"], arrays
 
 
-_JSON_IN_MEMORY = 30  # times the size of its text, "[[],[],…]", which is the worst
+_JSON_IN_MEMORY = 30  # times the size of its text, in the worst case: "[[],[],…]"
 
 
 @contextmanager
 def fitting_together(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what a file's content makes building a model raise into one error.
+    """Turn all errors in making a model of a file's content into one.
 
-    A whole file gets here only if a cell or a loss of one's own is not imported, or if another program
-    wrote it, with a digest of its own.
+    With an undamaged file this happens only if a cell or a loss of the user's own is not imported, or
+    if another program wrote the file, with a digest of its own.
     """
     try:
         yield
@@ -209,7 +209,7 @@ def _digest(header: str, arrays: Mapping[str, Array]) -> str:
 
 
 def parameters_from(settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> Parameters:
-    """Put parameters together again from what a model file holds of them."""
+    """Make parameters from the settings and the arrays of a model file."""
     architecture = Architecture.from_settings(settings)
     shapes = {name: arrays[name].shape for name in architecture.shapes}
     dtype = arrays["V"].dtype

@@ -81,7 +81,7 @@ class StepTransformer(BaseEstimator):
 
         Returns
         -------
-        array (n_samples, n_timesteps, ·), or list of (n_timesteps, ·), as X came.
+        array (n_samples, n_timesteps, ·), or list of (n_timesteps, ·), in the form of X.
         """
         check_is_fitted(self, "transformer_")
         sequences = as_sequences(X).loaded()
@@ -115,7 +115,7 @@ class StepTransformer(BaseEstimator):
 
 
 def _rows(X: Any, sequences: Sequences) -> Any:
-    """All steps one under another: a data frame where they have names."""
+    """All steps one under another: a data frame if they have names."""
     if sequences.names is None:
         return sequences.values
     frames = list(X)
@@ -124,9 +124,5 @@ def _rows(X: Any, sequences: Sequences) -> Any:
 
 
 def _folded(rows: Array, sequences: Sequences) -> Any:
-    """Fold rows as the sequences came, their padding included."""
-    if sequences.padded_to is None:
-        return sequences.fold(rows)
-    padded = np.full((len(sequences), sequences.padded_to, rows.shape[1]), np.nan, rows.dtype)
-    padded[np.arange(sequences.padded_to) < sequences.lengths[:, None]] = rows
-    return padded
+    """Fold rows into the form in which the sequences came, their padding included."""
+    return sequences.fold(rows) if sequences.padded_to is None else sequences.padded(rows)

@@ -254,7 +254,7 @@ def test_saturated_states_are_measured_and_the_advice_helps():
     (message,) = warning_of(
         plain_model(RNNClassifier, **settings, learning_rate_init=3.0), waves, y
     )
-    assert "100% of the states stand at an end of what they can be" in message
+    assert "100% of the states are at the largest or smallest value" in message
     assert "Try a lower learning rate, learning_rate_init=0.003." in message
     model = plain_model(RNNClassifier, **settings, learning_rate_init=0.003)
     assert warning_of(model, waves, y) == []

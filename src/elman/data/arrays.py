@@ -1,4 +1,4 @@
-"""One array or table as users pass it: its real numbers and its column names, or why it has none."""
+"""One array or table as users pass it: its numbers and column names, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from elman._typing import Array
 from elman.errors import DataError
 
 MISSING = ("NoneType", "NAType", "NaTType")
-"""The types of what libraries put where a value is missing, by name."""
+"""The names of the types that libraries use for a missing value."""
 
 
 def refuse_mask(X: Any, name: str) -> None:
-    """Refuse a masked array: what its mask hides would be taken for data."""
+    """Refuse a masked array, because values that its mask hides would be taken for data."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise DataError(
             f"{name} is an array with a mask, and masks are not used. Leave masked steps out: pass a "
@@ -76,7 +76,7 @@ def column_names(frame: Any) -> tuple[str, ...] | None:
     """
     if isinstance(frame, np.ndarray):
         return None
-    names = getattr(frame, "column_names", None)  # pyarrow's, whose .columns are the data
+    names = getattr(frame, "column_names", None)  # in pyarrow, .columns are the data
     if names is None:
         names = getattr(frame, "columns", None)
     if names is None and hasattr(frame, "iloc"):  # a Series of pandas
@@ -103,7 +103,7 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
         raise DataError(
             f"{name} is a sparse {type(X).__name__}; expected a dense array. Pass x.toarray()."
         )
-    schema = getattr(X, "schema", None)  # polars makes microseconds of times in silence
+    schema = getattr(X, "schema", None)  # polars turns times into microseconds without a word
     if isinstance(schema, dict) and any(kind.is_temporal() for kind in schema.values()):
         raise times_in(X, name)
     try:
@@ -142,17 +142,17 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
 
 
 def all_true(flags: Array) -> bool:
-    """What ``flags.all()`` says of one truth value or more, in a third of the time if they are few."""
+    """``flags.all()`` for one truth value or more; it takes a third of the time if they are few."""
     return bool(flags.item(flags.argmin()))
 
 
 def all_finite(array: Array) -> bool:
-    """Whether there is no NaN and no infinity in an array that has any numbers."""
+    """Whether an array, which is not empty, has no NaN and no infinity."""
     return all_true(np.isfinite(array))
 
 
 def text_in(X: Any, name: str) -> DataError:
-    """Say that X holds text; of a data frame, in which column."""
+    """Say that X holds text, and in a data frame, in which column."""
     found = _first_column_of(X, str)
     if found is None:
         return DataError(f"{name} holds text; expected numbers. Encode it as numbers (one-hot).")
@@ -164,7 +164,7 @@ def text_in(X: Any, name: str) -> DataError:
 
 
 def times_in(X: Any, name: str) -> DataError:
-    """Say that X holds times; of a data frame, in which column."""
+    """Say that X holds times, and in a data frame, in which column."""
     found = _first_column_of(X, date | time | timedelta | np.datetime64 | np.timedelta64)
     column = "" if found is None else f" in column {found!r}"
     return DataError(
@@ -175,7 +175,7 @@ def times_in(X: Any, name: str) -> DataError:
 
 
 def _first_column_of(X: Any, kinds: Any) -> str | None:
-    """The first column of a data frame that holds values of some types; None if nobody can say."""
+    """The first column of a data frame that holds values of some types; None if that is not known."""
     columns = () if isinstance(X, list | tuple) else column_names(X) or ()
     if len(set(columns)) < len(columns):
         return None

@@ -1,9 +1,9 @@
 """A batch: sequences sorted by length, as the engines take them.
 
-Each engine lays a batch out as it needs it. What they share is the order, longest first: then the
-sequences alive at step t are the first n_t, and nothing has to be padded or masked.
+Each engine has its own layout of a batch. All have the same order, longest first: then the sequences
+that have a step t are the first n_t, and nothing has to be padded or masked.
 
-Letters: T steps, B sequences, n_t of them alive at step t, D features.
+Letters: T steps, B sequences, of which n_t have a step t, D features.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Division(NamedTuple):
     Attributes
     ----------
     cuts : tuple of int
-        Process r has those from ``cuts[r]`` on, up to ``cuts[r + 1]``.
+        Process r has the sequences from ``cuts[r]`` up to, but not including, ``cuts[r + 1]``.
     process : int
-        The number of this one.
+        The number of this process.
     """
 
     cuts: tuple[int, ...]
@@ -34,26 +34,26 @@ class Division(NamedTuple):
 
     @property
     def n_sequences(self) -> int:
-        """How many there are, of all processes."""
+        """The number of sequences of all processes."""
         return self.cuts[-1]
 
     @property
     def n_processes(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         return len(self.cuts) - 1
 
     @property
     def own(self) -> slice:
-        """Those of this process."""
+        """The sequences of this process."""
         return slice(*self.cuts[self.process : self.process + 2])
 
     def first(self, n: int) -> Division:
-        """Leave out all but the first n sequences; each keeps its process."""
+        """Keep only the first n sequences, each with its process."""
         return self._replace(cuts=tuple(min(cut, n) for cut in self.cuts))
 
 
 Divide: TypeAlias = Callable[[IntArray], Division]
-"""Divides sequences of these lengths, longest first, among processes: see ``Engine.division``."""
+"""Divides sequences, given their lengths, longest first, among processes: see ``Engine.division``."""
 
 
 def longest_first(lengths: IntArray) -> IntArray:
@@ -62,27 +62,28 @@ def longest_first(lengths: IntArray) -> IntArray:
 
 
 def undivided(lengths: IntArray) -> Division:
-    """Leave all to this process."""
+    """Give all sequences to this process."""
     return Division((0, len(lengths)))
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some of the sequences, longest first: those that this process computes.
+    """The sequences of a batch that this process computes, longest first.
 
     Attributes
     ----------
     sequences : Sequences
     members, starts, lengths : arrays (B,)
-        Their numbers among all, where each starts in ``sequences.values``, how long it is.
+        The number of each among all sequences, where it starts in ``sequences.values``, and its length.
     every_step : bool
         Whether each step has an answer, or only each sequence's last.
     n_sequences : int
-        How many there are in all: more than ``sequences``, where these were made for the batch alone.
+        The number of all sequences: more than ``sequences`` has, if these were made for this batch
+        only.
     carried : array (B,)
-        Which row of a ``Carry`` each has: by its number, or in a window by its place in the batch.
+        The row of a ``Carry`` for each: its number, or in a window its place in the batch.
     division : Division
-        What processes compute of the batch that this is a part of.
+        Which process computes which sequences of the whole batch.
     """
 
     sequences: Sequences
@@ -118,7 +119,7 @@ class Batch:
         """Make one batch of all sequences."""
         n, starts = len(sequences), sequences.offsets[:-1]
         lengths = sequences.offsets[1:] - starts
-        if sequences.stacked:  # all of one length
+        if sequences.stacked:  # all have one length
             members = np.arange(n)
         else:
             members = longest_first(lengths)
@@ -130,11 +131,11 @@ class Batch:
 
     @property
     def n_answers(self) -> int:
-        """How many answers there are in all: those of steps, of ``sequences``."""
+        """The number of all answers; if steps are answered, of all steps of ``sequences``."""
         return len(self.sequences.values) if self.every_step else self.n_sequences
 
     def window(self, begin: int, n_steps: int) -> Batch:
-        """Keep the steps from ``begin`` on, so many at most, of the sequences that have any."""
+        """Keep at most ``n_steps`` steps from ``begin`` on, of the sequences that have any."""
         lengths = np.minimum(self.lengths - begin, n_steps)
         there = lengths > 0  # the first ones: the longest come first
         return replace(
@@ -153,7 +154,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """A few sequences of a batch in the notes' orientation: time first, columns sequences.
+    """A few sequences of a batch in the notes' orientation: time first, and columns are sequences.
 
     Attributes
     ----------
@@ -166,7 +167,7 @@ class Shard:
     rows : array (n_answers,)
         Where each answer stands in the caller's flat order, step by step and column by column:
         the number of the sequence, or of the step in ``Sequences.values``. Targets and
-        probabilities are in that flat order; ``targets.take(shard.rows)`` are this shard's.
+        probabilities have that flat order; ``targets.take(shard.rows)`` are the targets of this shard.
     """
 
     members: IntArray
@@ -183,7 +184,7 @@ def _shard(batch: Batch, part: slice) -> Shard:
     steps = np.arange(n_timesteps)
     # n_t: how many of the descending lengths exceed t (t counted from 0)
     counts = len(members) - np.searchsorted(lengths[::-1], steps, side="right")
-    step_of = np.repeat(steps, counts)  # of each (step, column), step by step
+    step_of = np.repeat(steps, counts)  # for each (step, column), step by step
     column_of = np.arange(len(step_of)) - np.repeat(np.cumsum(counts) - counts, counts)
     source = starts[column_of] + step_of  # its row in sequences.values
 

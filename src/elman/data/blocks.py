@@ -1,8 +1,8 @@
-"""Rows that stay in files until a batch wants them, and are read block by block.
+"""Rows that stay in files until a batch needs them, and are read block by block.
 
-Files are read, not mapped: a page of a map counts as memory of the process for as long as the system
-has room, and a file that is cut short while it is mapped ends the process. What is read of a file in
-a random order goes through blocks of it, of which some are kept.
+Files are read, not mapped: a mapped page counts as memory of the process as long as the system has
+room, and a file that is cut short while it is mapped ends the process. To read in a random order, whole
+blocks of the file are read, and some of them are kept.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from elman.data.rows import copy_runs, parts
 from elman.errors import DataError
 
 BLOCK = 1 << 20
-"""Bytes of a file that are read at once, where sequences are wanted in a random order."""
+"""The size of a block in bytes: what is read at once, if sequences are needed in a random order."""
 
 WINDOW = 1 << 26
-"""Bytes of a file among which sequences are shuffled."""
+"""The size of a window in bytes: sequences are shuffled among its blocks."""
 
 LONG = 1 << 15
-"""Bytes of a mean sequence from which on it is read from its file by itself, its block announced."""
+"""If the mean sequence has so many bytes, each is read by itself, after its block was announced."""
 
 
 class Part(NamedTuple):
-    """Rows in a file, one behind another, from a byte of it on."""
+    """Rows in a file, one behind another, that begin at a byte of it."""
 
     path: str
     position: int
@@ -44,7 +44,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class _State:
-    """What a file was when it was opened first: it has to stay so."""
+    """The state of a file when it was first opened. It has to stay the same."""
 
     size: int
     changed: int
@@ -60,22 +60,22 @@ class Files:
     Parameters
     ----------
     parts : list of Part
-        As they follow each other.
+        In their order.
     dtype : dtype
-        Of the numbers in the files.
+        The dtype of the numbers in the files.
     n_features : int
 
     Raises
     ------
     DataError
-        If a file is shorter than it has to be; in reading, also if it is not what it was any more.
+        If a file is too short; in reading, also if it has changed.
     OSError
         If a file cannot be read.
     """
 
     def __init__(self, parts: Sequence[Part], dtype: Any, n_features: int) -> None:
         self.parts: list[Part] = []
-        for part in parts:  # what follows another is one with it
+        for part in parts:  # parts that follow each other in a file become one
             before = self.parts[-1] if self.parts else None
             n_bytes = 0 if before is None else before.n_rows * n_features * np.dtype(dtype).itemsize
             if before is not None and part[:2] == (before.path, before.position + n_bytes):
@@ -103,15 +103,15 @@ class Files:
 
     @property
     def rows_of_block(self) -> int:
-        """How many rows are read at once."""
+        """The number of rows in a block."""
         return max(1, int(BLOCK // self.row_bytes))
 
     def _begin(self, longest: int = 0) -> None:
-        """Keep blocks anew, and with each so many rows that a sequence that begins in it ends there."""
+        """Start without blocks. Behind a block there is room for the rest of its last sequence."""
         self._rows_behind = longest
         self._blocks: Array | None = None  # (slots · rows of a slot, D)
-        self._announced: dict[int, None] = {}  # a set in the order in which they came
-        self._slots: dict[int, int] = {}  # of a block, those that were read first in front
+        self._announced: dict[int, None] = {}  # a set, in the order of adding
+        self._slots: dict[int, int] = {}  # the slot of each block, in the order of reading
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name in _KEPT}
@@ -123,9 +123,9 @@ class Files:
         self._begin()
 
     def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
-        """Draw an order of sequences in which few blocks are wanted at a time.
+        """Draw an order of sequences in which few blocks are needed at a time.
 
-        Blocks come in a random order; sequences are shuffled among those of a window.
+        Blocks come in a random order, and sequences are shuffled within a window of blocks.
         """
         _, of = np.unique(starts // self.rows_of_block, return_inverse=True)
         order = np.argsort(rng.permutation(of.max() + 1)[of], kind="stable")
@@ -151,8 +151,8 @@ class Files:
                 self._read_runs(starts, lengths, out)
                 return
             if longest > self._rows_behind:
-                # Neighbours in a batch are read as one run, which is longer. Growing in doubles reads
-                # blocks anew only a few times.
+                # Neighbours in a batch are read as one run, which is longer. The room is doubled, so
+                # that blocks are read again only a few times.
                 self._begin(min(2 * longest, self.rows_of_block // 4))
             slots = self._fetched(wanted)[np.searchsorted(wanted, block)]
             assert self._blocks is not None
@@ -164,7 +164,7 @@ class Files:
             copy_runs(self._blocks, at, lengths, out)
 
     def _announce(self, wanted: IntArray) -> None:
-        """Let the system read blocks in one piece each, before sequences are read out of them."""
+        """Ask the system to read each block in one piece, before sequences are read from it."""
         R = self.rows_of_block
         for block in wanted.tolist():
             if block in self._announced or not hasattr(os, "posix_fadvise"):
@@ -179,7 +179,7 @@ class Files:
                 del self._announced[next(iter(self._announced))]
 
     def _fetched(self, wanted: IntArray) -> IntArray:
-        """See that blocks are there, and return the slot of each."""
+        """Read the blocks that are not there yet, and return the slot of each."""
         size, R = self.rows_of_block + self._rows_behind, self.rows_of_block
         if self._blocks is None:
             self._blocks = np.empty((_n_blocks() * size, self.n_features), self.dtype)
@@ -194,7 +194,7 @@ class Files:
                 n = min(size, int(self.offsets[-1]) - first)
                 into = self._blocks[slot * size : slot * size + n]
                 self._read_runs(np.array([first]), np.array([n]), into)
-                self._slots[block] = slot  # at last: an interrupt leaves no half block behind
+                self._slots[block] = slot  # last, so that an interrupt leaves no half block behind
         return np.array([self._slots[block] for block in wanted.tolist()])
 
     def _read_runs(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
@@ -205,13 +205,13 @@ class Files:
         size, bytes_of, path = self.row_bytes, out.reshape(-1).view(np.uint8).data, None
         for number, start, stop, to in parts(self.offsets, starts, lengths):
             part = self.parts[number]
-            if part.path != path:  # once: what is cut short meanwhile shows in reading
+            if part.path != path:  # only once: if a file is cut short later, reading shows it
                 path, file = part.path, self._open(part.path)
             into = bytes_of[to * size : (to + stop - start) * size]
             self._fill(path, file, part.position + start * size, into)
 
     def _read_to_convert(self, starts: IntArray, lengths: IntArray, out: Array) -> None:
-        """Read runs as they are in the files, a block's bytes at a time at most, to another dtype."""
+        """Read runs in the files' dtype, at most a block's bytes at a time, and convert them."""
         to, R = 0, self.rows_of_block
         for start, n in zip(starts.tolist(), lengths.tolist(), strict=True):
             for first in range(start, start + n, R):
@@ -231,7 +231,7 @@ class Files:
             done += n
 
     def _open(self, path: str) -> io.RawIOBase:
-        """Open a file, and see that it is what it was."""
+        """Open a file, and check that it has not changed."""
         if self._file is None or self._file[0] != path:
             self._close()
             self._file = path, cast(io.BufferedReader, open_file(path)).detach()
@@ -254,7 +254,7 @@ _KEPT = ("parts", "dtype", "n_features", "offsets", "_states")
 
 
 def _n_blocks() -> int:
-    """How many blocks are kept: those of a window, and some of the one before."""
+    """The number of blocks that are kept: those of a window, and some of the window before."""
     return max(2, 3 * WINDOW // (2 * BLOCK))
 
 
@@ -266,10 +266,10 @@ def _cut_short(path: str, expected: int, found: int) -> DataError:
 
 
 def place_in_file(array: Array) -> tuple[str, int] | None:
-    """The file that a memory-mapped array is a view of, and the byte that it begins at.
+    """The file of a memory-mapped array, and the byte at which the array begins.
 
-    None if it is none, its rows do not follow each other, or what was written to it stays its own
-    (``mode="c"``).
+    None if it is not memory-mapped, its rows do not follow each other, or changes to it are not written
+    to the file (``mode="c"``).
     """
     root: Any = array
     while isinstance(root.base, np.ndarray):

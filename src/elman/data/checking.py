@@ -30,8 +30,8 @@ def as_sequences(
 ) -> Sequences:
     """Check sequences and lay them out flat.
 
-    What is larger than 64 MiB is not copied, nor converted: ``Sequences.values`` are ``Rows`` then,
-    where it takes either. Memory-mapped arrays of that size are read from their files.
+    Data of more than 64 MiB are not copied to be laid out or converted: then ``Sequences.values`` are
+    ``Rows``. Memory-mapped arrays of that size are read from their files.
 
     Steps at the end of a sequence of a 3-D array that are NaN in every feature are padding: the
     sequence ends before them. NaN anywhere else is refused.
@@ -43,16 +43,16 @@ def as_sequences(
         data frames; then all have the same columns, in the same order. Or ``Sequences``, as
         ``read_sequences`` returns them.
     dtype : floating or complex dtype, optional
-        What to convert to. Left out, float32 and float64 stay, and other numbers become float64.
+        The dtype of the result. If left out, float32 and float64 stay, and other numbers become
+        float64.
     name : str
-        What messages call the data.
+        The name of the data in messages.
     measure : bool
-        Whether to find the totals of what is read from where it stays (``Rows.totals``), which takes
-        less than reading it once more.
+        Whether to compute ``Rows.totals`` in the same pass, which takes less than reading once more.
     filling : str
-        What messages say first of values that are missing.
+        What messages about missing values say first.
     readers_of : callable, optional
-        Takes the sequences before they are checked, and returns who reads them together.
+        Takes the sequences before they are checked, and returns the processes that read them together.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def as_sequences(
     if isinstance(X, Sequences):
         given = X
         if X.unread is None:
-            given = replace(X, values=X.values.view())  # what owns its memory is written to
+            given = replace(X, values=X.values.view())  # memory of its own would be changed
     elif isinstance(X, np.ndarray) and (X.dtype != object or X.ndim == 3):
         given = Sequences.of_rows(*_of_array(X, name), stacked=True)
     else:
@@ -134,7 +134,7 @@ def _of_list(X: Sequence[Any], name: str) -> Sequences:
     names = column_names(X[0]) if len(X) else None
     for i, x in enumerate(X):
         piece = numeric(x, f"{name}[{i}]")
-        if piece.shape == (0,):  # [], which has no second axis
+        if piece.shape == (0,):  # [] has no second axis
             raise DataError(_no_steps(i, name))
         if piece.ndim != 2:
             raise DataError(
@@ -167,7 +167,7 @@ def _of_list(X: Sequence[Any], name: str) -> Sequences:
 
 
 def _source_of(pieces: list[Array]) -> Files | Pieces:
-    """Where the rows of arrays lie: in files, if all are views of such."""
+    """Where the rows of arrays are: in files, if all are views of memory-mapped ones."""
     dtypes, places = {piece.dtype for piece in pieces}, []
     if len(dtypes) == 1:
         for piece in pieces:
@@ -191,7 +191,7 @@ def _listed(X: Any, name: str) -> Sequence[Any]:
 
 
 def _converted(given: Sequences, dtype: np.dtype[Any]) -> Sequences:
-    """Bring values to rows one behind another, in a dtype: at once, or if they are large in reading."""
+    """Bring values to rows one behind another, in a dtype: at once, or if they are large, when read."""
     values = given.values
     if given.unread is None:
         if values.dtype == dtype and values.flags.c_contiguous:
@@ -209,10 +209,10 @@ _NONE = np.empty(0, np.int64)
 def _not_finite_rows(
     sequences: Sequences, totals: Totals | None, readers: Readers | None
 ) -> IntArray:
-    """Which rows of the values are not all finite; what is read for it is added to totals as well."""
+    """The rows of the values that are not all finite. What is read is also added to the totals."""
     values = sequences.values
     is_small = readers is None and sequences.unread is None and values.size <= BLOCK
-    if is_small and all_finite(values):  # as most are, and have no time to lose
+    if is_small and all_finite(values):  # the usual case, which has to be fast
         return _NONE
     wrong = [_NONE]
 
@@ -262,10 +262,10 @@ def _other_columns(
 
 
 def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling: str) -> DataError:
-    """Say that a row of the values is not finite, where, and what to do."""
+    """Make the error about a row of the values that is not finite: where it is, and what to do."""
     is_finite = np.isfinite(sequences.values[row])
     if is_finite.all():
-        return DataError(  # which each rank has, so that all are in step
+        return DataError(  # the same error on each rank, so that none waits for another
             f"another rank's {name} has NaN or infinity at {sequences.locate(row)}, where this one has "
             "numbers. Give all ranks the same data."
         )
@@ -297,5 +297,5 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling
 
 
 def _filled(name: str) -> str:
-    """What puts 0 for NaN, whatever numbers they are; an infinity stays, to be seen."""
+    """The expression that puts 0 for NaN in any numbers; an infinity stays, and is then reported."""
     return f"np.nan_to_num(np.asarray({name}, float), posinf=np.inf, neginf=-np.inf)"

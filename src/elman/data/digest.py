@@ -1,4 +1,4 @@
-"""Which data these are: digests, so that a training is not gone on with on others."""
+"""Digests of the data, so that a training is not continued on other data."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from elman.data.examples import Examples
 from elman.data.sequences import Sequences
 
 WHOLE = 1 << 28
-"""Bytes of an array that is read whole; of a larger one, so many."""
+"""An array of at most so many bytes is read whole; of a larger one, so many bytes are read."""
 
-_BLOCKS = 1 << 12  # that a larger one is read in, evenly spread, with its beginning and its end
+_BLOCKS = 1 << 12  # so many blocks of a larger one, evenly spread, with its beginning and end
 
 
 def storage(examples: Examples) -> str:
-    """Say where sequences are, as far as the order of epochs depends on it (``Examples.order``)."""
+    """Say how sequences are stored, because the order of epochs depends on it (``Examples.order``)."""
     if not examples.sequences.in_files:
         return "in memory"
     return _digest(examples.order(np.random.default_rng(0)))
 
 
 def digests(examples: Examples) -> dict[str, str]:
-    """Compute a digest each of sequences, targets and weights.
+    """Compute a digest of the sequences, one of the targets, and one of the weights.
 
-    Of more than 256 MB, 256 MB are read, in blocks evenly spread over them: to read all of a large
-    file would take as long as training on it for a while, and data that differ are different data or
-    differ throughout.
+    Of more than 256 MB, 256 MB are read, in evenly spread blocks: to read all of a large file would
+    take long, and data that differ are usually different data or differ throughout.
 
     Parameters
     ----------
     examples : Examples
-        Encoded, before anything is kept aside.
+        Encoded, before validation data are kept aside.
 
     Returns
     -------
@@ -50,7 +49,7 @@ def digests(examples: Examples) -> dict[str, str]:
 
 
 def digest_of_test(X: Any, y: Any) -> str:
-    """Compute one digest of sequences and targets as they were read, before a model takes them.
+    """Compute one digest of the test's sequences and targets as they were read.
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def _digest(*arrays: Array) -> str:
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}\0".encode())
         rows = len(array)
-        n_rows = max(1, rows * WHOLE // max(array.nbytes, 1) // _BLOCKS)  # of a block
+        n_rows = max(1, rows * WHOLE // max(array.nbytes, 1) // _BLOCKS)  # in each block
         whole = array.nbytes <= WHOLE
         n_blocks = -(-rows // n_rows) if whole else _BLOCKS
         for block in range(n_blocks):

@@ -1,4 +1,4 @@
-"""What belongs to each sequence, as it came: one array, or a list with an entry a sequence."""
+"""Entries for each sequence, as users pass them: one array, or a list with one entry for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elman.errors import DataError
 
 
 def listed_entries(y: Any, name: str = "y") -> Array | Sequence[Any]:
-    """Y as an array, if it can be one, or a list of what belongs to each sequence."""
+    """Y as an array, if it can be one, or a list with one entry for each sequence."""
     if isinstance(y, list | tuple | range):
         if any(isinstance(entry, np.ma.MaskedArray) for entry in y):
             return list(y)  # one array would be without the masks
@@ -32,7 +32,7 @@ def listed_entries(y: Any, name: str = "y") -> Array | Sequence[Any]:
 
 
 def _as_array(y: Any) -> Array:
-    """Make an array; numbers among text, of which NumPy makes text, stay numbers."""
+    """Make an array. Numbers among text stay numbers, which NumPy alone would turn into text."""
     array = np.asarray(y)
     if array.dtype.kind == "U" and isinstance(y, list | tuple):
         objects = np.array(y, object)
@@ -45,13 +45,13 @@ def as_arrays(entries: Any, name: str) -> list[Array]:
     """Make an array of each entry."""
     try:
         return [_as_array(entry) for entry in entries]
-    except ValueError:  # of one, entries differ in length too; or lists lie 65 deep
+    except ValueError:  # an entry is itself ragged, or lists are nested 65 deep
         raise DataError(_NESTED.format(name)) from None
 
 
 def has_arrays(listed: Array | Sequence[Any], name: str) -> bool:
-    """Whether an entry is more than one value: what belongs to the steps of a sequence."""
-    if isinstance(listed, np.ndarray) and listed.dtype != object:  # which its shape says
+    """Whether an entry has more than one value: one for each step of a sequence."""
+    if isinstance(listed, np.ndarray) and listed.dtype != object:  # its shape says it
         return listed.ndim > 1 and len(listed) > 0
     try:
         return any(np.ndim(entry) > 0 for entry in listed)
@@ -63,7 +63,7 @@ _NESTED = "{} is nested too deeply; expected an array, or a list of 1-D arrays, 
 
 
 def by_level(y: Any, name: str) -> str:
-    """What to do with a Series whose index has levels."""
+    """Advice for a Series whose index has levels."""
     if getattr(getattr(y, "index", None), "nlevels", 1) == 1:
         return ""
     return (
@@ -73,15 +73,15 @@ def by_level(y: Any, name: str) -> str:
 
 
 def shape_of(listed: Array | Sequence[Any]) -> tuple[int, ...]:
-    """The shape of what ``listed_entries`` returns; of a list, whose entries differ, its length."""
+    """The shape of what ``listed_entries`` returns; for a list, whose entries differ, its length."""
     return listed.shape if isinstance(listed, np.ndarray) else (len(listed),)
 
 
-def are_of_steps(y: Any, listed: Array | Sequence[Any], name: str) -> bool:
-    """Whether y has values of steps, an array for each sequence, and is no column."""
+def are_of_steps(y: Any, listed: Array | Sequence[Any]) -> bool:
+    """Whether y has values of steps, an array for each sequence, and is not just a column."""
     is_list_of_arrays = isinstance(y, list | tuple) and any(isinstance(e, np.ndarray) for e in y)
     is_column = not is_list_of_arrays and shape_of(listed)[1:] == (1,)
-    return has_arrays(listed, name) and not is_column
+    return has_arrays(listed, "y") and not is_column
 
 
 def step_pieces(
@@ -91,22 +91,22 @@ def step_pieces(
     remedy: Callable[[Array, str], str],
     n_axes: int = 1,
 ) -> list[Array]:
-    """Check what belongs to each step, sequence by sequence.
+    """Check the values of steps, sequence by sequence.
 
-    Where an array X had padding, y may have values for its steps too; they are left out.
+    If an array X had padding, y may have values for the padded steps too; they are left out.
 
     Parameters
     ----------
     y : array (n_samples, n_timesteps), or list or object array of (n_timesteps,) arrays
         A last axis of 1 is left out.
     sequences : Sequences
-        What they belong to.
+        The sequences of these steps.
     name : str
-        What messages call them.
+        The name of y in messages.
     remedy : callable
-        Given a piece that is wrong and the name; says what to do.
+        Takes a piece that is wrong and the name, and says what to do.
     n_axes : int
-        The most that a piece may have: 2 where a step may have several numbers.
+        The most axes that a piece may have: 2 if a step may have several numbers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Sequences, and what they ought to be answered with."""
+"""Sequences with their targets."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Examples:
     ----------
     sequences : Sequences
     targets : Targets
-        One a sequence, or one a step.
+        One for each sequence, or one for each step.
     front_end : FrontEnd or None
-        What makes the network's steps of a batch's, when it is taken; None: they are the network's
-        already.
+        Turns the sequences of each batch into the network's steps when the batch is taken. None: the
+        sequences are the network's steps already.
     """
 
     sequences: Sequences
@@ -34,31 +34,31 @@ class Examples:
     front_end: FrontEnd | None = None
 
     def take(self, indices: Array) -> Examples:
-        """Return some of the sequences, with what belongs to them."""
+        """Return some of the sequences, with their targets."""
         rows = self.sequences.rows(indices) if self.targets.every_step else indices
         taken = self.sequences.take(indices)
         return replace(self, sequences=taken, targets=self.targets.take(rows))
 
     def made(self) -> Examples:
-        """Read the sequences, and bring them to what the network takes."""
+        """Read the sequences, and turn them into what the network takes."""
         made = self.sequences.loaded()
         if self.front_end is not None:
             made = self.front_end.apply(made)
         return Examples(made, self.targets)
 
     def lengths(self, indices: IntArray) -> IntArray:
-        """The steps that the network takes of some of the sequences."""
+        """The number of the network's steps for some of the sequences."""
         lengths = self.sequences.offsets[indices + 1] - self.sequences.offsets[indices]
         return lengths if self.front_end is None else self.front_end.lengths(lengths)
 
     def longest_first(self, indices: IntArray) -> IntArray:
-        """Sort some of the sequences as a batch has them."""
+        """Sort some of the sequences into a batch's order."""
         return indices[longest_first(self.lengths(indices))]
 
     def batch(self, indices: IntArray, divide: Divide = undivided) -> tuple[Batch, Targets]:
-        """Return some of the sequences as an engine takes them, and targets, theirs among them.
+        """Return some of the sequences as an engine takes them, and targets, which include theirs.
 
-        What others compute of it is not read.
+        Sequences that other processes compute are not read.
         """
         sequences, targets = self.sequences, self.targets
         if self.front_end is None and sequences.unread is None:
@@ -68,7 +68,7 @@ class Examples:
         numbers = numbers[division.own]
         own = self.take(numbers).made()
         made, n = own.sequences, len(sequences)
-        # By its number among all a sequence has its target, and its masks of dropout.
+        # A sequence's number among all finds its target, and its masks of dropout.
         batch = Batch(
             made,
             numbers,
@@ -84,17 +84,17 @@ class Examples:
     def order(self, rng: np.random.Generator) -> IntArray:
         """Draw an order of the sequences for an epoch.
 
-        Any is as likely as any other, where they are in memory. Sequences in files are read in blocks:
-        the blocks (1 MiB) come in a random order, and the sequences of 64 MiB of them after another
-        are shuffled.
+        If the sequences are in memory, all orders are equally likely. Sequences in files are read in
+        blocks: the blocks (1 MiB) come in a random order, and sequences are shuffled within each
+        64 MiB of them.
         """
         unread = self.sequences.unread
         return rng.permutation(len(self.sequences)) if unread is None else unread.order(rng)
 
     def present(self) -> Examples:
-        """Leave out what has weight 0: sequences that have none, and the steps behind their last.
+        """Leave out sequences of weight 0, and the steps behind the last one that has a weight.
 
-        Steps of weight 0 before it stay, since what comes after depends on them; they have no loss.
+        Steps of weight 0 before that one stay, because later steps depend on them; they have no loss.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Examples:
             return self.take(np.flatnonzero(present))
         sequences = self.sequences
         starts = sequences.offsets[:-1]
-        number = np.arange(1, len(present) + 1)  # of a step in all, from 1
+        number = np.arange(1, len(present) + 1)  # of each step among all, from 1
         last = np.maximum.reduceat(np.where(present, number, 0), starts)
         lengths = np.maximum(last - starts, 0)
         kept = sequences.first_steps(lengths)
@@ -124,19 +124,19 @@ class Examples:
 
     @cached_property
     def weight_of_sequences(self) -> Array:
-        """The weight of each sequence, or the sum of its steps', (n_sequences,), in float64."""
+        """The weight of each sequence, or the sum of its steps' weights, (n_sequences,), in float64."""
         return self._sums(self.targets.weights.astype(np.float64))
 
     @property
     def mean_weight(self) -> float:
-        """The mean weight of a sequence: where steps have targets, the mean weight of a target."""
+        """The mean weight of a sequence; if steps have targets, the mean weight of a target."""
         weights = self.targets.weights
         largest = float(weights.max())  # sums of large numbers would overflow
         relative = self._sums(weights / largest) / self._sums(self.targets.present)
         return largest * float(relative.mean())
 
     def _sums(self, values: Array) -> Array:
-        """Sum what steps have over each sequence."""
+        """Sum values of steps over each sequence."""
         if not self.targets.every_step:
             return values
         return np.asarray(np.add.reduceat(values, self.sequences.offsets[:-1], dtype=np.float64))

@@ -1,6 +1,6 @@
 """Data files: IDX, the format of MNIST (LeCun et al. 1998), and NumPy's .npz.
 
-What a file unpacks to is known before it is unpacked, and compared with the memory at hand.
+The unpacked size is known before a file is unpacked, and is compared with the free memory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_idx(path: Path | str) -> Array:
     Parameters
     ----------
     path : path
-        Whatever its name: what is gzip is known by its first two bytes.
+        It may have any name: gzip is recognised by the first two bytes.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def read_idx(path: Path | str) -> Array:
     DataError
         If the file is not IDX, is cut short, has bytes too many, or fails gzip's checksum.
     MemoryError
-        If there is not the memory for what it unpacks to; nothing was unpacked.
+        If there is too little memory for the unpacked data; then nothing is unpacked.
     OSError
         If there is no such file, or it cannot be read.
     """
@@ -65,7 +65,7 @@ def read_idx(path: Path | str) -> Array:
 
 
 def _read_idx(stream: IO[bytes], size: int | None, path: Path | str) -> Array:
-    """Read IDX from a stream of so many bytes; None where they are known at its end only."""
+    """Read IDX from a stream of ``size`` bytes; None if the size is known only at its end."""
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_DTYPES:
         raise DataError(
@@ -97,8 +97,8 @@ def _read_idx(stream: IO[bytes], size: int | None, path: Path | str) -> Array:
 def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array] | None]:
     """Read sequences, and labels if there are any, from an .npz file. No code runs.
 
-    Sequences of different lengths are not an object array, which NumPy stores as a pickle, but lie
-    behind one another, their lengths beside them:
+    Sequences of different lengths are stored one behind another, with their lengths. (NumPy would store
+    an object array as a pickle.)
 
     >>> sequences = [np.ones((4, 2)), np.zeros((7, 2))]
     >>> np.savez(  # doctest: +SKIP
@@ -109,13 +109,14 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
     ----------
     path : path
         With ``X``: as an estimator takes it, or (n_steps_in_all, n_features) and ``lengths``
-        (n_sequences,). And ``y``: a label a sequence, or a label a step; with ``lengths`` the steps'
-        labels lie behind one another too (as many labels as sequences are the sequences'). Numbers to
-        predict may have one axis more. A warning is logged of arrays with other names.
+        (n_sequences,). And ``y``: a label for each sequence, or for each step. With ``lengths``,
+        labels of steps are also one behind another (if there are as many labels as sequences, they are
+        the sequences'). Numbers to predict may have one more axis. If there are arrays with other
+        names, a warning is logged.
 
     Returns
     -------
-    X : array, or list of arrays (n_timesteps, n_features) where there are ``lengths``
+    X : array, or list of arrays (n_timesteps, n_features) if there are ``lengths``
     y : array, or list of arrays (n_timesteps,) or (n_timesteps, n_numbers), or None where there is none
 
     Raises
@@ -146,7 +147,7 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
                 }
         except (MemoryError, DataError):
             raise
-        # What damage makes zipfile, zlib and NumPy raise has no common base.
+        # The errors of zipfile, zlib and NumPy on damaged files have no common base.
         except Exception as error:  # noqa: BLE001
             # Only NumPy's ValueErrors say something that a reader can use.
             why = f" ({error!s:.200})" if isinstance(error, ValueError) else ""
@@ -181,13 +182,13 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
 
 
 def _check_directory(archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
-    """Refuse a directory that is damaged: labels would be missing, and nobody would say so."""
+    """Refuse a damaged directory: labels might be missing without an error."""
     members = archive.infolist()
     for member in members:
-        archive.open(member).close()  # which compares its name with that beside the data
+        archive.open(member).close()  # compares its name with the one beside the data
     stream.seek(-22 - len(archive.comment), os.SEEK_END)  # the end record (APPNOTE, section 4.3.16)
     n_members = int.from_bytes(stream.read(22)[10:12], "little")
-    if n_members not in (len(members), 0xFFFF):  # so many are counted elsewhere
+    if n_members not in (len(members), 0xFFFF):  # 0xFFFF: the number is elsewhere
         raise ValueError(f"it is to have {n_members} arrays, and lists {len(members)}")
 
 

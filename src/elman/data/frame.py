@@ -10,16 +10,16 @@ import numpy as np
 from elman._typing import IntArray
 
 AUTO_STEPS = 128
-"""``frame="auto"`` makes about so many steps of a sequence of median length,"""
+"""``frame="auto"``: a sequence of median length has about so many steps."""
 
 AUTO_OVERLAP = 8
-"""of frames so many strides long: each sample is in so many;"""
+"""``frame="auto"``: a frame is so many strides long, so each sample is in so many frames."""
 
 AUTO_SHARE = 4
-"""but no longer than such a part of the median sequence,"""
+"""``frame="auto"``: the median sequence is at least so many times as long as a frame."""
 
 AUTO_INPUTS = 512
-"""and with no more numbers than that, as long as a frame still is a stride."""
+"""``frame="auto"``: a frame has at most so many numbers, but at least one stride."""
 
 
 class Frame(NamedTuple):
@@ -30,11 +30,12 @@ class Frame(NamedTuple):
     length : int
         The samples of a step.
     stride : int
-        From a step's first sample to the next one's.
+        The distance from a step's first sample to that of the next step.
     aligned : bool
-        Whether each sample has a step, made of those up to it, so that T' = T; before the
-        beginning stands the first. Else a step begins with the sequence, samples after the last whole
-        frame are in none, and the last of a sequence too short for one stands for what it lacks.
+        Whether each sample has a step, made of the samples up to it, so that T' = T. Before the
+        beginning, the first sample is repeated. Otherwise the first step begins with the sequence,
+        samples after the last whole frame are in no step, and in a sequence that is shorter than a
+        frame the last sample is repeated.
     """
 
     length: int
@@ -49,16 +50,16 @@ class Frame(NamedTuple):
         ----------
         given : (length, stride), "auto" or None
         lengths : array (n_sequences,)
-            T of the training sequences, for ``"auto"``.
+            The lengths of the training sequences, for ``"auto"``.
         aligned : bool
             Whether each sample has to have a step.
         n_numbers : int
-            Of a sample, for ``"auto"``.
+            The numbers in a sample, for ``"auto"``.
 
         Raises
         ------
         ValueError
-            If it is not that, or a step for each sample cannot be had.
+            If ``given`` is something else, or does not make a step for each sample.
         """
         if given is None:
             return None
@@ -78,14 +79,14 @@ class Frame(NamedTuple):
 
     @classmethod
     def _auto(cls, n_samples: int, n_numbers: int) -> Frame | None:
-        """Choose a frame for sequences of so many samples of so many numbers."""
+        """Choose a frame for sequences of ``n_samples`` samples of ``n_numbers`` numbers."""
         stride = max(1, round(n_samples / AUTO_STEPS))
         longest = min(AUTO_OVERLAP * stride, n_samples // AUTO_SHARE, AUTO_INPUTS // n_numbers)
         length = max(stride, longest)
         return None if length == 1 else cls(length, stride)
 
     def check(self) -> None:
-        """Refuse, by a ValueError, what makes no steps."""
+        """Raise a ValueError if the values do not make a frame."""
         numbers: Any = self  # from a file, anything
         for number in numbers[:2]:
             if not isinstance(number, int) or number < 1:
@@ -105,5 +106,5 @@ class Frame(NamedTuple):
         return np.maximum(1 + (lengths - self.length) // self.stride, 1)
 
     def first_samples(self, steps: IntArray) -> IntArray:
-        """The first sample of each step, both counted from 0; it may be before the sequence's."""
+        """The first sample of each step, both counted from 0; below 0 it is before the sequence."""
         return steps * self.stride - (self.length - 1 if self.aligned else 0)

@@ -1,13 +1,13 @@
-"""The front end: what stands between a person's sequences and the network.
+"""The front end: it turns the user's sequences into the input of the network.
 
-It is measured once, on the sequences of the first ``fit``, and is the same ever after. In this order:
+It is measured once, on the sequences of the first ``fit``, and then stays the same. In this order:
 
-1. x̃ = (x - mean) / scale, by mean and deviation of the training data.
+1. x̃ = (x - mean) / scale, with the mean and the deviation of the training data.
 2. By sequence, if wanted: z = (x - mean of this sequence) / (deviation of this sequence) beside x̃, and
    its level l = log(deviation of this sequence / scale + 10⁻⁶), minus the level's training mean.
-3. Differences, if wanted: Δ_t = z_t - z_{t-1} (of x̃ where there is no z), Δ_1 = 0.
-4. Frames, if wanted: `length` samples of [x̃, z, Δ] after another are one step of the network, every
-   `stride` samples. The level stands once in each step.
+3. Differences, if wanted: Δ_t = z_t - z_{t-1} (of x̃ if there is no z), Δ_1 = 0.
+4. Frames, if wanted: every `stride` samples, `length` successive samples of [x̃, z, Δ] become one step
+   of the network. The level is in each step once.
 
 T samples and D features of a sequence; F numbers a sample in [x̃, z, Δ]; T' steps of the network.
 """
@@ -34,27 +34,26 @@ CONSTANT = 1e-6
 """A sequence whose deviation is at most this share of its mean's size is constant: z = 0."""
 
 LARGE = 1 << 24
-"""Bytes from which on it is asked whether there are so many: asking takes longer than a sequence."""
+"""From so many bytes on, free memory is checked first, which takes longer than a short sequence."""
 
 FLOOR = 1e-6
-"""What keeps the level of a constant sequence finite."""
+"""Keeps the level of a constant sequence finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrontEnd:
-    """Turns a person's sequences into the network's.
+    """Turns the user's sequences into the network's.
 
     Attributes
     ----------
     mean, scale : arrays (D,)
-        What standardises a sample; 0 and 1 where nothing is to be changed.
+        They standardise a sample; 0 and 1 if it stays as it is.
     level : array (D,), float64, or None
-        The mean level of the training sequences; None where sequences are not standardised by
-        themselves.
+        The mean level of the training sequences; None if sequences are not standardised by themselves.
     differences : bool
         Whether there are differences.
     frame : Frame or None
-        What makes a step; None: a sample.
+        What makes a step; None: each sample is a step.
     """
 
     mean: Array
@@ -74,7 +73,7 @@ class FrontEnd:
         frame: Frame | None = None,
         readers: Readers | None = None,
     ) -> FrontEnd:
-        """Measure what is to be measured of training sequences, which are left as they are.
+        """Measure the training sequences, which stay as they are.
 
         Parameters
         ----------
@@ -85,7 +84,7 @@ class FrontEnd:
         differences : bool
         frame : Frame, optional
         readers : Readers, optional
-            They go through the sequences together.
+            The processes that go through the sequences together.
         """
         D, dtype = sequences.n_features, sequences.values.dtype
         mean, scale, level = np.zeros(D, dtype), np.ones(D, dtype), None
@@ -103,7 +102,7 @@ class FrontEnd:
 
     @classmethod
     def of_tokens(cls, dtype: npt.DTypeLike) -> FrontEnd:
-        """Make that of tokens, one a step, which go into the network as they are."""
+        """Make the front end of tokens, one in each step, which the network takes as they are."""
         return cls(np.zeros(1, dtype), np.ones(1, dtype))
 
     @property
@@ -138,7 +137,7 @@ class FrontEnd:
         Parameters
         ----------
         names : D str, optional
-            Those of a sample; x0, x1 … if left out.
+            The names of a sample's features; x0, x1 … if left out.
         """
         given = numbered(self.n_features) if names is None else list(names)
         blocks = ["{}"] + ["z {}"] * (self.level is not None) + ["Δ {}"] * self.differences
@@ -149,11 +148,11 @@ class FrontEnd:
         return found + ([] if self.level is None else [f"level {name}" for name in given])
 
     def apply(self, sequences: Sequences) -> Sequences:
-        """Bring sequences, in the network's dtype, to what it takes.
+        """Turn sequences, in the network's dtype, into what it takes.
 
-        Each comes out as it would alone. Standardising alone is done in place where ``sequences`` has
-        a copy of its own. Frames take length / stride times the memory of [x̃, z, Δ] beside it,
-        which is a copy too where there is more than x̃.
+        The result of a sequence does not depend on the others. If only x̃ is computed, this is done in
+        place if ``sequences`` has a copy of its own; otherwise [x̃, z, Δ] is a copy. Frames take
+        length / stride times the memory of [x̃, z, Δ] in addition.
 
         Raises
         ------
@@ -173,7 +172,7 @@ class FrontEnd:
             require_memory(n_taken * dtype.itemsize, f"{n_steps:,} steps of {width:,} features")
 
         levels = None
-        if F == D:  # and so there are frames
+        if F == D:  # so there must be frames
             samples = standardized(sequences, self.mean, self.scale).values
         else:
             samples = np.empty((n, width if self.frame is None else F), dtype)
@@ -202,7 +201,7 @@ class FrontEnd:
         first, last = sequences.offsets[:-1], sequences.offsets[1:] - 1
         F, n_framed = self.n_numbers, frame.length * self.n_numbers
         values = np.empty((int(offsets[-1]), self.n_inputs), samples.dtype)
-        # A frame's numbers stand one behind another in the samples: a window of all of them.
+        # The numbers of a frame are contiguous in the samples: a window of them.
         windows = None
         if n_framed <= samples.size:
             windows = sliding_window_view(samples.reshape(-1), n_framed)[::F]
@@ -215,7 +214,7 @@ class FrontEnd:
             whole = (begins >= first[of]) & (begins + frame.length - 1 <= last[of])
             if windows is not None:
                 part[whole, :n_framed] = windows[begins[whole]]
-            cut = np.flatnonzero(~whole)  # the sequence's first or last sample stands for others
+            cut = np.flatnonzero(~whole)  # there the first or last sample is repeated
             rows = begins[cut, None] + np.arange(frame.length)
             rows = np.clip(rows, first[of[cut], None], last[of[cut], None])
             part[cut, :n_framed] = samples[rows].reshape(len(cut), n_framed)
@@ -231,7 +230,7 @@ class FrontEnd:
         x : array (n, D)
             Standardised.
         before : array (n, F) or None
-            What this returned of the step before.
+            What this returned for the step before.
 
         Raises
         ------
@@ -265,7 +264,7 @@ class FrontEnd:
     def from_model(
         cls, settings: Mapping[str, Any] | None, arrays: Mapping[str, Array]
     ) -> FrontEnd:
-        """Put it together again; files from before there were front ends have no settings of it."""
+        """Make it again; older model files have no settings of a front end."""
         if settings is None:
             return cls(arrays["mean"], arrays["scale"])
         frame = settings["frame"]
@@ -276,7 +275,7 @@ class FrontEnd:
         return cls(arrays["mean"], arrays["scale"], level, settings["differences"], frame)
 
     def check(self) -> None:
-        """Refuse, by a ValueError, what would give wrong answers, or none."""
+        """Raise a ValueError for values that would give wrong answers, or none."""
         mean, scale, level = self.mean, self.scale, self.level
         if (
             mean.ndim != 1
@@ -318,12 +317,12 @@ def _by_itself(
     z : array (n_steps_in_all, D), or None
         Where to write (x - mean) / deviation; 0 where a sequence is constant.
     readers : Readers, optional
-        They do it together, without z.
+        The processes that do it together, without z.
 
     Returns
     -------
     array (n_sequences, D), float64
-        log(deviation / scale + 10⁻⁶) of each.
+        log(deviation / scale + 10⁻⁶) of each sequence and feature.
     """
     levels = np.empty((len(sequences), sequences.n_features))
     for some, rows in sequences.blocks_to_fill(levels, readers):
@@ -331,14 +330,15 @@ def _by_itself(
         starts = np.cumsum(lengths) - lengths
         x = sequences.values[rows].astype(np.float64)  # (n, D), a copy
 
-        # Squares of huge or tiny values would be no numbers: a power of two, which changes no digit.
+        # Squares of huge or tiny values would overflow or vanish: scale by a power of two, which is
+        # exact.
         _, exponents = np.frexp(np.maximum.reduceat(np.abs(x), starts, axis=0))
         factors = np.ldexp(1.0, -np.clip(exponents, -1000, 1024))  # (sequences, D)
         x *= np.repeat(factors, lengths, axis=0)
         mean = np.add.reduceat(x, starts, axis=0) / lengths[:, None]
         x -= np.repeat(mean, lengths, axis=0)
         variance = np.add.reduceat(np.square(x), starts, axis=0) / lengths[:, None]
-        # What rounding makes of a constant is no variation, as in ``standardization``.
+        # Rounding errors in a constant are no variation, as in ``standardization``.
         rounding = lengths[:, None] * np.finfo(np.float64).eps * np.abs(mean)
         deviation = np.where(variance <= np.square(rounding), 0.0, np.sqrt(variance))
         with np.errstate(over="ignore"):  # then x̃ is refused
@@ -370,7 +370,7 @@ def _too_far_apart(what: str, dtype: np.dtype[Any]) -> DataError:
 
 
 def log(x: Array) -> Array:
-    """Log x for x > 0 by its series; the last digit of C libraries' and NumPy's goes by the processor.
+    """Log x for x > 0 by its series. The last digit of C's and NumPy's log depends on the processor.
 
     log(2ᵉ m) = e log 2 + 2 artanh((m - 1) / (m + 1)), with √½ ≤ m < √2.
     """

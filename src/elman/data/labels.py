@@ -1,4 +1,4 @@
-"""Labels as they come, of sequences or of steps: checked once and laid out flat."""
+"""Labels as users pass them, of sequences or of steps: checked once and laid out flat."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ from elman.data.targets import Targets
 from elman.errors import DataError
 
 
-def has_step_labels(y: Any, name: str = "y") -> bool:
+def has_step_labels(y: Any) -> bool:
     """Whether y has labels of steps, an array for each sequence, rather than one label a sequence.
 
     Raises
     ------
     DataError
-        If y looks one-hot, so that nobody can tell.
+        If y looks one-hot, so that both are possible.
     """
-    listed = listed_entries(y, name)
+    listed = listed_entries(y)
     if isinstance(listed, np.ndarray) and not isinstance(y, list | tuple):
-        _refuse_one_hot(listed, name)
-    return are_of_steps(y, listed, name)
+        _refuse_one_hot(listed)
+    return are_of_steps(y, listed)
 
 
-def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
+def sequence_labels(y: Any, n_sequences: int) -> Array:
     """Check labels of sequences and lay them out flat.
 
     Parameters
     ----------
     y : array (n_sequences,) or (n_sequences, 1), list, or Series
     n_sequences : int
-    name : str
-        What messages call them.
 
     Returns
     -------
@@ -47,25 +45,25 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If y has labels of steps, looks one-hot, or has another number of labels.
+        If y has labels of steps, looks one-hot, or has more or fewer labels than sequences.
     """
-    refuse_mask(y, name)
-    listed = listed_entries(y, name)
+    refuse_mask(y, "y")
+    listed = listed_entries(y)
     if _is_one_hot(listed):
         raise DataError(
-            f"{name} has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
-            f"np.argmax(np.asarray({name}, float), axis=1); for labels at every step use RNNTagger."
+            f"y has shape {np.shape(listed)}, and in each row a single 1: it looks one-hot. Pass "
+            "np.argmax(np.asarray(y, float), axis=1); for labels at every step use RNNTagger."
         )
-    if are_of_steps(y, listed, name):
+    if are_of_steps(y, listed):
         raise DataError(
-            f"{name} has labels for steps; expected one label for each sequence, an array "
+            f"y has labels for steps; expected one label for each sequence, an array "
             f"({n_sequences},). For labels at every step use RNNTagger."
         )
     labels = np.ravel(listed)
     if len(labels) != n_sequences:
         raise DataError(
-            f"{name} has {len(labels)} labels for {n_sequences} sequences; expected one for each."
-            + (f" For one recording pass [{name}]." if n_sequences == 1 else by_level(y, name))
+            f"y has {len(labels)} labels for {n_sequences} sequences; expected one for each."
+            + (" For one recording pass [y]." if n_sequences == 1 else by_level(y, "y"))
         )
     return labels
 
@@ -73,7 +71,7 @@ def sequence_labels(y: Any, n_sequences: int, name: str = "y") -> Array:
 def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     """Check values that belong to each step, and lay them out as ``sequences.values`` is.
 
-    Where an array X had padding, y may have values for its steps too; they are left out.
+    If an array X had padding, y may have values for the padded steps too; they are left out.
 
     Parameters
     ----------
@@ -81,9 +79,9 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
         A last axis of 1 is left out. Texts of as many characters as sequences have steps are labels,
         one a character.
     sequences : Sequences
-        What they belong to.
+        The sequences of these steps.
     name : str
-        What messages call them.
+        The name of y in messages.
 
     Returns
     -------
@@ -96,13 +94,13 @@ def step_labels(y: Any, sequences: Sequences, name: str = "y") -> Array:
     """
     pieces = step_pieces(_spelled(y, sequences, name), sequences, name, _remedy)
     kinds = {piece.dtype.kind for piece in pieces}
-    if "U" in kinds and len(kinds) > 1:  # of numbers beside text, NumPy makes text
+    if "U" in kinds and len(kinds) > 1:  # NumPy turns numbers beside text into text
         pieces = [piece.astype(object) for piece in pieces]
     return np.concatenate(pieces)
 
 
 def _spelled(y: Any, sequences: Sequences, name: str) -> Any:
-    """Lists of characters for texts, if one at least has as many as its sequence has steps."""
+    """Turn texts into lists of characters, if at least one has as many as its sequence has steps."""
     listed = y.tolist() if isinstance(y, np.ndarray) and y.ndim == 1 else y
     if not isinstance(listed, list | tuple) or not all(isinstance(text, str) for text in listed):
         return y
@@ -183,7 +181,7 @@ def as_classes(labels: Any, name: str = "y") -> Array:
 
 
 def checked_labels(targets: Targets) -> Targets:
-    """Check labels by ``as_classes``; what has weight 0 has no label, and may hold anything.
+    """Check labels by ``as_classes``; values of weight 0 are not labels, and may be anything.
 
     Raises
     ------
@@ -202,12 +200,12 @@ def refuse_other_kind(labels: Array, known: Array) -> None:
         )
 
 
-def _refuse_one_hot(y: Array, name: str) -> None:
+def _refuse_one_hot(y: Array) -> None:
     """Refuse rows that have a single 1 each: they may be classes, or labels of steps."""
     if _is_one_hot(y):
         raise DataError(
-            f"{name} has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
-            f"a sequence pass np.argmax({name}, axis=1); for labels of steps pass list({name})."
+            f"y has shape {y.shape}, and in each row a single 1: it looks one-hot. For one label "
+            "a sequence pass np.argmax(y, axis=1); for labels of steps pass list(y)."
         )
 
 

@@ -15,7 +15,7 @@ from elman.data.targets import Targets
 from elman.errors import DataError
 
 
-def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
+def has_step_numbers(y: Any, n_numbers: int = 1) -> bool:
     """Whether y has numbers of steps, an array for each sequence, rather than of sequences.
 
     Parameters
@@ -24,20 +24,18 @@ def has_step_numbers(y: Any, n_numbers: int = 1, name: str = "y") -> bool:
     n_numbers : int
         How many belong together: with 1, rows are the steps of a sequence; with more, they are the
         numbers of one sequence.
-    name : str
-        What messages call them.
     """
-    listed = listed_entries(y, name)
+    listed = listed_entries(y)
     if n_numbers == 1:
-        return are_of_steps(y, listed, name)
+        return are_of_steps(y, listed)
     return any(np.ndim(entry) > 1 for entry in listed)
 
 
 def are_step_numbers(X: Any, y: Any) -> bool:
-    """Whether y, as a file holds it, has numbers of steps: of lists, or along the steps of X.
+    """Whether y, as it is in a file, has numbers of steps: it is a list, or has an axis of X's steps.
 
-    An array y (n, k) is numbers of steps beside an array X of k steps, and else k numbers for each
-    sequence; y (n, k, ·) is always of steps.
+    An array y (n, k) has numbers of steps if X is an array of k steps; otherwise it has k numbers for
+    each sequence. y (n, k, ·) always has numbers of steps.
     """
     if isinstance(y, list):
         return True
@@ -45,16 +43,14 @@ def are_step_numbers(X: Any, y: Any) -> bool:
     return len(shape) > 2 or (len(shape) == 2 and len(of_X) == 3 and shape[1] == of_X[1])
 
 
-def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
+def sequence_numbers(y: Any, sequences: Sequences) -> Array:
     """Check numbers of sequences and lay them out flat.
 
     Parameters
     ----------
     y : array (n_sequences,) or (n_sequences, n_numbers), list, Series or data frame
     sequences : Sequences
-        What they belong to.
-    name : str
-        What messages call them.
+        The sequences of these numbers.
 
     Returns
     -------
@@ -63,27 +59,27 @@ def sequence_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If there are more or fewer, or they are numbers of steps.
+        If there are more or fewer entries than sequences, or they are numbers of steps.
     """
-    refuse_mask(y, name)
-    listed, n = listed_entries(y, name), len(sequences)
+    refuse_mask(y, "y")
+    listed, n = listed_entries(y), len(sequences)
     if not isinstance(listed, np.ndarray) or listed.ndim > 2:
         found = "lists that differ in length"
         if isinstance(listed, np.ndarray):
             found = f"{listed.ndim} dimensions, shape {listed.shape}"
         raise DataError(
-            f"{name} has {found}; expected an array ({n},), or ({n}, n_numbers), for each sequence. "
+            f"y has {found}; expected an array ({n},), or ({n}, n_numbers), for each sequence. "
             "For numbers at every step use RNNStepRegressor."
         )
     if len(listed) != n:
         raise DataError(
-            f"{name} has {len(listed)} entries for {n} sequences; expected one for each."
-            + (f" For one sequence pass [{name}]." if n == 1 else by_level(y, name))
+            f"y has {len(listed)} entries for {n} sequences; expected one for each."
+            + (" For one sequence pass [y]." if n == 1 else by_level(y, "y"))
         )
     return listed.reshape(n, -1)
 
 
-def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
+def step_numbers(y: Any, sequences: Sequences) -> Array:
     """Check numbers that belong to each step, and lay them out as ``sequences.values`` is.
 
     Parameters
@@ -91,9 +87,7 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     y : array (n_samples, n_timesteps), or (n_samples, n_timesteps, n_numbers), or list of
         (n_timesteps,) or (n_timesteps, n_numbers)
     sequences : Sequences
-        What they belong to.
-    name : str
-        What messages call them.
+        The sequences of these steps.
 
     Returns
     -------
@@ -102,15 +96,15 @@ def step_numbers(y: Any, sequences: Sequences, name: str = "y") -> Array:
     Raises
     ------
     DataError
-        If the numbers of sequences or of steps differ, or steps differ in how many numbers they have.
+        If y has more or fewer sequences or steps than X, or not all steps have as many numbers.
     """
-    pieces = step_pieces(y, sequences, name, _remedy, n_axes=2)
+    pieces = step_pieces(y, sequences, "y", _remedy, n_axes=2)
     flat = [piece.reshape(len(piece), -1) for piece in pieces]
     n_numbers = {piece.shape[1] for piece in flat}
     if len(n_numbers) > 1:
         few, many = min(n_numbers), max(n_numbers)
         raise DataError(
-            f"{name} has from {few} to {many} numbers a step; expected as many for every step."
+            f"y has from {few} to {many} numbers a step; expected as many for every step."
         )
     return np.concatenate(flat)
 
@@ -124,18 +118,14 @@ def _remedy(piece: Array, name: str) -> str:
     return ""
 
 
-def checked_numbers(
-    targets: Targets, check: Callable[[Array], str] = lambda y: "", name: str = "y"
-) -> Targets:
-    """Check that values are finite numbers; what has weight 0 has none, and may hold anything.
+def checked_numbers(targets: Targets, check: Callable[[Array], str] = lambda y: "") -> Targets:
+    """Check that values are finite numbers; values of weight 0 may be anything.
 
     Parameters
     ----------
     targets : Targets
     check : callable
         A loss's ``check``.
-    name : str
-        What messages call them.
 
     Returns
     -------
@@ -150,22 +140,21 @@ def checked_numbers(
     given = targets.values[targets.present]
     expected = "expected finite numbers"
     if given.dtype.kind == "c":
-        raise DataError(f"{name} has complex numbers. Complex data not supported; {expected}.")
+        raise DataError(f"y has complex numbers. Complex data not supported; {expected}.")
     try:
         numbers = given.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         numbers = None
     if numbers is None or given.dtype.kind in "UmM":
         raise DataError(
-            f"{name} has values such as {given.flat[0]!r}, of type {given.dtype}; {expected}. For "
+            f"y has values such as {given.flat[0]!r}, of type {given.dtype}; {expected}. For "
             "labels use RNNClassifier or RNNTagger; numbers in text np.asarray(y, float) reads."
         )
     for are_wrong, what in ((np.isnan(numbers), "NaN"), (np.isinf(numbers), "infinity")):
         if are_wrong.any():
             raise DataError(
-                f"{name} contains {what}; {expected}. Leave out what has no number, or give it "
-                "weight 0."
+                f"y contains {what}; {expected}. Leave out what has no number, or give it weight 0."
             )
     if wrong := check(numbers):
-        raise DataError(f"{name} has {wrong}.")
+        raise DataError(f"y has {wrong}.")
     return targets.with_values(numbers)

@@ -1,7 +1,7 @@
-"""Steps that stay where they are, in arrays or in files, until a batch wants them.
+"""Steps that stay where they are, in arrays or in files, until a batch needs them.
 
-What is small is one array in memory (``Sequences.values``). What is large is ``Rows``: where each
-sequence lies. Reading makes an array of the rows that are asked for, in the dtype that is computed in.
+Small data are one array in memory (``Sequences.values``). Large data are ``Rows``, which know where
+each sequence is. Reading makes an array of the rows that are asked for, in the network's dtype.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from elman._typing import Array, IntArray
 from elman.data.totals import Totals
 
 LARGE = 1 << 26
-"""Bytes of steps up to which they are one array in memory, brought to the network's form once."""
+"""Data of up to so many bytes are one array in memory, turned into the network's form once."""
 
 _FEW_ROWS = 16
-"""A mean length below which rows are copied one by one, in one call, and not run by run."""
+"""If the mean length is below this, rows are copied one by one in one call, not run by run."""
 
 
 class Source(Protocol):
-    """Where rows lie, numbered from 0."""
+    """A place with rows, numbered from 0."""
 
     dtype: np.dtype[Any]
     n_features: int
@@ -32,7 +32,7 @@ class Source(Protocol):
         ...
 
     def order(self, starts: IntArray, lengths: IntArray, rng: np.random.Generator) -> IntArray:
-        """Draw an order of sequences for an epoch, in which they can be read."""
+        """Draw an order of sequences for an epoch in which they can be read fast."""
         ...
 
 
@@ -45,14 +45,14 @@ class Rows:
     ----------
     source : Source
     starts, lengths : arrays (n_sequences,)
-        Where each sequence begins in the source, how long it is.
+        Where each sequence begins in the source, and how long it is.
     dtype : dtype
-        What is read is converted to.
+        The dtype to which rows are converted when they are read.
 
     Attributes
     ----------
     totals : Totals or None
-        Those of all rows, if they were found when the rows were read once.
+        The totals of all rows, if they were computed when the rows were checked.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Rows:
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     def order(self, rng: np.random.Generator) -> IntArray:
-        """Draw an order of the sequences, as their source has it."""
+        """Draw an order of the sequences, as their source does."""
         return self.source.order(self.starts, self.lengths, rng)
 
     def __getitem__(self, rows: Any) -> Array:
@@ -109,7 +109,7 @@ class Rows:
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
 
     def astype(self, dtype: Any, copy: bool = False) -> Rows:
-        """Let them be read in another dtype."""
+        """Return the same rows, to be read in another dtype."""
         return Rows(self.source, self.starts, self.lengths, dtype)
 
     def take(self, indices: IntArray) -> Rows:
@@ -135,25 +135,25 @@ class Rows:
     def _read(self, starts: IntArray, lengths: IntArray) -> Array:
         out = np.empty((int(lengths.sum()), self.shape[1]), self.dtype)
         if len(out):
-            with np.errstate(over="ignore"):  # what is too large for the dtype was refused
+            with np.errstate(over="ignore"):  # values too large for the dtype were refused
                 self.source.read(*joined(starts, lengths), out)
         return out
 
 
 def as_values(rows: Rows) -> Array:
-    """Rows are to stand for an array: they have its shape and its dtype, and slices of them are one."""
+    """Use ``Rows`` as an array: they have a shape and a dtype, and slices of them are arrays."""
     return cast(Array, rows)
 
 
 def offsets_of(lengths: IntArray) -> IntArray:
-    """Where each sequence begins if they stand one behind another, and where the last one ends."""
+    """Where each sequence begins, one behind another, and where the last one ends."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     lengths.cumsum(out=offsets[1:])
     return offsets
 
 
 def joined(starts: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
-    """Make one run of runs that follow each other."""
+    """Join runs that follow each other."""
     begin_anew = starts[1:] != starts[:-1] + lengths[:-1]
     if begin_anew.all():
         return starts, lengths
@@ -162,7 +162,7 @@ def joined(starts: IntArray, lengths: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def runs(starts: IntArray, lengths: IntArray) -> IntArray:
-    """The numbers of the rows that runs are made of, one behind another."""
+    """The numbers of all rows of runs, one behind another."""
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.asarray(np.repeat(starts, lengths) + within)
 
@@ -223,7 +223,7 @@ def parts(
 ) -> Iterator[tuple[int, int, int, int]]:
     """Divide runs of rows among pieces, or files, that follow each other.
 
-    Yields the piece, its rows start … stop - 1, and where they belong.
+    Yields the number of a piece, its rows start … stop - 1, and their place in the result.
     """
     to = 0
     firsts = np.searchsorted(offsets, starts, side="right") - 1

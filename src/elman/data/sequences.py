@@ -17,24 +17,24 @@ from elman.data.rows import Rows, as_values, copy_runs, offsets_of, runs
 from elman.data.totals import BLOCK, Readers, rounds
 
 CODE_POINTS = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
-"""The coding whose bytes are those of an array of code points, uint32."""
+"""The encoding whose bytes are those of an array of code points, uint32."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Many sequences of one number of features.
+    """Many sequences with the same number of features.
 
     Attributes
     ----------
     values : array (n_steps_in_all, n_features)
-        The steps of the first sequence, then those of the second, and so on. Where they are large,
+        The steps of the first sequence, then those of the second, and so on. If they are large,
         ``Rows``: they stay where they are, and indexing reads them.
     offsets : array (n_sequences + 1,)
         Sequence i is ``values[offsets[i]:offsets[i + 1]]``.
     stacked : bool
         Whether they came as one 3-D array, so that results for steps go back as an array.
     numbers : array (n_sequences,) or None
-        What messages call them, if they are some of others.
+        Their numbers in messages, if they are a part of other sequences.
     padded_to : int or None
         The steps of each sequence before its padding was cut off, if they came as an array that
         had padding.
@@ -44,8 +44,8 @@ class Sequences:
         How ``read_sequences`` read them, as plain text, numbers, lists and mappings: a model that is
         fitted on them remembers it.
     are_characters : bool
-        Whether each step is a character of a text, whose code point is its one value. One sequence
-        is a text then.
+        Whether each step is a character of a text; its one value is the code point. Then ``X[i]`` is a
+        text.
     """
 
     values: Array
@@ -59,7 +59,7 @@ class Sequences:
 
     @classmethod
     def of_rows(cls, values: Array, offsets: IntArray, stacked: bool = False) -> Sequences:
-        """Cut rows (n_steps_in_all, n_features) into sequences; those of a large file are not read."""
+        """Cut rows (n_steps_in_all, n_features) into sequences; rows of a large file are not read."""
         if values.nbytes > stored.LARGE and (place := place_in_file(values)) is not None:
             files = Files([Part(*place, len(values))], values.dtype, values.shape[1])
             lengths = offsets[1:] - offsets[:-1]
@@ -87,12 +87,12 @@ class Sequences:
     def __getitem__(self, i: tuple[Any, Any]) -> Sequences: ...
 
     def __getitem__(self, i: int | slice | Array | list[int] | tuple[Any, Any]) -> Any:
-        """One sequence (n_timesteps, n_features), or text, by its number; some of them by several."""
-        if isinstance(i, tuple):  # [numbers, ...], as scikit-learn takes some of what has a shape
+        """One sequence (n_timesteps, n_features), or text, by its number; several by their numbers."""
+        if isinstance(i, tuple):  # [numbers, ...], scikit-learn's way for things with a shape
             i = cast("Array | list[int]", i[0])
         if isinstance(i, slice | np.ndarray | list):
             return self.take(np.arange(len(self))[i])
-        i = range(len(self))[i]  # from the end, too
+        i = range(len(self))[i]  # i may count from the end
         own = np.asarray(self.values[self.offsets[i] : self.offsets[i + 1]])
         if self.are_characters:
             return own[:, 0].astype(np.uint32).tobytes().decode(CODE_POINTS, "surrogatepass")
@@ -103,7 +103,7 @@ class Sequences:
 
     @property
     def shape(self) -> tuple[int]:
-        """(n_sequences,): scikit-learn then takes some of them as such, and not one by one."""
+        """(n_sequences,): so scikit-learn takes several at once, and not one by one."""
         return (len(self),)
 
     @property
@@ -118,7 +118,7 @@ class Sequences:
 
     @property
     def unread(self) -> Rows | None:
-        """The values, if they are read when they are wanted; None if they are an array in memory."""
+        """The values, if they are read when they are needed; None if they are an array in memory."""
         values: Any = self.values
         return values if isinstance(values, Rows) else None
 
@@ -137,14 +137,14 @@ class Sequences:
         return self if self.unread is None else replace(self, values=np.asarray(self.values))
 
     def astype(self, dtype: npt.DTypeLike) -> Sequences:
-        """Convert the steps: those in memory at once, others when they are read."""
+        """Convert the steps: at once if they are in memory, otherwise when they are read."""
         values = self.values.astype(dtype, copy=False)
         return self if values is self.values else replace(self, values=values)
 
     def blocks(self, n_numbers: int = BLOCK) -> Iterator[tuple[slice, slice]]:
-        """Yield some sequences after another, and their rows; more than one only if they are short.
+        """Yield groups of successive sequences, and their rows.
 
-        Together they have so many numbers at most.
+        A group has at most ``n_numbers`` numbers, or is a single sequence.
         """
         offsets, n_rows, first = self.offsets, -(-n_numbers // self.n_features), 0
         while first < len(self):
@@ -154,9 +154,9 @@ class Sequences:
             first = last
 
     def blocks_to_fill(self, out: Array, readers: Readers | None) -> Iterator[tuple[slice, slice]]:
-        """Yield ``blocks``, to fill in what ``out`` (n_sequences, …) has of their sequences.
+        """Yield ``blocks``, for the caller to fill in the rows of ``out`` (n_sequences, …).
 
-        Where readers do it together, those of this process; others fill in what is theirs.
+        If several readers do it together, only the blocks of this process; the others fill in the rest.
         """
         if readers is None:
             yield from self.blocks()
@@ -168,12 +168,12 @@ class Sequences:
             readers.share(out, tuple(starts[cut] for cut in cuts))
 
     def rows(self, indices: IntArray) -> IntArray:
-        """The rows of ``values`` that some of the sequences are made of, one after another."""
+        """The rows of ``values`` of some of the sequences, one after another."""
         starts = self.offsets[indices]
         return runs(starts, self.offsets[indices + 1] - starts)
 
     def take(self, indices: IntArray) -> Sequences:
-        """Return some of the sequences: a copy, but where they are large, unread."""
+        """Return some of the sequences: a copy, or if they are large, unread."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
         offsets, values = offsets_of(lengths), self.values
@@ -188,7 +188,7 @@ class Sequences:
         return replace(self, values=values, offsets=offsets, numbers=numbers)
 
     def shortened(self, lengths: IntArray) -> Sequences:
-        """Keep the first ``lengths[i]`` steps of each sequence i; they are at most its own."""
+        """Keep the first ``lengths[i]`` steps of each sequence i, which has at least so many."""
         if self.unread is not None or self.nbytes > stored.LARGE:
             values = as_values(
                 (self.unread or Rows.of_array(self.values, self.offsets)).shortened(lengths)
@@ -208,8 +208,15 @@ class Sequences:
         number = i if self.numbers is None else self.numbers[i]
         return f"sequence {number}, step {row - self.offsets[i]}"
 
+    def padded(self, rows: Array) -> Array:
+        """Pad rows (n_steps_in_all, n) with NaN as X was: (n_sequences, padded_to, n)."""
+        assert self.padded_to is not None
+        padded = np.full((len(self), self.padded_to, rows.shape[1]), np.nan, rows.dtype)
+        padded[np.arange(self.padded_to) < self.lengths[:, None]] = rows
+        return padded
+
     def fold(self, rows: Array) -> Array | list[Array]:
-        """Fold an array with a row for each step of ``values`` as the sequences came.
+        """Fold an array with a row for each step of ``values`` into the form of the sequences.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Bringing features to mean 0 and deviation 1, in blocks: there is never a copy of all in float64."""
+"""Bringing features to mean 0 and deviation 1, block by block, so that float64 copies are small."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def standardization(
 ) -> tuple[Array, Array]:
     """Weighted mean and standard deviation of each feature over all steps, (n_features,) each.
 
-    A feature that does not vary has its deviation taken as 1. Weights of None are 1 for each step.
-    ``readers`` go through the steps together.
+    The deviation of a feature that does not vary is taken as 1. Without weights, each step counts 1.
+    ``readers`` are the processes that go through the steps together.
     """
     given, n, D = sequences.values, len(sequences.values), sequences.n_features
 
@@ -29,14 +29,14 @@ def standardization(
     total = n if step_weights is None else step_weights.sum(dtype=np.float64)
     totals = None
     if step_weights is None and sequences.unread is not None:
-        totals = sequences.unread.totals  # found while they were checked
+        totals = sequences.unread.totals  # computed while the steps were checked
     if totals is None:
         totals = Totals(D, given.dtype)
         for found in each_block(
             given, lambda rows, block: totals_of(block, weights(rows)), (2, D), readers
         ):
             totals.add(found)
-    # Squares of huge values would overflow: a power of two, which changes no digit, brings them down.
+    # Squares of huge values would overflow: divide them by a power of two, which is exact.
     _, exponents = np.frexp(totals.largest)
     factors = np.ldexp(1.0, -np.maximum(exponents, 0))
 
@@ -51,10 +51,10 @@ def standardization(
 
         return np.asarray(sum(each_block(given, sums_of, (D,), readers), np.zeros(D)) / total)
 
-    # All of float32; and sums of float64 of that size lose nothing either.
+    # Any float32; and sums of float64 of that size lose nothing either.
     mean = totals.sums * factors / total if (exponents <= 128).all() else average(0.0, 1)
     variance = average(mean, 2)
-    # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
+    # Rounding errors in a constant are no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
     eps = np.finfo(np.float64).eps
     constant = variance <= n * eps * variance + (n * mean * eps) ** 2
     deviation = np.where(constant, 1.0, np.sqrt(variance) / factors)
@@ -76,7 +76,7 @@ def standardized(
     Raises
     ------
     DataError
-        If that overflows. The message names the sequence, the step and the feature.
+        If a value overflows. The message names the sequence, the step and the feature.
     """
     given = sequences.values
     if out is not None:
@@ -84,7 +84,7 @@ def standardized(
     elif all_true(mean == 0) and all_true(scale == 1):
         return sequences
     else:
-        # What a caller gave is seen through views; an array that owns its memory was made in here.
+        # The caller's arrays are seen through views; an array that owns its memory was made in elman.
         values = given if given.flags.owndata else np.empty_like(given)
     for rows, before in blocks(given):
         with np.errstate(over="ignore"):  # an infinity is reported below, with its place

@@ -1,4 +1,4 @@
-"""What a network ought to answer: values, weights, and whether a sequence has one or each step."""
+"""Targets: values, weights, and whether there is one for each sequence or for each step."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from elman._typing import Array, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Values and weights, flat: one a sequence, or one a step.
+    """Values and weights, flat: one for each sequence, or for each step.
 
-    What has weight 0 has no target: it is no class, and in no mean, no score and no loss; its value
-    may be anything.
+    A sequence or step of weight 0 has no target: its value counts in no set of classes, no mean, no
+    score and no loss, and may be anything.
 
     Attributes
     ----------
     values : array (n,) or (n, n_values)
-        By the number of the sequence, or of the step in ``Sequences.values``: labels as they came,
+        In the order of the sequences, or of the steps in ``Sequences.values``: labels as they came,
         codes 0 … K - 1, or numbers.
     weights : array (n,)
         What multiplies each target's loss.
     every_step : bool
-        Whether they are the steps'.
+        Whether there is one for each step.
     """
 
     values: Array
@@ -36,7 +36,7 @@ class Targets:
 
     @property
     def present(self) -> Array:
-        """Which of them there are, (n,) of truth values."""
+        """Which targets have a weight above 0, (n,) truth values."""
         return self.weights > 0
 
     def take(self, rows: IntArray | Array) -> Targets:
@@ -44,12 +44,12 @@ class Targets:
         return replace(self, values=self.values[rows], weights=self.weights[rows])
 
     def with_values(self, present: Array) -> Targets:
-        """Exchange the values of those that there are; the others get 0, or what is like it."""
+        """Replace the values of the present targets; the others get 0, or an equivalent."""
         values = np.zeros((len(self), *present.shape[1:]), present.dtype)
         values[self.present] = present
         return replace(self, values=values)
 
     def mean(self, scores: Array) -> float:
-        """The weighted mean of what belongs to each, (n,)."""
+        """The weighted mean of one score for each target, (n,)."""
         relative = self.weights / self.weights.max()  # sums of large numbers would overflow
         return float(np.average(scores, weights=relative))

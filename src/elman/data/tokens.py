@@ -1,7 +1,7 @@
 """Tokens: steps that are one symbol each, text or a whole number, in place of features.
 
-A vocabulary numbers them. With a one-hot x_t, U x_t is a column of U; the number of a token is that of
-its column, and nothing of the vocabulary's width is ever built.
+A vocabulary numbers them. With a one-hot x_t, U x_t is a column of U. The number of a token is the
+number of its column, so one-hot vectors are never built.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Token: TypeAlias = str | int
 def holds_text(X: Any) -> bool:
     """Whether X is sequences of text: texts, whose characters are tokens, or lists of words.
 
-    Tables and arrays of two dimensions are not, whatever they hold: text in them is categories that
-    were not encoded, more often than not.
+    Tables and two-dimensional arrays never are: text in them usually means categories that were not
+    encoded.
     """
     if isinstance(X, str):
         return True
@@ -47,7 +47,7 @@ def holds_text(X: Any) -> bool:
             steps = _listed(x)
             if len(steps):
                 return isinstance(steps[0], str)
-        elif x == x and x is not None:  # what is missing says nothing of the others
+        elif x == x and x is not None:  # a missing value says nothing about the others
             return False
     return False
 
@@ -60,7 +60,7 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     X : list of str, list of lists (or 1-D arrays) of str or int, array (n_samples, n_timesteps) of int
         An array of integers may have a last axis of 1.
     name : str
-        What messages call them.
+        The name of X in messages.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
     Raises
     ------
     DataError
-        If X is nothing of that; the message says where and what to do.
+        If X is none of these; the message says where, and what to do.
     """
     if isinstance(X, str):
         raise DataError(f"{name} is one text; expected a list of texts. Pass [{name}].")
@@ -115,7 +115,7 @@ def _whole_numbers(sequences: Sequences, name: str) -> IntArray:
             f"{name} has {values.shape[1]} features a step; a token is one whole number. Give one "
             "feature, or leave tokens=True out."
         )
-    with np.errstate(invalid="ignore"):  # what is no number at all differs from it, too
+    with np.errstate(invalid="ignore"):  # NaN differs from its integer, too
         tokens = values[:, 0].astype(np.int64)
     if (wrong := tokens != values[:, 0]).any():
         row = int(wrong.argmax())
@@ -155,7 +155,7 @@ def _tokens(x: Any, name: str) -> list[Token]:
 
 
 def _listed(X: Any) -> Any:
-    """A list of what an array, a Series or a list holds, as Python has it."""
+    """The values of an array, a Series or a list, as a list of Python's own objects."""
     for convert in ("to_pylist", "tolist", "to_list"):  # pyarrow's, NumPy's and pandas', polars'
         if hasattr(X, convert):
             return getattr(X, convert)()
@@ -178,7 +178,7 @@ class Vocabulary:
     Attributes
     ----------
     tokens : tuple of str, or of int
-        In ascending order. The i-th is column i of U; behind them is a column for all others.
+        In ascending order. The i-th has column i of U; the last column is for all other tokens.
     are_characters : bool
         Whether sequences are texts, of which each character is a token.
     """
@@ -195,7 +195,7 @@ class Vocabulary:
         X : list of str, or of lists of tokens
             From ``token_lists``.
         min_frequency : int
-            What occurs less often is among the others.
+            Tokens that occur less often are left out.
 
         Raises
         ------
@@ -243,9 +243,9 @@ class Vocabulary:
             From ``token_lists``.
         dtype : dtype
         name : str
-            What messages call X.
+            The name of X in messages.
         stacked : bool
-            As of ``Sequences``.
+            As in ``Sequences``.
 
         Returns
         -------
@@ -255,7 +255,7 @@ class Vocabulary:
         Raises
         ------
         DataError
-            If a sequence is a text and tokens are not characters, or tokens are of another kind.
+            If a sequence is a text but tokens are not characters, or tokens are of another kind.
         """
         sequences = list(X)
         for i, x in enumerate(sequences):
@@ -268,9 +268,10 @@ class Vocabulary:
         return Sequences(values[:, None], offsets, stacked)
 
     def of_present(self, sequences: Sequences, min_frequency: int) -> tuple[Vocabulary, Sequences]:
-        """Number the tokens again of some sequences that it encoded, as if it had learned from these.
+        """Make a smaller vocabulary, as if it had been learned from some of the encoded sequences.
 
-        What it did not know stays unknown. Parameters, and what is raised, are those of ``learned``.
+        Returns it, and the sequences in its numbers. Unknown tokens stay unknown. Parameters and errors
+        are those of ``learned``.
         """
         columns = sequences.loaded().values[:, 0].astype(np.int64)
         counts = np.bincount(columns, minlength=len(self))[:-1]
@@ -295,7 +296,7 @@ class Vocabulary:
         ----------
         x_t : str or int, or list of n_sequences of them
         n_sequences : int or None
-            None: one, without an axis.
+            None: one sequence, without an axis for it.
         dtype : dtype
 
         Returns
@@ -305,7 +306,7 @@ class Vocabulary:
         Raises
         ------
         DataError
-            If x_t is no token, or they are not one for each sequence.
+            If x_t is not one token, or not one for each sequence.
         """
         given = [x_t] if n_sequences is None else x_t
         if isinstance(given, str) or np.shape(given) != (n_sequences or 1,):
@@ -336,16 +337,16 @@ class Vocabulary:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a model file holds of it."""
+        """The settings for a model file."""
         return {"tokens": list(self.tokens), "are_characters": self.are_characters}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Vocabulary:
-        """Put it together again from what a model file holds of it."""
+        """Make it again from the settings in a model file."""
         return cls(tuple(settings["tokens"]), settings["are_characters"])
 
     def check(self) -> None:
-        """Refuse, by a ValueError, what would give wrong answers, or none."""
+        """Raise a ValueError for values that would give wrong answers, or none."""
         kinds = set(map(type, self.tokens))
         if kinds not in ({str}, {int}):
             raise ValueError("the tokens of a vocabulary must be all text, or all whole numbers")
@@ -365,7 +366,7 @@ def _too_rare(min_frequency: int, most: int) -> DataError:
 
 
 def require_tokens(values: Array, n_tokens: int, name: str = "X") -> None:
-    """Refuse what is no number of a column.
+    """Refuse values that are not numbers of columns.
 
     Raises
     ------

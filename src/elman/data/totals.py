@@ -1,4 +1,4 @@
-"""What one pass over all steps finds of each feature, block by block: its largest size, and its sum.
+"""The largest size and the sum of each feature, found in one pass over all steps, block by block.
 
 Several processes can go through the blocks together: each reads some, and tells the others what it
 found. Each adds up all sums in the order of the blocks, so they have the bits of one process.
@@ -16,10 +16,10 @@ import numpy as np
 from elman._typing import Array, IntArray
 
 BLOCK = 1 << 18
-"""Numbers at a time: there is never a copy of all in float64."""
+"""The numbers in a block, so that not all data are copied to float64 at once."""
 
 ROUND = 8
-"""Blocks that each process reads before they share what they found; Ctrl-C waits till then."""
+"""The blocks that each process reads before they share their results; Ctrl-C waits until then."""
 
 
 class Readers(Protocol):
@@ -35,12 +35,12 @@ class Readers(Protocol):
     size: int
 
     def share(self, rows: Array, cuts: tuple[int, ...]) -> None:
-        """Fill in the rows that others have: process r has ``rows[cuts[r]:cuts[r + 1]]``."""
+        """Fill in the rows of other processes: process r has ``rows[cuts[r]:cuts[r + 1]]``."""
         ...
 
 
 def blocks(values: Array) -> Iterator[tuple[slice, Array]]:
-    """Read rows (n, D) block by block; yields which, and the rows."""
+    """Read rows (n, D) block by block; yields the slice of each block, and its rows."""
     for rows in _cut(values):
         yield rows, values[rows]
 
@@ -51,16 +51,16 @@ def each_block(
     shape: tuple[int, ...],
     readers: Readers | None = None,
 ) -> Iterator[Array]:
-    """Find something in each block of rows (n, D); yields what was found, in the order of the blocks.
+    """Apply ``find`` to each block of rows (n, D), and yield the results in the order of the blocks.
 
     Parameters
     ----------
     values : array (n, D)
     find : callable
-        Takes which rows a block has, and the rows; returns float64 of this shape.
+        Takes the slice of a block, and its rows; returns float64 of shape ``shape``.
     shape : tuple of int
     readers : Readers, optional
-        They do it together; None: this process reads all blocks.
+        The processes that do it together; None: this process reads all blocks.
     """
     if readers is None:
         for rows, block in blocks(values):
@@ -77,14 +77,14 @@ def each_block(
 
 
 def rounds(n: int, size: int) -> Iterator[tuple[int, ...]]:
-    """Divide n blocks among processes, a few at a time; yields where the part of each begins."""
+    """Divide n blocks among processes, a few at a time; yields where each process's part begins."""
     for first in range(0, n, ROUND * size):
         n_now = min(ROUND * size, n - first)
         yield tuple(first + n_now * rank // size for rank in range(size + 1))
 
 
 def gathered(numbers: IntArray, readers: Readers) -> IntArray:
-    """Put together whole numbers that each process has some of; they come in ascending order."""
+    """Collect the whole numbers of all processes, in ascending order."""
     counts = np.zeros(readers.size, np.int64)
     counts[readers.rank] = len(numbers)
     readers.share(counts, tuple(range(readers.size + 1)))
@@ -119,10 +119,10 @@ class Totals:
         self.sums = np.zeros(n_features)
 
     def add(self, of_block: Array) -> None:
-        """Add those of the next block, from ``totals_of``."""
+        """Add the totals of the next block, from ``totals_of``."""
         largest, sums = of_block
         np.maximum(self.largest, largest.astype(self.largest.dtype), out=self.largest)
-        with np.errstate(over="ignore", invalid="ignore"):  # then there is another look
+        with np.errstate(over="ignore", invalid="ignore"):  # then the values are checked again
             self.sums += sums
 
 
@@ -134,7 +134,7 @@ def totals_of(block: Array, weights: Array | None = None) -> Array:
 
 
 def weighted(block: Array, weights: Array | None) -> Array:
-    """Multiply each step by its weight, in place; None is 1 for each."""
+    """Multiply each step by its weight, in place; None: all weights are 1."""
     if weights is not None:
         block *= weights[:, None]
     return block

@@ -1,4 +1,4 @@
-"""What multiplies each target's loss: checked once and laid out as the targets are."""
+"""Weights, which multiply the loss of each target: checked once, and laid out as the targets are."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def target_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array
     ----------
     weight : array (n_sequences,) or (n_sequences, 1), a number, or None
         If ``every_step``, also a list of (n_timesteps,).
-        A sequence's weight is that of each of its steps. None is 1.
+        The weight of a sequence holds for each of its steps. None: all weights are 1.
     sequences : Sequences
     every_step : bool
-        Whether the targets are the steps'.
+        Whether there is a target for each step.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def target_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array
     Raises
     ------
     DataError
-        If they are not finite numbers, one is below zero, or there are more or fewer.
+        If they are not finite numbers, one is below zero, or there are more or fewer than targets.
     """
     n = len(sequences)
     if weight is None or isinstance(weight, Real):
@@ -60,7 +60,7 @@ def target_weights(weight: Any, sequences: Sequences, every_step: bool) -> Array
 
 
 def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
-    """Convert weights to the dtype that is computed in.
+    """Convert weights to the network's dtype.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def cast_weights(weights: Array, dtype: np.dtype[Any]) -> Array:
     """
     with np.errstate(over="ignore"):
         cast = weights.astype(dtype)
-    # What is there stays there: rounded to 0, it would be in no mean.
+    # A weight above 0 stays above 0: rounded to 0, it would mean that there is no target.
     cast = np.where(weights > 0, np.maximum(cast, np.finfo(dtype).tiny), cast)
     if cast.max() > np.sqrt(np.finfo(dtype).max):  # the gradient's norm is a sum of squares
         raise DataError(

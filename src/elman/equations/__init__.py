@@ -1,7 +1,7 @@
 """The lecture notes as code: plain NumPy, in the notes' order and letters.
 
-Nothing here is optimised. It is what the fast engines are measured against, and it runs in any
-floating or complex dtype, so that complex-step differentiation can prove it.
+Nothing here is optimised. The fast engine is compared with it. It runs in any floating or complex
+dtype, so that complex-step differentiation can prove it.
 
     N1  the layered network and its chain rule   ``network.forward``, ``network.gradients``
     N2  forward propagation                      ``forward.recurrent_step``, ``forward.output``
@@ -12,15 +12,15 @@ floating or complex dtype, so that complex-step differentiation can prove it.
     N7  back-propagation through time            ``backward.errors_through_time``
     N8  the gradients as implemented             ``backward.recurrent_gradients``
 
-What V reads of a sequence's steps, other than the last: ``readouts``.
+``readouts`` says what V multiplies: the state of the last step, or something of all steps.
 
-Letters, everywhere: T steps, n sequences alive at a step, m answers, D features, H units, K outputs,
+Letters, everywhere: T steps, n sequences that have a step, m answers, D features, H units, K outputs,
 G gates of a cell (G_x of them read x, G_h read h).
 Vectors are columns and *columns are sequences*: x_t is (D, n), h_t is (H, n), ŷ_t is (K, n).
 
-Sequences may differ in length. They stand longest first, so that those still alive at step t are
-the first n_t columns, and n_1 ≥ n_2 ≥ … ≥ n_T. Whatever is indexed by step is a list of T blocks
-with n_t columns each; for sequences of one length an array (T, D, n) is such a list.
+Sequences may differ in length. They are sorted, the longest first, so that those that have a step t
+are the first n_t columns, and n_1 ≥ n_2 ≥ … ≥ n_T. Values of steps are a list of T blocks with n_t
+columns each; for sequences of one length an array (T, D, n) is such a list.
 """
 
 from elman.equations.backward import (

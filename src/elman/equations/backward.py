@@ -1,6 +1,6 @@
 """N6, N7 and N8: the gradients, through the output and back through time.
 
-δ_t stands for dL/dh_unactivated at step t, all that later steps send back included.
+δ_t stands for dL/dh_unactivated at step t, with all that later steps send back.
 G gates have G pre-activations, and so G δ_t, one under another.
 
 Letters: T steps, n sequences alive at a step, m answers, D features, H units, K outputs.
@@ -39,18 +39,18 @@ def output_gradients(error: Array, h: Array, V: Array) -> tuple[Array, Array, Ar
 def errors_through_time(
     dh: Sequence[Array], trace: LayerTrace, layer: Layer
 ) -> tuple[list[Array], States]:
-    """Carry the error back, from the step that the layer took last to its first one (N7).
+    """Carry the error back, from the last step that the layer took to its first one (N7).
 
-    N7 carries each loss L_t back to each step τ on its own, δ_{t,τ}, by one factor of its product
+    N7 carries the error δ_{t,τ} of each loss L_t back separately, multiplied at each step by
 
         ∂h_j/∂h_{j-1} = diag(1 - h_j²) W
 
-    a step. All losses take the same way, so that their sum δ_τ = Σ_{t≥τ} δ_{t,τ} takes it once:
+    All losses take the same way back, so their sum δ_τ = Σ_{t≥τ} δ_{t,τ} is carried back once:
 
         δ_t = [ dL/dh_t from above + Wᵀ δ_{t+1} ] ⊙ [1 - tanh²(h_unactivated)]
 
-    The last factor is the cell's; one with gates makes a δ of each. What a cell sends straight to
-    its states before, past W, is added. In a reverse layer δ_{t-1} stands for δ_{t+1}.
+    The last factor depends on the cell; a cell with gates has a δ for each. What a cell sends to its
+    states before without W is added. In a reverse layer, δ_{t-1} takes the place of δ_{t+1}.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ def errors_through_time(
         dL/d(state before the first step that the layer takes).
     """
     cell, T = layer.cell, len(dh)
-    delta: list[Array] = []  # as they are computed, brought into the order of steps at the end
+    delta: list[Array] = []  # in the order of computing; put into the order of steps at the end
     d_before: list[Array | None] = [None] * len(cell.states)
     d_initial = tuple(np.zeros_like(dh[0]) for _ in cell.states)
     for t in order_of(T, not layer.reverse):
         step = trace.steps[t]
         d = [dh[t].copy(), *(np.zeros_like(dh[t]) for _ in cell.states[1:])]
         for d_state, later in zip(d, d_before, strict=True):
-            if later is not None:  # those that ended at t have no later step
+            if later is not None:  # sequences that end at t have no later step
                 n_both = min(d_state.shape[1], later.shape[1])
                 d_state[:, :n_both] += later[:, :n_both]
         da, straight = cell.backward(tuple(d), step.kept, step.states, trace.before(t))
@@ -123,7 +123,7 @@ def recurrent_gradients(
 
 
 def input_gradient(delta: Array, x: Array, layer: Layer) -> Array:
-    """Sum dU = Σ δ xᵀ, (G_x H, D); of tokens each δ is added to the column that its token is.
+    """Sum dU = Σ δ xᵀ, (G_x H, D); for tokens, each δ is added to the column of its token.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
 """Dropout: masks that multiply states in training, and a generator that draws them from a counter.
 
-A unit is dropped with probability p, and what is left is multiplied by 1 / (1 - p), so that the mean
-stays and nothing is done where a network answers (Srivastava et al. 2014; "inverted"). A sequence keeps
-its masks at all of its steps (Gal and Ghahramani 2016, section 4): one on h_t as it goes up, to the
-layer above or to V, and one on h_{t-1} as it goes into W. What a cell itself takes of h_{t-1}, as a
-GRU does, is never dropped.
+A unit is dropped with probability p, and the others are multiplied by 1 / (1 - p). So the mean stays
+the same, and predictions need no correction (Srivastava et al. 2014; "inverted"). A sequence keeps its
+masks at all of its steps (Gal and Ghahramani 2016, section 4): one on h_t as it goes up, to the layer
+above or to V, and one on h_{t-1} as it goes into W. If a cell uses h_{t-1} without W, as a GRU does,
+this is never dropped.
 
-Each number is a function of what it is for: seed, update, layer, way, sequence, unit. So the order in
-which, and by how many, they are drawn changes no bit. It is SplitMix64 (Steele, Lea and Flood 2014,
-figures 16 and 17), whose i-th number is a function of where the stream begins, and of i; here the
-number itself is where the stream of the next level begins.
+Each random number is a function of seed, update, layer, way, sequence and unit. So it does not matter
+in which order the numbers are drawn, or by how many threads. The generator is SplitMix64 (Steele, Lea
+and Flood 2014, figures 16 and 17), whose i-th number is a function of i and of the beginning of the
+stream. Here each number is the beginning of another stream, of the next level.
 
 Letters: H units, n sequences.
 """
@@ -23,7 +23,7 @@ import numpy as np
 
 from elman._typing import Array, IntArray
 
-UP, IN_TIME = np.uint64(0), np.uint64(1)  # which way a state goes
+UP, IN_TIME = np.uint64(0), np.uint64(1)  # the ways of a state: to the next layer, to the next step
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -37,9 +37,9 @@ class Dropout(NamedTuple):
     Attributes
     ----------
     rate : float
-        p, of states on their way up.
+        p for states on their way up.
     recurrent_rate : float
-        p, of states on their way into W.
+        p for states on their way into W.
     seed, update : int
         At least 0.
     """
@@ -50,7 +50,7 @@ class Dropout(NamedTuple):
     update: int
 
     def checked(self) -> Dropout:
-        """Return it in Python's numbers, which compiled functions take.
+        """Return a copy with Python's numbers, which compiled functions take.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Dropout(NamedTuple):
         rate = self.rate if way == UP else self.recurrent_rate
         if rate == 0:
             return None
-        with np.errstate(over="ignore"):  # numbers of 64 bits, and no more
+        with np.errstate(over="ignore"):  # arithmetic in 64 bits wraps around
             key = key_of_layer(np.uint64(self.seed), np.uint64(self.update), np.uint64(layer), way)
             keys = number(key, sequences.astype(np.uint64))
             drawn = number(keys, np.arange(n_units, dtype=np.uint64)[:, None])
@@ -90,7 +90,7 @@ class Dropout(NamedTuple):
 
 
 def number(begin: Any, i: Any) -> Any:
-    """Give number i of the stream that begins at ``begin``, 64 bits."""
+    """Return number i, of 64 bits, of the stream that begins at ``begin``."""
     x = begin + GOLDEN * (i + ONE)
     x = (x ^ (x >> SHIFTS[0])) * FACTORS[0]
     x = (x ^ (x >> SHIFTS[1])) * FACTORS[1]
@@ -98,15 +98,15 @@ def number(begin: Any, i: Any) -> Any:
 
 
 def key_of_layer(seed: Any, update: Any, layer: Any, way: Any) -> Any:
-    """Say where the stream of a layer's sequences begins."""
+    """Return the beginning of the stream of a layer's sequences."""
     return number(number(number(seed, update), layer), way)
 
 
 def threshold(rate: float) -> Any:
-    """Of the 2⁵³ values of a number's upper bits, how many drop a unit."""
+    """How many of the 2⁵³ values of a number's upper bits drop a unit."""
     return np.uint64(rate * 2.0**53)
 
 
 def is_dropped(drawn: Any, threshold: Any) -> Any:
-    """Whether a unit that drew this number is dropped."""
+    """Whether the unit with this random number is dropped."""
     return (drawn >> ELEVEN) < threshold

@@ -14,24 +14,25 @@ from elman._typing import Array, IntArray
 from elman.equations.cells import Cell
 
 States: TypeAlias = tuple[Array, ...]
-"""h, and what other states a cell has, each (H, n)."""
+"""h, and the other states of a cell if it has any, each (H, n)."""
 
 
 class Layer(NamedTuple):
-    """One layer's cell and parameters: G gates, G_x of them reading x, and G_h reading h.
+    """One layer's cell and parameters. Of its G gates, G_x read x and G_h read h.
 
     A ``reverse`` layer goes from the last step to the first: its state before step t is that of
-    step t + 1, and a sequence's first state stands before its last step. The equations are the same.
+    step t + 1, and its initial state is the state before a sequence's last step. The equations are the
+    same.
     """
 
     cell: Cell
     U: Array  # (G_x H, D)
     W: Array | None  # (G_h H, H); None without recurrence
     b: Array | None  # (G H,); None without bias
-    initial: Array | None = None  # (states · H,), those before the first step; None: zeros
+    initial: Array | None = None  # (states · H,), the states before the first step; None: zeros
     reverse: bool = False
-    up_mask: Array | None = None  # (H, n_1), what multiplies h_t on its way up; None: nothing
-    in_time_mask: Array | None = None  # (H, n_1), what multiplies h_{t-1} on its way into W
+    up_mask: Array | None = None  # (H, n_1), multiplies h_t on its way up; None: no mask
+    in_time_mask: Array | None = None  # (H, n_1), multiplies h_{t-1} on its way into W
     tokens: bool = False  # whether x_t is the number of a column of U
 
     @property
@@ -57,13 +58,13 @@ class Layer(NamedTuple):
 
 
 class StepTrace(NamedTuple):
-    """Every intermediate of one step of one layer; of a cell with gates, one under another."""
+    """Every intermediate of one step of one layer; the gates of a cell are one under another."""
 
     U_frd: Array  # (G_x H, n)
     W_frd: Array  # (G_h H, n); zeros without recurrence
     h_unactivated: Array  # (G H, n), the gates' pre-activations
     states: States  # after the step
-    kept: tuple[Array, ...]  # what the cell needs to go back
+    kept: tuple[Array, ...]  # what the cell needs for the backward pass
 
     @property
     def h_activated(self) -> Array:
@@ -91,9 +92,9 @@ class LayerTrace(NamedTuple):
 
 
 def states_before(taken: States | None, initial: States, n: int) -> States:
-    """The states before a step of n sequences, of those after the step that was taken last.
+    """The states before a step of n sequences, from the states after the step that was taken last.
 
-    Of these some may have ended. Those that begin have their initial states.
+    Sequences that have ended are left out. Sequences that begin have their initial states.
     """
     if taken is None:
         taken = tuple(state[:, :0] for state in initial)
@@ -135,13 +136,13 @@ def recurrent_step(x_t: Array, before: States, layer: Layer) -> StepTrace:
 
 
 def input_product(x_t: Array, layer: Layer) -> Array:
-    """U x_t, (G_x H, n); of tokens the columns of U that a one-hot x_t would pick."""
+    """U x_t, (G_x H, n); for tokens, the columns of U that a one-hot x_t would pick."""
     U: Array = layer.U
     return U[:, columns_of(x_t)] if layer.tokens else U @ x_t
 
 
 def columns_of(x_t: Array) -> IntArray:
-    """Which columns of U tokens (1, n) are."""
+    """The columns of U that tokens (1, n) stand for."""
     columns: IntArray = x_t[0].real.astype(np.int64)
     return columns
 
@@ -166,7 +167,7 @@ def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerT
     x : T blocks (D, n_t), or of tokens (1, n_t)
         The inputs, x_1 … x_T.
     initial : one array (H, n_1) a state
-        The states before each sequence's first step (of a reverse layer its last), h_0 first.
+        The states before each sequence's first step (in a reverse layer, its last one), h first.
     layer : Layer
 
     Returns
@@ -183,7 +184,7 @@ def recurrent_layer(x: Sequence[Array], initial: States, layer: Layer) -> LayerT
 
 
 def output(h: Array, V: Array, c: Array | None) -> tuple[Array, Array]:
-    """Answer from states (N2): y_unactivated = V h_t + c, y_activated = softmax of it.
+    """Compute the output from states (N2): y_unactivated = V h_t + c, y_activated = softmax of it.
 
     Parameters
     ----------
@@ -204,7 +205,7 @@ def output(h: Array, V: Array, c: Array | None) -> tuple[Array, Array]:
 def softmax(z: Array) -> Array:
     """ŷ_k = exp z_k / Σ_i exp z_i, for each column of z (K, m).
 
-    The largest z of a column is taken off first: the quotient is the same, and nothing overflows.
+    The largest z of a column is subtracted first: the quotient is the same, and nothing overflows.
     """
     exp_z = np.exp(z - z.real.max(axis=0))
     return np.asarray(exp_z / exp_z.sum(axis=0))

@@ -1,6 +1,6 @@
-"""The functions that cells and losses are written in; the other operations are + - * / alone.
+"""The functions that cells and losses may use, beside + - * /.
 
-One and the same line runs on NumPy's arrays, on complex arrays for the proof by complex step, and on
+The same line runs on NumPy's arrays, on complex arrays for the proof by complex step, and on
 the vectors of the compiled engine, which registers its own versions of these.
 """
 
@@ -21,7 +21,8 @@ def tanh(x: Any) -> Any:
 def _tanh_of_complex(z: Any) -> Any:
     """(tanh x + i tan y) / (1 + i tanh x tan y) for z = x + iy, by functions of real numbers.
 
-    NumPy's own takes several times as long. 1 - tanh² x is 1 / cosh² x, which keeps its digits.
+    NumPy's tanh takes several times as long. 1 - tanh² x is computed as 1 / cosh² x, which loses no
+    digits.
     """
     x, y = _parts(z)
     h, power = np.tanh(x), np.exp(-2.0 * np.abs(x))
@@ -45,18 +46,18 @@ def _exp_of_complex(z: Any) -> Any:
     if not _is_tiny(y):
         return np.exp(z)
     power = np.exp(x)
-    if not np.isfinite(power).all():  # what infinity times y is, NumPy knows
+    if not np.isfinite(power).all():  # NumPy's exp handles infinity times y
         return np.exp(z)
     return _complex(power, power * y)
 
 
 def _parts(z: Any) -> tuple[Any, Any]:
-    """The real and the imaginary part, each with its numbers side by side, as NumPy is fast on."""
+    """The real and the imaginary part, each contiguous, because NumPy is fast on such arrays."""
     return np.asarray(np.real(z), order="C"), np.asarray(np.imag(z), order="C")
 
 
 def _is_tiny(y: Any) -> bool:
-    """Whether 1 + y² is 1 for all of them, as in a complex step: sin y and tan y are y, cos y is 1."""
+    """Whether 1 + y² is 1 for all y, as in a complex step: then sin y = tan y = y, cos y = 1."""
     return bool(np.abs(y).max(initial=0.0) < 1e-8)
 
 
@@ -74,7 +75,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 
 @singledispatch
 def positive(x: Any) -> Any:
-    """Where x > 0, for ``where``; of complex numbers, which have no order, the real part."""
+    """Whether x > 0, for ``where``; of complex numbers, which have no order, the real part."""
     return np.real(x) > 0
 
 
@@ -85,7 +86,7 @@ def where(condition: Any, yes: Any, no: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    """σ(x) = 1 / (1 + e⁻ˣ), by e to the power of -|x|, which cannot overflow."""
+    """σ(x) = 1 / (1 + e⁻ˣ), computed from e to the power of -|x|, which cannot overflow."""
     is_positive = positive(x)
     power = exp(where(is_positive, -x, x))
     return where(is_positive, 1.0, power) / (power + 1.0)

@@ -1,4 +1,4 @@
-"""Cells and losses by name, as model files hold them; also those that are not elman's."""
+"""The names of cells and losses in model files, also of the user's own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 
 def encode(part: Any, table: Mapping[str, type]) -> str | dict[str, Any]:
-    """Return the name of a cell or a loss, or its name and settings, plain enough for a model file.
+    """Return the name of a cell or a loss, or its name and settings, in plain types for a model file.
 
     Parameters
     ----------
     part : str or object
     table : mapping from name to class
-        elman's own; a class that is not among them goes by its own name.
+        elman's own classes; a class that is not among them is stored under its own name.
 
     Raises
     ------
     ValueError
-        If another one would be made of that.
+        If this name and these settings would not make the same cell or loss again.
     """
     if isinstance(part, str):
         return part
@@ -47,21 +47,21 @@ class NotHereError(ValueError):
 
 
 def decode(encoded: Any, table: Mapping[str, type], base: type, what: str) -> Any:
-    """Make a cell or a loss of what ``encode`` returned; a plain name stays one.
+    """Make a cell or a loss from what ``encode`` returned; a plain name stays a name.
 
     Parameters
     ----------
     encoded : str or dict
     table : mapping from name to class
     base : type
-        Of whose subclasses those are that are not in the table.
+        The base class of the classes that are not in the table.
     what : str
         ``"cell"`` or ``"loss"``, for messages.
 
     Raises
     ------
     NotHereError
-        If there is none of that name here.
+        If no class of this name has been imported.
     ValueError
         If it does not take these settings.
     """
@@ -90,7 +90,7 @@ def require_hashable(part: Any) -> None:
 
 
 def _tuples(value: Any) -> Any:
-    """Lists, as JSON has them, as the tuples that they were."""
+    """Turn JSON's lists into the tuples that they were."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 

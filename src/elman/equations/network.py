@@ -1,8 +1,8 @@
 """N1, the layered network and its chain rule: layers one above another under one softmax.
 
 The states of layer k, N1's O_k, are the inputs of layer k + 1, step by step; the error goes back the
-same way. Where layers go in both directions, two with the same inputs stand side by side: the forward
-one, then the reverse one. Their states, one below the other, are the inputs of what is above.
+same way. In a bidirectional network, two layers with the same inputs stand side by side: the forward
+one, then the reverse one. Their states, one below the other, are the inputs of the next layer or of V.
 
 With ``dense`` cells and T = 1 this is the feed-forward network of the notes' first page, whose W_k are
 called U here, since they multiply what comes from below.
@@ -28,15 +28,15 @@ class Trace(NamedTuple):
     """
 
     layers: list[LayerTrace]  # lowest first; in both directions forward, reverse, forward, …
-    h_answering: Array  # (H, m), the top layer's states that answer, or what is read of its steps;
-    # of both directions (2 H, m)
+    h_answering: Array  # (H, m), what V multiplies: the top layer's states, or a readout;
+    # in both directions (2 H, m)
     y_unactivated: Array  # (K, m)
     y_activated: Array  # (K, m)
-    carried: list[list[Array]]  # of each top layer T blocks (H, n_t), what its readout carries
+    carried: list[list[Array]]  # for each top layer, T blocks (H, n_t): what its readout carries
 
 
 class LayerGradients(NamedTuple):
-    """The gradients of a layer's parameters, of the same shapes; also of those that it has not."""
+    """The gradients of a layer's parameters, with the same shapes; also of parameters that it lacks."""
 
     U: Array
     W: Array
@@ -64,11 +64,11 @@ def forward(
         (K, 2 H) where there are both directions.
     c : array (K,) or None
     answers_from : T integers, a_t
-        At step t the columns from a_t on give an answer: all of them where every
-        step has a label (0), only those that end at t where a sequence has one (n_{t+1}). In that case
-        a reverse layer answers with its own last state, that of the sequence's first step.
+        At step t the columns from a_t on give an answer. If every step has a label, these are all
+        columns (0); if a sequence has one label, those that end at t (n_{t+1}). In the second case a
+        reverse layer answers with its own last state, that of the sequence's first step.
     initial : for each layer one array (H, n_1) a state, optional
-        The states that sequences begin with; if left out the layers' own, zeros or learned.
+        The states that sequences begin with; if left out, those of the layers, zeros or learned.
     readout : str
         What V multiplies: a name of ``readouts.READOUTS``.
 
@@ -95,7 +95,7 @@ def forward(
 
 
 def levels(layers: Sequence[Layer]) -> list[list[int]]:
-    """The numbers of the layers with the same inputs, lowest first: one, or two in both directions."""
+    """The numbers of the layers on each level, lowest first: one, or two in a bidirectional network."""
     found: list[list[int]] = []
     for k, layer in enumerate(layers):
         if layer.reverse and found:
@@ -106,7 +106,7 @@ def levels(layers: Sequence[Layer]) -> list[list[int]]:
 
 
 def stacked(of_layers: Sequence[Sequence[Array]]) -> Sequence[Array]:
-    """What layers side by side have, T blocks each, one below the other."""
+    """The T blocks of each of several layers side by side, one below the other."""
     if len(of_layers) == 1:
         return of_layers[0]
     return [np.concatenate(blocks) for blocks in zip(*of_layers, strict=True)]
@@ -118,7 +118,7 @@ def answering(
     answers_from: Sequence[int] | IntArray,
     readout: str,
 ) -> Array:
-    """What answers read of a top layer's steps, r_1 … r_T: (H, m)."""
+    """What the answers read from r_1 … r_T of a top layer's steps: (H, m)."""
     answers = zip(r, answers_from, steps_read(trace, answers_from, readout), strict=True)
     return np.concatenate(
         [r[step][:, first : r_t.shape[1]] for r_t, first, step in answers], axis=1
@@ -128,9 +128,9 @@ def answering(
 def steps_read(
     trace: LayerTrace, answers_from: Sequence[int] | IntArray, readout: str
 ) -> list[int]:
-    """The step whose r_t an answer at each step reads: that step.
+    """For an answer at each step, the step whose r_t it reads: the same step.
 
-    Of a reverse layer's last states, where a sequence answers once, it is step 1.
+    But if a sequence answers once from a reverse layer's last state, it is step 1.
     """
     T = len(trace.steps)
     if readout == "last" and trace.reverse and any(answers_from):
@@ -190,7 +190,7 @@ def gradients(
                     np.concatenate([d.sum(axis=1) for d in d_initial]),
                 )
             )
-            if below:  # one factor dO_k/dO_{k-1} more
+            if below:  # one more factor dO_k/dO_{k-1}
                 down = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
                 both = zip(d_inputs, down, strict=True)
                 d_inputs = [a + b for a, b in both] if d_inputs else down
@@ -212,14 +212,14 @@ def answers_to_states(
     dh_answering : array (H, m)
         dL/dO_K of each answer, from ``output_gradients``.
     trace : LayerTrace
-        A top layer's.
+        The trace of a top layer.
     answers_from, readout
         As in ``forward``.
 
     Returns
     -------
     T blocks (H, n_t)
-        dL/dO_K by step: an answer's for the columns that answer, 0 for the others.
+        dL/dO_K by step: that of the answer for columns that answer, 0 for the others.
     """
     dh = [np.zeros_like(h_t) for h_t in trace.h]
     start = 0

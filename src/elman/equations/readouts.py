@@ -1,14 +1,13 @@
-"""What the output reads of the steps of a sequence: r_t, which V multiplies in place of h_t.
+"""Readouts: what the output reads from the steps of a sequence, r_t. V multiplies it in place of h_t.
 
     last    r_t = h_t                           the notes' own
     mean    r_t = (h_1 + … + h_t) / t           added in the order of the steps
     max     r_t = max(h_1, …, h_t)              unit by unit
 
-A sequence with one target is answered by r_T, of its own T steps. Each is carried from step to step,
-as a state is, so that a sequence whose steps are still coming in is answered by those that it has.
-Nothing reads r_t but the output.
+A sequence with one target is answered from r_T, where T is its own length. A readout is carried from
+step to step, as a state is, so a stream is answered from the steps so far. Only the output reads r_t.
 
-Letters: T steps, n sequences alive at a step, H units.
+Letters: T steps, n sequences that have a step, H units.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from elman.equations.functions import positive, where
 
 
 class Readout(ABC):
-    """Base of all readouts: what is carried from step to step, what is read of it, and the way back.
+    """Base of all readouts: what is carried from step to step, what is read from it, and the way back.
 
     Attributes
     ----------
     of_all_steps : bool
-        Whether an answer reads other steps than its own, so that its error enters at those.
+        Whether an answer reads other steps than its own, so that its error also goes to these.
     chooses : bool
         Whether it compares states, so that their rounding may decide which step is read.
     """
@@ -52,16 +51,16 @@ class Readout(ABC):
         Parameters
         ----------
         d : array (H, n)
-            dL/d(carried), all that later steps send back included.
+            dL/d(carried), with all that later steps send back.
         h : array (H, n)
         before : array (H, n), or None at the first step
-            What is carried from the step before.
+            The value carried from the step before.
         t : int
 
         Returns
         -------
         dh, d_before : arrays (H, n)
-            What goes to h_t, and to what is carried; None where nothing does.
+            The parts for h_t, and for the value carried from the step before; None if there is none.
         """
 
     def error(self, dr: Array, t: int) -> Array:
@@ -79,7 +78,7 @@ class Last(Readout):
         return h
 
     def back(self, d: Array, h: Array, before: Array | None, t: int) -> tuple[Array, Array | None]:
-        """All to h_t."""
+        """The whole error goes to h_t."""
         return d, None
 
 
@@ -91,29 +90,29 @@ class Mean(Readout):
         return before + h
 
     def read(self, carried: Any, t: Any) -> Any:
-        """The sum over t."""
+        """The sum divided by t."""
         return carried / t
 
     def error(self, dr: Array, t: int) -> Array:
-        """dL/dr_t over t."""
+        """dL/dr_t divided by t."""
         return dr / t
 
     def back(self, d: Array, h: Array, before: Array | None, t: int) -> tuple[Array, Array | None]:
-        """The same to each step."""
+        """Each step gets the same error."""
         return d, d
 
 
 class Max(Readout):
-    """r_t = max(h_1, …, h_t); of steps that are equal, the first has it, and gets the error."""
+    """r_t = max(h_1, …, h_t); if steps are equal, the first of them counts, and gets the error."""
 
     chooses = True
 
     def carry(self, before: Any, h: Any) -> Any:
-        """The larger one; of complex numbers, that with the larger real part."""
+        """The larger one; for complex numbers, the one with the larger real part."""
         return where(positive(h - before), h, before)
 
     def back(self, d: Array, h: Array, before: Array | None, t: int) -> tuple[Array, Array | None]:
-        """To h_t where it is the largest so far, else to the steps before."""
+        """The error goes to h_t if it is the largest so far, else to the steps before."""
         if before is None:
             return d, None
         is_largest = positive(h - before)
@@ -146,14 +145,14 @@ def carry(readout: Readout, h: Sequence[Array]) -> list[Array]:
 
 
 def read(readout: Readout, carried: Sequence[Array]) -> list[Array]:
-    """Read r_1 … r_T, T blocks (H, n_t), of what ``carry`` returned."""
+    """Read r_1 … r_T, T blocks (H, n_t), from what ``carry`` returned."""
     return [readout.read(of_step, t) for t, of_step in enumerate(carried, start=1)]
 
 
 def errors_of_states(
     readout: Readout, dr: Sequence[Array], h: Sequence[Array], carried: Sequence[Array]
 ) -> list[Array]:
-    """Take errors back from what was read to the states.
+    """Carry errors back from what was read to the states.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What to say of a training that learned nothing, from what can be measured then.
+"""Advice after a training that learned nothing, from measurements.
 
 Letters: T steps, K outputs.
 """
@@ -20,28 +20,28 @@ from elman.training import N_UPDATES, Run, Trainer
 from elman.training.optimizers import Adam, RMSprop
 
 ENOUGH_UPDATES = 100
-"""Updates from which on a loss in the end says something of a training."""
+"""With fewer updates, the final loss says nothing about a training."""
 
 EXPLAINED = 0.01
-"""The share of the loss of guessing that has to be gone."""
+"""The share by which the loss must be below that of guessing; otherwise nothing was learned."""
 
 BY_HEART = 0.5
-"""The share of the loss of guessing from which on training has learned, though what is kept has not."""
+"""From this share on, training has learned its data, although the kept weights have not."""
 
 NEGLIGIBLE = 1e-3
-"""What is left of an error that is lost; 1 / it is one that explodes (as in ``gradient_flow``)."""
+"""If less than this is left of an error, it has vanished; more than 1 / this has exploded."""
 
 MANY_SATURATED, ALMOST_ONE = 0.9, 0.95
-"""The share of states from which on saturation is to blame, and when a state is saturated."""
+"""From this share of saturated states on, saturation is the cause; the size of a saturated one."""
 
 SAFE_RATE = 0.003
-"""A learning rate that suits Adam: the estimators' default of both."""
+"""A learning rate that suits Adam: both are the estimators' defaults."""
 
 MUCH_LOWER = 0.1
-"""The share of that rate up to which a rate is to blame where nothing was learned."""
+"""If nothing was learned, a rate of at most this share of it is the cause."""
 
 WORSE = 2
-"""Times the loss of guessing, which not even weights drawn at random have: steps were too large."""
+"""A loss so many times that of guessing is worse than random weights: steps were too large."""
 
 _FEW = 20  # steps
 _SAMPLE = 8  # sequences
@@ -51,33 +51,34 @@ _TOO_LONG = 10  # norms of the gradient, in those it is clipped to
 def unlearnt(
     trainer: Trainer, run: Run, *, tol: float, cell: Any, readout: str | None, frame: Frame | None
 ) -> str:
-    """Say that training ended no better than guessing, and what to try; no text if it did not.
+    """Say that training ended no better than guessing, and what to try; "" if it ended better.
 
     Parameters
     ----------
     trainer : Trainer
-        At its end.
+        As it is after the training.
     run : Run
-        What it came to.
+        The result of the training.
     tol : float
-        Where guessing leaves no more than that to explain, there is nothing to say.
+        If the loss of guessing is not above the perfect loss by more than this, there is nothing to
+        say.
     cell : str, Cell or list of these
     readout : str or None
-        None where each step is answered.
+        None if each step is answered.
     frame : Frame or None
     """
     guessing = trainer.guessing
     if trainer.n_updates < ENOUGH_UPDATES or guessing.loss - guessing.perfect <= tol:
         return ""
-    # The weights may be those of a fit before this one, whose loss is not known here.
+    # The weights may come from an earlier fit, whose loss is not known here.
     if math.isnan(run.data_loss) or guessing.explained(run.data_loss) >= EXPLAINED:
         return ""
     if guessing.explained(trainer.data_loss) >= BY_HEART:
         return (
             f"has learned its training data by heart (its loss in the last epoch was "
-            f"{trainer.data_loss:.4g}), but on what was kept aside no epoch scored better than epoch "
-            f"{run.best_epoch}, whose weights it has. Try more sequences, a smaller network "
-            "(hidden_layer_sizes) or dropout, and look whether X says anything of y."
+            f"{trainer.data_loss:.4g}), but on the sequences kept aside no epoch scored better than "
+            f"epoch {run.best_epoch}, whose weights it has. Try more sequences, a smaller network "
+            "(hidden_layer_sizes) or dropout, and check whether X says anything about y."
         )
     takes_classes = trainer.parameters.architecture.loss_function.takes_classes
     what = "the classes by how frequent they are" if takes_classes else "one number for all"
@@ -97,8 +98,8 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
         lower = min(lower, SAFE_RATE)
     if saturated >= MANY_SATURATED:
         return (
-            f"{saturated:.0%} of the states stand at an end of what they can be, and let no error "
-            f"through. Try a lower learning rate, learning_rate_init={lower:.1g}."
+            f"{saturated:.0%} of the states are at the largest or smallest value that they can have, "
+            f"and let no error through. Try a lower learning rate, learning_rate_init={lower:.1g}."
         )
     if has_safe_rate and highest <= MUCH_LOWER * SAFE_RATE and norm <= _TOO_LONG * limit:
         return (
@@ -110,7 +111,7 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
         if cell != "leaky":
             tries.append('cell="leaky"')
         tries.append("fewer and larger steps")
-        if readout is not None and frame is None:  # else it has frames, or each step an answer
+        if readout is not None and frame is None:  # otherwise it has frames, or answers each step
             n = max(2, round(float(np.median(trainer.examples.sequences.lengths)) / _FEW))
             tries[-1] += f", frame=({n}, {n})"
         return (
@@ -134,20 +135,20 @@ def _advice(trainer: Trainer, run: Run, cell: Any, readout: str | None, frame: F
         )
     return (
         "Its gradient is neither too small nor too large. Try a larger network (hidden_layer_sizes) "
-        "and a longer training (max_iter), and look whether X says anything of y."
+        "and a longer training (max_iter), and check whether X says anything about y."
     )
 
 
 def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None, float]:
-    """Measure what is left, before a sequence's first step, of an error at its last.
+    """Measure how much of an error at a sequence's last step is left before its first step.
 
     Returns
     -------
     reach : float or None
-        ‖∂L/∂h_0‖ / ‖Vᵀ(ŷ - y)‖ in the median over some sequences, in the lowest layer; None where
-        there is no error at all, or no recurrence.
+        ‖∂L/∂h_0‖ / ‖Vᵀ(ŷ - y)‖ in the lowest layer, the median over some sequences; None if there is no
+        error at all, or no recurrence.
     saturated : float
-        The share of their states there that are above 0.95, below -0.95, or 0.
+        The share of these sequences' states there that are above 0.95, below -0.95, or 0.
     """
     architecture = replace(parameters.architecture, learn_initial_state=True)
     if not any(spec.role == "recurrent" for spec in architecture.specs.values()):
@@ -162,7 +163,7 @@ def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None,
         one = _last_alone(examples.take(np.array([i])).made())
         batch, _ = one.batch(np.array([0]))
         y_hat = np.empty((len(one.targets), architecture.n_outputs))
-        with np.errstate(all="ignore"):  # what overflows is not finite, and left out
+        with np.errstate(all="ignore"):  # an overflow is not finite, and left out
             engine.probabilities(exact, batch, y_hat)
             y = loss.columns(one.targets.values[-1:], architecture.n_outputs)
             error = loss.error(y_hat[-1:].T, y, *loss.constants(architecture.n_outputs))
@@ -178,7 +179,7 @@ def _measured(parameters: Parameters, examples: Examples) -> tuple[float | None,
 
 
 def _last_alone(one: Examples) -> Examples:
-    """Let a sequence be answered at its last step alone, with weight 1."""
+    """Give a sequence a target at its last step only, with weight 1."""
     targets = one.targets
     weights = np.zeros(len(targets))
     weights[-1] = 1.0

@@ -1,4 +1,4 @@
-"""What a network's outputs mean: classes, or numbers in units of their own."""
+"""What a network's outputs mean: classes, or numbers in the units of y."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from elman.parameters import Architecture, Parameters
 
 
 class Answers(ABC):
-    """What an estimator knows of its targets."""
+    """What an estimator knows about its targets."""
 
     @property
     @abstractmethod
     def n_outputs(self) -> int:
-        """K of the network."""
+        """K, the number of the network's outputs."""
 
     @abstractmethod
     def encoded(self, targets: Targets) -> Targets:
         """Turn checked values into what ``score`` and ``scaled`` take."""
 
     def measured(self, targets: Targets) -> Answers:
-        """Learn what is to be learnt of encoded targets before training."""
+        """Learn from encoded targets what is needed before training."""
         return self
 
     def begin(self, parameters: Parameters, targets: Targets) -> None:
-        """Change a new network's parameters, so that it begins at the mean of encoded targets."""
-        return  # nothing, of classes
+        """Change a new network's parameters so that it begins with the mean of encoded targets."""
+        return  # classes need no change
 
     def scaled(self, targets: Targets, dtype: np.dtype[Any]) -> Targets:
-        """Bring encoded targets to what the network is trained on."""
+        """Turn encoded targets into what the network is trained on."""
         return targets
 
     def reduced(self, y_hat: Array) -> Array:
-        """Leave of ŷ (n, K) what ``decoded`` and ``score`` need; they take either."""
+        """Reduce ŷ (n, K) to what ``decoded`` and ``score`` need; these take both forms."""
         return y_hat
 
     @abstractmethod
@@ -56,26 +56,26 @@ class Answers(ABC):
 
     def require_score(self, targets: Targets) -> None:
         """Refuse, by a DataError, targets that are too few for ``score``."""
-        return  # none, of classes
+        return  # classes need only one target
 
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What a model file holds of it, beside ``arrays``."""
+        """The settings for a model file, beside ``arrays``."""
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """What a model file holds of it, beside ``settings``."""
+        """The arrays for a model file, beside ``settings``."""
         return {}
 
     @abstractmethod
     def check(self, architecture: Architecture) -> None:
-        """Refuse, by a ValueError, what does not fit a network or would give wrong answers."""
+        """Raise a ValueError for values that do not fit a network or would give wrong answers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Classes(Answers):
-    """The labels, in ascending order (n_classes,), by their codes."""
+    """The labels in ascending order, (n_classes,). The place of each is its code."""
 
     classes: Array
 
@@ -85,7 +85,7 @@ class Classes(Answers):
         return len(self.classes)
 
     def encoded(self, targets: Targets) -> Targets:
-        """Turn labels into codes 0 … K - 1; one that is no class has code -1."""
+        """Turn labels into codes 0 … K - 1; a label that is not a class gets -1."""
         labels = targets.values[targets.present]
         codes = np.searchsorted(self.classes, labels)
         known = self.classes[np.minimum(codes, len(self.classes) - 1)] == labels
@@ -107,7 +107,7 @@ class Classes(Answers):
     def settings(self) -> dict[str, Any]:
         """The classes, and their dtype."""
         classes = self.classes
-        if classes.dtype.kind == "U":  # no wider than the longest, as they are when they are read
+        if classes.dtype.kind == "U":  # as wide as the longest, as in ``from_model``
             classes = np.array(classes.tolist())
         return {"classes": classes.tolist(), "classes_dtype": classes.dtype.str}
 
@@ -115,9 +115,10 @@ class Classes(Answers):
     def from_model(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, Array], loss: Loss
     ) -> Classes:
-        """Make the array that was written, and no other.
+        """Make the array of classes that was written.
 
-        Text is as wide as the longest: a dtype alone could claim any amount of memory.
+        Text gets the width of the longest label, because a dtype in a file could claim any amount of
+        memory.
         """
         classes, dtype = settings["classes"], settings["classes_dtype"]
         expected = np.dtype(dtype) if isinstance(dtype, str) else None
@@ -149,7 +150,7 @@ class Numbers(Answers):
     ----------
     loss : Loss
     mean, scale : arrays (n_numbers,), float64
-        0 and 1 where the loss has to see y itself.
+        0 and 1 if the loss needs y itself.
     by_quantile : bool
         Whether answers have an axis for quantiles.
     """
@@ -161,7 +162,7 @@ class Numbers(Answers):
 
     @classmethod
     def of(cls, loss: Loss, n_numbers: int, by_quantile: bool) -> Numbers:
-        """Make one that changes nothing yet."""
+        """Make ``Numbers`` with mean 0 and scale 1."""
         return cls(loss, np.zeros(n_numbers), np.ones(n_numbers), by_quantile)
 
     @property
@@ -174,7 +175,7 @@ class Numbers(Answers):
         return targets
 
     def measured(self, targets: Targets) -> Numbers:
-        """Learn mean and deviation of each number, where the loss allows that."""
+        """Learn the mean and the deviation of each number, if the loss allows it."""
         if not self.loss.standardizes:
             return self
         values = targets.values[targets.present]
@@ -184,7 +185,7 @@ class Numbers(Answers):
         values = values / largest  # squares of huge values would overflow
         mean = np.average(values, axis=0, weights=weights)
         variance = np.average((values - mean) ** 2, axis=0, weights=weights)
-        # What rounding makes of a constant is no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
+        # Rounding errors in a constant are no variation (Chan, Golub and LeVeque 1983, eq. 3.2).
         n, eps = len(values), np.finfo(np.float64).eps
         constant = variance <= n * eps * variance + (n * mean * eps) ** 2
         scale = np.where(constant, 1.0, np.sqrt(variance) * largest)
@@ -198,7 +199,7 @@ class Numbers(Answers):
             parameters["c"][...] = np.repeat(self.loss.link(mean), self.loss.outputs_a_number)
 
     def scaled(self, targets: Targets, dtype: np.dtype[Any]) -> Targets:
-        """Bring numbers to mean 0 and deviation 1.
+        """Standardise numbers to mean 0 and deviation 1.
 
         Raises
         ------
@@ -224,7 +225,7 @@ class Numbers(Answers):
 
         Returns
         -------
-        array (…,), with an axis for numbers where there are several, and one for quantiles.
+        array (…,), with an axis for numbers if there are several, and one for quantiles.
         """
         answers = self._by_number(y_hat) * self.scale[:, None] + self.mean[:, None]
         if not self.by_quantile:
@@ -232,7 +233,7 @@ class Numbers(Answers):
         return answers if len(self.mean) > 1 else np.take(answers, 0, axis=y_hat.ndim - 1)
 
     def score(self, targets: Targets, y_hat: Array) -> float:
-        """Return R²; of quantiles the mean of their D², the same of the pinball loss."""
+        """Return R²; for quantiles the mean of their D², its counterpart for the pinball loss."""
         present = targets.present
         y, weights = targets.values[present], targets.weights[present]
         weights = weights / weights.max()  # sums of large numbers would overflow
@@ -249,7 +250,7 @@ class Numbers(Answers):
         """Refuse, by a DataError, a single number: R² compares with the mean."""
         if targets.present.sum() < 2:
             raise DataError(
-                "a score of numbers takes two answers or more; there is one to validate with. Raise "
+                "a score of numbers needs two answers or more; there is one to validate with. Raise "
                 "validation_fraction, or pass more as validation_data."
             )
 
@@ -271,7 +272,7 @@ class Numbers(Answers):
     def from_model(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, Array], loss: Loss
     ) -> Numbers:
-        """Put them together again from what a model file holds."""
+        """Make them again from a model file's settings and arrays."""
         return cls(loss, arrays["target_mean"], arrays["target_scale"], settings["by_quantile"])
 
     def check(self, architecture: Architecture) -> None:

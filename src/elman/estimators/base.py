@@ -53,7 +53,7 @@ class BaseRNN(Represented, Preparing):
     """Fits a network to sequences and their targets."""
 
     def _strata(self, examples: Examples) -> Array | None:
-        """What is to be held out alike."""
+        """The classes to divide alike if sequences are held out, or None."""
         return None
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -179,7 +179,7 @@ class BaseRNN(Represented, Preparing):
         run, n_before, keep = Run(fitted.history), len(fitted.history), None
         if resumed is not None:
             resumed.go_on(trainer, run)
-        if target is not None and rank() == 0:  # all ranks come to the same
+        if target is not None and rank() == 0:  # all ranks have the same result
             origin = Origin(type(self).__name__, self.get_params(), fitted, data, parts)
             keep = Keeper(target, origin, trainer, run)
 
@@ -196,7 +196,7 @@ class BaseRNN(Represented, Preparing):
                     callback=report,
                     keep=keep,
                 )
-            if ranks is not None:  # rank 0 has written what others may read now
+            if ranks is not None:  # rank 0 has written the file, and others may read it now
                 ranks.compare(outcome(trainer))
         finally:  # an error's traceback may hold the engine for long
             fitted.saw(len(examples.sequences), len(fitted.history) - n_before)
@@ -242,7 +242,7 @@ class BaseRNN(Represented, Preparing):
 
     @property
     def _begun(self) -> Fitted | None:
-        """What there is to go on with."""
+        """What an earlier training has left to continue from, or None."""
         return self._fitted if self.__sklearn_is_fitted__() else None
 
     def _make_optimizer(self) -> Optimizer:
@@ -262,7 +262,7 @@ class BaseRNN(Represented, Preparing):
         examples: Examples,
         mean_weight: float = 1.0,
     ) -> Trainer:
-        """Make a trainer; weights count relative to ``mean_weight``, so that 2 is having two."""
+        """Make a trainer. Weights are divided by ``mean_weight``, so a weight of 2 means two copies."""
         prepared, dtype = fitted.prepared(examples), fitted.network.dtype
         targets = fitted.answers.scaled(examples.targets, dtype)
         weights = cast_weights(targets.weights / mean_weight, dtype)
@@ -287,12 +287,12 @@ class BaseRNN(Represented, Preparing):
         return trainer
 
     def _dropout(self, rng: np.random.Generator) -> Dropout | None:
-        """What is dropped, by a seed that is drawn only where something is."""
+        """The dropout, or None. A seed is drawn only if there is dropout."""
         rates = float(self.dropout), float(self.recurrent_dropout)
         return Dropout(*rates, seed=int(rng.integers(2**63)), update=0) if any(rates) else None
 
     def _parts(self, examples: Examples) -> tuple[Array, Array]:
-        """Choose which sequences are kept, and which held out, of each class alike if it has one."""
+        """Choose which sequences are kept, and which held out; of each class the same share, if any."""
         return split(
             len(examples.sequences),
             self.validation_fraction,
@@ -302,7 +302,7 @@ class BaseRNN(Represented, Preparing):
         )
 
     def _score(self, fitted: Fitted, examples: Examples) -> float:
-        """Score encoded examples whose sequences are the network's, or become so batch by batch."""
+        """Score encoded examples whose sequences are, or become batch by batch, the network's input."""
         if examples.front_end is None:
             network, made = self._network(fitted), examples.sequences
             y_hat = network.predict_flat(made, every_step=self._every_step)
@@ -312,11 +312,11 @@ class BaseRNN(Represented, Preparing):
         return fitted.answers.score(examples.targets, y_hat)
 
     def _fewest_to_score(self) -> int:
-        """How many sequences a score takes."""
+        """The smallest number of sequences that a score needs."""
         return 1
 
     def _complaint(self, trainer: Trainer, run: Run) -> str:
-        """What a person should know of a training that came to its end; mostly nothing."""
+        """A warning about a training that has ended; usually ""."""
         if complaint := unlearnt(
             trainer,
             run,

@@ -30,11 +30,11 @@ _COPIES = 9
 
 
 class Building(Saved, metaclass=ABCMeta):
-    """Makes new networks by the estimator's parameters, or takes those of an earlier training."""
+    """Makes new networks from the estimator's parameters, or takes those of an earlier training."""
 
     @abstractmethod
     def _loss(self) -> str | Loss:
-        """What the network's loss is."""
+        """The network's loss."""
 
     def _begin(
         self,
@@ -121,8 +121,8 @@ class Building(Saved, metaclass=ABCMeta):
     ) -> Architecture:
         if self._every_step and self.readout not in ("auto", "last"):
             raise InvalidParameterError(
-                f"readout={self.readout!r} answers a sequence once, and an {type(self).__name__} each "
-                "step; leave it at 'auto'."
+                f"readout={self.readout!r} answers a sequence once, but an "
+                f"{type(self).__name__} answers each step; leave it at 'auto'."
             )
         self._check_long_sequences()
         try:
@@ -161,7 +161,7 @@ class Building(Saved, metaclass=ABCMeta):
 
 
 def _require_memory(architecture: Architecture, n_members: int, dtype: np.dtype[Any]) -> None:
-    """Raise a MemoryError if there is too little memory for these networks and the one they make."""
+    """Raise a MemoryError if there is too little memory for these networks and the merged one."""
     n_parameters = n_members * architecture.n_parameters
     n_numbers = _COPIES * n_parameters
     if n_members > 1:

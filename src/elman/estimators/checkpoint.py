@@ -1,6 +1,6 @@
-"""Checkpoints: a model file with all that its training goes on from, written while it goes.
+"""Checkpoints: model files from which a training can be continued, written while it runs.
 
-Beside what a model file holds with ``optimizer=True`` there are ``training`` in its settings (what
+In addition to a model file with ``optimizer=True``, a checkpoint has ``training`` in its settings (what
 ``training.state`` collects, digests of the data, when it is written) and arrays whose names begin with
 ``training.``. So ``elman.load`` reads one as the model that it was at that moment.
 """
@@ -41,12 +41,12 @@ from elman.training import Moment, Run, State, Trainer, go_on, state_of
 logger = logging.getLogger("elman")
 
 VERSION = 2
-"""Of what ``training`` holds."""
+"""The version of the contents of ``training``."""
 
 _SHARE = 20
-"""At the end of epochs, writing takes at most one part in so many of the time."""
+"""At the end of epochs, writing takes at most the time divided by this."""
 
-# What changes no bit of what is learnt.
+# Parameters that change no bit of the result.
 _FREE = {"verbose", "warm_start", "n_jobs", "checkpoint_steps"}
 
 _PREFIX = "training."
@@ -76,26 +76,26 @@ class Checkpoint:
     about: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no length of time."""
+        """Refuse a value that is not a length of time."""
         if self.every is not None and not 0 <= self.every < float("inf"):
             raise ValueError(f"every={self.every!r} of a Checkpoint; expected seconds, 0 or more")
 
 
 class Resumed:
-    """A training that is gone on with, as its checkpoint holds it.
+    """A training that is continued from its checkpoint.
 
     Parameters
     ----------
     path : path
     estimator : BaseRNN
-        That is to go on; its parameters have to be those of the file.
+        The estimator that continues; its parameters must be those of the file.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, no checkpoint, or that of another kind of estimator.
+        If the file is damaged, is not a checkpoint, or is that of another kind of estimator.
     InvalidParameterError
-        If a parameter differs that changes what is learnt.
+        If a parameter that changes the result is different.
     OSError
         If there is no such file, or it cannot be read.
     """
@@ -110,7 +110,7 @@ class Resumed:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What it is written to as it goes on, if nothing else is said."""
+        """The checkpoint to write while the training continues, unless the user gives another."""
         return Checkpoint(self.path, self.settings["every"], self.settings["about"])
 
     @property
@@ -123,17 +123,17 @@ class Resumed:
 
     @property
     def parts(self) -> tuple[Array, Array] | None:
-        """The numbers of the sequences that are learned from, and of those kept aside, if any are."""
+        """The numbers of the sequences to learn from, and of those kept aside; None if none are."""
         arrays = self._arrays
         return (arrays["kept"], arrays["held_out"]) if "kept" in arrays else None
 
     @property
     def n_members(self) -> int:
-        """How many networks are trained side by side."""
+        """The number of networks that are trained side by side."""
         return int(self.settings.get("n_members", 1))
 
     def require_data(self, found: Mapping[str, str]) -> None:
-        """Refuse, by a DataError, other data than it was begun on."""
+        """Raise a DataError if the data differ from those at the start of the training."""
         begun = self.settings["data"]
         differing = [name for name in {**begun, **found} if begun.get(name) != found.get(name)]
         if differing:
@@ -144,23 +144,23 @@ class Resumed:
             )
 
     def fitted(self, answers: type[Classes | Numbers], engine: Engine) -> Fitted:
-        """What fitting had come to."""
+        """The state of fitting that is in the file."""
         with fitting_together(self.path):
             return fitted_from(self.model, answers, engine, random_state=0)
 
     def go_on(self, trainer: Trainer, run: Run) -> None:
-        """Bring a trainer and a run to where the training was."""
+        """Bring a trainer and a run to the state in the file."""
         with fitting_together(self.path):
             go_on(trainer, run, State(self.settings, self._arrays))
 
 
 def training_of(model: Model, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a checkpoint says of its training.
+    """The part of a checkpoint about its training.
 
     Raises
     ------
     ModelFileError
-        If the file is a model alone, or of a version of checkpoints that this elman does not know.
+        If the file is only a model, or a checkpoint of a version that this elman does not know.
     """
     settings: Any = model.settings.get("training")
     if not isinstance(settings, dict):
@@ -198,14 +198,14 @@ def _require_same_params(
 def checkpoint_for(
     given: str | os.PathLike[str] | Checkpoint | None, resumed: Resumed | None
 ) -> Checkpoint | None:
-    """Find out where a training is to be kept, if anywhere, and that it can be.
+    """Find out where to save a training, if anywhere, and check that it can be written.
 
     Raises
     ------
     FileExistsError
-        If a training that begins would replace what is there.
+        If a new training would replace a file.
     OSError
-        If there cannot be such a file.
+        If the file cannot be written.
     """
     if given is None:
         checkpoint = None if resumed is None else resumed.checkpoint
@@ -237,7 +237,7 @@ def digests_of(examples: Examples, validation: Examples | None) -> dict[str, str
 
 
 class Origin(NamedTuple):
-    """What a checkpoint holds of a training and does not change as it goes.
+    """The parts of a checkpoint that do not change during the training.
 
     Attributes
     ----------
@@ -246,11 +246,11 @@ class Origin(NamedTuple):
     params : dict
         From ``get_params``.
     fitted : Fitted
-        Its parts change in place.
+        Its parts are changed in place.
     data : dict
         From ``digests_of``.
     parts : (array, array) or None
-        The numbers of the sequences that are learned from, and of those kept aside.
+        The numbers of the sequences to learn from, and of those kept aside.
     """
 
     kind: str
@@ -289,7 +289,7 @@ class Keeper:
         path = self.checkpoint.path
         try:
             write_model(path, *self._model())
-        except NotFiniteError:  # it diverges, which the next update finds out
+        except NotFiniteError:  # training diverges; the next update reports it
             return
         except OSError as error:
             if self.is_written:

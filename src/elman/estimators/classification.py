@@ -1,4 +1,4 @@
-"""What the two estimators of labels share: classes, their weights, probabilities."""
+"""What the two estimators of labels have in common: classes, their weights, probabilities."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Classification(BaseRNN, ClassifierParameters):
         try:
             check_classification_targets(labels)
         except ValueError as error:
-            found = str(error).split(". ")[0]  # what follows guesses at a mistake
+            found = str(error).split(". ")[0]  # the rest of the message guesses the mistake
             raise DataError(
                 f"{found}. Expected labels: whole numbers, True and False, or text. For numbers use "
                 "RNNRegressor or RNNStepRegressor (elman train --task regression)."
@@ -99,7 +99,7 @@ class Classification(BaseRNN, ClassifierParameters):
         return targets
 
     def _known(self, targets: Targets, before: Answers | None, classes: Any = None) -> Classes:
-        """Find all labels there are, in ascending order; those of y have to be among them."""
+        """Find all labels, in ascending order. The labels of y have to be among them."""
         present = np.unique(targets.values[targets.present])
         known = present if before is None else self._classes(before)
         if classes is not None:
@@ -131,7 +131,7 @@ class Classification(BaseRNN, ClassifierParameters):
         if self.class_weight is not None:
             has_label = given.present
             labels, weights = given.values[has_label], given.weights.copy()
-            # Of classes known from before, some may have no examples now.
+            # Some of the classes that are known from before may have no examples now.
             balanced = self.class_weight == "balanced"
             among = np.unique(labels) if balanced else self._classes(answers)
             of_classes = compute_class_weight(

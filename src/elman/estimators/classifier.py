@@ -132,7 +132,7 @@ class RNNClassifier(ClassifierMixin, Classification):
         steps become 1 + (T - length) // stride; steps after the last whole frame are not seen, and a
         sequence shorter than a frame is filled up with its last step. Frames take length / stride times
         the memory of the data.
-        ``"auto"`` makes about 100 steps of a long sequence, from which networks learn best: the stride
+        ``"auto"`` makes about 128 steps of a long sequence, from which networks learn best: the stride
         is the median T / 128, rounded, at least 1; the length is 8 strides, but at most the median
         T / 4 and 512 numbers. If the length is 1, it is None.
         Models that answer every step take ``(length, 1)``: each step with those before it. Before the
@@ -176,7 +176,7 @@ class RNNClassifier(ClassifierMixin, Classification):
     network_ : Network
         With ``network_.parameters`` U, W, b, V, c.
     mean_, scale_ : arrays (n_features,)
-        What standardises a step.
+        The numbers that standardise a step.
     n_members_ : int
         The number of networks that ``n_members`` led to.
     frame_ : (length, stride) or None

@@ -1,4 +1,4 @@
-"""What a parameter may be: scikit-learn's checks and sentence, with names that are read at once."""
+"""What a parameter may be: scikit-learn's checks and messages, with simpler names."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Whole(Interval):
 
 
 class Number(Interval):
-    """A number from ``left``, which it may be itself if ``closed``, to below ``right``."""
+    """A number above ``left``, or equal to it if ``closed``, and below ``right``."""
 
     def __init__(self, left: int, right: int | None = None, *, closed: bool = True) -> None:
         super().__init__(Real, left, right, closed="left" if closed else "neither")

@@ -1,4 +1,4 @@
-"""What the ranks of an MPI job have to have in common before they train one model."""
+"""The facts that must be the same for all ranks of an MPI job before they train one model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from elman.estimators.fitted import Fitted
 from elman.mpi import taking_part
 from elman.training import Trainer
 
-_OF_EACH = ("n_jobs", "random_state", "verbose")  # of a rank's own, or seen in what was drawn
+_OF_EACH = ("n_jobs", "random_state", "verbose")  # compared in another way, or not
 
 
 def readers_of(estimator: BaseEstimator, goes_on: bool, sequences: Sequences) -> Readers | None:
-    """Return the ranks that read sequences together; None if each reads all, as those in memory.
+    """Return the ranks that read sequences together; None if each reads all, as it does in memory.
 
-    Before that they compare what they are about to read, and what for.
+    Before that, the ranks compare what they are about to read, and with which settings.
     """
     ranks = taking_part()
     if ranks is None:
@@ -42,12 +42,12 @@ def readers_of(estimator: BaseEstimator, goes_on: bool, sequences: Sequences) ->
 
 
 def of_data(digests: Mapping[str, str]) -> dict[str, Any]:
-    """Name the data by their digests."""
+    """The data, by their digests."""
     return {name: f"data with digest {crc32(of.encode()):08x}" for name, of in digests.items()}
 
 
 def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[str, Any]:
-    """Name all else that has to be the same, by its value or by a digest of it."""
+    """All other facts that have to be the same, by value or by digest."""
     vocabulary = fitted.format.vocabulary
     return {
         **_shape(estimator, trainer.examples.sequences),
@@ -61,7 +61,7 @@ def facts(estimator: BaseEstimator, fitted: Fitted, trainer: Trainer) -> dict[st
 
 
 def _shape(estimator: BaseEstimator, sequences: Sequences) -> dict[str, Any]:
-    """Name the versions, the settings, and which sequences there are."""
+    """The versions, the settings, and the lengths of the sequences."""
     settings = {
         name: value
         for name, value in sorted(estimator.get_params(deep=False).items())
@@ -80,7 +80,7 @@ def _shape(estimator: BaseEstimator, sequences: Sequences) -> dict[str, Any]:
 
 
 def outcome(trainer: Trainer) -> dict[str, Any]:
-    """Name what has to be the same when training ends."""
+    """The fact that has to be the same when training ends."""
     return {"the weights in the end": _digest(trainer.members.vector)}
 
 

@@ -1,4 +1,4 @@
-"""What fitting has come to, and parameters, as a model file."""
+"""The state and the parameters of an estimator as a model file."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from elman.persistence import Model, parameters_from
 from elman.training import optimizer_arrays, optimizer_from, optimizer_settings
 
 _OPTIMIZER = "optimizer."
-"""What the names of its arrays begin with."""
+"""The beginning of the names of the optimizer's arrays."""
 
 
 def model_of(
     kind: str, params: Mapping[str, Any], fitted: Fitted, *, optimizer: bool = False
 ) -> Model:
-    """What a model file holds of a fitted estimator.
+    """The contents of a model file for a fitted estimator.
 
     Parameters
     ----------
     kind : str
-        Its class.
+        The estimator's class.
     params : dict
         From ``get_params``.
     fitted : Fitted
     optimizer : bool
-        Whether it holds the optimizer and the generator too, so that training goes on.
+        Whether to include the optimizer and the generator, so that training can be continued.
 
     Raises
     ------
     ValueError
-        If its parts do not make a model: what cannot be loaded is not saved.
+        If its parts do not make a model, because the file could not be loaded.
     """
     _check_parts(fitted)
     answers, format = fitted.answers, fitted.format
@@ -72,16 +72,16 @@ def model_of(
 
 
 def params_from(model: Model) -> dict[str, Any]:
-    """Return an estimator's parameters from what a model file holds of it."""
+    """Return an estimator's parameters from a model file's contents."""
     return _decode_params(model.settings["params"])
 
 
 def fitted_from(
     model: Model, kind: type[Classes | Numbers], engine: Engine, random_state: Any
 ) -> Fitted:
-    """Put together again what fitting had come to; what a file lacks, the caller has.
+    """Make a fitted state again from a model file; the caller gives what the file does not have.
 
-    ``random_state`` makes a generator where the file has none.
+    ``random_state`` makes a generator if the file has none.
     """
     _, settings, arrays = model
     parameters = parameters_from(settings["architecture"], arrays)
@@ -170,8 +170,8 @@ def _check_parts(fitted: Fitted) -> None:
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Make parameters plain: JSON has no tuples, and its mappings have no keys but text."""
-    # matters of the machine, not of the model
+    """Turn parameters into JSON's types, which has no tuples, and only text as keys."""
+    # they depend on the machine, not on the model
     encoded = dict(params, n_jobs=None, checkpoint_steps="auto")
     if not isinstance(params["hidden_layer_sizes"], Integral):
         encoded["hidden_layer_sizes"] = list(params["hidden_layer_sizes"])
@@ -190,7 +190,7 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    # A file from before there were front ends, readouts, a rate of W and members says nothing of them.
+    # Older files do not have front ends, readouts, a rate of W and members.
     params: dict[str, Any] = {
         "frame": None,
         "differences": False,
@@ -204,7 +204,7 @@ def _decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
     cell = params["cell"]
     is_one = not isinstance(cell, tuple)
     params["cell"] = decode_cell(cell) if is_one else tuple(decode_cell(one) for one in cell)
-    if params["engine"] not in ENGINES:  # another version's; any engine computes the same
+    if params["engine"] not in ENGINES:  # any engine computes the same
         del params["engine"]
     if isinstance(params.get("class_weight"), tuple):
         params["class_weight"] = dict(params["class_weight"])

@@ -1,4 +1,4 @@
-"""What fitting has come to: one object, whose parts have scikit-learn's names in an estimator."""
+"""The result of fitting: one object, whose parts have scikit-learn's names in an estimator."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from elman.training import Optimizer, Row
 
 @dataclass(eq=False)
 class Fitted:
-    """All that ``fit`` learns. An estimator has one or none, and exchanges it whole.
+    """All that ``fit`` learns. An estimator has one such object or none, and replaces it as a whole.
 
     Attributes
     ----------
     network : Network
     front_end : FrontEnd
-        What makes the network's steps of those of a sequence.
+        It turns the steps of a sequence into the network's steps.
     answers : Answers
         What the network's outputs mean.
     format : InputFormat
-        What X has to be.
+        The form that X must have.
     rng : numpy.random.Generator
-        Shuffles.
+        The generator that shuffles.
     history : list of dict
-        A row an epoch.
+        A row for each epoch.
     optimizer : Optimizer or None
-        None before the first update, in a model from a file, and of several networks, which are
-        trained further as the one that they make.
+        None before the first update, in a model from a file, and for several networks, because these
+        are trained further as the merged network.
     n_seen : int or None
-        Sequences in all complete epochs, each as often as it was seen; None if a file does not say.
+        The number of sequences in all complete epochs together; None if a file does not say.
     n_members : int
-        How many networks, trained side by side, make this one.
+        The number of networks from which this one was merged.
     """
 
     network: Network
@@ -62,11 +62,11 @@ class Fitted:
             self.n_seen += n_sequences * n_epochs
 
     def scaled(self, sequences: Sequences) -> Sequences:
-        """Bring sequences to what the network takes."""
+        """Turn sequences into what the network takes."""
         return self.front_end.apply(sequences.astype(self.network.dtype))
 
     def prepared(self, examples: Examples) -> Examples:
-        """Bring examples to what the network takes: at once, or, if they are large, batch by batch."""
+        """Turn examples into what the network takes: at once, or, if they are large, batch by batch."""
         sequences = examples.sequences.astype(self.network.dtype)
         if not self._is_large(sequences):
             return replace(examples, sequences=self.front_end.apply(sequences))
@@ -75,14 +75,14 @@ class Fitted:
         return replace(examples, sequences=sequences, front_end=front_end)
 
     def blocks(self, sequences: Sequences, every_step: bool) -> Iterator[tuple[slice, Sequences]]:
-        """Bring sequences to what the network takes, some after another if these, or ŷ, are large.
+        """Turn sequences into what the network takes, in blocks if these, or ŷ, are large.
 
         Yields
         ------
         some : slice
-            Which of the sequences.
+            The sequences of a block.
         made : Sequences
-            The network's.
+            What the network takes for these.
         """
         sequences = sequences.astype(self.network.dtype)
         n_answers = len(sequences.values) if every_step else len(sequences)
@@ -91,7 +91,7 @@ class Fitted:
         if sequences.unread is None and n_bytes <= stored.LARGE:
             yield slice(0, len(sequences)), self.front_end.apply(sequences)
             return
-        share = sequences.nbytes / n_bytes  # of a block, whose ŷ may be more than it is
+        share = sequences.nbytes / n_bytes  # the ŷ of a block may be larger than the block
         n_numbers = int(share * stored.LARGE / 2) // self.network.dtype.itemsize
         for some, _ in sequences.blocks(max(1, n_numbers)):
             yield some, self.front_end.apply(sequences[some])
@@ -100,7 +100,7 @@ class Fitted:
         return sequences.unread is not None or self._n_bytes(sequences) > stored.LARGE
 
     def _n_bytes(self, sequences: Sequences) -> int:
-        """The size of sequences, or of what is made of them, whichever is more."""
+        """The size of sequences, or of the network's input for them, whichever is more."""
         if self.front_end.standardizes_alone:
             return sequences.nbytes
         n_steps = int(self.front_end.lengths(sequences.lengths).sum())
@@ -117,17 +117,17 @@ class Fitted:
 
 
 class FittedAttributes:
-    """The parts of what an estimator has learnt, under scikit-learn's names."""
+    """What an estimator has learned, under scikit-learn's names."""
 
     _fitted: Fitted
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether there is anything to answer with."""
+        """Whether the estimator is fitted."""
         return "_fitted" in vars(self)
 
     @property
     def _state(self) -> Fitted:
-        """What fitting came to, whole, even while another thread fits anew."""
+        """The result of fitting, complete even while another thread fits again."""
         try:
             return self._fitted
         except AttributeError:

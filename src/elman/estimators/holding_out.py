@@ -20,21 +20,20 @@ def split(
 ) -> tuple[Array, Array]:
     """Split the numbers 0 … n - 1 at random.
 
-    Of every class that has two sequences or more, one at least is kept aside and one at least is
-    not: of few sequences of many classes that may be more than the fraction, and then the log says
-    so.
+    Of every class with two or more sequences, at least one is kept aside and at least one is not. If
+    there are few sequences of many classes, that may be more than the fraction, and the log says so.
 
     Parameters
     ----------
     n : int
-        Sequences.
+        The number of sequences.
     fraction : float
-        The share to be kept aside.
+        The share to keep aside.
     random_state : int, RandomState or None
     classes : array (n,), optional
-        The class of each; of each as large a share.
+        The class of each sequence. The share is the same for each class.
     fewest : int
-        How many are kept aside at least, where so many can be and one is left.
+        The smallest number to keep aside, if at least one more is left to learn from.
 
     Returns
     -------
@@ -43,13 +42,13 @@ def split(
     Raises
     ------
     DataError
-        If there is nothing that could be kept aside.
+        If no sequence can be kept aside.
     """
     rng = check_random_state(random_state)
     n_wanted = int(np.ceil(fraction * n))
     if classes is None:
         if n < 2:
-            raise _too_few(n, fraction, "one at least has to be learned from")
+            raise _too_few(n, fraction, "at least one is needed to learn from")
         n_held_out = min(max(n_wanted, fewest), n - 1)
         kept, held_out = train_test_split(np.arange(n), test_size=n_held_out, random_state=rng)
     else:

@@ -1,4 +1,4 @@
-"""The parameters of the estimators, with their defaults and what each may be."""
+"""The parameters of the estimators, with their defaults and their allowed values."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 class _Named:
-    """Python's errors name the class that was called, not the one that says how it is made."""
+    """Makes Python's errors about arguments name the class that was called, not the base class."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Give each class its own copy of what makes it."""
+        """Give each class its own copy of ``__init__``."""
         super().__init_subclass__(**options)
         if "__init__" in vars(cls):
             return
@@ -45,7 +45,7 @@ class _Named:
 
 
 class Hyperparameters(BaseEstimator):
-    """What all estimators are made with. ``RNNClassifier`` says what each parameter means."""
+    """The parameters of all estimators. ``RNNClassifier`` says what each means."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Whole(1)],
@@ -176,7 +176,7 @@ class Hyperparameters(BaseEstimator):
         self.n_jobs = n_jobs
 
     def _validate_params(self) -> None:
-        """Check the parameters as scikit-learn does; a class in the place of its instance is common."""
+        """Check the parameters as scikit-learn does; explain if a class stands for its instance."""
         for name in ("cell", "loss"):
             if isinstance(given := getattr(self, name, None), type):
                 raise InvalidParameterError(
@@ -204,7 +204,7 @@ class Hyperparameters(BaseEstimator):
 
 
 class ClassifierParameters(_Named, Hyperparameters):
-    """What RNNClassifier and RNNTagger are made with."""
+    """The parameters of RNNClassifier and RNNTagger."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Hyperparameters._parameter_constraints,
@@ -302,7 +302,7 @@ class ClassifierParameters(_Named, Hyperparameters):
 
 
 class RegressorParameters(_Named, Hyperparameters):
-    """What RNNRegressor and RNNStepRegressor are made with."""
+    """The parameters of RNNRegressor and RNNStepRegressor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Hyperparameters._parameter_constraints,

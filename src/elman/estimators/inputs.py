@@ -21,22 +21,22 @@ from elman.errors import DataError
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What X was in fitting, and has to be ever after.
+    """The form of X in fitting, which it must have afterwards.
 
     Attributes
     ----------
     n_columns : int
-        Of rows; else the features of a step.
+        The columns of rows; otherwise the features of a step.
     n_features : int
-        Of a step.
+        The features of a step.
     on_rows : bool
         Whether X was two-dimensional.
     names : tuple of str, or None
-        Of the columns.
+        The names of the columns.
     reading : mapping or None
         How X was read from a file or table: ``Sequences.reading``.
     vocabulary : Vocabulary or None
-        Where steps are tokens, those that are known.
+        The known tokens, if steps are tokens.
     """
 
     n_columns: int
@@ -48,26 +48,29 @@ class InputFormat:
 
     @property
     def step_names(self) -> tuple[str, ...] | None:
-        """The names of a step's features, where there are any."""
+        """The names of a step's features, if there are any."""
         return self.names if self.n_columns == self.n_features else None
 
 
-_NO_ARRAY = (ValueError, np.exceptions.DTypePromotionError)  # shapes differ; numbers and times
+_NO_ARRAY = (
+    ValueError,
+    np.exceptions.DTypePromotionError,
+)  # differing shapes; times beside numbers
 
 
 def are_rows(X: Any) -> bool:
     """Whether X is two-dimensional, so that each row is a sequence to unfold.
 
-    Numbers in fewer dimensions count as rows that went wrong: scikit-learn says how to reshape them.
+    Numbers in fewer dimensions count as wrong rows: scikit-learn's error says how to reshape them.
     """
     if isinstance(X, Sequences):
         return False
     if isinstance(X, list | tuple):
-        if X and getattr(X[0], "ndim", 0) > 1:  # no need to put them together
+        if X and getattr(X[0], "ndim", 0) > 1:  # sequences: no need to make one array of them
             return False
         try:
             return np.asarray(X).ndim == 2 and not any(map(_is_series_or_empty, X))
-        except _NO_ARRAY:  # its entries differ in shape: sequences
+        except _NO_ARRAY:  # its entries differ in shape, so they are sequences
             return False
     try:
         array = X if hasattr(X, "ndim") else np.asarray(X)
@@ -83,7 +86,7 @@ def _is_series_or_empty(x: Any) -> bool:
 def first_format(
     estimator: BaseEstimator, X: Any, readers_of: Callable[[Sequences], Readers | None]
 ) -> tuple[Sequences, InputFormat]:
-    """Check what an estimator is to be fitted on, and lay it out flat.
+    """Check the X that an estimator is fitted on, and lay it out flat.
 
     Parameters
     ----------
@@ -144,11 +147,11 @@ def as_fitted(
     estimator : RNNClassifier or RNNTagger
         Names itself and ``feature_names_in_`` in messages.
     X : array or list
-        Rows as in fitting, or sequences of as many features a step.
+        Rows as in fitting, or sequences with as many features in each step.
     format : InputFormat
         From ``first_format``.
     dtype : dtype
-        What to convert to.
+        The dtype of the result.
     readers_of : callable, optional
         See ``as_sequences``.
 
@@ -194,12 +197,10 @@ def as_fitted(
         names = column_names(first)
         if names is not None and _get_feature_names(first) is None:  # pyarrow's batches
             _refuse_other_names(names, format.step_names, name, "Select these, in this order.")
-        # What is taken out of Sequences, X[i], has no names, and should not be warned of.
+        # An entry of Sequences, X[i], has no names; this should cause no warning.
         elif format.reading is None or _get_feature_names(first) is not None:
             _check_names(estimator, first)
-    if (
-        sequences.n_features != D
-    ):  # behind the names, which say what there is too much or too little
+    if sequences.n_features != D:  # after the names, which tell what is missing or too much
         raise DataError(
             f"X has {sequences.n_features} features, but {name} is expecting {D} features "
             "as input at each step. The axes are (n_samples, n_timesteps, n_features)."
@@ -208,7 +209,7 @@ def as_fitted(
 
 
 def _check_names(estimator: BaseEstimator, X: Any) -> None:
-    """As scikit-learn does, which takes 0.1 ms to see that an array has no names."""
+    """Check names as scikit-learn does, which takes 0.1 ms to find that an array has none."""
     if type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
         _check_feature_names(estimator, X, reset=False)
 
@@ -219,7 +220,7 @@ _AS_IN_TRAINING = (
 
 
 def _is_array(X: Any) -> bool:
-    """Whether X is an array with an axis of steps, so that results for steps go back as one."""
+    """Whether X is an array with an axis of steps; then results for steps are an array, too."""
     return isinstance(X, np.ndarray) and X.ndim > 1
 
 
@@ -247,7 +248,7 @@ def _refuse_other_names(
     estimator: str,
     advice: str = "Read the file as the model's was read: elman.read_sequences(file, like=model).",
 ) -> None:
-    """Compare the names of features, where both have any."""
+    """Compare the names of features, if both have names."""
     if found is not None and expected is not None and found != expected:
         missing = [name for name in expected if name not in found]
         lacks = f"; {', '.join(missing)} missing" if missing else ", in another order"
@@ -258,14 +259,14 @@ def _refuse_other_names(
 
 
 def planned_front_end(estimator: Any, lengths: IntArray, n_features: int) -> FrontEnd:
-    """Find out what front end the parameters mean; nothing is measured, but all shapes are known.
+    """Make the front end that the parameters describe: nothing is measured, but all shapes are known.
 
     Parameters
     ----------
     estimator : BaseRNN
         Has ``standardize``, ``differences`` and ``frame``.
     lengths : array (n_sequences,)
-        T of the training sequences.
+        The lengths of the training sequences.
     n_features : int
         D.
 
@@ -277,7 +278,7 @@ def planned_front_end(estimator: Any, lengths: IntArray, n_features: int) -> Fro
     Raises
     ------
     InvalidParameterError
-        If ``frame`` is not what it has to be.
+        If ``frame`` is not valid.
     """
     every_step, zeros = estimator._every_step, np.zeros(n_features)
     standardize = estimator.standardize
@@ -303,7 +304,7 @@ def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Ar
     X : array or data frame (n_samples, n_columns)
     step_size : int
     estimator : optional
-        Named in messages.
+        It is named in messages.
 
     Returns
     -------
@@ -312,14 +313,14 @@ def unfold(X: Any, step_size: int, estimator: BaseEstimator | None = None) -> Ar
     Raises
     ------
     DataError, ValueError, TypeError
-        If X is no rows of numbers, has NaN, or ``step_size`` does not divide its columns.
+        If X is not rows of numbers, has NaN, or ``step_size`` does not divide its columns.
     """
     try:
         rows = np.asarray(
             check_array(
                 X,
                 dtype=[np.float64, np.float32],
-                ensure_all_finite=False,  # with its place, below
+                ensure_all_finite=False,  # below, with its place
                 estimator=estimator,
                 input_name="X",
             )

@@ -1,4 +1,4 @@
-"""Predictions: of whole sequences, or step by step as they come in."""
+"""Predictions: for whole sequences, or step by step as the steps come in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from elman.network import Network
 
 
 class Predicting(FittedAttributes, Hyperparameters):
-    """What a fitted estimator computes."""
+    """The predictions of a fitted estimator."""
 
     _every_step: ClassVar[bool]
 
@@ -43,7 +43,7 @@ class Predicting(FittedAttributes, Hyperparameters):
     def _outputs(
         self, X: Any, initial_state: Any = None, reduced: bool = False
     ) -> tuple[Fitted, Array, Sequences]:
-        """Check X and compute ŷ flat: a row a sequence, or a row a step; see ``_y_hat``."""
+        """Check X and compute ŷ flat: a row for each sequence, or for each step; see ``_y_hat``."""
         fitted, sequences = self._checked(X)
         return fitted, self._y_hat(fitted, sequences, initial_state, reduced), sequences
 
@@ -54,9 +54,9 @@ class Predicting(FittedAttributes, Hyperparameters):
         initial_state: Any = None,
         reduced: bool = False,
     ) -> Array:
-        """Compute ŷ flat, and refuse to answer where it is no number.
+        """Compute ŷ flat, and raise an error if it is not a number.
 
-        ``reduced``: to what ``Answers.decoded`` and ``score`` take as well, which may be much less.
+        ``reduced``: see ``Answers.reduced``; the result may be much smaller.
         """
         found, n_before = [], 0
         for y_hat in self._flat(fitted, sequences, initial_state):
@@ -71,7 +71,7 @@ class Predicting(FittedAttributes, Hyperparameters):
     def _flat(
         self, fitted: Fitted, sequences: Sequences, initial_state: Any = None
     ) -> Iterator[Array]:
-        """Compute ŷ flat: at once, or, of large sequences, some after another."""
+        """Compute ŷ flat: at once, or, for large sequences, block by block."""
         network = self._network(fitted)
         n, dtype = len(sequences), fitted.network.dtype
         carry = None
@@ -82,7 +82,7 @@ class Predicting(FittedAttributes, Hyperparameters):
             yield network.predict_flat(made, every_step=self._every_step, initial_state=own)
 
     def network_input(self, X: Any) -> list[Array]:
-        """Compute what the network sees of X: the steps that the front end makes.
+        """Compute the network's input for X: the steps that the front end makes.
 
         Use it for a network that is exported without its front end.
 
@@ -217,7 +217,7 @@ class Predicting(FittedAttributes, Hyperparameters):
 
 
 def folded(rows: Array, sequences: Sequences) -> Array:
-    """Fold what belongs to steps into arrays, which ``cross_val_predict`` can put together."""
+    """Fold values of steps into arrays, which ``cross_val_predict`` can put together."""
     pieces = sequences.fold(rows)
     if isinstance(pieces, np.ndarray):
         return pieces
@@ -228,7 +228,7 @@ def folded(rows: Array, sequences: Sequences) -> Array:
 
 
 def overflow(where: str, dtype: np.dtype[Any]) -> DataError:
-    """Say that ŷ is no number."""
+    """Make the error that ŷ is not a number."""
     return DataError(
         f"the network's numbers overflow {dtype}{where}: there is no answer. The weights or the inputs "
         "are too large. Train it again with a lower learning rate, or on scaled data."

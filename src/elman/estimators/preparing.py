@@ -68,7 +68,7 @@ class Preparing(Building):
         answers_before = None if before is None else before.answers
         examples = self._examples(y, sequences, sample_weight, answers_before)
         has_less = len(examples.sequences.values) < len(sequences.values)
-        if before is None and format.vocabulary is not None and has_less:  # by weights of 0
+        if before is None and format.vocabulary is not None and has_less:  # because of weights of 0
             vocabulary, present = format.vocabulary.of_present(
                 examples.sequences, self.min_frequency
             )
@@ -91,7 +91,7 @@ class Preparing(Building):
     def _examples(
         self, y: Any, sequences: Sequences, sample_weight: Any, known: Answers | None = None
     ) -> Examples:
-        """Check targets and weights, against what is known; what has weight 0 is left out."""
+        """Check targets and weights, also against known answers; leave out what has weight 0."""
         values = self._values(y, sequences)
         weights = target_weights(sample_weight, sequences, self._every_step)
         examples = Examples(sequences, Targets(values, weights, self._every_step)).present()

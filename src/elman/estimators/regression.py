@@ -1,4 +1,4 @@
-"""What the two estimators of numbers share: the loss, and the units of y."""
+"""What the two estimators of numbers have in common: the loss, and the units of y."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Regression(BaseRNN, RegressorParameters):
 
     @property
     def target_mean_(self) -> Array:
-        """The prediction, in the units of y, where the network's output is 0, (n_numbers,)."""
+        """The prediction, in the units of y, if the network's output is 0, (n_numbers,)."""
         return self._numbers(self._state.answers).mean
 
     @property
     def target_scale_(self) -> Array:
-        """What 1 of the network's output is in the units of y, (n_numbers,)."""
+        """How much 1 in the network's output is in the units of y, (n_numbers,)."""
         return self._numbers(self._state.answers).scale
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -139,12 +139,12 @@ class Regression(BaseRNN, RegressorParameters):
         Returns
         -------
         State
-            To be given to ``step``. Fitting anew does not reach it: it goes on as it began.
+            For ``step``. It keeps the present model, also if the estimator is fitted again.
 
         Raises
         ------
         NotFittedError
-            If there is nothing to go through them with yet.
+            If the estimator is not fitted.
         """
         answers = self._numbers(self._state.answers)
         return NumberState(super().initial_state(n_sequences, states), answers)

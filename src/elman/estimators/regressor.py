@@ -53,7 +53,7 @@ class RNNRegressor(RegressorMixin, Regression):
     _every_step = False
     _auto_readout = "mean"
 
-    score = Regression.score  # not RegressorMixin's, which knows nothing of sequences
+    score = Regression.score  # not RegressorMixin's, which does not know sequences
 
     def predict(self, X: Any, initial_state: Any = None) -> Array:
         """Predict the number, or numbers, of each sequence.
@@ -70,8 +70,8 @@ class RNNRegressor(RegressorMixin, Regression):
         Returns
         -------
         array (n_samples,)
-            ``(n_samples, n_numbers)`` where y had several for each; then an axis for quantiles,
-            where ``quantile`` is a sequence of them.
+            ``(n_samples, n_numbers)`` if y had several for each; then an axis for quantiles, if
+            ``quantile`` is a sequence of them.
         """
         fitted, y_hat, _ = self._outputs(X, initial_state)
         return fitted.answers.decoded(y_hat)

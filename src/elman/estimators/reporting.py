@@ -1,4 +1,4 @@
-"""What ``verbose`` prints: a line an epoch, and why the first one may be long in coming."""
+"""What ``verbose`` prints: a line for each epoch, and that functions are being compiled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _compiling = logging.getLogger("elman.compiling")
 
 
 def _print(record: logging.LogRecord) -> bool:
-    """Print what the engine compiles, and keep it from other handlers; what is a warning is theirs."""
+    """Print what the engine compiles, and hide it from other handlers; leave warnings to them."""
     if record.levelno > logging.INFO:
         return True
     print(record.getMessage(), flush=True)
@@ -22,9 +22,9 @@ def _print(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def reporting(verbose: object, callback: Callback | None) -> Iterator[Callback | None]:
-    """Give a callback that prints each epoch before it calls another, where that is wanted.
+    """Yield a callback that, with ``verbose``, prints each epoch before it calls the given one.
 
-    Meanwhile it is printed if the engine compiles, unless the program shows what is logged anyway.
+    Inside the block, what the engine compiles is printed, too, unless the program's logging shows it.
     """
     if not verbose or rank() > 0:
         yield callback
@@ -37,7 +37,7 @@ def reporting(verbose: object, callback: Callback | None) -> Iterator[Callback |
             callback(progress)
 
     is_shown = _compiling.isEnabledFor(logging.INFO) and _compiling.hasHandlers()
-    if is_shown or _print in _compiling.filters:  # by a fit in another thread
+    if is_shown or _print in _compiling.filters:  # or a fit in another thread prints it
         yield report
         return
     level = _compiling.level

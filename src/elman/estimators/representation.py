@@ -1,4 +1,4 @@
-"""How a fitted estimator looks in a notebook: scikit-learn's box, and the network in it."""
+"""How a fitted estimator looks in a notebook: scikit-learn's box with the network in it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ROW = '        <tr class="default"><td class="param">{}</td><td class="value">{
 
 
 class Represented(FittedAttributes):
-    """Adds the network to what scikit-learn shows of an estimator, alone or in a pipeline."""
+    """Adds the network to scikit-learn's box of an estimator, alone or in a pipeline."""
 
     def _get_params_html(self, *args: Any, **kwargs: Any) -> Any:
-        """scikit-learn's table of parameters, below one of the network once there is one."""
+        """scikit-learn's table of parameters, with a table of the network above it if it is fitted."""
         parent: Any = super()
         params = parent._get_params_html(*args, **kwargs)
         if self.__sklearn_is_fitted__():
@@ -45,7 +45,7 @@ def network_table(fitted: Fitted) -> str:
 
 
 def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
-    """Say what the network is, and how far it has come: names and values, row by row."""
+    """Describe the network and its training: names and values, row by row."""
     parameters = fitted.network.parameters
     architecture = parameters.architecture
     both = " in each direction" if architecture.bidirectional else ""
@@ -74,7 +74,7 @@ def described(fitted: Fitted) -> Iterator[tuple[str, str]]:
 
 
 def _front_end(front_end: FrontEnd, vocabulary: Vocabulary | None) -> Iterator[tuple[str, str]]:
-    """Say what a sequence has, and what the network sees of it."""
+    """Describe the features of a sequence, and the network's input."""
     if vocabulary is not None:
         kind = "characters" if vocabulary.are_characters else "tokens"
         yield "a step", f"one of {len(vocabulary.tokens):,} {kind}, or unknown"
@@ -96,7 +96,7 @@ def _best(scores: list[float]) -> int:
 
 
 def _shapes(fitted: Fitted, layer: int | None) -> str:
-    """The parameters of a layer, or of the output, with their shapes and how many numbers these are."""
+    """The parameters of a layer, or of the output, with their shapes and number of entries."""
     specs = [s for s in fitted.network.architecture.specs.values() if s.layer == layer]
     shapes = ", ".join(f"{s.name} {' × '.join(map(str, s.shape))}" for s in specs)
     return f"{shapes} ({sum(prod(s.shape) for s in specs):,})"

@@ -1,4 +1,4 @@
-"""Drawing sequences from a model that was trained on the next token of each."""
+"""Drawing sequences from a model that predicts the next token."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def sampled(
     fitted : Fitted
     engine : Engine
     classes : array (K,)
-        What the answers are of.
+        The labels that the model predicts.
     n, prompt, temperature
-        As of ``RNNTagger.sample``.
+        As in ``RNNTagger.sample``.
     rng : numpy.random.Generator
 
     Raises
     ------
     DataError
-        If the model was not trained on the next token, or the prompt is none of its tokens.
+        If the model was not trained on the next token, or the prompt is not tokens of its kind.
     """
     vocabulary, parameters = fitted.format.vocabulary, fitted.network.parameters
     tokens: list[Token] = classes.tolist()
@@ -49,8 +49,10 @@ def sampled(
         )
     dtype = parameters.vector.dtype
     find, unknown = vocabulary.columns.get, vocabulary.unknown
-    column_of = np.array([[find(token, unknown)] for token in tokens], dtype)  # (K, 1), a step each
-    steps = np.array([[unknown]], dtype)  # nothing is known of what comes before
+    column_of = np.array(
+        [[find(token, unknown)] for token in tokens], dtype
+    )  # (K, 1), a step a row
+    steps = np.array([[unknown]], dtype)  # no token comes before
     if len(prompt):
         steps = vocabulary.encoded(token_lists([prompt], "prompt"), dtype, "prompt").values
     state = engine.initial_state(parameters, None, np.zeros(1, dtype), np.ones(1, dtype))
@@ -70,6 +72,6 @@ def _drawn(y_hat: Array, temperature: float, rng: np.random.Generator) -> int:
         return int(y_hat.argmax())
     with np.errstate(divide="ignore"):  # a probability may have underflowed to 0
         z = np.log(y_hat.astype(np.float64))
-    with np.errstate(over="ignore"):  # near 0 all but the highest is far below
+    with np.errstate(over="ignore"):  # near temperature 0, all but the highest are far below it
         until = np.cumsum(np.exp((z - z.max()) / temperature))
     return int(np.searchsorted(until, rng.random() * until[-1], side="right"))

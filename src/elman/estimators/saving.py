@@ -66,7 +66,7 @@ class Saved(Predicting):
 
     @classmethod
     def _of_model(cls, model: Model) -> Self:
-        """Put an estimator together again from what a model file holds of it."""
+        """Make an estimator again from the contents of a model file."""
         estimator = cls(**params_from(model))
         estimator._fitted = fitted_from(
             model, cls._answers, estimator._make_engine(), estimator.random_state
@@ -74,11 +74,11 @@ class Saved(Predicting):
         return estimator
 
     def _write(self, path: str | os.PathLike[str], optimizer: bool = False) -> None:
-        """Write a model file, whatever is there."""
+        """Write a model file, and replace any file that is there."""
         write_model(path, *self._model(optimizer))
 
     def _model(self, optimizer: bool = False) -> Model:
-        """What a model file holds of it."""
+        """The contents of a model file."""
         return model_of(type(self).__name__, self.get_params(), self._state, optimizer=optimizer)
 
     def export(self, path: str | os.PathLike[str]) -> None:
@@ -131,7 +131,7 @@ class Saved(Predicting):
 
     @classmethod
     def from_torch(cls, module: Any) -> Self:
-        """Make a fitted estimator of a module of ``to_torch``, with the module's present weights.
+        """Make a fitted estimator from a module of ``to_torch``, with the module's present weights.
 
         Parameters
         ----------

@@ -49,9 +49,9 @@ class RNNStepRegressor(Regression):
         Returns
         -------
         array (n_samples, n_timesteps)
-            Then an axis for numbers, where y had several for each step, and one for quantiles, where
-            ``quantile`` is a sequence of them. Where X is a list or has padding, an object array of
-            such arrays, one a sequence.
+            Then an axis for numbers, if y had several for each step, and one for quantiles, if
+            ``quantile`` is a sequence of them. If X is a list or has padding, an object array with such
+            an array for each sequence.
         """
         fitted, y_hat, sequences = self._outputs(X, initial_state)
         return folded(fitted.answers.decoded(y_hat), sequences)

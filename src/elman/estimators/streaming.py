@@ -24,9 +24,9 @@ def begin(
     names: tuple[str, ...] | None,
     carry: Carry | None,
 ) -> State:
-    """Begin to go through sequences, n_sequences side by side; see ``Engine.initial_state``.
+    """Begin to go through ``n_sequences`` side by side; see ``Engine.initial_state``.
 
-    The front end has no level: that is of a whole sequence.
+    The front end must have no level, because that needs a whole sequence.
     """
     if front_end.standardizes_alone:  # the engine does that itself
         mean, scale = front_end.mean, front_end.scale
@@ -46,21 +46,21 @@ def begin(
 def with_vocabulary(
     state: State, vocabulary: Vocabulary, n_sequences: int | None, dtype: np.dtype[Any]
 ) -> TokenState:
-    """Take tokens where a network takes the numbers of their columns."""
+    """Wrap a state so that it takes tokens, where the network takes the numbers of their columns."""
     digest = sha256(state.origin + repr(vocabulary.settings).encode())
     return TokenState(state, digest.digest(), vocabulary, n_sequences, dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class Around(State):
-    """A network's state, with what makes the network's steps of those that are given.
+    """A network's state, and how to turn given steps into the network's steps.
 
     Attributes
     ----------
     state : State
-        The network's.
+        The network's state.
     digest : bytes
-        Of what it was made from.
+        The digest of what it was made from.
     """
 
     state: State
@@ -79,7 +79,7 @@ class Around(State):
 
 @dataclass(frozen=True, eq=False)
 class FrontEndState(Around):
-    """The state of a network behind a front end, with the samples that steps to come need.
+    """The state of a network behind a front end, with the samples that later steps need.
 
     Attributes
     ----------
@@ -88,9 +88,9 @@ class FrontEndState(Around):
     y_hat : array (n, K), or (K,)
         The answer so far; NaN before the first.
     samples : tuple of arrays (n, F)
-        The last, at most as many as a frame has.
+        The last samples, at most as many as a frame has.
     n_samples : int
-        All so far.
+        The number of samples so far.
     """
 
     front_end: FrontEnd
@@ -104,7 +104,7 @@ class FrontEndState(Around):
         front_end, frame, n = self.front_end, self.front_end.frame, self.n_samples + 1
         mean, scale, sequences = front_end.mean, front_end.scale, self.y_hat.shape[:-1]
         x_t = check_step(x_t, (*sequences, len(mean)), self.y_hat.dtype, self.names)
-        with np.errstate(over="ignore"):  # an infinity shows
+        with np.errstate(over="ignore"):  # an infinity is noticed
             x: Any = (np.atleast_2d(x_t) - mean) / scale
         if not np.isfinite(x).all():
             raise not_finite(x_t, mean, scale)
@@ -129,14 +129,14 @@ class FrontEndState(Around):
 
 @dataclass(frozen=True, eq=False)
 class TokenState(Around):
-    """The state of a network of tokens, whose steps are what the vocabulary has.
+    """The state of a network of tokens; its steps are tokens of the vocabulary.
 
     Attributes
     ----------
     vocabulary : Vocabulary
     n_sequences : int or None
     dtype : dtype
-        The network's.
+        The network's dtype.
     """
 
     vocabulary: Vocabulary

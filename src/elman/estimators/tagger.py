@@ -63,7 +63,7 @@ class RNNTagger(Classification):
         Returns
         -------
         array (n_samples, n_timesteps, n_classes)
-            Where X is a list or has padding, an object array of (n_timesteps, n_classes) arrays.
+            If X is a list or has padding, an object array of (n_timesteps, n_classes) arrays.
         """
         _, y_hat, sequences = self._outputs(X, initial_state)
         return folded(y_hat, sequences)
@@ -116,7 +116,8 @@ class RNNTagger(Classification):
         ----------
         n : int
         prompt : str, or list of tokens
-            The tokens before the first one. Without a prompt it begins as after an unknown token.
+            The tokens before the first one. Without a prompt, the text begins as after an unknown
+            token.
         temperature : float
             Probabilities are raised to the power of 1 / temperature. Below 1 likely tokens come more
             often; 0 always draws the most probable one.
@@ -131,7 +132,7 @@ class RNNTagger(Classification):
         Raises
         ------
         NotFittedError
-            If there is nothing to draw from yet.
+            If the estimator is not fitted.
         DataError
             If the labels are not tokens, or the prompt is not a sequence of tokens.
         TypeError, ValueError

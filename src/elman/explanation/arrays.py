@@ -1,4 +1,4 @@
-"""What one sequence's forward and backward pass come to, and what is read off directly (N2 … N6)."""
+"""The arrays of one sequence's forward and backward pass, and what follows directly (N2 … N6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from elman.explanation.slopes import is_plain, remembers
 from elman.parameters import Architecture, Parameters
 
 LEAST = float(np.finfo(np.float64).tiny)
-"""The least ŷ that -y/ŷ is a number for."""
+"""The least ŷ for which -y/ŷ is a number."""
 
 
 def name_of(cell: str | Cell) -> str:
@@ -79,12 +79,12 @@ class Arrays:
 
     @property
     def cell(self) -> str:
-        """The name of what the layer is made of."""
+        """The name of the layer's cell."""
         return name_of(self.architecture.cells[self.layer - 1])
 
     @property
     def loss_function(self) -> Loss:
-        """What the L_t are made of."""
+        """The loss."""
         return self.architecture.loss_function
 
     @property
@@ -94,7 +94,7 @@ class Arrays:
 
     @cached_property
     def plain(self) -> bool:
-        """Whether the cell is h = f(h_unactivated): it has no gates, and nothing goes past them."""
+        """Whether the cell is h = f(h_unactivated), without gates and without another way back."""
         return is_plain(self.equations)
 
     @property
@@ -152,7 +152,7 @@ class Arrays:
 
     @cached_property
     def h_previous(self) -> Array:
-        """What W multiplies: h_{t-1} in row t - 1, (T, H). Zeros where there is no W."""
+        """What W multiplies: h_{t-1} in row t - 1, (T, H). Zeros if there is no W."""
         if self.W is None:
             return np.zeros((self.T, self.H))
         return np.concatenate([self.h_0[None], self.h_activated[:-1]])
@@ -165,10 +165,10 @@ class Arrays:
 
     @property
     def openness(self) -> Array:
-        """The most that a unit lets back in a step, (T, H).
+        """The largest share of an error that a unit lets back in a step, (T, H).
 
-        It is the largest derivative, by magnitude, of a state by a pre-activation or by a state
-        before: f' for tanh and relu.
+        It is the largest derivative, by magnitude, of a state with respect to a pre-activation or to a
+        state before: f' for tanh and relu.
         """
         return np.asarray(np.abs(self.partials).max(axis=(1, 2)))
 
@@ -194,7 +194,7 @@ class Arrays:
 
     @property
     def targets(self) -> Any:
-        """The y that ``explain`` takes of a network: one, or one for each step."""
+        """The y that ``explain`` takes for a network: one target, or one for each step."""
         if self.labels is not None:
             return self.labels if self.every_step else self.labels[-1]
         values = self.y[:, :: self.loss_function.outputs_a_number]
@@ -226,20 +226,19 @@ class Arrays:
         return self._reading.weights(self._row(t))
 
     def entering(self, t: int) -> Array:
-        """dL_t/dh_j by way of the output alone, (T, H of the top layer): row j - 1 is step j's."""
+        """The part of dL_t/dh_j directly from the output, (T, H of the top layer): row j - 1."""
         return np.asarray(self.reading(t) * (self.output_error[self._row(t)] @ self.V))
 
     @cached_property
     def delta(self) -> Array:
         """δ_{t,τ} in [t - 1, τ - 1], (T, T, G H): zeros if τ > t or there is no L_t.
 
-        Where each step has a label it is ``delta_of_losses``, which for one label has one row, while
-        this has T.
+        It always has T rows. ``delta_of_losses`` has a row only for each step with a label.
         """
         return self.by_steps(self.delta_of_losses, 0.0, "delta")
 
     def by_steps(self, rows: Array, nothing: Any, what: str, at: IntArray | None = None) -> Array:
-        """Give rows of losses, (A, T, …), or of the steps ``at``, a row each step, (T, T, …)."""
+        """Spread rows of losses, (A, T, …), or of steps ``at``, to a row for each step, (T, T, …)."""
         if len(rows) == self.T:
             return rows
         n_bytes = self.T * rows[0].nbytes
@@ -249,7 +248,7 @@ class Arrays:
         return steps
 
     def loss_row(self, t: int) -> int:
-        """Which row of ``delta_of_losses``, ``norms_of_losses`` and ``kinds_of_losses`` is L_t's."""
+        """The row of L_t in ``delta_of_losses``, ``norms_of_losses`` and ``kinds_of_losses``."""
         row = self._row(t)
         if row not in self.answering_rows:
             raise ValueError(
@@ -259,10 +258,10 @@ class Arrays:
 
     @property
     def delta_by_entry(self) -> Array:
-        """What of δ_τ entered at which step, (T, T, G H): [j - 1, τ - 1] came in at step j.
+        """The parts of δ_τ by the step at which they entered, (T, T, G H): [j - 1, τ - 1] is of step j.
 
-        Errors enter at the steps that an answer reads. With ``"last"`` that is its own, and this is
-        ``delta``.
+        Errors enter at the steps that an answer reads. With ``"last"`` that is its own step, and this
+        is ``delta``.
         """
         if self.by_entry is None:
             return self.delta
@@ -279,7 +278,7 @@ class Arrays:
     # The output (N5, N6)
 
     def softmax_jacobian(self, t: int) -> Array:
-        """dŷ_i/dz_k at step t (N5), (K, K), where the outputs are classes."""
+        """dŷ_i/dz_k at step t (N5), (K, K), if the outputs are classes."""
         if self.labels is None:
             raise ValueError("there is no softmax: this model predicts numbers, not classes")
         return softmax_jacobian(self.y_activated[self._row(t)])
@@ -288,14 +287,14 @@ class Arrays:
     def residual_n5(self) -> float:
         """The largest difference between Σ_i (-y_i/ŷ_i) dŷ_i/dz_k and ŷ_k - y_k (N5).
 
-        NaN where numbers are predicted, not classes.
+        NaN if numbers are predicted, not classes.
         """
         if self.labels is None:
             return float("nan")
         worst = 0.0
         for t in self.answering_rows:
             y_hat, label = self.y_activated[t], self.labels[t]
-            if y_hat[label] >= LEAST:  # else -y/ŷ is not a number; L_t is taken from z
+            if y_hat[label] >= LEAST:  # otherwise -y/ŷ is not a number; L_t is computed from z
                 product = -1 / y_hat[label] * softmax_jacobian(y_hat)[label]
                 worst = max(worst, float(np.abs(product - self.output_error[t]).max()))
         return worst
@@ -310,7 +309,7 @@ class Arrays:
         row = self._row(t)
         return np.asarray(self.output_error[: row + 1].T @ self.r[: row + 1])
 
-    # The parameter whose terms are wanted, and δ by what a gate reads
+    # The parameter whose terms are explained, and δ by what a gate reads
 
     @property
     def of(self) -> str:

@@ -1,4 +1,4 @@
-"""Making an explanation: forward, backward, the step it asks for, and the proofs."""
+"""Making an explanation: forward, backward, the step of N4, and the proofs."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def compute(
 ) -> Numbers:
     """Compute what ``elman.explain`` explains.
 
-    The arguments are its, and an offset: ``turned``. Without ``with_update``, ``update`` is empty and
-    ``held`` is NaN.
+    The arguments are those of ``elman.explain``, and an offset (``turned``). Without ``with_update``,
+    ``update`` is empty and ``held`` is NaN.
     """
     try:
         who = subject(model, _alone(x), [_one(y, model)])
@@ -152,19 +152,19 @@ def compute(
 
 
 def _require_memory(parameters: Parameters, layer: int, T: int, n_losses: int) -> None:
-    """Refuse what takes more memory than there is: each entry of a loss has an error a step."""
+    """Refuse what takes more memory than there is: each entry of a loss has an error at each step."""
     hidden = parameters.architecture.hidden[layer - 1 :]
     cells = parameters.architecture.layer_cells[layer - 1 :]
     carried = sum(
         (len(cell.gates) + len(cell.states)) * H for cell, H in zip(cells, hidden, strict=True)
     )
     readout = READOUTS[parameters.architecture.readout]
-    n_rows, n_entries = n_losses, n_losses  # of δ; and of what is carried back
+    n_rows, n_entries = n_losses, n_losses  # rows of δ; entries that are carried back
     if readout.of_all_steps:  # a loss enters at each step that it reads: at most one for each unit
         n_read = min(T, hidden[-1]) if readout.chooses else T
         n_rows, n_entries = n_losses + min(T, n_losses * n_read), n_losses * n_read
     n_numbers = T * (n_rows * len(cells[0].gates) * hidden[0] + 2 * n_entries * carried)
-    n_numbers += 40 * T * carried  # the passes of the proof, and what the way forward keeps
+    n_numbers += 40 * T * carried  # the passes of the proof, and what the forward pass keeps
     require_memory(8 * n_numbers, f"explaining {T:,} steps of {hidden[0]:,} units")
 
 
@@ -179,7 +179,7 @@ def _alone(x: Any) -> Any:
     try:
         are_several = isinstance(x, Sequences) or (isinstance(x, list) and np.ndim(x[:1]) == 3)
         shape = () if are_several else np.shape(x)
-    except ValueError:  # no array: refused where all arrays are checked
+    except ValueError:  # not an array: it is refused later, with all arrays
         return [x]
     if are_several:
         raise DataError(

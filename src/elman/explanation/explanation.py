@@ -48,7 +48,7 @@ class Explanation(Numbers):
         W1, …; V has only the columns of this direction; x is the input of the layer (above the lowest
         layer, all states of the layer below).
     parameters, gradients : Parameters
-        Of all layers. The gradients are those of L = Σ L_t (N3) of this one sequence.
+        Those of all layers. The gradients are those of L = Σ L_t (N3) of this one sequence.
     x : array (T, D of layer 1)
         The network's inputs, after the model's front end: standardised; with ``frame`` a step is a
         frame.
@@ -99,14 +99,14 @@ class Explanation(Numbers):
         How many steps back the gradients of ``update`` go; None: all.
     checks_ : list of Check, or None
         The proof of each term of W (or of U, without W): t, tau, expected, found, error, bound, passed.
-        None, as the next two, with ``check=False``.
+        With ``check=False``, this and the next two are None.
     totals_ : list of TotalCheck, or None
         The proof of the whole gradient of each parameter, of all layers.
     backward_ : list of TotalCheck, or None
         The proof that each cell's ``backward`` is the derivative of its ``forward``.
     central : list of dict, or None
-        For comparison, what central differences find: step, relative_error, and unseen, the number of
-        terms that are lost.
+        For comparison, the result of central differences: step, relative_error, and unseen, the number
+        of terms that are lost.
     update : dict
         The step W ← W - α dL/dW of the notes (N4), from this sequence alone: norm (of all gradients),
         max_norm, clipped, scale, learning_rate, after (Parameters), U_after, W_after,

@@ -30,11 +30,11 @@ from elman.explanation.subject import Subject, subject
 from elman.explanation.wanted import Wanted
 from elman.parameters import Parameters
 
-_SHARD = 128  # sequences at a time: their arrays of a step stay in the cache
+_SHARD = 128  # sequences at a time, so that their arrays of a step stay in the cache
 _JACOBIANS = 64
 _LYAPUNOV = 16
 _EXPONENTS = 8
-_COMMON = 10  # the verdict goes by lags that a tenth of the sequences have
+_COMMON = 10  # the verdict uses lags that at least a tenth of the sequences have
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +157,8 @@ def gradient_flow(
     reach = np.full((T, n), np.nan)  # by lag
     n_saturated = np.zeros(T)
     done = 0
-    # Where each step has a target, a reverse layer's last state is read by the loss of step 1, beside
-    # the forward one's first. Else one loss a sequence is all that is looked at.
+    # If each step has a target, a reverse layer's last state is read by the loss of step 1, beside the
+    # forward layer's first state. Otherwise only one loss of each sequence is needed.
     all_losses = who.every_step and exact.architecture.bidirectional
     for shard in Batch.all_of(who.sequences, every_step=all_losses).shards(_SHARD):
         trace = _forward(who.parameters, shard)
@@ -227,12 +227,12 @@ def _reach(
     reach : array (lags, sequences)
         ‖δ_{T,T-k}‖ / ‖Vᵀ(ŷ_T - y_T)‖.
     openness : T blocks (H, n_t)
-        The most that the layer's units let back: f' for tanh and relu.
+        How much of an error the layer's units let back: f' for tanh and relu.
     """
     n_directions = len(exact.architecture.directions)
     of_direction = slice((layer - 1) * n_directions + reverse, None, n_directions)
     traces = [_in_float64(of_layer) for of_layer in trace.layers[of_direction]]
-    rows = shard.rows  # of sequences, in the order in which they end; or of all steps
+    rows = shard.rows  # the rows of sequences, in the order in which they end; or of all steps
     if who.every_step and not exact.architecture.bidirectional:
         rows = who.sequences.offsets[rows + 1] - 1
     loss, z = exact.architecture.loss_function, trace.y_unactivated.astype(np.float64)
@@ -253,7 +253,7 @@ def _reach(
     signal_size = terms.size(entering.T)  # (n,)
     for k in reversed(range(len(layers))):
         cell = layers[k].cell
-        with np.errstate(over="ignore", invalid="ignore"):  # an infinity shows
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinity is noticed
             delta, _ = errors_through_time(dh, traces[k], layers[k])
             if k:
                 U = _of_direction(layers[k].U, n_directions, reverse)
@@ -267,7 +267,7 @@ def _reach(
 
     sizes = _sizes(dh)  # (T, n)
     lags = np.arange(len(sizes))[:, None]
-    steps = entered + lags if reverse else entered - lags  # (lags, n): the step so far back
+    steps = entered + lags if reverse else entered - lags  # (lags, n): the step at each lag
     widths = np.array([block.shape[1] for block in dh])
     is_step = (steps >= 0) & (steps < (widths[:, None] > np.arange(widths[0])).sum(axis=0))
     reach = np.take_along_axis(sizes, np.where(is_step, steps, 0), axis=0)
@@ -282,20 +282,20 @@ def _of_direction(matrix: Array, n_directions: int, reverse: bool) -> Array:
 
 
 def _last_entries(dh: list[Array], reverse: bool) -> tuple[list[Array], Array, IntArray]:
-    """Keep of each sequence what enters at the last step, in the layer's order, where something does.
+    """Keep only the last error, in the layer's order, that enters in each sequence.
 
     Parameters
     ----------
     dh : T blocks (H, n_t)
-        What comes to the top layer's states from the output.
+        The errors of the top layer's states from the output.
 
     Returns
     -------
     dh : T blocks (H, n_t)
     entering : array (H, n_1)
-        The same, each sequence's at its own step; zeros where nothing enters.
+        The errors that are kept; zeros if nothing enters.
     entered : array (n_1,)
-        These steps, from 0; -1 where nothing enters.
+        Their steps, from 0; -1 if nothing enters.
     """
     entered, entering = np.full(dh[0].shape[1], -1), np.zeros_like(dh[0])
     kept = [np.broadcast_to(0.0, block.shape) for block in dh]
@@ -341,7 +341,7 @@ def _spectra(who: Subject, number: int, rng: np.random.Generator) -> tuple[Array
         for t, step in enumerate(trace.steps)
     ]
     n_alive = np.array([*(len(of_step) for of_step in partials), 0])
-    # At each step the sequences, longest first, that have come from one before; in the layer's order.
+    # At each step, the sequences, longest first, that have a step before; in the layer's order.
     going_on = [(t, n_alive[t + here.reverse]) for t in range(len(partials))]
     going_on = going_on[-2::-1] if here.reverse else going_on[1:]
     order = rng.permutation(len(sample))

@@ -1,4 +1,4 @@
-"""What follows from one sequence's arrays: the terms, why they vanish, and whether they are proved."""
+"""Results from one sequence's arrays: the terms, why they vanish, and whether they are proved."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SUM_TOLERANCE = 1e-13
 
 
 class Numbers(Arrays):
-    """Every number of an explanation: what ``Explanation`` writes down, and the page shows."""
+    """Every number of an explanation; ``Explanation`` and the page use it."""
 
     # The terms (N7, N8)
 
     @cached_property
     def norms(self) -> Array:
-        """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, where there is no W); NaN: no term."""
+        """‖term(t, τ)‖ (Frobenius), (T, T), of W (of U, if there is no W); NaN: no term."""
         return self.by_steps(self.norms_of_losses, np.nan, "norms")
 
     @cached_property
@@ -37,7 +37,7 @@ class Numbers(Arrays):
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.str_]:
-        """What each term is, (T, T): see ``elman.explanation.terms.term_kinds``."""
+        """The kind of each term, (T, T): see ``elman.explanation.terms.term_kinds``."""
         return self.by_steps(self.kinds_of_losses, "", "kinds")
 
     @cached_property
@@ -45,7 +45,7 @@ class Numbers(Arrays):
         """The same with a row for each loss alone, (A, T)."""
         entering = np.array([terms.size(self.entering(t)) for t in self.answering])
         steps = np.arange(self.T)
-        if self.W is None:  # where nothing goes back through time, or there is nothing to multiply
+        if self.W is None:  # nothing goes back through time, or there is nothing to multiply
             structural = np.zeros((len(self.answering), self.T), np.bool_)
             if not self.recurrent:
                 for row, t in zip(structural, self.answering, strict=True):
@@ -60,16 +60,16 @@ class Numbers(Arrays):
         )
 
     def term(self, t: int, tau: int) -> Array:
-        """δ_{t,τ} h_{τ-1}ᵀ: what loss t says of W by way of step τ (N7), (G_h H, H).
+        """δ_{t,τ} h_{τ-1}ᵀ: the gradient of loss t by W at step τ (N7), (G_h H, H).
 
-        It is zero for τ > t, and where there is no L_t or no W.
+        It is zero for τ > t, and if there is no L_t or no W.
         """
         if self.W is None:
             return np.zeros((self.H, self.H))
         return np.outer(self._delta_of("h", t, tau), self.h_previous[self._row(tau)])
 
     def term_U(self, t: int, tau: int) -> Array:
-        """δ_{t,τ} x_τᵀ: what loss t says of U by way of step τ, (G_x H, D)."""
+        """δ_{t,τ} x_τᵀ: the gradient of loss t by U at step τ, (G_x H, D)."""
         return np.outer(self._delta_of("x", t, tau), self.inputs[self._row(tau)])
 
     def _delta_of(self, what: str, t: int, tau: int) -> Array:
@@ -79,7 +79,7 @@ class Numbers(Arrays):
         return np.asarray(delta[self.loss_row(t), self._row(tau)])
 
     def ladder(self, t: int, n: int | None = None) -> list[dict[str, Any]]:
-        """Write dL_t/dW (dL_t/dU, where there is no W) as the sum of its terms (N7).
+        """Write dL_t/dW (dL_t/dU, if there is no W) as the sum of its terms (N7).
 
         Parameters
         ----------
@@ -93,8 +93,8 @@ class Numbers(Arrays):
         list of dict, a row each τ = t … 1
             tau; kind; norm; share, ⟨term, dL_t/dW⟩ / ‖dL_t/dW‖², which add up to 1; and factors,
             whose product a term is, a list of {"name", "shape"} in the notes' order. Errors reach a
-            layer below the top from above as well as through time, so that there the factors are
-            N8's two.
+            layer below the top from above as well as through time, so there the factors are the two
+            of N8.
         """
         row, parts = self.loss_row(t), self.shares(t)
         return [
@@ -109,7 +109,7 @@ class Numbers(Arrays):
         ]
 
     def shares(self, t: int) -> Array:
-        """The share of each term in its loss's gradient, of τ = 1 … t, (t,): they add up to 1."""
+        """The share of each term in its loss's gradient, for τ = 1 … t, (t,): they add up to 1."""
         return terms.shares(self.delta_of[self.loss_row(t), :t], self.left[:t])
 
     def _factors(self, t: int, tau: int) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ class Numbers(Arrays):
             factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"x_{tau}ᵀ", (1, self.D))]
         elif self.layer < len(self.architecture.hidden):
             factors = [(f"dL_{t}/dh_unactivated_{tau}", (G, 1)), (f"h_{tau - 1}ᵀ", (1, H))]
-        elif self.readout.of_all_steps:  # by way of every step from τ on that it reads
+        elif self.readout.of_all_steps:  # through every step from τ on that it reads
             factors = [(f"dL_{t}/dŷ_{t}", (1, K)), (f"dŷ_{t}/dr_{t}", (K, H))]
             factors += [(f"dr_{t}/d{h}_{tau}", (H, S)), (f"∂{h}_{tau}/∂W", (S, G, H))]
         else:
@@ -136,7 +136,7 @@ class Numbers(Arrays):
     def implicit(self, t: int) -> Array:
         """∂h_t/∂h_{t-1} · dh_{t-1}/dW (N7), (H, G_h H, H). It takes t - 1 products of G_h H⁴ numbers.
 
-        What a state beside h brings along is in it.
+        It includes what goes through other states than h.
         """
         if self._row(t) == 0:
             return np.zeros_like(self.explicit(1))  # h_0 does not depend on W
@@ -161,9 +161,9 @@ class Numbers(Arrays):
 
     @cached_property
     def truncation(self) -> list[dict[str, float]]:
-        """What is left of dW if the sum is cut k steps back: k, relative_error, angle_degrees.
+        """The error of dW if the sum is cut k steps back: k, relative_error, angle_degrees.
 
-        Errors are cut so many steps back from where they enter. Of dU, where there is no W.
+        Errors are cut k steps back from where they enter. If there is no W, dU is cut.
         """
         by_lag = terms.sums_by_lag(self.delta_by_entry_of, self.left, self.entries)
         whole = self.delta_of.sum(axis=0).T @ self.left
@@ -172,16 +172,16 @@ class Numbers(Arrays):
     # Why
 
     def jacobian(self, t: int) -> Array:
-        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros where there is no W.
+        """∂h_t/∂h_{t-1} = diag(f') W, (H, H); zeros if there is no W.
 
-        Of a cell with S states it is the Jacobian of all of them, (S H, S H), h first.
+        For a cell with S states it is the Jacobian of all of them, (S H, S H), h first.
         """
         row = self._row(t)
         return np.asarray(jacobians(self.equations, self.partials[row : row + 1], self.W)[0])
 
     @property
     def last_steps(self) -> range:
-        """The steps whose Jacobians are looked at: all after the first, or the last 1,000."""
+        """The steps whose Jacobians are used: all after the first, or the last 1,000."""
         return range(max(2, self.T - LONG + 1), self.T + 1)
 
     def _jacobians(self, backwards: bool = False) -> Iterator[Array]:
@@ -197,7 +197,7 @@ class Numbers(Arrays):
     def singular(self) -> Array:
         """The largest singular value of each ∂h_t/∂h_{t-1}, (T,); NaN for t = 1: h_0 is fixed.
 
-        Of a long sequence also for all but its last 1,000 steps, as ``product_singular``.
+        In a long sequence, only the last 1,000 steps have a value, also in ``product_singular``.
         """
         return self._of_last_steps(spectra.largest_singular(self._jacobians()))
 
@@ -210,18 +210,18 @@ class Numbers(Arrays):
     def lyapunov(self) -> Array:
         """The largest finite-time Lyapunov exponents, per step, (min(H, 8),); NaN if T = 1.
 
-        Over the last 1,000 steps, where there are more.
+        Over the last 1,000 steps, if there are more.
         """
         (exponents,) = spectra.lyapunov((J[None] for J in self._jacobians()), min(self.H, 8))
         return np.asarray(exponents)
 
     @cached_property
     def reach(self) -> Array:
-        """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: what of an error is left k steps back, (n_lags,).
+        """By lag k, ‖δ_{t,t-k}‖ / ‖Vᵀ(ŷ_t - y_t)‖: how much of an error is left, (n_lags,).
 
-        The median over the losses that have such a step; NaN where no loss has an error. Where errors
-        enter at several steps, t is each of them: the lag is counted from there. Lag 0 is all there is
-        where neither this layer nor one above has a W.
+        The median over the losses that have such a step; NaN if no loss has an error. If errors enter
+        at several steps, t is each of them: the lag is counted from there. There is only lag 0 if
+        neither this layer nor one above has a W.
         """
         output_signal = terms.size(self._reading.errors(self.output_error @ self.V))  # (T,)
         sizes = terms.size(self.delta_of_losses if self.by_entry is None else self.by_entry)
@@ -237,7 +237,7 @@ class Numbers(Arrays):
         return reach
 
     def own_and_later(self, t: int) -> tuple[Array, Array]:
-        """What of δ_t entered at step t itself, and what at later ones, (G H,) each (N8)."""
+        """The part of δ_t that entered at step t itself, and that from later steps, (G H,) (N8)."""
         by_entry = self.delta_of_losses if self.by_entry is None else self.by_entry
         here, row = by_entry[:, self._row(t)], self._row(t)
         steps = (self.entries == row, self.entries > row)
@@ -251,7 +251,7 @@ class Numbers(Arrays):
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
-        """The kind (vanishing, exploding, saturated, healthy), and the words."""
+        """The kind (vanishing, exploding, saturated, healthy), and a sentence or two."""
         return diagnose(
             self.reach,
             self.saturated,
@@ -263,7 +263,7 @@ class Numbers(Arrays):
 
     @property
     def verdict(self) -> str:
-        """How the gradient does, in words, and what to change."""
+        """How well the gradient flows, in words, and what to change."""
         return self.diagnosis.words
 
     # Proof
@@ -275,7 +275,7 @@ class Numbers(Arrays):
 
     @cached_property
     def _sums(self) -> list[tuple[float, float, float]]:
-        """Of W and of U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
+        """For W and for U: ‖Σ term(t, τ) - gradient‖, ‖gradient‖ and Σ ‖term(t, τ)‖."""
         sums = []
         for name, what, left in (("W", "h", self.h_previous), ("U", "x", self.inputs)):
             gradient = self.gradients.get(f"{name}{self.layer}")
@@ -299,25 +299,25 @@ class Numbers(Arrays):
 
     @property
     def n_terms(self) -> int:
-        """How many terms there are: T (T + 1) / 2 where each step has a label."""
+        """The number of terms: T (T + 1) / 2 if each step has a label."""
         return sum(self.answering)
 
     @property
     def n_checked(self) -> int:
-        """How many of them were looked at by the complex step: of a long sequence, not all."""
+        """How many of them were checked by the complex step; in a long sequence, not all."""
         return len(self.checks_ or [])
 
     @property
     def n_proved(self) -> int | None:
-        """How many of them the complex step agrees with; None if it was not asked."""
+        """How many of them the complex step agrees with; None with ``check=False``."""
         return None if self.checks_ is None else sum(check.passed for check in self.checks_)
 
     @property
     def worst_error(self) -> float | None:
-        """The largest error of a term by its size (see ``Check``); None if not asked."""
+        """The largest error of a term, relative to its size (see ``Check``); None if unchecked."""
         if self.checks_ is None:
             return None
-        # Terms that are too small for the digits of a float have none to compare.
+        # Terms that are too small have no digits to compare.
         checks = [check for check in self.checks_ if not check.size <= SMALLEST / TOLERANCE]
         errors = [check.error / check.size for check in checks]
         return float(np.max(errors, initial=0.0))  # NaN if there is one

@@ -1,8 +1,8 @@
-"""NumPy's products in one thread: several gain nothing here, and lose much beside other work.
+"""Matrix products in one thread: more threads gain nothing here, and lose much if other programs run.
 
-Products of small matrices follow one another by thousands, and at each the BLAS's threads wait for one
-another without sleeping. Where another process has the core of one of them, that lasts until the system
-takes it away: ``gradient_flow`` took 25 times as long.
+There are thousands of products of small matrices, and in each the threads of BLAS wait for one another
+without sleeping. If another process has the core of one of them, this lasts until the system gives the
+core back: ``gradient_flow`` took 25 times as long.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _limited = Lock()
 
 
 def one_thread(function: F) -> F:
-    """Compute products so while a function runs; those of other threads are limited meanwhile, too.
+    """Decorate a function so that products have one thread while it runs, in other threads, too.
 
-    Of several such functions at a time only the first sets the limit, and takes it off: what the
-    others would find and put back is the limit.
+    If several such functions run at a time, only the first sets the limit and removes it, because the
+    others would save the limit itself, and put it back.
     """
 
     @wraps(function)

@@ -40,10 +40,10 @@ class CarriedBack(NamedTuple):
     delta : array (A, T, G H)
         δ_{t,τ} of a layer, a row each loss.
     dh : for it and each layer above, an array (A, T, S H)
-        dL_t/d(states of step τ); of errors that enter at several steps the sum of the magnitudes.
+        dL_t/d(states of step τ); if errors enter at several steps, the sum of the magnitudes.
     by_entry : array (n, T, G H), or None
-        For each of the n steps j that a loss reads, what of δ_τ entered there from the output; None
-        where a loss reads its own step alone, and it is ``delta``.
+        For each of the n steps j that a loss reads, the part of δ_τ that entered there from the output.
+        None if a loss reads only its own step: then this is ``delta``.
     """
 
     delta: Array
@@ -54,25 +54,25 @@ class CarriedBack(NamedTuple):
 class Entries(NamedTuple):
     """Where errors enter from the output: each loss at each step that it reads."""
 
-    losses: IntArray  # (n,), their numbers among those that answer
+    losses: IntArray  # (n,), the numbers of the losses
     steps: IntArray  # (n,), from 0
     weights: Array  # (n, H_top), ∂r/∂h of the step
 
 
 class Passes(NamedTuple):
-    """One sequence forward through all layers, with what going back takes. Arrays have a row a step.
+    """One sequence forward through all layers, and what the backward pass needs. A row is a step.
 
-    What the equations take is made of these: T blocks of one column.
+    The equations take them as T blocks of one column.
     """
 
     parameters: Parameters
-    layers: list[Layer]  # whose cells go back by exact slopes
+    layers: list[Layer]  # their cells use exact slopes in the backward pass
     x: Array  # (T, D)
     wanted: Wanted
     trace: Trace  # as of ``layers``
     slopes: list[Slopes]  # of each layer, with an axis of steps, (S, G + S, T, H, 1)
-    error: Array  # (K, T), ŷ - y; zeros where a step has no target
-    offset: Array  # (T, K), what is added to y_unactivated beside V h and c: ``turned``
+    error: Array  # (K, T), ŷ - y; zeros if a step has no target
+    offset: Array  # (T, K), added to y_unactivated in addition to V h + c: ``turned``
 
     @classmethod
     def of(
@@ -89,7 +89,7 @@ class Passes(NamedTuple):
                 f"the network's states overflow at step {step} of this sequence; expected finite "
                 "numbers. Explain a model with smaller weights, or scale x."
             )
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at where it goes back
+        with np.errstate(over="ignore", invalid="ignore"):  # checked in the backward pass
             error = wanted.error(trace.y_unactivated)
             found = [
                 slopes(layer.cell, *entering(layer.cell, of_layer))
@@ -122,7 +122,7 @@ class Passes(NamedTuple):
         return self.x if layer == 1 else _rows(self.trace.layers[layer - 2].h)
 
     def name_of_terms(self, layer: int) -> str:
-        """The parameter of a layer whose terms are wanted: ``"W"``, or ``"U"`` where there is none."""
+        """The parameter of a layer whose terms are explained: ``"W"``, or ``"U"`` if there is no W."""
         return "U" if self.parameters.get(f"W{layer}") is None else "W"
 
     def left(self, layer: int) -> Array:
@@ -149,13 +149,13 @@ class Passes(NamedTuple):
         }
 
     def least_open(self, layer: int) -> Array:
-        """How open each step is, in the mean over units: the least of a layer and those above, (T,)."""
+        """The mean openness of the units at each step, (T,): the least of a layer and those above."""
         openness = [np.abs(of.states).max(axis=(0, 1)) for of in self.slopes[layer - 1 :]]
         least: Array = np.min([of.mean(axis=(1, 2)) for of in openness], axis=0)
         return least
 
     def losses(self) -> Array:
-        """L_t (N3), (T,); NaN where a step has no label."""
+        """L_t (N3), (T,); NaN if a step has no label."""
         losses = np.full(len(self.x), np.nan)
         losses[self.answering] = self.losses_of(self.trace.y_unactivated)
         return losses
@@ -165,7 +165,7 @@ class Passes(NamedTuple):
         return self.wanted.losses(z.T[self.answering, :, None])[:, 0]
 
     def gradients(self, truncate: int | None = None) -> Parameters:
-        """All gradients: of all losses in one sweep (N6, N8), or each cut so many steps back (N7).
+        """All gradients: of all losses at once (N6, N8), or with each cut ``truncate`` steps back (N7).
 
         An error is cut so many steps back from where it enters.
         """
@@ -208,7 +208,7 @@ class Passes(NamedTuple):
         return Entries(*map(np.concatenate, (losses, steps, weights)))
 
     def carried_back(self, layer: int) -> CarriedBack:
-        """Carry each loss back on its own (N7), from each step at which it enters."""
+        """Carry each loss back separately (N7), from each step at which it enters."""
         T, (losses, steps, _) = len(self.x), self.entries()
         found = [
             np.split(carried.transpose(2, 0, 1), [-self._n_states(k)], axis=2)
@@ -227,7 +227,7 @@ class Passes(NamedTuple):
         return CarriedBack(delta, sizes, by_entry)
 
     def rounded(self) -> Array:
-        """What the rounding of the outputs' errors is relative to, (T, K): ``Wanted.rounded``."""
+        """The numbers to which rounding of output errors is relative, (T, K): ``Wanted.rounded``."""
         V, c = self.parameters["V"], self.parameters.get("c")
         size = np.abs(V) @ Reading.of(self.reading.readout, np.abs(self.h_top)).r.T
         if c is not None:
@@ -236,7 +236,7 @@ class Passes(NamedTuple):
         return self.wanted.rounded(self.trace.y_unactivated, size).T
 
     def errors_of_states(self) -> list[Array]:
-        """dL/d(states) of all losses together: of each layer (T, S H)."""
+        """dL/d(states) of all losses together, (T, S H) for each layer."""
         dh = _blocks(self.reading.errors((self.parameters["V"].T @ self.error).T))
         with np.errstate(over="ignore", invalid="ignore"):
             of_layers = terms.through_layers(dh, self._with_errors(1), self.trace.layers)
@@ -253,7 +253,7 @@ class Passes(NamedTuple):
         ]
 
     def held(self, layer: int, gradients: Parameters) -> terms.Difference:
-        """What is lost of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
+        """The error of dW if h_{t-1} is held constant in the layer's own W h_{t-1}."""
         layers, V = [*self.layers], self.parameters["V"]
         whole = gradients.get(f"W{layer}")
         if whole is None:
@@ -268,7 +268,7 @@ class Passes(NamedTuple):
     def _carried(self, layer: int, truncate: int | None = None) -> list[Array]:
         """Carry each loss back through the layers from one up to the top, from each of its entries.
 
-        It gives (T, G H + S H, entries) of each: δ, and dL/d(states).
+        Returns (T, G H + S H, entries) for each layer: δ, then dL/d(states).
         """
         dr = self.parameters["V"].T @ self.error[:, self.answering]  # (H, A)
         losses, steps, weights = self.entries()
@@ -289,7 +289,7 @@ def _rows(blocks: Sequence[Array]) -> Array:
 
 
 def entering(cell: Cell, trace: LayerTrace) -> tuple[States, States]:
-    """What enters a cell at all steps: pre-activations, and states before, each (T, H, 1)."""
+    """The inputs of a cell at all steps: pre-activations, and states before, each (T, H, 1)."""
     h_unactivated = _rows([step.h_unactivated for step in trace.steps])[..., None]  # (T, G H, 1)
     before = zip(*(trace.before(t) for t in range(len(trace.steps))), strict=True)
     of_states = tuple(_rows(blocks)[..., None] for blocks in before)
@@ -297,7 +297,7 @@ def entering(cell: Cell, trace: LayerTrace) -> tuple[States, States]:
 
 
 def _keeping(trace: LayerTrace, found: Slopes) -> LayerTrace:
-    """A trace as of a cell that is ``Exact``: each step keeps its slopes first."""
+    """Turn a trace into one of an ``Exact`` cell: each step keeps its slopes first."""
     steps = [
         step._replace(kept=(found.states[:, :, t], found.inside[:, t], *step.kept))
         for t, step in enumerate(trace.steps)

@@ -1,27 +1,26 @@
-"""Proof of each term: complex-step differentiation, a step's own W_τ at a time.
+"""Proof of each term: complex-step differentiation, for one step's own W_τ at a time.
 
-Give step τ a W_τ of its own, and it an imaginary part: W_τ = W + i·1e-20·R for a random direction R.
+Give step τ its own W_τ, with an imaginary part: W_τ = W + i·1e-20·R for a random direction R.
 The imaginary part of L_t over 1e-20 is then the derivative of L_t along R by W_τ alone, which is
 ⟨term(t, τ), R⟩, with no subtraction and so no loss of digits (Squire and Trapp 1998). One pass
 forward proves the terms of all losses t ≥ τ; the T passes go side by side, as columns
-(``side_by_side``). Only forward equations take part, and the loss is written anew here, so an error
+(``side_by_side``). Only forward equations are used, and the loss is written again here, so an error
 in the backward ones shows.
 
-What the comparison allows is 1e-10 ‖term‖ ‖R‖, and beside it what rounding can do:
+The comparison allows an error of 1e-10 ‖term‖ ‖R‖, plus what rounding can cause:
 
     |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps ( Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|
                                                   +  Σ_j Σ_i |dL_t/ds_{j,i}| m_{j,i} )  +  1e-287
 
-Of a loss of numbers ŷ - y stands for dL/dz, and counts together with what it is rounded by: it is a
-difference.
-z'_t is by how much y_unactivated moves along R, so that the product is a sum of these numbers over
-k: where they all but cancel, the digits that are left are few. In the same way it is a sum over the
-states s_j of each step j from τ to t. m_j is by how much these move, each part taken by its
-magnitude, and beside it what moves inside the cell: h = n + z (h_{t-1} - n) of a GRU has few digits of
-n' (1 - z) left where z is nearly 1. In a tanh cell nothing cancels, and m_j is |s'_j|.
+For a loss of numbers, ŷ - y stands for dL/dz. It is a difference, so its own rounding is added.
+z'_t is how much y_unactivated moves along R. So the product is a sum of these numbers over k, and if
+they almost cancel, few digits are left. In the same way it is a sum over the states s_j of each step j
+from τ to t. m_j is how much these move, each part by its magnitude, plus what moves inside the cell:
+h = n + z (h_{t-1} - n) of a GRU has few digits of n' (1 - z) left if z is nearly 1. In a tanh cell
+nothing cancels, and m_j is |s'_j|.
 
-Below 1e-287 numbers times 1e-20 have no digits left. Answers that are all but certain and units that
-are all but saturated cost no digits: the loss here, the errors of ``terms`` and the slopes of
+Below 1e-287, numbers times 1e-20 have no digits left. Answers that are almost certain and units that
+are almost saturated cost no digits: the loss here, the errors of ``terms`` and the slopes of
 ``slopes`` are computed without a difference of numbers near 1.
 
 Letters: T steps, n of their passes side by side, D inputs of the layer, H units, K outputs,
@@ -47,10 +46,10 @@ TOLERANCE = 1e-10
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALLEST = 1e-287
 AGREEMENT = 1e-13  # of backward with forward, relative to the largest slope of the kind
-N_POINTS = 256  # drawn at random, at which that is looked at too
+N_POINTS = 256  # random points at which this is checked, too
 SIDE = 64  # passes: enough columns for the products, few enough to keep their states
-LONG = 1000  # steps: of longer sequences not every term is proved on its own
-CONTRASTED = 128  # steps: those that central differences look at are of the last ones
+LONG = 1000  # steps: in longer sequences, not every term is proved separately
+CONTRASTED = 128  # central differences use some of so many last steps
 
 
 class Check(NamedTuple):
@@ -67,7 +66,7 @@ class Check(NamedTuple):
     bound : float
         What is allowed.
     size : float
-        ‖term‖ ‖R‖ / √(entries of R): what such a product comes to in the mean over R.
+        ‖term‖ ‖R‖ / √(entries of R): the usual size of such a product over random R.
     summed : float
         Σ_k |ŷ_k - y_k| |z'_k|: the product is Σ_k (ŷ_k - y_k) z'_k, and may be a difference of
         larger numbers.
@@ -92,16 +91,16 @@ class Check(NamedTuple):
 
 
 class TotalCheck(NamedTuple):
-    """Two numbers that have to agree, one of them by the complex step.
+    """Two numbers that must agree, one of them by the complex step.
 
     Attributes
     ----------
     name : str
-        A parameter, whose whole gradient is looked at along one random direction R; or a layer, whose
-        cell is.
+        A parameter, whose whole gradient is checked along one random direction R; or a layer, whose
+        cell is checked.
     expected, found : float
-        ⟨gradient, R⟩ by the equations, and by the complex step; or the slope where these two are
-        furthest apart.
+        ⟨gradient, R⟩ by the equations, and by the complex step; or the slope for which these two
+        differ most.
     error, bound : float
     """
 
@@ -122,7 +121,7 @@ def check_terms(
 ) -> list[Check]:
     """Prove every term of a layer's W, for each loss t and each step τ ≤ t; see ``checked``.
 
-    Of a layer without W the terms of U are proved: the same δ, beside other vectors.
+    In a layer without W, the terms of U are proved: they have the same δ, and other vectors.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def check_terms(
 def _by_passes(
     passes: Passes, layer: int, R: Array, steps: IntArray, dh: Sequence[Array]
 ) -> tuple[Array, Array, Array]:
-    """⟨term(t, τ), R⟩ as passes find it, and the two sums of what rounding can do, each (A, n)."""
+    """⟨term(t, τ), R⟩ by passes, and the two sums that bound rounding, each (A, n)."""
     rounded = passes.rounded()[passes.answering]
     sizes = Sizes.of(passes, layer, dh, passes.answering)
     found = []
@@ -181,8 +180,8 @@ def _by_passes(
 def checked(T: int) -> IntArray:
     """The steps, from 0, whose terms are proved one by one: all, or some of a long sequence.
 
-    Of more than ``LONG`` steps they are the last ``SIDE``, and then those twice as far back each time,
-    down to the first: their passes take about as many steps together as two whole sequences.
+    If there are more than ``LONG`` steps, they are the last ``SIDE``, and then steps at distances that
+    double each time, down to the first. All their passes take about as long as two whole sequences.
     """
     if T <= LONG:
         return np.arange(T)
@@ -206,11 +205,11 @@ def check_totals(passes: Passes, gradients: Parameters, seed: int = 0) -> list[T
     losses, rounded = moved.losses.sum(axis=0), moved.summed(error).sum(axis=0) + moved.inside[0]
     found = dict(zip(of_layers, zip(losses, rounded, strict=True), strict=True))
     for name in gradients:
-        if name not in of_layers:  # what they multiply, and are added to, stays
+        if name not in of_layers:  # the layers stay as they are
             z = _answers_of_moved(passes, name, R[name])
             moved = Moved(passes.wanted.losses(z), z, np.zeros((1, 1)))
             rounded = moved.summed(error).sum()
-            if name == "V":  # z' = R h, and h is rounded as what it is made of
+            if name == "V":  # z' = R h, and h is rounded as its parts are
                 rounded += (np.abs(error) @ np.abs(R["V"]) * _made_of(passes)).sum()
             found[name] = moved.losses.sum(), rounded
     checks = []
@@ -232,7 +231,7 @@ def _answers_of_moved(passes: Passes, name: str, R: Array) -> Array:
 
 
 def _made_of(passes: Passes) -> Array:
-    """What the states that the answers read are made of, without signs, (A, H)."""
+    """The sizes of the parts of the states that the answers read, (A, H)."""
     steps = passes.trace.layers[-1].steps
     parts = np.abs([[*step.states, *step.kept[2:]] for step in steps])  # (T, ·, H, 1)
     h_made_of = parts.sum(axis=1)[:, :, 0]
@@ -243,21 +242,21 @@ def _made_of(passes: Passes) -> Array:
 def check_backward(
     name: str, cell: Cell, trace: LayerTrace, of_trace: Slopes, seed: int = 0
 ) -> TotalCheck:
-    """Compare the slopes by which a cell's ``backward`` goes with those of its ``forward``.
+    """Compare the slopes that a cell's ``backward`` uses with those of its ``forward``.
 
-    The terms are carried back by the slopes of ``forward``, which are exact; what learns, by
-    ``backward``. It is rounded relative to numbers that may cancel, as 1 and h² do in a saturated
-    unit; so an error is measured by the largest slope of its kind, [s, i]. To have one that is not
-    small, some random points are looked at beside those of the sequence.
+    Terms are carried back by the slopes of ``forward``, which are exact; training uses ``backward``.
+    This is rounded relative to numbers that may cancel, as 1 and h² do in a saturated unit. So an error
+    is measured relative to the largest slope of its kind, [s, i]. So that this is not small, some
+    random points are checked in addition to those of the sequence.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Its name in the result.
     cell : Cell
     trace : LayerTrace
     of_trace : Slopes
-        Those of ``forward`` at its steps, (S, G + S, T, H, 1).
+        The slopes of ``forward`` at its steps, (S, G + S, T, H, 1).
     seed : int
         For the random points.
 
@@ -288,16 +287,16 @@ def check_backward(
 def central_differences(
     passes: Passes, layer: int, checks: list[Check], seed: int = 0
 ) -> list[dict[str, float]]:
-    """For contrast: what the usual gradient check finds, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
+    """For comparison: the usual gradient check, [L(W_τ + εR) - L(W_τ - εR)] / 2ε.
 
-    It looks at 64 steps τ at most, evenly chosen of the last 128.
+    It uses at most 64 steps τ, evenly chosen from the last 128.
 
     Parameters
     ----------
     passes, layer, seed
         As in ``check_terms``.
     checks : list of Check
-        What that returned, with the same R.
+        What ``check_terms`` returned, with the same R.
 
     Returns
     -------
@@ -307,7 +306,7 @@ def central_differences(
     """
     name, answering = passes.name_of_terms(layer), passes.answering
     R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
-    # A contrast, not a proof: of a long sequence some steps are enough.
+    # A comparison, not a proof: some steps of a long sequence are enough.
     T = len(passes.x)
     taus = np.unique(np.linspace(max(0, T - CONTRASTED), T - 1, SIDE).round().astype(np.int64))
     checks = [check for check in checks if check.tau - 1 in taus]

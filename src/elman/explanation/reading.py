@@ -1,8 +1,8 @@
 """What the output reads of one sequence's steps, and where its errors enter: ``equations.readouts``.
 
-An answer at step t reads r_t. Of unit i it is r_{t,i} = f(h_{1,i}, …, h_{t,i}), so that what is to know
-of its way back is a number for each unit and each step, ∂r_{t,i}/∂h_{j,i}. Times dL_t/dr_t it is the
-error that the output sends to step j.
+An answer at step t reads r_t. For unit i it is r_{t,i} = f(h_{1,i}, …, h_{t,i}). So its derivative is
+one number for each unit and each step, ∂r_{t,i}/∂h_{j,i}. Times dL_t/dr_t it is the error that the
+output sends to step j.
 
 Letters: T steps, H units of the top layer, n passes side by side.
 """
@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 
     @classmethod
     def of(cls, readout: Readout, h: Array) -> Reading:
-        """Let it read states (T, H)."""
+        """Make one that reads states (T, H)."""
         blocks = list(h[:, :, None])
         return cls(readout, blocks, carry(readout, blocks))
 
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
 
     def weights(self, t: int) -> Array:
         """∂r_t/∂h_j of step t, from 0: (T, H), a row for each step j."""
-        if not self.readout.of_all_steps:  # what follows comes to this
+        if not self.readout.of_all_steps:  # the rest would give the same
             weights = np.zeros((len(self.h), len(self.h[0])))
             weights[t] = 1
             return weights
@@ -47,12 +47,12 @@ class Reading(NamedTuple):
         return self.errors(dr)
 
     def errors(self, dr: Array) -> Array:
-        """What the output sends to each step, (T, H), of all errors dL/dr_t together, (T, H)."""
+        """The errors that the output sends to each step, (T, H), from all dL/dr_t together, (T, H)."""
         blocks = errors_of_states(self.readout, list(dr[:, :, None]), self.h, self.carried)
         return np.array(blocks)[:, :, 0]
 
     def in_passes(self, h: Iterable[Array], taus: IntArray) -> Iterator[Array]:
-        """Read passes that begin at steps of their own, with what was carried until there.
+        """Read passes that begin at different steps, each with what was carried until there.
 
         Parameters
         ----------
@@ -70,8 +70,8 @@ class Reading(NamedTuple):
         for k, h_k in enumerate(h):
             steps = taus[: h_k.shape[1]] + k
             if self.readout.chooses and np.iscomplexobj(h_k):
-                # The real parts are those of the sequence, but for their rounding: it must not choose
-                # between steps that are equal, or all but equal.
+                # The real parts are those of the sequence, except for rounding, which must not choose
+                # between steps that are equal, or almost equal.
                 h_k = np.concatenate([self.h[t] for t in steps], axis=1) + 1j * h_k.imag
             if k:
                 carried = self.readout.carry(carried[:, : len(steps)], h_k)

@@ -1,7 +1,7 @@
-"""Passes forward side by side, as columns, each with a parameter that moves: what the proof runs.
+"""Forward passes side by side, as columns, each with a moved parameter; the proof uses them.
 
-Pass j has W + s_j R for its W, at one step or at all, along a direction R. Where s_j is imaginary, what
-moves is the imaginary part of all that follows (``proof``).
+Pass j has W + s_j R instead of W, at one step or at all steps, for a direction R. If s_j is imaginary,
+the imaginary parts of all results show how much they move (``proof``).
 
 Letters: T steps, A losses, n passes side by side, D inputs of the layer, H units, K outputs, S states
 and G gates of a cell.
@@ -24,7 +24,7 @@ from elman.explanation.slopes import STEP
 
 
 class Moved(NamedTuple):
-    """What moves in n passes: the A losses, y_unactivated behind them, and the states."""
+    """How much n passes move the A losses, their y_unactivated, and the states."""
 
     losses: Array  # (A, n)
     z: Array  # (A, K, n)
@@ -38,10 +38,10 @@ class Moved(NamedTuple):
 class Own:
     """A parameter as the equations see it, U @ x and a + b[:, None]; pass j has its own, U + s_j R.
 
-    Where x is complex and U real, each column is two real ones: half the work.
+    If x is complex and U real, each column becomes two real ones, which is half the work.
     """
 
-    __array_ufunc__ = None  # NumPy leaves a + b to it
+    __array_ufunc__ = None  # so that NumPy leaves a + b to __radd__
 
     def __init__(self, values: Array, R: Array | None = None, scales: Array | None = None) -> None:
         self.values, self.R, self.scales = values, R, scales
@@ -85,12 +85,12 @@ class Taken(NamedTuple):
 def taken(
     x: Iterable[Array], before: Sequence[States], layers: Iterable[Sequence[Layer]]
 ) -> Iterator[list[Taken]]:
-    """Take passes forward side by side, longest first, and forget each step behind the next.
+    """Take passes forward side by side, longest first; only the current step is kept.
 
     Parameters
     ----------
     x : blocks (D, n_k)
-        What enters the lowest layer, k steps on: n_k passes go so far.
+        The input of the lowest layer k steps after the beginning; n_k passes have such a step.
     before : of each layer its states (H, n)
     layers : the layers, lowest first, as they are k steps on
 
@@ -155,7 +155,7 @@ def _at(values: Array, steps: IntArray | slice) -> Array:
 
 
 def magnitudes(slopes: Array, of_layer: Taken) -> Array:
-    """By how much states of a step move, and what is inside its cell: each part without its sign.
+    """How much the states of a step and the values inside its cell move; magnitudes of all parts.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def moved_by(
     sizes: Sizes | None = None,
     dtype: npt.DTypeLike = np.complex128,
 ) -> Moved:
-    """Follow passes to their ends, and see what moves.
+    """Follow passes to their ends, and find how much they move.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def moved_by(
             top = of_layers[-1].step.h_activated
             if sizes:
                 n_k, at = top.shape[1], taus[: top.shape[1]] + k
-                # One step alone is copied as well: its sums would be taken in another order.
+                # A single step is copied, too: otherwise its sums would have another order.
                 places = slice(at[0], at[-1] + 1) if are_neighbours and n_k > 1 else at
                 sizes.add_to(inside[:, :n_k], places, of_layers)
             yield top
@@ -233,7 +233,7 @@ def pass_forward(
     taus: IntArray,
     sizes: Sizes | None = None,
 ) -> Moved:
-    """Go forward n times side by side; in pass j, step taus[j] has W + scales[j] R for its W.
+    """Go forward n times side by side; in pass j, step taus[j] has W + scales[j] R instead of W.
 
     A pass begins at its step, with the states that the sequence has there. So passes are sequences
     of different lengths, longest first.
@@ -242,9 +242,9 @@ def pass_forward(
     ----------
     passes : Passes
     layer : int
-        The one with a step of its own, counted from 1.
+        The layer that is moved, counted from 1.
     R : array (G_h H, H)
-        A direction; where the layer has no W, one of its U.
+        A direction of W; of U if the layer has no W.
     scales : array (n,)
     taus : array (n,)
         Steps, from 0, in ascending order.

@@ -1,10 +1,10 @@
-"""What a cell does to errors at a step, as numbers: how its states move with what enters a unit.
+"""The derivatives of a cell at a step: how its states move with the inputs of a unit.
 
-A cell is pointwise, so that its derivative is a few numbers a unit: the slope of each state after the
-step by each gate's pre-activation, and by each state before.
+A cell is pointwise, so its derivative is a few numbers for each unit: the slope of each state after the
+step with respect to each gate's pre-activation, and to each state before.
 
-``Cell.backward`` has them from activated values, where 1 - h² has few digits left if h is nearly 1.
-Here they come from ``Cell.forward`` by complex step, to the last digit. ``proof.check_backward``
+``Cell.backward`` computes them from activated values, and 1 - h² has few digits left if h is nearly 1.
+Here they come from ``Cell.forward`` by complex step, exact to the last digit. ``proof.check_backward``
 compares the two.
 
 Letters: S states, G gates, H units.
@@ -25,19 +25,19 @@ from elman.equations import Cell
 from elman.equations.cells.cell import Values
 
 STEP = 1e-20
-CACHED = 2**14  # numbers: what cells make of so many stays in a processor's cache
+CACHED = 2**14  # numbers: the results of so many stay in a processor's cache
 
 
 class Slopes(NamedTuple):
-    """How what a cell computes moves with what enters it.
+    """The derivatives of a cell with respect to its inputs.
 
     Attributes
     ----------
     states : array (S, G + S, H, n)
         [s, g] is ∂(state s)/∂a_g, and [s, G + r] is ∂(state s)/∂(state r before).
     inside : array (G + S, H, n)
-        Σ_k |∂(value k that the cell keeps)/∂(what enters)|: states are made of these, and rounded as
-        they are.
+        Σ_k |∂(value k that the cell keeps)/∂(input)|: states are computed from these values, and have
+        their rounding errors.
     """
 
     states: Array
@@ -51,13 +51,13 @@ def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
     ----------
     cell : Cell
     a : one array (H, n) for each gate
-        Pre-activations; those of several steps, (T, H, n), as well.
+        Pre-activations; also those of several steps, (T, H, n).
     before : one array (H, n) for each state
 
     Returns
     -------
     Slopes
-        With the axes that ``a`` has.
+        With the axes of ``a``.
     """
     n_rows, *others = np.shape(a[0])
     states = np.zeros((len(before), len(a) + len(before), n_rows, *others))
@@ -78,7 +78,7 @@ def slopes(cell: Cell, a: Values, before: Values) -> Slopes:
 
 
 def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
-    """Give ``Slopes.states`` as ``cell.backward`` has them: what it makes of an error of 1."""
+    """Return ``Slopes.states`` by ``cell.backward``: its results for an error of 1."""
     S, h = len(after), after[0]
     found = np.zeros((S, len(cell.gates) + S, *np.shape(h)), np.result_type(h))
     for s, i, slope in _by_backward(cell, kept, after, before):
@@ -87,7 +87,7 @@ def slopes_of_backward(cell: Cell, kept: Values, after: Values, before: Values) 
 
 
 def openness_of(cell: Cell, kept: Values, after: Values, before: Values) -> Array:
-    """Give the largest of these slopes by magnitude, (H, n): the most that a unit lets back."""
+    """Return the largest of these slopes by magnitude, (H, n)."""
     found = _by_backward(cell, kept, after, before)
     return np.asarray(reduce(np.maximum, (np.abs(slope) for _, _, slope in found)))
 
@@ -95,7 +95,7 @@ def openness_of(cell: Cell, kept: Values, after: Values, before: Values) -> Arra
 def _by_backward(
     cell: Cell, kept: Values, after: Values, before: Values
 ) -> Iterator[tuple[int, int, Array]]:
-    """Yield s, i and the slope of state s by what enters at i, where there is one."""
+    """Yield s, i and the slope of state s with respect to input i, if there is one."""
     zeros, ones = np.zeros_like(after[0]), np.ones_like(after[0])
     for s in range(len(after)):
         d = tuple(ones if r == s else zeros for r in range(len(after)))
@@ -106,35 +106,35 @@ def _by_backward(
 
 
 def goes_straight(cell: Cell) -> bool:
-    """Whether errors go from a state straight to one before, not by way of W."""
+    """Whether errors go from a state to the state before without W."""
     point = np.random.default_rng(0).standard_normal((len(cell.gates) + len(cell.states), 1, 1))
     a, before = tuple(point[: len(cell.gates)]), tuple(point[len(cell.gates) :])
     return bool(slopes(cell, a, before).states[:, len(cell.gates) :].any())
 
 
 def remembers(cell: Cell) -> bool:
-    """Whether errors go back a step in a layer: by W, or straight."""
+    """Whether errors go back a step in a layer, through W or without W."""
     return cell.recurrent or goes_straight(cell)
 
 
 def is_plain(cell: Cell) -> bool:
-    """Whether a cell is h = f(h_unactivated), so that f' says all of it."""
+    """Whether a cell is h = f(h_unactivated), so that f' is its whole derivative."""
     return len(cell.gates) == len(cell.states) == 1 and not goes_straight(cell)
 
 
 class Exact(Cell):
-    """A cell that keeps its ``Slopes`` first, and lets errors back by these.
+    """A cell that keeps its ``Slopes`` first, and uses these in ``backward``.
 
     Parameters
     ----------
     cell : Cell
     with_errors : bool
-        Whether to hand out dL/d(state) behind the δ of the gates, as if of gates that read nothing.
+        Whether to return dL/d(state), too, behind the δ of the gates, like gates that read nothing.
     """
 
     def __init__(self, cell: Cell, with_errors: bool = False) -> None:
         self.cell, self.with_errors = cell, with_errors
-        # A cell's are those of its class; these are another cell's.
+        # These are usually attributes of the class; here they come from another cell.
         self.gates, self.states, self.reads = cell.gates, cell.states, cell.reads  # type: ignore[misc]
         if with_errors:
             errors = [f"dL/d{state}" for state in cell.states]
@@ -156,7 +156,7 @@ class Exact(Cell):
 
 
 def explicit_parts(cell: Cell, partials: Array) -> Array:
-    """How the states after a step move with what W h_{t-1} adds to the gates that read it.
+    """How the states after a step move with the part W h_{t-1} of the gates that read it.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def explicit_parts(cell: Cell, partials: Array) -> Array:
 
 
 def jacobians(cell: Cell, partials: Array, W: Array | None) -> Array:
-    """∂(states of t)/∂(states of t-1), by W and straight.
+    """∂(states of t)/∂(states of t-1), through W and without W.
 
     Parameters
     ----------

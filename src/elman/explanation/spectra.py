@@ -1,4 +1,4 @@
-"""Why gradients vanish or explode: what the Jacobians ∂h_t/∂h_{t-1} = diag(f') W do to lengths."""
+"""Why gradients vanish or explode: how the Jacobians ∂h_t/∂h_{t-1} = diag(f') W change lengths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from elman.engines.compiled.threads import available_threads, run
 from elman.explanation.one_thread import one_thread
 
 SIDE = 64  # matrices at a time
-OF_A_THREAD = 16  # of these, one thread's
+OF_A_THREAD = 16  # so many of these for each thread
 
 
 @one_thread
@@ -51,7 +51,7 @@ def largest_of_products(jacobians: Iterable[Array]) -> Array:
     array (n,)
         In the order of time. Infinity where it is beyond the largest number.
     """
-    logs: list[float] = []  # what was taken off, so that no product over- or underflows
+    logs: list[float] = []  # of factors taken off, so that no product overflows
 
     def products() -> Iterator[Array]:
         product, log = None, 0.0
@@ -75,17 +75,17 @@ def lyapunov(
 ) -> Array:
     """Finite-time Lyapunov exponents by the QR method (Benettin et al. 1980).
 
-    Orthonormal directions are carried through the Jacobians and made orthonormal again each step;
-    what their lengths grow by, as a logarithm per step, are the exponents.
+    Orthonormal directions are carried through the Jacobians, and made orthonormal again at each step.
+    The exponents are the logarithms of the growth of their lengths, per step.
 
     Parameters
     ----------
     jacobians : arrays (n_k, H, H)
-        In the order of time, those of the first n_k of the sequences.
+        In the order of time, for the first n_k of the sequences.
     n_exponents : int
     n_sequences : int
     seed : int
-        For the directions to begin with: over a finite time the exponents depend on them.
+        For the initial directions, on which the exponents depend over a finite time.
 
     Returns
     -------

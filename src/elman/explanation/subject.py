@@ -20,19 +20,19 @@ from elman.parameters import Architecture, Parameters
 
 
 class Subject(NamedTuple):
-    """What is to be explained.
+    """The model and the sequences to explain.
 
     Attributes
     ----------
     name : str
-        Of the model's class.
+        The name of the model's class.
     parameters : Parameters
         A copy.
     sequences : Sequences
         As the network sees them, behind the model's front end.
     targets : array (n_sequences, …) or (n_steps_in_all, …), or None
-        As ``every_step`` says; codes 0 … K - 1, or an axis more for numbers, as the network sees
-        them: standardised.
+        One for each sequence or step (``every_step``): codes 0 … K - 1; or numbers, standardised, with
+        one more axis.
     every_step : bool
         Whether each step has a target.
     classes : list of str
@@ -67,7 +67,7 @@ class Subject(NamedTuple):
         return int(number)
 
     def check_reverse(self, reverse: bool) -> None:
-        """Refuse a reverse layer where there is none."""
+        """Refuse ``reverse`` if there is no reverse layer."""
         if reverse and not self.parameters.architecture.bidirectional:
             raise ValueError(
                 "reverse=True asks for the reverse layer of a bidirectional network; this one goes "
@@ -86,7 +86,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         As the model takes them: neither standardised nor put into frames.
     y : labels as the model takes them, or None
     exact : bool
-        Whether all is float64; else it has the model's dtype.
+        Whether to use float64 for everything; otherwise the model's dtype.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
     Raises
     ------
     DataError, ValueError, NotFittedError, TypeError
-        If one of them is not that.
+        If an argument is not as above.
     """
     if isinstance(model, Network):
         if model.dtype.kind == "c":
@@ -118,7 +118,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
             f"model is a {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
             "RNNRegressor or RNNStepRegressor, or a Network."
         )
-    with warnings.catch_warnings():  # an array is as good as the table that had the names
+    with warnings.catch_warnings():  # also if a table had names
         warnings.filterwarnings("ignore", "X does not have valid feature names")
         fitted, sequences = model._checked(X)
     _check_finite(fitted.network.parameters)
@@ -158,9 +158,9 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
 def _one_hot(
     parameters: Parameters, sequences: Sequences, tokens: list[str]
 ) -> tuple[Parameters, Sequences, list[str]]:
-    """A network of features that does the same: one for each token that occurs, 1 where it stands.
+    """Make an equivalent network of features: one for each token that occurs, 1 where it occurs.
 
-    The columns of U of all others do nothing here, and have no gradient.
+    The columns of U for all other tokens have no effect here, and no gradient.
 
     Returns
     -------

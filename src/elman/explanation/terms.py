@@ -1,15 +1,15 @@
-"""N7 and N8 taken apart: each loss carried back to each step on its own.
+"""N7 and N8 taken apart: each loss is carried back to each step separately.
 
     term(t, τ) = dL_t/dŷ_t · dŷ_t/dh_t · ( Π_{j=τ+1..t} ∂h_j/∂h_{j-1} ) · ∂h_τ/∂W  =  δ_{t,τ} h_{τ-1}ᵀ
 
-Each is an outer product, so that the vectors δ_{t,τ} = dL_t/dh_unactivated_τ say it all: ‖term‖ is
+Each is an outer product, so the vectors δ_{t,τ} = dL_t/dh_unactivated_τ are enough: ‖term‖ is
 ‖δ_{t,τ}‖ ‖h_{τ-1}‖, and the inner product of two terms is that of their δ times that of their h.
 
-A cell with gates has a δ of each. A term of W is that of the gates that read h, one under another.
+A cell with gates has a δ for each. A term of W has those of the gates that read h, one under another.
 
 Letters: T steps, A of them answering (with a loss), D inputs of the layer, H units, K outputs, S states
-and G gates of a cell, G_h of which read h. Arrays here have a row for each step, and δ of whatever
-gates is (A, T, G H): a row each loss, column τ - 1 the step.
+and G gates of a cell, G_h of which read h. Arrays here have a row for each step. δ is (A, T, G H),
+for any number of gates: a row for each loss, and column τ - 1 is step τ.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from elman._typing import Array, IntArray
 from elman.equations import Layer, LayerTrace, errors_through_time
 
 NEGLIGIBLE = 1e-3
-"""A term is nothing if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), the error from the output."""
+"""A term counts as zero if δ_{t,τ} is below this share of Vᵀ(ŷ_t - y_t), the error from the output."""
 
 SATURATED = 0.1
-"""A unit is saturated where it lets less than this through; a step, where its units do in the mean.
+"""A unit is saturated if it lets less than this through; a step, if the mean of its units is less.
 
 For a tanh cell that is f' < 0.1, |h| > 0.95.
 """
@@ -53,8 +53,8 @@ def exact_error(y: Array, y_hat: Array) -> Array:
 def exact_losses(z: Array, labels: IntArray) -> Array:
     """-log ŷ of the label (N3), from z (A, K, n): (A, n).
 
-    It is log(1 + Σ_{k≠label} exp(z_k - z_label)), which is exact for an answer that is all but
-    certain; where another class is ahead, that is taken for the reference in the label's place.
+    It is log(1 + Σ_{k≠label} exp(z_k - z_label)), which is exact if the answer is almost
+    certain. If another class is more probable, it is the reference instead of the label.
     """
     every = np.arange(len(z))[:, None]
     ahead = z.real.argmax(axis=1)  # (A, n)
@@ -66,7 +66,7 @@ def exact_losses(z: Array, labels: IntArray) -> Array:
 
 
 def size(vectors: Array) -> Array:
-    """Norms along the last axis; squares may be beyond the least and the largest number."""
+    """Norms along the last axis, even if squares overflow or underflow."""
     squares = np.einsum("...i,...i->...", vectors, vectors)
     sizes = np.asarray(np.sqrt(squares))
     beyond = ~((squares > 1e-250) & (squares < 1e250))
@@ -76,7 +76,7 @@ def size(vectors: Array) -> Array:
 
 
 def _scaled_size(vectors: Array) -> Array:
-    """The same, of numbers that may have no square."""
+    """The same for numbers whose squares may overflow or underflow."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True, initial=0)
     scale = np.where(largest > 0, largest, 1)
     return np.asarray(np.linalg.norm(vectors / scale, axis=-1) * scale[..., 0])
@@ -91,25 +91,25 @@ def carry_back(
 ) -> list[Array]:
     """Carry each loss back to each step, through the layers from the top down (N1, N7).
 
-    ``errors_through_time`` takes columns that go side by side. Here they are losses, not
-    sequences: column a has an error at its own step alone.
+    ``errors_through_time`` takes columns side by side. Here they are losses, not sequences: column a
+    has an error only at its own step.
 
     Parameters
     ----------
     dh : array (H_top, A)
-        Vᵀ (ŷ_t - y_t), what each answer tells its state.
+        Vᵀ (ŷ_t - y_t), the error that each answer sends to its state.
     answering : array (A,)
         The steps of these answers, from 0.
     layers : list of Layer
-        Those from some layer up to the top, lowest first.
+        The layers from one of them up to the top, lowest first.
     traces : for each of them, a LayerTrace of the one sequence
     reach : int, optional
-        Carry no loss further back than so many steps: truncated back-propagation through time.
+        Carry each loss at most so many steps back: truncated back-propagation through time.
 
     Returns
     -------
     For each of the layers, an array (T, G H, A)
-        δ_{t,τ}: step τ first, a column each loss.
+        δ_{t,τ}: step τ first, a column for each loss.
     """
     T = len(traces[0].steps)
     blocks = [np.zeros_like(dh) for _ in range(T)]
@@ -130,7 +130,7 @@ def through_layers(
     Parameters
     ----------
     dh : T blocks (H_top, n)
-        What comes to the top layer's states from their answers.
+        The errors of the top layer's states from their answers.
     layers, traces
         As in ``carry_back``.
     mask : array (T, n) of bool, optional
@@ -147,7 +147,7 @@ def through_layers(
         if mask is not None:
             delta *= mask[:, None, :]
         deltas.append(delta)
-        if len(deltas) < len(layers):  # one factor dO_k/dO_{k-1} more (N1)
+        if len(deltas) < len(layers):  # one more factor dO_k/dO_{k-1} (N1)
             dh = [layer.U.T @ layer.cell.rows_reading("x", delta_t) for delta_t in delta]
     return deltas[::-1]
 
@@ -183,14 +183,14 @@ def term_kinds(
     answering: IntArray,
     structural: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.str_]:
-    """Tell three kinds of nothing apart.
+    """Find out why terms are zero or almost zero.
 
     Parameters
     ----------
     delta : array (A, T, G H)
     entering : array (A, T)
-        ‖dL_t/dh_j‖ of each answer by way of the output alone: ‖Vᵀ (ŷ_t - y_t)‖ at its own step, or as
-        it reads the steps.
+        ‖dL_t/dh_j‖ of each answer directly from the output: ‖Vᵀ (ŷ_t - y_t)‖ at its own step, or at the
+        steps that it reads.
     left : array (T, H) or (T, D)
         h_{τ-1} for the terms of W, x_τ for those of U.
     slopes : array (T,)
@@ -203,11 +203,11 @@ def term_kinds(
     Returns
     -------
     array (A, T) of str
-        ``""`` where there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at
-        step τ, nor later; of the others that are below ``NEGLIGIBLE`` times the largest of what enters,
-        ``"saturated"`` if a step from τ to the next one that is read is, or h_{τ-1} = 0 because all
-        units are off, or ŷ_t is y_t to the last digit; else ``"vanished"``: the product shrank little
-        by little; and ``"live"``.
+        ``""`` if there is no term; ``"structural"``; ``"unread"`` if the answer reads no unit at step τ
+        or later. Other terms below ``NEGLIGIBLE`` times the largest error that enters are
+        ``"saturated"`` if a step from τ to the next one that is read is saturated, or h_{τ-1} = 0
+        because all units are off, or ŷ_t is y_t to the last digit; otherwise they are ``"vanished"``:
+        the product shrank little by little. All others are ``"live"``.
     """
     kinds = np.full(delta.shape[:2], "", dtype="<U10")
     of_losses = zip(kinds, delta, answering, entering, structural, strict=True)
@@ -226,7 +226,7 @@ def term_kinds(
 
 
 def _least_until(marked: npt.NDArray[np.bool_], values: Array) -> Array:
-    """Give the least value from each place to the next one that is marked, or to the end."""
+    """Return the least value from each place to the next marked place, or to the end."""
     found = values.copy()
     for i in range(len(values) - 2, -1, -1):
         if not marked[i]:
@@ -274,7 +274,7 @@ def shares(delta_t: Array, h_previous: Array) -> Array:
 
 
 def _near_one(array: Array) -> Array:
-    """Divide by the largest magnitude: squares of what is left are numbers."""
+    """Divide by the largest magnitude, so that squares do not overflow or underflow."""
     return np.asarray(array / (np.abs(array).max(initial=0) or 1.0))
 
 
@@ -284,14 +284,14 @@ def sums_by_lag(delta: Array, left: Array, answering: IntArray) -> Iterator[Arra
     Parameters
     ----------
     delta : array (n, T, G H)
-        A row each step in ``answering``: what of δ entered there.
+        A row for each step in ``answering``: the part of δ that entered there.
     left, answering
         As in ``term_norms``.
 
     Yields
     ------
     array (G H, H) or (G H, D)
-        For k = 0 … T - 1. Added up to k they are dW cut k steps back; added all, dW.
+        For k = 0 … T - 1. The sum up to k is dW cut k steps back; the sum of all is dW.
     """
     for k in range(len(left)):
         rows = np.flatnonzero(answering >= k)  # the losses that have a step k back
@@ -322,7 +322,7 @@ def differences(cuts: Iterable[Array], whole: Array) -> list[Difference]:
         for cut in cuts:
             cut = cut / scale
             a = cut / np.linalg.norm(cut)
-            # By halves: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
+            # By half angles: the arc cosine of a number near 1 loses half the digits (Kahan 2006).
             angle = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))
             relative_error = np.linalg.norm(cut - whole) / size_of_whole
             found.append(Difference(float(relative_error), float(np.degrees(angle))))

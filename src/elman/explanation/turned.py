@@ -1,13 +1,13 @@
 """One direction of a bidirectional network, as a network of its own.
 
-A reverse layer is a layer whose step order turns: on the turned sequence it is a forward one. The two
-directions of a layer meet in the output alone,
+A reverse layer takes the steps in reverse order: on the reversed sequence it is a forward layer. The
+two directions of a layer meet only in the output,
 
     y_unactivated_t = V h_t + c = V_own h_own_t + V_other h_other_t + c
 
-and the other one's part of it does not depend on this one's U, W and b. So what the gradient of one
-direction is made of, and its proof, are those of a network of one layer, whose answers have an offset.
-Its inputs are what the layer has: x, or all states of the layer below.
+and the part of the other direction does not depend on this direction's U, W and b. So the terms and the
+proofs of one direction are those of a network of one layer, to whose answers an offset is added. Its
+inputs are those of the layer: x, or all states of the layer below.
 
 Letters: T steps, D inputs of the layer, H units, K outputs.
 """
@@ -36,7 +36,7 @@ class Turned(NamedTuple):
     who : Subject
         A network of one layer, and its one sequence.
     offset : array (T, K)
-        What the other direction adds to each y_unactivated, and c does not.
+        What the other direction adds to each y_unactivated.
     """
 
     who: Subject
@@ -46,14 +46,14 @@ class Turned(NamedTuple):
 def turned(who: Subject, layer: int, reverse: bool) -> Turned:
     """Take a direction of the top layer out of a bidirectional network, with one sequence.
 
-    Where each step has a target, the other direction's states are those of the same step. Where the
-    sequence has one, it is answered by the last state of each; earlier answers, which have no loss,
-    are those of both directions after as many of their own steps.
+    If each step has a target, the other direction's states are those of the same step. If the sequence
+    has one target, it is answered from the last state of each direction. Earlier answers, which have no
+    loss, use the states of both directions after equally many of their own steps.
 
     Raises
     ------
     ValueError
-        If it is not that of the top layer.
+        If the layer is not the top one.
     """
     parameters, architecture = who.parameters, who.parameters.architecture
     n_layers = len(architecture.hidden)
@@ -64,7 +64,7 @@ def turned(who: Subject, layer: int, reverse: bool) -> Turned:
             f"layer={n_layers}; gradient_flow looks at any."
         )
     x, V = who.sequences.values, parameters["V"]
-    with np.errstate(over="ignore", invalid="ignore"):  # looked at where the direction goes forward
+    with np.errstate(over="ignore", invalid="ignore"):  # checked in the direction's forward pass
         trace = network.forward(
             list(x[:, :, None]),
             parameters.layers,

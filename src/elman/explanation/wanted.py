@@ -1,4 +1,4 @@
-"""What one sequence's answers ought to be, and how far they are from it (N3, N5).
+"""The targets of one sequence, and the errors and losses of its answers (N3, N5).
 
 Letters: T steps, A of them answering (with a loss), K outputs, n passes side by side.
 """
@@ -24,9 +24,9 @@ class Wanted(NamedTuple):
     ----------
     loss : Loss
     y : array (K, T)
-        As the loss takes them; zeros where a step has no target.
+        In the form that the loss takes; zeros if a step has no target.
     present : array (T,) of bool
-        Which steps have one.
+        Which steps have a target.
     """
 
     loss: Loss
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, loss: Loss, values: Array, n_outputs: int, T: int, every_step: bool) -> Wanted:
-        """Lay out targets: one, of the last step, or one for each."""
+        """Lay out targets: one for the last step, or one for each step."""
         present = np.full(T, every_step)
         present[-1] = True
         y = np.zeros((n_outputs, T))
@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
 
     @property
     def labels(self) -> IntArray | None:
-        """The classes wanted, (T,), -1 where a step has none; None if numbers are."""
+        """The true classes, (T,), -1 if a step has none; None if targets are numbers."""
         if not self.loss.takes_classes:
             return None
         return np.where(self.present, self.y.argmax(axis=0), -1)
@@ -66,24 +66,24 @@ class Wanted(NamedTuple):
         return np.where(self.present, self.loss.error(y_hat, self.y, *self._constants), 0)
 
     def losses(self, z: Array) -> Array:
-        """L_t of the steps that answer, (A, n), for y_unactivated (A, K, n), of whatever dtype."""
+        """L_t of the steps that answer, (A, n), for y_unactivated (A, K, n), of any dtype."""
         y = self.y[:, self.answering]
         if isinstance(self.loss, CrossEntropy):  # to the last digit
             return terms.exact_losses(z, y.argmax(axis=0))
         return np.asarray(self.loss.value(z, y.T[:, :, None], *self._constants).sum(axis=1))
 
     def rounded(self, z: Array, size: Array) -> Array:
-        """Give what the rounding of dL_t/dz_t is relative to, (K, T).
+        """Return the numbers to which the rounding of dL_t/dz_t is relative, (K, T).
 
-        ŷ - y of numbers has few digits left where the two are near each other; that of classes has
-        all.
+        ŷ - y of numbers has few digits left if the two are almost equal; ŷ - y of classes has all
+        digits.
 
         Parameters
         ----------
         z : array (K, T)
             y_unactivated.
         size : array (K, T)
-            |V| |h| + |c|, by which z is rounded.
+            |V| |h| + |c|, to which the rounding of z is relative.
         """
         error = np.abs(self.error(z))
         if isinstance(self.loss, CrossEntropy):

@@ -1,4 +1,4 @@
-"""An explanation as numbers, strings, lists and dicts that JSON has, and as the content of files."""
+"""An explanation in JSON's types (numbers, strings, lists, dicts), and as the content of files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _with_passed(check: Check | TotalCheck) -> dict[str, Any]:
 
 
 def json_file(text: str) -> bytes:
-    """Return what ``Explanation.to_json`` writes: half a character of a label as JSON writes it."""
+    """Return what ``Explanation.to_json`` writes; surrogates in labels are escaped as in JSON."""
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Models out: into files and libraries that answer as elman does, without it.
+"""Exporting models to files and libraries that answer as elman does, without elman.
 
 portable      a model as all exporters see it
 symbols       a cell's equations written down instead of computed
@@ -7,17 +7,17 @@ onnx          an ONNX file, for ONNX Runtime and others
 onnx_graph    its nodes, names and constants
 torch         a torch.nn.Module, and back
 torch_names   where weights stand in its layers
-torch_module  that module; it and torch_front_end alone import torch
+torch_module  that module; only it and torch_front_end import torch
 keras         weights in Keras's order, and back
-exported      what a network has of all this
+exported      the methods of a network for all this
 c             one C99 file with a function for a step, or for a sequence
 
 A front end that does more than standardise is written in onnx_front_end, torch_front_end and
 c_front_end.
 
-A cell is written once, in ``equations/cells``: where a library has it as a layer of its own, the
-exporter says how gates are ordered and biases split there; elsewhere the lines of ``Cell.forward``
-are written down (``symbols``), those of a person's own cell too.
+A cell is written once, in ``equations/cells``. If a library has it as a layer of its own, the exporter
+knows the order of its gates and its biases. Otherwise the lines of ``Cell.forward`` are written down
+(``symbols``), also those of a user's own cell.
 """
 
 from elman.exporting.exported import Exported

@@ -4,10 +4,10 @@
     NAME_begin(&state);
     for each step:  NAME_step(&state, x, y);      y is the answer if the sequence ended here
 
-Where a front end needs whole sequences it is NAME_predict(x, T, y) (``c_front_end``).
+If a front end needs whole sequences, there is NAME_predict(x, T, y) instead (``c_front_end``).
 
-It needs <math.h> and nothing else: no allocation, no globals that change, so that any number of
-sequences may be under way. For networks that go forward alone.
+The file needs only <math.h>. It allocates no memory and has no globals that change, so any number of
+sequences can run at the same time. Only for networks that are not bidirectional.
 
 Letters: D features, H units, K outputs.
 """
@@ -39,13 +39,13 @@ def to_c(model: Portable, stem: str = "model") -> str:
     ----------
     model : Portable
     stem : str
-        What the names of types and functions begin with.
+        The beginning of the names of types and functions.
 
     Raises
     ------
     ElmanError
-        If the network goes in both directions, missing values are filled where whole sequences are
-        taken, or a cell or loss of one's own cannot be written down.
+        If the network is bidirectional, if missing values are filled and whole sequences are taken, or
+        if a cell or loss of the user's own cannot be written down.
     """
     if model.architecture.bidirectional:
         raise ElmanError(
@@ -64,7 +64,7 @@ def to_c(model: Portable, stem: str = "model") -> str:
 
 
 def identifier(stem: str) -> str:
-    """Make the name of a file one that C takes."""
+    """Turn the name of a file into an identifier of C."""
     name = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_")
     return name if name[:1].isalpha() else f"model_{name}".rstrip("_")
 
@@ -116,7 +116,7 @@ class _File:
             *self.front.usage(),
         ]
         about = dict(self.model.about)
-        if "tokens" in about:  # among them are spaces and commas
+        if "tokens" in about:  # they may be spaces and commas
             about["tokens"] = [repr(token) for token in about["tokens"]]
         lines += [f"{key}: {_comment(value)}" for key, value in about.items()]
         lines += ["", f"Define {self.name.upper()}_DECLARATIONS to include the declarations alone."]
@@ -127,7 +127,7 @@ class _File:
 
     @property
     def _fields(self) -> dict[str, int]:
-        """The arrays in the struct, and how long they are."""
+        """The arrays in the struct, and their lengths."""
         stack = self.architecture.stack
         found = {f"{s}{key}": H for key, cell, H, _ in stack for s in cell.states}
         if self.architecture.readout != "last":
@@ -155,7 +155,7 @@ class _File:
         return "\n".join(["typedef struct {", *fields, f"}} {self.name}_state;", ""])
 
     def _arrays(self) -> Iterator[str]:
-        """Weights, and what standardises."""
+        """Weights, means and scales."""
         model = self.model
         if model.standardizes or not self.front.alone:
             yield self._array("mean", model.mean)
@@ -219,7 +219,7 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         return f"{static}void {self.name}_begin({self.name}_state *state)\n{{\n{body}\n}}\n"
 
     def _network(self) -> str:
-        """The function that takes a step; behind a front end, one of the network's."""
+        """The function that takes a step; with a front end, a step of the network."""
         a, model = self.architecture, self.model
         lines, below = [], "x" if self.front.alone else "input"
         if self.front.alone and model.standardizes:
@@ -248,7 +248,7 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         return f"{signature}\n{{\n{body}\n}}\n"
 
     def _filling(self) -> Iterator[str]:
-        """The function that takes a step with missing values, where they are filled."""
+        """The function that takes a step with missing values, if they are filled."""
         filling, front = self.model.filling, self.front
         if filling is None:
             return
@@ -269,7 +269,7 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         of_x, of_h = cell.gates_reading("x"), cell.gates_reading("h")
         n = len(of_x) * H
         lines = [f"{self.real} from_x[{n}];"]
-        if layer.tokens:  # what is no column is unknown, which is the last
+        if layer.tokens:  # a number that is not a column means unknown, the last column
             lines += [
                 f"const int column = *{below} >= 0 && *{below} < {D} ? (int)*{below} : {D - 1};",
                 f"for (int i = 0; i < {n}; i++)",
@@ -356,7 +356,7 @@ static void multiply(const {real} *M, const {real} *v, const {real} *b, {real} *
         return []
 
     def _answer(self, top: str, H: int) -> list[str]:
-        """The lines that answer: z, ŷ, and that in the units of y."""
+        """The lines that compute the answer: z, ŷ, and ŷ in the units of y."""
         K, loss = self.architecture.n_outputs, self.architecture.loss_function
         c = "c" if "c" in self.model.parameters else "0"
         f = "f" if self.single else ""
@@ -394,6 +394,6 @@ def _literal(value: Any, single: bool) -> str:
 
 
 def _comment(value: Any) -> str:
-    """Write what a person wants to know so that it cannot end the comment, in ASCII."""
+    """Write a value in ASCII, so that it cannot end the comment."""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return ascii(text)[1:-1].replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")

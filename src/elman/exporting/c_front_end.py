@@ -1,4 +1,4 @@
-"""C99 of a front end that does more than standardise: samples, frames, a sequence by itself.
+"""A front end in C99 that does more than standardise: differences, frames, a sequence by itself.
 
     NAME_step(&state, x, y)    makes a sample of x; the network takes a step when a frame is whole
     NAME_predict(x, T, y)      takes a whole sequence, frame by frame, each made of x as it is needed
@@ -18,13 +18,13 @@ from elman.exporting.portable import Portable
 
 @dataclass(frozen=True, eq=False)
 class CFrontEnd:
-    """What a C file has of a front end.
+    """The parts of a C file for a front end.
 
     Attributes
     ----------
     model : Portable
     name : str
-        What names of functions begin with.
+        The beginning of the names of functions.
     real, answer : str
         The types of numbers, and of answers.
     """
@@ -36,7 +36,7 @@ class CFrontEnd:
 
     @property
     def alone(self) -> bool:
-        """Whether it standardises and no more, so that a step of a sequence is the network's."""
+        """Whether it only standardises, so that each step of a sequence is a step of the network."""
         return self.model.front_end.standardizes_alone
 
     @property
@@ -57,7 +57,7 @@ class CFrontEnd:
 
     @property
     def _frame(self) -> tuple[int, int, int]:
-        """Length and stride of a frame, and how many of its samples are before its step's."""
+        """Length and stride of a frame, and how many of its samples come before its step."""
         frame = self.model.front_end.frame
         if frame is None:
             return 1, 1, 0
@@ -65,12 +65,12 @@ class CFrontEnd:
 
     @property
     def step_signature(self) -> str:
-        """What the function for a step takes."""
+        """The parameters of the function for a step."""
         return f"void {self.name}_step{self._takes(self.model.n_columns)}"
 
     @property
     def inner_signature(self) -> str:
-        """What the function for a step takes in which no value is missing; the same if none may be."""
+        """The same for steps without missing values; no difference if none are filled."""
         if self.model.filling is None:
             return self.step_signature
         return f"static void {self.name}_filled_step{self._takes(self.model.front_end.n_features)}"
@@ -81,13 +81,13 @@ class CFrontEnd:
 
     @property
     def predict_signature(self) -> str:
-        """What the function for a sequence takes."""
+        """The parameters of the function for a sequence."""
         return f"void {self.name}_predict(const {self.real} x[], int T, {self.answer} y[])"
 
     # The comment at the beginning
 
     def usage(self) -> Iterator[str]:
-        """Say how the functions are called, and what they take and give."""
+        """Say how the functions are called, and what they take and return."""
         name = self.name
         D, K = self.model.n_columns, self.model.architecture.n_outputs
         if self.steps:
@@ -131,7 +131,7 @@ class CFrontEnd:
     # State
 
     def fields(self) -> Iterator[str]:
-        """The members that it has in the struct of states."""
+        """Its members in the struct of states."""
         front_end = self.model.front_end
         if self.alone or not self.steps:
             return
@@ -204,11 +204,11 @@ class CFrontEnd:
 
     @property
     def _factors(self) -> bool:
-        """Whether squares could overflow: a power of two, which changes no digit, prevents it."""
+        """Whether squares could overflow; a factor, which is a power of two, prevents it."""
         return self.real == "double"
 
     def measured_type(self) -> str:
-        """What is measured of a sequence, as a type."""
+        """The type of what is measured for a sequence."""
         D = self.model.front_end.n_features
         factor = f"factor[{D}], " if self._factors else ""
         return (

@@ -1,4 +1,4 @@
-"""What a network has of exporters: its methods, which ``Network`` inherits."""
+"""The methods of a network that export it or read it from elsewhere; ``Network`` inherits them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from elman.persistence import parameters_from
 
 
 class Exported:
-    """Leaves in files and libraries that run without elman, and comes back."""
+    """Exports a network to files and libraries that run without elman, and reads it back."""
 
     parameters: Parameters
 
@@ -75,7 +75,7 @@ class Exported:
     def from_torch(
         cls, module: Any, linear: Any = None, *, loss: Any = "cross_entropy", readout: str = "last"
     ) -> Self:
-        """Make a network of the weights of a ``torch.nn.Module``.
+        """Make a network from the weights of a ``torch.nn.Module``.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Exported:
         loss: Any = "cross_entropy",
         readout: str = "last",
     ) -> Self:
-        """Make a network of ``keras_model.get_weights()``: of recurrent layers and one Dense.
+        """Make a network from ``keras_model.get_weights()``, of recurrent layers and one Dense.
 
         Parameters
         ----------

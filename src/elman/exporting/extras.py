@@ -1,4 +1,4 @@
-"""Packages that only an exporter needs: imported when it is asked for, and named when missing."""
+"""Packages that only an exporter needs: imported when it is used, and named if they are missing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from elman.errors import ElmanError
 
 
 def require(package: str, extra: str, what: str) -> Any:
-    """Import a package that elman does without elsewhere.
+    """Import a package that elman needs only here.
 
     Parameters
     ----------
     package : str
     extra : str
-        What of elman's extras brings it: ``pip install 'elman[extra]'``.
+        The extra of elman that installs it: ``pip install 'elman[extra]'``.
     what : str
         What it is for, the beginning of the message.
 

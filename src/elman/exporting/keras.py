@@ -8,11 +8,11 @@ The list fits a Keras model of these layers, ``units`` and ``activation`` as in 
     Bidirectional of these              the forward weights, then the backward ones
     Dense                               kernel (H, K), bias (K,)
 
-Keras has no layers for a front end that does more than standardise: then there is no Normalization, and
-the model has to be given what ``network_input`` of the estimator gives.
+Keras has no layers for a front end that does more than standardise. Then there is no Normalization, and
+the input of the Keras model is what ``network_input`` of the estimator returns.
 
 Keras's order of the gates of an LSTM is i, f, c, o, which is elman's i, f, g, o, and of a GRU z, r, h.
-The bias of a GRU is (2, 3 H): what enters with x, and what enters with h.
+The bias of a GRU is (2, 3 H): one added to U x, and one added to W h.
 
 Letters: D features, H units, K outputs, G gates.
 """
@@ -103,7 +103,7 @@ def from_keras(
     loss: Any = "cross_entropy",
     readout: str = "last",
 ) -> Parameters:
-    """Make parameters of ``keras_model.get_weights()``; sizes are those of the arrays.
+    """Make parameters from ``keras_model.get_weights()``; sizes are those of the arrays.
 
     The weights of a Normalization at the front go into the first layer's.
 
@@ -163,7 +163,7 @@ def _names(cell: Cell, bias: bool) -> list[str]:
 
 
 def _write(parameter: Array, cell: Cell, name: str, array: Array) -> None:
-    """Write an array of Keras's into a parameter of elman's."""
+    """Write an array of Keras into a parameter of elman."""
     if isinstance(cell, GRU):
         if name == "b":
             if array.ndim != 2:
@@ -185,7 +185,7 @@ def _write(parameter: Array, cell: Cell, name: str, array: Array) -> None:
 
 
 def _fold(parameters: Parameters, mean: Array, deviation: Array) -> None:
-    """Let the first layer see x as it is: U x/σ + (b - U μ/σ)."""
+    """Change the first layer so that it takes x itself: U x/σ + (b - U μ/σ)."""
     if mean.any() and not parameters.architecture.bias:
         raise ElmanError(
             "the Normalization has means, and the layers have no bias that could hold them"

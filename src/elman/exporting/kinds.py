@@ -1,4 +1,4 @@
-"""The kinds of files that models leave in, by suffix."""
+"""The kinds of files to which models are exported, by suffix."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-"""An ONNX file (opset 17): RNN, GRU and LSTM where ONNX has the cell, and Scan elsewhere.
+"""An ONNX file (opset 17): RNN, GRU and LSTM if ONNX has the cell, otherwise Scan.
 
-    inputs   x (batch, length, D)          of tokens (batch, length, 1), the numbers of their columns
-             lengths (batch,), int64        left out: all sequences have as many steps as x
-             state (batch, S)               left out: zeros, or the learned initial states
+    inputs   x (batch, length, D)          for tokens (batch, length, 1), the numbers of their columns
+             lengths (batch,), int64        if left out, all sequences have as many steps as x
+             state (batch, S)               if left out, zeros, or the learned initial states
     outputs  probabilities or predictions   (batch, K), or (batch, length, K), zeros past the end
-             state_after (batch, S)         to go on from; as ``state`` in the next call
+             state_after (batch, S)         pass it as ``state`` in the next call
 
-A row of ``state`` is what ``Carry`` has, the states of all layers, lowest first, and then what a
-readout of all steps has read so far. Networks in both directions have neither ``state`` nor
-``state_after``: their reverse layers begin at a sequence's end. Nor have those behind a front end that
-does more than standardise, or that fill missing values forward: what these know of steps before is not
-in the states of layers.
+A row of ``state`` has what ``Carry`` has, the states of all layers, lowest first, and then what a
+readout of all steps has read so far. Bidirectional networks have neither ``state`` nor
+``state_after``, because their reverse layers begin at a sequence's end. Networks also have neither if
+their front end does more than standardise, or if missing values are filled forward: what these need
+from earlier steps is not in the states of layers.
 
 ONNX puts the gates of an LSTM in the order i, o, f, g, and those of a GRU in the order z, r, n; each
-has two biases, of which elman has the sum, but for the candidate of a GRU (``linear_before_reset=1``).
-The layers of ONNX Runtime know no float64, in which all cells are written as Scan therefore.
+has two biases, of which elman has the sum, except for the candidate of a GRU
+(``linear_before_reset=1``). The layers of ONNX Runtime do not support float64, so in float64 all cells
+are written as Scan.
 
 Letters: T steps, B sequences, D features, H units, K outputs, G gates.
 """
@@ -55,7 +56,7 @@ def to_onnx(model: Portable) -> bytes:
     Raises
     ------
     ElmanError
-        If onnx is not installed, or a cell or loss of one's own cannot be written down.
+        If onnx is not installed, or a cell or loss of the user's own cannot be written down.
     """
     onnx = require("onnx", "onnx", "exporting to ONNX")
     return bytes(_Writer(model, onnx).model().SerializeToString())
@@ -117,7 +118,7 @@ class _Writer:
         return ["batch", "length", K] if self.portable.every_step else ["batch", K]
 
     def _input(self) -> str:
-        """Inputs, and what the front end makes of them; and what says which steps there are."""
+        """Inputs, the front end's output for them, and the numbers of steps."""
         graph, int64, front_end = self.graph, np.dtype(np.int64), self.portable.front_end
         graph.input("x", self.dtype, ["batch", "length", self.portable.n_columns])
         graph.input("lengths", int64, ["batch_or_1"], default=np.array([ALL], int64))
@@ -133,12 +134,12 @@ class _Writer:
         return x
 
     def _one_hot(self, x: str) -> str:
-        """What ONNX's layers take in place of the numbers of tokens, (T, B, 1): (T, B, D)."""
+        """The one-hot input that ONNX's layers need, (T, B, D), from numbers of tokens, (T, B, 1)."""
         graph = self.graph
         columns = graph.add("Cast", self._squeezed(x, 2), to=graph.type_of(np.dtype(np.int64)))
         values = graph.constant(
             "values", np.array([0, 1], np.float32)
-        )  # ONNX Runtime knows no other
+        )  # ONNX Runtime supports no other type
         depth = graph.integers([self.architecture.n_features])
         made = graph.add("OneHot", columns, *depth, values, axis=-1)
         if self.dtype == np.float32:
@@ -147,13 +148,13 @@ class _Writer:
 
     @cached_property
     def there(self) -> str:
-        """Which steps there are, (T, B, 1)."""
+        """Which steps exist, (T, B, 1)."""
         there = self.graph.add("Less", self.steps, self.lengths)
         return self.graph.add("Unsqueeze", there, *self.graph.integers([-1]))
 
     @cached_property
     def zero(self) -> str:
-        """What stands where there is no step."""
+        """The value at steps that do not exist."""
         return self.graph.constant("none", np.zeros((), self.dtype))
 
     def _squeezed(self, value: str, axis: int) -> str:
@@ -169,7 +170,7 @@ class _Writer:
                 [self._expanded(graph.constant("initial", row.T), row.size) for row in rows]
             )
             return [[next(names) for _ in layer.cell.states] for layer in layers], []
-        if readout == "mean":  # the sum, and how many steps it is of
+        if readout == "mean":  # the sum, and its number of steps
             rows += [np.zeros((H, 1)), np.zeros((1, 1))]
         elif readout == "max":
             rows.append(np.full((H, 1), np.finfo(self.dtype).min))
@@ -183,7 +184,7 @@ class _Writer:
         return states, list(parts)
 
     def _expanded(self, row: str, width: int) -> str:
-        """Repeat a row for each sequence, if there is but one: (B, width)."""
+        """Repeat a row for each sequence, if there is only one row: (B, width)."""
         shape = self.graph.add("Concat", self.n, *self.graph.integers([width]), axis=0)
         return self.graph.add("Expand", row, shape)
 
@@ -192,7 +193,7 @@ class _Writer:
     def _level(
         self, x: str, level: Sequence[Layer], before: Sequence[list[str]]
     ) -> tuple[str, list[list[str]]]:
-        """One layer, or two side by side: the states above (T, B, ·), and the last of each, (B, H)."""
+        """One layer, or two side by side: all states (T, B, ·), and the last of each layer, (B, H)."""
         if self.dtype == np.float32 and type(level[0].cell) in _LAYERS:
             return self._native(x, level, before)
         found = [self._written_down(x, *pair) for pair in zip(level, before, strict=True)]
@@ -255,7 +256,7 @@ class _Writer:
         entering = dict(zip(of_x, body.split(x_t, [H] * len(of_x)), strict=True))
         if layer.W is not None:
             from_h = body.add("MatMul", names[0], graph.constant("W", layer.W.T))
-            if rest := [g for g in of_h if g not in of_x]:  # whose bias is not in x_t's product
+            if rest := [g for g in of_h if g not in of_x]:  # their bias is not in x_t's product
                 biases = np.concatenate([np.split(b, len(cell.gates))[g] for g in rest])
                 full = np.zeros((len(of_h), H), self.dtype)
                 full[[of_h.index(g) for g in rest]] = biases.reshape(len(rest), H)
@@ -267,7 +268,7 @@ class _Writer:
         values = body.written(after, inputs)
         held = [
             body.add("Where", there_t, *pair) for pair in zip(values, names, strict=True)
-        ]  # past the end the states stay
+        ]  # past the end the states do not change
         up = body.add("Where", there_t, values[0], self.zero)
         inputs_of_body = [*names, x_t, there_t]
         outputs = [body.output(None, value, self.dtype, None) for value in (*held, up)]
@@ -302,10 +303,10 @@ class _Writer:
         """Add up (T, B, ·) over the steps."""
         return self.graph.add("ReduceSum", blocks, *self.graph.integers([0]), keepdims=0)
 
-    # What is answered
+    # The answer
 
     def _read(self, above: str, h: list[str], carried: list[str]) -> tuple[str, list[str]]:
-        """What V multiplies, and what a readout carries on."""
+        """What V multiplies, and the value that a readout carries on."""
         graph, readout = self.graph, self.architecture.readout
         if self.portable.every_step:
             return graph.add("Transpose", above, perm=[1, 0, 2]), []
@@ -327,7 +328,7 @@ class _Writer:
         return largest, [largest]
 
     def _answers(self, read: str) -> str:
-        """Answer: ŷ, in the units of y."""
+        """The answer: ŷ, in the units of y."""
         graph, portable = self.graph, self.portable
         parameters, loss = portable.parameters, self.architecture.loss_function
         z = graph.add("MatMul", read, graph.constant("V", parameters["V"].T))
@@ -355,7 +356,7 @@ def _blocks(layer: Layer, order: tuple[str, ...]) -> tuple[Array, Array, Array]:
     biases = [zeros] * len(cell.gates) if layer.b is None else np.split(layer.b, len(cell.gates))
 
     def rows(stacked: Any, what: str) -> list[Array]:
-        """Split U or W; what h gives to n of a GRU is called m."""
+        """Split U or W; for n of a GRU, the part of h is the gate m."""
         gates = [cell.gates[g] for g in cell.gates_reading(what)]
         parts = dict(zip(gates, np.split(stacked, len(gates)), strict=True))
         return [parts["m" if gate == "n" and "m" in parts else gate] for gate in order]

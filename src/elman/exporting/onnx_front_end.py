@@ -1,6 +1,6 @@
 """The front end as nodes of ONNX, in front of the network: ``FrontEnd.apply`` on padded batches.
 
-What is measured of a sequence is computed in float64, as in ``data/frontend.py``.
+Measures of a sequence are computed in float64, as in ``data/frontend.py``.
 
 Letters: B sequences, T samples of D features, F numbers a sample, L samples a frame, T' steps.
 """
@@ -53,7 +53,7 @@ def front_end_nodes(
     if front_end.differences:
         first = graph.add("Slice", blocks[-1], *graph.integers([0], [1], [1]))
         rest = graph.add("Slice", blocks[-1], *graph.integers([0], [-1], [1]))
-        before = graph.add("Concat", first, rest, axis=1)  # the first's difference is 0
+        before = graph.add("Concat", first, rest, axis=1)  # the first difference is 0
         blocks.append(graph.add("Sub", blocks[-1], before))
     x = blocks[0] if len(blocks) == 1 else graph.add("Concat", *blocks, axis=2)
     if front_end.frame is not None:
@@ -118,7 +118,7 @@ def _by_itself(
     zero = number(0.0)
     x = graph.add("Where", there, graph.add("Cast", x, to=graph.type_of(_FLOAT64)), zero)
     factor = None
-    if dtype == _FLOAT64:  # whose squares may overflow: a power of two, which changes no digit
+    if dtype == _FLOAT64:  # squares may overflow: scale by a power of two, which is exact
         largest = graph.add("ReduceMax", graph.add("Abs", x), axes=[1], keepdims=1)
         small = graph.add("Less", largest, number(1e-100))
         factor = graph.add("Where", small, number(2.0**600), number(1.0))
@@ -170,7 +170,7 @@ def _framed(
     within = np.arange(L) - (L - 1) * aligned
     rows = graph.add("Add", first, graph.constant("within", within.astype(np.int64)))  # (T', L)
     rows = graph.add("Reshape", rows, *graph.integers([1, -1]))
-    # The sequence's first or last sample stands for others.
+    # The sequence's first or last sample is repeated.
     rows = graph.add("Max", graph.add("Min", rows, last), integer(0))  # (B, T' L)
     rows = graph.add("Unsqueeze", rows, *graph.integers([2]))
     x = graph.add("GatherND", x, rows, batch_dims=1)  # (B, T' L, F)

@@ -29,9 +29,9 @@ class Graph:
     ----------
     onnx : module
     dtype : dtype
-        Of numbers.
+        The dtype of numbers.
     prefix : str
-        Of all names: those in a body of Scan differ from those around it.
+        The prefix of all names, so that names in the body of a Scan differ from those around it.
     """
 
     def __init__(self, onnx: Any, dtype: np.dtype[Any], prefix: str = "") -> None:
@@ -43,7 +43,7 @@ class Graph:
         self._integers: dict[tuple[int, ...], str] = {}
 
     def name(self, stem: str) -> str:
-        """Make a name that there is not yet."""
+        """Make a new name."""
         self._taken[stem] = number = self._taken.get(stem, 0) + 1
         return f"{self._prefix}{stem}_{number}"
 
@@ -52,7 +52,7 @@ class Graph:
         return Graph(self._onnx, self._dtype, prefix=f"{self.name(stem)}_")
 
     def type_of(self, dtype: np.dtype[Any]) -> int:
-        """Return ONNX's number of a dtype."""
+        """Return ONNX's number for a dtype."""
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
     def input(
@@ -69,7 +69,7 @@ class Graph:
     def output(
         self, name: str | None, value: str, dtype: np.dtype[Any], shape: Sequence[Any] | None
     ) -> Any:
-        """Declare an output of that name, or under the value's own."""
+        """Declare an output with this name, or with the name of the value."""
         name = self.name("out") if name is None else name
         self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
         return self._onnx.helper.make_tensor_value_info(name, self.type_of(dtype), shape)
@@ -107,7 +107,7 @@ class Graph:
         return self.several("Split", [value, *self.integers(sizes)], len(sizes), axis=-1)
 
     def written(self, values: Sequence[Operand], named: Mapping[str, str]) -> list[str]:
-        """Add the nodes that compute expressions of values that have a name here already."""
+        """Add the nodes that compute expressions of values that have a name in this graph."""
         names: dict[int, str] = {}
 
         def of(operand: Operand) -> str:

@@ -1,4 +1,4 @@
-"""A model as all exporters see it: a network, and what stands before and behind it.
+"""A model as all exporters see it: a network, and everything before and after it.
 
     x  →  filling  →  front end  →  layers  →  readout  →  V r + c  →  ŷ
        →  ŷ · target_scale + target_mean
@@ -34,15 +34,15 @@ class Portable:
     every_step : bool
         Whether each step is answered, or a sequence once.
     front_end : FrontEnd
-        What makes the network's steps of those of a sequence.
+        It turns the steps of a sequence into the network's steps.
     target_mean, target_scale : arrays (K,), float64, or None
-        What brings ŷ to the units of y, where it is not in them already.
+        They bring ŷ to the units of y; None if ŷ is in these already.
     model : Model
-        What elman needs to make the same estimator or network of it again.
+        What elman needs to make the same estimator or network again.
     about : mapping
-        What a person wants to know in the place where the file is used: classes, names of features.
+        Information for people who use the file: classes, names of features.
     filling : Filling or None
-        What fills missing values, NaN, before the front end.
+        It fills missing values, NaN, before the front end.
     """
 
     parameters: Parameters
@@ -56,7 +56,7 @@ class Portable:
 
     @classmethod
     def of_network(cls, parameters: Parameters, every_step: bool | None) -> Portable:
-        """Make one of a network alone; left out, it answers each step unless a readout reads all."""
+        """Make one from a network; by default it answers each step, unless a readout reads all."""
         architecture, dtype = parameters.architecture, parameters.vector.dtype
         D = architecture.n_inputs
         return cls(
@@ -90,12 +90,12 @@ class Portable:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64, that of all that is computed but ŷ in the units of y (float64)."""
+        """float32 or float64, for all numbers except ŷ in the units of y (float64)."""
         return self.parameters.vector.dtype
 
     @property
     def n_columns(self) -> int:
-        """Features of a step as they come: before indicators of what is missing."""
+        """The number of features of a step, without indicators of missing values."""
         return self.front_end.n_features if self.filling is None else len(self.filling.means)
 
     @property

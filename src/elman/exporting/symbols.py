@@ -2,7 +2,7 @@
 
 ``Cell.forward`` and ``Loss.activate`` are written with + - * / and ``elman.equations.functions``. Given
 symbols instead of arrays, they give expressions, which an exporter writes in its own language: so
-cells are exported by the same lines that train them, those of a person's own too.
+cells are exported by the same lines that train them, also a user's own cells.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ Operand: TypeAlias = "Symbol | float"
 
 
 class Symbol:
-    """A value, and how it is computed.
+    """A value, and how to compute it.
 
     Attributes
     ----------
     operation : str
         ``"+"``, ``"-"``, ``"*"``, ``"/"``, ``"negative"``, ``"tanh"``, ``"exp"``, ``"positive"`` (a
-        truth value), ``"where"``; or ``"given"``, a value that is there already.
+        truth value), ``"where"``; or ``"given"``, a value that exists already.
     operands : tuple of Symbol or float
     name : str
-        Of what is given.
+        The name of a given value.
     """
 
     __slots__ = ("name", "operands", "operation")
-    __array_ufunc__ = None  # NumPy's functions are none of those above
+    __array_ufunc__ = None  # so that NumPy's functions refuse symbols
 
     def __init__(self, operation: str, *operands: Operand, name: str = "") -> None:
         self.operation, self.operands, self.name = operation, operands, name
@@ -93,19 +93,19 @@ def _where(condition: Symbol, yes: Operand, no: Operand) -> Symbol:
 
 
 def given(names: Sequence[str]) -> tuple[Symbol, ...]:
-    """Symbols of values that are there already."""
+    """Symbols of values that exist already."""
     return tuple(Symbol("given", name=name) for name in names)
 
 
 def of_cell(cell: Cell) -> tuple[Operand, ...]:
     """Write down the states after a step of a cell.
 
-    They are expressions of ``a_GATE``, what enters each gate, and ``before_STATE``.
+    They are expressions of ``a_GATE``, the pre-activation of each gate, and ``before_STATE``.
 
     Raises
     ------
     ElmanError
-        If the cell's ``forward`` does something else than compute with what elman knows.
+        If the cell's ``forward`` does anything other than compute with these.
     """
     a = given([f"a_{gate}" for gate in cell.gates])
     before = given([f"before_{state}" for state in cell.states])
@@ -117,12 +117,12 @@ def of_cell(cell: Cell) -> tuple[Operand, ...]:
 
 
 def of_loss(loss: Loss) -> Operand:
-    """Write down ŷ of a loss, an expression of ``z``; a softmax is not one, and has to be known.
+    """Write down ŷ of a loss, an expression of ``z``; a softmax cannot be written so.
 
     Raises
     ------
     ElmanError
-        If the loss's ``activate`` does something else than compute with what elman knows.
+        If the loss's ``activate`` does anything other than compute with these.
     """
     (z,) = given(["z"])
     try:
@@ -149,7 +149,7 @@ def _foreign(what: str, error: Exception) -> ElmanError:
 
 
 def in_order(values: Sequence[Operand]) -> list[Symbol]:
-    """What has to be computed for some values, each symbol once, its operands before it."""
+    """All symbols that some values depend on, each once, its operands before it."""
     found: dict[int, Symbol] = {}
 
     def visit(value: Operand) -> None:
@@ -164,5 +164,5 @@ def in_order(values: Sequence[Operand]) -> list[Symbol]:
 
 
 def reads_states(after: Sequence[Operand]) -> bool:
-    """Whether states after a step depend on those before it other than by way of W."""
+    """Whether states after a step depend on those before it without W."""
     return any(symbol.name.startswith("before_") for symbol in in_order(after))

@@ -36,7 +36,7 @@ def to_torch(model: Portable) -> Any:
     Raises
     ------
     ElmanError
-        If torch is not installed, or a loss of one's own cannot be written down.
+        If torch is not installed, or a loss of the user's own cannot be written down.
     """
     torch = _torch()
     from elman.exporting.torch_module import Recurrent
@@ -88,23 +88,23 @@ def to_state_file(model: Portable) -> bytes:
     """
     torch = _torch()
     module, file = to_torch(model), io.BytesIO()
-    # The settings first: they say whose file it is.
+    # The settings come first, so that the file is recognised as elman's.
     torch.save({_SETTINGS: module.settings, **module.state_dict()}, file)
     return file.getvalue()
 
 
 def from_torch(source: Any) -> Model:
-    """Read back what ``to_torch`` or ``to_state_file`` gave, with the weights that it has now.
+    """Read back the result of ``to_torch`` or ``to_state_file``, with its present weights.
 
     Parameters
     ----------
     source : torch_module.Recurrent, or path of a file
-        No code of a file runs.
+        No code in a file is run.
 
     Returns
     -------
     Model
-        What an elman file of it holds.
+        The contents of an elman model file for it.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def from_torch(source: Any) -> Model:
     described = model["settings"].get("architecture", model["settings"])
     architecture = Architecture.from_settings(described)
     found = parameters_of(architecture, arrays)
-    # An estimator's model holds mean and scale even where they change nothing.
+    # An estimator's model has mean and scale even if they change nothing.
     D = architecture.n_inputs
     if model["kind"] != "Network":
         found["mean"] = arrays.get("mean", np.zeros(D, found["V"].dtype))
@@ -149,12 +149,12 @@ def from_torch(source: Any) -> Model:
 
 
 def from_layers(rnn: Any, linear: Any, loss: Any, readout: str) -> Parameters:
-    """Make parameters of a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` under a ``torch.nn.Linear``.
+    """Make parameters from a ``torch.nn.RNN``, ``GRU`` or ``LSTM`` under a ``torch.nn.Linear``.
 
     Raises
     ------
     ElmanError
-        If they are something else, or have what elman has not (projections).
+        If they are something else, or have what elman does not have (projections).
     """
     kind = type(rnn).__name__
     if kind not in ("RNN", *_CELLS) or type(linear).__name__ != "Linear":

@@ -1,6 +1,6 @@
 """The front end in torch, on padded batches: ``FrontEnd.apply``.
 
-What is measured of a sequence is computed in float64, as in ``data/frontend.py``.
+Measures of a sequence are computed in float64, as in ``data/frontend.py``.
 
 Letters: B sequences, T samples of D features, F numbers a sample, L samples a frame, T' steps.
 """
@@ -30,7 +30,7 @@ def steps_of(
     x : tensor (B, T, D)
         0 past a sequence's end.
     there : tensor (B, T)
-        Which samples there are.
+        Which samples exist.
     mean, scale, level : tensors (D,)
         ``level``, float64, only where a sequence is standardised by itself.
     differences, frame
@@ -47,7 +47,7 @@ def steps_of(
         blocks.append(z)
     if differences:
         of = blocks[-1]
-        blocks.append(of - torch.cat([of[:, :1], of[:, :-1]], 1))  # the first's is 0
+        blocks.append(of - torch.cat([of[:, :1], of[:, :-1]], 1))  # the first difference is 0
     x = torch.cat(blocks, 2)
     if frame is not None:
         x, there = _framed(x, there.sum(1), frame)
@@ -73,7 +73,7 @@ def _by_itself(x: Tensor, there: Tensor, scale: Tensor, level: Tensor) -> tuple[
     n, alive = there.sum(1)[:, None, None].double(), there[:, :, None]
     exact = x.double()
     largest = exact.abs().amax(1, keepdim=True)
-    # Squares of huge or tiny values would be no numbers: a power of two, which changes no digit.
+    # Squares of huge or tiny values would overflow or vanish: use a power of two, which is exact.
     factor = torch.ones_like(largest).masked_fill(largest < 1e-100, 2.0**600)
     factor = factor.masked_fill(largest > 1e100, 2.0**-600)
     exact = exact * factor
@@ -98,7 +98,7 @@ def _framed(x: Tensor, lengths: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
         n_steps = (1 + (lengths - L).div(stride, rounding_mode="floor")).clamp(min=1)
     steps = torch.arange(T, device=x.device)
     rows = steps[:, None] * stride + torch.arange(L, device=x.device) - (L - 1) * aligned
-    # The sequence's first or last sample stands for others.
+    # The sequence's first or last sample is repeated.
     rows = torch.minimum(rows.clamp(min=0), last[:, None, None])  # (B, T', L)
     sequences = torch.arange(len(x), device=x.device)[:, None, None]
     return x[sequences, rows].flatten(2), steps < n_steps[:, None]

@@ -1,4 +1,4 @@
-"""The module that ``to_torch`` gives: torch's own layers, and elman's lines for other cells.
+"""The module that ``to_torch`` returns: torch's own layers, and elman's equations for other cells.
 
 Letters: T steps, B sequences, D features, H units, K outputs, G gates.
 """
@@ -44,9 +44,9 @@ def _where(condition: Tensor, yes: Any, no: Any) -> Any:
 
 
 class Cells(nn.Module):
-    """A layer of a cell that torch.nn has not, by the lines of the cell itself.
+    """A layer of a cell that torch.nn does not have, computed by the cell's own equations.
 
-    Its parameters are U (G_x H, D), W (G_h H, H) and b (G H,), as elman has them.
+    Its parameters are U (G_x H, D), W (G_h H, H) and b (G H,), as in elman.
     """
 
     def __init__(self, cell: Cell, D: int, H: int, bias: bool, directions: tuple[str, ...]) -> None:
@@ -103,18 +103,18 @@ class Recurrent(nn.Module):
     settings : str
         What elman needs to read it back, as JSON.
     front_end : FrontEnd or None
-        What it makes of x before the layers; None: nothing.
+        It is applied to x before the layers; None: x stays as it is.
     filling : Filling or None
-        What it makes of NaN before that.
+        It fills NaN before the front end.
     in_units_of_y : bool
-        Whether it changes ŷ behind them.
+        Whether the answers are brought to the units of y.
 
     Attributes
     ----------
     layers : ModuleList
         ``nn.RNN``, ``nn.GRU`` or ``nn.LSTM`` of one layer each, or ``Cells``; lowest first.
     initial : ParameterDict
-        The states before the first step, where they are learned.
+        The states before the first step, if they are learned.
     output : nn.Linear
         V and c.
     """
@@ -137,7 +137,7 @@ class Recurrent(nn.Module):
             architecture.directions,
         )
         self.filling = filling
-        if filling is not None:  # elman's settings have it too
+        if filling is not None:  # elman's settings have it, too
             fill = torch.tensor(filling.means, dtype=torch.float64)
             self.register_buffer("fill", fill, persistent=False)
         self.has_front_end, self.in_float64 = front_end is not None, list[str]()
@@ -159,13 +159,13 @@ class Recurrent(nn.Module):
                 self.initial[key] = nn.Parameter(torch.zeros(len(cell.states) * H))
         self.output = nn.Linear(D, K, bias=architecture.bias)
         self.in_units_of_y = in_units_of_y
-        if in_units_of_y:  # in float64, whatever the network is in
+        if in_units_of_y:  # in float64, whatever the network's dtype
             self.register_buffer("target_mean", torch.zeros(K, dtype=torch.float64))
             self.register_buffer("target_scale", torch.ones(K, dtype=torch.float64))
             self.in_float64 += ["target_mean", "target_scale"]
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Keep levels and the units of y in float64, whatever the network is brought to."""
+        """Keep levels and the units of y in float64, whatever the network is converted to."""
         super()._apply(fn, recurse)
         for name in self.in_float64:
             setattr(self, name, getattr(self, name).double())
@@ -178,7 +178,7 @@ class Recurrent(nn.Module):
         ----------
         x : tensor (B, T, D), or (B, T, 1) of the numbers of tokens
         lengths : B integers, optional
-            The steps of each sequence; all have T if left out. What stands past its end does not
+            The steps of each sequence; all have T if left out. Values past a sequence's end do not
             matter.
 
         Returns
@@ -223,7 +223,7 @@ class Recurrent(nn.Module):
         return self.output(read)
 
     def _there(self, x: Tensor, lengths: Any) -> Tensor:
-        """Which steps there are, (B, T)."""
+        """Which steps exist, (B, T)."""
         T = x.shape[1]
         if lengths is None:
             return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)

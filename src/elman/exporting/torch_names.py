@@ -1,8 +1,8 @@
-"""Where elman's weights stand in torch.nn's layers, and back: names, order of gates, biases.
+"""Where elman's weights are in torch.nn's layers, and back: names, order of gates, biases.
 
 PyTorch's order of the gates of an LSTM is i, f, g, o, and of a GRU r, z, n, which is elman's. It has
-two biases: ``bias_ih`` is elman's b and ``bias_hh`` 0, but for the candidate of a GRU, whose two
-elman has as n and m. On the way back the two are added.
+two biases: ``bias_ih`` is elman's b, and ``bias_hh`` is 0, except for the candidate of a GRU, whose two
+biases are those of n and m in elman. On the way back the two are added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LAYERS: dict[type[Cell], str] = {Tanh: "RNN", Relu: "RNN", GRU: "GRU", LSTM: "LS
 
 
 def layer_state(cell: Cell, U: Array, W: Array | None, b: Array | None) -> dict[str, Array]:
-    """A layer's parameters under the names that they have in torch."""
+    """A layer's parameters under their names in torch."""
     if type(cell) not in LAYERS:
         found = {"U": U, "W": W, "b": b}
         return {name: array for name, array in found.items() if array is not None}
@@ -36,7 +36,7 @@ def layer_state(cell: Cell, U: Array, W: Array | None, b: Array | None) -> dict[
 
 
 def parameters_of(architecture: Architecture, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Bring a state of torch's names back to elman's parameters."""
+    """Turn a state with torch's names into elman's parameters."""
     found = {"V": arrays["output.weight"]}
     if architecture.bias:
         found["c"] = arrays["output.bias"]
@@ -57,7 +57,7 @@ def parameters_of(architecture: Architecture, arrays: Mapping[str, Array]) -> di
 
 
 def joined_bias(cell: Cell, ih: Array, hh: Array) -> Array:
-    """The bias b of PyTorch's two."""
+    """Make the bias b from PyTorch's two biases."""
     if not isinstance(cell, GRU):
         return ih + hh
     (r, z, n), (r2, z2, m) = np.split(ih, 3), np.split(hh, 3)

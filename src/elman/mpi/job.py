@@ -1,4 +1,4 @@
-"""The MPI job that this process is a rank of: found by what its launcher left, begun when needed."""
+"""The MPI job of this process: found by the launcher's environment variables, begun when needed."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
     from elman.engines.compiled.summing import Sum, TreeSum
 
 SWITCH = "ELMAN_MPI"
-"""The environment's variable that is 0 where each rank is to train a model of its own."""
+"""The environment variable that is 0 if each rank should train its own model."""
 
-_PROCESS = "ELMAN_MPI_PROCESS"  # whom the launcher's variables speak of: not of its children
+_PROCESS = "ELMAN_MPI_PROCESS"  # the process that the launcher started; its children are no ranks
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 
 WORDS_BYTES = 1 << 14
-"""Room for what ranks compare."""
+"""The largest message with facts to compare, in bytes."""
 
 SECONDS = 10.0
-"""A wait for others at the beginning is told of after it; one after an error ends with the job."""
+"""A wait at the beginning is reported after this time. After an error, the wait ends, with the job."""
 
 CHECKED = 1024
-"""Parameters that are compared in an update: those after them in the next."""
+"""So many parameters are compared in each update, and the following ones in the next."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def n_launched() -> int:
-    """How many ranks a launcher of MPI has started; 1 if this process is none of them."""
+    """The number of ranks that an MPI launcher has started; 1 if this process is not one of them."""
     environment = os.environ
     if environment.get(SWITCH, "") == "0" or environment.get(_PROCESS) not in (None, _pid()):
         return 1
     sizes = [environment.get(name, "") for name in _SIZES]
-    if any(name in environment for name in _RANKS):  # else Slurm has started them without MPI
+    if any(name in environment for name in _RANKS):  # otherwise Slurm has started them without MPI
         sizes.append(environment.get("SLURM_STEP_NUM_TASKS", ""))
     n = max(int(size) if size.isdecimal() else 1 for size in [*sizes, "1"])
     MPI = sys.modules.get("mpi4py.MPI")
@@ -64,9 +64,9 @@ def _pid() -> str:
 
 
 def ranks() -> Ranks | None:
-    """The ranks of this process's job, begun if they are not yet; None where it is alone.
+    """The ranks of this process's job, begun if necessary; None if this process is alone.
 
-    Fits in other threads are alone, too: nobody could say which of them belong together.
+    A fit in another thread is alone, too, because it is not known which fits belong together.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def ranks() -> Ranks | None:
 
 
 def taking_part() -> Ranks | None:
-    """The ranks, within a method that they do ``together``; else None."""
+    """The ranks, inside a method that they do ``together``; otherwise None."""
     if not _begun.cache_info().currsize or current_thread() is not main_thread():
         return None
     found = _begun()
@@ -87,13 +87,13 @@ def taking_part() -> Ranks | None:
 
 
 def rank() -> int:
-    """The number of this process among those that train one model; 0 where it is alone."""
+    """The number of this process among those that train one model; 0 if it is alone."""
     found = ranks()
     return 0 if found is None else found.rank
 
 
 def together(method: Method) -> Method:
-    """Let all ranks of a job do a method of an estimator as one."""
+    """Decorate a method of an estimator, so that all ranks of a job do it together."""
 
     @wraps(method)
     def by_all(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -111,7 +111,7 @@ def together(method: Method) -> Method:
 @cache
 def _begun() -> Ranks:
     n = n_launched()
-    with told_of("MPI begins when all have come to it"):
+    with told_of("MPI begins when all ranks have reached this point"):
         try:
             from mpi4py import MPI
         except ImportError as error:
@@ -134,7 +134,7 @@ def _begun() -> Ranks:
 
 @contextmanager
 def told_of(what: str) -> Iterator[None]:
-    """Tell of a wait that takes long."""
+    """Report a wait that takes long."""
     number = next((os.environ[name] for name in _RANKS if name in os.environ), "?")
     text = (
         f"elman: rank {number} waits for the others: {what}. All ranks of an MPI job train one model; "
@@ -142,7 +142,7 @@ def told_of(what: str) -> Iterator[None]:
     )
     timer = Timer(SECONDS, lambda: os.write(2, text.encode()))
     timer.daemon = True
-    with suppress(RuntimeError):  # no more threads, as at the interpreter's end
+    with suppress(RuntimeError):  # no new threads, at the end of the interpreter
         timer.start()
     try:
         yield
@@ -151,16 +151,16 @@ def told_of(what: str) -> Iterator[None]:
 
 
 class Ranks:
-    """The ranks of an MPI job, as one of them sees them. See ``Reducer``.
+    """The ranks of an MPI job, seen from one of them. See ``Reducer``.
 
     Attributes
     ----------
     rank, size : int
         The number of this process, and how many there are.
     depth : int
-        How many methods run that they do ``together``, one within another.
+        The number of nested methods that they are doing ``together``.
     last_words : str
-        What the others are told when this process ends, if it failed.
+        What the others are told when this process ends, if it has failed.
     """
 
     def __init__(self, messages: Messages) -> None:
@@ -175,12 +175,12 @@ class Ranks:
     def __enter__(self) -> Ranks:
         """Begin something together."""
         if self.depth == 0:
-            self._n_joined = 0  # an error may have left it different
+            self._n_joined = 0  # after an error it may differ between ranks
         self.depth += 1
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """End it; the others are told of an error that they do not know."""
+        """End it; the others are told of an error that is only here."""
         self.depth -= 1
         if self.depth:
             return
@@ -198,16 +198,16 @@ class Ranks:
     def join(self, tree: TreeSum, cuts: list[int], parameters: Array, n: int) -> Sum:
         """See ``Reducer.join``.
 
-        Here, between two updates, Ctrl-C comes through: so all ranks stop at one place.
+        Ctrl-C is let through only here, between two updates, so that all ranks stop at the same place.
 
         Raises
         ------
         KeyboardInterrupt
-            If it came to any rank.
+            If Ctrl-C came to any rank.
         RankError
-            If another rank does not go on, or has other parameters.
+            If another rank has stopped, or has other parameters.
         """
-        # they come with the compiled engine, which takes long to import
+        # part of the compiled engine, which takes long to import
         from elman.mpi.joining import DiffersError, join
 
         self._let_through()
@@ -252,19 +252,19 @@ class Ranks:
         self._held.let_through()
 
     def compare(self, facts: Mapping[str, object]) -> None:
-        """See that all ranks are about to do the same, or have done so.
+        """Check that all ranks are about to do the same, or have done so.
 
         Parameters
         ----------
         facts : mapping
-            From what messages call it to what is compared, both in words.
+            From the name of each fact in messages to its value, in words.
 
         Raises
         ------
         RankError
             In each rank, if one differs.
         """
-        if self._held is not None:  # what came while a file was read
+        if self._held is not None:  # signals that came while a file was read
             self._held.let_through()
         own = dumps({name: str(fact)[:60] for name, fact in facts.items()})
         first, *others = map(loads, self._tell_all(own))
@@ -274,16 +274,17 @@ class Ranks:
                     raise RankError(
                         f"rank {number} of {self.size} differs from rank 0 in {name}: "
                         f"{other.get(name)}, not {first.get(name)}. All ranks of an MPI job train one "
-                        f"model on the same data; with {SWITCH}=0 in the environment each its own."
+                        f"model on the same data; with {SWITCH}=0 in the environment each trains "
+                        "its own."
                     )
 
     def share_random_numbers(self) -> None:
-        """Let NumPy's global generator, which ``random_state=None`` draws from, go on as rank 0's."""
-        # scikit-learn's None is this generator, old as it is.
+        """Give NumPy's global generator, which ``random_state=None`` uses, rank 0's state."""
+        # scikit-learn's None means this generator, although it is the old one.
         own: Any = np.random.get_state(legacy=False)  # noqa: NPY002
         numbers = np.append(own["state"]["key"], own["state"]["pos"])
         state = numbers.astype(np.uint32).view(np.uint8)
-        with told_of("they have to begin and to end fit, as often as this one"):
+        with told_of("they have to call fit as often as this one, and to end it"):
             received = self.messages.exchange(
                 [state] * self.size, [state.nbytes] * self.size, WORDS
             )
@@ -293,9 +294,9 @@ class Ranks:
             np.random.set_state(own)  # noqa: NPY002
 
     def end(self) -> None:
-        """Tell the others that this process ends, and wait till they end or hear of it.
+        """Tell the others that this process ends, and wait until they end or get the message.
 
-        After an error that is not for long: then the job is ended.
+        After an error, the wait is short; then the whole job is ended.
         """
         MPI = self.messages.MPI
         if MPI.Is_finalized():
@@ -311,12 +312,12 @@ class Ranks:
 
     def _tell_all(self, text: str) -> list[str]:
         content = np.frombuffer(text.encode(), np.uint8)
-        with told_of("they have to begin and to end fit, as often as this one"):
+        with told_of("they have to call fit as often as this one, and to end it"):
             heard = self.messages.exchange([content] * self.size, [WORDS_BYTES] * self.size, WORDS)
         return [message.tobytes().decode() for message in heard]
 
     def _share_cores(self) -> None:
-        """Leave each rank of one machine its share of the cores: OMP_NUM_THREADS, unless it is set."""
+        """Give each rank on a machine its share of the cores: set OMP_NUM_THREADS, unless it is set."""
         if os.environ.get("OMP_NUM_THREADS") or not hasattr(os, "sched_getaffinity"):
             self._tell_all("")
             return
@@ -335,7 +336,7 @@ def _words_of(error: BaseException) -> str:
 
 
 def _end() -> None:
-    """Take part for the last time, even if this is the first: the others may wait for it."""
+    """Tell the others that this process ends, even if it never took part: they may wait for it."""
     try:
         found = ranks()
     except ElmanError:

@@ -1,7 +1,7 @@
-"""The sums of all ranks: each finishes a slice of the tree, and sends it to all others.
+"""Adding the sums of all ranks: each finishes the tree for a slice, and sends it to all others.
 
-The additions are those of one process, number by number: a slice is of parameters, not of shards. A
-rank sends and takes each parameter about twice, whatever the number of ranks, and waits twice.
+Each number is added in the same order as in one process, because slices divide parameters, not shards.
+A rank sends and receives each parameter about twice, whatever the number of ranks, and waits twice.
 
 Letters: P ranks, n shards, N numbers of a gradient.
 """
@@ -19,17 +19,17 @@ from elman._typing import Array
 from elman.engines.compiled.summing import Place, Pool, Sum, TreeSum, places
 
 Exchange: TypeAlias = Callable[[list[Array], list[int]], list[Array]]
-"""Sends a message of bytes to each rank; returns those of all, of so many bytes each."""
+"""Sends a message of bytes to each rank; returns the messages of all, given their sizes."""
 
 _of_blocks = lru_cache(256)(places)
 
 
 class DiffersError(Exception):
-    """The messages of a rank, whose number is the argument, are not those that are expected."""
+    """A rank, whose number is the argument, sent other messages than expected."""
 
 
 class _Views:
-    """Arrays that are parts of messages: nobody takes them back. See ``Pool``."""
+    """Takes the place of a ``Pool`` for arrays that are parts of messages, which are not reused."""
 
     def take(self, n: int, dtype: np.dtype[Any]) -> Array:
         return np.empty(n, dtype)
@@ -47,28 +47,28 @@ def join(
     dtype: np.dtype[Any],
     head: Array,
 ) -> Sum:
-    """Add up what each rank has of a tree. See ``Reducer.join``.
+    """Add up the parts of a tree that the ranks have. See ``Reducer.join``.
 
     Parameters
     ----------
     exchange : Exchange
     rank : int
-        Of this process.
+        The number of this process.
     tree : TreeSum
-        With the shards of this process's block.
+        It has the shards of this process's block.
     blocks : list of P range
-        Which of the shards each rank has.
+        The shards of each rank.
     N : int
-        How many numbers gradients are.
+        The number of numbers in a gradient.
     dtype : dtype
-        Of these.
+        The dtype of gradients.
     head : array (8,) of uint8
-        What the messages of all ranks have to begin with.
+        The beginning that the messages of all ranks must have.
 
     Raises
     ------
     DiffersError
-        If those of one do not.
+        If the messages of a rank do not begin so.
     """
     P, buffers = len(blocks), tree.buffers
     held = [_of_blocks(tree.n, block) for block in blocks]
@@ -95,7 +95,7 @@ def join(
     for start, content in zip(cuts, slices, strict=False):
         values = content.view(dtype)
         total[start : start + len(values)] = values
-    for message in packed:  # of which the own slice may be a part
+    for message in packed:  # may include this rank's own slice
         buffers.give(message)
     return Sum(loss, correct, total)
 
@@ -103,7 +103,7 @@ def join(
 def _packed(
     head: Array, sums: list[Sum], part: slice, buffers: Pool, dtype: np.dtype[Any]
 ) -> Array:
-    """A message: the head, each sum's Σ w L and Σ w over right answers, a slice of its gradients."""
+    """Make a message: the head; each sum's Σ w L and Σ w over right answers; gradients of the slice."""
     n, k = part.stop - part.start, len(sums)
     begin = (8 + 16 * k) // dtype.itemsize
     message = buffers.take(begin + k * n, dtype)
@@ -117,7 +117,7 @@ def _packed(
 
 
 def _unpack(whole: TreeSum, held: list[Place], message: Array, dtype: np.dtype[Any]) -> None:
-    """Add what a message has to the tree of its slice."""
+    """Add the contents of a message to the tree of its slice."""
     k = len(held)
     numbers = message[: 16 * k].view(np.float64).tolist()
     if k:

@@ -1,8 +1,8 @@
 """Messages between the ranks of an MPI job.
 
-All that ranks do together is one thing, an *exchange*: each sends one message to every other, and
-takes one from every other. A rank that leaves, by an error, Ctrl-C or its end, sends a note in the
-place of its next message, and takes theirs: so no other waits for it, and all are in step again.
+Ranks communicate only by an *exchange*: each sends one message to every other, and receives one from
+every other. A rank that leaves, by an error, Ctrl-C or its end, sends a note in place of its next
+message, and receives theirs. So no other rank waits for it, and all are in step again.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from elman._typing import Array
 from elman.errors import RankError
 
 DATA, WORDS, NOTE = 1, 2, 3
-"""Tags of messages: of sums, of what is compared at the beginning, and of a rank that leaves."""
+"""Tags of messages: sums, facts to compare, and the note of a rank that leaves."""
 
 NOTE_BYTES = 512
-"""What a note is cut off at. There is room for one wherever a message is expected."""
+"""The longest note, in bytes. There is room for it wherever a message is expected."""
 
 INTERRUPTED = "interrupted"
 """The note of a rank that leaves by Ctrl-C."""
 
 ENDED = "it has ended"
-"""What the note of a rank begins with that comes to no exchange any more."""
+"""The beginning of the note of a rank that takes part in no more exchanges."""
 
-_LOOKS, _YIELDS = 200, 20_000  # for messages, before others get the core, and before sleeping
-_SECONDS = 1e-4  # of sleep
+_LOOKS, _YIELDS = 200, 20_000  # tests for messages before yielding the core, before sleeping
+_SECONDS = 1e-4  # how long to sleep
 
 
 class InterruptedElsewhere(KeyboardInterrupt):
@@ -37,14 +37,14 @@ class InterruptedElsewhere(KeyboardInterrupt):
 
 
 class Messages:
-    """What ranks send each other, in step.
+    """The messages that ranks send each other, in step.
 
     Parameters
     ----------
     MPI : module
         ``mpi4py.MPI``.
     comm : mpi4py.MPI.Comm
-        For these messages alone.
+        Used only for these messages.
 
     Attributes
     ----------
@@ -67,28 +67,28 @@ class Messages:
         self.release()
 
     def exchange(self, messages: list[Array], sizes: list[int], tag: int = DATA) -> list[Array]:
-        """Send a message to every rank, and take one from each.
+        """Send a message to every rank, and receive one from each.
 
         Parameters
         ----------
         messages : list of arrays of uint8
-            One a rank; what goes to the own rank comes back.
+            One for each rank; the message to this rank itself comes back.
         sizes : list of int
-            The bytes that come from each rank, at most.
+            The largest number of bytes that come from each rank.
         tag : int
 
         Returns
         -------
         list of arrays of uint8
-            The exchange after the next writes over them: memory that is touched for the first time
-            takes ten times as long as a message.
+            They are valid until the exchange after the next one reuses their memory: to touch new
+            memory takes ten times as long as a message.
 
         Raises
         ------
         InterruptedElsewhere
             If Ctrl-C has come to another rank.
         RankError
-            If another has failed or ended, or sends something else.
+            If another rank has failed or ended, or sends something else.
         """
         if self.has_ended or not self.in_step:
             raise RankError("another rank has ended, or an exchange was broken off")
@@ -116,22 +116,22 @@ class Messages:
         return received
 
     def release(self) -> None:
-        """Let go of the memory that messages came to."""
+        """Free the memory that messages are received in."""
         self._rooms = [[np.empty(NOTE_BYTES, np.uint8) for _ in range(self.size)] for _ in range(2)]
 
     def leave(self, note: str, seconds: float | None = None) -> bool:
-        """Tell all others, in the place of the next message, that this rank does not go on.
+        """Tell all others, in place of the next message, that this rank does not go on.
 
         Parameters
         ----------
         note : str
         seconds : float, optional
-            How long to wait for theirs, at most.
+            The longest time to wait for their messages.
 
         Returns
         -------
         bool
-            Whether each of them has come to its next message.
+            Whether each of them has sent its next message.
         """
         if self.has_ended or not self.in_step:
             return self.has_ended
@@ -169,7 +169,7 @@ class Messages:
 
 
 def wait_for(MPI: Any, requests: list[Any], statuses: list[Any] | None = None) -> None:
-    """Wait until all is sent and received, without keeping the core from those who have work."""
+    """Wait until all is sent and received, without blocking the core for other threads."""
     n = 0
     while not MPI.Request.Testall(requests, statuses):
         n += 1
@@ -180,7 +180,7 @@ def wait_for(MPI: Any, requests: list[Any], statuses: list[Any] | None = None) -
 
 
 def _of_notes(notes: dict[int, str], size: int) -> BaseException:
-    """The error that notes come to."""
+    """The error that notes lead to."""
     if INTERRUPTED in notes.values():
         return InterruptedElsewhere()
     number, note = min(notes.items())

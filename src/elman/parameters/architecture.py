@@ -20,19 +20,19 @@ from elman.equations.readouts import READOUTS
 
 
 class ParameterSpec(NamedTuple):
-    """What a parameter is, so that nobody has to ask its name.
+    """What a parameter is, so that no code has to derive it from the name.
 
     Attributes
     ----------
     name : str
     shape : tuple of int
     layer : int or None
-        Counted from 1; None for the output's.
+        Counted from 1; None for parameters of the output.
     role : {"input", "recurrent", "output", "bias", "initial"}
         ``"input"`` is U, ``"recurrent"`` W, ``"output"`` V, ``"bias"`` b or c, and ``"initial"`` the
-        states before the first step, where they are learned.
+        states before the first step, if these are learned.
     gates : tuple of str
-        The gates whose rows stand one under another; empty for the output's.
+        The gates whose rows stand one under another; empty for parameters of the output.
     """
 
     name: str
@@ -43,7 +43,7 @@ class ParameterSpec(NamedTuple):
 
     @property
     def penalised(self) -> bool:
-        """Whether alpha counts its squares: those of what multiplies."""
+        """Whether the penalty alpha counts it: U, W and V, the matrices that multiply."""
         return self.role in ("input", "recurrent", "output")
 
 
@@ -53,7 +53,7 @@ class LayerSpec(NamedTuple):
     Attributes
     ----------
     key : str
-        What its parameters' names end in: ``"1"``, or ``"1_reverse"``.
+        What the names of its parameters end with: ``"1"``, or ``"1_reverse"``.
     cell : Cell
     n_units : int
         H.
@@ -74,28 +74,28 @@ class Architecture:
     Attributes
     ----------
     n_features : int
-        D, the features of a step, or the tokens that a step may be.
+        D, the number of features of a step, or of different tokens.
     hidden : tuple of int
         H of each layer, lowest first.
     cells : tuple of str or Cell
-        The cell of each layer: a name of ``equations.CELLS``, or a cell of one's own.
+        The cell of each layer: a name of ``equations.CELLS``, or a cell of the user's own.
     n_outputs : int
         K, the classes, or the numbers that are predicted.
     bias : bool
-        Whether there are b and c. The notes' recurrent pages leave them out.
+        Whether the network has b and c. The notes' recurrent pages leave them out.
     loss : str or Loss
-        A name of ``equations.LOSSES``, or a loss of one's own.
+        A name of ``equations.LOSSES``, or a loss of the user's own.
     learn_initial_state : bool
         Whether each layer's states before the first step are parameters, ``initial1`` (n_states·H,)
         and so on, rather than zeros.
     bidirectional : bool
-        Whether each layer has another one beside it that goes from the last step to the first.
+        Whether beside each layer there is another one, which goes from the last step to the first.
     readout : str
         A name of ``equations.readouts.READOUTS``: V multiplies the last state, or the mean or maximum
         of all states.
     tokens : bool
-        Whether a step is one token, a number 0 … D - 1 that says which column of U_1 is U_1 x_t, in
-        place of an x_t of D features that is 1 at one place and 0 elsewhere.
+        Whether a step is one token, a number 0 … D - 1, in place of a one-hot x_t of D features. U_1
+        x_t is then the column of U_1 with this number.
     """
 
     n_features: int
@@ -123,7 +123,7 @@ class Architecture:
         readout: str = "last",
         tokens: bool = False,
     ) -> Architecture:
-        """Make one of what users give: a size for one layer, a cell for all, NumPy's integers."""
+        """Make one from a user's arguments: a size for one layer, a cell for all, NumPy's integers."""
         sizes = tuple(
             _integer("every size of hidden", size)
             for size in (hidden if np.iterable(hidden) else [hidden])
@@ -145,12 +145,12 @@ class Architecture:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Architecture:
-        """Make one of what ``settings`` gave to a model file.
+        """Make one from the ``settings`` in a model file.
 
         Raises
         ------
         ValueError
-            If there is a setting that is not known here, or its parts do not fit together.
+            If a setting is unknown, or the settings do not fit together.
         """
         if unknown := set(settings) - {field.name for field in fields(cls)}:
             raise ValueError(
@@ -171,11 +171,11 @@ class Architecture:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its parts, plain enough for a model file."""
+        """The settings, in plain types for a model file."""
         settings = {
             field.name: value
             for field in fields(self)
-            # as files are from before there was anything but the default
+            # as in files that were written before this was a setting
             if (value := getattr(self, field.name)) != field.default or field.name == "bias"
         }
         settings["cells"] = [encode_cell(cell) for cell in self.cells]
@@ -185,12 +185,12 @@ class Architecture:
 
     @cached_property
     def loss_function(self) -> Loss:
-        """The loss itself, by whichever name it is known."""
+        """The loss as an object, also if ``loss`` is a name."""
         return as_loss(self.loss)
 
     @property
     def n_numbers(self) -> int:
-        """How many numbers a target has: K, but for a loss of which several outputs answer one."""
+        """How many numbers a target has: K, or fewer if a loss has several outputs for each."""
         return self.n_outputs // self.loss_function.outputs_a_number
 
     def __post_init__(self) -> None:
@@ -227,7 +227,7 @@ class Architecture:
 
     @property
     def n_inputs(self) -> int:
-        """How many numbers a step is: D, or 1 where it is a token."""
+        """The number of values of a step: D, or 1 if it is a token."""
         return 1 if self.tokens else self.n_features
 
     @cached_property
@@ -237,12 +237,12 @@ class Architecture:
 
     @cached_property
     def layer_cells(self) -> tuple[Cell, ...]:
-        """The cell of each layer, by whichever name it is known."""
+        """The cell of each layer as an object, also if ``cells`` has its name."""
         return tuple(CELLS[cell] if isinstance(cell, str) else cell for cell in self.cells)
 
     @cached_property
     def stack(self) -> tuple[LayerSpec, ...]:
-        """What every layer is, lowest first, and of each level the forward one first."""
+        """What every layer is, lowest first; on each level the forward one first."""
         layers = zip(self.hidden, self.layer_cells, strict=True)
         return tuple(
             LayerSpec(f"{k}{direction}", cell, H, direction != "")
@@ -252,7 +252,7 @@ class Architecture:
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """What stands behind the names of a layer's parameters, for each direction."""
+        """What is added to the names of a layer's parameters, for each direction."""
         return ("", "_reverse")[: 1 + self.bidirectional]
 
     @cached_property
@@ -292,7 +292,7 @@ class Architecture:
 def _integer(name: str, size: Any) -> int:
     """Return a size as Python's integer, which a model file takes."""
     try:
-        if isinstance(size, bool | np.bool_):  # some releases of NumPy take theirs for an index
+        if isinstance(size, bool | np.bool_):  # some releases of NumPy take np.True_ for an index
             raise TypeError
         return index(size)
     except TypeError:

@@ -14,9 +14,9 @@ from elman.parameters.parameters import Parameters
 
 logger = logging.getLogger("elman")
 
-REFLECTIONS = 64  # that are applied together; the exactness of sums depends on it
-ROWS = 128  # of a matrix that are cut together, while in the cache
-LARGEST_HALF_ANGLE = 0.2  # its tangent, of a first rotation
+REFLECTIONS = 64  # how many are applied together; the exactness of sums depends on it
+ROWS = 128  # how many rows of a matrix are cut together, while they are in the cache
+LARGEST_HALF_ANGLE = 0.2  # the tangent of half the largest angle of an initial rotation
 LARGE = 4096  # units: from here on drawing W takes many seconds
 
 
@@ -28,12 +28,12 @@ def initialize(
     U and V are uniform in ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010, eq. 16), W is a random
     orthogonal matrix (Saxe et al. 2014, section 3), so that at first ‖W h‖ = ‖h‖ over any number of
     steps, and the biases are zero; all that gate by gate. Layers of ``relu`` take W = 1, the identity
-    (Le, Jaitly and Hinton 2015), which neither shrinks nor rotates what a unit holds. A cell may ask
-    for rotations instead (``Cell.first_recurrence``): units in pairs, each pair turned at a step by
-    an angle of 0 to 0.4, small ones more often than large (as in Henaff et al. 2016 and Helfrich et
-    al. 2018, whose angles are larger). A random orthogonal matrix turns by any angle, so that after
-    some steps what units hold has lost its sign; slow rotations remember over hundreds of steps. The
-    bias of an LSTM's forget gate is 1 (Jozefowicz et al. 2015), so that at first it holds what it has.
+    (Le, Jaitly and Hinton 2015), which neither shrinks nor rotates the state. A cell may ask for
+    rotations instead (``Cell.first_recurrence``): at each step, each pair of units is rotated by an
+    angle of 0 to 0.4; small angles are more frequent (as in Henaff et al. 2016 and Helfrich et
+    al. 2018, whose angles are larger). A random orthogonal matrix rotates by any angle, so after some
+    steps the sign of a state is lost; slow rotations preserve it over hundreds of steps. The bias of an
+    LSTM's forget gate is 1 (Jozefowicz et al. 2015), so that at first the cell keeps its state.
 
     Parameters
     ----------
@@ -73,24 +73,24 @@ def _random_orthogonal(n: int, rng: np.random.Generator) -> Array:
     """Draw one uniformly, as a product of random Householder reflections (Stewart 1980, section 3).
 
     For a row x of n normal numbers and v = x ± ‖x‖ e₁, the first row of ∓(1 - 2 vᵀv / v vᵀ) is
-    x / ‖x‖, which is uniform. The other rows are to be an orthogonal matrix of n - 1 columns times
-    that reflection; it is drawn in the same way.
+    x / ‖x‖, which is uniform. The other rows are an orthogonal matrix of n - 1 columns, drawn in the
+    same way, times that reflection.
 
     ``REFLECTIONS`` are applied together (Joffrain et al. 2006), so that nearly all of the work is
-    products of matrices. BLAS sums those in an order that depends on the processor and the number
-    of threads. So their factors are cut into parts of so few bits that all sums are exact, in any
-    order (Ozaki et al. 2012). To that end v is rounded to 22 bits, which turns a reflection by
-    some 1e-6 and leaves it a reflection.
+    products of matrices. BLAS sums products in an order that depends on the processor and the number
+    of threads. So the factors are cut into parts of so few bits that all sums are exact, in any
+    order (Ozaki et al. 2012). For this, v is rounded to 22 bits, which rotates a reflection by about
+    1e-6; it is still a reflection.
     """
     if n >= LARGE:
-        logger.info("drawing an orthogonal matrix W of %d × %d; that takes a while …", n, n)
+        logger.info("drawing an orthogonal matrix W of %d × %d; this takes a while …", n, n)
     Q = np.zeros((n, n))
     for first in reversed(range(0, n, REFLECTIONS)):
         block = Q[first:, first:]  # (m, m)
         m, k = len(block), min(REFLECTIONS, len(block))
         i = np.arange(k)
 
-        V = rng.standard_normal((k, m))  # a row is a v, and begins with as many zeros as its number
+        V = rng.standard_normal((k, m))  # row i is a v, and begins with i zeros
         V[:, :k] *= i[:, None] <= i
         norms, signs = np.sqrt(np.square(V).sum(axis=1)), np.copysign(1.0, V[i, i])
         V[i, i] += signs * norms
@@ -122,7 +122,7 @@ def _random_orthogonal(n: int, rng: np.random.Generator) -> Array:
 
 
 def _cut(a: Array, bits: int, bits_of_rest: int) -> tuple[Array, Array]:
-    """Cut numbers in two: a multiple of 2^-bits, and the rest, rounded to a multiple as well."""
+    """Cut numbers into a multiple of 2^-bits and the rest, rounded to a multiple of 2^-bits_of_rest."""
     high = np.rint(a * 2.0**bits) * 2.0**-bits
     return high, np.rint((a - high) * 2.0**bits_of_rest) * 2.0**-bits_of_rest
 
@@ -132,9 +132,9 @@ def _identity(n: int, rng: np.random.Generator) -> Array:
 
 
 def _random_rotations(n: int, rng: np.random.Generator) -> Array:
-    """Draw rotations of pairs of units; of an odd number the last keeps what it has.
+    """Draw rotations of pairs of units. If their number is odd, the last unit keeps its value.
 
-    Cosine and sine come from t = tan(angle / 2), by divisions, which are the same bits everywhere.
+    Cosine and sine come from t = tan(angle / 2), by divisions, which give the same bits everywhere.
     """
     W = np.eye(n)
     first = np.arange(0, n - 1, 2)

@@ -49,9 +49,9 @@ class Parameters(Mapping[str, Array]):
         dV: Array,
         dc: Array,
     ) -> Parameters:
-        """Put the gradients that ``equations.network`` computes under their parameters' names.
+        """Store the gradients that ``equations.network`` computes under the parameters' names.
 
-        What a network lacks is left out: W of a dense layer, b and c, initial states.
+        Gradients of parameters that the network does not have are left out.
 
         Parameters
         ----------
@@ -74,14 +74,14 @@ class Parameters(Mapping[str, Array]):
         return gradients
 
     def of_tokens(self, columns: IntArray, size: int | None = None) -> Parameters:
-        """Make the network of tokens that knows some of them alone, in the order of ``columns``.
+        """Make the parameters of a network that knows only some tokens, in the order of ``columns``.
 
         Parameters
         ----------
         columns : array (n,)
-            Of U_1.
+            The columns of U_1 to take.
         size : int, optional
-            How many columns it has; behind the n they are zero.
+            The number of columns of the new U_1; those behind the n are zero.
         """
         size = len(columns) if size is None else size
         parameters = Parameters.zeros(
@@ -104,7 +104,7 @@ class Parameters(Mapping[str, Array]):
 
     @property
     def layers(self) -> list[Layer]:
-        """The parameters layer by layer, as the equations take them: of each level forward, reverse."""
+        """The parameters of each layer, as the equations take them; forward layers before reverse."""
         n_lowest = len(self.architecture.directions)
         return [
             Layer(
@@ -120,7 +120,7 @@ class Parameters(Mapping[str, Array]):
         ]
 
     def gate(self, name: str, gate: str) -> Array:
-        """The rows of U, W or b that belong to a gate, a view: ``parameters.gate("W1", "f")``.
+        """A view on the rows of U, W or b that belong to a gate: ``parameters.gate("W1", "f")``.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Files of arrays: ``.npz``, ``.npy``, safetensors, IDX; and folders of one file a sequence."""
+"""Files of arrays: ``.npz``, ``.npy``, safetensors, IDX; and folders of such files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def read_arrays(path: Path, kind: Kind, task: Task) -> Raw:
     """Read a file of arrays.
 
     ``.npz`` and safetensors have ``X``, ``y`` and ``lengths``, as ``elman.data.read_npz`` says. Rows of
-    a two-dimensional X are sequences of one feature. The X of ``.npy`` and safetensors, if it is large,
-    stays in the file until batches want it.
+    a two-dimensional X are sequences of one feature. A large X in ``.npy`` or safetensors stays in the
+    file until batches need it.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_arrays(path: Path, kind: Kind, task: Task) -> Raw:
 
 
 def of_arrays(X: Any, y: Any, source: str, task: Task) -> Raw:
-    """Make sequences of arrays, as they were given."""
+    """Make sequences from arrays as they were given."""
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype != object:
         X = X[:, :, None]
     sequences = as_sequences(X)
@@ -83,11 +83,11 @@ def of_arrays(X: Any, y: Any, source: str, task: Task) -> Raw:
 def _of_safetensors(path: Path) -> tuple[Any, Any]:
     from safetensors import SafetensorError, safe_open
 
-    with open_file(path) as stream:  # no pipe, which would be waited for
+    with open_file(path) as stream:  # refuses a pipe, which might never end
         size = int.from_bytes(stream.read(8), "little")
         header = stream.read(min(size, 100_000_000))  # the most that the format allows
     try:
-        with safe_open(path, framework="numpy") as file:  # which checks all of the header
+        with safe_open(path, framework="numpy") as file:  # checks the whole header
             names = set(file.keys())
             arrays = {name: file.get_tensor(name) for name in names & {"y", "lengths"}}
             about = json.loads(header)
@@ -128,11 +128,11 @@ def _of_safetensors(path: Path) -> tuple[Any, Any]:
 _DTYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "BOOL": "?"} | {
     f"{kind}{8 * n}": f"{kind.lower()}{n}" for kind in "IU" for n in (1, 2, 4, 8)
 }
-"""NumPy's names of the numbers in safetensors files, which are little-endian."""
+"""NumPy's names for the number types in safetensors files, which are little-endian."""
 
 
 def _of_file(path: Path, dtype: np.dtype[Any], position: int, shape: tuple[int, ...]) -> Array:
-    """The array that begins at a byte of a file: read if it is small, else mapped."""
+    """The array that begins at a byte of a file: read if it is small, otherwise mapped."""
     n_bytes = prod(shape) * dtype.itemsize
     if n_bytes > stored.LARGE:
         return np.memmap(path, dtype.newbyteorder("<"), "r", position, shape)
@@ -170,12 +170,13 @@ def _labels_beside(path: Path) -> Array | None:
 def read_folder(
     folder: Path, separator: str | None, task: Task
 ) -> Raw | tuple[Frame, Callable[[], str]]:
-    """Read a folder of one file a sequence; folders in it are classes.
+    """Read a folder with one file for each sequence; folders in it are classes.
 
     Returns
     -------
-    Raw, of ``.npy`` files; or of tables one of all rows, with the columns ``file`` and, of folders in
-    the folder, ``folder``, and what says in words which line of a text file is too short.
+    For ``.npy`` files, Raw. For tables, one table of all rows, with the columns ``file`` and, if there
+    are folders in the folder, ``folder``; and a function that says which line of a text file is too
+    short.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def read_folder(
     )
     if not paths:
         raise DataError(f"{folder} has no files; expected one a sequence, or a folder a class.")
-    kinds = {kind_of(path): path for path in reversed(paths)}  # with the first of each
+    kinds = {kind_of(path): path for path in reversed(paths)}  # each kind with its first file
     in_folders = {path.parent != folder for path in paths}
     if len(kinds) > 1 or len(in_folders) > 1:
         raise DataError(
@@ -240,7 +241,7 @@ def read_folder(
 
 
 def _nothing(name: str, dtype: Any, frame: Frame) -> Any:
-    """A column without values, for a frame; pandas before 3 makes the text 'None' of a cast one."""
+    """A column without values, for a frame; pandas before 3 would cast None to the text 'None'."""
     if dtype != nw.String:
         return nw.lit(None).cast(dtype).alias(name)
     backend = nw.get_native_namespace(frame)
@@ -248,12 +249,12 @@ def _nothing(name: str, dtype: Any, frame: Frame) -> Any:
 
 
 def _one_below_another(frames: list[Frame], paths: list[Path]) -> Frame:
-    """Put tables of the same columns one below another; one that is empty takes the others' type.
+    """Put tables of the same columns one below another; an empty column takes the type of the others.
 
     Raises
     ------
     DataError
-        If a column holds another type in one than in those before.
+        If a column has another type in one table than in those before.
     """
     types: dict[str, tuple[Any, Path]] = {}
     for frame, path in zip(frames, paths, strict=True):

@@ -19,9 +19,9 @@ class Cells(NamedTuple):
     Attributes
     ----------
     values : array (n_timesteps of all, n_features)
-        One sequence behind another; float32 if all columns are, else float64.
+        One sequence behind another; float32 if all columns are float32, else float64.
     lengths : array (n_sequences,)
-        The steps of each.
+        The number of steps of each.
     features : tuple of str
     """
 
@@ -69,15 +69,15 @@ def of_cells(frame: Frame, names: tuple[str, ...], place: Place) -> Cells:
 
 
 def names_of(column: str, n: int) -> tuple[str, ...]:
-    """Name the features of a column of lists: as itself if it has one, else with numbers."""
+    """Name the features of a column of lists: the column's name, with numbers if there are several."""
     return (column,) if n == 1 else tuple(f"{column} {j}" for j in range(n))
 
 
 def _of_lists(column: Series) -> tuple[Array, IntArray] | None:
     """The numbers (n_timesteps of all, n_features) of lists, and their lengths.
 
-    The library that read them takes them out of their buffers: no number becomes an object of Python.
-    None where it cannot, or where something is wrong, which looking at cells one by one finds.
+    The library that read the table copies them from its buffers, so no number becomes a Python object.
+    None if it cannot, or if something is wrong, which ``_one_by_one`` then reports.
     """
     inner, lengths = _opened(column)
     if inner is None or lengths is None:
@@ -91,13 +91,13 @@ def _of_lists(column: Series) -> tuple[Array, IntArray] | None:
     if not (inner.dtype.is_numeric() or inner.dtype == nw.Boolean):
         return None
     values = numbers(inner)
-    if inner.dtype == nw.Float32:  # with missing ones, too
+    if inner.dtype == nw.Float32:  # also with missing values
         values = values.astype(np.float32, copy=False)
     return values.reshape(-1, n_features), lengths
 
 
 def _opened(column: Series) -> tuple[Series | None, IntArray | None]:
-    """What the lists of a column hold, one behind another, and how many each; none may be empty."""
+    """The values of a column's lists, one behind another, and the length of each; none may be empty."""
     dtype, kind = column.dtype, column.implementation
     if not (kind.is_polars() or kind.is_pyarrow()) or not isinstance(dtype, nw.List | nw.Array):
         return None, None
@@ -137,5 +137,5 @@ def _one_by_one(column: Series, place: Place) -> tuple[Array, IntArray]:
 
 
 def _cell(value: Any) -> Array:
-    """A cell as an array: of a list, an array, or a Series."""
+    """The list, array or Series in a cell, as an array."""
     return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)

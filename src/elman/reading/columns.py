@@ -1,4 +1,4 @@
-"""What each column of a table is: given by its name, or guessed by it, and then said in a sentence."""
+"""What each column of a table is, as the user says, or guessed by its name; ``Info`` reports it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from elman.reading.frames import Frame
 Task: TypeAlias = Literal["classification", "tag", "regression"]
 Layout: TypeAlias = Literal["long", "wide", "one", "text"]
 
-OF_FOLDER = ("file", "folder")  # the columns that a folder of tables is read with
+OF_FOLDER = ("file", "folder")  # the columns that are added to the tables of a folder
 
-# The likeliest first
+# The likeliest names first
 _IDS = (
     "id",
     "sequence",
@@ -34,8 +34,8 @@ _IDS = (
 _TIMES = ("time", "timestamp", "datetime", "date", "at", "t", "step", "cycle", "ts")
 _LABELS = ("label", "class", "target", "y", "outcome", "folder")
 _NUMBERED = re.compile(r"(.*?)[ _.\-]?(\d+)")
-NONE = "none"  # said of id or time: no column is one, unless one has that name
-ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # as pandas writes them, and reads them again
+NONE = "none"  # as id or time: there is no such column, unless one has this name
+ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # as pandas calls them
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Columns:
     Attributes
     ----------
     layout : {"long", "wide", "one", "text"}
-        A row a step; a row a sequence; a row a step of one single sequence; or a row a text.
+        Each row is a step; a sequence; a step of one single sequence; or a text.
     features : tuple of str
-        In the order in which a step has them. Of a wide table, all its columns of steps; of texts
-        their column.
+        In the order in which a step has them. In a wide table, all columns of steps; with texts, their
+        column.
     id, time : str or None
-        What names the sequence a row belongs to, and what orders its steps.
+        The column that names the sequence of a row, and the one that orders its steps.
     label : tuple of str
-        What is to be predicted; one, but of numbers there may be several.
+        The columns to predict: one; or several, if they are numbers.
     task : {"classification", "tag", "regression"}
-        One label a sequence; a label a row; or numbers.
+        One label for each sequence; one for each row; or numbers.
     """
 
     layout: Layout
@@ -66,18 +66,18 @@ class Columns:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As a model file holds it."""
+        """The settings for a model file."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Put it together again.
+        """Make it again from ``settings``.
 
         Raises
         ------
         DataError
-            If something else than ``settings`` was given.
+            If something other than ``settings`` was given.
         """
         known = {field.name: settings.get(field.name) for field in fields(cls)}
         lists: Any = [known["features"], known["label"]]
@@ -108,23 +108,23 @@ def choose(
     layout: Layout | None = None,
     of_folder: bool = False,
 ) -> Columns:
-    """Find out what the columns of a table are; what is given holds, and the rest is guessed.
+    """Find out what the columns of a table are: as the arguments say, the rest is guessed.
 
     Parameters
     ----------
     frame : narwhals.DataFrame
     source : str
-        What messages call it.
+        The name of the table in messages.
     id, time, label, features, task, layout
-        As in ``Columns``; empty or None where it is to be guessed.
+        As in ``Columns``; empty or None if it is to be guessed.
     of_folder : bool
-        Whether the table is a folder's: then ``OF_FOLDER`` are features only where they are named, as
-        new data will be in other files.
+        Whether the table comes from a folder: then ``OF_FOLDER`` are features only if they are named,
+        because new data will be in other files.
 
     Raises
     ------
     DataError
-        If there is no such column, one has two parts, or nothing says which row is of which sequence.
+        If a column is missing or named twice, or nothing says to which sequence a row belongs.
     """
     names, schema = frame.columns, frame.schema
     has_no_id, has_no_time = (name == NONE and NONE not in names for name in (id, time))
@@ -179,7 +179,7 @@ def choose(
 def require_column(
     name: str, names: list[str], source: str, why: str = "", advice: str = ""
 ) -> None:
-    """Refuse a name that no column has, and say which may be meant."""
+    """Refuse a name that no column has, and suggest the most similar one."""
     if name in names:
         return
     listed = ", ".join(map(repr, names[:30])) + (" ..." if len(names) > 30 else "")
@@ -198,8 +198,8 @@ def split_unit(name: str) -> tuple[str, str | None]:
 def numbered(features: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Group the columns of a wide table: each feature with its columns, step by step.
 
-    ``temp_0, temp_1, vib_0, vib_1`` are two features of two steps. Columns without numbers, or whose
-    numbers do not agree, are the steps of one feature, in the order in which they stand.
+    ``temp_0, temp_1, vib_0, vib_1`` are two features of two steps. If the columns have no
+    numbers, or these do not agree, all are steps of one feature, in their order.
     """
     groups = _by_stem(features)
     if groups is None:
@@ -210,14 +210,14 @@ def numbered(features: tuple[str, ...]) -> list[tuple[str, list[str]]]:
 def steps_like(
     trained: tuple[str, ...], names: list[str], source: str, why: str
 ) -> tuple[str, ...]:
-    """The columns of steps among ``names``, as many as there are: those with the stems of ``trained``.
+    """All columns of steps among ``names``, however many: those with the stems of ``trained``.
 
-    Where those have no numbers that tell steps apart, they are the very same.
+    If the names in ``trained`` have no numbers that tell steps apart, they must be the same.
 
     Raises
     ------
     DataError
-        If one is not there.
+        If a column is missing.
     """
     groups = _by_stem(trained)
     if groups is None:
@@ -232,7 +232,7 @@ def steps_like(
 
 
 def _by_stem(features: tuple[str, ...]) -> dict[str, dict[int, str]] | None:
-    """The columns of each stem by their numbers; None where those do not tell steps apart."""
+    """The columns of each stem by their numbers; None if the numbers do not tell steps apart."""
     groups: dict[str, dict[int, str]] = {}
     for name in features:
         match = _NUMBERED.fullmatch(name)
@@ -249,7 +249,7 @@ def _first(wanted: tuple[str, ...], names: list[str]) -> list[str]:
 
 
 def _counts_rows(frame: Frame, name: str) -> bool:
-    """Whether a column has the numbers of rows, from whichever on: these say nothing of new data."""
+    """Whether a column just numbers the rows, from any number on: this says nothing about new data."""
     if name not in ROW_NUMBERS or not frame.schema[name].is_integer():
         return False
     return bool((frame[name].head(1000).diff().drop_nulls() == 1).all())

@@ -1,4 +1,4 @@
-"""What kind of file it is, by its first bytes, whatever its name."""
+"""The kind of a file, by its first bytes; its name does not matter."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Kind: TypeAlias = Literal[
     "npz", "npy", "idx", "safetensors", "parquet", "feather", "ts", "arff", "text"
 ]
 
-HEAD = 1 << 16  # bytes that are looked at: a header of thousands of columns goes in
+HEAD = 1 << 16  # bytes to look at: enough for a header of thousands of columns
 
 
 def head_of(path: Path) -> bytes:
-    """The first bytes of a file, of one packed with gzip what they unpack to.
+    """The first bytes of a file, unpacked if it is packed with gzip.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def kind_of(path: Path) -> Kind:
     Raises
     ------
     DataError
-        If it is an Arrow stream, and no Arrow file.
+        If it is an Arrow stream, not an Arrow file.
     """
     head = head_of(path)
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or path.suffix == ".npz":

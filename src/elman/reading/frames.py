@@ -1,7 +1,7 @@
 """Tables in files: read by polars, pandas or pyarrow, whichever is there (the fastest first).
 
-Everything above sees them through narwhals, and so does not care which it was. A file that cannot be
-read is looked at line by line, for its line to be named.
+The rest of the code uses them through narwhals, so it does not depend on the library. If a text file
+cannot be read, its lines are checked one by one, so that the error can name the line.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 LIBRARIES = ("polars", "pandas", "pyarrow")
 MISSING_TEXT = ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None", "?"]
-_ROWS = 1 << 16  # of a batch, or more: each costs some milliseconds, however short it is
-_BYTES = 1 << 24  # of a batch, or more, if its rows are long
-_HEAD = 1000  # rows of it at the least: of those of the first batch it is seen what columns are
+_ROWS = 1 << 16  # rows of a batch, at least: each batch costs some milliseconds, however short
+_BYTES = 1 << 24  # bytes of a batch, at least, if rows are long
+_HEAD = 1000  # rows of the first batch, at least: they show what the columns are
 
 Types: TypeAlias = Literal["first", "all", "text"]
 _TYPES: tuple[Types, ...] = ("first", "all", "text")
@@ -42,12 +42,13 @@ class Batches:
     Attributes
     ----------
     frames : iterator of narwhals.DataFrame
-        Their columns are the same.
+        All have the same columns.
     n_rows : int or None
-        About how many rows there are in all, where that can be said before they are read.
+        About how many rows there are in all, if this is known before reading.
     check : callable
-        To be called with what is kept of each batch but the first. Where a text says that a value is
-        missing it raises, and reading begins again; libraries that know such texts need none of it.
+        Must be called with the kept part of each batch after the first. It raises an error if a text
+        means a missing value; then reading begins again. Libraries that recognise such texts do not
+        need it.
     """
 
     frames: Iterator[Frame]
@@ -59,7 +60,7 @@ class Batches:
 
 
 def library() -> str:
-    """The library that reads tables here.
+    """The installed library that reads tables.
 
     Raises
     ------
@@ -95,12 +96,12 @@ def read_table(
     path : Path
     kind : {"parquet", "feather", "text"}
     separator : str or None
-        Of a text file; None is guessed from the first lines.
+        The separator of a text file; None: it is guessed from the first lines.
     collect : callable
-        Makes something of the batches. It is called again, with new ones, where a later row shows that
-        a column holds something else than the first ones said.
+        Makes a result from the batches. It is called again, with new ones, if a later row shows that a
+        column has another type than the first rows had.
     texts : str, optional
-        The column of texts, which a file may have alone.
+        The column of texts, which may be the only column of the file.
 
     Returns
     -------
@@ -110,12 +111,12 @@ def read_table(
     Raises
     ------
     DataError
-        If the file is no table; the message says where, and what to do.
+        If the file is not a table; the message says where, and what to do.
     ImportError
-        If no library is there that reads it.
+        If no library that reads it is installed.
     """
     name = library()
-    with open_file(path) as stream:  # no pipe, which would be waited for
+    with open_file(path) as stream:  # refuses a pipe, which might never end
         size = stream.seek(0, io.SEEK_END)
         require_memory(2 * size, f"reading {path}")
     if kind == "text":
@@ -129,7 +130,7 @@ def _read_binary(name: str, path: Path, kind: Kind, collect: Callable[[Batches],
         return collect(_BINARY[name](path, kind))
     except (DataError, MemoryError, ImportError, OSError):
         raise
-    # What libraries raise has no common base.
+    # The libraries' errors have no common base.
     except Exception as error:  # noqa: BLE001
         raise DataError(
             f"{path} is a damaged {kind} file: {error!s:.200}. Write it again."
@@ -139,7 +140,7 @@ def _read_binary(name: str, path: Path, kind: Kind, collect: Callable[[Batches],
 def _read_text(
     name: str, path: Path, dialect: Dialect, size: int, collect: Callable[[Batches], T]
 ) -> T:
-    """Read a text file by the types that its first rows have, else all of them, else as text."""
+    """Read a text file with the types of its first rows, or else of all rows, or else as text."""
     n_rows = None if is_packed(path) else round(size / mean_line(path))
     missing: list[str] | None = None if name == "polars" else MISSING_TEXT
 
@@ -158,7 +159,7 @@ def _read_text(
                 return collect(batches(types))
         except (DataError, MemoryError, ImportError, OSError):
             raise
-        # What libraries raise has no common base.
+        # The libraries' errors have no common base.
         except Exception:
             if types == "first":
                 refuse_lines(path, dialect)
@@ -168,13 +169,13 @@ def _read_text(
 
 
 class _MissingText(Exception):  # noqa: N818
-    """A text says that a value is missing, and the library was not told that it would."""
+    """A text means a missing value, and the library had not been told of such texts."""
 
 
 def _text_frames(batches: Batches, path: Path, dialect: Dialect) -> Iterator[Frame]:
-    """Name the columns of a file without a header, and see what text files alone may have."""
+    """Name the columns of a file without a header, and check what only text files may have."""
     for frame in batches:
-        if nw.Binary in frame.schema.values():  # pyarrow's text that is none
+        if nw.Binary in frame.schema.values():  # text that is not UTF-8, in pyarrow
             refuse_lines(path, dialect)
         if not dialect.has_header:
             names = ["label", *map(str, range(len(frame.columns) - 1))]
@@ -190,11 +191,11 @@ def _first_checked(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 
 def _refuse_missing_text(frame: Frame) -> None:
-    """Begin again if texts say what is missing: told of them, polars takes a quarter longer."""
+    """Begin again if texts mean missing values: polars takes a quarter longer if it looks for them."""
     import polars as pl
 
     texts = frame.to_native().select(pl.selectors.string().is_in(MISSING_TEXT).any())
-    if any(any(row) for row in texts.rows()):  # no row without text
+    if any(any(row) for row in texts.rows()):  # there are no rows without a column of text
         raise _MissingText
 
 
@@ -219,7 +220,7 @@ def _text_by_polars(
 
 
 def _polars_batches(table: Any) -> Iterator[Frame]:
-    """Batches as polars reads them, or where it is too old for that the whole table."""
+    """Batches as polars reads them; the whole table if polars is too old for batches."""
     if not hasattr(table, "collect_batches"):
         yield nw.from_native(table.collect())
         return
@@ -235,11 +236,11 @@ def _polars_batches(table: Any) -> Iterator[Frame]:
             if n_rows >= _ROWS or (n_rows >= _HEAD and n_bytes >= _BYTES):
                 yield nw.concat(waiting)
                 waiting = []
-        if is_empty:  # a header alone
+        if is_empty:  # only a header
             waiting = [nw.from_native(table.collect())]
         if waiting:
             yield nw.concat(waiting)
-    finally:  # it would go on reading
+    finally:  # otherwise it would go on reading
         stop = getattr(batches, "stop", None)
         if stop is not None:
             stop()

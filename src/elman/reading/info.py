@@ -70,7 +70,7 @@ class Info:
 
     @property
     def units(self) -> dict[str, str]:
-        """Of the features that have one in their name."""
+        """The units of the features that have one in their name."""
         found = {name: split_unit(name)[1] for name in self.features}
         return {name: unit for name, unit in found.items() if unit is not None}
 
@@ -116,13 +116,13 @@ def steps_in_words(shortest: int, longest: int) -> str:
 
 
 def count_classes(labels: Array) -> dict[Any, int]:
-    """How often there is each label, in ascending order."""
+    """How often each label occurs, in ascending order of labels."""
     values, counts = np.unique(labels, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def listed(names: list[Any], most: int = 3) -> str:
-    """A few of many, in words."""
+    """The first few of many names, in words."""
     n = len(names)
     text = ", ".join(map(str, names[:most]))
     return text if n <= most else f"{text} and {n - most:,} more"

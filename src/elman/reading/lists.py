@@ -1,8 +1,8 @@
-"""Large Arrow files whose rows are sequences: a column of lists, whose numbers stay in the file.
+"""Large Arrow files with a column of lists: each row is a sequence, and the numbers stay in the file.
 
 In an Arrow file (Feather, version 2) that is not compressed, the numbers of all lists of a record batch
 stand one behind another, as they do in an array (Arrow's columnar format, "Variable-size List Layout").
-So such a file is read as any other file of steps is: batch by batch, by ``data.blocks.Files``.
+So such a file is read like any other file of steps: batch by batch, by ``data.blocks.Files``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from elman.data.rows import Rows
 from elman.reading.cells import Cells, names_of
 from elman.reading.opened import Opened, Plan
 
-_HEAD = 1000  # rows from which it is seen what columns are
+_HEAD = 1000  # rows, which show what the columns are
 
 
 def open_lists(path: Path, plan: Plan) -> Opened | None:
-    """Open an Arrow file with one column of lists of numbers, or of lists of one size: features.
+    """Open an Arrow file with one column of lists of numbers, or of lists of lists of one size.
 
     Returns
     -------
-    Opened, whose ``values`` are read when they are wanted; or None where it has to be read as a whole:
-    without pyarrow, if the file is small or compressed, if values are missing, or if there are several
+    Opened, whose ``values`` are read when they are needed. Or None if the file has to be read as a
+    whole: without pyarrow, if it is small or compressed, if values are missing, or if there are several
     columns of lists.
     """
     if find_spec("pyarrow") is None or path.stat().st_size <= stored.LARGE:
@@ -42,7 +42,7 @@ def open_lists(path: Path, plan: Plan) -> Opened | None:
         reader = pa.ipc.open_file(content)
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
     except pa.ArrowInvalid:
-        return None  # which the library that reads it whole explains
+        return None  # reading it as a whole gives the error
     nested = [field.name for field in reader.schema if pa.types.is_nested(field.type)]
     if len(nested) != 1 or not batches:
         return None

@@ -1,4 +1,4 @@
-"""Missing values: refused with their places, or filled as the training data were."""
+"""Missing values: refused with their places, or filled in the same way as in the training data."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ POLICIES = ("forward", "mean", "indicator")
 
 @dataclass(frozen=True)
 class Filling:
-    """How missing values are filled; measured once, on what is trained on.
+    """How missing values are filled; measured once, on the training data.
 
     Attributes
     ----------
     policy : {"forward", "mean", "indicator"}
-        The last value before it in its sequence; the mean; or the mean, with a feature more that is 1
-        where a value was missing. What no value comes before is the mean.
+        With the last value before it in its sequence; with the mean; or with the mean, and one more
+        feature is 1 where a value was missing. If there is no value before, it becomes the mean.
     means : tuple of float
-        Of each feature, over all steps that have it.
+        The mean of each feature, over all steps that have a value.
     indicated : tuple of int
-        The numbers of the features that get one more, with ``"indicator"``: those that had missing
+        With ``"indicator"``, the numbers of the features that get an indicator: those that had missing
         values.
     """
 
@@ -38,12 +38,12 @@ class Filling:
 
     @classmethod
     def measured(cls, policy: str, sequences: Sequences) -> Filling:
-        """Measure what will be filled in.
+        """Measure the means of sequences, for one of the policies.
 
         Raises
         ------
         DataError
-            If there is no such policy, or a feature has no value at all.
+            If there is no such policy, or a feature has no value anywhere.
         """
         if policy not in POLICIES:
             raise DataError(
@@ -64,7 +64,7 @@ class Filling:
         return cls(policy, tuple(means.tolist()), tuple(indicated.tolist()))  # type: ignore[arg-type]
 
     def fill(self, sequences: Sequences) -> Sequences:
-        """Fill what is missing; with indicators, as many features more."""
+        """Fill missing values; with indicators, there are more features afterwards."""
         values = sequences.values
         absent = np.isnan(values)
         names = _names(sequences)
@@ -89,7 +89,7 @@ class Filling:
         -------
         x_t : array (D,), or with indicators (D + n,)
         last : array (D,)
-            The last value of each feature so far, to be given as ``before`` next time.
+            The last value of each feature so far; pass it as ``before`` next time.
         """
         absent = np.isnan(x_t)
         last = self.start if before is None else before
@@ -104,12 +104,12 @@ class Filling:
 
     @property
     def start(self) -> Array:
-        """What is filled in before a first value, (D,)."""
+        """The values before the first one, (D,): the means."""
         return np.array(self.means)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As a model file holds it."""
+        """The settings for a model file."""
         return {
             "policy": self.policy,
             "means": list(self.means),
@@ -118,12 +118,12 @@ class Filling:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Put it together again.
+        """Make it again from ``settings``.
 
         Raises
         ------
         DataError
-            If something else than ``settings`` was given.
+            If something other than ``settings`` was given.
         """
         policy, means, indicated = (settings.get(n) for n in ("policy", "means", "indicated"))
         if not (
@@ -173,16 +173,16 @@ def refuse_missing(sequences: Sequences, place: Callable[[int], str], remedy: st
 
 
 def count_missing(sequences: Sequences) -> dict[str, int]:
-    """How many values are missing in each column where any is.
+    """The number of missing values in each column that has any.
 
-    A column of categories counts once, though it has a feature for each.
+    A column of categories counts once, although it has a feature for each category.
     """
     by_feature = np.isnan(sequences.values).sum(axis=0).tolist()
     return {n: k for n, k in zip(_columns(sequences), by_feature, strict=True) if k}
 
 
 def _forward(values: Array, absent: Array, sequences: Sequences) -> Array:
-    """Take the last value before, of the same sequence; NaN where there is none."""
+    """Take the last value before, in the same sequence; NaN if there is none."""
     row = np.arange(len(values))[:, None]
     latest = np.maximum.accumulate(np.where(absent, -1, row), axis=0)
     first = np.repeat(sequences.offsets[:-1], sequences.lengths)[:, None]
@@ -191,7 +191,7 @@ def _forward(values: Array, absent: Array, sequences: Sequences) -> Array:
 
 
 def _columns(sequences: Sequences) -> list[str]:
-    """The column of each feature: several features may be the categories of one."""
+    """The column of each feature. Several features may be the categories of one column."""
     known = (sequences.reading or {}).get("categories", {})
     of = {f"{column}={category}": column for column, all_ in known.items() for category in all_}
     return [of.get(name, name) for name in _names(sequences)]

@@ -1,7 +1,7 @@
-"""A table whose columns are known: what is numbers is laid out row by row while the file is read.
+"""A table whose columns are known. Numbers are laid out row by row while the file is read.
 
-A batch is copied while the processor's cache still holds it, and given back: memory that a process has
-not had before costs as much as what is written to it. Of ids and labels only their changes are kept.
+Each batch is copied while it is still in the processor's cache, and then freed: to touch new memory
+costs as much as to write to it. For ids and labels, only the rows in which they change are kept.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from elman.reading.text import Dialect
 from elman.reading.values import Place, numbers, side_by_side
 
 Plan: TypeAlias = Callable[[Frame], Columns]
-"""Says of the first rows of a table what its columns are."""
+"""Takes the first rows of a table, and returns what its columns are."""
 
 Progress: TypeAlias = Callable[[float], None]
-"""Told again and again which share has been read, from 0 to 1."""
+"""Called again and again with the share that has been read, from 0 to 1."""
 
 
 def row_of_table(row: int, before: int = 0) -> str:
-    """Say which row it is, of a part with rows before it, where a table is no text: from 1."""
+    """Say which row it is, counted from 1, in a table that is not text; ``before`` rows come first."""
     return f"row {before + row + 1:,}"
 
 
@@ -44,24 +44,23 @@ class Opened:
     Attributes
     ----------
     frame : narwhals.DataFrame
-        All columns; or, with ``values`` or ``cells``, those that are wanted row by row beside the
-        features.
+        All columns; or, with ``values`` or ``cells``, the other columns that are needed row by row.
     columns : Columns
     names : tuple of str
-        All columns.
+        The names of all columns.
     schema : mapping of str to type
-        Of all columns.
+        The types of all columns.
     values : array (n_rows, n_features) or None
-        The features, where all of them are numbers and they were laid out already.
+        The features, if all of them are numbers and they have been laid out already.
     repeated : mapping of str to Runs
-        The columns of which that was found already: with ``values``, ids and labels of sequences.
+        The columns whose runs are known already: with ``values``, ids and labels of sequences.
     cells : Cells or None
-        The features, where cells hold whole sequences and they were taken out already.
+        The features, if cells hold whole sequences and these have been taken out already.
     dialect : Dialect
     place : callable
         Says in words where a row of the frame is in its source.
     short : callable
-        Says in words which line of a text file has too few columns; no text if none has.
+        Says in words which line of a text file has too few columns; "" if none has.
     """
 
     frame: Frame
@@ -77,7 +76,7 @@ class Opened:
 
     @classmethod
     def of_frame(cls, frame: Frame, columns: Columns, **more: Any) -> Opened:
-        """Make one of a table that is there as a whole."""
+        """Make one from a whole table."""
         return cls(frame, columns, tuple(frame.columns), frame.schema, **more)
 
     def __len__(self) -> int:
@@ -91,7 +90,7 @@ class Opened:
 
 
 def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> Opened:
-    """Take batches as they are read.
+    """Lay out batches while they are read.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def lay_out(batches: Batches, plan: Plan, progress: Progress | None = None) -> O
     kept = [columns.time] if columns.time is not None else []
     (repeated if columns.task == "classification" else kept).extend(columns.label)
     is_single = all(schema[n] == nw.Float32 for n in features)
-    n_rows = max(len(head), int((batches.n_rows or 0) * 1.02))  # which may be a guess
+    n_rows = max(len(head), int((batches.n_rows or 0) * 1.02))  # n_rows may be a guess
     values = _Growing(n_rows, len(features), np.float32 if is_single else np.float64)
     runs: dict[str, list[Runs]] = {name: [] for name in repeated}
     rest, n_read = [], 0
@@ -156,7 +155,7 @@ def _lay_out_cells(
         found = of_cells(frame, columns.features, partial(row_of_table, before=n_read))
         if values is None:
             features = found.features
-            steps_of_row = len(found.values) / len(frame)  # in the mean, of the first batch
+            steps_of_row = len(found.values) / len(frame)  # the mean in the first batch
             n_steps = int(1.1 * steps_of_row * max(n_rows or 0, len(frame)))
             values = _Growing(n_steps, len(features), found.values.dtype)
         if found.features != features:
@@ -192,15 +191,16 @@ class _Growing:
 
     @property
     def written(self) -> Array:
-        """What was written; what is behind it never was, and so takes no room."""
+        """The rows that were written; the memory behind them was never touched, so it takes none."""
         return self._values[: self._n]
 
 
 def _fresh(n_rows: int, n_features: int, dtype: Any) -> Array:
-    """Memory in pages of the usual size, as numbers (n_rows, n_features).
+    """Memory in pages of the usual size, as an array (n_rows, n_features).
 
-    NumPy asks the system for huge pages. A virtual machine may have given those back to its host, which
-    clears each anew: 200 MB took 0.3 to 0.4 s, the next time 0.04 s, and in usual pages always 0.1 s.
+    NumPy asks the system for huge pages. If a virtual machine has given those back to its host, the
+    host has to clear each again: 200 MB took 0.3 to 0.4 s, the next time 0.04 s, and in usual pages
+    always 0.1 s.
     """
     n_bytes = n_rows * n_features * np.dtype(dtype).itemsize
     private = (

@@ -1,4 +1,4 @@
-"""Sequences as they stand in a source: nothing is filled yet."""
+"""Sequences as they are in a source: missing values are not filled yet."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from elman.reading.missing import FILL, Filling, count_missing, refuse_missing
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """What a source holds.
+    """The contents of a source.
 
     Attributes
     ----------
     sequences : Sequences
-        With NaN where a value is missing.
+        NaN means a missing value.
     y : array, list of arrays, or None
     info : Info
     place : callable
         Says in words where a row of ``sequences.values`` is in the source.
     short : callable
-        Says in words which line of a text file has too few columns; no text if none has.
+        Says in words which line of a text file has too few columns; "" if none has.
     """
 
     sequences: Sequences
@@ -38,7 +38,7 @@ class Raw:
     short: Callable[[], str] = str
 
     def complete(self, filling: Filling | None, remedy: str = FILL) -> Raw:
-        """Fill what is missing, or refuse it; then ``remedy`` says what to do.
+        """Fill missing values, or refuse them; then ``remedy`` says what to do.
 
         Raises
         ------
@@ -48,13 +48,13 @@ class Raw:
         Warns
         -----
         UserWarning
-            If a value is filled that is missing because a line is too short.
+            If a value is filled because a line is too short.
         """
         sequences, info = self.sequences, self.info
         with np.errstate(over="ignore", invalid="ignore"):
             if filling is None and (
-                sequences.unread is not None  # what as_sequences saw is finite
-                or np.isfinite(sequences.values.sum())  # one look, where all is well
+                sequences.unread is not None  # as_sequences has checked these values
+                or np.isfinite(sequences.values.sum())  # in the usual case one sum is enough
             ):
                 return self
         if filling is None:
@@ -81,7 +81,7 @@ class Raw:
         return replace(self, sequences=sequences, info=info)
 
     def take(self, indices: Array) -> Raw:
-        """Some of the sequences."""
+        """Return some of the sequences."""
         sequences, info = self.sequences, self.info
         y = self.y
         if y is not None:
@@ -102,7 +102,7 @@ class Raw:
         )
 
     def cut(self, n_steps: int) -> Raw:
-        """Of one sequence whose steps have answers, its first steps and the others, as two."""
+        """Cut a single sequence whose steps have answers in two: its first steps, and the others."""
         sequences, (y,) = self.sequences.loaded(), self.y
         sequences = replace(
             sequences, offsets=np.array([0, n_steps, len(sequences.values)]), stacked=False

@@ -1,4 +1,4 @@
-"""``read_sequences``: from a file, a folder or a table to sequences, answers, and what was found."""
+"""``read_sequences``: from a file, a folder or a table to sequences, their targets, and an ``Info``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from elman.reading.wide import from_wide
 Names = str | Sequence[str] | None
 
 Labels: TypeAlias = Literal["required", "optional", "ignored"]
-"""Whether a column of labels has to be there, is read if it is there, or is not looked at."""
+"""Whether a column of labels must be there, is read if it is there, or is ignored."""
 
 
 def read_sequences(
@@ -173,9 +173,9 @@ def read_raw(
     labels: Literal["optional", "ignored"] = "optional",
     progress: Progress | None = None,
 ) -> Raw:
-    """Read sequences as they stand: what is missing is NaN. See ``read_sequences``.
+    """Read sequences with NaN for missing values. See ``read_sequences``.
 
-    ``progress`` is told which share of a file has been read, where that is known.
+    ``progress`` is called with the share of a file that has been read, if that is known.
     """
     _check_choices(task, layout)
     given = {"id": id, "time": time, "features": features, "label": label, "layout": layout}
@@ -217,7 +217,7 @@ def read_like(
     labels: Labels = "optional",
     progress: Progress | None = None,
 ) -> tuple[Raw, Filling | None]:
-    """Read sequences as those of a model were read, whose ``reading_`` that is."""
+    """Read sequences as those of a model were read; ``reading`` is the model's ``reading_``."""
     trained = Columns.from_settings(reading)
     why = ", which the model was trained with"
 
@@ -225,7 +225,7 @@ def read_like(
         columns, label = trained, trained.label if labels == "required" else ()
         wanted = (columns.id, columns.time, *columns.features)
         if columns.layout == "wide" and not is_nested(frame, columns.features[:1]):
-            # as many steps as there are: features are known by their stems
+            # any number of steps: features are recognised by their stems
             free = [
                 column for column in frame.columns if column not in (columns.id, *columns.label)
             ]
@@ -265,7 +265,7 @@ def _from_table(table: Opened, name: str, categories: Mapping[str, list[str]] | 
     if columns.layout == "text":
         return from_texts(table, name, notes)
     raw = from_rows(table, name, categories, notes)
-    # what a stream has to know, of which each line is read alone
+    # a stream needs to know this, because it reads each line by itself
     booleans = [column for column in columns.features if table.schema[column] == nw.Boolean]
     stream = {"booleans": booleans, "decimal": dialect.decimal.replace(".", "")}
     reading = {**(raw.sequences.reading or {}), **{n: v for n, v in stream.items() if v}}
@@ -273,7 +273,7 @@ def _from_table(table: Opened, name: str, categories: Mapping[str, list[str]] | 
 
 
 class _Plan(Protocol):
-    """Says what the columns of a table are: of its first rows, its name, and an index of levels."""
+    """Takes the first rows of a table, its name, and the levels of its index; returns its columns."""
 
     def __call__(self, frame: Frame, name: str, index: tuple[str, ...] = ()) -> Columns: ...
 
@@ -286,12 +286,12 @@ def _open(
     progress: Progress | None,
     texts: str | None,
 ) -> Raw | tuple[Opened, str]:
-    """Open what there is: sequences of arrays; or a table, and its name."""
+    """Open a source: return sequences if it holds arrays; otherwise a table, and its name."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         name = path.name
         if path.is_dir():
-            path = path.resolve()  # "." has a name, too
+            path = path.resolve()  # so that "." has a name, too
             name = path.name
             folder = read_folder(path, separator, task)
             if isinstance(folder, Raw):
@@ -312,7 +312,7 @@ def _open(
             return _open_file(path, kind, separator, plan, progress, texts), name
         return read_arrays(path, kind, task)
     index: tuple[str, ...] = ()
-    if getattr(getattr(source, "index", None), "nlevels", 1) > 1:  # a panel of pandas
+    if getattr(getattr(source, "index", None), "nlevels", 1) > 1:  # of pandas
         names = [
             str(n) if n is not None else f"level {i}" for i, n in enumerate(source.index.names)
         ]
@@ -352,7 +352,7 @@ def _open_file(
     )
     if kind != "text":
         return table
-    # to polars an empty line is a row
+    # polars takes an empty line for a row
     counts_empty = table.frame.implementation.is_polars()
     place: Place = lambda row: line_of(path, dialect, row, counts_empty)  # noqa: E731
     short = partial(short_lines, path, dialect)
@@ -360,7 +360,7 @@ def _open_file(
 
 
 def _require_several(raw: Raw) -> None:
-    """Refuse one sequence with one answer, of which nothing can be learned."""
+    """Refuse a single sequence with one target, from which nothing can be learned."""
     info = raw.info
     if info.id is None or raw.y is None or info.of_steps or len(raw.sequences) > 1:
         return
@@ -383,7 +383,7 @@ def _check_choices(task: str, layout: str | None) -> None:
 
 
 def of_text(text: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``text`` stands for, where nothing is said against it."""
+    """The arguments that ``text`` stands for; other arguments must not contradict it."""
     if idle := [name for name in ("time", "features", "layout") if given.get(name)]:
         raise DataError(
             f"text={text!r} says that a row is a text; leave {', '.join(idle)} out "

@@ -1,6 +1,6 @@
-"""A column of a table whose values repeat, as ids and labels do: the rows in which they change.
+"""A column with long runs of equal values, such as ids, stored as the rows in which it changes.
 
-Everything that is asked of such a column is answered from there, however many rows it has.
+All questions about such a column are answered from its runs, however many rows it has.
 
 Letters: N rows, R runs.
 """
@@ -18,14 +18,14 @@ from elman.reading.values import Series
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """The values of a column, each once for all rows below each other that hold it.
+    """The values of a column, each stored once for a run of rows that have it.
 
     Attributes
     ----------
     starts : array (R,)
         The row in which each run begins.
     values : narwhals.Series (R,)
-        What it holds. Where a value is missing, each row is a run.
+        The value of each run. Each row with a missing value is a run.
     n_rows : int
         N.
     """
@@ -45,7 +45,7 @@ class Runs:
             changed = np.flatnonzero(rows[1:] != rows[:-1])
         else:
             changed = np.asarray((column[1:] != column[:-1]).arg_true().to_numpy())
-        starts = np.append(0, changed + 1)[:n_rows]  # none of no rows
+        starts = np.append(0, changed + 1)[:n_rows]  # no rows have no runs
         return cls(starts, column[starts], n_rows)
 
     @classmethod
@@ -75,7 +75,7 @@ class Runs:
         return int(self.starts[np.argmax(self.values.is_null().to_numpy())])
 
     def firsts(self) -> IntArray:
-        """For each run, which is the first one that holds the same, (R,)."""
+        """For each run, the number of the first run with the same value, (R,)."""
         name = self.values.name
         number = self.values.to_frame().with_row_index("elman row")
         first = number.select(nw.col("elman row").min().over(name).alias("first"))["first"]
@@ -86,7 +86,7 @@ class Runs:
         return self.values[np.searchsorted(self.starts, rows, side="right") - 1]
 
     def reordered(self, order: IntArray) -> Runs:
-        """Let the rows follow each other in another order, given by their numbers."""
+        """Put the rows into another order, given by their numbers."""
         of = np.repeat(self.firsts(), self.lengths)[order]  # (N,)
         starts = np.append(0, np.flatnonzero(of[1:] != of[:-1]) + 1)
         return Runs(starts, self.values[of[starts]], self.n_rows)

@@ -1,6 +1,6 @@
-"""A table as sequences: a row a step (long), or all rows one sequence.
+"""From a table to sequences: each row is a step (long), or all rows are one sequence.
 
-Nothing is done row by row in Python: a sequence begins where the id changes, and rows are sorted only
+There is no loop over rows in Python: a sequence begins where the id changes, and rows are sorted only
 if they are not in order.
 """
 
@@ -30,17 +30,17 @@ def from_rows(
     categories: Mapping[str, list[str]] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Raw:
-    """Make sequences of a table with a row a step.
+    """Make sequences from a table in which each row is a step.
 
     Parameters
     ----------
     table : Opened
     source : str
-        What messages call it.
+        The name of the table in messages.
     categories : mapping, optional
-        Of a model that is to read it.
+        Those of the model for which the table is read.
     notes : tuple of str
-        What was guessed before.
+        What has been guessed so far.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _starts(ids: Runs | None) -> IntArray:
 
 
 def _order(n_rows: int, ids: Runs | None, times: Array | None) -> IntArray:
-    """The order of rows by the first row of their id, then by time, then as they stand."""
+    """The order of rows: by the first row of their id, then by time, then by place in the table."""
     keys = [np.arange(n_rows)] if times is None else [times]
     if ids is not None:
         keys.append(np.repeat(ids.firsts(), ids.lengths))
@@ -150,7 +150,7 @@ def _order(n_rows: int, ids: Runs | None, times: Array | None) -> IntArray:
 def _report_times(
     times: Array, distance: Array, starts: IntArray, ids: list[Any], columns: Columns
 ) -> None:
-    """Warn of times that are there twice, and of steps that are missing."""
+    """Warn of times that occur twice, and of missing steps."""
 
     def of(rows: IntArray) -> str:
         numbers = np.unique(np.searchsorted(starts, rows, "right") - 1)
@@ -195,7 +195,7 @@ def _labels(label: Runs, starts: IntArray, place: Place, advice: str) -> Array:
                 f"its rows. {advice}"
             )
         return labels(label.at(starts), lambda i: place(int(starts[i])))
-    return labels(label.values, lambda run: place(int(label.starts[run])))  # which refuses them
+    return labels(label.values, lambda run: place(int(label.starts[run])))  # raises the error
 
 
 def _numbers(

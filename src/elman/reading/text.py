@@ -1,4 +1,4 @@
-"""How a text file with a table is written: separators, decimal marks, and which line is which."""
+"""How a text file with a table is written: separators and decimal marks; and the lines of rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dialect:
 
 
 def mean_line(path: Path) -> float:
-    """How many bytes a line of the first ones has, of those below the header."""
+    """The mean number of bytes in the first lines below the header."""
     lines = head_of(path).splitlines(keepends=True)[1:-1]
     return sum(map(len, lines)) / len(lines) if lines else HEAD
 
@@ -39,7 +39,7 @@ def mean_line(path: Path) -> float:
 def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> Dialect:
     """Guess from the first lines how a text file is written.
 
-    ``texts`` names the column of texts, if that is known: the file may have it alone.
+    ``texts`` names the column of texts, if that is known: it may be the only column of the file.
     """
     head = head_of(path)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -64,7 +64,7 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
         separator = separator if counts[separator] else likely
     is_one = not counts.get(separator, lines[0].count(separator)) and first != [texts]
     if is_one and (is_guessed or counts[likely]):
-        hint = "If it is to have one, as one of texts may, say so: separator=',' (--separator ,)."
+        hint = "If one is right, as in a file of texts, say so: separator=',' (--separator ,)."
         if counts[likely]:
             hint = f"Its first line has {likely!r}: pass that."
         raise DataError(
@@ -85,7 +85,7 @@ def dialect_of(path: Path, separator: str | None, texts: str | None = None) -> D
             lines[-1] = lines[-1].rpartition(separator)[0]
         decimal = "," if _has_decimal_commas(lines, separator) else "."
     dialect = Dialect(separator, decimal, has_header)
-    if "\ufffd" in lines[0]:  # polars would take it for a name; in a later line it finds it itself
+    if "\ufffd" in lines[0]:  # which polars accepts in a header
         _refuse_bytes(path, dialect)
     return dialect
 
@@ -101,7 +101,7 @@ def _in_utf8(path: Path, encoding: str) -> str:
 
 
 def _has_decimal_commas(lines: list[str], separator: str) -> bool:
-    """Whether a column has numbers with a decimal comma, and none with a point."""
+    """Whether a column has numbers with a decimal comma, and none with a decimal point."""
     marks: dict[int, set[str]] = {}
     for row in csv.reader(lines, delimiter=separator):
         for at, field in enumerate(row):
@@ -129,11 +129,11 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def line_of(path: Path, dialect: Dialect, row: int, counts_empty: bool) -> str:
-    """Say which line of a text file a row begins in, both as an editor counts them: from 1.
+    """Say in which line of a text file a row begins, counted from 1 as in an editor.
 
-    If it has too few columns, that is said, too: those that are not there count as missing values. A
-    text in quotation marks may go over several lines, so they are counted when they are asked for.
-    ``counts_empty`` says whether an empty line is a row to the library that reads the file.
+    Also say if the line has too few columns; the others count as missing values. A text in quotation
+    marks may have several lines, so lines are counted only when this is called. ``counts_empty`` says
+    whether the library that reads the file takes an empty line for a row.
     """
     rows = csv.reader((line.decode() for line in _lines(path)), delimiter=dialect.separator)
     number, begins = -1 if dialect.has_header else 0, 1
@@ -150,7 +150,7 @@ def line_of(path: Path, dialect: Dialect, row: int, counts_empty: bool) -> str:
 
 
 def short_lines(path: Path, dialect: Dialect) -> str:
-    """Say which line of a text file has fewer columns than the first; no text if none has."""
+    """Say which line of a text file has fewer columns than the first; "" if none has."""
     if _adds_up(path, dialect.separator.encode()):
         return ""
     rows = csv.reader((line.decode() for line in _lines(path)), delimiter=dialect.separator)
@@ -172,10 +172,10 @@ def short_lines(path: Path, dialect: Dialect) -> str:
 
 
 def _adds_up(path: Path, separator: bytes) -> bool:
-    """Whether there are as many separators as lines of the first one's columns have, and no quotes.
+    """Whether no line is too short, by the number of separators; False if there are quotes.
 
-    Then no line of a file that could be read is too short: none is too long. It takes less than a tenth
-    of the time of looking at each.
+    A file with a line that is too long cannot be read, so a short line makes the number too small. To
+    count takes less than a tenth of the time of checking each line.
     """
     with _unpacked(path) as stream:
         n_marks, n_lines, n_found, end = stream.readline().count(separator), 0, 0, b"\n"

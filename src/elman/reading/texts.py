@@ -1,4 +1,4 @@
-"""A table with a row a text: the characters of a column are the steps."""
+"""A table in which each row is a text: the characters of a column are the steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from elman.reading.wide import answers
 
 
 def from_texts(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
-    """Make sequences of characters of a table with a row a text.
+    """Make sequences of characters from a table in which each row is a text.
 
     Raises
     ------

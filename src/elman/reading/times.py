@@ -1,4 +1,4 @@
-"""The times of a table's rows: as numbers, in order; doubled and missing ones are reported."""
+"""The times of a table's rows: reading, writing, and finding missing steps."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from elman.reading.values import Place, Series, as_number
 
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 _ZONED = re.compile(r".*\d:\d\d.*(Z|[+-]\d\d:?\d\d)\s*")
-_REGULAR = 0.9  # this share of the distances between steps has to be the same for gaps to be seen
-_BLOCK = 1 << 16  # rows at a time: what is computed stays in the cache
+_REGULAR = 0.9  # gaps are reported if at least this share of the distances is the same
+_BLOCK = 1 << 16  # rows at a time, so that results stay in the cache
 
 
 def as_times(column: Series, place: Place) -> Array:
-    """The times of rows: numbers, or datetime64 in microseconds (of zones, UTC), (N,).
+    """The times of rows: numbers, or datetime64 in microseconds (UTC if they have a zone), (N,).
 
     Raises
     ------
     DataError
-        If one is missing, or they are text that is no date.
+        If a time is missing, or is text that is not a date.
     """
     name, dtype = column.name, column.dtype
     if column.null_count():
@@ -54,14 +54,14 @@ def as_times(column: Series, place: Place) -> Array:
 
 
 def have_zone(column: Series) -> bool:
-    """Whether times say of which zone they are; ``as_times`` brings them to UTC."""
+    """Whether times have a time zone; ``as_times`` converts these to UTC."""
     if isinstance(column.dtype, nw.Datetime):
         return column.dtype.time_zone is not None
     return column.dtype == nw.String and _ZONED.fullmatch(column[0]) is not None
 
 
 def time_of(text: str, name: str) -> tuple[datetime | float, str]:
-    """Read a time: to compare it with others (a date in UTC), and as ``as_text`` writes it.
+    """Read a time; return it for comparison (a date in UTC), and as ``as_text`` writes it.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def time_of(text: str, name: str) -> tuple[datetime | float, str]:
         return number, text
     try:
         date = datetime.fromisoformat(text)
-    except ValueError:  # not as ISO 8601 writes dates; a table's reader knows other ways
+    except ValueError:  # not ISO 8601; the reader of tables knows other formats
         from elman.reading.frames import library
 
         column = nw.new_series(name, [text], nw.String, backend=cast(Any, library()))
@@ -93,15 +93,15 @@ def time_of(text: str, name: str) -> tuple[datetime | float, str]:
 
 
 def _numbers_in_text(column: Series) -> Array | None:
-    """The numbers that a column of text holds, (N,); None if one is none."""
-    if as_number(column[0]) is None:  # dates, as a rule: quick to see
+    """The numbers in a column of text, (N,); None if an entry is not a number."""
+    if as_number(column[0]) is None:  # usually dates: a quick check
         return None
     numbers = [as_number(text) for text in column.to_list()]
     return None if None in numbers else np.array(numbers)
 
 
 def _from_text(column: Series, place: Place) -> Series:
-    if _PLAIN.fullmatch(column[0]):  # said, it takes a fifth of the time that finding it out takes
+    if _PLAIN.fullmatch(column[0]):  # with the format given, it takes a fifth of the time
         try:
             return column.str.to_datetime(format=f"%Y-%m-%d{column[0][10]}%H:%M:%S")
         # What libraries raise has no common base.
@@ -112,7 +112,7 @@ def _from_text(column: Series, place: Place) -> Series:
     # What libraries raise has no common base.
     except Exception:  # noqa: BLE001
         row, value = _first_that_fails(column)
-        if as_number(value) is not None:  # among numbers, it is the other that is wrong
+        if as_number(value) is not None:  # the first entry is a number, so the wrong one is another
             values = column.to_list()
             row = next((i for i, text in enumerate(values) if as_number(text) is None), row)
             value = values[row]
@@ -123,7 +123,7 @@ def _from_text(column: Series, place: Place) -> Series:
 
 
 def _first_that_fails(column: Series) -> tuple[int, Any]:
-    """Find the first text up to which not all are dates, halving what is looked at."""
+    """Find the first text that is not a date, by bisection."""
     good, bad = 0, len(column)  # the first `good` can be read, the first `bad` cannot
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -139,7 +139,7 @@ def _first_that_fails(column: Series) -> tuple[int, Any]:
 def distances(times: Array, starts: IntArray) -> Array | None:
     """How much later each row is than the one above, (N - 1,); 1 where a sequence begins.
 
-    None if all steps are equally long, and later each time: quick to see, and usual.
+    None in the usual case, which is quick to check: all distances are equal and above 0.
     """
     if times.dtype.kind == "M":
         times = times.view(np.int64)
@@ -153,7 +153,7 @@ def distances(times: Array, starts: IntArray) -> Array | None:
 
 
 def _are_regular(times: Array, starts: IntArray) -> bool:
-    """Whether each step is as long as the first one, looked at in blocks that the cache holds."""
+    """Whether each step is as long as the first one; checked in blocks that fit into the cache."""
     usual = np.diff(times[:2])
     for start in range(0, len(times) - 1, _BLOCK):
         distance = np.diff(times[start : start + _BLOCK + 1])
@@ -165,9 +165,9 @@ def _are_regular(times: Array, starts: IntArray) -> bool:
 
 
 def gaps(distance: Array, starts: IntArray) -> tuple[IntArray, int]:
-    """The rows before which steps are missing, and how many are in all; times are in order.
+    """The rows before which steps are missing, and the number of missing steps; times are in order.
 
-    Steps are missing where nine in ten of the distances are the same, and one is longer.
+    Steps are missing if nine in ten of the distances are the same, and another is longer.
     """
     inside = np.ones(len(distance), bool)
     inside[starts[1:] - 1] = False

@@ -1,9 +1,9 @@
 """The formats of the archives of time series: ``.ts`` (UEA, UCR) and ``.arff``.
 
-``.arff`` is read by SciPy. No kept library that reads ``.ts`` can be required: aeon and sktime hold
-Numba and NumPy at releases before ours. The format (timeseriesclassification.com, "File formats"):
-lines that begin with ``@`` say what it is; then a line a sequence, features separated by colons, their
-steps by commas, and last the label. ``?`` is a missing value.
+``.arff`` is read by SciPy. No maintained library that reads ``.ts`` can be required: aeon and sktime
+need older releases of Numba and NumPy. The format (timeseriesclassification.com, "File formats"): lines
+that begin with ``@`` describe the data; then comes one line for each sequence, with features separated
+by colons, their steps by commas, and at last the label. ``?`` is a missing value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_ts(path: Path) -> Raw:
     Raises
     ------
     DataError
-        If it is not one; the message names the line.
+        If it is not a ``.ts`` file; the message names the line.
     """
     text = _text(path)
     header: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def read_ts(path: Path) -> Raw:
         if not line.strip() or line.startswith("#"):
             continue
         parts = line.strip().split(":")
-        if says("@timestamps"):  # times may have colons of their own, in brackets
+        if says("@timestamps"):  # times may contain colons, in brackets
             parts = re.split(r":(?![^(]*\))", line.strip())
         if is_class or is_number:
             answers.append(parts.pop().strip())
@@ -107,7 +107,7 @@ def _text(path: Path) -> str:
 
 
 def _steps(parts: list[str], with_times: bool, where: str) -> Array:
-    """One sequence (T, D) of the texts of its features; shorter ones end in NaN."""
+    """One sequence (T, D) from the texts of its features; a shorter feature ends in NaN."""
     columns = []
     for number, part in enumerate(parts, start=1):
         values = [m[2] for m in _STAMP.finditer(part)] if with_times else part.split(",")
@@ -132,14 +132,14 @@ def _number(text: str, where: str) -> float:
 
 
 def read_arff(path: Path) -> Frame:
-    """Read an ``.arff`` file as a table with a row a sequence.
+    """Read an ``.arff`` file as a table in which each row is a sequence.
 
-    Steps are attributes; of several features, the rows of a relational attribute are the features.
+    Attributes are steps. With several features, each row of a relational attribute is a feature.
 
     Raises
     ------
     DataError
-        If it is not one, or has text that is no category.
+        If it is not an ``.arff`` file, or has text that is not a category.
     """
     from scipy.io import arff
 
@@ -162,7 +162,7 @@ def read_arff(path: Path) -> Frame:
             f"{path} has attributes of text or dates, which SciPy does not read. Take the .ts file "
             "of the same data."
         ) from None
-    # What SciPy raises of a damaged file has no common base.
+    # SciPy's errors on damaged files have no common base.
     except (arff.ArffError, ValueError, StopIteration, IndexError) as error:
         raise DataError(f"{path} is not an .arff file, or is damaged: {error!s:.200}.") from None
     backend: Any = library()

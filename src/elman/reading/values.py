@@ -1,4 +1,4 @@
-"""Columns of a table as numbers, and as labels. What is no number is named by column and row.
+"""Columns of a table as numbers, or as labels. Errors name the column and the row.
 
 Letters: N rows, D features.
 """
@@ -17,11 +17,11 @@ from elman.reading.frames import Frame
 
 Series = nw.Series[Any]
 Place = Callable[[int], str]
-"""Says in words which row of its source a row of a frame is."""
+"""Says in words where a row of a frame is in its source."""
 
 MAX_CATEGORIES = 20
-MAX_CLASSES = 100  # more are taken for what they are only if each has two sequences in the mean
-_BLOCK = 1 << 12  # rows at a time: what is written stays in the cache
+MAX_CLASSES = 100  # more are accepted only if each has two sequences on average
+_BLOCK = 1 << 12  # rows at a time, so that what is written stays in the cache
 
 
 def matrix(
@@ -30,9 +30,9 @@ def matrix(
     place: Place,
     categories: Mapping[str, list[str]] | None = None,
 ) -> tuple[Array, tuple[str, ...], dict[str, list[str]]]:
-    """Lay columns out as numbers, a row a row.
+    """Lay columns out as numbers, row by row.
 
-    A column of text becomes as many as it has categories, of 0 and 1.
+    A column of text becomes several columns of 0 and 1, one for each category.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def matrix(
     names : tuple of str
         Its columns.
     place : callable
-        For messages.
+        Says in messages where a row is.
     categories : mapping of str to list of str, optional
-        What each column of text may hold; left out, they are what it holds.
+        The categories that each column of text may have; if left out, those that it has.
 
     Returns
     -------
     values : array (N, D)
-        float32 if all columns are, else float64; NaN where there is no value.
+        float32 if all columns are float32, else float64; NaN where there is no value.
     features : tuple of str
         The names of the columns of ``values``.
     categories : dict of str to list of str
@@ -107,9 +107,9 @@ def side_by_side(columns: list[Array], out: Array) -> None:
 
 
 def _as_text(column: Series) -> Series:
-    """A column of text; of categories and of anything else that Python can write."""
+    """A column as text: also one of categories, or of other values that Python can write."""
     if column.dtype in (nw.String, nw.Categorical) or isinstance(column.dtype, nw.Enum):
-        text = column.cast(nw.String)  # in which pandas before 3 makes the text 'None' of None
+        text = column.cast(nw.String)  # pandas before 3 turns None into the text 'None'
         if text.null_count() == column.null_count():
             return text
     values = [None if _is_missing(v) else str(v) for v in column.to_list()]
@@ -125,7 +125,7 @@ def _distinct(text: Series) -> list[str]:
 
 
 def as_number(text: str) -> float | None:
-    """The number that a text is, or None; ``1_1`` is none, though Python reads it."""
+    """The number in a text, or None; ``1_1`` is not a number here, although Python reads it."""
     try:
         return None if "_" in text else float(text)
     except ValueError:
@@ -133,7 +133,7 @@ def as_number(text: str) -> float | None:
 
 
 def _numbers_in_text(name: str, text: Series, place: Place) -> Array | None:
-    """The numbers that a column of text holds; None if it is no column of numbers.
+    """The numbers in a column of text; None if it is not a column of numbers.
 
     Raises
     ------
@@ -201,7 +201,7 @@ def labels(column: Series, place: Place) -> Array:
     Raises
     ------
     DataError
-        If one is missing, or a number that is not whole.
+        If a label is missing, or is a number that is not whole.
     """
     if column.null_count():
         row = int(np.argmax(column.is_null().to_numpy()))
@@ -224,7 +224,7 @@ def labels(column: Series, place: Place) -> Array:
 
 
 def refuse_ids_as_labels(name: str, values: Array, n_answers: int) -> None:
-    """Refuse labels that are so many that they are none."""
+    """Refuse labels with so many different values that they cannot be classes."""
     n = len(np.unique(values))
     if n > MAX_CLASSES and n > n_answers / 2:
         number = " If it is a number, say so: task='regression' (--task regression)."

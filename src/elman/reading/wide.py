@@ -1,4 +1,4 @@
-"""A table with a row a sequence: its steps in columns, or whole sequences in its cells."""
+"""A table in which each row is a sequence: steps in columns, or whole sequences in cells."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from elman.reading.values import Place, labels, matrix, refuse_ids_as_labels
 
 
 def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
-    """Make sequences of a table with a row a sequence.
+    """Make sequences from a table in which each row is a sequence.
 
-    Steps at the end of a row that have no value in any feature are not there: that is how rows of one
-    length hold sequences of several.
+    Steps at the end of a row without a value in any feature are left out, so sequences can differ in
+    length.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def from_wide(table: Opened, source: str, notes: tuple[str, ...] = ()) -> Raw:
 
 
 def answers(frame: Frame, columns: Columns, place: Place) -> Array:
-    """Read one label a row, or the numbers of one."""
+    """Read one label for each row, or its numbers."""
     if columns.task == "tag":
         raise DataError(
             "a table with a row a sequence has one label for each; task='tag' (--task tag) takes a row "

@@ -15,7 +15,7 @@ import numpy as np
 from elman._typing import Array
 from elman.equations import descend
 
-_BLOCK = 1 << 14  # numbers at a time: what is computed stays in the cache
+_BLOCK = 1 << 14  # numbers at a time, so that results stay in the cache
 
 
 class Optimizer(Protocol):
@@ -120,7 +120,7 @@ class Adam:
     """
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
-        self.beta_1 = float(beta_1)  # NumPy's would be computed with in float64
+        self.beta_1 = float(beta_1)  # a NumPy number would make the arithmetic float64
         self.beta_2 = float(beta_2)
         self.epsilon = epsilon
         self.mean: Array | None = None
@@ -253,7 +253,7 @@ def clip_norm(gradient: Array, max_norm: float | None) -> float:
     float
         The norm before clipping.
     """
-    norm = math.sqrt(np.square(gradient).sum())  # BLAS would sum in an order of the processor's
+    norm = math.sqrt(np.square(gradient).sum())  # BLAS's order depends on the processor
     if max_norm is not None and norm > max_norm:
         gradient *= max_norm / norm
     return norm

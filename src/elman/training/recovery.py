@@ -54,7 +54,7 @@ class Recovery:
         trainer.back_off(n_updates)
         share = _share(trainer.rate_factor)
         note = f"{error} It went on from the last good weights, with {share} of the learning rate."
-        if self.n_in_all > 1:  # how it came about was said the first time
+        if self.n_in_all > 1:  # the first message said how it happened
             note = f"{str(error).partition(':')[0]}; it went on with {share} of the learning rate."
         logger.info(note)
         self.said.append(note)

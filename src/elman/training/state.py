@@ -1,8 +1,8 @@
 """The state of a training as plain numbers and arrays, from which it is resumed to the same bits.
 
-A checkpoint also has what a model file has, and the optimizer (``optimizer_from``). Of an incomplete
-epoch, it has the state of the generator when the epoch began, so that the order can be drawn again, and
-the sums over the batches that are complete.
+A checkpoint also has the contents of a model file, and the optimizer (``optimizer_from``). For an
+incomplete epoch, it has the state of the generator when the epoch began, so that the order can be drawn
+again, and the sums over the batches that are complete.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def state_of(trainer: Trainer, run: Run) -> State:
     """Collect the state of a training between two updates.
 
     If several networks are trained, the state has their weights and the optimizer too, because a model
-    has only the one network that they make.
+    has only the network that they are merged into.
     """
     under_way, patience, dropout = trainer.under_way, run.patience, trainer.dropout
     settings = {

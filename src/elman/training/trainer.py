@@ -26,7 +26,7 @@ from elman.training.progress import Callback, Progress, Row
 from elman.training.schedules import Schedule
 from elman.training.windows import Window, n_windows, windows
 
-_WINDOW = 4  # updates, at least, by which training is found to diverge
+_WINDOW = 4  # the least number of updates that are checked for divergence
 
 
 @dataclass(slots=True)
@@ -284,13 +284,13 @@ class Trainer:
         divide = partial(self.engine.division, self.members.each[0])
         for start in range(epoch.n_done, n, self.batch_size):
             batch = order[start : start + self.batch_size]
-            if not epoch.n_windows:  # else there are those of the window before
+            if not epoch.n_windows:  # otherwise it continues with the states of the window before
                 self.states = self.states_of(len(batch))
             cut = windows(self.examples, batch, self.tbptt_steps, self.states, divide)
             for window in islice(cut, epoch.n_windows, None):
                 self._learn_from(window, epoch, number)
                 if callback is not None and window.weight:
-                    self.members.merge()  # it may look at the network
+                    self.members.merge()  # the callback may look at the network
                     seconds = epoch.seconds = time.perf_counter() - started
                     accuracy = self._accuracy(epoch)
                     loss = epoch.loss / (epoch.n_done + epoch.part)
@@ -319,7 +319,7 @@ class Trainer:
         else:
             epoch.n_windows, epoch.part = epoch.n_windows + 1, epoch.part + n_here
         if not window.weight:
-            self._evaluate(window)  # states go on
+            self._evaluate(window)  # the states go on to the next window
             return
         epoch.learning_rate = self.learning_rate
         done = self._update(window, epoch.learning_rate, number)
@@ -353,7 +353,7 @@ class Trainer:
     def _accuracy(self, epoch: UnderWay) -> float | None:
         if not self.parameters.architecture.loss_function.takes_classes:
             return None
-        return min(epoch.correct / epoch.weight, 1.0)  # the sums may round apart
+        return min(epoch.correct / epoch.weight, 1.0)  # the sums are rounded differently
 
     def _evaluate(self, window: Window) -> list[Evaluation]:
         """Compute a window's losses and gradients, and the states that the next window starts from."""
@@ -371,7 +371,7 @@ class Trainer:
     def _update(self, window: Window, learning_rate: float, epoch: int) -> Update:
         """Compute the gradients of a window and apply them."""
         scale = 1 / window.n_sequences
-        # What overflows shows in a loss or a norm, and is reported below in words.
+        # An overflow shows in a loss or a norm, and is reported below.
         with np.errstate(over="ignore", invalid="ignore"):
             evaluations = self._evaluate(window)
             pairs = zip(self.members.each, evaluations, strict=True)
@@ -421,7 +421,7 @@ class Trainer:
         return loss, clip_norm(gradients.vector, self.max_norm)
 
     def _diverged(self, epoch: int, how: str) -> DivergenceError:
-        """Say what happened. What to do about it, ``recovery`` does or says."""
+        """Say what happened. ``recovery`` does, or says, what to do about it."""
         rate = self.schedule(max(self.n_updates - 1, 0)) * self.rate_factor
         return DivergenceError(
             f"training diverged in epoch {epoch}, update {self.n_updates + 1}: {how}, at a learning "

@@ -19,7 +19,7 @@ from elman.tuning.pace import OutOfTimeError, Watch, epochs_and_updates
 from elman.tuning.quiet import THREADS
 from elman.tuning.trials import Trial
 
-_GRACE = 0.5  # seconds in which a training that is told to end does so
+_GRACE = 0.5  # seconds in which a training ends after it was told to
 
 _TICK = 0.1  # seconds between looks at the clock
 
@@ -34,11 +34,11 @@ class Folds:
     X, y
         As in ``fit``.
     splits : list of (train, test)
-        Indices.
+        Indices of sequences.
     scoring : callable
-        Given a fitted estimator, X and y, a number.
+        Takes a fitted estimator, X and y; returns a number.
     n_threads : int
-        Folds that are trained at once.
+        The number of folds that are trained at once.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Folds:
         return clone(self.estimator).set_params(**trial.settings)
 
     def close(self) -> None:
-        """End what is trained: a training that compiles cannot be ended, and is not waited for."""
+        """End all trainings. A training that is compiling cannot be ended, and is not waited for."""
         self._stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -75,15 +75,15 @@ class Folds:
         Parameters
         ----------
         trials : iterable of Trial
-            The first one of a search is number 0, the defaults.
+            Trial number 0 of a search, the defaults, comes first.
         share : float
-            Of a whole training.
+            The share of a whole training.
         report : callable
-            Given a trial that is complete, and now and then None.
+            Called with each complete trial, and from time to time with None.
         until : float
-            When it has to be over; what is not complete then does not count.
+            The time at which all ends; trials that are not complete then do not count.
         begin_until : float
-            When no candidate is begun any more.
+            The time after which no candidate is begun.
         """
         n_folds = len(self.splits)
         found: dict[int, dict[int, float]] = {}
@@ -106,7 +106,7 @@ class Folds:
                 pending[self._pool.submit(self._evaluate, *task, share, until)] = task
                 trial, fold = task
                 if trial.number == fold == 0 and not trial.scores:
-                    break  # alone: it compiles, and refuses what cannot be fitted
+                    break  # alone: it compiles, and shows what cannot be fitted
             if not pending:
                 return
             done, _ = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
@@ -117,7 +117,7 @@ class Folds:
                     trial.scores[share] = complete
                     report(trial)
             if pending and time.monotonic() > until + _GRACE:
-                # They compile, for who knows how long.
+                # They are compiling; nobody knows how long it will take.
                 for trial, _ in pending.values():
                     trial.problem = trial.problem or "out of time"
                 return
@@ -130,7 +130,7 @@ class Folds:
         future: Future[tuple[float, float, float]],
         found: dict[int, dict[int, float]],
     ) -> Any:
-        """Take what a fold came to; give the scores of all when they are complete."""
+        """Take the result of a fold; return the scores of all folds when they are complete."""
         try:
             score, seconds, per_update = future.result()
         except OutOfTimeError:
@@ -163,7 +163,7 @@ class Folds:
         estimator = self.estimator_of(trial)
         if self.n_threads > 1:
             estimator.set_params(n_jobs=1)
-        if estimator.n_members == "auto":  # one network tells candidates apart as well, sooner
+        if estimator.n_members == "auto":  # one network compares candidates as well, in less time
             estimator.set_params(n_members=1)
         if share < 1:
             n_epochs, _ = epochs_and_updates(estimator, len(self.splits[fold][0]))

@@ -1,4 +1,4 @@
-"""How long a training is, how fast it goes, and its end when its time is over."""
+"""How long a training is, how fast it is, and ending it when its time is over."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Watch:
     Attributes
     ----------
     seconds_per_update : float
-        By the median epoch, since in some functions are compiled; nan before the second is complete.
+        From the median epoch, because some epochs compile; nan until two epochs are complete.
     """
 
     def __init__(self, until: float, stop: Event) -> None:
         self._until = until
         self._stop = stop
-        self._ends: list[tuple[float, int]] = []  # of epochs: when, and after how many updates
+        self._ends: list[tuple[float, int]] = []  # of epochs: time, and updates so far
 
     @property
     def seconds_per_update(self) -> float:
-        """What an update took."""
+        """The seconds that an update took."""
         times = [
             (end - begin) / (after - before)
             for (begin, before), (end, after) in pairwise(self._ends)
-            if after > before  # not so where training diverged and went back
+            if after > before  # not true if training diverged and went back
         ]
         return float(np.median(times)) if times else math.nan
 
@@ -51,7 +51,7 @@ class Watch:
 
 
 def epochs_and_updates(estimator: Any, n: int) -> tuple[int, int]:
-    """Count the epochs of a whole training on so many sequences, and the updates."""
+    """Count the epochs and the updates of a whole training on n sequences."""
     n_batches = -(-n // batch_size_of(estimator.batch_size, n))
     n_epochs = epochs_of(estimator.max_iter, n_batches)
     return n_epochs, n_epochs * n_batches

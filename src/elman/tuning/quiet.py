@@ -1,6 +1,6 @@
-"""Warnings of the threads of a search are ignored, and nobody else's.
+"""Ignoring the warnings of a search's threads, and no other warnings.
 
-``warnings.catch_warnings`` is no way to do so: it swaps the filters of the whole process, and Numba's
+``warnings.catch_warnings`` cannot do this: it swaps the filters of the whole process, and Numba's
 compiler does the same in a thread that may end after the search, which then puts the filters of the
 search back.
 """
@@ -14,13 +14,13 @@ from threading import current_thread
 from typing import Any
 
 THREADS = "elman-tune"
-"""What the names of these threads begin with."""
+"""The beginning of these threads' names."""
 
 
 class _OfThreads:
-    """Stands where a filter has the regular expression of messages; matches by thread instead."""
+    """Takes the place of a filter's regular expression for messages, but matches by thread."""
 
-    pattern = "(?!)"  # matches nothing: scikit-learn compiles filters anew, for threads of its own
+    pattern = "(?!)"  # matches nothing: scikit-learn compiles copies of filters for its own threads
 
     def match(self, _: str) -> bool:
         return current_thread().name.startswith(THREADS)
@@ -31,16 +31,16 @@ _FILTER = ("ignore", _OfThreads(), Warning, None, 0)
 
 @contextmanager
 def quiet_threads() -> Iterator[None]:
-    """Ignore what threads with such names warn of.
+    """Ignore the warnings of threads with such names.
 
-    A copy of the filter may stay in a list that a thread puts back; nobody else matches it.
+    A copy of the filter may stay in a list that a thread puts back; it matches no other thread.
     """
     before = _filters()
     before.insert(0, _FILTER)
     try:
         yield
     finally:
-        now = _filters()  # another list, while some thread is in catch_warnings
+        now = _filters()  # a different list while some thread is in catch_warnings
         for filters in [now] if now is before else [now, before]:
             if _FILTER in filters:
                 filters.remove(_FILTER)

@@ -1,12 +1,12 @@
 """Successive halving in two rounds, by time or by the number of candidates.
 
 In the first round candidates train for a quarter of the updates of a whole training (Karnin et al.
-2013, Jamieson and Talwalkar 2016: what is bad shows early); the best of them then train in full,
-those that come out on top first. The defaults are in both rounds.
+2013, Jamieson and Talwalkar 2016: bad candidates show early). Then the best of them train in full, in
+the order of their scores. The defaults are in both rounds.
 
 scikit-learn's ``HalvingRandomSearchCV`` takes lists of ragged sequences, but neither a budget in
-seconds nor ``max_iter="auto"``; broken off, it has nothing to show, and it may drop the defaults after
-the first round. So candidates, folds and metrics are scikit-learn's, and the order is ours.
+seconds nor ``max_iter="auto"``. If it is interrupted, it has no result, and it may drop the defaults
+after the first round. So candidates, folds and metrics are scikit-learn's, and the order is elman's.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SHORT = 0.25
 """The share of a whole training in the first round."""
 
 ADVANCE = 4
-"""One candidate of so many goes into the second round, where candidates are counted."""
+"""One candidate in so many goes on to the second round, if the number of candidates is given."""
 
 RESERVE = 1.3
-"""What is kept of the time for the last training, in what it is expected to take."""
+"""The time kept for the last training, as a multiple of what it is expected to take."""
 
 MARGIN = 1.15
-"""What is added to other expectations."""
+"""A factor for all other expected times."""
 
-_TRIES = 20  # candidates in a row that would take too long, before it is enough
+_TRIES = 20  # the search ends after so many candidates in a row that would take too long
 
 
 class Search:
@@ -45,24 +45,24 @@ class Search:
     Parameters
     ----------
     folds : Folds
-        They have the defaults, X and y.
+        These have the defaults, X and y.
     candidates : iterable of dict
-        What they set.
+        The parameters that each of them sets.
     work : callable
-        Given what a candidate sets, says what its training takes, in a unit of its own.
+        Takes the parameters that a candidate sets; returns what its training takes, in any unit.
     n_trials : int or None
-        The candidates, the defaults among them.
+        The number of candidates, the defaults included.
     seconds : float or None
-        What may be used, with the last training.
+        The time for everything, the last training included.
     callback : callable or None
-        Given a ``Progress`` now and then.
+        Called with a ``Progress`` from time to time.
 
     Attributes
     ----------
     trials : list of Trial
         The defaults first.
     interrupted : bool
-        Whether it was ended by Ctrl-C.
+        Whether Ctrl-C ended the search.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Search:
         self._n_done = 0
 
     def run(self) -> None:
-        """Let them compete, until the number, the time, or a person says that it is enough.
+        """Let them compete until the number of candidates or the time is reached, or Ctrl-C.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Search:
             If there is nothing to show yet.
         """
         try:
-            with quiet_threads():  # short trainings have not learnt much; a fold may lack a class
+            with quiet_threads():  # short trainings learn little, and a fold may lack a class
                 try:
                     self._compete()
                 finally:
@@ -106,13 +106,13 @@ class Search:
             self.interrupted = True
 
     def refit(self, trial: Trial) -> tuple[Any, str]:
-        """Fit what won on all sequences, in the time that is left.
+        """Fit the winner on all sequences, in the time that is left.
 
         Returns
         -------
         estimator : BaseRNN
         words : str
-            What was cut short, if anything.
+            Says what was cut short, if anything.
         """
         estimator = self.folds.estimator_of(trial)
         n_epochs, _ = epochs_and_updates(estimator, len(self.folds.y))
@@ -154,7 +154,7 @@ class Search:
             )
             if not self.interrupted:
                 words += " Take a larger budget."
-        estimator.set_params(max_iter=max_iter)  # it was shortened for this training alone
+        estimator.set_params(max_iter=max_iter)  # it was shortened for this training only
         return estimator, words
 
     # The two rounds
@@ -162,18 +162,18 @@ class Search:
     def _compete(self) -> None:
         (default,) = self.trials
         half = self._began + (self.seconds or math.inf) / 2
-        self._go([default], SHORT, until=half)  # what it takes tells how much there is time for
+        self._go([default], SHORT, until=half)  # to know the time of a candidate
         if not default.scores:
             return
         n_before = 0
-        while self._n_done > n_before:  # a round may end early: what compiles, does so once
+        while self._n_done > n_before:  # a round may end early by compiling
             n_before = self._n_done
             self._both_rounds(default)
             if self.seconds is None:
                 return
 
     def _both_rounds(self, default: Trial) -> None:
-        """Let new candidates train for a short time, and the best of those that only did so in full."""
+        """Let new candidates train for a short time, then the best of all short ones in full."""
         until, limit = self._plan()
         self._go(self._draw(limit), SHORT, until=limit, begin_until=until)
         short = [trial for trial in self.trials[1:] if trial.share == SHORT and not trial.problem]
@@ -188,7 +188,7 @@ class Search:
             self._go(finalists, 1.0, until=limit)
 
     def _draw(self, until: float) -> Iterator[Trial]:
-        """Draw candidates, one by one, that are expected to be over by then."""
+        """Draw candidates, one by one, that are expected to end by ``until``."""
         n = None if self.n_trials is None else self.n_trials - len(self.trials)
         n_too_large = 0
         for settings in islice(self._candidates, n):
@@ -203,25 +203,25 @@ class Search:
             yield trial
 
     def _plan(self) -> tuple[float, float]:
-        """Say until when the first round begins with candidates, and when it has to be over.
+        """Return the time until which the first round begins candidates, and the time at which it ends.
 
-        The second round takes half of the time that is left when the defaults' own part is taken off;
-        where it could not have the defaults and one other, there is none.
+        The second round gets half of the time that is left without the full training of the defaults.
+        If this is too little for the defaults and one other candidate, there is no second round.
         """
         if self.seconds is None:
             return math.inf, math.inf
         default, now = self.trials[0], time.monotonic()
         end = self._deadline - RESERVE * self._refit_seconds(default)
-        one = self._expected(default, 1.0)  # in full, as of another of its size
+        one = self._expected(default, 1.0)  # a full training of a candidate of the same size
         own = 0.0 if 1.0 in default.scores else one
         if end - now < own + one + 2 * self._expected(default, SHORT):
             return (end, end) if own else (now, now)
         return now + (end - now - own) / 2, end - own - one
 
     def _affordable(self, trials: list[Trial]) -> tuple[list[Trial], float]:
-        """Choose those that there is time for in full, from the first on; and when it is over.
+        """Choose the trials that there is time to train in full, in their order; and when they end.
 
-        An expensive one has to leave room for the last training, which may be its own.
+        There must be time left for the last training, which may be that of the most expensive trial.
         """
         chosen: list[Trial] = []
         left = self._deadline - time.monotonic()
@@ -237,7 +237,7 @@ class Search:
         return chosen, self._deadline - reserve
 
     def _expected(self, trial: Trial, share: float) -> float:
-        """Estimate how many seconds of the clock a trial's folds take, side by side."""
+        """Estimate the seconds by the clock that a trial's folds take, side by side."""
         estimator = self.folds.estimator_of(trial)
         splits = self.folds.splits
         fits = sum(share * epochs_and_updates(estimator, len(train))[1] for train, _ in splits)
@@ -245,7 +245,7 @@ class Search:
         return MARGIN * float(fits) * self._pace(trial) / at_once
 
     def _pace(self, trial: Trial) -> float:
-        """Seconds of an update: measured, or by what the defaults take."""
+        """The seconds of an update: measured, or estimated from those of the defaults."""
         if trial.paces:
             return trial.seconds_per_update
         default = self.trials[0]
@@ -254,7 +254,7 @@ class Search:
     def _refit_seconds(self, trial: Trial) -> float:
         estimator = self.folds.estimator_of(trial)
         n, n_members = len(self.folds.y), 1
-        if estimator.n_members == "auto":  # of which the folds train one
+        if estimator.n_members == "auto":  # the folds train only one of these
             n_members = estimator._n_members_of(n * self._work(trial.settings), n)
         side_by_side = -(-n_members // self.folds.n_threads)
         return epochs_and_updates(estimator, n)[1] * self._pace(trial) * side_by_side
@@ -262,7 +262,7 @@ class Search:
     def _go(
         self, trials: Iterable[Trial], share: float, *, until: float, begin_until: float = math.inf
     ) -> None:
-        """Evaluate candidates on all folds, and count and show those that are complete."""
+        """Evaluate candidates on all folds; count and show those that are complete."""
         show = self._showing("short trainings" if share < 1 else "whole trainings")
 
         def report(trial: Trial | None) -> None:
@@ -272,7 +272,7 @@ class Search:
         self.folds.evaluate(trials, share, report, until=until, begin_until=begin_until)
 
     def _showing(self, doing: str) -> Callable[..., None]:
-        """Make what tells the callback how far it is."""
+        """Make the function that calls the callback."""
 
         def show(trial: Trial | None = None) -> None:
             if self.callback is None:

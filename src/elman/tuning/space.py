@@ -15,7 +15,7 @@ from elman.estimators.inputs import planned_front_end
 
 
 class Steps(NamedTuple):
-    """A frame by how many steps it leaves of a sequence of median length; a sample is in four."""
+    """A frame that makes about n steps of a sequence of median length; a sample is in four frames."""
 
     n: int
 
@@ -42,8 +42,8 @@ _OF_A_SEQUENCE: dict[str, list[Any]] = {
 
 _OF_FEATURES = ("frame", "standardize")
 
-# A network that answers each step may see those up to it alone: one that goes both ways, or
-# standardises by the whole sequence, would forecast a value that it has seen.
+# A network that answers each step may see only the steps up to it. If it were bidirectional, or
+# standardised by the whole sequence, it would forecast a value that it has seen.
 SPACES: dict[type, dict[str, list[Any]]] = {
     RNNClassifier: _OF_A_SEQUENCE,
     RNNRegressor: _OF_A_SEQUENCE,
@@ -52,10 +52,10 @@ SPACES: dict[type, dict[str, list[Any]]] = {
 }
 
 GATES = {"gru": 3, "lstm": 4}
-"""Products of a step that a cell takes; others take one."""
+"""The number of matrix products in a step of a cell; 1 for all others."""
 
 MOST = 1_000
-"""Candidates that are drawn, at most."""
+"""The largest number of candidates that are drawn."""
 
 
 def candidates(
@@ -70,9 +70,9 @@ def candidates(
     ----------
     estimator : BaseRNN
     lengths : array (n_sequences,)
-        T of the sequences, for frames.
+        The lengths of the sequences, for frames.
     n_features : int
-        D of a sample, for them too; 0 where steps are tokens, which have no front end.
+        D of a sample, also for frames; 0 if steps are tokens, which have no front end.
     random_state : int
 
     Yields
@@ -92,7 +92,7 @@ def candidates(
     else:
         for name in _OF_FEATURES:
             alternatives.pop(name, None)
-    if not isinstance(own["cell"], str) and np.iterable(own["cell"]):  # as many as there are layers
+    if not isinstance(own["cell"], str) and np.iterable(own["cell"]):  # one for each layer
         alternatives.pop("hidden_layer_sizes", None)
     choices = {}
     for name, values in alternatives.items():
@@ -110,21 +110,21 @@ def candidates(
 
 
 def work(estimator: Any, settings: dict[str, Any], lengths: IntArray, n_features: int) -> float:
-    """Estimate what a training takes, in a unit of its own: multiplications of a sequence.
+    """Estimate what a training takes, as the number of multiplications for a sequence.
 
     Parameters
     ----------
     estimator : BaseRNN
     settings : dict
-        What is set beside its own parameters.
+        Parameters that replace its own.
     lengths : array (n_sequences,)
-        T of the sequences.
+        The lengths of the sequences.
     n_features : int
-        D of a sample; 0 where steps are tokens.
+        D of a sample; 0 if steps are tokens.
     """
     estimator = clone(estimator).set_params(**settings)
     params = estimator.get_params(deep=False)
-    below, products, n_steps = 1, 0, lengths  # of a token there is one column to add
+    below, products, n_steps = 1, 0, lengths  # a token adds one column
     if n_features:
         front_end = planned_front_end(estimator, lengths, n_features)
         below, n_steps = front_end.n_inputs, front_end.lengths(lengths)

@@ -26,7 +26,7 @@ from elman.tuning.space import candidates, work
 from elman.tuning.trials import Progress, as_text, decide, rows
 
 BUDGET = 60.0
-"""Seconds, where nothing is said."""
+"""The budget in seconds, if none is given."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -153,7 +153,7 @@ def suggest(
     if estimator.random_state is None:
         own = random_state if isinstance(random_state, int) else seed
         estimator.set_params(random_state=own)
-    prepared = estimator._prepare(X, y, None, before=None)  # refuses what fit does
+    prepared = estimator._prepare(X, y, None, before=None)  # raises the same errors as fit
     sequences = prepared.examples.sequences
     lengths = sequences.lengths
     n_features = 0 if prepared.format.vocabulary is not None else sequences.n_features
@@ -179,7 +179,7 @@ def suggest(
 
 
 def estimator_for(X: Any, y: Any) -> Any:
-    """Make the estimator that y asks for.
+    """Make the estimator that fits y.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def seconds_in(budget: str | float) -> float:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not a time.
     """
     if isinstance(budget, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh])\s*", budget)
@@ -211,17 +211,17 @@ def seconds_in(budget: str | float) -> float:
     else:
         seconds = float(budget)
     if not 0 < seconds < math.inf:
-        raise ValueError(f"{budget!r} is no length of time; expected a time: 60s, 2m or 1h.")
+        raise ValueError(f"{budget!r} is not a length of time; expected a time: 60s, 2m or 1h.")
     return seconds
 
 
 def _splits(estimator: Any, X: Any, y: Any, cv: Any, seed: int) -> list[Any]:
-    """Make the folds; labels of sequences are divided alike.
+    """Make the folds; they are stratified if sequences have labels.
 
     Raises
     ------
     ValueError
-        If there are not two folds at least.
+        If there are fewer than two folds.
     """
     n = len(X)
     labels = y if isinstance(estimator, RNNClassifier) else None
@@ -239,18 +239,18 @@ def _splits(estimator: Any, X: Any, y: Any, cv: Any, seed: int) -> list[Any]:
         raise ValueError(f"cv={cv}; expected two folds at least.")
     else:
         splitter = check_cv(cv, y, classifier=is_classifier(estimator))
-    with warnings.catch_warnings():  # of classes with fewer sequences than folds
+    with warnings.catch_warnings():  # scikit-learn warns of classes with fewer sequences than folds
         warnings.simplefilter("ignore")
         splits = list(splitter.split(np.zeros(n), labels))
     if len(splits) < 2:
         raise ValueError(
-            f"cv={cv!r} makes {len(splits)} split; the standard error takes two at least."
+            f"cv={cv!r} makes {len(splits)} split; the standard error needs two at least."
         )
     return splits
 
 
 def _enough(labels: Any, n_folds: int) -> bool:
-    """Whether a class has so many sequences, which stratifying takes."""
+    """Whether a class has at least so many sequences, which stratifying needs."""
     return bool(np.unique(np.asarray(labels), return_counts=True)[1].max() >= n_folds)
 
 

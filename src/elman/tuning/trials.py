@@ -24,13 +24,13 @@ class Trial:
     settings : dict
         The parameters that differ from the defaults.
     scores : dict of float to array (n_folds,)
-        By share of the training; of those folds alone that were complete.
+        By share of the training; only complete trainings count.
     seconds : float
-        What training and scoring took, all folds and shares together.
+        The time for training and scoring, all folds and shares together.
     paces : list of float
-        Seconds an update took, in each of these trainings.
+        The seconds of an update in each of these trainings.
     problem : str
-        Why it is out of the search, in words.
+        Why it has left the search, in words.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Trial:
 
     @property
     def share(self) -> float:
-        """The largest share of the training that it has scores of; 0 if none."""
+        """The largest share of the training for which it has scores; 0 if none."""
         return max(self.scores, default=0.0)
 
     @property
@@ -57,12 +57,12 @@ class Trial:
 
     @property
     def seconds_per_update(self) -> float:
-        """What is to be expected; 0 where nothing is known."""
+        """The expected seconds of an update; 0 if nothing is known."""
         return float(np.mean(self.paces)) if self.paces else 0.0
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """The greater, the less it changes; of those that change as much, the earlier."""
+        """Larger if it changes fewer parameters; if equally many, larger for earlier trials."""
         return -len(self.settings), -self.number
 
     @property
@@ -79,17 +79,17 @@ class Progress:
     Attributes
     ----------
     doing : str
-        In words.
+        What the search is doing, in words.
     n_done : int
-        Evaluations that are complete, of a candidate after a share of the training.
+        The complete evaluations; one evaluation is a candidate after a share of the training.
     n_in_all : int or None
-        How many there are to be; None where time decides.
+        The number of all evaluations; None if the time decides.
     seconds, budget : float, float or None
-        Since the beginning, and how many there are.
+        Seconds since the beginning, and seconds in all.
     default, best : float or None
         The mean scores of the defaults and of the best so far, after the same share of the training.
     trial : Trial or None
-        The one that is complete with this call.
+        The trial that has just become complete.
     """
 
     doing: str
@@ -110,7 +110,7 @@ class Decision:
     ----------
     trial : Trial
     share : float
-        After which share of the training it was decided; 0 where there was nothing to compare.
+        The share of the training after which it was decided; 0 if there was nothing to compare.
     words : str
     """
 
@@ -122,9 +122,9 @@ class Decision:
 def decide(trials: Iterable[Trial]) -> Decision:
     """Let the best candidate win, if it beats the defaults by more than the standard error.
 
-    The error is that of the mean difference between the two over the same folds, so that folds that
-    are hard for both do not count: sd(d) / √n_folds, of d the differences of their scores. Of several
-    that are equally good, the one that changes least is the best.
+    It is the standard error of the mean difference between the two over the same folds, so that folds
+    that are hard for both do not count: sd(d) / √n_folds, where d are the differences of their scores.
+    If several are equally good, the one that changes least is the best.
 
     Parameters
     ----------
@@ -189,17 +189,17 @@ def as_text(
     most: int = 12,
     written: Callable[[str], str] = str,
 ) -> str:
-    """Write a table for people: the first so many, and those that are chosen or the defaults.
+    """Write a table for people: the first ``most`` rows, the chosen one, and the defaults.
 
     Parameters
     ----------
     table : list of dict
         From ``rows``.
     width : int
-        Characters of a line.
+        The largest number of characters in a line.
     most : int
     written : callable
-        Given the settings of a candidate as Python has them, returns the words for them.
+        Takes the settings of a candidate in Python's form, and returns the words for them.
     """
     lines = ["rank   score   spread  training  seconds  settings"]
     indent = lines[0].index("settings")

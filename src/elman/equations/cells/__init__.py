@@ -26,12 +26,12 @@ _TABLE = {name: type(cell) for name, cell in CELLS.items()}
 
 
 def encode_cell(cell: str | Cell) -> str | dict[str, Any]:
-    """Return a cell's name, or its name and settings, plain enough for a model file."""
+    """Return a cell's name, or its name and settings, in plain types for a model file."""
     return encode(cell, _TABLE)
 
 
 def decode_cell(encoded: Any) -> str | Cell:
-    """Make a cell of what ``encode_cell`` returned.
+    """Make a cell from what ``encode_cell`` returned.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a cell is: what the units of a layer do with what enters them, forward and backward."""
+"""What a cell is: how the units of a layer compute their states from their inputs, and the way back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values: TypeAlias = tuple[Any, ...]
 """One array (H, n), or vector of the compiled engine, for each gate, state, or value kept."""
 
 FIRST_RECURRENCES = ("orthogonal", "identity", "rotations")
-"""What W may begin as."""
+"""The initial values that W may have."""
 
 
 class Cell(ABC):
@@ -100,7 +100,7 @@ class Cell(ABC):
         Parameters
         ----------
         d : one for each state
-            dL/d(state of step t), all that later steps send back included.
+            dL/d(state of step t), with all that later steps send back.
         kept, after, before
             As in ``forward``.
 
@@ -109,7 +109,7 @@ class Cell(ABC):
         da : one for each gate
             δ, dL/da.
         d_before : one for each state
-            What goes straight to the state of step t - 1, without W; None where nothing does.
+            The part of dL/d(state of step t - 1) that does not come through W; None if there is none.
         """
 
     def __eq__(self, other: object) -> bool:
@@ -132,7 +132,7 @@ class Cell(ABC):
         return bool(self.gates_reading("h"))
 
     def rows_reading(self, what: str, stacked: Any) -> Any:
-        """Of an array (G·H, …), gate under gate, the rows of the gates that read ``"x"`` or ``"h"``."""
+        """The rows of an array (G·H, …), gate under gate, whose gates read ``"x"`` or ``"h"``."""
         gates = self.gates_reading(what)
         if len(gates) == len(self.gates):
             return stacked

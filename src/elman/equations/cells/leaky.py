@@ -18,7 +18,7 @@ class Leaky(Cell):
     Parameters
     ----------
     alpha : float
-        α, in (0, 1]: 1 is a tanh cell; a smaller one holds its state for some 1/α steps.
+        α, in (0, 1]: 1 is a tanh cell; with a smaller α the state lasts for about 1/α steps.
 
     Raises
     ------

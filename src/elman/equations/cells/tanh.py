@@ -16,7 +16,7 @@ class Tanh(Cell):
     Parameters
     ----------
     first_recurrence : {"orthogonal", "identity", "rotations"}
-        What W begins as. ``"rotations"`` suits sequences of several hundred steps of one number.
+        The initial W. ``"rotations"`` suits sequences of several hundred steps of one number.
 
     Raises
     ------

@@ -19,12 +19,12 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def as_loss(loss: Any) -> Loss:
-    """Return the loss of a name, or a loss as it is.
+    """Return the loss of this name, or a loss as it is.
 
     Raises
     ------
     ValueError
-        If there is none of that name, or it is something else.
+        If it is neither the name of a loss nor a loss.
     """
     if isinstance(loss, Loss):
         require_hashable(loss)
@@ -37,12 +37,12 @@ def as_loss(loss: Any) -> Loss:
 
 
 def encode_loss(loss: str | Loss) -> str | dict[str, Any]:
-    """Return a loss's name, or its name and settings, plain enough for a model file."""
+    """Return a loss's name, or its name and settings, in plain types for a model file."""
     return encode(loss, LOSSES)
 
 
 def decode_loss(encoded: Any) -> str | Loss:
-    """Make a loss of what ``encode_loss`` returned.
+    """Make a loss from what ``encode_loss`` returned.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The absolute difference: the median is what it predicts, however far outliers are."""
+"""The absolute difference. It predicts the median, however far outliers are."""
 
 from typing import Any
 

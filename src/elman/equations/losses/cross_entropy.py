@@ -1,8 +1,8 @@
 """N3 and N5: softmax, its derivative, the cross-entropy, and the two together.
 
-Labels are columns y_t (K, m), one-hot in the notes. A column may be scaled: the weight of a
-sequence, of a step, or 1/B for a mean over B sequences multiplies its y_t, and then scales its
-loss and its gradients. That Σ_i y_i need not be 1 is already in N5, one line before its end.
+Labels are columns y_t (K, m), one-hot in the notes. A column may be multiplied by a weight: that of
+a sequence or a step, or 1/B for a mean over B sequences. Then the loss and the gradients are
+multiplied, too: the last but one line of N5 does not need Σ_i y_i = 1.
 
 Letters: m answers, one a column, K outputs.
 """
@@ -43,7 +43,7 @@ class CrossEntropy(Loss):
 
 
 def cross_entropy(y: Array, y_unactivated: Array) -> Array:
-    """L = Σ L_t with L_t = -Σ_k y_k log ŷ_k, a column an L_t (N3).
+    """L = Σ L_t with L_t = -Σ_k y_k log ŷ_k; each column is one L_t (N3).
 
     It takes z = ``y_unactivated`` rather than ŷ: log ŷ_k = z_k - log Σ_i exp z_i stays finite
     where ŷ_k itself has underflowed to 0.

@@ -1,4 +1,4 @@
-"""What a loss is: three functions of an answer, and what its targets look like.
+"""What a loss is: three functions of an answer, and the form of its targets.
 
 Letters: m answers, one a column, K outputs.
 """
@@ -79,15 +79,15 @@ class Loss(ABC):
         return 1
 
     def constants(self, n_outputs: int) -> tuple[Array, ...]:
-        """Give what differs from output to output, arrays (K, 1), to ``value`` and ``error``."""
+        """Constants that differ from output to output, arrays (K, 1), for ``value`` and ``error``."""
         return ()
 
     def activate(self, z: Any) -> Any:
-        """Make ŷ of z = ``y_unactivated``; the identity unless a loss has another."""
+        """Compute ŷ from z = ``y_unactivated``; the identity, unless the loss has another function."""
         return z
 
     def link(self, y_hat: Array) -> Array:
-        """Return the z that ``activate`` makes ŷ of: where an estimator lets c begin."""
+        """Return the z from which ``activate`` computes ŷ; an estimator uses it for the initial c."""
         return y_hat
 
     @abstractmethod
@@ -126,11 +126,11 @@ class Loss(ABC):
         """
 
     def check(self, y: Array) -> str:
-        """Say what is wrong with numbers as targets, for an error message; nothing if they will do."""
+        """Say what is wrong with numbers as targets, for an error message; "" if nothing is."""
         return ""
 
     def columns(self, values: Array, n_outputs: int) -> Array:
-        """Lay targets out as ``value`` takes them.
+        """Bring targets into the form that ``value`` takes.
 
         Parameters
         ----------

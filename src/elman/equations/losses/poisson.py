@@ -12,7 +12,7 @@ from elman.equations.losses.loss import Loss
 class Poisson(Loss):
     """L = ŷ - y log ŷ with ŷ = exp z, so that ŷ > 0.
 
-    It is -log of Poisson's probability without the part that depends on y alone, as in
+    It is -log of Poisson's probability, without the term that depends only on y, as in
     scikit-learn's ``PoissonRegressor`` and PyTorch's ``poisson_nll_loss``; so it may be below zero.
     """
 
@@ -24,7 +24,7 @@ class Poisson(Loss):
         return exp(z)
 
     def link(self, y_hat: Array) -> Array:
-        """Log ŷ, or what is far enough from it where ŷ is 0."""
+        """Log ŷ; a large negative number where ŷ is 0."""
         return np.asarray(np.log(np.maximum(y_hat, 1e-6)))
 
     def value(self, z: Any, y: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The pinball loss: a quantile is what it predicts (Koenker and Bassett 1978, eq. 3.1)."""
+"""The pinball loss. It predicts quantiles (Koenker and Bassett 1978, eq. 3.1)."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -16,7 +16,7 @@ class Quantile(Loss):
     """L = τ (y - ŷ) where y > ŷ, and (1 - τ) (ŷ - y) elsewhere, with ŷ = z.
 
     Each number of a target has an output for each quantile: those of the first number, then those
-    of the second, … Nothing keeps quantiles that lie close together from crossing.
+    of the second, … Quantiles that are close together may cross.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Half the square of the difference, as in scikit-learn: the mean is what it predicts."""
+"""Half the square of the difference, as in scikit-learn. It predicts the mean."""
 
 from typing import Any
 

@@ -146,8 +146,8 @@ def one_step(view: View) -> str:
             "The matrices do not match. Which way round do they go?",
             f"Vectors are columns here: x<sub>t</sub> is {ex.D} × 1 and h<sub>t</sub> {ex.H} × "
             "1, so U has to be "
-            f"{ex.H} × {ex.D} and stands on the left. With rows as vectors every product turns "
-            "round, "
+            f"{ex.H} × {ex.D} and stands on the left. With rows as vectors, the order of every "
+            "product is reversed, "
             "and every matrix is transposed. Choose one, and keep it through the backward pass.",
         ),
     )
@@ -170,18 +170,17 @@ def _lead(view: View) -> str:
     )
     if view.explanation.plain:
         return (
-            "A step adds what the input says to what the state before says. The sum goes through f. "
+            "A step adds U times the input and W times the state before. The sum goes through f. "
             + (answers if of_all else "The state then answers through V.")
         )
     lead = (
-        "What the input says and what the state before says enters each gate. The cell makes the "
-        "states of it, unit by unit. "
-        + (answers if of_all else "The state h then answers through V.")
+        "The input and the state before enter each gate. The cell computes the states from these, "
+        "unit by unit. " + (answers if of_all else "The state h then answers through V.")
     )
     if "z" in view.explanation.equations.gates:
         lead += " The gate z is not the output's z<sub>t</sub>."
     if of_all and "r" in view.explanation.equations.gates:
-        lead += " Nor is the gate r what the output reads, r<sub>t</sub>."
+        lead += " The gate r is not what the output reads, r<sub>t</sub>."
     return lead
 
 

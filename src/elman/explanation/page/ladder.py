@@ -169,7 +169,7 @@ def ladder(view: View) -> str:
             "Where does the product rule come in?",
             "In W h<sub>t−1</sub> both factors depend on W. Its derivative is that of W times "
             "h<sub>t−1</sub>, plus W "
-            "times that of h<sub>t−1</sub>. Who leaves out the second part ticks the box above.",
+            "times that of h<sub>t−1</sub>. The box above shows what happens without the second part.",
         ),
     )
 

@@ -50,7 +50,7 @@ def residual(view: View) -> str:
         "The output error",
         "N5",
         f"The loss says how far an answer is from its target. {how}",
-        "A line is what the network answers at each step, a dot what it ought to. All is in the "
+        "A line is what the network answers at each step, a dot is the target. All is in the "
         "network's units: an estimator brings numbers to mean 0 and deviation 1.",
         math(f"L_t = {loss_math(view)}", block=True),
         *([math("dL_t//dz_t = ŷ_t - y_t", block=True)] if view.is_difference else []),
@@ -84,9 +84,9 @@ def residual(view: View) -> str:
         ),
         question(
             "Why is there no softmax here?",
-            "A softmax makes probabilities of classes: they are above 0, and their sum is 1. A number "
-            "that is predicted need be neither. With half the squared difference for a loss the error "
-            "is ŷ − y all the same, and everything from panel 4 on is as it is for classes.",
+            "A softmax makes probabilities of classes: they are above 0, and their sum is 1. Predicted "
+            "numbers need not be like that. If the loss is half the squared difference, the error is "
+            "still ŷ − y, and everything from panel 4 on is as it is for classes.",
         ),
     )
 

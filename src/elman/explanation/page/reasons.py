@@ -130,7 +130,7 @@ def _one_step_back(view: View) -> str:
         return f"Going back a step multiplies the error by a Jacobian: diag({view.slope}) times W."
     return (
         "Going back a step multiplies the error by a Jacobian: what each gate lets through, times its "
-        "rows of W, and what a state hands straight to the next."
+        "rows of W, plus what goes from a state to the next without W."
     )
 
 
@@ -220,7 +220,7 @@ def truncated(view: View) -> str:
         "At the right end the sum is whole, and only rounding is left."
         + (
             " Steps back count from each step j at which the output's error enters; δ<sub>j→τ</sub> is "
-            "what of it reaches step τ."
+            "the part of it that reaches step τ."
             if view.explanation.readout.of_all_steps
             else ""
         ),

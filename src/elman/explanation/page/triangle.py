@@ -109,8 +109,8 @@ def _carried_back(view: View) -> str:
     if not ex.plain:
         return (
             "Carry the output error back: the error of the states is multiplied by the slope of the "
-            "states by each gate, which gives δ<sub>t,t</sub>, gate under gate. A step further comes "
-            "Wᵀδ<sub>t,τ+1</sub>, and what the cell hands straight from state to state before."
+            "states by each gate, which gives δ<sub>t,t</sub>, gate under gate. One step further back, "
+            "Wᵀδ<sub>t,τ+1</sub> arrives, and what goes from a state to the state before without W."
         )
     slope = "f′<sub>{}</sub>" if view.slope == "f′" else "(1 − h<sub>{}</sub>²)"
     return (

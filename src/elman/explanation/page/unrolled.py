@@ -54,15 +54,15 @@ def unrolled(view: View) -> str:
         "The unrolled network",
         "N2, N3",
         "The same U, W and V serve at every step. A step takes its input and the state before it. "
-        "What a loss says about W goes the other way.",
+        "The error of a loss goes the other way.",
         (
             "The layer's own steps run from left to right: the sequence's last one is the first. "
             if ex.reverse
             else "Time runs from left to right. "
         )
         + "Colours of x and h are signs and sizes: blue below zero, "
-        "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖: what all losses from t "
-        "on tell step t.",
+        "orange above. An arrow back is as thick as log‖δ<sub>t</sub>‖, the error that all losses "
+        "from t on send to step t.",
         math(f"L_t = {loss_math(view)}", block=True),
         math(_sum_of_losses(view), block=True),
         figure(
