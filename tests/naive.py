@@ -328,3 +328,13 @@ class _Pass:
         if f"initial{key}" in gradients:
             gradients[f"initial{key}"] += np.concatenate(later)
         return below[::-1]
+
+
+def complex_step(function, vector):
+    """Differentiate a function by each entry (n,) of a complex vector, which stays as it was."""
+    derivative = np.empty(len(vector))
+    for i, value in enumerate(vector):
+        vector[i] = value + 1j * EPS
+        derivative[i] = function().imag / EPS
+        vector[i] = value
+    return derivative

@@ -12,9 +12,10 @@ import pytest
 import elman.equations.losses.cross_entropy as cross_entropy
 import elman.equations.network as network_equations
 from elman import Network, check_gradients, derivatives
-from elman.check import GRID, GradientCheck, check_grid, complex_step
+from elman.check import GRID, GradientCheck, check_grid
 from elman.engines import ENGINES, reference
 from elman.engines.compiled import engine as compiled
+from naive import complex_step
 from tolerances import ROUNDING, relative_error
 
 

@@ -6,7 +6,7 @@ engine's loss is compared with the loss that the forward equations give.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from elman._typing import Array, SequencesLike
-from elman.derivatives import STEP, loss_derivatives
+from elman.derivatives import loss_derivatives
 from elman.engines.reference import loss as reference_loss
 from elman.equations import CELLS
 from elman.equations.dropout import Dropout
@@ -117,28 +117,6 @@ def _relative(error: float, largest: float) -> float:
     if largest == 0:  # what has to vanish
         return 0.0 if error == 0 else np.inf
     return error / largest
-
-
-def complex_step(function: Callable[[], complex], vector: Array) -> Array:
-    """Differentiate a function by each entry of a complex vector that it reads.
-
-    Parameters
-    ----------
-    function : callable
-        Takes nothing, and returns a number that depends on ``vector``.
-    vector : array (n,), complex
-        As it was, in the end.
-
-    Returns
-    -------
-    array (n,), float64
-    """
-    derivative = np.empty(len(vector))
-    for i, value in enumerate(vector):
-        vector[i] = value + 1j * STEP
-        derivative[i] = function().imag / STEP
-        vector[i] = value
-    return derivative
 
 
 @dataclass(frozen=True)

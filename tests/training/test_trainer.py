@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from elman.check import complex_step
 from elman.engines.reference import loss as reference_loss
 from elman.parameters import Parameters
 from learners import LENGTHS, examples_of, network_of, trainer_of
+from naive import complex_step
 from tolerances import BY_HAND, relative_error
 
 

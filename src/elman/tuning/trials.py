@@ -12,6 +12,8 @@ import numpy as np
 
 from elman._typing import Array
 
+MOST_ROWS = 12  # of a table for people
+
 
 @dataclass(eq=False)
 class Trial:
@@ -186,10 +188,9 @@ def rows(trials: Iterable[Trial], chosen: Trial) -> list[dict[str, Any]]:
 def as_text(
     table: list[dict[str, Any]],
     width: int = 80,
-    most: int = 12,
     written: Callable[[str], str] = str,
 ) -> str:
-    """Write a table for people: the first ``most`` rows, the chosen one, and the defaults.
+    """Write a table for people: the first rows, the chosen one, and the defaults.
 
     Parameters
     ----------
@@ -197,13 +198,14 @@ def as_text(
         From ``rows``.
     width : int
         The largest number of characters in a line.
-    most : int
     written : callable
         Takes the settings of a candidate in Python's form, and returns the words for them.
     """
     lines = ["rank   score   spread  training  seconds  settings"]
     indent = lines[0].index("settings")
-    shown = [row for row in table if row["rank"] <= most or row["chosen"] or not row["settings"]]
+    shown = [
+        row for row in table if row["rank"] <= MOST_ROWS or row["chosen"] or not row["settings"]
+    ]
     for row in shown:
         mark = "*" if row["chosen"] else " "
         settings = ", ".join(f"{name}={value!r}" for name, value in row["settings"].items())
