@@ -1,6 +1,7 @@
 """Text that no terminal takes for commands, and that can always be printed."""
 
 import io
+import logging
 import os
 import pty
 import re
@@ -15,7 +16,7 @@ import elman
 from elman import RNNClassifier
 from elman.cli import app
 from elman.cli.console import confusion_table
-from elman.cli.output import in_one_line, printable, say_error, say_in_words
+from elman.cli.output import Log, in_one_line, printable, say_error, say_in_words
 from plain import plain_model
 from processes import SECONDS, Run
 
@@ -206,6 +207,11 @@ def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch):
         lines = stream.getvalue().splitlines()
         assert " ".join(lines) == sentence.strip()
         assert (max(map(len, lines)) <= 60) == is_terminal
+
+
+def test_what_is_logged_names_options(capsys):
+    Log().emit(logging.makeLogRecord({"msg": "early_stopping keeps %d aside", "args": (3,)}))
+    assert capsys.readouterr().err == "elman: --early-stopping keeps 3 aside\n"
 
 
 def test_a_long_path_in_an_error_stays_whole_on_a_terminal(monkeypatch):

@@ -14,6 +14,7 @@ import sys
 import textwrap
 from typing import Any
 
+from elman.cli.parameters import by_options
 from elman.cli.ranks import leave_words, rank
 
 # Control characters, which move the cursor, colour, or end a line (C0, C1, line and paragraph
@@ -77,7 +78,7 @@ class Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a line."""
-        say_in_words(f"elman: {record.getMessage()}", err=True)
+        say_in_words(f"elman: {by_options(record.getMessage())}", err=True)
 
 
 def check_delivered() -> None:
