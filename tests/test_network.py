@@ -162,8 +162,9 @@ def test_state_of_another_network_is_refused(other):
     for state in (other[1].initial_state(), theirs):
         with pytest.raises(
             ValueError, match=r"state is that of another network.*initial_state\(\)"
-        ):
+        ) as caught:
             network.step(x, state)
+        assert (", of hidden=(5,), not" in str(caught.value)) == (other[0] == "another shape")
     with pytest.raises(TypeError, match="state is a NoneType; expected the State of"):
         network.step(x, None)
 

@@ -57,8 +57,8 @@ class Carry:
         if isinstance(given, Carry):
             if given.architecture != architecture:
                 raise DataError(
-                    f"initial_state is that of another network: of {given.architecture}, and this "
-                    f"is {architecture}."
+                    "initial_state is that of another network, of "
+                    f"{given.architecture.unlike(architecture)}."
                 )
             values = given.values
         else:

@@ -127,7 +127,7 @@ class Streams:
             if state.origin != own.origin:
                 theirs, ours = state.carry.architecture, own.carry.architecture
                 differ = (
-                    f"of {theirs}, and this is {ours}"
+                    f"of {theirs.unlike(ours)}"
                     if theirs != ours
                     else ("with other parameters, another standardisation or another engine")
                 )
