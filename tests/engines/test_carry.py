@@ -131,8 +131,11 @@ def test_a_carry_names_its_states():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros((2, 5)), "initial_state is a ndarray; expected a Carry, or a list of 2 entries"),
-        (7, "initial_state is a int; expected"),
+        (
+            np.zeros((2, 5)),
+            "initial_state is of type ndarray; expected a Carry, or a list of 2 entries",
+        ),
+        (7, "initial_state is of type int; expected"),
         ([np.zeros((2, 5))], "initial_state has 1 entries; expected"),
         ([np.zeros((2, 5)), np.zeros((2, 5))], r"layer 2, h, has shape \(2, 5\) and dtype float64"),
         ([{"c": np.zeros((2, 5))}, np.zeros((2, 9))], "layer 1 has 'c'; its states are h, s"),

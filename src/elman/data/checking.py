@@ -186,7 +186,7 @@ def _listed(X: Any, name: str) -> Sequence[Any]:
     if isinstance(X, list | tuple):
         return X
     raise DataError(
-        f"{name} is a {type(X).__name__}; expected an array, or a list of arrays, one a sequence."
+        f"{name} is of type {type(X).__name__}; expected an array, or a list of arrays, one a sequence."
     )
 
 

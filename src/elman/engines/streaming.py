@@ -119,8 +119,8 @@ class Streams:
         """
         if not isinstance(state, State):
             raise TypeError(
-                f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
-                "step before: probabilities, state = model.step(x_t, state)."
+                f"state is of type {type(state).__name__}; expected the State of initial_state(), or "
+                "of the step before: probabilities, state = model.step(x_t, state)."
             )
         if state.origin not in self._origins:
             own = self.begin(begin())
