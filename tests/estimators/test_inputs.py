@@ -674,9 +674,7 @@ def test_steps_that_are_none_are_refused_in_words(bad):
 @pytest.mark.parametrize("no_state", [None, (np.zeros(3), "a state"), range(3), classifier()])
 @pytest.mark.parametrize("model", [*FITTED.values(), Network(2, 3, 3)])
 def test_what_is_no_state_is_refused_in_words(model, no_state):
-    with pytest.raises(
-        TypeError, match=r"of type .*; expected the State of initial_state\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"of type .*; expected the State of initial_state\(\)"):
         model.step([1.0, 2.0], no_state)
 
 
