@@ -56,7 +56,7 @@ def test_needs_nothing(run, tmp_path):
 def test_model_and_file(run, files, tmp_path):
     X, _, y_steps = files
     arguments = ["tagger.safetensors", "steps.npz", "--index", 7]
-    result = run(*arguments, "--html", "seven.html", "--json", "seven.json", "--step", 2)
+    result = run(*arguments, "-o", "seven.html", "--json", "seven.json", "--step", 2)
     assert result.exit_code == 0, result.output
     T = len(X[7])
     assert f"{T * (T + 1) // 2} of {T * (T + 1) // 2} terms proved" in result.output
