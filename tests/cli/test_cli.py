@@ -481,6 +481,7 @@ def test_diagnose_layers_without_recurrence(run):
         (["train", "digits", "--test-size", "0.5"], "has no effect on digits"),
         (["train", "digits", "--data-dir", "."], "has no effect on digits"),
         (["train", "x.npz", "--binary", "3", "8"], "has no effect on x.npz"),
+        (["inspect", "digits"], "digits is a data set of elman's, not a file"),
         (["evaluate", "model"], "Missing argument"),
         (["check", "--engine", "warp"], "warp"),
         (["fly"], "No such command"),
