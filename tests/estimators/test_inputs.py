@@ -517,7 +517,7 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
         X = [x.astype(kind) for x in listed]
         classifier().fit([eval(advice.replace("X", "x"), {"np": np, "x": x}) for x in X], Y)
     framed = frames(of=listed)
-    with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames"):
+    with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames of pandas"):
         classifier().fit(framed, Y)
     assert hasattr(classifier().fit([x.fillna(0) for x in framed], Y), "feature_names_in_")
 

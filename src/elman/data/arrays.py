@@ -119,7 +119,7 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
             if kind.__name__ in MISSING:
                 raise DataError(
                     f"{name} holds missing values ({kind.__name__}); expected numbers. Fill them, or "
-                    "make them NaN, as x.astype(float) does in a data frame."
+                    "make them NaN, as x.astype(float) does in a data frame of pandas."
                 )
             if issubclass(kind, str):
                 raise text_in(X, name)

@@ -290,7 +290,7 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling
     else:
         remedy = (
             f"[{_filled('x')} for x in {name}] puts 0 for it"
-            + (", [x.fillna(0) for x in X] in data frames" if sequences.names else "")
+            + (", [x.fillna(0) for x in X] in data frames of pandas" if sequences.names else "")
             + ". Leave steps that are padding out: each is as long as its sequence."
         )
     return DataError(f"{name} contains NaN {place}; expected finite numbers. {filling}{remedy}")
