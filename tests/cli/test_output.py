@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+from functools import partial
 
 import numpy as np
 import pytest
@@ -196,14 +197,16 @@ def test_columns_of_long_labels_have_numbers(monkeypatch):
         assert all(name in line for name, line in zip(classes, lines[1:], strict=True))
 
 
-def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch):
+@pytest.mark.parametrize("say", [partial(say_in_words, err=True), say_error])
+def test_sentences_are_broken_between_words_on_a_terminal_alone(say, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
     sentence = "error: choose another name, or take --recurrent-dropout 0.1 away " * 3
     for is_terminal in (True, False):
         stream = io.StringIO()
         stream.isatty = lambda answer=is_terminal: answer
         monkeypatch.setattr("sys.stderr", stream)
         monkeypatch.setenv("COLUMNS", "60")
-        say_in_words(sentence.strip(), err=True)
+        say(sentence.strip())
         lines = stream.getvalue().splitlines()
         assert " ".join(lines) == sentence.strip()
         assert (max(map(len, lines)) <= 60) == is_terminal
