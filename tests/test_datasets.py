@@ -307,6 +307,16 @@ def test_npz_is_split_once_and_for_all(tmp_path, arrays, sequences):
         np.testing.assert_array_equal(sequence, sequences[int(label.split()[1])])
 
 
+@pytest.mark.parametrize("rare", [16, 18])  # of these, the test has 18
+def test_npz_names_a_class_that_the_test_alone_has(tmp_path, rare):
+    y = np.where(np.arange(20) == rare, "fault", "ok")
+    np.savez(tmp_path / "data.npz", X=np.ones((20, 3, 2)), y=y)
+    expected = (
+        "classes of the test alone, which are not learned: fault (1 sequence); add sequences",
+    )
+    assert load_npz(tmp_path / "data.npz").found == (expected if rare == 18 else ())
+
+
 @pytest.mark.parametrize("y", [np.arange(19), np.array(3)])
 def test_npz_of_mismatching_numbers_is_refused(tmp_path, y):
     np.savez(tmp_path / "data.npz", X=np.ones((20, 3, 2)), y=y)

@@ -162,9 +162,10 @@ def test_state_of_another_network_is_refused(other):
     for state in (other[1].initial_state(), theirs):
         with pytest.raises(
             ValueError, match=r"state is that of another network.*initial_state\(\)"
-        ):
+        ) as caught:
             network.step(x, state)
-    with pytest.raises(TypeError, match="state is a NoneType; expected the State of"):
+        assert (", of hidden=(5,), not" in str(caught.value)) == (other[0] == "another shape")
+    with pytest.raises(TypeError, match="state is of type NoneType; expected the State of"):
         network.step(x, None)
 
 
@@ -205,7 +206,7 @@ THREE = np.random.default_rng(9).standard_normal((3, 2, D))
         ([0.0, 1.0, 2.0], "y has dtype float64; expected integers"),
         (["a", "b", "c"], "expected integers"),
         ([0, None, 2], "y contains missing labels"),
-        (1, "y is a int; expected an array"),
+        (1, "y is of type int; expected an array"),
         ([[0, 1], [1, 1]], "y has 2 entries for 3 sequences"),
         ([[0, 1], [1, 1], [1]], "y.2. has 1 entries, but sequence 2 has 2 step"),
         ([[0, 1], [1, 1], [1, 3]], "labels from 0 to 3; expected integers 0 … 2"),

@@ -52,6 +52,9 @@ def no_file(path: StrPath) -> FileNotFoundError:
     names: list[str] = []
     with suppress(PermissionError):
         names = sorted(entry.name for entry in folder.iterdir() if entry.name != path.name)
+        names = [
+            name for name in names if nearest(path.stem, [Path(name).stem])
+        ]  # not by .csv alone
     return FileNotFoundError(f"there is no file {path}.{nearest(path.name, names)}")
 
 

@@ -13,6 +13,7 @@ from elman.data import as_sequences, read_idx, read_npz
 from elman.data.labels import has_step_labels
 from elman.equations.cells import Tanh
 from elman.errors import DataError
+from elman.reading.info import listed
 
 Steps = Literal["rows", "pixels", "flat"]
 
@@ -203,7 +204,21 @@ def load_npz(
     as_sequences(unfold(X, step_size) if isinstance(X, np.ndarray) and X.ndim == 2 else X)
     require_both_parts(path, len(X), test_size)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=test_size, random_state=0)
-    return Dataset(X_train, y_train, X_test, y_test, recipe={})
+    are_classes = not numbers and isinstance(y, np.ndarray) and y.ndim == 1
+    found = classes_of_test_alone(y_train, y_test) if are_classes else ()
+    return Dataset(X_train, y_train, X_test, y_test, recipe={}, found=found)
+
+
+def classes_of_test_alone(y_train: Array, y_test: Array) -> tuple[str, ...]:
+    """Say which classes have all their sequences in the test, if any: nothing is learned of them."""
+    classes, counts = np.unique(y_test, return_counts=True)
+    alone = [
+        f"{label} ({n:,} sequence{'s' * (n != 1)})"
+        for label, n in zip(classes.tolist(), counts.tolist(), strict=True)
+        if label not in y_train
+    ]
+    words = f"classes of the test alone, which are not learned: {listed(alone)}; add sequences"
+    return (words,) if alone else ()
 
 
 def require_both_parts(path: str | Path, n: int, test_size: float) -> None:

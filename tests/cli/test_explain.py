@@ -56,7 +56,7 @@ def test_needs_nothing(run, tmp_path):
 def test_model_and_file(run, files, tmp_path):
     X, _, y_steps = files
     arguments = ["tagger.safetensors", "steps.npz", "--index", 7]
-    result = run(*arguments, "--html", "seven.html", "--json", "seven.json", "--step", 2)
+    result = run(*arguments, "-o", "seven.html", "--json", "seven.json", "--step", 2)
     assert result.exit_code == 0, result.output
     T = len(X[7])
     assert f"{T * (T + 1) // 2} of {T * (T + 1) // 2} terms proved" in result.output
@@ -86,7 +86,7 @@ def test_separator_and_the_verdict_by_options(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "data.txt, sequence 0 (id 's0'): " in result.output
     assert "The gradient vanishes: 16 steps back" in result.output  # of 40; 13 get through
-    assert "Try fewer and larger steps, as --frame 3:3 makes them." in result.output
+    assert "Try fewer and larger steps, with --frame 3:3." in result.output
     page = (tmp_path / "explanation.html").read_text(encoding="utf-8")
     (command,) = re.findall(r"<code>(elman explain [^<]*)</code>", page)
     assert command.endswith("--html explanation.html --separator &#x27;~&#x27;")

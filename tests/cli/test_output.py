@@ -1,10 +1,12 @@
 """Text that no terminal takes for commands, and that can always be printed."""
 
 import io
+import logging
 import os
 import pty
 import re
 import select
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import elman
 from elman import RNNClassifier
 from elman.cli import app
 from elman.cli.console import confusion_table
-from elman.cli.output import in_one_line, printable, say_error, say_in_words
+from elman.cli.output import Log, in_one_line, printable, say_error, say_in_words
 from plain import plain_model
 from processes import SECONDS, Run
 
@@ -195,17 +197,24 @@ def test_columns_of_long_labels_have_numbers(monkeypatch):
         assert all(name in line for name, line in zip(classes, lines[1:], strict=True))
 
 
-def test_sentences_are_broken_between_words_on_a_terminal_alone(monkeypatch):
+@pytest.mark.parametrize("say", [partial(say_in_words, err=True), say_error])
+def test_sentences_are_broken_between_words_on_a_terminal_alone(say, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
     sentence = "error: choose another name, or take --recurrent-dropout 0.1 away " * 3
     for is_terminal in (True, False):
         stream = io.StringIO()
         stream.isatty = lambda answer=is_terminal: answer
         monkeypatch.setattr("sys.stderr", stream)
         monkeypatch.setenv("COLUMNS", "60")
-        say_in_words(sentence.strip(), err=True)
+        say(sentence.strip())
         lines = stream.getvalue().splitlines()
         assert " ".join(lines) == sentence.strip()
         assert (max(map(len, lines)) <= 60) == is_terminal
+
+
+def test_what_is_logged_names_options(capsys):
+    Log().emit(logging.makeLogRecord({"msg": "early_stopping keeps %d aside", "args": (3,)}))
+    assert capsys.readouterr().err == "elman: --early-stopping keeps 3 aside\n"
 
 
 def test_a_long_path_in_an_error_stays_whole_on_a_terminal(monkeypatch):

@@ -49,6 +49,7 @@ def test_every_parameter_has_an_option_that_there_is():
         ("Pass it, or set early_stopping=False.", "Pass it, or leave --early-stopping out."),
         ("the cell has a bias and no loss", "the cell has a bias and no loss"),
         ("there is no file max_iter.csv", "there is no file max_iter.csv"),
+        ("cell='lstm', hidden_layer_sizes=(32,)", "--cell lstm, --hidden 32"),
         ("Set frame=(4, 1).", "Set --frame 4:1."),
         ("that streams: RNNRegressor(standardize=True).", "that streams: --standardize all."),
         (

@@ -516,6 +516,15 @@ def test_training_on_a_model_and_an_empty_file_beside_one(run):
     assert "comes first" not in run("predict", "new.csv", "empty").stderr
 
 
+def test_a_class_that_the_test_alone_has_is_named(run):
+    table = readings(30)
+    rare = table.machine == table.machine.unique()[2]  # which the test has
+    table.assign(failed=np.where(rare, "yes", "no")).to_csv("readings.csv", index=False)
+    with pytest.warns(ConvergenceWarning, match="one class only"):
+        _, result = trained(run, "--label", "failed")
+    assert "classes of the test alone, which are not learned: yes (1 sequence)" in result.stdout
+
+
 def test_one_class_alone_is_said_in_our_words(run):
     readings(30).assign(failed="no").to_csv("readings.csv", index=False)
     with pytest.warns(ConvergenceWarning) as caught:

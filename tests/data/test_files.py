@@ -183,6 +183,7 @@ def test_labels_may_be_left_out(tmp_path):
     [
         ({"y": [1, 2]}, "has no array 'X', only y"),
         ({}, "has no array 'X', only nothing"),
+        ({"X_train": STACK}, "has no array 'X', only X_train"),
         ({"X": 3.0}, r"X of shape \(\); expected arrays"),
         ({"X": STACK, "y": 3}, r"y of shape \(\); expected arrays"),
         (
@@ -199,10 +200,11 @@ def test_labels_may_be_left_out(tmp_path):
         ({"X": np.ones((8, 2)), "lengths": 8}, "lengths that are no list"),
     ],
 )
-def test_npz_that_does_not_fit_together_is_refused(tmp_path, arrays, message):
+def test_npz_that_does_not_fit_together_is_refused(tmp_path, caplog, arrays, message):
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(DataError, match=rf"data\.npz has .*{message.removeprefix('has ')}"):
         read_npz(tmp_path / "data.npz")
+    assert not caplog.records  # one message for one fault
 
 
 def write_npz(path, npy, member="X.npy"):

@@ -51,10 +51,10 @@ def test_steps_of_a_stack_may_be_an_array():
         ),
         (
             pd.DataFrame({"y": [1, 2], "i": [0, 1]}).groupby("i")["y"],
-            r"y is a SeriesGroupBy; .*\[part for _, part in y\]",
+            r"y is of type SeriesGroupBy; .*\[part for _, part in y\]",
         ),
-        ("abc", "y is a str; expected an array"),
-        (None, "y is a NoneType"),
+        ("abc", "y is of type str; expected an array"),
+        (None, "y is of type NoneType"),
     ],
 )
 def test_what_does_not_belong_to_steps_is_refused_in_words(y, message):

@@ -123,7 +123,9 @@ def test_from_estimator_explains(cls, tagger, data):
 
 @pytest.mark.parametrize("cls", OF_EXPLANATION)
 def test_what_is_no_explanation_is_refused(cls, classifier):
-    with pytest.raises(TypeError, match=r"explanation is a RNNClassifier; expected an Explanation"):
+    with pytest.raises(
+        TypeError, match=r"explanation is of type RNNClassifier; expected an Explanation"
+    ):
         cls.from_explanation(classifier)
 
 
@@ -295,7 +297,7 @@ def test_gradient_flow_of_a_data_set(tagger, data):
         assert band[:, 1].max() == flow.quantiles.max()
         np.testing.assert_array_equal([bar.get_height() for bar in right.patches], flow.saturated)
         assert flow.kind in left.get_title()
-    with pytest.raises(TypeError, match="flow is a RNNTagger; expected a GradientFlow"):
+    with pytest.raises(TypeError, match="flow is of type RNNTagger; expected a GradientFlow"):
         GradientFlowDisplay.from_flow(tagger)
 
 
@@ -363,7 +365,7 @@ def test_gates_and_states(of_gates):
 @pytest.mark.parametrize(
     ("ax", "error", "message"),
     [
-        (3, TypeError, "ax is a int; expected 6"),
+        (3, TypeError, "ax is of type int; expected 6"),
         ([3] * 6, TypeError, "expected 6"),
         ([], ValueError, "0 Axes"),
     ],

@@ -131,8 +131,11 @@ def test_a_carry_names_its_states():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros((2, 5)), "initial_state is a ndarray; expected a Carry, or a list of 2 entries"),
-        (7, "initial_state is a int; expected"),
+        (
+            np.zeros((2, 5)),
+            "initial_state is of type ndarray; expected a Carry, or a list of 2 entries",
+        ),
+        (7, "initial_state is of type int; expected"),
         ([np.zeros((2, 5))], "initial_state has 1 entries; expected"),
         ([np.zeros((2, 5)), np.zeros((2, 5))], r"layer 2, h, has shape \(2, 5\) and dtype float64"),
         ([{"c": np.zeros((2, 5))}, np.zeros((2, 9))], "layer 1 has 'c'; its states are h, s"),
@@ -148,7 +151,7 @@ def test_states_that_are_none_are_refused(given, message):
 
 def test_a_carry_of_another_network_is_refused():
     carry = network_of("gru", "compiled").initial_state(2).carry
-    with pytest.raises(DataError, match="that of another network"):
+    with pytest.raises(DataError, match=r"another network, of cells=\(.gru., .gru.\), not"):
         network_of("lstm", "compiled").forward(np.ones((2, 3, D)), initial_state=carry)
     with pytest.raises(DataError, match="is of 2 sequence"):
         network_of("gru", "compiled").forward(np.ones((3, 3, D)), initial_state=carry)

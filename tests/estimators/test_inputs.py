@@ -197,9 +197,13 @@ def test_what_is_no_input_is_refused_in_words(kind, method, bad, message):
 
 @pytest.mark.parametrize("bad", [None, {"a": 1}])
 def test_what_is_no_data_at_all_is_refused_by_its_type(bad):
-    with pytest.raises((ValueError, TypeError), match=f"X is a {type(bad).__name__}; expected"):
+    with pytest.raises(
+        (ValueError, TypeError), match=f"X is of type {type(bad).__name__}; expected"
+    ):
         classifier().fit(bad, Y)
-    with pytest.raises((ValueError, TypeError), match=f"X is a {type(bad).__name__}; expected"):
+    with pytest.raises(
+        (ValueError, TypeError), match=f"X is of type {type(bad).__name__}; expected"
+    ):
         classifier().fit(X, Y).predict(bad)
 
 
@@ -513,7 +517,7 @@ def test_other_nan_is_refused_with_its_place_and_advice_that_works():
         X = [x.astype(kind) for x in listed]
         classifier().fit([eval(advice.replace("X", "x"), {"np": np, "x": x}) for x in X], Y)
     framed = frames(of=listed)
-    with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames"):
+    with pytest.raises(DataError, match=r"\[x.fillna\(0\) for x in X\] in data frames of pandas"):
         classifier().fit(framed, Y)
     assert hasattr(classifier().fit([x.fillna(0) for x in framed], Y), "feature_names_in_")
 
@@ -558,14 +562,14 @@ REFUSED = {
     "groups": (TABLE.groupby("id"), "X is a DataFrameGroupBy"),
     "panel": (PANEL, "X is a DataFrame whose index has several levels"),
     "series of a panel": (PANEL["a"], "X is a Series whose index has several levels"),
-    "nested": (NESTED, "X is a DataFrame with sequences in its cells"),
+    "nested": (NESTED, "X is of type DataFrame, with sequences in its cells"),
     "nested, its first None": (
         NESTED.map(lambda cell: None if cell is NESTED.iloc[0, 0] else cell),
-        "X is a DataFrame with sequences in its cells",
+        "X is of type DataFrame, with sequences in its cells",
     ),
     "nested beside an id": (
         pd.DataFrame({"id": list("abcdefghijkl"), "x": [x[:, 0].tolist() for x in RAGGED]}),
-        "X is a DataFrame with sequences in its cells",
+        "X is of type DataFrame, with sequences in its cells",
     ),
     "numbers that are missing": (
         [pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [1.0, 2.0]})] * 12,
@@ -573,8 +577,8 @@ REFUSED = {
     ),
     "complex objects": ([np.array([[np.complex128(1j), 1]], object)] * 12, "holds complex128 obj"),
     "text of digits": ([np.array([["1", 2]], object)] * 12, "holds text; expected numbers. Encode"),
-    "deque": (deque(RAGGED), "X is a deque; expected an array, or a list"),
-    "nested array": (NESTED.to_numpy(), "X is a ndarray with sequences in its cells"),
+    "deque": (deque(RAGGED), "X is of type deque; expected an array, or a list"),
+    "nested array": (NESTED.to_numpy(), "X is of type ndarray, with sequences in its cells"),
     "list of Series": (
         [pd.Series(x[:, 0]) for x in X],
         r"X\[0\] has 1 dim.*np.asarray\(x\)\[:, None\]",
@@ -670,7 +674,7 @@ def test_steps_that_are_none_are_refused_in_words(bad):
 @pytest.mark.parametrize("no_state", [None, (np.zeros(3), "a state"), range(3), classifier()])
 @pytest.mark.parametrize("model", [*FITTED.values(), Network(2, 3, 3)])
 def test_what_is_no_state_is_refused_in_words(model, no_state):
-    with pytest.raises(TypeError, match=r"state is a .*; expected the State of initial_state\(\)"):
+    with pytest.raises(TypeError, match=r"of type .*; expected the State of initial_state\(\)"):
         model.step([1.0, 2.0], no_state)
 
 

@@ -138,6 +138,12 @@ def test_quantiles_are_one_call():
     assert model.score(X, noisy) == pytest.approx(np.mean(expected), rel=1e-9)
 
 
+@pytest.mark.parametrize(("quantile", "loss"), [(0.9, "squared_error"), ([0.5, 0.9], "poisson")])
+def test_quantiles_need_their_loss(quantile, loss):
+    with pytest.raises(ValueError, match=r"quantile=.*0\.9\]? needs loss='quantile'; got loss="):
+        regressor(loss=loss, quantile=quantile).fit(X, Y)
+
+
 @pytest.mark.parametrize(
     ("quantile", "y", "shape"),
     [

@@ -240,8 +240,8 @@ def test_weights_that_are_none_are_refused(weights, message):
         (Y + 0.5, "Unknown label type: continuous"),
         (np.where(Y == 1, np.nan, Y), "y contains missing labels"),
         (None, "requires y to be passed"),
-        (3, "y is a int; expected an array"),
-        ("abc", "y is a str; expected an array"),
+        (3, "y is of type int; expected an array"),
+        ("abc", "y is of type str; expected an array"),
     ],
 )
 def test_labels_that_are_none_are_refused(y, message):

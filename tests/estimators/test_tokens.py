@@ -171,7 +171,7 @@ def test_an_array_of_tokens_gives_arrays():
     [
         ("text", {}, r"X is one text; expected a list of texts. Pass \[X\]"),
         (["a", ""], {}, "sequence 1 of X has no steps"),
-        (["a", None], {}, r"X\[1\] is a NoneType"),
+        (["a", None], {}, r"X\[1\] is of type NoneType"),
         (np.array([["a", "b"], ["c", "d"]]), {}, r"X is text in two axes.*X\.tolist\(\)"),
         ([["a", 1], ["b", 2]], {}, r"X\[0\] holds int, str"),
         ([[1.5], [2.5]], {"tokens": True}, r"X\[0\] holds float"),

@@ -458,7 +458,7 @@ def test_refused(arguments, message):
 
 def test_refused_models(data):
     X, y = data
-    with pytest.raises(TypeError, match="model is a str; expected a fitted RNNClassifier"):
+    with pytest.raises(TypeError, match="model is of type str; expected a fitted RNNClassifier"):
         explain("digits.safetensors", X[0], 1)
     with pytest.raises(ValueError, match="not fitted"):
         explain(RNNClassifier(), X[0], 1)

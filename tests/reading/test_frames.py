@@ -180,6 +180,11 @@ def test_a_missing_file_has_a_likely_name(tmp_path):
         FileNotFoundError, match=r"no file .*reading.csv. Did you mean 'readings.csv'?"
     ):
         elman.read_sequences(tmp_path / "reading.csv")
+    write(tmp_path / "t.csv", "id,x\na,1\n")
+    with pytest.raises(
+        FileNotFoundError, match=r"no file .*digits\.csv\.$"
+    ):  # .csv alone is not like
+        elman.read_sequences(tmp_path / "digits.csv")
     with pytest.raises(FileNotFoundError, match="there is no directory"):
         elman.read_sequences(tmp_path / "nowhere" / "reading.csv")
 

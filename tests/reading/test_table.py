@@ -188,9 +188,9 @@ def test_wrong_words_are_refused():
     for keywords in ({"task": "tagging"}, {"layout": "tall"}, {"missing": "zero"}):
         with pytest.raises(DataError, match="; expected '"):
             elman.read_sequences(frame, **keywords)
-    with pytest.raises(DataError, match="source is a int; expected a path, or a data frame"):
+    with pytest.raises(DataError, match="source is of type int; expected a path, or a data frame"):
         elman.read_sequences(3)
-    with pytest.raises(DataError, match=r"source is a LazyFrame; .*\.collect\(\)"):
+    with pytest.raises(DataError, match=r"source is of type LazyFrame; .*\.collect\(\)"):
         elman.read_sequences(pl.LazyFrame(frame))
     with pytest.raises(DataError, match="has no rows"):
         elman.read_sequences(frame.head(0))

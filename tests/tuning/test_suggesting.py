@@ -69,7 +69,7 @@ def test_what_is_no_time(text):
         ({"cv": 1}, "two folds at least"),
         ({"cv": 99}, "take fewer folds"),
         ({"cv": [(np.arange(20), np.arange(20, 36))]}, "two at least"),
-        ({"estimator": KFold()}, "estimator is a KFold; expected one of RNNClassifier"),
+        ({"estimator": KFold()}, "estimator is of type KFold; expected one of RNNClassifier"),
         ({"scoring": "f2"}, "f2"),
     ],
 )

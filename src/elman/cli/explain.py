@@ -62,7 +62,12 @@ def explain(
     ] = 0,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the page here; explanation.html if left out."),
+        typer.Option(
+            "--html",
+            "-o",
+            metavar="FILE",
+            help="Write the page here; explanation.html if left out.",
+        ),
     ] = None,
     json: Annotated[
         Path | None,

@@ -24,7 +24,7 @@ from elman.cli.describe import found_in_model, in_lines
 from elman.cli.evaluate import Json
 from elman.cli.options import Task
 from elman.cli.output import check_delivered, say, say_in_words
-from elman.cli.sources import refuse_idle
+from elman.cli.sources import refuse_dataset, refuse_idle
 from elman.cli.targets import Force, Target, check_targets
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def inspect(
     separator: Separator = None,
 ) -> None:
     """Show what is in a file: its columns, lengths, classes and gaps; or what a model file is."""
+    refuse_dataset(file)
     if file.is_file() and file.stat().st_size and is_ours(file, "model"):
         options = TableOptions(id, time, features, label, layout, separator, text=text)
         refuse_idle(str(file), {"--plot": plot, **options.given})

@@ -6,6 +6,7 @@ Each is left out as None, for the data set's recipe or the estimator's default t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,21 @@ def whole(least: int) -> Callable[[Any], int]:
         except ValueError:
             pass
         raise typer.BadParameter(f"expected a whole number of at least {least}; got {given!r}.")
+
+    return number
+
+
+def number_for(parameter: str) -> Callable[[Any], float]:
+    """Make what reads a number that this parameter of the estimators may be."""
+
+    def number(given: Any) -> float:
+        from elman.estimators.hyperparameters import Hyperparameters
+
+        expected = Hyperparameters._parameter_constraints[parameter][0]
+        with suppress(ValueError):
+            if expected.is_satisfied_by(found := float(given)):
+                return found
+        raise typer.BadParameter(f"expected {expected}; got {given}")
 
     return number
 
@@ -158,7 +174,11 @@ BatchSize: TypeAlias = Annotated[
 ]
 LearningRate: TypeAlias = Annotated[
     float | None,
-    _common(metavar="RATE", help="The highest; 0.003 or less suits adam, 0.1 suits sgd."),
+    _common(
+        parser=number_for("learning_rate_init"),
+        metavar="RATE",
+        help="The highest; 0.003 or less suits adam, 0.1 suits sgd.",
+    ),
 ]
 Members: TypeAlias = Annotated[
     Any,
@@ -192,14 +212,19 @@ EarlyStopping: TypeAlias = Annotated[
 ]
 ValidationFraction: TypeAlias = Annotated[
     float | None,
-    _testing(metavar="SHARE", help="Share that --early-stopping keeps aside."),
+    _testing(
+        parser=number_for("validation_fraction"),
+        metavar="SHARE",
+        help="Share that --early-stopping keeps aside.",
+    ),
 ]
 Patience: TypeAlias = Annotated[
     int | None,
     _testing(parser=whole(1), metavar="N", help="Stop after N epochs without improvement."),
 ]
 Tol: TypeAlias = Annotated[
-    float | None, _testing(metavar="TOL", help="A smaller improvement does not count.")
+    float | None,
+    _testing(parser=number_for("tol"), metavar="TOL", help="A smaller improvement does not count."),
 ]
 
 # Log and checkpoint
@@ -301,11 +326,21 @@ LearnInitialState: TypeAlias = Annotated[
 ]
 NoBias: TypeAlias = Annotated[bool, _network("--no-bias", help="Leave out the biases b and c.")]
 DropoutRate: TypeAlias = Annotated[
-    float | None, _network("--dropout", metavar="SHARE", help="Share of a layer's outputs to drop.")
+    float | None,
+    _network(
+        "--dropout",
+        parser=number_for("dropout"),
+        metavar="SHARE",
+        help="Share of a layer's outputs to drop.",
+    ),
 ]
 RecurrentDropout: TypeAlias = Annotated[
     float | None,
-    _network(metavar="SHARE", help="Share of states to drop between steps."),
+    _network(
+        parser=number_for("recurrent_dropout"),
+        metavar="SHARE",
+        help="Share of states to drop between steps.",
+    ),
 ]
 Engine: TypeAlias = Annotated[
     EngineName | None, _network(metavar="NAME", help="compiled (the default) or reference.")
@@ -330,30 +365,45 @@ ScheduleOption: TypeAlias = Annotated[
 ]
 Warmup: TypeAlias = Annotated[
     float | None,
-    _learning(metavar="SHARE", help="Share of the updates in which the learning rate rises."),
+    _learning(
+        parser=number_for("warmup"),
+        metavar="SHARE",
+        help="Share of the updates in which the learning rate rises.",
+    ),
 ]
 RecurrentRate: TypeAlias = Annotated[
     float | None,
-    _learning(metavar="FACTOR", help="Multiplies the learning rate of the recurrent weights W."),
+    _learning(
+        parser=number_for("recurrent_rate"),
+        metavar="FACTOR",
+        help="Multiplies the learning rate of the recurrent weights W.",
+    ),
 ]
 Clip: TypeAlias = Annotated[
     float | None, _learning(metavar="NORM", help="Clip the gradient to this norm; 0 does not clip.")
 ]
 Alpha: TypeAlias = Annotated[
-    float | None, _learning(metavar="A", help="Penalty on squared weights.")
+    float | None,
+    _learning(parser=number_for("alpha"), metavar="A", help="Penalty on squared weights."),
 ]
 TbpttSteps: TypeAlias = Annotated[
     int | None,
     _learning(parser=whole(1), metavar="N", help="Update every N steps of a sequence (BPTT(N))."),
 ]
 Momentum: TypeAlias = Annotated[
-    float | None, _learning(metavar="M", help="For momentum and nesterov.")
+    float | None,
+    _learning(parser=number_for("momentum"), metavar="M", help="For momentum and nesterov."),
 ]
-Beta1: TypeAlias = Annotated[float | None, _learning("--beta-1", metavar="B", help="For adam.")]
+Beta1: TypeAlias = Annotated[
+    float | None, _learning("--beta-1", parser=number_for("beta_1"), metavar="B", help="For adam.")
+]
 Beta2: TypeAlias = Annotated[
-    float | None, _learning("--beta-2", metavar="B", help="For adam and rmsprop.")
+    float | None,
+    _learning("--beta-2", parser=number_for("beta_2"), metavar="B", help="For adam and rmsprop."),
 ]
-Epsilon: TypeAlias = Annotated[float | None, _learning(metavar="E", help="For adam and rmsprop.")]
+Epsilon: TypeAlias = Annotated[
+    float | None, _learning(parser=number_for("epsilon"), metavar="E", help="For adam and rmsprop.")
+]
 NoShuffle: TypeAlias = Annotated[
     bool, _learning("--no-shuffle", help="Keep the order of the sequences, each epoch.")
 ]

@@ -14,6 +14,7 @@ import sys
 import textwrap
 from typing import Any
 
+from elman.cli.parameters import by_options
 from elman.cli.ranks import leave_words, rank
 
 # Control characters, which move the cursor, colour, or end a line (C0, C1, line and paragraph
@@ -48,12 +49,14 @@ def say_in_words(text: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     lines = [text]
     if stream is not None and stream.isatty():
-        width = shutil.get_terminal_size().columns
-        lines = textwrap.wrap(
-            printable(text), width, break_long_words=False, break_on_hyphens=False
-        )
+        lines = _broken(printable(text))
     for line in lines:
         say(line, err=err)
+
+
+def _broken(text: str) -> list[str]:
+    width = shutil.get_terminal_size().columns
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def say_error(message: object) -> None:
@@ -67,9 +70,10 @@ def say_error(message: object) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    line, console = Text(in_one_line(message), style="red"), Console(stderr=True)
-    # On a terminal lines are broken between words; a long path stays whole, to be copied.
-    console.print(line, soft_wrap=not console.is_terminal, overflow="ignore", crop=False)
+    text, console = in_one_line(message), Console(stderr=True)
+    if console.is_terminal:  # broken between words; a long path stays whole, to be copied
+        text = "\n".join(_broken(text))
+    console.print(Text(text, style="red"), soft_wrap=True)
 
 
 class Log(logging.Handler):
@@ -77,7 +81,7 @@ class Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a line."""
-        say_in_words(f"elman: {record.getMessage()}", err=True)
+        say_in_words(f"elman: {by_options(record.getMessage())}", err=True)
 
 
 def check_delivered() -> None:

@@ -96,6 +96,7 @@ _VALUES = {
     "hidden_layer_sizes and cell": "--hidden and --cell",
 }
 _VALUED = re.compile(rf"RNN\w+\((?P<a>{'|'.join(_VALUES)})\)|(?<![\w.])(?P<b>{'|'.join(_VALUES)})")
+_ONE_LAYER = re.compile(r"(?<=hidden_layer_sizes=)\((\d+),\)")
 _FRAME = re.compile(r"(?<![\w.])frame=\((\d+), (\d+)\)")
 _SAID_TWICE = re.compile(r"(?P<said>(?P<option>--[\w-]+)[^-.;:()]*) \((?P=option)( [^()]*)?\)")
 
@@ -110,6 +111,7 @@ def by_options(message: str) -> str:
         texts = match["texts"] or ""
         return f"{name} " + ("COLUMN" if match["any"] else _TEXT.sub(lambda t: t[0][1:-1], texts))
 
+    message = _ONE_LAYER.sub(r"\1", message)
     message = _FRAME.sub(r"--frame \1:\2", message)
     message = _VALUED.sub(lambda match: _VALUES[match["a"] or match["b"]], message)
     return _SAID_TWICE.sub(r"\g<said>", _FORMS.sub(option, message))

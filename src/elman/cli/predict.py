@@ -12,7 +12,7 @@ from elman._json import dumps
 from elman.cli.columns import Features, Id, LayoutOption, Separator, TableOptions, Text, Time
 from elman.cli.evaluate import Json, Model, load_estimator, refuse_naming
 from elman.cli.output import check_delivered, say
-from elman.cli.sources import is_npz, refuse_idle
+from elman.cli.sources import is_npz, refuse_dataset, refuse_idle
 from elman.cli.targets import Force, Target, check_targets
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def predict(
         raise typer.BadParameter(
             "name a file, or take rows from elsewhere by --follow", param_hint="FILE"
         )
+    refuse_dataset(file)
     if is_npz(file):
         if output is not None:
             raise typer.BadParameter(

@@ -96,6 +96,15 @@ def is_file(source: str) -> bool:
     return source not in DATASETS and bool(path.suffix or path.name != source or path.exists())
 
 
+def refuse_dataset(file: Path) -> None:
+    """Say what a data set's name is, where a file is expected."""
+    if str(file) in DATASETS and not file.exists():
+        raise typer.BadParameter(
+            f"{file} is a data set of elman's, not a file; `elman train {file}` takes it",
+            param_hint="FILE",
+        )
+
+
 def is_npz(source: str | Path) -> bool:
     """Whether a file is an .npz file, by its content.
 

@@ -67,7 +67,7 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
     """
     import numpy as np
 
-    from elman.datasets import Dataset
+    from elman.datasets import Dataset, classes_of_test_alone
     from elman.errors import DataError
     from elman.reading.info import features_in_words, listed
     from elman.reading.missing import Filling
@@ -90,6 +90,8 @@ def open_table(path: Path, options: TableOptions, task: TaskName, test_size: flo
             found.append(f"labels of the test steps alone: {listed(unseen)}")
     else:
         parts = _split(raw, path, test_size)
+        if isinstance(raw.y, np.ndarray) and raw.info.classes is not None:
+            found += classes_of_test_alone(*(raw.y[part] for part in parts))
     kept, held_out = (raw.take(np.array(part)) for part in parts)
     filling = None
     if options.missing is not None:

@@ -60,8 +60,8 @@ def refuse_table(X: Any, name: str) -> None:
         and any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in table.flat)
     ):
         raise DataError(
-            f"{name} is a {kind} with sequences in its cells; expected a list of 2-D arrays. If the "
-            "columns are the features (leave others out): "
+            f"{name} is of type {kind}, with sequences in its cells; expected a list of 2-D arrays. If "
+            "the columns are the features (leave others out): "
             f"[np.stack([*row], axis=1) for row in np.asarray({name})]."
         )
 
@@ -119,7 +119,7 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
             if kind.__name__ in MISSING:
                 raise DataError(
                     f"{name} holds missing values ({kind.__name__}); expected numbers. Fill them, or "
-                    "make them NaN, as x.astype(float) does in a data frame."
+                    "make them NaN, as x.astype(float) does in a data frame of pandas."
                 )
             if issubclass(kind, str):
                 raise text_in(X, name)

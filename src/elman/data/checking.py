@@ -186,7 +186,7 @@ def _listed(X: Any, name: str) -> Sequence[Any]:
     if isinstance(X, list | tuple):
         return X
     raise DataError(
-        f"{name} is a {type(X).__name__}; expected an array, or a list of arrays, one a sequence."
+        f"{name} is of type {type(X).__name__}; expected an array, or a list of arrays, one a sequence."
     )
 
 
@@ -290,7 +290,7 @@ def _not_finite(sequences: Sequences, given: Array, row: int, name: str, filling
     else:
         remedy = (
             f"[{_filled('x')} for x in {name}] puts 0 for it"
-            + (", [x.fillna(0) for x in X] in data frames" if sequences.names else "")
+            + (", [x.fillna(0) for x in X] in data frames of pandas" if sequences.names else "")
             + ". Leave steps that are padding out: each is as long as its sequence."
         )
     return DataError(f"{name} contains NaN {place}; expected finite numbers. {filling}{remedy}")

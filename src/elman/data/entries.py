@@ -26,7 +26,7 @@ def listed_entries(y: Any, name: str = "y") -> Array | Sequence[Any]:
         return array
     kind = type(y).__name__
     raise DataError(
-        f"{name} is a {kind}; expected an array, or a list of arrays, one a sequence."
+        f"{name} is of type {kind}; expected an array, or a list of arrays, one a sequence."
         + (f" Pass [part for _, part in {name}]." if kind.endswith("GroupBy") else "")
     )
 

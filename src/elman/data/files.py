@@ -154,10 +154,10 @@ def read_npz(path: Path | str) -> tuple[Array | list[Array], Array | list[Array]
             raise DataError(
                 f"{path} is not an .npz file of plain arrays, or is damaged{why}. {how}"
             ) from None
-    if unused := [name for name in names if name not in ("X", "y", "lengths")]:
-        logger.warning("%s: %s not used; X, y and lengths are", path, ", ".join(unused))
     if "X" not in arrays:
         raise DataError(f"{path} has no array 'X', only {', '.join(names) or 'nothing'}. {how}")
+    if unused := [name for name in names if name not in ("X", "y", "lengths")]:
+        logger.warning("%s: %s not used; X, y and lengths are", path, ", ".join(unused))
     X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
     shapes = f"X of shape {X.shape}" + ("" if y is None else f" and y of shape {y.shape}")
     if X.ndim == 0 or (y is not None and y.ndim == 0):

@@ -79,8 +79,8 @@ def token_lists(X: Any, name: str = "X") -> list[str | list[Token]]:
         X = np.split(_whole_numbers(X, name), X.offsets[1:-1])
     if hasattr(X, "columns") or not hasattr(X, "__len__"):
         raise DataError(
-            f"{name} is a {type(X).__name__}; expected a list of texts, or of lists of tokens. Of a "
-            f"table pass the column of texts: {name}['text']."
+            f"{name} is of type {type(X).__name__}; expected a list of texts, or of lists of tokens. "
+            f"Of a table pass the column of texts: {name}['text']."
         )
     if isinstance(X, np.ndarray) and X.ndim == 3 and X.shape[2] == 1:
         X = X[:, :, 0]
@@ -136,8 +136,8 @@ def _tokens(x: Any, name: str) -> list[Token]:
     if not (isinstance(x, list | tuple) or (hasattr(x, "__array__") and np.ndim(x) == 1)):
         shape = f" of shape {np.shape(x)}" if isinstance(x, np.ndarray) else ""
         raise DataError(
-            f"{name} is a {type(x).__name__}{shape}; expected a text, or a list of tokens. Leave out "
-            "what is missing (and its label)."
+            f"{name} is of type {type(x).__name__}{shape}; expected a text, or a list of tokens. Leave "
+            "out what is missing (and its label)."
         )
     listed = list(_listed(x))
     kinds = set(map(type, listed))

@@ -29,7 +29,7 @@ def one_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.8)) -> Axes:
         axes: Axes = _figure(size).subplots()
         return axes
     if not hasattr(ax, "imshow"):
-        raise TypeError(f"ax is a {type(ax).__name__}; expected matplotlib Axes")
+        raise TypeError(f"ax is of type {type(ax).__name__}; expected matplotlib Axes")
     return ax
 
 
@@ -56,7 +56,7 @@ def two_axes(
         first, second = ax
     except (TypeError, ValueError):
         raise TypeError(
-            f"ax is a {type(ax).__name__}; expected a pair of matplotlib Axes, as from "
+            f"ax is of type {type(ax).__name__}; expected a pair of matplotlib Axes, as from "
             f"plt.subplots{shape}"
         ) from None
     return one_axes(first), one_axes(second)
@@ -71,7 +71,8 @@ def several_axes(ax: Sequence[Axes] | None, n: int, size: tuple[float, float]) -
         given = [one_axes(axes) for axes in ax]
     except TypeError:
         raise TypeError(
-            f"ax is a {type(ax).__name__}; expected {n} matplotlib Axes, as from plt.subplots({n})"
+            f"ax is of type {type(ax).__name__}; expected {n} matplotlib Axes, as from "
+            f"plt.subplots({n})"
         ) from None
     if len(given) != n:
         raise ValueError(f"ax has {len(given)} Axes; expected {n}, one for each part drawn")

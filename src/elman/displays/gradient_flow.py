@@ -90,8 +90,8 @@ class GradientFlowDisplay:
         """
         if not isinstance(flow, GradientFlow):
             raise TypeError(
-                f"flow is a {type(flow).__name__}; expected a GradientFlow, as elman.gradient_flow "
-                "makes it."
+                f"flow is of type {type(flow).__name__}; expected a GradientFlow, as "
+                "elman.gradient_flow makes it."
             )
         n = flow.n_sequences
         title = f"layer {flow.layer}, {n:,} sequence{'s' * (n != 1)}: {flow.kind}"

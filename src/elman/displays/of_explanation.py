@@ -60,7 +60,7 @@ def check_explanation(explanation: Any) -> Explanation:
     """Return the explanation; a TypeError says if it is something else."""
     if not isinstance(explanation, Explanation):
         raise TypeError(
-            f"explanation is a {type(explanation).__name__}; expected an Explanation, as elman.explain "
-            "makes it. For a model and a sequence there is from_estimator."
+            f"explanation is of type {type(explanation).__name__}; expected an Explanation, as "
+            "elman.explain makes it. For a model and a sequence there is from_estimator."
         )
     return explanation

@@ -57,8 +57,8 @@ class Carry:
         if isinstance(given, Carry):
             if given.architecture != architecture:
                 raise DataError(
-                    f"initial_state is that of another network: of {given.architecture}, and this "
-                    f"is {architecture}."
+                    "initial_state is that of another network, of "
+                    f"{given.architecture.unlike(architecture)}."
                 )
             values = given.values
         else:
@@ -131,7 +131,7 @@ def _joined(architecture: Architecture, given: Any, n: int) -> Array:
             "initial_state is the state of a stream; pass what it carries, state.carry."
         )
     if isinstance(given, np.ndarray | str | Mapping) or not np.iterable(given):
-        raise DataError(f"initial_state is a {type(given).__name__}; expected {expected}.")
+        raise DataError(f"initial_state is of type {type(given).__name__}; expected {expected}.")
     entries = list(given)
     if len(entries) != len(architecture.stack):
         raise DataError(f"initial_state has {len(entries)} entries; expected {expected}.")

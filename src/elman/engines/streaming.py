@@ -119,15 +119,15 @@ class Streams:
         """
         if not isinstance(state, State):
             raise TypeError(
-                f"state is a {type(state).__name__}; expected the State of initial_state(), or of the "
-                "step before: probabilities, state = model.step(x_t, state)."
+                f"state is of type {type(state).__name__}; expected the State of initial_state(), or "
+                "of the step before: probabilities, state = model.step(x_t, state)."
             )
         if state.origin not in self._origins:
             own = self.begin(begin())
             if state.origin != own.origin:
                 theirs, ours = state.carry.architecture, own.carry.architecture
                 differ = (
-                    f"of {theirs}, and this is {ours}"
+                    f"of {theirs.unlike(ours)}"
                     if theirs != ours
                     else ("with other parameters, another standardisation or another engine")
                 )

@@ -82,7 +82,8 @@ class BaseRNN(Represented, Preparing):
             columns for each step. Or texts (each character is a step) or lists of words (``tokens``).
             Data of more than 64 MiB are not copied: each batch takes what it needs from memory, or from
             the file (``np.memmap``, ``read_sequences``). A file is shuffled in blocks of 1 MiB, and the
-            sequences within 64 MiB of blocks.
+            sequences within 64 MiB of blocks. The network computes in the type of X, float32 or
+            float64; other numbers, as integers are, become float64.
         y : array (n_samples,), or list of (n_timesteps,) where each step is answered
             Labels: numbers or text. As labels of steps, a text has a label in each character. A
             regressor takes numbers; if there are several for each answer, arrays have one more axis.

@@ -101,7 +101,7 @@ class Preparing(Building):
         """Check ``validation_data``, and encode its targets."""
         if not isinstance(validation_data, tuple) or len(validation_data) not in (2, 3):
             raise DataError(
-                f"validation_data is a {type(validation_data).__name__}; expected (X, y) or "
+                f"validation_data is of type {type(validation_data).__name__}; expected (X, y) or "
                 "(X, y, sample_weight), as for fit."
             )
         X, y, sample_weight = (*validation_data, None)[:3]

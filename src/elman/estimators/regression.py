@@ -97,6 +97,10 @@ class Regression(BaseRNN, RegressorParameters):
                 return Quantile(self.quantile)
             except (TypeError, ValueError) as error:
                 raise InvalidParameterError(f"quantile: {error}") from None
+        if np.any(np.asarray(self.quantile) != 0.5):  # the default
+            raise InvalidParameterError(
+                f"quantile={self.quantile!r} needs loss='quantile'; got loss={loss!r}."
+            )
         if as_loss(loss).takes_classes:
             raise InvalidParameterError(
                 f"loss={loss!r} takes classes; a regressor needs one of numbers."

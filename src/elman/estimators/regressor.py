@@ -27,7 +27,8 @@ class RNNRegressor(RegressorMixin, Regression):
         counts (the exponential of the network's output). A ``Loss`` of your own sees standardised
         numbers, unless it has ``standardizes = False``.
     quantile : float or sequence of float
-        For ``loss="quantile"``, between 0 and 1. With several, predictions have one more axis.
+        Between 0 and 1. Any but 0.5 needs ``loss="quantile"``. With several, predictions have one more
+        axis.
 
     Attributes
     ----------

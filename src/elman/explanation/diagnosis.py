@@ -68,27 +68,27 @@ def diagnose(
         return Diagnosis(
             "exploding",
             f"The gradient explodes: {_back(lags[largest])} the error is {reach[largest]:.2g} times "
-            "its first size. Clip it (clip_norm=1), or lower the learning rate.",
+            "as large as at the output. Clip it (clip_norm=1), or lower the learning rate.",
         )
     lost = reach <= NEGLIGIBLE
     if not lost.any():
         return Diagnosis(
             "healthy",
-            f"The gradient is healthy: {_back(lags[-1])} the error is {reach[-1]:.2g} times its first "
-            f"size, and {share}.",
+            f"The gradient is healthy: {_back(lags[-1])} the error is {reach[-1]:.2g} times as "
+            f"large as at the output. {share}.",
         )
     where = f"{_back(lags[np.argmax(lost)])} less than a thousandth of the error is left"
     if saturated >= MANY_SATURATED:
         return Diagnosis(
             "saturated",
-            f"{share} and let no error through: {where}. Standardise the inputs, or lower the learning "
-            "rate.",
+            f"{share} (at their limits), and let no error through: {where}. Standardise the inputs, or "
+            "lower the learning rate.",
         )
     sigma = 1.0 if W is None else float(np.linalg.norm(W, ord=2))
     if plain and sigma < SMALL:
         advice = (
-            f"W is small (largest singular value {sigma:.2g}): begin with an orthogonal one, as a new "
-            "network does, and lower alpha."
+            f"W is small: its largest singular value is {sigma:.2g}. Begin with an orthogonal W, as a "
+            "new network does, and lower alpha."
         )
     elif plain:
         advice = 'Try cell="gru" or "lstm", or fewer and larger steps.'
@@ -96,10 +96,12 @@ def diagnose(
         advice = "Try fewer and larger steps"
         n = -(-n_steps // max(2, int(lags[np.argmax(lost)])))  # so many as get through
         n = min(max(2, n), n_steps // 2)
-        advice += "." if not takes_frames or n < 2 else f", as frame=({n}, {n}) makes them."
-    learns = " Steps that the output reads are learned from all the same." if of_all_steps else ""
+        advice += "." if not takes_frames or n < 2 else f", with frame=({n}, {n})."
+    learns = (
+        " The network still learns from each step that the output reads." if of_all_steps else ""
+    )
     return Diagnosis("vanishing", f"The gradient vanishes: {where}.{learns} {advice}")
 
 
 def _back(lag: int) -> str:
-    return ("at its own step", "1 step back")[lag] if lag < 2 else f"{lag} steps back"
+    return ("at the output's own step", "1 step back")[lag] if lag < 2 else f"{lag} steps back"

@@ -115,7 +115,7 @@ def subject(model: Any, X: Any, y: Any, *, exact: bool = True) -> Subject:
         return Subject("Network", parameters, sequences, values, every_step, names, features)
     if not isinstance(model, RNNClassifier | RNNTagger | RNNRegressor | RNNStepRegressor):
         raise TypeError(
-            f"model is a {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
+            f"model is of type {type(model).__name__}; expected a fitted RNNClassifier, RNNTagger, "
             "RNNRegressor or RNNStepRegressor, or a Network."
         )
     with warnings.catch_warnings():  # also if a table had names

@@ -183,6 +183,11 @@ class Architecture:
             settings["loss"] = encode_loss(self.loss)
         return settings
 
+    def unlike(self, other: Architecture) -> str:
+        """Say in which parts it is not like another: ``hidden=(4,), not (3,)``."""
+        parts = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return "; ".join(f"{name}={a!r}, not {b!r}" for name, a, b in parts if a != b)
+
     @cached_property
     def loss_function(self) -> Loss:
         """The loss as an object, also if ``loss`` is a name."""

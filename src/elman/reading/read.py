@@ -328,8 +328,8 @@ def _open(
         if isinstance(source, list | np.ndarray | Sequences):
             return of_arrays(as_sequences(cast(Any, source)), None, "the list", task)
         raise DataError(
-            f"source is a {type(source).__name__}; expected a path, or a data frame of pandas, polars "
-            "or pyarrow." + " Read it first: .collect()." * hasattr(source, "collect")
+            f"source is of type {type(source).__name__}; expected a path, or a data frame of pandas, "
+            "polars or pyarrow." + " Read it first: .collect()." * hasattr(source, "collect")
         ) from None
     _require_rows(frame, "the table")
     return Opened.of_frame(frame, plan(frame, "the table", index)), "the table"

@@ -163,7 +163,8 @@ def _report_times(
         warn(
             f"time {columns.time!r} occurs twice in {len(twice):,} row{'s' * (len(twice) > 1)}"
             f"{of(twice)}; the first is {as_text(times[twice[:1]])[0]}. Both rows are kept, in their "
-            "order in the table.",
+            "order in the table. Remove one if it is a copy; if another column tells sequences apart, "
+            "name it: id='…' (--id).",
         )
     rows, n_missing = gaps(distance, starts)
     if len(rows):

@@ -145,7 +145,7 @@ def suggest(
     kinds = (RNNClassifier, RNNTagger, RNNRegressor, RNNStepRegressor)
     if not isinstance(estimator, kinds):
         raise ValueError(
-            f"estimator is a {type(estimator).__name__}; expected one of "
+            f"estimator is of type {type(estimator).__name__}; expected one of "
             f"{', '.join(kind.__name__ for kind in kinds)}, an instance of it."
         )
     estimator = clone(estimator).set_params(verbose=False)
