@@ -1,6 +1,7 @@
 """Compiling once, saying so once, and keeping what was compiled, but trusting nothing on disk."""
 
 import errno
+import gc
 import logging
 import os
 import random
@@ -188,6 +189,31 @@ def test_ctrl_c_waits_until_a_function_is_compiled(handler, folder):
     assert handler not in handlers.seen
     assert handler.caught == [signal.SIGINT]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.fixture(params=[True, False], ids=["collecting", "not collecting"])
+def collecting(request):
+    """Whether Python looks for garbage."""
+    before = gc.isenabled()
+    (gc.enable if request.param else gc.disable)()
+    yield request.param
+    (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_nobody_looks_for_garbage_until_a_function_is_compiled(collecting, folder, compiles):
+    class Looking(Handlers):
+        def on_start(self, _):
+            self.seen.append(gc.isenabled())
+
+    with event.install_listener("numba:compile", Looking()) as looking:
+        if compiles:
+            assert result_of() == 42
+        else:
+            with pytest.raises(numba.TypingError):
+                result_of(lambda x: no_such_name)  # noqa: F821
+    assert set(looking.seen) == {False}
+    assert gc.isenabled() == collecting
 
 
 @pytest.mark.parametrize(
