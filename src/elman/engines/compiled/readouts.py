@@ -12,11 +12,7 @@ from __future__ import annotations
 from elman.engines.compiled.layout import READOUT_CODES, Layout
 from elman.engines.compiled.machine import elementwise as f
 from elman.engines.compiled.machine.helpers import helper
-from elman.engines.compiled.machine.tiles import (
-    broadcast_rows,
-    load,
-    store,
-)
+from elman.engines.compiled.machine.tiles import broadcast_rows, load, store
 
 MEAN, MAX = READOUT_CODES["mean"], READOUT_CODES["max"]
 LONGEST = {4: 1 << 24, 8: 1 << 53}  # by the bytes of a number

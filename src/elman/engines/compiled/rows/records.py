@@ -44,12 +44,10 @@ def load_initial(net, data, i, records, record):
     if n_rows:
         for layer in net.layers[:-1]:
             for s in range(layer.n_states):
-                column, place = (
-                    layer.initial_column + s * layer.n_units,
-                    layer.place + s * layer.rows,
-                )
-                for unit in range(layer.n_units):
-                    records[record + place + unit] = data.initial[row, column + unit]
+                column = layer.initial_column + s * layer.n_units
+                place = layer.place + s * layer.rows
+                for i in range(layer.n_units):
+                    records[record + place + i] = data.initial[row, column + i]
     return n_rows > 0
 
 

@@ -184,20 +184,8 @@ def backward_block(
     out, is_last = layers[-1], end == lengths[0]
     of_readout = room_of_a_readout(out, WIDE * lanes(work))
     found = output_block(
-        net,
-        data,
-        first,
-        lengths,
-        targets,
-        gradients,
-        work,
-        begin,
-        end,
-        records,
-        z,
-        scratch,
-        readout,
-    )
+        net, data, first, lengths, targets, gradients, work, begin, end, records, z, scratch, readout,
+    )  # fmt: skip
     for k in range(len(layers) - 2, -1, -1):
         layer, above = layers[k], layers[k + 1]
         after = n_before(lengths, end) - n_before(lengths, begin)
