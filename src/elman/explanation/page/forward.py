@@ -170,8 +170,8 @@ def _lead(view: View) -> str:
     )
     if view.explanation.plain:
         return (
-            "A step adds what the input says to what the state before says. The sum goes through f. "
-            + (answers if of_all else "The state then answers through V.")
+            "A step adds what the input says to what the state before says. The sum goes through "
+            f"{view.f}. " + (answers if of_all else "The state then answers through V.")
         )
     lead = (
         "What the input says and what the state before says enters each gate. The cell makes the "
