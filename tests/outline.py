@@ -101,6 +101,8 @@ def line_of(node):
     parts = [line_of(part) for part in node.inside]
     if node.tag == "mfrac":
         return "{}/{}".format(*parts)
+    if node.tag == "mover":
+        return {"yˆ": "ŷ"}["".join(parts)]
     if node.tag == "munder" and node.elements[1].has("class", "shape"):
         return "{}[{}]".format(*parts)
     signs = {"msub": "_", "munder": "_", "msup": "^", "msubsup": "_^", "munderover": "_^"}

@@ -10,10 +10,14 @@ from sphinx.writers.html5 import HTML5Translator
 # The style sheet draws the brackets of matrices: not every font has some that stretch.
 _MATRIX = re.compile("<mo>&#x0005B;</mo><mtable(.*?</mtable>)<mo>&#x0005D;</mo>")
 
+# The hat of ŷ: the caret stretches, in some fonts to more than the letter's width.
+_CARET, _HAT = "<mo>&#x0005E;</mo></mover>", '<mo stretchy="false">&#x002C6;</mo></mover>'
+
 
 def mathml(formula: str, display: str = "inline") -> str:
     """Convert LaTeX."""
-    return _MATRIX.sub(r'<mtable class="matrix"\1', convert(formula, display=display))
+    written = convert(formula, display=display).replace(_CARET, _HAT)
+    return _MATRIX.sub(r'<mtable class="matrix"\1', written)
 
 
 def inline(translator: HTML5Translator, node: nodes.math) -> None:

@@ -299,6 +299,8 @@ def test_math():
     )
     assert math("dL//dW").count("<mfrac>") == 1
     assert "<mtext" in math("W::3×3")
+    inside = "<mo>(</mo><mi>a</mi><mrow><mo>[</mo><mi>b</mi><mo>]</mo></mrow><mo>)</mo>"
+    assert math("f ( a [ b ] )") == f"<math><mrow><mi>f</mi><mrow>{inside}</mrow></mrow></math>"
 
 
 # What is chosen

@@ -220,6 +220,16 @@ def table_of_the_norms(shown):
         yield [f"τ = {tau}", *row]
 
 
+def table_of_the_terms_of_U(shown):
+    ex = shown.ex
+    losses, steps = evenly(losses_of(ex), 16), evenly(steps_of(ex), 16)
+    yield ["of U", *(f"t = {t}" for t in losses)]
+    for tau in steps:
+        delta = delta_of(ex, "x")[:, tau - 1]
+        terms = {t: np.outer(delta[t - 1], ex.inputs[tau - 1]) for t in losses if tau <= t}
+        yield [f"τ = {tau}", *(number(norm(terms[t])) if t in terms else "" for t in losses)]
+
+
 def table_of_reasons(shown):
     ex = shown.ex
     yield ["step t", f"mean {slope_of(ex)}", "largest σ of the step", "largest σ of the product"]
@@ -237,8 +247,14 @@ def table_of_exponents(shown):
 
 def table_of_what_if(shown):
     left = f"left of an error {shown.ex.T - 1} back"
-    slope = "mean slope f′" if is_plain(shown.ex) else "mean openness"
-    yield ["", "largest σ of W", slope, "saturated units", left, "the gradient is"]
+    yield [
+        "",
+        "largest σ of W",
+        f"mean {slope_of(shown.ex)}",
+        "saturated units",
+        left,
+        "the gradient is",
+    ]
     for factor in (0.1, 1, 10):
         ex = scaled(shown.ex, factor)
         sigma = np.linalg.svd(factor * shown.ex.W)[1].max()
@@ -283,6 +299,28 @@ def table_of_n8(shown):
         yield [str(t), *numbers(map(norm, [own, both - own, both, *met]))]
 
 
+def tables_of_entries(shown):
+    """Give a table each gradient of the layer and of the output."""
+    ex = shown.ex
+
+    def of(name):
+        gradient = ex.gradients[name]
+        matrix = gradient.reshape(len(gradient), -1)
+        most, n = np.abs(matrix), 16 if max(matrix.shape) <= 16 else 8
+        rows, columns = (np.sort(np.argsort(-most.max(axis=a))[:n]) for a in (1, 0))
+
+        def written(shown):
+            yield [f"d{below(name)}", *(str(j + 1) for j in columns)]
+            for i in rows:
+                name_of_row = ex.classes[i] if name in ("V", "c") else str(i + 1)
+                yield [name_of_row, *numbers(matrix[i, columns])]
+
+        return written
+
+    here = [f"{name}{ex.layer}" for name in ("U", "W", "b", "initial")]
+    yield from (of(name) for name in [*here, "V", "c"] if name in ex.gradients)
+
+
 def written_check(check):
     verdict = "proved" if check.error <= check.bound else "✗ failed"
     values = [scientific(check.expected), scientific(check.found)]
@@ -322,10 +360,13 @@ def tables_of(shown):
     yield from [table_of_units_read, table_of_steps_read] if of_all_steps(shown.ex) else []
     yield from [table_of_output_weights, table_of_first_losses]
     yield from [table_of_the_parts, table_of_the_ladder, table_of_the_chosen_term]
-    yield from [table_of_the_norms, table_of_reasons, table_of_exponents]
+    yield table_of_the_norms
+    yield from [] if shown.ex.W is None else [table_of_the_terms_of_U]
+    yield from [table_of_reasons, table_of_exponents]
     if shown.ex.W is not None and shown.ex.T > 1:
         yield table_of_what_if
     yield from [table_of_truncation, table_of_gradients, table_of_n8]
+    yield from tables_of_entries(shown)
     if shown.ex.checks_ is not None:
         yield from [table_of_proofs, table_of_whole_gradients, table_of_cells]
 

@@ -296,8 +296,9 @@ def test_what_is_left_out():
         "caption": [
             "50 of 60 steps", "32 of 40 units", "12 of 14 classes", "12 of 14 classes",
             "50 of 60 losses", "5 of 60 steps", "50 of 60 terms", "16 of 40 rows",
-            "16 of 40 columns", "1,275 of 1,830 terms", "50 of 60 steps", "50 of 60 cuts",
-            "50 of 60 steps",
+            "16 of 40 columns", "1,275 of 1,830 terms", "136 of 1,830 terms", "50 of 60 steps",
+            "50 of 60 cuts", "50 of 60 steps", "8 of 40 rows", "8 of 35 columns", "8 of 40 rows",
+            "8 of 40 columns", "8 of 40 rows", "8 of 14 rows", "8 of 40 columns",
         ],
     }  # fmt: skip
     assert len(classes_of(shown.ex)) == 12

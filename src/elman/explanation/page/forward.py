@@ -170,8 +170,8 @@ def _lead(view: View) -> str:
     )
     if view.explanation.plain:
         return (
-            "A step adds U times the input and W times the state before. The sum goes through f. "
-            + (answers if of_all else "The state then answers through V.")
+            "A step adds U times the input and W times the state before. The sum goes through "
+            f"{view.f}. " + (answers if of_all else "The state then answers through V.")
         )
     lead = (
         "The input and the state before enter each gate. The cell computes the states from these, "

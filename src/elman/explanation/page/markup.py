@@ -134,16 +134,25 @@ def count(n: int, noun: str) -> str:
 
 # MathML
 
+OPENING, CLOSING = "([⟨", ")]⟩"
+
 
 def math(notation: str, block: bool = False) -> str:
     """Write MathML for a formula in a plain notation, tokens with spaces between them.
 
     ``h_t`` and ``h_{t-1}`` are subscripts, ``x^T`` is a superscript, ``a//b`` a fraction of two
-    tokens, ``W::128×128`` is W with its shape under it.
+    tokens, ``W::128×128`` is W with its shape under it. Brackets are as tall as what they enclose.
     """
-    content = "".join(_token(token) for token in notation.split(" ") if token)
+    rows = [""]  # the formula, and each bracket that is open
+    for token in filter(None, notation.split(" ")):
+        if token in OPENING:
+            rows.append("")
+        rows[-1] += _token(token)
+        if token in CLOSING and len(rows) > 1:
+            inside = rows.pop()
+            rows[-1] += f"<mrow>{inside}</mrow>"
     display = "block" if block else None
-    return element("math", f"<mrow>{content}</mrow>", display=display)
+    return element("math", f"<mrow>{''.join(rows)}</mrow>", display=display)
 
 
 def _token(token: str) -> str:
@@ -178,8 +187,12 @@ def _atom(symbol: str) -> str:
         return f"<mn>{symbol}</mn>"
     if re.fullmatch(r"[d∂][^\W\d_]\W?", symbol):
         return f'<mrow><mi mathvariant="normal">{symbol[0]}</mi>{_atom(symbol[1:])}</mrow>'
+    if symbol == "ŷ":  # as one letter it has no italics, and y has
+        return '<mover accent="true"><mi>y</mi><mo stretchy="false">ˆ</mo></mover>'
     if symbol == "if":
         return '<mspace width="2em"/><mtext>if&#160;</mtext>'
+    if symbol in ("log", "Im"):
+        return f'<mi>{symbol}</mi><mspace width=".17em"/>'
     if symbol[0].isalpha():
         return f"<mi>{text(symbol)}</mi>"
     symbol = symbol.replace("-", "−")

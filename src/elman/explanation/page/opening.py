@@ -106,16 +106,16 @@ def _proofs(view: View) -> str:
     ex = view.explanation
     if ex.n_proved is None or ex.worst_error is None:
         return paragraph("<b>Not checked.</b> The proofs were left out.", class_="status unchecked")
-    said = (
-        f"{ex.n_proved:,} of {count(ex.n_checked, 'term')} proved, worst error "
-        f"{small(ex.worst_error)}. "
+    worst, sums = (  # not broken after e-
+        element("span", small(error), class_="whole") for error in (ex.worst_error, ex.sum_error)
     )
+    said = f"{ex.n_proved:,} of {count(ex.n_checked, 'term')} proved, worst error {worst}. "
     if ex.n_checked < ex.n_terms:
         said = (
             f"{ex.n_proved:,} of the {ex.n_checked:,} terms that were checked proved, worst error "
-            f"{small(ex.worst_error)}. There are {count(ex.n_terms, 'term')}. "
+            f"{worst}. There are {count(ex.n_terms, 'term')}. "
         )
-    said += f"They add up to the gradient with a relative error of {small(ex.sum_error)}."
+    said += f"They add up to the gradient with a relative error of {sums}."
     if ex.passed:
         proved = '<b><span aria-hidden="true">✓ </span>Proved.</b> '
         return paragraph(proved, said, class_="status passed")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math as m
+from collections.abc import Iterator
 
 import numpy as np
 
+from elman._typing import Array
 from elman.explanation.page.colours import diverging
 from elman.explanation.page.data import data_block
 from elman.explanation.page.markup import (
@@ -25,11 +27,22 @@ from elman.explanation.page.markup import (
     text,
 )
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
-from elman.explanation.page.view import ROWS, TANH, View, capped, evenly, fit, relative
+from elman.explanation.page.view import (
+    MATRIX,
+    ROWS,
+    TANH,
+    View,
+    capped,
+    evenly,
+    fit,
+    relative,
+    strongest,
+)
 from elman.explanation.proof import SIDE
 from elman.explanation.terms import size
 
 DOTS = 500  # terms in the picture of their errors
+SOME = 8  # rows and columns of a large gradient
 LINE = 60  # points of the line above them
 
 # Panel 9
@@ -91,6 +104,7 @@ def totals(view: View) -> str:
             rows,
         ),
         _by_step(view),
+        details("Numbers of the gradients", *_entries(view)),
         question(
             "My optimizer moved W differently.",
             "This is the plain step of N4, for one sequence. Adam and momentum remember earlier "
@@ -182,14 +196,33 @@ def _by_step(view: View) -> str:
     )
 
 
-def _gradients_picture(view: View) -> str:
+def _shown(view: View) -> list[tuple[str, Array]]:
+    """Give the gradients of the layer and of the output, by name."""
     ex = view.explanation
     names = [*(f"{name}{ex.layer}" for name in ("U", "W", "b", "initial")), "V", "c"]
+    found = ((name, ex.gradients.get(name)) for name in names)
+    return [(name, gradient) for name, gradient in found if gradient is not None]
+
+
+def _entries(view: View) -> Iterator[str]:
+    """Write the entries of each gradient, or of a large one some of the largest rows and columns."""
+    for name, gradient in _shown(view):
+        matrix = gradient if gradient.ndim == 2 else gradient[:, None]
+        n = MATRIX if max(matrix.shape) <= MATRIX else SOME
+        rows, columns = (strongest(np.abs(matrix).max(axis=axis), n) for axis in (1, 0))
+        names = view.explanation.classes if name in "Vc" else range(1, len(matrix) + 1)
+        yield table(
+            f"d{subscript(name)}: row i, column j."
+            + capped(len(rows), matrix.shape[0], "rows (the largest)")
+            + capped(len(columns), matrix.shape[1], "columns (the largest)"),
+            [f"d{subscript(name)}", *(str(j + 1) for j in columns)],
+            [[text(names[i]), *map(number, matrix[i, columns].tolist())] for i in rows],
+        )
+
+
+def _gradients_picture(view: View) -> str:
     parts, x, tallest = [], 4.0, 0.0
-    for name in names:
-        gradient = ex.gradients.get(name)
-        if gradient is None:
-            continue
+    for name, gradient in _shown(view):
         matrix = fit(gradient if gradient.ndim == 2 else gradient[:, None], 32, 32)
         cell = min(max(180 / max(matrix.shape), 4.0), 14.0)
         shape = "×".join(str(n) for n in gradient.shape)
@@ -437,7 +470,7 @@ def data(view: View) -> str:
         11,
         "The data",
         "all of it",
-        "The page carries the numbers behind its pictures, to the last bit.",
+        "The page carries the numbers of its steps and terms, to the last bit.",
         "Open the block to see it. Where it says base64, the bytes are float64 numbers; its first "
         "line says how to read them.",
         paragraph(f"The same input gives the same page. {where}"),

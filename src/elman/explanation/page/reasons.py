@@ -178,7 +178,7 @@ def _open_chart(view: View, steps: list[int], means: Array) -> str:
         ),
         f"How open the units are: 1 lets everything back, 0 nothing ({slope} is "
         + (
-            "the slope of f)."
+            f"the slope of {view.f})."
             if ex.plain
             else "the largest slope of a state by a gate or a state before)."
         ),

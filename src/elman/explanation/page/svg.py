@@ -169,7 +169,6 @@ def chart(
     if reference is not None:
         y = y_axis(reference[0])
         parts.append(f'<path class="reference" d="M{left} {_n(y)}H{_n(width - right)}"/>')
-        parts.append(label(width - right, y - 5, reference[1], "note", "end"))
     for line, points in shown:
         places = [(x_axis(x), y_axis(min(max(y, y_axis.low), y_axis.high))) for x, y in points]
         if "points" in line.class_:  # many, and without titles: round caps of no length
@@ -186,6 +185,9 @@ def chart(
             if "bare" not in line.class_
         )
         parts.append(f'<g class="dot {line.class_}">{dots}</g>')
+    if reference is not None:  # over the lines: behind it they are left out
+        place = y_axis(reference[0]) - 5
+        parts.append(label(width - right, place, reference[1], "note", "end"))
     return drawing(width, height, name, description, *parts)
 
 

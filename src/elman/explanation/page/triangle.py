@@ -23,7 +23,7 @@ from elman.explanation.page.markup import (
     table,
 )
 from elman.explanation.page.svg import cell, drawing, key, label, power_of_ten, rectangle, row
-from elman.explanation.page.view import MATRIX, View, capped, strongest
+from elman.explanation.page.view import MATRIX, View, capped, evenly, strongest
 from elman.explanation.terms import size
 
 DECADES = 8.0  # that the colours span, at the most
@@ -59,8 +59,8 @@ def gradient_triangle(view: View) -> str:
         ),
         *_product(view),
         paragraph(
-            "The same holds for U, with x<sub>τ</sub> in the place of h<sub>τ−1</sub>: panel 9 has "
-            "its sums."
+            "The same holds for U, with x<sub>τ</sub> in the place of h<sub>τ−1</sub>: the sizes of "
+            "its terms are below, and panel 9 has its sums."
         )
         if ex.W is not None
         else "",
@@ -72,6 +72,7 @@ def gradient_triangle(view: View) -> str:
         _kinds_key(view),
         _chosen(view),
         details("Numbers of all terms", _norms(view)),
+        details("Numbers of the terms of U", _norms_of_U(view)) if ex.W is not None else "",
         question(
             "Why a sum over time?",
             "There is one W, used at every step. A change of W changes every step's state, and "
@@ -276,7 +277,8 @@ def _kinds_key(view: View) -> str:
 
 
 def _of_cell(view: View, words: str) -> str:
-    return words if view.explanation.plain else words.replace("f′ is near 0", "units are shut")
+    shut = f"{view.slope} is near 0" if view.explanation.plain else "units are shut"
+    return words.replace("f′ is near 0", shut)
 
 
 def describe(view: View, t: int, tau: int) -> str:
@@ -402,5 +404,28 @@ def _norms(view: View) -> str:
         "nothing "
         f"of later steps.{capped(len(view.cells), ex.n_terms, 'terms')}",
         ["", *(f"t = {t}" for t in view.answering)],
+        rows,
+    )
+
+
+def _norms_of_U(view: View) -> str:
+    """The same of U: δ of the gates that read x, beside x_τ."""
+    ex = view.explanation
+    losses, steps = evenly(view.answering, MATRIX), evenly(view.steps, MATRIX)
+    sizes, met = size(ex.delta_of_gates("x")), size(ex.inputs)  # (A, T), (T,)
+    rows = [
+        [
+            f"τ = {tau}",
+            *(
+                number(float(sizes[ex.loss_row(t), tau - 1] * met[tau - 1])) if tau <= t else ""
+                for t in losses
+            ),
+        ]
+        for tau in steps
+    ]
+    return table(
+        "‖δ<sub>t,τ</sub> x<sub>τ</sub>ᵀ‖: a column a loss, a row a step."
+        + capped(sum(tau <= t for t in losses for tau in steps), ex.n_terms, "terms"),
+        ["of U", *(f"t = {t}" for t in losses)],
         rows,
     )

@@ -87,7 +87,7 @@ def _table(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
         [
             "",
             "largest σ of W",
-            "mean slope f′" if view.explanation.plain else "mean openness",
+            f"mean {view.slope}",
             "saturated units",
             f"left of an error {T - 1} back",
             "the gradient is",
