@@ -6,6 +6,7 @@ import pytest
 from elman import Network, explain
 from elman.equations.forward import StepTrace
 from elman.explanation.passes import Passes
+from elman.explanation.proof import directions
 from elman.explanation.side_by_side import (
     Own,
     Sizes,
@@ -57,17 +58,17 @@ def test_a_parameter_is_its_own_in_each_pass(factor):
 @pytest.mark.parametrize("taus", [[0], [2, 3, 4], [0, 1, 2, 3, 4, 5, 6], [1, 4, 6]], ids=str)
 def test_a_column_is_a_pass_with_a_step_of_its_own(cells, taus):
     passes, y = make(cells)
-    parameters, name = passes.parameters, f"{passes.name_of_terms(1)}1"
-    R = np.random.default_rng(1).standard_normal(parameters[name].shape)
+    parameters, R = passes.parameters, directions(passes, 1, seed=1)
     scales = np.full(len(taus), 1j * STEP)
     moved = pass_forward(passes, 1, R, scales, np.array(taus), sizes_of(passes))
     for j, tau in enumerate(taus):
-        own = {(name, tau): parameters[name] + 1e-30j * R}
+        moving = R if tau == 0 else passes.name_of_terms(1)  # h_0 = 0
+        own = {(f"{of}1", tau): parameters[f"{of}1"] + 1e-30j * R[of] for of in moving}
         expected = losses(parameters, cells, passes.x, y, own).imag / 1e-30
         np.testing.assert_allclose(moved.losses[:, j].imag / STEP, expected, rtol=1e-11, atol=1e-14)
         alone = pass_forward(passes, 1, R, scales[:1], np.array([tau]), sizes_of(passes))
         np.testing.assert_allclose(moved.inside[:, j], alone.inside[:, 0], rtol=1e-13)
-        assert (alone.inside[tau:] > 0).all() or tau == 0  # h_0 = 0
+        assert (alone.inside[tau:] > 0).all()
         assert not alone.inside[:tau].any()
 
 
@@ -75,14 +76,15 @@ def test_what_moves_inside_is_that_of_each_state():
     """Of a tanh cell m_j is |s'_j|."""
     passes, _ = make(("tanh",))
     sizes = sizes_of(passes)
-    R = np.random.default_rng(1).standard_normal((H, H))
+    R = directions(passes, 1, seed=1)
     W, U, b = (passes.parameters[name] for name in ("W1", "U1", "b1"))
     for tau in range(T):
         moved = pass_forward(passes, 1, R, np.array([1j * STEP]), np.array([tau]), sizes)
         h, expected = passes.trace.layers[0].before(tau)[0][:, 0].astype(complex), np.zeros(T)
         for j in range(tau, T):
-            W_j = W + 1j * STEP * R if j == tau else W
-            h = np.tanh(U @ passes.x[j] + W_j @ h + b)
+            W_j = W + 1j * STEP * R["W"] if j == tau else W
+            U_j = U + 1j * STEP * R["U"] if j == tau == 0 else U
+            h = np.tanh(U_j @ passes.x[j] + W_j @ h + b)
             expected += sizes.errors[0][:, :, j] @ np.abs(h.imag) / STEP
         np.testing.assert_allclose(moved.inside[:, 0], expected, rtol=1e-11)
 
@@ -102,7 +104,7 @@ def test_what_moves_is_summed_over_all_that_enters_without_signs():
 
 def test_losses_before_the_passes_are_not_looked_at():
     passes, _ = make(("gru",))
-    sizes, R = sizes_of(passes), np.ones((3 * H, H))
+    sizes, R = sizes_of(passes), directions(passes, 1, seed=1)
     sizes.errors[0][:3] = np.nan
     moved = pass_forward(passes, 1, R, np.full(3, 1j * STEP), np.array([3, 4, 5]), sizes)
     assert not moved.inside[:3].any()

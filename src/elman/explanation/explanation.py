@@ -98,7 +98,8 @@ class Explanation(Numbers):
     truncate : int or None
         How many steps back the gradients of ``update`` go; None: all.
     checks_ : list of Check, or None
-        The proof of each term of W (or of U, without W): t, tau, expected, found, error, bound, passed.
+        The proof of each term of W (of U without W, or where h_{τ-1} is 0): t, tau, expected, found,
+        error, bound, passed.
         With ``check=False``, this and the next two are None.
     totals_ : list of TotalCheck, or None
         The proof of the whole gradient of each parameter, of all layers.

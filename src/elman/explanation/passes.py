@@ -132,6 +132,10 @@ class Passes(NamedTuple):
         trace = self.trace.layers[layer - 1]
         return _rows([trace.before(t)[0] for t in range(len(self.x))])
 
+    def are_from_zero(self, layer: int) -> Array:
+        """The steps, (T,), at which a layer's W multiplies h_{t-1} = 0."""
+        return np.asarray(~self.left(layer).any(axis=1))
+
     def rows(self, layer: int) -> dict[str, Any]:
         """The intermediates of a layer, an array (T, …) each."""
         cell, steps = self.parameters.layers[layer - 1].cell, self.trace.layers[layer - 1].steps

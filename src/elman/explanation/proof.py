@@ -7,6 +7,9 @@ forward proves the terms of all losses t ≥ τ; the T passes go side by side, a
 (``side_by_side``). Only forward equations are used, and the loss is written again here, so an error
 in the backward ones shows.
 
+If h_{τ-1} is 0, as it mostly is before the first step, the term of W is 0 whatever δ_{t,τ} is. There
+U_τ moves, and the term of U is proved: it has the same δ_{t,τ}.
+
 The comparison allows an error of 1e-10 ‖term‖ ‖R‖, plus what rounding can cause:
 
     |error| ≤ 1e-10 ‖δ_{t,τ}‖ ‖h_{τ-1}‖ ‖R‖  +  16 eps ( Σ_k |ŷ_{t,k} - y_{t,k}| |z'_{t,k}|
@@ -29,7 +32,7 @@ S states and G gates of a cell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +124,7 @@ def check_terms(
 ) -> list[Check]:
     """Prove every term of a layer's W, for each loss t and each step τ ≤ t; see ``checked``.
 
-    In a layer without W, the terms of U are proved: they have the same δ, and other vectors.
+    In a layer without W, and at steps where h_{τ-1} is 0, the terms of U are proved.
 
     Parameters
     ----------
@@ -139,18 +142,26 @@ def check_terms(
     list of Check
         By loss, then by step.
     """
-    name, answering = passes.name_of_terms(layer), passes.answering
-    R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
+    R, answering = directions(passes, layer, seed), passes.answering
     steps = checked(len(passes.x))
     of_losses, of_outputs, of_states = _by_passes(passes, layer, R, steps, dh)
-    cell, left = passes.parameters.layers[layer - 1].cell, passes.left(layer)
-    delta, left = delta[:, steps], left[steps]
-    delta = cell.rows_reading("h" if name == "W" else "x", delta.T).T  # (A, n, ·)
-    size = terms.size(delta) * terms.size(left) * np.linalg.norm(R)  # ‖term‖ ‖R‖, (A, n)
-    expected = np.einsum("ath,th->at", delta, left @ R.T)
+    cell = passes.parameters.layers[layer - 1].cell
+
+    def of_terms(name: str, read: str, left: Array) -> Array:
+        """⟨term(t, τ), R⟩, ‖term‖ ‖R‖ and the usual size of the former, each (A, n)."""
+        of_gates = cell.rows_reading(read, delta[:, steps].T).T  # (A, n, ·)
+        product = np.einsum("ath,th->at", of_gates, left[steps] @ R[name].T)
+        size = terms.size(of_gates) * terms.size(left[steps]) * np.linalg.norm(R[name])
+        return np.array([product, size, size / np.sqrt(R[name].size)])
+
+    found = of_terms("U", "x", passes.inputs(layer))
+    if "W" in R:
+        of_W = of_terms("W", "h", passes.left(layer))
+        found = np.where(passes.are_from_zero(layer)[steps], found, of_W)
+    expected, size, usual = found
     errors = np.abs(expected - of_losses)
     bound = TOLERANCE * size + _ROUNDING * (of_outputs + of_states) + SMALLEST
-    columns = (expected, of_losses, errors, bound, size / np.sqrt(R.size), of_outputs, of_states)
+    columns = (expected, of_losses, errors, bound, usual, of_outputs, of_states)
     rows = np.stack(columns, axis=-1).tolist()
     return [
         Check(int(t) + 1, int(tau) + 1, *rows[a][i])
@@ -160,8 +171,15 @@ def check_terms(
     ]
 
 
+def directions(passes: Passes, layer: int, seed: int) -> dict[str, Array]:
+    """A random R for a layer's W, if it has one, and U."""
+    rng = np.random.default_rng(seed)
+    shapes = {name: passes.parameters.get(f"{name}{layer}") for name in "WU"}
+    return {name: rng.standard_normal(of.shape) for name, of in shapes.items() if of is not None}
+
+
 def _by_passes(
-    passes: Passes, layer: int, R: Array, steps: IntArray, dh: Sequence[Array]
+    passes: Passes, layer: int, R: Mapping[str, Array], steps: IntArray, dh: Sequence[Array]
 ) -> tuple[Array, Array, Array]:
     """⟨term(t, τ), R⟩ by passes, and the two sums that bound rounding, each (A, n)."""
     rounded = passes.rounded()[passes.answering]
@@ -304,8 +322,7 @@ def central_differences(
         For ε = 1e-1 … 1e-8: the error of all terms together, ‖found - exact‖ / ‖exact‖, and how many
         of those that are not zero are lost altogether, off by their own value or more.
     """
-    name, answering = passes.name_of_terms(layer), passes.answering
-    R = np.random.default_rng(seed).standard_normal(passes.parameters[f"{name}{layer}"].shape)
+    R, answering = directions(passes, layer, seed), passes.answering
     # A comparison, not a proof: some steps of a long sequence are enough.
     T = len(passes.x)
     taus = np.unique(np.linspace(max(0, T - CONTRASTED), T - 1, SIDE).round().astype(np.int64))

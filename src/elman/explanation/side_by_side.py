@@ -228,12 +228,14 @@ def moved_by(
 def pass_forward(
     passes: Passes,
     layer: int,
-    R: Array,
+    R: Mapping[str, Array],
     scales: Array,
     taus: IntArray,
     sizes: Sizes | None = None,
 ) -> Moved:
     """Go forward n times side by side; in pass j, step taus[j] has W + scales[j] R instead of W.
+
+    If there is no W, or the step's h_{t-1} is 0, it has its own U in the same way.
 
     A pass begins at its step, with the states that the sequence has there. So passes are sequences
     of different lengths, longest first.
@@ -243,8 +245,8 @@ def pass_forward(
     passes : Passes
     layer : int
         The layer that is moved, counted from 1.
-    R : array (G_h H, H)
-        A direction of W; of U if the layer has no W.
+    R : mapping of arrays
+        Directions of W, (G_h H, H), if there is one, and of U, (G_x H, D).
     scales : array (n,)
     taus : array (n,)
         Steps, from 0, in ascending order.
@@ -256,9 +258,10 @@ def pass_forward(
     Moved
     """
     layers = [_with_own(of) for of in passes.parameters.layers[layer - 1 :]]
-    there = _with_own(
-        passes.parameters.layers[layer - 1], {passes.name_of_terms(layer): (R, scales)}
-    )
+    moved = {name: (of_name, scales) for name, of_name in R.items()}
+    if "W" in R:
+        moved["U"] = R["U"], scales * passes.are_from_zero(layer)[taus]
+    there = _with_own(passes.parameters.layers[layer - 1], moved)
     x = passes.inputs(layer).T.astype(scales.dtype)  # (D, T)
     T = x.shape[1]
     before = [

@@ -297,6 +297,12 @@ def proofs(view: View) -> str:
             f"Σ<sub>k</sub> {error} z′<sub>k</sub> that both come down to, and "
             "to the states on the way."
             + (
+                " Where h<sub>τ−1</sub> is 0, so is the term of W. There U moves in place of W: its "
+                "term has the same δ."
+                if ex.W is not None and not ex.left.any(axis=1).all()
+                else ""
+            )
+            + (
                 " Which step a unit is read at is decided by real parts, those of the sequence itself."
                 if ex.readout.chooses
                 else ""
