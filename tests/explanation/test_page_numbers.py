@@ -246,7 +246,8 @@ def table_of_exponents(shown):
 
 
 def table_of_what_if(shown):
-    left = f"left of an error {shown.ex.T - 1} back"
+    back = shown.ex.T - 1
+    left = f"left of an error {back} step{'s' * (back > 1)} back"
     yield [
         "",
         "largest σ of W",

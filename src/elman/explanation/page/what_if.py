@@ -10,7 +10,7 @@ from elman.errors import DataError
 from elman.explanation.explaining import compute
 from elman.explanation.numbers import Numbers
 from elman.explanation.page.colours import sequential
-from elman.explanation.page.markup import element, figure, fixed, number, paragraph, table
+from elman.explanation.page.markup import count, element, figure, fixed, number, paragraph, table
 from elman.explanation.page.svg import Line, chart, drawing, grid, label, legend
 from elman.explanation.page.triangle import log_range, share_of
 from elman.explanation.page.view import View
@@ -89,7 +89,7 @@ def _table(view: View, cases: list[tuple[float, Numbers | None]]) -> str:
             "largest σ of W",
             f"mean {view.slope}",
             "saturated units",
-            f"left of an error {T - 1} back",
+            f"left of an error {count(T - 1, 'step')} back",
             "the gradient is",
         ],
         rows,
