@@ -112,7 +112,7 @@ def _from_text(column: Series, place: Place) -> Series:
     # What libraries raise has no common base.
     except Exception:  # noqa: BLE001
         row, value = _first_that_fails(column)
-        if as_number(value) is not None:  # the first entry is a number, so the wrong one is another
+        if as_number(column[0]) is not None:  # numbers: find the entry that is none
             values = column.to_list()
             row = next((i for i, text in enumerate(values) if as_number(text) is None), row)
             value = values[row]

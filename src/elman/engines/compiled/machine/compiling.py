@@ -18,6 +18,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, NullCache
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
@@ -96,7 +97,8 @@ class Entry(CPUDispatcher):
         """Compile, or load what is on disk."""
         # Broken off by Ctrl-C, Numba would keep LLVM's lock: whoever compiles next, a thread of ours
         # perhaps, would wait for ever.
-        with Uninterrupted(), without_collecting():
+        # Numba's own lock, taken first: otherwise two threads could leave garbage collection off.
+        with Uninterrupted(), global_compiler_lock, without_collecting():
             return super().compile(signature)
 
 
