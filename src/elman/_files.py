@@ -52,9 +52,8 @@ def no_file(path: StrPath) -> FileNotFoundError:
     names: list[str] = []
     with suppress(PermissionError):
         names = sorted(entry.name for entry in folder.iterdir() if entry.name != path.name)
-        names = [
-            name for name in names if nearest(path.stem, [Path(name).stem])
-        ]  # not by .csv alone
+        # a name must be alike without its .csv
+        names = [name for name in names if nearest(path.stem, [Path(name).stem])]
     return FileNotFoundError(f"there is no file {path}.{nearest(path.name, names)}")
 
 

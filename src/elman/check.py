@@ -64,8 +64,8 @@ def check_gradients(
 
     The engine's loss is compared with the loss of the reference equations, its gradients with
     complex-step differentiation of that loss. The check is made in float64, whatever the network's
-    dtype. If the terms of a loss or a gradient cancel to almost
-    nothing, its relative error is large: take data for which they do not.
+    dtype. If the terms of a loss or a gradient cancel to almost nothing, its relative error is large:
+    take data for which they do not.
 
     Parameters
     ----------

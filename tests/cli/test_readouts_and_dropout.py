@@ -71,4 +71,4 @@ def test_a_rate_out_of_range_is_refused(run, option):
     result = run("train", "labels.npz", *SMALL, option, 1)
     assert result.exit_code == 2
     output = re.sub(r"[│\s]+", " ", result.output)
-    assert f"'{option}': expected a number of at least 0 and below 1; got 1" in output
+    assert f"'{option}': expected a number of at least 0 and below 1; got '1'" in output

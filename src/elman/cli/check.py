@@ -78,7 +78,7 @@ def check(
             console.print(f"… and {len(failures) - 10} more")
         verdict = "[bold red]wrong[/]" if failures else "[bold green]right[/]"
         console.print(
-            f"loss and gradients {verdict}: {n_entries:,} entries of {len(grid)} networks, "
+            f"loss and gradients {verdict}: {n_entries:,} entries of {len(grid):,} networks, "
             f"worst error {worst:.1e}, allowed {TOLERANCE:.0e}",
             soft_wrap=True,
         )

@@ -61,7 +61,7 @@ def number_for(parameter: str) -> Callable[[Any], float]:
         with suppress(ValueError):
             if expected.is_satisfied_by(found := float(given)):
                 return found
-        raise typer.BadParameter(f"expected {expected}; got {given}")
+        raise typer.BadParameter(f"expected {expected}; got {given!r}")
 
     return number
 

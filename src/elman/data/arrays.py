@@ -134,9 +134,13 @@ def numeric(X: Any, name: str, expected: str = "an array (n_timesteps, n_feature
     if array.dtype.kind in "mM":
         raise times_in(X, name)
     if array.dtype.kind not in "biuf":
+        advice = (
+            " Encode text and categories as numbers first (one-hot, for instance). Numbers that are "
+            "written as text become numbers by np.asarray(x, float)."
+        )
         raise DataError(
-            f"{name} has dtype {array.dtype}; expected real numbers. "
-            "Encode text and categories as numbers first (one-hot, for instance)."
+            f"{name} has dtype {array.dtype}; expected real numbers."
+            + (advice if array.dtype.kind in "US" else "")
         )
     return array
 

@@ -31,7 +31,7 @@ WINDOW = 1 << 26
 """The size of a window in bytes: sequences are shuffled among its blocks."""
 
 LONG = 1 << 15
-"""If the mean sequence has so many bytes, each is read by itself, after its block was announced."""
+"""From so many bytes a mean sequence on, each is read by itself, after its block was announced."""
 
 
 class Part(NamedTuple):

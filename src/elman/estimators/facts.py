@@ -17,7 +17,7 @@ from elman.estimators.fitted import Fitted
 from elman.mpi import taking_part
 from elman.training import Trainer
 
-_OF_EACH = ("n_jobs", "random_state", "verbose")  # compared in another way, or not
+_OF_EACH = ("n_jobs", "random_state", "verbose")  # may differ, or differ in the weights
 
 
 def readers_of(estimator: BaseEstimator, goes_on: bool, sequences: Sequences) -> Readers | None:

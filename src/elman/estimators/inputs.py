@@ -52,10 +52,8 @@ class InputFormat:
         return self.names if self.n_columns == self.n_features else None
 
 
-_NO_ARRAY = (
-    ValueError,
-    np.exceptions.DTypePromotionError,
-)  # differing shapes; times beside numbers
+# Of differing shapes, and of times beside numbers
+_NO_ARRAY = (ValueError, np.exceptions.DTypePromotionError)
 
 
 def are_rows(X: Any) -> bool:

@@ -49,9 +49,7 @@ def sampled(
         )
     dtype = parameters.vector.dtype
     find, unknown = vocabulary.columns.get, vocabulary.unknown
-    column_of = np.array(
-        [[find(token, unknown)] for token in tokens], dtype
-    )  # (K, 1), a step a row
+    column_of = np.array([[find(token, unknown)] for token in tokens], dtype)  # (K, 1)
     steps = np.array([[unknown]], dtype)  # no token comes before
     if len(prompt):
         steps = vocabulary.encoded(token_lists([prompt], "prompt"), dtype, "prompt").values

@@ -105,7 +105,7 @@ def of_cell(cell: Cell) -> tuple[Operand, ...]:
     Raises
     ------
     ElmanError
-        If the cell's ``forward`` does anything other than compute with these.
+        If the cell's ``forward`` does anything but compute with its arguments.
     """
     a = given([f"a_{gate}" for gate in cell.gates])
     before = given([f"before_{state}" for state in cell.states])
@@ -122,7 +122,7 @@ def of_loss(loss: Loss) -> Operand:
     Raises
     ------
     ElmanError
-        If the loss's ``activate`` does anything other than compute with these.
+        If the loss's ``activate`` does anything but compute with its argument.
     """
     (z,) = given(["z"])
     try:
