@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import elman
 from elman import RNNClassifier, RNNTagger
 from elman.cli import app
+from elman.tuning import suggest
 from elman.tuning.space import SPACES
 from processes import SECONDS, Run
 
@@ -121,6 +122,27 @@ def test_a_model_that_is_there_is_replaced_and_this_is_said(run, tmp_path):
     assert (tmp_path / "walks.safetensors").read_bytes() != model
     other = run(*ARGUMENTS, "--output", "other.safetensors")
     assert "will be replaced" not in other.stdout
+
+
+def test_a_model_stays_where_there_was_no_time_to_compare_anything(run, tmp_path, monkeypatch):
+    def without_time(*arguments, **options):
+        found = suggest(*arguments, **options)
+        for row in found.table:
+            row["scores"] = []
+        return found
+
+    monkeypatch.setattr("elman.tuning.suggest", without_time)
+    assert run(*ARGUMENTS).exit_code == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    result = run(*ARGUMENTS)
+    assert result.exit_code == 1
+    message = " ".join(result.stderr.split())
+    assert "no time to compare anything, so walks.safetensors stays as it was" in message
+    assert "are saved to walks.uncompared.safetensors. Take a larger --budget." in message
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {name: after[name] for name in before} == before
+    new = {"walks.uncompared.safetensors", "walks.uncompared.tune.json"}
+    assert after.keys() - before.keys() == new
 
 
 # In a process of its own

@@ -178,13 +178,13 @@ def default_output(source: str, binary: tuple[int, int] | None, steps: str | Non
     return Path("-".join(map(str, parts)) + ".safetensors")
 
 
-def free_name(path: Path) -> Path:
+def free_name(path: Path, why: str = "interrupted") -> Path:
     """Return the path or, where something is already, m.interrupted.x, m.interrupted-2.x, ….
 
     An interrupted training replaces nothing, be it what another one left.
     """
     name, number = path, 1
     while name.exists():
-        name = path.with_name(f"{path.stem}.interrupted{f'-{number}' * (number > 1)}{path.suffix}")
+        name = path.with_name(f"{path.stem}.{why}{f'-{number}' * (number > 1)}{path.suffix}")
         number += 1
     return name

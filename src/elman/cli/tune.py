@@ -126,9 +126,11 @@ def tune(
     with Uninterrupted():  # from the end of the search until all is saved
         with Interruptible():
             found = _search(estimator, X, y, form, budget, trials, folds, scoring, jobs, seed)
-        if found.interrupted:  # replaces nothing
-            model = replace(model, path=free_name(model.path))
-            table = replace(table, path=free_name(_beside(model.path)))
+        asked, compared = model.path, any(row["scores"] for row in found.table)
+        if found.interrupted or not compared:  # replaces nothing
+            why = "interrupted" if found.interrupted else "uncompared"
+            model = replace(model, path=free_name(asked, why))
+            table = replace(table, path=free_name(_beside(model.path), why))
         places.append(model.save(found.estimator._write))
         result = _result(found, source, seed, places[0])
         content = dumps(result).encode()
@@ -136,7 +138,12 @@ def tune(
     _report(found, form, result, places)
     if found.interrupted:
         say_error(f"interrupted; the best so far is saved to {places[0]}")
-    if found.interrupted or places != [model.path, table.path]:
+    elif model.path != asked:
+        say_error(
+            f"there was no time to compare anything, so {asked} stays as it was; the defaults, as far "
+            f"as they were trained, are saved to {model.path}. Take a larger --budget."
+        )
+    if found.interrupted or model.path != asked or places != [model.path, table.path]:
         raise typer.Exit(1)
 
 
