@@ -318,8 +318,9 @@ def test_interrupted_training_keeps_its_run():
 
     run = Run([])
     trainer = trainer_of(network_of(), examples_of(LENGTHS, False))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         train(trainer, run, 5, callback=interrupt)
+    assert caught.value.__notes__ == ["the best weights of 2 epochs are kept: the model has them"]
     assert [row["epoch"] for row in run.history] == [1, 2]
     assert run.best is not None
 

@@ -186,8 +186,13 @@ def train(
         assert run.safe is not None
         trainer.members.restore(run.safe)
         raise
-    except BaseException:  # Ctrl-C, or what the callback raised
+    except BaseException as error:  # Ctrl-C, or what the callback raised
         trainer.members.restore(trainer.members.vector if run.best is None else run.best)
+        if run.best is not None:
+            n = len(run.history)
+            error.add_note(
+                f"the best weights of {n:,} epoch{'s' * (n != 1)} are kept: the model has them"
+            )
         raise
     if (validate is not None or run.converged) and run.best is not None:
         trainer.members.restore(run.best)
