@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman import Carry, Network
-from elman.check import complex_step
 from elman.data import undivided
 from elman.engines import ENGINES, get_engine, n_states
 from elman.engines.compiled import engine as compiled
@@ -19,6 +18,7 @@ from elman.engines.compiled import panels, rows
 from elman.engines.compiled.layout import layout_of
 from elman.engines.reference import loss as reference_loss
 from elman.equations.dropout import Dropout
+from naive import complex_step
 from tolerances import BY_HAND, relative_error
 
 D, K = 3, 4
