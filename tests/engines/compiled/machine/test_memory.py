@@ -257,7 +257,7 @@ def test_room_that_is_too_small_raises(monkeypatch, module, n, name):
     monkeypatch.setattr(module, name, lambda *arguments: room(*arguments) // 2)
     both, X = module is bidirectional, np.ones((n, 4, 2))
     network = Network(2, 17, 3, seed=0, dtype=np.float64, bidirectional=both)
-    message = rf"{module.__name__}\.\w+: .* of an array of length"
+    message = rf"{module.__name__}(\.\w+)+: .* of an array of length"
     arguments = (X, [0] * n) if name == "room_to_train" else (X,)
     compute = network.loss_and_gradients if name == "room_to_train" else network.forward
     with pytest.raises(OutOfBoundsError, match=message):
