@@ -23,7 +23,9 @@ import kernels
 # tests is of what is refused, kept in files, said or shown, which no width can change; what is
 # trained, through all of an estimator, fingerprints compare to the bit.
 TESTS = ["tests/engines", "-k", "not reference and not memory"]
-TESTS += [f"--ignore=tests/engines/compiled/test_{name}.py" for name in ("compiling", "helpers")]
+TESTS += [
+    f"--ignore=tests/engines/compiled/machine/test_{name}.py" for name in ("compiling", "helpers")
+]
 TESTS += [
     f"tests/estimators/test_{name}.py"
     for name in (
