@@ -181,7 +181,7 @@ def default_output(source: str, binary: tuple[int, int] | None, steps: str | Non
 def free_name(path: Path, why: str = "interrupted") -> Path:
     """Return the path or, where something is already, m.interrupted.x, m.interrupted-2.x, ….
 
-    An interrupted training replaces nothing, be it what another one left.
+    ``why`` is the word between. What ended so replaces nothing, be it what another one left.
     """
     name, number = path, 1
     while name.exists():

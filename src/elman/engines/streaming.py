@@ -129,7 +129,7 @@ class Streams:
                 differ = (
                     f"of {theirs.unlike(ours)}"
                     if theirs != ours
-                    else ("with other parameters, another standardisation or another engine")
+                    else "with other parameters, another standardisation or another engine"
                 )
                 raise ValueError(
                     f"state is that of another network, {differ}. Give a state of this one's "

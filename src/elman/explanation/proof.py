@@ -147,17 +147,20 @@ def check_terms(
     of_losses, of_outputs, of_states = _by_passes(passes, layer, R, steps, dh)
     cell = passes.parameters.layers[layer - 1].cell
 
-    def of_terms(name: str, read: str, left: Array) -> Array:
-        """⟨term(t, τ), R⟩, ‖term‖ ‖R‖ and the usual size of the former, each (A, n)."""
-        of_gates = cell.rows_reading(read, delta[:, steps].T).T  # (A, n, ·)
-        product = np.einsum("ath,th->at", of_gates, left[steps] @ R[name].T)
-        size = terms.size(of_gates) * terms.size(left[steps]) * np.linalg.norm(R[name])
+    def of_terms(name: str, read: str, left: Array, at: IntArray) -> Array:
+        """⟨term(t, τ), R⟩, ‖term‖ ‖R‖ and the usual size of the former, each (A, n), at n steps."""
+        of_gates = cell.rows_reading(read, delta[:, at].T).T  # (A, n, ·)
+        product = np.einsum("ath,th->at", of_gates, left[at] @ R[name].T)
+        size = terms.size(of_gates) * terms.size(left[at]) * np.linalg.norm(R[name])
         return np.array([product, size, size / np.sqrt(R[name].size)])
 
-    found = of_terms("U", "x", passes.inputs(layer))
     if "W" in R:
-        of_W = of_terms("W", "h", passes.left(layer))
-        found = np.where(passes.are_from_zero(layer)[steps], found, of_W)
+        found = of_terms("W", "h", passes.left(layer), steps)
+        from_zero = passes.are_from_zero(layer)[steps]
+        if from_zero.any():
+            found[:, :, from_zero] = of_terms("U", "x", passes.inputs(layer), steps[from_zero])
+    else:
+        found = of_terms("U", "x", passes.inputs(layer), steps)
     expected, size, usual = found
     errors = np.abs(expected - of_losses)
     bound = TOLERANCE * size + _ROUNDING * (of_outputs + of_states) + SMALLEST
